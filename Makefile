@@ -1,0 +1,86 @@
+# sage-select: `make demo` runs the main job end to end, `make test` runs the tests. Both set up what is missing.
+
+# Without byte code every import is compiled again: seconds for torch, half a minute for trl.
+unexport PYTHONDONTWRITEBYTECODE
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+
+PYTHON ?= python3
+# Another torch: TORCH="torch==2.12.1", or TORCH=path/to/torch.whl
+TORCH ?= torch==2.15.0
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(BIN)/uv
+RUST_SOURCES := Cargo.toml Cargo.lock $(shell find rust -name '*.rs' -o -name Cargo.toml)
+
+.PHONY: help setup demo test check fmt bench lock wheel-test clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+$(UV):
+	@echo "Making $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "sage-select needs Python 3.11 or newer: make PYTHON=python3.12 ..." >&2; exit 5; }
+	@command -v cargo >/dev/null || { echo "sage-select needs Rust (cargo, 1.89 or newer) to build its extension" >&2; exit 5; }
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet uv
+
+# constraints.txt leaves torch and what comes with it to TORCH, so that another build of it can be named.
+$(VENV)/.packages: pyproject.toml constraints.txt $(UV) $(VENV)/.torch-$(shell printf '%s' '$(TORCH)' | cksum | cut -d' ' -f1)
+	@echo "Installing the packages of pyproject.toml into $(VENV)"
+	@$(UV) pip install --quiet --python $(BIN)/python --constraint constraints.txt "$(TORCH)" \
+	  --requirement pyproject.toml --extra train --extra embed --extra test --extra bench --extra dev
+	@touch $@
+
+$(VENV)/.torch-%: $(UV)
+	@rm -f $(VENV)/.torch-*
+	@touch $@
+
+$(VENV)/.extension: $(VENV)/.packages $(RUST_SOURCES)
+	@echo "Building the Rust extension"
+	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/maturin develop --uv --release --quiet
+	@touch $@
+
+setup: $(VENV)/.extension  ## make .venv, install everything, build the extension
+
+demo: setup  ## run the main job on the built-in data and model, offline: select, train, measure
+	@mkdir -p demo
+	@echo "Selecting the rows worth training on: sage-select build --strategy hybrid"
+	@cd demo && ../$(BIN)/sage-select build --strategy hybrid
+	@echo "Training an adapter on them and measuring it: sage-train --selection out.arrow"
+	@cd demo && ../$(BIN)/sage-train --selection out.arrow --output-dir run --eval-result result.json
+	@echo "Wrote demo/out.arrow, demo/run and demo/result.json"
+
+test: setup  ## run the Rust and the Python tests, the examples of the docs included
+	@echo "Running the Rust tests"
+	@cargo test --workspace --locked --quiet
+	@echo "Running the Python tests"
+	@$(BIN)/python -m pytest -q
+
+check: setup  ## format, lint, types, then all tests
+	@cargo fmt --all --check
+	@cargo clippy --workspace --all-targets --locked --quiet -- -D warnings
+	@$(BIN)/ruff format --check python tests benches scripts
+	@$(BIN)/ruff check python tests benches scripts
+	@$(BIN)/mypy
+	@$(MAKE) --no-print-directory test wheel-test
+
+fmt: setup  ## format the code
+	@cargo fmt --all
+	@$(BIN)/ruff format --quiet python tests benches scripts
+	@$(BIN)/ruff check --quiet --fix python tests benches scripts
+
+bench: setup  ## how fast selection is, beside what people use today
+	@$(BIN)/python -m pytest benches --benchmark-only
+
+wheel-test: setup  ## build the wheel, install it alone into a clean environment, select with it
+	@PYTHON=$(BIN)/python scripts/wheel_test.sh
+
+lock: $(UV)  ## write constraints.txt anew from pyproject.toml
+	@$(UV) pip compile --quiet --universal --python-version 3.11 --all-extras --no-header --no-annotate \
+	  --no-emit-index-url --no-emit-find-links pyproject.toml \
+	  | grep -vE '^(torch|triton|nvidia-[a-z0-9-]+|cuda-[a-z0-9-]+)(\[|=| )' > constraints.new
+	@mv constraints.new constraints.txt
+
+clean:  ## remove what was built here
+	@rm -rf $(VENV) target demo python/sage_select/*.so

@@ -1,0 +1,102 @@
+"""The Rust module behind `sage_select.kernels`, which is the only one to import it.
+
+Arrow arrays (anything with ``__arrow_c_array__``; for texts ``__arrow_c_stream__``) and numbers go in, numpy
+arrays come out. Types are exact: nothing is cast here. Every call releases the GIL, runs in a pool of
+`threads` threads, and raises `KernelError`; `progress(done, total)` is called from the calling thread.
+"""
+
+from collections.abc import Callable
+from typing import Protocol, TypeAlias, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+class _Array(Protocol):
+    def __arrow_c_array__(self, requested_schema: object | None = None) -> tuple[object, object]: ...
+
+class _Stream(Protocol):
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
+
+_Progress: TypeAlias = Callable[[int, int], object] | None
+
+class KernelError(Exception):
+    """A call was refused: `kind` is a stable word, `row` the row it is about or None, `message` a sentence."""
+
+    kind: str
+    row: int | None
+    message: str
+
+@final
+class Matrix:
+    """Checked embedding rows, owned or borrowed from Arrow memory."""
+
+    @staticmethod
+    def from_values(values: _Array, dimensions: int, metric: str, borrow: bool, threads: int) -> Matrix:
+        """Check rows of `dimensions` float16, float32 or float64 values, one after the other.
+
+        Rows for `cosine` are copied and scaled to length 1; others are copied unless they are float32 and
+        `borrow` is true, which the caller may say of memory that nobody writes to.
+        """
+
+    def take(self, rows: _Array) -> NDArray[np.float32]:
+        """Copy the rows of these int64 numbers, one after the other, as the kernels see them."""
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are."""
+
+    @property
+    def dimensions(self) -> int:
+        """Values in a row."""
+
+    @property
+    def borrowed(self) -> bool:
+        """Whether the rows lie in the caller's memory."""
+
+def instruction_set() -> str:
+    """Return the instruction set in use: `portable`, `avx2` or `avx512`."""
+
+def hash_rows(texts: _Stream, threads: int) -> NDArray[np.uint8]:
+    """Return the BLAKE3-128 digests of texts: 32 ASCII hexadecimal digits each, one after the other."""
+
+def hashes_of_ids(key: int, ids: _Stream, threads: int) -> NDArray[np.uint64]:
+    """Return the draws of rows known by string ids."""
+
+def hashes_of_rows(key: int, rows: int, threads: int) -> NDArray[np.uint64]:
+    """Return the draws of the rows ``0..rows``, known by their numbers."""
+
+def top_k(scores: _Array, k: int, threads: int) -> NDArray[np.int64]:
+    """Return the `k` rows of highest float32 or float64 score, by (score descending, row ascending)."""
+
+def bottom_k(hashes: _Array, k: int, threads: int) -> NDArray[np.int64]:
+    """Return the `k` rows of smallest uint64 hash, by (hash ascending, row ascending)."""
+
+def lexical_difficulty(texts: _Stream, threads: int) -> NDArray[np.float32]:
+    """Return the lexical difficulty of each text."""
+
+def hashing_encoder(
+    texts: _Stream, dimensions: int, threads: int, progress: _Progress
+) -> tuple[NDArray[np.float32], int]:
+    """Return the vectors of texts, one after the other, and how many texts have no word."""
+
+def assign_cells(matrix: Matrix, centroids: _Array, threads: int, progress: _Progress) -> NDArray[np.int32]:
+    """Return the nearest centroid of each row; `centroids` are float32 rows, one after the other."""
+
+def stratified(scores: _Array, cells: _Array, count: int, quantile: float) -> NDArray[np.int64]:
+    """Return picks around a quantile of the float64 scores within each int32 cell."""
+
+def facility_location(
+    matrix: Matrix,
+    k: int,
+    given: _Array,
+    neighbours: int,
+    dense_limit: int,
+    threads: int,
+    progress: _Progress,
+) -> tuple[NDArray[np.int64], NDArray[np.float32], str]:
+    """Return rows that represent all rows, their gains, and how the similarities were held."""
+
+def k_center(
+    matrix: Matrix, k: int, given: _Array, start: int | None, threads: int, progress: _Progress
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Return rows far from each other, farthest first, and their gains."""

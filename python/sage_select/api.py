@@ -1,0 +1,251 @@
+"""Selection from Python: `select` and what it returns."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import ArrayLike, NDArray
+
+from sage_select import io
+from sage_select.engine.base import Talk
+from sage_select.engine.frame import Frame, Scores
+from sage_select.engine.local.embed import embed_rows
+from sage_select.engine.local.output import reason_column, selected_table
+from sage_select.engine.local.score import checked_scores, score_rows
+from sage_select.engine.local.select import select_rows
+from sage_select.engine.local.source import frame_of
+from sage_select.errors import DataError, UsageError, Where
+from sage_select.kernels import Matrix
+from sage_select.ops import Budget, Embed, Score, Select
+from sage_select.render import ShapeOptions
+from sage_select.strategies import Picks
+
+__all__ = ["Selection", "select"]
+
+
+class Selection:
+    """The rows that were selected, in pick order, with the evidence.
+
+    It is itself an Arrow stream: hand it to polars, pyarrow, duckdb or `sage_select.train.train`.
+    """
+
+    def __init__(self, frame: Frame, picks: Picks, seed: int) -> None:
+        self._frame = frame
+        self._picks = picks
+        self._seed = seed
+
+    def __len__(self) -> int:
+        return len(self._picks.indices)
+
+    def __repr__(self) -> str:
+        return f"Selection({len(self):,} of {self._frame.n:,} rows)"
+
+    @property
+    def indices(self) -> NDArray[np.int64]:
+        """int64 (k,): row numbers of the input, in pick order."""
+        return self._picks.indices
+
+    @property
+    def gains(self) -> NDArray[np.float32]:
+        """float32 (k,): the objective's gain at each pick; NaN where the rule has none."""
+        return self._picks.gains
+
+    @cached_property
+    def reasons(self) -> list[str]:
+        """Which rule picked each row: one of the values of `sage_reason`, in pick order."""
+        reasons: list[str] = reason_column(self._picks.reasons).to_pylist()
+        return reasons
+
+    @property
+    def evidence(self) -> dict[str, Any]:
+        """Facts about the run: the method used, the number of cells, digests."""
+        return {**self._frame.evidence, **self._picks.evidence}
+
+    def table(self) -> pa.Table:
+        """Return the selected rows in training order (`sage_position`), with all `sage_` columns."""
+        return selected_table(self._frame, self._picks, self._seed)
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        """Return the rows of `table()` as an Arrow C stream."""
+        return self.table().__arrow_c_stream__(requested_schema)
+
+
+def select(
+    data: Any = None,
+    *,
+    k: int | None = None,
+    budget: int | float | str | None = None,
+    strategy: str = "hybrid",
+    objective: str | None = None,
+    embeddings: ArrayLike | str | None = None,
+    scores: ArrayLike | str | None = None,
+    metric: str | None = None,
+    higher_is_harder: bool = True,
+    score_share: float | None = None,
+    score_mode: str | None = None,
+    score_quantile: float | None = None,
+    clamp: bool = False,
+    seed: int = 0,
+    text_column: str | None = None,
+    prompt_column: str | None = None,
+    completion_column: str | None = None,
+    template: str | None = None,
+    id_column: str | None = None,
+    threads: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Selection:
+    """Select the rows worth training on.
+
+    Parameters
+    ----------
+    data
+        A path, glob or URL; anything with `__arrow_c_stream__` (a polars frame, a pyarrow table); a polars
+        LazyFrame; a `datasets.Dataset`; a list of dictionaries; or None when the arrays alone say how many rows
+        there are.
+    k, budget
+        How many rows: a count, or `"10%"`, or a fraction as a float. 10 % where neither is given.
+    strategy
+        `random`, `loss_topk`, `diversity` or `hybrid`.
+    objective
+        `facility` (default: rows that represent all others) or `kcenter` (rows far from one another).
+    embeddings
+        One vector a row, (n, d) float16, float32 or float64, or the name of a list column. Without it the
+        hashing encoder makes vectors from the text.
+    scores
+        One number a row, (n,), or the name of a column. Without it rows are scored by lexical difficulty.
+    metric
+        `cosine` (default), `dot` or `sqeuclidean`.
+    higher_is_harder
+        False where a low score means a hard row.
+    score_share, score_mode, score_quantile
+        The score part of `hybrid`: its share (0.6), `stratified` or `top`, and the quantile within a region.
+    clamp
+        Take all rows where the budget asks for more.
+    seed
+        Same input, settings and seed: same rows, whatever the threads.
+    text_column, prompt_column, completion_column, template
+        Name the columns of a row whose shape is not recognised by itself.
+    id_column
+        The column that names the rows; without it their content does.
+    threads
+        Threads to use; None for `SAGE_THREADS` or all cores.
+    progress
+        Called with (done, total) while the long kernels run.
+
+    Returns
+    -------
+    Selection
+        `.indices`, `.gains`, `.reasons`, `.table()`; an Arrow stream itself.
+
+    Raises
+    ------
+    UsageError
+        If an argument is wrong or missing, or the budget is more than there is.
+    DataError
+        If a row, score or vector is refused; the message names the row.
+
+    Examples
+    --------
+    >>> import sage_select
+    >>> chosen = sage_select.select(scores=[0.1, 2.5, 1.0, 0.3], k=2, strategy="loss_topk")
+    >>> chosen.indices.tolist()
+    [1, 2]
+    """
+    if k is not None and budget is not None:
+        raise UsageError("give k or budget, not both", got=f"k={k!r} and budget={budget!r}")
+    amount = Budget.parse(k if k is not None else "10%" if budget is None else budget)
+    op = Select.make(
+        strategy=strategy,
+        budget=amount,
+        clamp=clamp,
+        objective=objective,
+        metric=metric,
+        score_share=score_share,
+        score_mode=score_mode,
+        score_quantile=score_quantile,
+    )
+    talk = _Callback(progress)
+    options = ShapeOptions(
+        text_column=text_column,
+        prompt_column=prompt_column,
+        completion_column=completion_column,
+        template=template,
+    )
+    frame = _frame(data, scores, embeddings, options, id_column)
+    frame = _scored(frame, scores, op, higher_is_harder, talk)
+    frame = _embedded(frame, embeddings, op, talk, threads)
+    return Selection(frame, select_rows(frame, op, seed, talk, threads), seed)
+
+
+class _Callback:
+    """A talk for programs: progress goes to their callback, notices nowhere."""
+
+    def __init__(self, progress: Callable[[int, int], None] | None) -> None:
+        self._progress = progress
+
+    def notice(self, text: str) -> None:
+        """Say nothing: the caller asked for values, not for talk."""
+
+    @contextmanager
+    def progress(self, _label: str) -> Iterator[Callable[[int, int], None]]:
+        """Pass progress on to the caller."""
+        yield self._progress or (lambda _done, _total: None)
+
+
+def _frame(data: Any, scores: Any, embeddings: Any, options: ShapeOptions, id_column: str | None) -> Frame:
+    if data is not None:
+        rows = io.read(data) if isinstance(data, str | Path) else io.from_object(data)
+        return frame_of(rows, options, id_column)
+    for name, value in (("scores", scores), ("embeddings", embeddings)):
+        if isinstance(value, str):
+            raise UsageError(f"{name}={value!r} names a column, and there is no data", hint="pass data, or an array")
+        if value is not None:
+            return Frame(n=len(value))
+    raise UsageError("nothing to select from", hint="pass data, or scores or embeddings as arrays")
+
+
+def _scored(frame: Frame, scores: Any, op: Select, higher_is_harder: bool, talk: Talk) -> Frame:
+    if isinstance(scores, str):
+        return score_rows(frame, Score.make(column=scores, higher_is_harder=higher_is_harder), talk)
+    if scores is not None:
+        values = _array(scores, "scores", 1, frame.n)
+        return dataclasses.replace(frame, scores=Scores(checked_scores(values, Where(file="scores")), higher_is_harder))
+    if not op.rule.needs_score:
+        return frame
+    if frame.rows is None:
+        raise UsageError(f"strategy {op.strategy!r} needs scores", hint="pass scores, or data with text")
+    return score_rows(frame, Score(), talk)
+
+
+def _embedded(frame: Frame, embeddings: Any, op: Select, talk: Talk, threads: int | None) -> Frame:
+    if not op.rule.needs_embedding:
+        return frame
+    if embeddings is None or isinstance(embeddings, str):
+        embed = Embed.make(column=embeddings)
+        return embed_rows(frame, embed, op.metric, talk, threads)
+    vectors = _array(embeddings, "embeddings", 2, frame.n)
+    return dataclasses.replace(frame, matrix=Matrix.from_array(vectors, metric=op.metric, name="embeddings"))
+
+
+def _array(value: Any, name: str, dimensions: int, n: int) -> NDArray[Any]:
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        raise DataError("rows differ in width", where=name, expected=f"a {dimensions}-dimensional array") from None
+    if array.ndim != dimensions or len(array) != n:
+        raise DataError(
+            "this array does not fit the rows",
+            where=name,
+            expected=f"{dimensions} dimension{'s' if dimensions > 1 else ''}, {n:,} rows",
+            got=f"shape {array.shape}",
+        )
+    if array.dtype.kind not in "fiu":
+        raise DataError("numbers expected", where=name, got=f"dtype {array.dtype}")
+    return array

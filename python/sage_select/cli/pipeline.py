@@ -1,0 +1,69 @@
+"""From the options of `sage-select build` to a pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sage_select.cli.console import Console
+from sage_select.errors import UsageError
+from sage_select.ops import OPS, Op
+from sage_select.spec import Pipeline, find_spec, load_spec
+
+__all__ = ["pipeline_of"]
+
+#: Steps that stand in every pipeline; the others stand where an option asks for them.
+_ALWAYS = ("source", "select", "sink")
+
+
+def pipeline_of(
+    settings: Mapping[str, Mapping[str, Any]], seed: int | None, spec: Path | None, console: Console
+) -> Pipeline:
+    """Return the pipeline of a spec file with the options laid over it, or of the options alone.
+
+    Parameters
+    ----------
+    settings
+        Step name -> option -> value; None where the option was not given.
+    seed
+        The run seed, or None.
+    spec
+        The spec file that was named. Without it, and without an input, the folder's own is used; without
+        that, the built-in demo data.
+    console
+        Where to say which of these it was.
+
+    Raises
+    ------
+    UsageError
+        If an option or the spec is wrong.
+    """
+    given = {name: {key: value for key, value in step.items() if value is not None} for name, step in settings.items()}
+    if spec is None and "path" not in given["source"]:
+        spec = find_spec(Path())
+        if spec is not None:
+            console.notice(f"no input named: running {spec}")
+        else:
+            console.notice("no input named: using the built-in demo data")
+            given["source"]["demo"] = True
+    base = load_spec(spec) if spec is not None else None
+    steps: list[Op] = []
+    for name, op in OPS.items():
+        under = base.find(op) if base is not None else None
+        over = given[name]
+        if under is None and not over and name not in _ALWAYS:
+            continue
+        steps.append(op.make(**_laid_over(name, under, over)))
+    if seed is not None and seed < 0:
+        raise UsageError("a seed is a whole number from 0", got=str(seed))
+    return Pipeline(seed=seed if seed is not None else base.seed if base is not None else 0, steps=tuple(steps))
+
+
+def _laid_over(name: str, under: Op | None, over: Mapping[str, Any]) -> dict[str, Any]:
+    settings = under.settings() if under is not None else {}
+    # Another origin of scores or vectors, or another input, takes the place of the one in the spec.
+    origins = {"source": {"path", "demo"}, "score": {"file", "column", "model"}, "embed": {"file", "column", "model"}}
+    if origins.get(name, set()) & over.keys():
+        settings = {key: value for key, value in settings.items() if key not in origins[name]}
+    return {**settings, **over}

@@ -1,0 +1,219 @@
+"""The program `sage-select`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from sage_select import __version__
+from sage_select.cli.console import Console, run_program
+
+if TYPE_CHECKING:
+    from sage_select.engine import Outcome
+    from sage_select.spec import Pipeline
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="sage-select",
+    help="Pick the rows worth fine-tuning a language model on.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+_BUILD_HELP = """Select rows and write them, with a manifest, to OUTPUT.
+
+\b
+Without INPUT the folder's sage.yaml or sage.toml is run; without that, the built-in demo data is used.
+
+\b
+Examples:
+  sage-select build                                    # the demo data
+  sage-select build chats.jsonl --budget 10%           # hybrid, the default
+  sage-select build chats.parquet --strategy diversity --embeddings vectors.npy -o picks.parquet
+  sage-select build q.csv --prompt-column Query --completion-column Tool --score-column loss
+  sage-select build --spec sage.yaml --explain         # say what would be done
+
+\b
+Exit codes: 0 done, 2 bad arguments, 3 refused data, 4 output exists, 5 environment, 130 interrupted.
+"""
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        sys.stdout.write(f"sage-select {__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def _program(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version and leave.", is_eager=True, callback=_print_version),
+    ] = False,
+) -> None:
+    """Pick the rows worth fine-tuning a language model on."""
+
+
+@app.command("build", help=_BUILD_HELP, short_help="Select rows and write them.")
+def build(
+    source: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="INPUT",
+            help="JSONL, CSV, Parquet or Arrow file, glob, URL, or a datasets folder.",
+            show_default=False,
+        ),
+    ] = None,
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="Where to write; the format follows the name: .arrow .arrows .parquet .jsonl, or a folder. "
+            "[default: out.arrow]",
+        ),
+    ] = None,
+    spec: Annotated[
+        Path | None, typer.Option(help="A pipeline in YAML or TOML; options given here win over it.")
+    ] = None,
+    strategy: Annotated[
+        str | None, typer.Option(help="random, loss_topk, diversity or hybrid. [default: hybrid]")
+    ] = None,
+    budget: Annotated[
+        str | None,
+        typer.Option("--budget", "-k", help="How much to select: rows (300) or a share (10%). [default: 10%]"),
+    ] = None,
+    clamp: Annotated[bool | None, typer.Option("--clamp", help="Take all rows where the budget asks for more.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Same input, settings and seed give the same bytes. [default: 0]")
+    ] = None,
+    objective: Annotated[
+        str | None,
+        typer.Option(
+            help="What diversity maximises: facility (rows that represent all others) or kcenter. [default: facility]"
+        ),
+    ] = None,
+    metric: Annotated[
+        str | None, typer.Option(help="How vectors are compared: cosine, dot or sqeuclidean. [default: cosine]")
+    ] = None,
+    score_share: Annotated[
+        float | None, typer.Option(help="Share of a hybrid selection that is picked by score. [default: 0.6]")
+    ] = None,
+    score_mode: Annotated[
+        str | None,
+        typer.Option(
+            help="stratified (from every region of the data) or top (the hardest rows). [default: stratified]"
+        ),
+    ] = None,
+    score_quantile: Annotated[
+        float | None, typer.Option(help="Which row of a region: 0 its easiest, 1 its hardest. [default: 0.25]")
+    ] = None,
+    scores: Annotated[str | None, typer.Option(help="A .npy file with one number a row.")] = None,
+    score_column: Annotated[str | None, typer.Option(help="A column of the input that holds the score.")] = None,
+    score_model: Annotated[
+        str | None, typer.Option(help="A causal language model (path or repository): score by mean token loss.")
+    ] = None,
+    higher_is_harder: Annotated[
+        bool | None,
+        typer.Option("--higher-is-harder/--lower-is-harder", help="Which end of the score is hard. [default: higher]"),
+    ] = None,
+    embeddings: Annotated[
+        str | None, typer.Option(help="A .npy file with one vector a row (float16, 32 or 64).")
+    ] = None,
+    embedding_column: Annotated[
+        str | None, typer.Option(help="A list column of the input that holds the vector.")
+    ] = None,
+    embed_model: Annotated[
+        str | None, typer.Option(help="A sentence-transformers model (path or repository); needs the embed extra.")
+    ] = None,
+    text_column: Annotated[str | None, typer.Option(help="The column to train on as plain text.")] = None,
+    prompt_column: Annotated[str | None, typer.Option(help="The column with the prompt.")] = None,
+    completion_column: Annotated[str | None, typer.Option(help="The column with the completion.")] = None,
+    template: Annotated[str | None, typer.Option(help='Plain text from columns, such as "{title}\\n{body}".')] = None,
+    id_column: Annotated[
+        str | None, typer.Option(help="The column that names the rows; without it their content does.")
+    ] = None,
+    rows: Annotated[
+        bool | None, typer.Option("--rows/--no-rows", help="Write the story of every input row. [default: rows]")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace an output that exists.")] = False,
+    explain: Annotated[bool, typer.Option("--explain", help="Say what would be done, read no row, and leave.")] = False,
+    threads: Annotated[
+        int | None, typer.Option(help="Threads to use. [default: SAGE_THREADS, else all cores]", min=1)
+    ] = None,
+    json_output: Annotated[bool, typer.Option("--json", help="Print the result as one JSON object on stdout.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False,
+) -> None:
+    """Build the pipeline the options describe and run it."""
+    from sage_select.cli.pipeline import pipeline_of
+    from sage_select.plan import explain as explain_plan
+    from sage_select.plan import resolve
+
+    console = Console(quiet=quiet, json_output=json_output)
+    settings: dict[str, dict[str, Any]] = {
+        "source": {
+            "path": source,
+            "text_column": text_column,
+            "prompt_column": prompt_column,
+            "completion_column": completion_column,
+            "template": template,
+            "id_column": id_column,
+        },
+        "score": {
+            "file": scores,
+            "column": score_column,
+            "model": score_model,
+            "higher_is_harder": higher_is_harder,
+        },
+        "embed": {"file": embeddings, "column": embedding_column, "model": embed_model},
+        "select": {
+            "strategy": strategy,
+            "budget": budget,
+            "clamp": clamp,
+            "objective": objective,
+            "metric": metric,
+            "score_share": score_share,
+            "score_mode": score_mode,
+            "score_quantile": score_quantile,
+        },
+        "sink": {"path": output, "rows": rows},
+    }
+    plan = resolve(pipeline_of(settings, seed, spec, console))
+    if explain:
+        sys.stdout.write(explain_plan(plan) + "\n")
+        return
+    _run(plan, console, force, threads)
+
+
+def _run(plan: Pipeline, console: Console, force: bool, threads: int | None) -> None:
+    from sage_select.engine import run
+
+    outcome = run(plan, console, force=force, threads=threads)
+    console.summary(
+        "cached: made before by the same plan from the same input" if outcome.cached else "selected", _facts(outcome)
+    )
+    console.result({"cached": outcome.cached, "output": str(outcome.output), "manifest": outcome.manifest})
+
+
+def _facts(outcome: Outcome) -> dict[str, object]:
+    manifest = outcome.manifest
+    rows = manifest["rows"]
+    reasons = ", ".join(f"{count:,} by {reason}" for reason, count in rows["reasons"].items())
+    return {
+        "input": f"{manifest['source']['name']}, {rows['in']:,} rows ({manifest['shape']['name']})",
+        "kept": f"{rows['kept']:,} rows" + (f": {reasons}" if reasons else ""),
+        "output": outcome.output,
+        "manifest": outcome.manifest_path,
+    }
+
+
+def main() -> None:
+    """Run `sage-select`."""
+    run_program(lambda: app(prog_name="sage-select", standalone_mode=False))

@@ -1,0 +1,321 @@
+"""The program `sage-train`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from sage_select import __version__
+from sage_select.cli.console import Console, run_program
+from sage_select.errors import UsageError
+
+if TYPE_CHECKING:
+    from sage_select.train import TrainConfig, TrainResult
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="sage-train",
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+_HELP = """Train a LoRA adapter on a selection, row for row in its order.
+
+\b
+OUTPUT-DIR receives
+  lora_weights/   the adapter and the tokenizer
+  checkpoints/    what --resume continues from
+  logs/           TensorBoard, and consumed.jsonl: the rows of each step with their losses
+  run.json        what was run, written last
+
+\b
+Examples:
+  sage-train                                           # out.arrow of the demo data, on the demo model
+  sage-train --selection out.arrow --model Qwen/Qwen2.5-0.5B-Instruct
+  sage-train --selection out.arrow --model ./base --load-in-4bit --bf16 --output-dir runs/a
+  sage-train --selection out.arrow --model ./base --output-dir runs/a --resume
+  sage-train --selection out.arrow --model ./base --eval-data heldout.jsonl --eval-result result.json
+
+\b
+Exit codes: 0 done, 2 bad arguments, 3 refused data, 4 output exists, 5 environment, 130 interrupted.
+"""
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        sys.stdout.write(f"sage-train {__version__}\n")
+        raise typer.Exit
+
+
+@app.command(help=_HELP)
+def train(
+    selection: Annotated[
+        Path, typer.Option(help="A file written by `sage-select build`, or any table it can read.")
+    ] = Path("out.arrow"),
+    model: Annotated[
+        str | None,
+        typer.Option(help="Folder or repository of the base model. [default: the demo model, for the demo data]"),
+    ] = None,
+    output_dir: Annotated[
+        Path | None, typer.Option(help="Folder for everything the run makes. [default: ~/.sage/agent_training]")
+    ] = None,
+    resume: Annotated[
+        bool | None, typer.Option("--resume", help="Continue the unfinished run from its newest whole checkpoint.")
+    ] = None,
+    force: Annotated[bool | None, typer.Option("--force", help="Replace another run in the output folder.")] = None,
+    max_length: Annotated[
+        int | None,
+        typer.Option(
+            help="Longest row in tokens; what is longer is cut (conversations keep their end) and counted. "
+            "[default: the model's context, at most 2048]"
+        ),
+    ] = None,
+    epochs: Annotated[float | None, typer.Option(help="Passes over the rows. [default: 3]")] = None,
+    max_steps: Annotated[int | None, typer.Option(help="Optimizer steps; wins over --epochs.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Rows in one forward pass. [default: 4]")] = None,
+    gradient_accumulation: Annotated[
+        int | None,
+        typer.Option(
+            help="Forward passes in one step; batch size x this many rows make a step. Raise it and lower the batch "
+            "size where memory is short. [default: 4]"
+        ),
+    ] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(help="Peak rate; LoRA takes about ten times that of full tuning. [default: 2e-4]")
+    ] = None,
+    schedule: Annotated[
+        str | None, typer.Option(help="How the rate falls: cosine, linear or constant. [default: cosine]")
+    ] = None,
+    warmup: Annotated[
+        float | None, typer.Option(help="Below 1 a share of the steps, from 1 on a number of steps. [default: 0.03]")
+    ] = None,
+    weight_decay: Annotated[float | None, typer.Option(help="Weight decay of AdamW. [default: 0]")] = None,
+    max_grad_norm: Annotated[
+        float | None, typer.Option(help="Gradients are clipped to this norm; 0 turns it off. [default: 1]")
+    ] = None,
+    lora_r: Annotated[
+        int | None, typer.Option(help="Rank of the adapter: how much it can learn, and how large it is. [default: 64]")
+    ] = None,
+    lora_alpha: Annotated[
+        int | None, typer.Option(help="Scale of the adapter; alpha / r multiplies its update. [default: 128]")
+    ] = None,
+    lora_dropout: Annotated[float | None, typer.Option(help="Dropout before the adapter. [default: 0.05]")] = None,
+    lora_target: Annotated[
+        list[str] | None,
+        typer.Option(help="Module that gets an adapter, such as q_proj; repeatable. [default: all-linear]"),
+    ] = None,
+    bf16: Annotated[bool, typer.Option("--bf16", help="Compute in bfloat16. [default on a GPU that has it]")] = False,
+    fp16: Annotated[bool, typer.Option("--fp16", help="Compute in float16; needs a GPU.")] = False,
+    fp32: Annotated[bool, typer.Option("--fp32", help="Compute in float32. [default on a CPU]")] = False,
+    load_in_4bit: Annotated[
+        bool | None, typer.Option("--load-in-4bit", help="Hold the base model in 4 bits a weight (NF4, QLoRA).")
+    ] = None,
+    load_in_8bit: Annotated[
+        bool | None, typer.Option("--load-in-8bit", help="Hold the base model in 8 bits a weight.")
+    ] = None,
+    gradient_checkpointing: Annotated[
+        bool | None,
+        typer.Option(
+            "--gradient-checkpointing/--no-gradient-checkpointing",
+            help="Compute activations twice: less memory, a third more time. [default: on]",
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Of the adapter's first weights and of dropout; never of the order. [default: 0]")
+    ] = None,
+    save_steps: Annotated[
+        int | None, typer.Option(help="Steps between checkpoints; one is always written at the end. [default: 200]")
+    ] = None,
+    keep_checkpoints: Annotated[int | None, typer.Option(help="Checkpoints kept, the newest. [default: 2]")] = None,
+    logging_steps: Annotated[
+        int | None, typer.Option(help="Steps between two points in the TensorBoard log. [default: 10]")
+    ] = None,
+    chat_template: Annotated[
+        Path | None, typer.Option(help="Jinja file to write conversations with. [default: the model's own]")
+    ] = None,
+    text_column: Annotated[
+        str | None, typer.Option(help="The column to train on as plain text, where no manifest tells.")
+    ] = None,
+    prompt_column: Annotated[str | None, typer.Option(help="The column with the prompt.")] = None,
+    completion_column: Annotated[str | None, typer.Option(help="The column with the completion.")] = None,
+    template: Annotated[str | None, typer.Option(help='Plain text from columns, such as "{title}\\n{body}".')] = None,
+    eval_data: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE|none",
+            help="Held-out rows on which the tuned model is measured beside the base model. "
+            "[default: the built-in ones for the demo data, else none]",
+        ),
+    ] = None,
+    eval_result: Annotated[Path | None, typer.Option(help="File for that comparison, as JSON.")] = None,
+    json_output: Annotated[bool, typer.Option("--json", help="Print the result as one JSON object on stdout.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False,
+    _version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version and leave.", is_eager=True, callback=_print_version),
+    ] = False,
+) -> None:
+    """Train, measure and report."""
+    given = {
+        "output_dir": output_dir,
+        "resume": resume,
+        "force": force,
+        "max_length": max_length,
+        "epochs": epochs,
+        "max_steps": max_steps,
+        "batch_size": batch_size,
+        "gradient_accumulation": gradient_accumulation,
+        "learning_rate": learning_rate,
+        "schedule": schedule,
+        "warmup": warmup,
+        "weight_decay": weight_decay,
+        "max_grad_norm": max_grad_norm,
+        "lora_r": lora_r,
+        "lora_alpha": lora_alpha,
+        "lora_dropout": lora_dropout,
+        "lora_target": lora_target or None,
+        "precision": _precision(bf16=bf16, fp16=fp16, fp32=fp32),
+        "load_in_4bit": load_in_4bit,
+        "load_in_8bit": load_in_8bit,
+        "gradient_checkpointing": gradient_checkpointing,
+        "seed": seed,
+        "save_steps": save_steps,
+        "keep_checkpoints": keep_checkpoints,
+        "logging_steps": logging_steps,
+        "chat_template": chat_template,
+        "text_column": text_column,
+        "prompt_column": prompt_column,
+        "completion_column": completion_column,
+        "template": template,
+    }
+    console = Console(quiet=quiet, json_output=json_output)
+    options = {name: value for name, value in given.items() if value is not None}
+    _run(console, selection, model, options, eval_data, eval_result)
+
+
+def _precision(**flags: bool) -> str | None:
+    asked = [name for name, on in flags.items() if on]
+    if len(asked) > 1:
+        raise UsageError(f"--{' and --'.join(asked)} exclude each other", hint="choose one of them")
+    return asked[0] if asked else None
+
+
+def _run(
+    console: Console,
+    selection: Path,
+    model: str | None,
+    options: Mapping[str, Any],
+    eval_data: str | None,
+    eval_result: Path | None,
+) -> None:
+    from sage_select import demo
+    from sage_select.io import read_manifest
+    from sage_select.train import TrainConfig, train
+    from sage_select.train.hardware import require_training_packages
+
+    if not selection.exists():
+        raise UsageError(
+            "there is no such selection",
+            where=str(selection),
+            hint="make one with `sage-select build`, or name it with --selection",
+        )
+    manifest = read_manifest(selection)
+    is_demo = manifest is not None and demo.is_demo(manifest)
+    if model is None:
+        if not is_demo:
+            raise UsageError(
+                "no model is named",
+                expected="--model with a folder or a repository of a causal language model",
+                hint="only a selection of the built-in demo data has a model of its own",
+            )
+        console.notice("a selection of the demo data: using the built-in demo model and its settings")
+        config = TrainConfig(**{**demo.TRAINING, **options, "model": demo.model_path()})
+    else:
+        config = TrainConfig(**options, model=model)
+    held_out = _held_out(console, is_demo, eval_data, eval_result)
+    require_training_packages()
+    result = train(selection, config, stages=console.progress, notice=console.notice)
+    comparison = None
+    if held_out is not None:
+        comparison = _compare(console, config, result, held_out)
+        if eval_result is not None:
+            from sage_select.evaluate import write_comparison
+
+            write_comparison(eval_result, comparison)
+    title = "already trained: the same run is there, finished" if result.cached else "trained"
+    console.summary(title, _facts(result))
+    if comparison is not None:
+        console.summary(f"measured on {comparison['rows']:,} held-out rows", _measures(comparison))
+    console.result({**result.as_dict(), "evaluation": comparison})
+
+
+def _held_out(console: Console, is_demo: bool, eval_data: str | None, eval_result: Path | None) -> Path | None:
+    """Return the held-out rows to measure on; faults are found before hours of training."""
+    from sage_select import demo
+
+    rows = None if eval_data in (None, "none") else Path(str(eval_data))
+    if eval_data is None and is_demo:
+        rows = demo.heldout_path()
+        console.notice("measuring on the built-in held-out rows of the demo data")
+    if rows is not None and not rows.exists():
+        raise UsageError("there are no such held-out rows", where=str(rows), hint="name them with --eval-data")
+    if eval_result is not None:
+        if rows is None:
+            raise UsageError("--eval-result needs held-out rows", hint="name them with --eval-data")
+        if not eval_result.absolute().parent.is_dir():
+            raise UsageError("the folder of --eval-result does not exist", where=str(eval_result))
+    return rows
+
+
+def _compare(console: Console, config: TrainConfig, result: TrainResult, held_out: Path) -> dict[str, Any]:
+    from sage_select.evaluate import compare, evaluate_tuned
+
+    base, tuned = evaluate_tuned(config.model, result.lora_weights, held_out, config=config, stages=console.progress)
+    return compare(base, tuned, seed=config.seed)
+
+
+def _facts(result: TrainResult) -> dict[str, object]:
+    rows = result.rows
+    facts: dict[str, object] = {
+        "rows": f"{rows['rows_trained']:,} of {rows['rows_in']:,}",
+        "tokens": f"{rows['tokens']:,} a pass, {rows['trained_tokens']:,} of them trained",
+    }
+    if rows["dropped"]:
+        first = rows["dropped"][0]
+        which = f"row {first['row']} (id {first['row_id']})"
+        facts["dropped"] = f"{len(rows['dropped']):,} rows; {which}: {first['reason']}"
+    if rows["truncated_rows"]:
+        facts["truncated"] = f"{rows['truncated_rows']:,} rows lost {rows['tokens_cut']:,} tokens"
+    facts["steps"] = f"{result.steps:,} in {result.precision} on {result.device}"
+    if result.resumed_from:
+        facts["steps"] = f"{facts['steps']}, resumed after step {result.resumed_from:,}"
+    facts["loss"] = f"{result.loss_first:.3f} at first, {result.loss_last:.3f} at last"
+    facts["adapter"] = result.lora_weights
+    facts["checkpoints"] = result.output_dir / "checkpoints"
+    facts["logs"] = result.output_dir / "logs"
+    return facts
+
+
+def _measures(comparison: Mapping[str, Any]) -> dict[str, object]:
+    loss = [comparison[f"loss_{part}"] for part in ("base", "tuned", "difference")]
+    low, high = comparison["loss_interval"]
+    measures: dict[str, object] = {
+        "loss": f"base {loss[0]:.3f}, tuned {loss[1]:.3f}: {loss[2]:+.3f} [{low:+.3f}, {high:+.3f}]"
+    }
+    if comparison["accuracy_base"] is not None:
+        base, tuned, change = (comparison[f"accuracy_{part}"] for part in ("base", "tuned", "difference"))
+        low, high = comparison["accuracy_interval"]
+        measures["tools right"] = f"base {base:.1%}, tuned {tuned:.1%}: {change:+.1%} [{low:+.1%}, {high:+.1%}]"
+    return measures
+
+
+def main() -> None:
+    """Run `sage-train`."""
+    run_program(lambda: app(prog_name="sage-train", standalone_mode=False))

@@ -1,0 +1,38 @@
+"""What an encoder returns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Embeddings"]
+
+
+@dataclass(frozen=True)
+class Embeddings:
+    """One vector a row.
+
+    Parameters
+    ----------
+    array
+        float32 (n, d), unit rows.
+    name
+        What made them.
+    empty_rows
+        Rows without any word; they all have the unit vector of the first axis.
+    cut_rows
+        Rows longer than the encoder reads; the rest of them has no part in the vector.
+    revision
+        The commit or digest that pins a model; None for the hashing encoder, which the program's version pins.
+    notices
+        What the user should know.
+    """
+
+    array: NDArray[np.float32]
+    name: str
+    empty_rows: int = 0
+    cut_rows: int = 0
+    revision: str | None = None
+    notices: list[str] = field(default_factory=list)

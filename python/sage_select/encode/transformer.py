@@ -1,0 +1,143 @@
+"""Vectors from a sentence-transformers model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from sage_select.encode.embeddings import Embeddings
+from sage_select.errors import ResourceError, UsageError
+from sage_select.render.extras import require
+from sage_select.render.model_files import is_local, loaded, model_revision, resolved_name
+
+__all__ = ["embed_texts"]
+
+_EXTRA: Final = "embed"
+#: Texts encoded at a time; the encoder sorts these by length and pads batches of them.
+_WINDOW_TEXTS: Final = 4096
+
+
+def embed_texts(
+    texts: pa.Array | pa.ChunkedArray,
+    model: str,
+    *,
+    device: str | None = None,
+    batch_size: int = 32,
+    progress: Callable[[int, int], None] | None = None,
+) -> Embeddings:
+    """Return the normalised vector of each text under a sentence-transformers model.
+
+    A plain transformers model is taken too: its token vectors are averaged. Texts are batched by length; a batch
+    that does not fit into the memory of a GPU is halved.
+
+    Parameters
+    ----------
+    texts
+        Strings, as `sage_select.render.plain_texts` gives them.
+    model
+        A folder or a repository.
+    device
+        A torch device; by default `cuda` where there is one, else `cpu`.
+    batch_size
+        Texts in a batch.
+    progress
+        Called with (rows done, rows) after every 4096 rows.
+
+    Raises
+    ------
+    UsageError
+        `model` is no model.
+    DataError
+        Its files are damaged.
+    ResourceError
+        The extra is missing, or one text alone does not fit into memory.
+    """
+    encoder, notices = _load(model, device)
+    size = encoder.get_embedding_dimension()
+    array = np.zeros((len(texts), size), np.float32)
+    done = empty = cut = 0
+    while done < len(texts):
+        window = texts.slice(done, _WINDOW_TEXTS).to_pylist()
+        worded = [index for index, text in enumerate(window) if text and not text.isspace()]
+        if worded:
+            spoken = [window[index] for index in worded]
+            vectors, batch_size = _encoded(encoder, spoken, batch_size)
+            array[done + np.array(worded)] = vectors
+            cut += _too_long(encoder, spoken)
+        blank = np.setdiff1d(np.arange(len(window)), worded)
+        array[done + blank, 0] = 1
+        empty += len(blank)
+        done += len(window)
+        if progress is not None:
+            progress(done, len(texts))
+    return Embeddings(array, model, empty_rows=empty, cut_rows=cut, revision=model_revision(model), notices=notices)
+
+
+def _load(model: str, device: str | None) -> tuple[Any, list[str]]:
+    require("torch", _EXTRA)
+    sentence_transformers = require("sentence_transformers", _EXTRA)
+    notices = []
+    if is_local(model):
+        folder = Path(model).expanduser()
+        if not (folder / "modules.json").is_file():
+            if not (folder / "config.json").is_file():
+                raise UsageError(
+                    "the folder holds no model",
+                    where=model,
+                    expected="a folder with modules.json or config.json, or the name of a model repository",
+                )
+            notices.append(f"{model} is no sentence-transformers model: its token vectors are averaged")
+        pickled = [path for path in folder.rglob("pytorch_model.bin") if not any(path.parent.glob("*.safetensors"))]
+        if pickled:
+            raise UsageError(
+                "the model's weights are pickled, and pickles are never loaded",
+                where=str(pickled[0]),
+                expected="*.safetensors",
+            )
+    encoder = loaded(
+        model,
+        lambda: sentence_transformers.SentenceTransformer(
+            resolved_name(model), device=device, trust_remote_code=False, model_kwargs={"use_safetensors": True}
+        ),
+        "model",
+    )
+    return encoder, notices
+
+
+def _encoded(encoder: Any, texts: list[str], batch_size: int) -> tuple[NDArray[np.float32], int]:
+    """Return the vectors and the batch size that memory allowed."""
+    torch = require("torch", _EXTRA)
+    while True:
+        try:
+            vectors = encoder.encode(
+                texts,
+                batch_size=batch_size,
+                show_progress_bar=False,
+                convert_to_numpy=True,
+                normalize_embeddings=True,
+            )
+        except torch.OutOfMemoryError:
+            if batch_size == 1:
+                raise ResourceError("one text does not fit into memory", hint="name cpu as the device") from None
+            batch_size //= 2
+            torch.cuda.empty_cache()
+        else:
+            return vectors.astype(np.float32, copy=False), batch_size
+
+
+def _too_long(encoder: Any, texts: list[str]) -> int:
+    """Return how many texts are longer than the encoder reads."""
+    most = encoder.max_seq_length
+    if not most or most == float("inf"):
+        return 0
+    # A token covers at least one byte, and a handful are added; only longer texts need to be counted in tokens.
+    long = [text for text in texts if len(text.encode()) + 8 > most]
+    if not long:
+        return 0
+    counted = encoder.tokenizer(long, add_special_tokens=True, truncation=False, verbose=False)["input_ids"]
+    return sum(len(ids) > most for ids in counted)

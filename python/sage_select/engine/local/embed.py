@@ -1,0 +1,58 @@
+"""The embed stage: one vector a row."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from numpy.typing import NDArray
+
+from sage_select import io
+from sage_select.encode import Embeddings, embed_texts, hash_texts
+from sage_select.engine.base import Talk
+from sage_select.engine.frame import Frame
+from sage_select.errors import UsageError
+from sage_select.kernels import Matrix, Metric
+from sage_select.ops import Embed
+
+__all__ = ["embed_rows"]
+
+
+def embed_rows(frame: Frame, embed: Embed, metric: Metric, talk: Talk, threads: int | None) -> Frame:
+    """Return the frame with its vectors, checked for `metric`.
+
+    Raises
+    ------
+    DataError
+        If the vectors are ragged, not finite, zero under cosine, or not one a row.
+    """
+    if embed.file is not None:
+        return _with(frame, io.read_npy(embed.file, rows=frame.n, kind="embeddings"), metric, embed.file, threads)
+    if frame.rows is None:
+        raise UsageError("there are no rows to embed", hint="pass embeddings as an array, or data")
+    if embed.column is not None:
+        name = f"{frame.rows.source}, column {embed.column!r}"
+        return _with(frame, io.embedding_column(frame.rows, embed.column), metric, name, threads)
+    encoded = _encoded(frame, embed, talk, threads)
+    for notice in encoded.notices:
+        talk.notice(notice)
+    if encoded.empty_rows:
+        talk.notice(f"{encoded.empty_rows:,} rows have no words: they share one reserved vector")
+    if encoded.cut_rows:
+        talk.notice(f"{encoded.cut_rows:,} rows are longer than the encoder reads: the rest of them has no part")
+    if encoded.revision is not None:
+        frame = frame.found(embed_model={"model": encoded.name, "revision": encoded.revision})
+    return _with(frame, encoded.array, metric, encoded.name, threads)
+
+
+def _with(frame: Frame, vectors: NDArray[Any], metric: Metric, name: str, threads: int | None) -> Frame:
+    matrix = Matrix.from_array(vectors, metric=metric, name=name, threads=threads)
+    return dataclasses.replace(frame, matrix=matrix)
+
+
+def _encoded(frame: Frame, embed: Embed, talk: Talk, threads: int | None) -> Embeddings:
+    if embed.model is not None:
+        with talk.progress(f"embedding with {embed.model}") as progress:
+            return embed_texts(frame.texts, embed.model, progress=progress)
+    with talk.progress("embedding") as progress:
+        return hash_texts(frame.texts, dimensions=embed.dimensions, threads=threads, progress=progress)

@@ -1,0 +1,48 @@
+"""What a run reads, as content digests: with the plan they are the identity of its result."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sage_select import io
+from sage_select.errors import UsageError
+from sage_select.io.digest import digest_files
+from sage_select.ops import Embed, Score
+from sage_select.spec import Pipeline
+
+__all__ = ["input_digests"]
+
+
+def input_digests(pipeline: Pipeline, rows: io.Rows) -> dict[str, str]:
+    """Return name -> digest of every file the run depends on.
+
+    A model that is no local folder stands by its name; the revision it resolves to is in the manifest.
+
+    Raises
+    ------
+    UsageError
+        If a named file is missing.
+    """
+    digests = {"source": rows.digest}
+    for step in (pipeline.find(Score), pipeline.find(Embed)):
+        if step is None:
+            continue
+        if step.file is not None:
+            digests[f"{step.name}.file"] = _file_digest(Path(step.file))
+        if step.model is not None:
+            digests[f"{step.name}.model"] = _model_digest(step.model)
+    return digests
+
+
+def _file_digest(path: Path) -> str:
+    if not path.is_file():
+        raise UsageError("no such file", where=str(path))
+    return digest_files([path])
+
+
+def _model_digest(model: str) -> str:
+    folder = Path(model)
+    if not folder.is_dir():
+        return model
+    kinds = {".json", ".safetensors", ".jinja", ".txt", ".model"}
+    return digest_files(sorted(file for file in folder.rglob("*") if file.suffix in kinds and file.is_file()))

@@ -1,0 +1,86 @@
+"""Run a plan from its source to its sink."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sage_select import io
+from sage_select.engine.base import Outcome, Recorder, Talk
+from sage_select.engine.frame import Frame
+from sage_select.engine.local.embed import embed_rows
+from sage_select.engine.local.inputs import input_digests
+from sage_select.engine.local.manifest import identity, manifest_of
+from sage_select.engine.local.output import rows_story, selected_table
+from sage_select.engine.local.score import score_rows
+from sage_select.engine.local.select import select_rows
+from sage_select.engine.local.source import frame_of, read_source, shape_options
+from sage_select.io.names import OutputNames
+from sage_select.io.target import check_target
+from sage_select.ops import Embed, Score, Select, Sink, Source
+from sage_select.spec import Pipeline
+from sage_select.strategies import Picks
+
+__all__ = ["run"]
+
+
+def run(plan: Pipeline, talk: Talk, *, force: bool = False, threads: int | None = None) -> Outcome:
+    """Run a resolved pipeline and commit its output.
+
+    Parameters
+    ----------
+    plan
+        The pipeline, as `plan.resolve` returned it.
+    talk
+        Where notices and progress go.
+    force
+        Replace an output that exists.
+    threads
+        Threads to use; None for `SAGE_THREADS` or all cores. No result depends on it.
+
+    Returns
+    -------
+    Outcome
+        With `cached` set where the output was there already, made by this plan from these inputs.
+
+    Raises
+    ------
+    SageError
+        Whatever is wrong with the plan, the data, the output or the environment; nothing is left behind.
+    """
+    recorder = Recorder(talk)
+    source, sink = plan.step(Source), plan.step(Sink)
+    target = Path(sink.path)
+    form = io.output_format(target)
+    if io.read_manifest(target) is None:
+        check_target(OutputNames(target), form, force=force)
+    rows = read_source(source, recorder)
+    inputs = input_digests(plan, rows)
+    if io.existing(target, identity(plan, inputs)):
+        return _found(target)
+    check_target(OutputNames(target), form, force=force)
+    frame = frame_of(rows, shape_options(source), source.id_column)
+    frame, picks = _select(plan, frame, recorder, threads)
+    written = io.write(
+        selected_table(frame, picks, plan.seed),
+        target,
+        manifest_of(plan, inputs, frame, picks, recorder.notices),
+        rows_story=rows_story(frame, picks) if sink.rows else None,
+        force=force,
+    )
+    return Outcome(written.path, written.manifest_path, io.read_manifest(target) or {}, cached=False)
+
+
+def _select(plan: Pipeline, frame: Frame, talk: Talk, threads: int | None) -> tuple[Frame, Picks]:
+    select = plan.step(Select)
+    # An impossible budget is refused before hours of embedding, not after.
+    select.budget.rows(frame.n, clamp=select.clamp)
+    if score := plan.find(Score):
+        frame = score_rows(frame, score, talk)
+    if embed := plan.find(Embed):
+        frame = embed_rows(frame, embed, select.metric, talk, threads)
+    return frame, select_rows(frame, select, plan.seed, talk, threads)
+
+
+def _found(target: Path) -> Outcome:
+    manifest = io.read_manifest(target) or {}
+    return Outcome(target, OutputNames(target).manifest, manifest, cached=True)

@@ -1,0 +1,114 @@
+"""The error tree: every way a run can fail, with its exit code.
+
+A message says where, what was expected, what came and what to do. The set is closed: anything else that
+escapes is a bug of ours and leaves with exit code 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+__all__ = ["DataError", "OutputError", "ResourceError", "SageError", "UsageError", "Where", "nearest"]
+
+
+@dataclass(frozen=True)
+class Where:
+    """A place in the user's input.
+
+    Rows count from 0, lines of text files from 1. Absent parts are left out of the message.
+    """
+
+    file: str | None = None
+    row: int | None = None
+    line: int | None = None
+    column: str | None = None
+
+    def __str__(self) -> str:
+        parts = [
+            self.file,
+            None if self.row is None else f"row {self.row}",
+            None if self.line is None else f"line {self.line}",
+            None if self.column is None else f"column {self.column!r}",
+        ]
+        return ", ".join(part for part in parts if part is not None)
+
+
+class SageError(Exception):
+    """Root of all errors that a user can meet.
+
+    Parameters
+    ----------
+    message
+        What is wrong, one sentence without a full stop.
+    where
+        The file, row, line and column, as far as known.
+    expected, got
+        What would have been right and what came instead.
+    hint
+        What to do about it.
+    """
+
+    exit_code = 1
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        where: Where | str | None = None,
+        expected: str | None = None,
+        got: str | None = None,
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.where = Where(file=where) if isinstance(where, str) else where
+        self.expected = expected
+        self.got = got
+        self.hint = hint
+
+    def __str__(self) -> str:
+        place = str(self.where) if self.where is not None else ""
+        lines = [f"{place}: {self.message}" if place else self.message]
+        for label, value in (("expected", self.expected), ("got", self.got), ("hint", self.hint)):
+            if value is not None:
+                lines.append(f"  {label}: {value}")
+        return "\n".join(lines)
+
+
+class UsageError(SageError):
+    """Bad arguments, a bad spec, or an input that is not there. Exit code 2."""
+
+    exit_code = 2
+
+
+class DataError(SageError):
+    """The input was found and read, and its content is refused. Exit code 3."""
+
+    exit_code = 3
+
+
+class OutputError(SageError):
+    """The output exists with other content, or another run holds it. Exit code 4."""
+
+    exit_code = 4
+
+
+class ResourceError(SageError):
+    """The environment falls short: disk, memory, permission, folder, extra, engine. Exit code 5."""
+
+    exit_code = 5
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """Return a hint that names the known word closest to `name`, or None where none is close.
+
+    Examples
+    --------
+    >>> nearest("diversty", ["random", "diversity"])
+    "did you mean 'diversity'?"
+    """
+    import difflib  # deferred: `--help` never needs it
+
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return f"did you mean {close[0]!r}?" if close else None

@@ -1,0 +1,21 @@
+"""Held-out measurement: the loss and the tool-selection accuracy of a model, and of an adapter beside its base."""
+
+from __future__ import annotations
+
+from sage_select.evaluate.compare import compare
+from sage_select.evaluate.result import Evaluation, Prediction
+from sage_select.evaluate.run import evaluate, evaluate_tuned
+from sage_select.evaluate.tool_calls import Parsed, ToolCall, parse_tool_calls
+from sage_select.evaluate.write import write_comparison
+
+__all__ = [
+    "Evaluation",
+    "Parsed",
+    "Prediction",
+    "ToolCall",
+    "compare",
+    "evaluate",
+    "evaluate_tuned",
+    "parse_tool_calls",
+    "write_comparison",
+]

@@ -1,0 +1,33 @@
+"""Reading and writing rows: formats, what is wrong with a file and where, manifests, atomic commits."""
+
+from __future__ import annotations
+
+from sage_select.io.column_values import embedding_column, numeric_column, require_column
+from sage_select.io.digest import digest_table
+from sage_select.io.encode import output_format
+from sage_select.io.manifest import read_manifest
+from sage_select.io.nested import decode_rows
+from sage_select.io.npy import read_npy
+from sage_select.io.objects import from_object
+from sage_select.io.output import existing, open_output
+from sage_select.io.read import read
+from sage_select.io.rows import Rows
+from sage_select.io.write import Written, write
+
+__all__ = [
+    "Rows",
+    "Written",
+    "decode_rows",
+    "digest_table",
+    "embedding_column",
+    "existing",
+    "from_object",
+    "numeric_column",
+    "open_output",
+    "output_format",
+    "read",
+    "read_manifest",
+    "read_npy",
+    "require_column",
+    "write",
+]

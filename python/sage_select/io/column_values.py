@@ -1,0 +1,158 @@
+"""Columns of a table as arrays of numbers: scores and embeddings."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sage_select.errors import DataError, UsageError, nearest
+from sage_select.io.rows import Rows
+
+__all__ = ["embedding_column", "numeric_column", "require_column"]
+
+_SHOWN_COLUMNS: Final = 30
+
+
+def require_column(rows: Rows, name: str) -> pa.ChunkedArray:
+    """Return the column `name`.
+
+    Raises
+    ------
+    UsageError
+        Where there is none, listing the columns and the nearest name.
+    """
+    names = rows.table.schema.names
+    if name not in names:
+        shown = ", ".join(names[:_SHOWN_COLUMNS]) + (", ..." if len(names) > _SHOWN_COLUMNS else "")
+        raise UsageError(
+            f"there is no column {name!r}", where=rows.source, expected=f"one of {shown}", hint=nearest(name, names)
+        )
+    return rows.table.column(name)
+
+
+def numeric_column(rows: Rows, name: str) -> npt.NDArray[np.float64]:
+    """Return a column of finite numbers as float64, shape (rows,).
+
+    Strings, as CSV has them, are read as numbers.
+
+    Raises
+    ------
+    UsageError
+        Where there is no such column.
+    DataError
+        Where a value is null, no number, not finite, or a whole number that float64 cannot hold; naming the row.
+    """
+    column = require_column(rows, name)
+    kind = column.type
+    _refuse_null(rows, name, column)
+    if pa.types.is_string(kind):
+        values = _parsed(rows, name, column)
+    elif pa.types.is_integer(kind) or pa.types.is_decimal(kind):
+        values = _exact(rows, name, column)
+    elif pa.types.is_floating(kind):
+        values = column.cast(pa.float64()).to_numpy()
+    else:
+        raise DataError("a column is not one of numbers", where=rows.where(0, name), expected="numbers", got=str(kind))
+    bad = np.flatnonzero(~np.isfinite(values))
+    if len(bad):
+        row = int(bad[0])
+        raise DataError("a number is not finite", where=rows.where(row, name), got=str(values[row]))
+    return values
+
+
+def embedding_column(rows: Rows, name: str) -> npt.NDArray[np.floating[Any]]:
+    """Return a column of lists of numbers as an array of shape (rows, dimensions).
+
+    float16, float32 and float64 stay as they are, whole numbers become float32.
+
+    Raises
+    ------
+    UsageError
+        Where there is no such column.
+    DataError
+        Where it holds something else, a row or a number in it is null, or a row is longer or shorter than the
+        first; naming the row and both lengths.
+    """
+    column = require_column(rows, name)
+    kind = column.type
+    listed = pa.types.is_list(kind) or pa.types.is_fixed_size_list(kind)
+    if not listed or not (pa.types.is_floating(kind.value_type) or pa.types.is_integer(kind.value_type)):
+        raise DataError(
+            "a column is not one of embeddings", where=rows.where(0, name), expected="lists of numbers", got=str(kind)
+        )
+    _refuse_null(rows, name, column)
+    width = _width(rows, name, column)
+    values = pa.chunked_array([chunk.flatten() for chunk in column.chunks], kind.value_type)
+    if values.null_count:
+        row = _first(values.is_null()) // width
+        raise DataError("an embedding holds a null", where=rows.where(row, name))
+    dtype = kind.value_type.to_pandas_dtype() if pa.types.is_floating(kind.value_type) else np.float32
+    return np.ascontiguousarray(values.to_numpy().reshape(len(column), width), dtype=dtype)
+
+
+def _width(rows: Rows, name: str, column: pa.ChunkedArray) -> int:
+    if pa.types.is_fixed_size_list(column.type):
+        width = int(column.type.list_size)
+    else:
+        lengths = pc.list_value_length(column).to_numpy()
+        width = int(lengths[0]) if len(lengths) else 0
+        other = np.flatnonzero(lengths != width)
+        if len(other):
+            row = int(other[0])
+            raise DataError(
+                "embeddings have different lengths",
+                where=rows.where(row, name),
+                expected=f"{width} numbers, as the first row",
+                got=f"{lengths[row]} numbers",
+            )
+    if width == 0:
+        raise DataError("embeddings have no dimensions", where=rows.where(0, name))
+    return width
+
+
+def _refuse_null(rows: Rows, name: str, column: pa.ChunkedArray) -> None:
+    if column.null_count:
+        raise DataError("a value is missing", where=rows.where(_first(column.is_null()), name), got="null")
+
+
+def _first(mask: pa.ChunkedArray) -> int:
+    return int(pc.index(mask, True).as_py())
+
+
+def _parsed(rows: Rows, name: str, column: pa.ChunkedArray) -> npt.NDArray[np.float64]:
+    trimmed = pc.ascii_trim_whitespace(column)
+    try:
+        return np.asarray(trimmed.cast(pa.float64()).to_numpy())
+    except pa.ArrowInvalid:
+        row = _first_uncastable(trimmed, pa.float64())
+        text = column[row].as_py()
+        raise DataError(
+            "a text is not a number", where=rows.where(row, name), expected="a number", got=repr(text[:80])
+        ) from None
+
+
+def _exact(rows: Rows, name: str, column: pa.ChunkedArray) -> npt.NDArray[np.float64]:
+    try:
+        return np.asarray(column.cast(pa.float64()).to_numpy())
+    except pa.ArrowInvalid:
+        row = _first_uncastable(column, pa.float64())
+        raise DataError(
+            "a number cannot be held as a 64-bit float", where=rows.where(row, name), got=str(column[row].as_py())
+        ) from None
+
+
+def _first_uncastable(column: pa.ChunkedArray, wanted: pa.DataType) -> int:
+    """Return the first row that cannot be cast, by halving the part that holds it."""
+    low, high = 0, len(column)
+    while high - low > 1:
+        middle = (low + high) // 2
+        try:
+            column.slice(low, middle - low).cast(wanted)
+            low = middle
+        except pa.ArrowInvalid:
+            high = middle
+    return low

@@ -1,0 +1,109 @@
+"""CSV with a header line: every value is a string, as written."""
+
+from __future__ import annotations
+
+import csv
+from array import array
+from collections import Counter
+from collections.abc import Generator, Sequence
+from contextlib import closing
+from typing import Final
+
+import pyarrow as pa
+
+from sage_select.errors import DataError, Where
+from sage_select.io.inputs import Input
+from sage_select.io.json_table import differing_columns
+from sage_select.io.progress import Meter
+from sage_select.io.rows import Part
+from sage_select.io.sniff import Format
+from sage_select.io.text import MAX_LINE_BYTES, TextFile, decoded, open_text
+
+__all__ = ["read_csv"]
+
+_BATCH_ROWS: Final = 16384
+
+
+def read_csv(inputs: Sequence[tuple[Input, Format]], meter: Meter) -> tuple[pa.Table, list[Part]]:
+    """Return the rows of CSV files with equal headers as one table of strings.
+
+    No value is turned into a number or a null by its looks; who needs a number asks for one.
+
+    Raises
+    ------
+    DataError
+        Naming file and line, where a record has another number of values than the header, a quote is not
+        closed, or a column name is empty or given twice.
+    """
+    parts: list[Part] = []
+    tables: list[pa.Table] = []
+    for source, kind in inputs:
+        table, part = _one_file(source, "\t" if kind is Format.TSV else ",", meter)
+        wanted = tables[0].schema.names if tables else table.schema.names
+        if set(table.schema.names) != set(wanted):
+            raise differing_columns(source.name, set(table.schema.names), parts[0].file, set(wanted))
+        tables.append(table.select(wanted))
+        parts.append(part)
+        meter.file_done(source.size)
+    return pa.concat_tables(tables), parts
+
+
+def _one_file(source: Input, delimiter: str, meter: Meter) -> tuple[pa.Table, Part]:
+    with open_text(source, meter) as file, closing(_records(file, delimiter)) as records:
+        _, header = next(records, (1, []))
+        _check_header(header, source)
+        schema = pa.schema([(name, pa.string()) for name in header])
+        batches: list[pa.RecordBatch] = []
+        lines = array("q")
+        pending: list[list[str]] = []
+        for line, record in records:
+            if len(record) != len(header):
+                raise DataError(
+                    "a record has another number of values than the header",
+                    where=Where(file=source.name, row=len(lines), line=line),
+                    expected=str(len(header)),
+                    got=str(len(record)),
+                )
+            lines.append(line)
+            pending.append(record)
+            if len(pending) == _BATCH_ROWS:
+                batches.append(_batch(pending, schema))
+                pending = []
+        if pending:
+            batches.append(_batch(pending, schema))
+    return pa.Table.from_batches(batches, schema), Part(source.name, len(lines), lines)
+
+
+def _batch(records: list[list[str]], schema: pa.Schema) -> pa.RecordBatch:
+    columns = [pa.array(values, pa.string()) for values in zip(*records, strict=True)]
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def _records(file: TextFile, delimiter: str) -> Generator[tuple[int, list[str]], None, None]:
+    """Yield (line where the record begins, its values), blank lines left out."""
+    name = file.source.name
+    text = (decoded(data, Where(file=name, line=number)) + "\n" for number, data in file.lines())
+    limit = csv.field_size_limit(MAX_LINE_BYTES)
+    try:
+        reader = csv.reader(text, delimiter=delimiter, strict=True)
+        begins = 1
+        try:
+            for record in reader:
+                if record:
+                    yield begins, record
+                begins = reader.line_num + 1
+        except csv.Error as error:
+            raise DataError(f"not CSV: {error}", where=Where(file=name, line=begins)) from None
+    finally:
+        csv.field_size_limit(limit)
+
+
+def _check_header(header: list[str], source: Input) -> None:
+    where = Where(file=source.name, line=1)
+    if not header:
+        raise DataError("has no header line", where=source.name)
+    if "" in header:
+        raise DataError(f"column number {header.index('') + 1} has no name in the header", where=where)
+    twice = [name for name, count in Counter(header).items() if count > 1]
+    if twice:
+        raise DataError(f"the header names the column {twice[0]!r} twice", where=where)

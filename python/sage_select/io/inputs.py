@@ -1,0 +1,110 @@
+"""From what the user named to files that can be read: paths, globs and URLs."""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from sage_select.errors import ResourceError, SageError, UsageError, nearest
+from sage_select.io.commit import complete
+from sage_select.io.remote import fetch, is_url
+
+__all__ = ["Input", "cannot_open", "existing_file", "open_inputs"]
+
+
+@dataclass(frozen=True)
+class Input:
+    """A file or folder to read, and its name for messages."""
+
+    path: Path
+    name: str
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file; 0 for a folder."""
+        return 0 if self.path.is_dir() else self.path.stat().st_size
+
+
+@contextlib.contextmanager
+def open_inputs(source: str | Path) -> Iterator[list[Input]]:
+    """Yield the files that `source` names, in order; what had to be fetched is deleted afterwards.
+
+    Raises
+    ------
+    UsageError
+        Where nothing of that name exists, or it is neither a file nor a folder.
+    ResourceError
+        Where it may not be read, or a package for its URL is missing.
+    """
+    if isinstance(source, str) and is_url(source):
+        with fetch(source) as fetched:
+            yield [Input(path, name) for path, name in fetched]
+        return
+    text = str(source)
+    if not text or "\0" in text:
+        raise UsageError("the name of the input is empty or holds a zero byte")
+    path = Path(text).expanduser()
+    complete(path)
+    if glob.has_magic(text) and not os.path.lexists(path):
+        yield [Input(match, str(match)) for match in _matches(path)]
+    else:
+        yield [Input(existing_file(path, folders=True), text)]
+
+
+def _matches(pattern: Path) -> list[Path]:
+    found = sorted(glob.glob(str(pattern), recursive=True))  # noqa: PTH207  (pathlib cannot glob absolute paths)
+    if not found:
+        raise UsageError("no file matches the pattern", where=str(pattern), hint=_neighbours(pattern))
+    for match in found:
+        complete(Path(match))
+    return [existing_file(Path(match), folders=True) for match in found]
+
+
+def existing_file(path: Path, *, folders: bool = False) -> Path:
+    """Return `path` where it is a readable regular file (or, with `folders`, a folder).
+
+    Raises
+    ------
+    UsageError, ResourceError
+        Where it is not.
+    """
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        raise cannot_open(path, error) from None
+    if stat.S_ISDIR(mode) and folders:
+        return path
+    if not stat.S_ISREG(mode):
+        kind = "a folder" if stat.S_ISDIR(mode) else "a pipe, device or socket"
+        raise UsageError(f"is {kind}, not a file", where=str(path))
+    if not os.access(path, os.R_OK):
+        raise ResourceError("may not be read: permission denied", where=str(path))
+    return path
+
+
+def cannot_open(path: Path, error: OSError) -> SageError:
+    """Return the error for a path that the system would not open."""
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        return UsageError("no such file", where=str(path), hint=_neighbours(path))
+    if isinstance(error, PermissionError):
+        return ResourceError("may not be read: permission denied", where=str(path))
+    return UsageError(f"cannot be opened: {error.strerror or error}", where=str(path))
+
+
+def _neighbours(path: Path) -> str:
+    folder = path.parent
+    try:
+        names = sorted(entry.name for entry in os.scandir(folder) if not entry.name.startswith("."))
+    except OSError:
+        return f"the folder {str(folder)!r} is not there either, or may not be read"
+    close = nearest(path.name, names)
+    if close is not None:
+        return close
+    if not names:
+        return f"the folder {str(folder)!r} is empty"
+    return f"{str(folder)!r} holds " + ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")

@@ -1,0 +1,135 @@
+"""JSON lines and JSON arrays as batches of row objects with the line of each row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from sage_select.errors import DataError, Where
+from sage_select.io.inputs import Input
+from sage_select.io.progress import Meter
+from sage_select.io.sniff import Format
+from sage_select.io.strict_json import StrictJsonError, decode, decode_at
+from sage_select.io.text import TextFile, decoded, open_text
+
+__all__ = ["JsonBatch", "json_batches"]
+
+#: A batch ends at whichever comes first, so that neither short nor long rows need much memory.
+_BATCH_ROWS: Final = 16384
+_BATCH_CHARACTERS: Final = 16 << 20
+_WHITESPACE: Final = " \t\r\n"
+
+
+@dataclass
+class JsonBatch:
+    """Consecutive rows of one file; `lines` is empty for objects in memory, which have none."""
+
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    lines: list[int] = field(default_factory=list)
+    characters: int = 0
+
+    def add(self, row: dict[str, Any], line: int, characters: int) -> bool:
+        """Append a row and tell whether the batch is full."""
+        self.rows.append(row)
+        self.lines.append(line)
+        self.characters += characters
+        return len(self.rows) >= _BATCH_ROWS or self.characters >= _BATCH_CHARACTERS
+
+
+def json_batches(source: Input, kind: Format, meter: Meter) -> Iterator[JsonBatch]:
+    """Yield the rows of a JSON file; the same file is always cut at the same rows.
+
+    Raises
+    ------
+    DataError
+        Naming the line, where something is not strict JSON or not an object.
+    """
+    with open_text(source, meter) as file:
+        batch = JsonBatch()
+        rows = _array_elements(file) if kind is Format.JSON_ARRAY else _line_objects(file)
+        for row, (value, line, characters) in enumerate(rows):
+            if not isinstance(value, dict):
+                raise DataError(
+                    "a row is not an object",
+                    where=Where(file=source.name, row=row, line=line),
+                    expected='an object such as {"text": "..."}',
+                    got=_kind_name(value),
+                )
+            if batch.add(value, line, characters):
+                yield batch
+                batch = JsonBatch()
+        if batch.rows:
+            yield batch
+
+
+def _line_objects(file: TextFile) -> Iterator[tuple[Any, int, int]]:
+    name, row = file.source.name, 0
+    for number, data in file.lines():
+        if not data.strip():
+            continue
+        text = decoded(data, Where(file=name, row=row, line=number))
+        try:
+            value = decode(text)
+        except StrictJsonError as error:
+            stripped = len(text) - len(text.lstrip(_WHITESPACE))
+            position = None if error.position is None else error.position + stripped + 1
+            hint = None
+            if number == 1 and error.position is not None and text.strip(_WHITESPACE) in ("{", "["):
+                hint = "give one object a line, or one array of objects"
+            raise _not_strict(error, Where(file=name, row=row, line=number), position, hint) from None
+        yield value, number, len(text)
+        row += 1
+
+
+def _array_elements(file: TextFile) -> Iterator[tuple[Any, int, int]]:
+    name = file.source.name
+    text = decoded(file.read_all(), Where(file=name))
+    position = _skip(text, text.index("[") + 1)
+    line, counted, row = 1, 0, 0
+    closed = text.startswith("]", position)
+    while not closed:
+        line += text.count("\n", counted, position)
+        counted = position
+        try:
+            value, end = decode_at(text, position)
+        except StrictJsonError as error:
+            raise _in_array(error, text, Where(file=name, row=row, line=line)) from None
+        yield value, line, end - position
+        row += 1
+        after = _skip(text, end)
+        closed = text.startswith("]", after)
+        if not closed and not text.startswith(",", after):
+            raise _in_array(
+                StrictJsonError("not JSON: expected ',' or ']'", after), text, Where(file=name, row=row, line=line)
+            )
+        position = after if closed else _skip(text, after + 1)
+    trailing = _skip(text, position + 1)
+    if trailing < len(text):
+        raise _in_array(StrictJsonError("more text after the array", trailing), text, Where(file=name))
+
+
+def _skip(text: str, position: int) -> int:
+    while position < len(text) and text[position] in _WHITESPACE:
+        position += 1
+    return position
+
+
+def _in_array(error: StrictJsonError, text: str, where: Where) -> DataError:
+    if error.position is None:
+        return _not_strict(error, where, None, None)
+    line = text.count("\n", 0, error.position) + 1
+    column = error.position - text.rfind("\n", 0, error.position)
+    return _not_strict(error, Where(file=where.file, row=where.row, line=line), column, None)
+
+
+def _not_strict(error: StrictJsonError, where: Where, character: int | None, hint: str | None) -> DataError:
+    at = "" if character is None else f" at character {character}"
+    return DataError(f"{error.message}{at}", where=where, hint=hint)
+
+
+def _kind_name(value: Any) -> str:
+    if value is None:
+        return "null"
+    kinds = {bool: "true or false", int: "a number", float: "a number", str: "a string", list: "a list"}
+    return kinds[type(value)]

@@ -1,0 +1,232 @@
+"""A table from JSON rows, in memory bounded by a batch and the table itself.
+
+The files are read once, batch by batch, each batch built by what is known so far. Batches whose layout turns
+out too narrow (a key first seen later, say) are read and built again at the end; most files need none.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+from array import array
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from operator import itemgetter
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+
+from sage_select.errors import DataError, Where
+from sage_select.io.inputs import Input
+from sage_select.io.json_source import JsonBatch, json_batches
+from sage_select.io.layout import ABSENT, Kind, Layout, Seen, column_field, layout_of
+from sage_select.io.nested import build, retyped
+from sage_select.io.progress import Meter
+from sage_select.io.rows import Part
+from sage_select.io.sniff import Format
+from sage_select.io.strict_json import StrictJsonError
+from sage_select.io.type_change import INEXACT, holds, type_change
+
+__all__ = ["differing_columns", "read_json", "table_of_objects"]
+
+_MAX_COLUMNS: Final = 10_000
+
+
+def read_json(inputs: Sequence[tuple[Input, Format]], meter: Meter) -> tuple[pa.Table, list[Part], list[str]]:
+    """Return the rows of JSON files as one table, its parts and notices.
+
+    Raises
+    ------
+    DataError
+        Naming file and line, where a row is refused; both lines, where a column changes its type.
+    """
+    table = _JsonTable()
+    with _no_cycle_collection():
+        for source, kind in inputs:
+            for batch in json_batches(source, kind, meter):
+                table.take(source, batch)
+            table.end_file(source)
+            meter.file_done(source.size)
+        table.finish(inputs)
+    return table.made(), table.parts, table.notices()
+
+
+@contextlib.contextmanager
+def _no_cycle_collection() -> Iterator[None]:
+    """Pause the search for cycles, of which JSON has none: it costs a third of the time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def table_of_objects(batch: JsonBatch, name: str) -> tuple[pa.Table, list[str]]:
+    """Return objects in memory as a table, and notices."""
+    table = _JsonTable()
+    source = Input(Path(), name)
+    if batch.rows:
+        table.take(source, batch)
+    table.end_file(source)
+    return table.made(), table.notices()
+
+
+class _Built:
+    """The columns of one batch, each with the layout it was built by."""
+
+    def __init__(self, source: Input, batch: JsonBatch) -> None:
+        self.source = source
+        self.count = len(batch.rows)
+        self.columns: dict[str, tuple[Layout, pa.Array]] = {}
+
+
+class _JsonTable:
+    def __init__(self) -> None:
+        self.parts: list[Part] = []
+        self._columns: dict[str, Seen] = {}
+        self._first: dict[str, dict[Kind | str, Where]] = {}
+        self._built: list[_Built] = []
+        self._lines: list[Sequence[int]] = []
+        self._file_rows = 0
+        self._file_names: dict[str, None] = {}
+        self._first_file: tuple[str, set[str]] | None = None
+
+    def take(self, source: Input, batch: JsonBatch) -> None:
+        """Add a batch of rows."""
+        built = _Built(source, batch)
+        names = dict.fromkeys(chain.from_iterable(batch.rows))
+        self._file_names.update(names)
+        for name in names:
+            if name not in self._columns:
+                self._columns[name] = Seen(name)
+                self._columns[name].absent = bool(self._built)
+        if len(self._columns) > _MAX_COLUMNS:
+            raise DataError(f"the rows have more than {_MAX_COLUMNS} different keys", where=source.name)
+        columns = {name: [row.get(name, ABSENT) for row in batch.rows] for name in self._columns}
+        changes = []
+        for name, seen in self._columns.items():
+            seen.look_at(columns[name])
+            changes.append(self._type_change(source, batch, seen, columns[name]))
+        refused = [error for error in changes if error is not None]
+        if refused:
+            raise min(refused, key=_row)  # the first in the file, however it is batched
+        for name, seen in self._columns.items():
+            layout = layout_of(seen)
+            built.columns[name] = (layout, self._array(layout, columns[name], source, batch, name))
+        self._built.append(built)
+        self._lines.append(_compact(batch.lines))
+        self._file_rows += built.count
+
+    def end_file(self, source: Input) -> None:
+        """Close the part of a file and compare its columns with those of the first file."""
+        names = set(self._file_names)
+        if self._file_rows and self._first_file is None:
+            self._first_file = (source.name, names)
+        if self._file_rows and self._first_file is not None and names != self._first_file[1]:
+            raise differing_columns(source.name, names, *self._first_file)
+        self.parts.append(Part(source.name, self._file_rows, _joined(self._lines)))
+        self._lines, self._file_rows, self._file_names = [], 0, {}
+
+    def finish(self, inputs: Sequence[tuple[Input, Format]]) -> None:
+        """Build again what was built by a layout that later rows have widened."""
+        final = {name: layout_of(seen) for name, seen in self._columns.items()}
+        stale = [
+            [name for name, (layout, array) in built.columns.items() if layout != final[name] and not _empty(array)]
+            for built in self._built
+        ]
+        last = max((index for index, names in enumerate(stale) if names), default=-1)
+        if last < 0:
+            return
+        again = ((s, batch) for s, kind in inputs for batch in json_batches(s, kind, Meter(None, 0)))
+        for built, names in zip(self._built[: last + 1], stale, strict=False):
+            source, batch = next(again, (built.source, JsonBatch()))
+            if len(batch.rows) != built.count:
+                raise DataError("changed while it was read", where=source.name)
+            for name in names:
+                values = [row.get(name) for row in batch.rows]
+                built.columns[name] = (final[name], self._array(final[name], values, source, batch, name))
+
+    def made(self) -> pa.Table:
+        """Return the table."""
+        if self._built and not self._columns:
+            raise DataError("the rows have no keys", where=self.parts[0].file)
+        fields = [column_field(seen) for seen in self._columns.values()]
+        return pa.table([self._column(field) for field in fields], schema=pa.schema(fields))
+
+    def notices(self) -> list[str]:
+        """Return what cannot be told apart any more."""
+        return [
+            f"column {name!r} is null in some rows and missing in others; both are held as null"
+            for name, seen in self._columns.items()
+            if seen.null and seen.absent
+        ]
+
+    def _column(self, field: pa.Field) -> pa.ChunkedArray:
+        chunks = []
+        for built in self._built:
+            entry = built.columns.get(field.name)
+            if entry is None or _empty(entry[1]):
+                chunks.append(pa.nulls(built.count, field.type))
+            else:
+                chunks.append(retyped(entry[1], field.type))
+        return pa.chunked_array(chunks, field.type)
+
+    def _array(self, layout: Layout, values: Sequence[Any], source: Input, batch: JsonBatch, name: str) -> pa.Array:
+        try:
+            return build(layout, values)
+        except StrictJsonError as error:
+            for index, value in enumerate(values):
+                try:
+                    build(layout, [value])
+                except StrictJsonError:
+                    raise DataError(error.message, where=self._where(source, batch, index, name)) from None
+            raise
+
+    def _where(self, source: Input, batch: JsonBatch, index: int, name: str) -> Where:
+        line = batch.lines[index] if batch.lines else None
+        return Where(file=source.name, row=self._file_rows + index, line=line, column=name)
+
+    def _type_change(self, source: Input, batch: JsonBatch, seen: Seen, values: Sequence[Any]) -> DataError | None:
+        first = self._first.setdefault(seen.name, {})
+        wanted = seen.kinds | ({INEXACT} if seen.inexact else set())
+        found = [
+            (next(index for index, value in enumerate(values) if holds(label, value)), str(label), label)
+            for label in wanted - first.keys()
+        ]
+        for index, _, label in sorted(found, key=itemgetter(0, 1)):
+            first[label] = self._where(source, batch, index, seen.name)
+        return type_change(first) if seen.mixed and not seen.text else None
+
+
+def _row(error: DataError) -> int:
+    return -1 if error.where is None or error.where.row is None else error.where.row
+
+
+def differing_columns(file: str, names: set[str], first_file: str, first: set[str]) -> DataError:
+    """Return the error for files, read as one, whose columns are not the same."""
+    lacking, more = sorted(first - names), sorted(names - first)
+    said = [f"lacks {', '.join(lacking)}"] if lacking else []
+    said += [f"has {', '.join(more)} besides"] if more else []
+    return DataError(
+        "files read together have different columns", where=file, got=f"{'; '.join(said)}, unlike {first_file}"
+    )
+
+
+def _empty(array: pa.Array) -> bool:
+    return bool(array.null_count == len(array))
+
+
+def _compact(lines: list[int]) -> Sequence[int]:
+    contiguous = bool(lines) and lines[-1] - lines[0] + 1 == len(lines)
+    return range(lines[0], lines[-1] + 1) if contiguous else lines
+
+
+def _joined(lines: list[Sequence[int]]) -> Sequence[int]:
+    if not lines:
+        return ()
+    if all(isinstance(part, range) for part in lines) and lines[-1][-1] - lines[0][0] + 1 == sum(map(len, lines)):
+        return range(lines[0][0], lines[-1][-1] + 1)
+    return array("q", chain.from_iterable(lines))

@@ -1,0 +1,125 @@
+"""Arrow types that every reader keeps: `string`, `list`, `struct`, and nothing that only some know.
+
+Views, large types, dictionaries, run-end encoding and extension types become the plain type they stand for;
+the values stay as they are.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sage_select.errors import DataError, Where
+from sage_select.io.layout import JSON_TEXT
+
+__all__ = ["normalise"]
+
+#: Bytes that the 32-bit offsets of a `string` or `list` can count.
+_OFFSET_LIMIT: Final = 2**31
+
+
+def normalise(table: pa.Table, source: str) -> pa.Table:
+    """Return the table in plain types, without metadata other than ours.
+
+    Raises
+    ------
+    DataError
+        Where two columns have one name, a name is empty, or a value is too large for its plain type.
+    """
+    _check_names(table.schema.names, source)
+    fields, columns = [], []
+    for field, column in zip(table.schema, table.columns, strict=True):
+        made = _plain_field(field)
+        fields.append(made)
+        columns.append(_converted(column, made.type, Where(file=source, column=field.name)))
+    return pa.table(columns, schema=pa.schema(fields))
+
+
+def _check_names(names: list[str], source: str) -> None:
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise DataError(f"two columns have the name {twice[0]!r}", where=source)
+    if "" in names:
+        raise DataError(f"column number {names.index('') + 1} has no name", where=source)
+
+
+def _plain_field(field: pa.Field) -> pa.Field:
+    metadata = {key: value for key, value in (field.metadata or {}).items() if key.startswith(b"sage.")}
+    if _is_arrow_json(field.type):
+        metadata.update(JSON_TEXT)
+    return pa.field(field.name, _plain_type(field.type), nullable=field.nullable, metadata=metadata or None)
+
+
+def _is_arrow_json(kind: pa.DataType) -> bool:
+    return isinstance(kind, pa.BaseExtensionType) and kind.extension_name == "arrow.json"
+
+
+def _plain_type(kind: pa.DataType) -> pa.DataType:
+    types = pa.types
+    if isinstance(kind, pa.BaseExtensionType):
+        return _plain_type(kind.storage_type)
+    if types.is_dictionary(kind) or types.is_run_end_encoded(kind):
+        return _plain_type(kind.value_type)
+    if types.is_large_string(kind) or types.is_string_view(kind):
+        return pa.string()
+    if types.is_large_binary(kind) or types.is_binary_view(kind):
+        return pa.binary()
+    if types.is_list(kind) or types.is_large_list(kind) or types.is_list_view(kind) or types.is_large_list_view(kind):
+        return pa.list_(_plain_field(kind.value_field).with_name("item"))
+    if types.is_fixed_size_list(kind):
+        return pa.list_(_plain_field(kind.value_field).with_name("item"), kind.list_size)
+    if types.is_struct(kind):
+        return pa.struct([_plain_field(field) for field in kind])
+    if types.is_map(kind):
+        return pa.map_(_plain_type(kind.key_type), _plain_type(kind.item_type))
+    return kind
+
+
+def _converted(column: pa.ChunkedArray, wanted: pa.DataType, where: Where) -> pa.ChunkedArray:
+    if column.type.equals(wanted, check_metadata=True):
+        return column
+    chunks = [piece for chunk in column.chunks for piece in _cast(chunk, wanted, where)]
+    return pa.chunked_array(chunks, wanted)
+
+
+def _cast(array: pa.Array, wanted: pa.DataType, where: Where) -> list[pa.Array]:
+    """Cast an array, halving it where its bytes are too many for 32-bit offsets."""
+    try:
+        return [_plain(array, wanted)]
+    except pa.ArrowException as error:
+        too_long = array.nbytes >= _OFFSET_LIMIT or pa.types.is_dictionary(array.type)
+        if len(array) > 1 and too_long:
+            half = len(array) // 2
+            return [*_cast(array.slice(0, half), wanted, where), *_cast(array.slice(half), wanted, where)]
+        raise DataError(
+            "a column's type cannot be read",
+            where=where,
+            expected=str(wanted),
+            got=f"{array.type} ({_first_line(error)})",
+        ) from None
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).split("\n", 1)[0]
+
+
+def _plain(array: Any, wanted: pa.DataType) -> pa.Array:
+    """Convert an array; lists and structs by hand, as Arrow's own cast of list views is not right."""
+    if isinstance(array, pa.ExtensionArray):
+        return _plain(array.storage, wanted)
+    if pa.types.is_run_end_encoded(array.type):
+        return _plain(pc.run_end_decode(array), wanted)
+    if pa.types.is_dictionary(array.type):
+        return _plain(array.dictionary, wanted).take(array.indices)
+    if pa.types.is_list(wanted):
+        lengths = pc.fill_null(pc.list_value_length(array), 0).cast(pa.int64())
+        offsets = pc.cumulative_sum(pa.concat_arrays([pa.array([0], pa.int64()), lengths])).cast(pa.int32())
+        items = _plain(array.flatten(), wanted.value_type)
+        return pa.ListArray.from_arrays(offsets, items, type=wanted, mask=array.is_null())
+    if pa.types.is_struct(wanted):
+        children = [_plain(array.field(index), child.type) for index, child in enumerate(wanted)]
+        return pa.StructArray.from_arrays(children, fields=list(wanted), mask=array.is_null())
+    return array.cast(wanted)

@@ -1,0 +1,119 @@
+"""Tables that are in memory already: anything that speaks Arrow, and lists of row objects."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import pyarrow as pa
+
+from sage_select.errors import DataError, UsageError, Where
+from sage_select.io.damage import guarded
+from sage_select.io.digest import digest_table
+from sage_select.io.json_source import JsonBatch
+from sage_select.io.json_table import table_of_objects
+from sage_select.io.normalise import normalise
+from sage_select.io.rows import Part, Places, Rows
+from sage_select.io.strict_json import StrictJsonError, decode, encode
+
+__all__ = ["from_object"]
+
+_ACCEPTED = (
+    "an object with __arrow_c_stream__ (a polars or pandas DataFrame, a pyarrow Table), a polars LazyFrame, "
+    "a datasets.Dataset, or a list of dicts"
+)
+
+
+def from_object(obj: Any) -> Rows:
+    """Return the rows of an object in memory.
+
+    Parameters
+    ----------
+    obj
+        Anything with `__arrow_c_stream__`, a polars `LazyFrame` (collected), a `datasets.Dataset` (with its
+        selections and order) or a list of dicts of JSON values.
+
+    Raises
+    ------
+    UsageError
+        Where the object is none of these.
+    DataError
+        Where it has no rows, or values that cannot be held.
+    """
+    name = f"<{type(obj).__module__.partition('.')[0]} {type(obj).__name__}>"
+    notices: list[str] = []
+    if isinstance(obj, list | tuple):
+        name = "<list of dicts>"
+        table, notices = _from_dicts(obj, name)
+    elif _is_instance(obj, "polars", "LazyFrame"):
+        table = _from_stream(_collected(obj, name), name)
+    elif _is_instance(obj, "datasets", "Dataset"):
+        table = _from_stream(_dataset_reader(obj), name)
+    elif hasattr(obj, "__arrow_c_stream__"):
+        table = _from_stream(obj, name)
+    else:
+        raise UsageError("not a table", expected=_ACCEPTED, got=type(obj).__qualname__, hint=_hint(obj))
+    if table.num_rows == 0:
+        raise DataError("has no rows", where=name)
+    return Rows(table, name, Places((Part(name, table.num_rows),)), digest_table(table), notices)
+
+
+def _is_instance(obj: Any, module: str, name: str) -> bool:
+    """Tell whether `obj` is of a class whose module may never have been imported."""
+    loaded = sys.modules.get(module)
+    return loaded is not None and isinstance(obj, getattr(loaded, name))
+
+
+def _from_stream(obj: Any, name: str) -> pa.Table:
+    with guarded(name, "an Arrow table"):
+        table = pa.RecordBatchReader.from_stream(obj).read_all()
+        table.validate(full=True)
+        return normalise(table, name)
+
+
+def _collected(frame: Any, name: str) -> Any:
+    try:
+        return frame.collect()
+    except BaseException as error:
+        # A panic in polars is no Exception; everything else that is none (an interrupt) goes its way.
+        if isinstance(error, Exception) or type(error).__name__ == "PanicException":
+            raise DataError("polars cannot collect the frame", where=name, got=str(error)[:300]) from None
+        raise
+
+
+def _dataset_reader(dataset: Any) -> pa.RecordBatchReader:
+    """Read through the dataset's own iteration: its `.data` knows nothing of `select`, `shuffle` or `sort`."""
+    tables = dataset.with_format("arrow").iter(batch_size=8192)
+    first = next(tables, None)
+    if first is None:
+        return pa.RecordBatchReader.from_batches(dataset.features.arrow_schema, [])
+    batches = (batch for table in [first, *tables] for batch in table.to_batches())
+    return pa.RecordBatchReader.from_batches(first.schema, batches)
+
+
+def _from_dicts(rows: list[Any] | tuple[Any, ...], name: str) -> tuple[pa.Table, list[str]]:
+    batch = JsonBatch()
+    for index, row in enumerate(rows):
+        where = Where(file=name, row=index)
+        if not isinstance(row, dict):
+            raise UsageError(
+                "not a table", where=where, expected=_ACCEPTED, got=f"a list with a {type(row).__qualname__}"
+            )
+        try:
+            text = encode(row)
+            text.encode("utf-8")
+            copy = decode(text)
+        except (StrictJsonError, UnicodeEncodeError, TypeError, RecursionError) as error:
+            raise DataError(f"holds what JSON cannot hold: {error}", where=where) from None
+        if copy != row:
+            raise DataError("holds what JSON cannot hold: a tuple, or a key that is no string", where=where)
+        batch.rows.append(copy)
+    return table_of_objects(batch, name)
+
+
+def _hint(obj: Any) -> str | None:
+    if _is_instance(obj, "datasets", "DatasetDict"):
+        return f"choose a split: {', '.join(map(str, obj))}"
+    if _is_instance(obj, "datasets", "IterableDataset"):
+        return "collect it first: datasets.Dataset.from_list(list(dataset))"
+    return None

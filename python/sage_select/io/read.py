@@ -1,0 +1,177 @@
+"""Read rows from whatever the user names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+import pyarrow as pa
+
+from sage_select.errors import DataError, Where
+from sage_select.io.arrow_ipc import read_ipc
+from sage_select.io.csv_file import read_csv
+from sage_select.io.digest import digest_files
+from sage_select.io.hf_folder import INFO_FILE, STATE_FILE, data_files
+from sage_select.io.inputs import Input, open_inputs
+from sage_select.io.json_table import differing_columns, read_json
+from sage_select.io.parquet import read_parquet
+from sage_select.io.progress import Meter, Progress
+from sage_select.io.rows import Part, Places, Rows
+from sage_select.io.sniff import Format, compression_of, format_of, text_format_of
+from sage_select.io.text import open_text
+
+__all__ = ["content_digest", "read", "read_even_empty"]
+
+_HEAD_BYTES: Final = 4096
+_JSON: Final = frozenset({Format.JSONL, Format.JSON_ARRAY})
+_CSV: Final = frozenset({Format.CSV, Format.TSV})
+
+
+def read(source: str | Path, *, progress: Progress | None = None) -> Rows:
+    """Read a data set.
+
+    Parameters
+    ----------
+    source
+        A file, a Hugging Face `save_to_disk` folder, a glob, or a URL that fsspec knows (`hf://`, `s3://`).
+        Files may be JSON lines, a JSON array, CSV (each plain, gzip or zstd), Parquet, Arrow IPC file or
+        stream; the first bytes decide which, never the name alone. Several files need equal columns.
+    progress
+        Called with (bytes done, bytes in all) about ten times a second at most.
+
+    Returns
+    -------
+    Rows
+        The table in file order, files sorted by name.
+
+    Raises
+    ------
+    UsageError
+        Where there is no such file.
+    DataError
+        Where content is damaged, empty, or not as its format demands, naming file, row and line.
+    ResourceError
+        Where it may not be read, or a package for the URL is missing.
+    """
+    rows = read_even_empty(source, progress=progress)
+    if rows.table.num_rows == 0:
+        raise DataError("has no rows", where=rows.source, expected="one row at least")
+    return rows
+
+
+def read_even_empty(source: str | Path, *, progress: Progress | None = None) -> Rows:
+    """Read a data set that may have no rows, as an empty selection has none."""
+    with open_inputs(source) as inputs:
+        meter = Meter(progress, sum(_size(file) for file in inputs))
+        kinds = [(file, _format(file)) for file in inputs]
+        _refuse_mixture(kinds)
+        table, parts, notices = _read(kinds, meter)
+        digest = content_digest([file.path for file in inputs])
+        meter.finish()
+    return Rows(table, str(source) if len(inputs) > 1 else inputs[0].name, Places(tuple(parts)), digest, notices)
+
+
+def content_digest(paths: Sequence[Path]) -> str:
+    """Return the digest of what `paths` hold; of a folder, the saved dataset in it and nothing beside."""
+    return digest_files(file for path in paths for file in _content(path))
+
+
+def _content(path: Path) -> list[Path]:
+    if not path.is_dir():
+        return [path]
+    info = [path / name for name in (INFO_FILE, STATE_FILE) if (path / name).is_file()]
+    return [*(file.path for file in data_files(Input(path, str(path)))), *info]
+
+
+def _size(file: Input) -> int:
+    return sum(part.stat().st_size for part in _content(file.path))
+
+
+def _format(file: Input) -> Format:
+    if file.path.is_dir():
+        return Format.HF_FOLDER
+    with file.path.open("rb") as raw:
+        head = raw.read(_HEAD_BYTES)
+    if not head:
+        return Format.JSONL  # a data set without rows; the name of an empty file says nothing we could use
+    binary = format_of(head)
+    if binary is not None:
+        return binary
+    with open_text(file, Meter(None, 0)) as text:
+        start = text.read(_HEAD_BYTES)
+    if format_of(start) is not None:
+        packing = compression_of(head).value
+        raise DataError(f"is a table compressed as a whole, with {packing}; uncompress it first", where=file.name)
+    kind = text_format_of(start, file.name)
+    if kind is None:
+        raise DataError(
+            "is in no known format",
+            where=file.name,
+            expected="JSON lines, a JSON array, CSV, Parquet, an Arrow IPC file or stream, or a saved dataset",
+            got="bytes that begin with " + repr(head[:16]),
+        )
+    return kind
+
+
+def _refuse_mixture(kinds: list[tuple[Input, Format]]) -> None:
+    first, wanted = kinds[0]
+    for file, kind in kinds[1:]:
+        if kind is not wanted and not any({kind, wanted} <= family for family in (_JSON, _CSV)):
+            raise DataError(
+                "files read together have different formats",
+                where=file.name,
+                expected=f"{wanted.value}, as {first.name}",
+                got=kind.value,
+            )
+
+
+def _read(kinds: list[tuple[Input, Format]], meter: Meter) -> tuple[pa.Table, list[Part], list[str]]:
+    kind = kinds[0][1]
+    if kind in _JSON:
+        return read_json(kinds, meter)
+    if kind in _CSV:
+        return *read_csv(kinds, meter), []
+    tables: list[pa.Table] = []
+    parts: list[Part] = []
+    notices: list[str] = []
+    files = [part for file, _ in kinds for part in (data_files(file) if kind is Format.HF_FOLDER else [file])]
+    for file in files:
+        table, said = _BINARY[kind](file)
+        notices += said
+        tables.append(_same_columns(table, file, tables, files))
+        parts.append(Part(file.name, table.num_rows))
+        meter.file_done(file.size)
+    return pa.concat_tables(tables), parts, notices
+
+
+def _hf_file(file: Input) -> tuple[pa.Table, list[str]]:
+    with file.path.open("rb") as raw:
+        kind = format_of(raw.read(8))
+    return read_ipc(file, Format.ARROW_STREAM if kind is None else kind)
+
+
+_BINARY: Final[dict[Format, Callable[[Input], tuple[pa.Table, list[str]]]]] = {
+    Format.PARQUET: lambda file: (read_parquet(file), []),
+    Format.ARROW_FILE: lambda file: read_ipc(file, Format.ARROW_FILE),
+    Format.ARROW_STREAM: lambda file: read_ipc(file, Format.ARROW_STREAM),
+    Format.HF_FOLDER: _hf_file,
+}
+
+
+def _same_columns(table: pa.Table, file: Input, before: list[pa.Table], files: list[Input]) -> pa.Table:
+    if not before:
+        return table
+    first = before[0]
+    if set(table.schema.names) != set(first.schema.names):
+        raise differing_columns(file.name, set(table.schema.names), files[0].name, set(first.schema.names))
+    table = table.select(first.schema.names)
+    for mine, other in zip(table.schema, first.schema, strict=True):
+        if not mine.equals(other, check_metadata=True):
+            raise DataError(
+                "files read together have a column of different types",
+                where=Where(file=file.name, column=mine.name),
+                expected=f"{other.type}, as in {files[0].name}",
+                got=str(mine.type),
+            )
+    return table

@@ -1,0 +1,111 @@
+"""Text files, plain or compressed, as a stream of lines.
+
+A line ends at a line feed only: other characters that Unicode calls line ends are data.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+from collections.abc import Iterator
+from typing import Any, Final
+
+import pyarrow as pa
+
+from sage_select.errors import DataError, Where
+from sage_select.io.damage import guarded, refuse_expansion
+from sage_select.io.inputs import Input
+from sage_select.io.progress import Meter
+from sage_select.io.sniff import Compression, compression_of
+
+__all__ = ["MAX_LINE_BYTES", "TextFile", "decoded", "open_text"]
+
+MAX_LINE_BYTES: Final = 1 << 29
+_BLOCK: Final = 1 << 20
+_BOM: Final = b"\xef\xbb\xbf"
+
+
+class TextFile:
+    """An open text file. Damage in its compression is a `DataError` that names the file."""
+
+    def __init__(self, source: Input, raw: Any, stream: Any, meter: Meter) -> None:
+        self.source = source
+        self._raw = raw
+        self._stream = stream
+        self._meter = meter
+        self._compressed = stream is not raw
+        self._packed = source.size
+        self._done = 0
+
+    def read(self, size: int) -> bytes:
+        """Return up to `size` bytes of the uncompressed text; empty at its end."""
+        with guarded(self.source.name, "a text file"):
+            block = bytes(self._stream.read(size))
+        self._done += len(block)
+        if self._compressed:
+            refuse_expansion(self._done, self._packed, self.source.name)
+        self._meter.at(self._raw.tell())
+        return block
+
+    def read_all(self) -> bytes:
+        """Return the whole text without a byte order mark."""
+        return b"".join(iter(lambda: self.read(_BLOCK), b"")).removeprefix(_BOM)
+
+    def lines(self) -> Iterator[tuple[int, bytes]]:
+        """Yield (line number from 1, bytes of the line without its line feed).
+
+        Raises
+        ------
+        DataError
+            Where the file is damaged or a line is longer than `MAX_LINE_BYTES`.
+        """
+        number, rest, first = 0, [b""], True
+        while block := self.read(_BLOCK):
+            if first:
+                block, first = block.removeprefix(_BOM), False
+            pieces = block.split(b"\n")
+            if len(pieces) == 1:
+                rest.append(block)
+                if sum(map(len, rest)) > MAX_LINE_BYTES:
+                    raise DataError(
+                        f"a line is longer than {MAX_LINE_BYTES} bytes",
+                        where=Where(file=self.source.name, line=number + 1),
+                    )
+                continue
+            pieces[0] = b"".join(rest) + pieces[0]
+            rest = [pieces.pop()]
+            for line in pieces:
+                number += 1
+                yield number, line
+        last = b"".join(rest)
+        if last:
+            yield number + 1, last
+
+
+@contextlib.contextmanager
+def open_text(source: Input, meter: Meter) -> Iterator[TextFile]:
+    """Open a text file, uncompressing it as its first bytes demand."""
+    with source.path.open("rb") as raw:
+        compression = compression_of(raw.read(4))
+        raw.seek(0)
+        if compression is Compression.GZIP:
+            with gzip.GzipFile(fileobj=raw, mode="rb") as stream:
+                yield TextFile(source, raw, stream, meter)
+        elif compression is Compression.ZSTD:
+            with pa.CompressedInputStream(pa.PythonFile(raw, "r"), "zstd") as stream:
+                yield TextFile(source, raw, stream, meter)
+        else:
+            yield TextFile(source, raw, raw, meter)
+
+
+def decoded(data: bytes, where: Where) -> str:
+    """Return the text of UTF-8 bytes, or raise a `DataError` that names the first bad byte."""
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        utf16 = where.line == 1 and data.startswith((b"\xff\xfe", b"\xfe\xff"))
+        raise DataError(
+            f"not UTF-8: byte 0x{data[error.start]:02x} at byte {error.start + 1} of the line",
+            where=where,
+            hint="the file looks like UTF-16; save it as UTF-8" if utf16 else None,
+        ) from None

@@ -1,0 +1,35 @@
+"""The only door to the Rust kernels: numpy and Arrow arrays in, numpy arrays with evidence out.
+
+Every function checks its input and raises `DataError`, `UsageError` or `ResourceError`, naming the row where
+there is one. Results are the same bits at any thread count, chunking and instruction set.
+
+Common keywords: `threads` is the number of threads, by default the environment variable ``SAGE_THREADS`` or
+all cores that the process may use; `progress(done, total)` is called from the calling thread, at most about
+ten times a second; what it raises stops the work and is raised again.
+"""
+
+from __future__ import annotations
+
+from sage_select.kernels.cells import assign_cells, stratified
+from sage_select.kernels.hashes import bottom_k_hashes, hash_rows, keyed_hashes
+from sage_select.kernels.matrix import Matrix, Metric, instruction_set
+from sage_select.kernels.select import Greedy, facility_location, k_center
+from sage_select.kernels.text import hashing_encoder, lexical_difficulty
+from sage_select.kernels.topk import top_k
+
+__all__ = [
+    "Greedy",
+    "Matrix",
+    "Metric",
+    "assign_cells",
+    "bottom_k_hashes",
+    "facility_location",
+    "hash_rows",
+    "hashing_encoder",
+    "instruction_set",
+    "k_center",
+    "keyed_hashes",
+    "lexical_difficulty",
+    "stratified",
+    "top_k",
+]

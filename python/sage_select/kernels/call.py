@@ -1,0 +1,64 @@
+"""What every kernel call shares: the thread count, whole numbers, and errors mapped to ours."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import numpy as np
+
+from sage_select._native import KernelError
+from sage_select.errors import DataError, ResourceError, SageError, UsageError, Where
+
+__all__ = ["MAX_THREADS", "Progress", "resolve_threads", "translated", "whole"]
+
+Progress = Callable[[int, int], object]
+
+#: More threads than this are a mistake, not a machine.
+MAX_THREADS: Final = 1024
+
+_DATA: Final = frozenset({"not_finite", "zero_row", "too_large", "null", "negative_cell", "type"})
+_RESOURCE: Final = frozenset({"out_of_memory", "threads", "too_many_rows"})
+
+
+@contextmanager
+def translated(name: str | None = None) -> Iterator[None]:
+    """Raise what a kernel refuses as an error of ours; `name` is what the user calls the input."""
+    try:
+        yield
+    except KernelError as refused:
+        where = None if name is None and refused.row is None else Where(file=name, row=refused.row)
+        kind: type[SageError] = UsageError
+        if refused.kind in _DATA:
+            kind = DataError
+        elif refused.kind in _RESOURCE:
+            kind = ResourceError
+        raise kind(refused.message, where=where) from None
+
+
+def whole(value: Any, name: str, *, least: int = 0, most: int = 2**63 - 1) -> int:
+    """Return a whole number within its range, or raise `UsageError`."""
+    integral = isinstance(value, (int, np.integer)) and not isinstance(value, (bool, np.bool_))
+    if not integral or not least <= value <= most:
+        raise UsageError(f"{name} is out of range", expected=f"a whole number from {least} to {most}", got=repr(value))
+    return int(value)
+
+
+def resolve_threads(threads: int | None) -> int:
+    """Return the number of threads to use: `threads`, else ``SAGE_THREADS``, else all cores of the process."""
+    if threads is not None:
+        return whole(threads, "threads", least=1, most=MAX_THREADS)
+    named = os.environ.get("SAGE_THREADS", "").strip()
+    if not named:
+        return min(MAX_THREADS, _cores())
+    if not (named.isascii() and named.isdigit()):
+        raise UsageError("SAGE_THREADS is out of range", expected="a whole number from 1", got=repr(named))
+    return whole(int(named), "SAGE_THREADS", least=1, most=MAX_THREADS)
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -1,0 +1,95 @@
+"""Cells of the embedding space: which one a row lies in, and picks spread over them."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from sage_select import _native
+from sage_select.errors import DataError, UsageError
+from sage_select.kernels import arrays
+from sage_select.kernels.call import Progress, resolve_threads, translated, whole
+from sage_select.kernels.matrix import Matrix
+
+__all__ = ["assign_cells", "stratified"]
+
+
+def assign_cells(
+    matrix: Matrix, centroids: ArrayLike, *, threads: int | None = None, progress: Progress | None = None
+) -> NDArray[np.int32]:
+    """Return the cell of each row: the centroid at the smallest squared distance, the lowest of equal ones.
+
+    Parameters
+    ----------
+    matrix
+        The rows as prepared, so of length 1 under ``cosine``.
+    centroids
+        Shape (c, d), c at least 1; taken as float32 and used as they are.
+
+    Raises
+    ------
+    UsageError
+        A centroid holds NaN or infinity.
+    DataError
+        The centroids have another shape.
+
+    Notes
+    -----
+    Canonical float32 distances; n * c * d multiply-adds.
+    """
+    points = np.asarray(centroids)
+    if points.ndim != 2 or points.shape[1] != matrix.d or len(points) == 0 or points.dtype.kind != "f":
+        got = f"shape {points.shape}, {points.dtype}"
+        raise DataError("centroids do not fit the rows", expected=f"shape (c, {matrix.d}), float32", got=got)
+    flat = arrays.as_arrow(np.require(points, dtype=np.float32, requirements=["C", "A"]))
+    with translated():
+        return _native.assign_cells(matrix.native, flat, resolve_threads(threads), progress)
+
+
+def stratified(scores: ArrayLike, cells: ArrayLike, count: int, quantile: float) -> NDArray[np.int64]:
+    """Pick `count` rows, as many from each cell as its size allows, around a quantile of the scores within it.
+
+    Parameters
+    ----------
+    scores
+        Shape (n,), finite.
+    cells
+        Shape (n,), whole numbers from 0.
+    count
+        From 0 to n; always exactly so many rows are picked.
+    quantile
+        Within 0 (the lowest scores of each cell) and 1 (the highest).
+
+    Returns
+    -------
+    numpy.ndarray
+        int64, shape (`count`,), by (score descending, row ascending).
+
+    Raises
+    ------
+    UsageError
+        `count` is negative or more than n, `quantile` is outside 0 to 1, or the lengths differ.
+    DataError
+        A score is NaN or infinite, or a cell negative: the first such row is named.
+
+    Notes
+    -----
+    A cell of s of the n rows is due ``count * s / n`` picks: the whole parts first, then one each by largest remainder, ties to the
+    lowest cell. Within a cell, sorted by (score, row), the picks are the contiguous window of the allotted length m that starts at
+    ``floor(quantile * (s - 1) - (m - 1) / 2 + 0.5)``, moved into the cell where it reaches beyond. O(n log n).
+
+    Examples
+    --------
+    >>> stratified([1.0, 2.0, 3.0, 10.0, 20.0, 30.0], [0, 0, 0, 1, 1, 1], 2, 0.5).tolist()
+    [4, 1]
+    """
+    if not isinstance(quantile, (float, int, np.floating)) or not 0 <= quantile <= 1:
+        raise UsageError("quantile is out of range", expected="a number from 0 to 1", got=repr(quantile))
+    values = arrays.floats(scores, "scores").astype(np.float64, copy=False)
+    with translated():
+        return _native.stratified(
+            arrays.as_arrow(values),
+            arrays.as_arrow(arrays.integers(cells, "cells", np.int32)),
+            whole(count, "count"),
+            float(quantile),
+        )

@@ -1,0 +1,77 @@
+"""What can be known of a text without a model."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from sage_select import _native
+from sage_select.kernels import arrays
+from sage_select.kernels.call import Progress, resolve_threads, translated, whole
+
+__all__ = ["hashing_encoder", "lexical_difficulty"]
+
+
+def lexical_difficulty(texts: pa.Array | pa.ChunkedArray, *, threads: int | None = None) -> NDArray[np.float32]:
+    """Score how long and how varied each text is: ``log2(1 + t) + H``.
+
+    `t` is the number of words and `H` the Shannon entropy, in bits, of the distribution of the words within the
+    text. Words are maximal runs of alphanumeric characters and ``_`` (Unicode), in lower case. A text without words
+    scores 0.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32, shape (n,).
+
+    Raises
+    ------
+    DataError
+        The column does not hold text, or a text is null.
+
+    Examples
+    --------
+    >>> lexical_difficulty(pa.array(["", "word", "one two three", "Two two two"])).tolist()
+    [0.0, 1.0, 3.5849626064300537, 2.0]
+    """
+    column = arrays.texts(texts)
+    with translated():
+        return _native.lexical_difficulty(column, resolve_threads(threads))
+
+
+def hashing_encoder(
+    texts: pa.Array | pa.ChunkedArray,
+    *,
+    dimensions: int = 384,
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> tuple[NDArray[np.float32], int]:
+    """Encode texts as unit vectors from their n-grams alone: no model, no vocabulary, no download.
+
+    Word 1-2-grams and character 3-5-grams within words (scikit-learn's ``char_wb``), weighted by sublinear term
+    frequency and smoothed inverse document frequency, ``(1 + ln tf) * (ln((1 + n) / (1 + df)) + 1)``, and added with
+    a hashed sign to a hashed dimension (Weinberger et al., ICML 2009). Document frequencies are those of the texts given,
+    counted in a hashed table of 2**22 slots.
+
+    Returns
+    -------
+    vectors : numpy.ndarray
+        float32, shape (n, `dimensions`), rows of length 1.
+    wordless : int
+        How many texts have no word. They get the first unit vector.
+
+    Raises
+    ------
+    DataError
+        The column does not hold text, or a text is null.
+    UsageError
+        `dimensions` is below 1.
+    ResourceError
+        The memory for the vectors cannot be had.
+    """
+    column = arrays.texts(texts)
+    dimensions = whole(dimensions, "dimensions", least=1, most=2**31 - 1)
+    with translated():
+        flat, wordless = _native.hashing_encoder(column, dimensions, resolve_threads(threads), progress)
+    return flat.reshape(-1, dimensions), wordless

@@ -1,0 +1,14 @@
+"""What a pipeline may say: one frozen value for each kind of step. Ops read no rows."""
+
+from __future__ import annotations
+
+from sage_select.ops.base import Op
+from sage_select.ops.budget import Budget
+from sage_select.ops.embed import Embed
+from sage_select.ops.registry import OPS
+from sage_select.ops.score import Score
+from sage_select.ops.select import STRATEGIES, Select, StrategyRule
+from sage_select.ops.sink import Sink
+from sage_select.ops.source import Source
+
+__all__ = ["OPS", "STRATEGIES", "Budget", "Embed", "Op", "Score", "Select", "Sink", "Source", "StrategyRule"]

@@ -1,0 +1,114 @@
+"""How much to select: a number of rows or a share of them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from pydantic import GetCoreSchemaHandler
+from pydantic_core import CoreSchema, core_schema
+
+from sage_select.errors import UsageError
+
+__all__ = ["Budget"]
+
+_EXPECTED = "a number of rows (300), or a share of them (10%)"
+
+
+@dataclass(frozen=True)
+class Budget:
+    """A number of rows, or an exact fraction of them.
+
+    Examples
+    --------
+    >>> Budget.parse("10%").rows(1234)
+    123
+    >>> Budget.parse(300).rows(1234)
+    300
+    """
+
+    count: int | None = None
+    share: Fraction | None = None
+
+    @classmethod
+    def parse(cls, value: object) -> Budget:
+        """Read `300`, `"300"`, `"10%"` or `0.1`.
+
+        Raises
+        ------
+        UsageError
+            If it is none of these, negative, or more than the whole.
+        """
+        if isinstance(value, Budget):
+            return value
+        if isinstance(value, bool):
+            raise _refused(value)
+        if isinstance(value, int):
+            return cls(count=_not_negative(value))
+        if isinstance(value, float):
+            return cls(share=_share(Fraction(str(value)) if value == value else Fraction(-1), value))
+        text = str(value).strip()
+        if match := re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) ?%", text):
+            return cls(share=_share(Fraction(match[1]) / 100, value))
+        if re.fullmatch(r"[0-9][0-9_]*", text):
+            return cls(count=int(text))
+        if re.fullmatch(r"0?\.[0-9]+", text):
+            return cls(share=_share(Fraction(text), value))
+        raise _refused(value)
+
+    def rows(self, available: int, *, clamp: bool = False) -> int:
+        """Return how many rows this is of `available`: fractions are floored, and at least 1 of a non-empty pool.
+
+        Raises
+        ------
+        UsageError
+            If it asks for more rows than there are, unless `clamp`.
+        """
+        if self.share is not None:
+            return min(available, max(1, int(available * self.share))) if self.share else 0
+        count = self.count or 0
+        if count > available and not clamp:
+            raise UsageError(
+                f"the budget of {count:,} rows is more than the {available:,} rows there are",
+                expected=f"at most {available:,}",
+                got=f"{count:,}",
+                hint="lower the budget, or pass --clamp (clamp=True) to take all rows",
+            )
+        return min(count, available)
+
+    def __str__(self) -> str:
+        if self.share is None:
+            return str(self.count)
+        percent = self.share * 100
+        return f"{percent.numerator}%" if percent.denominator == 1 else f"{float(percent):.12g}%"
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(
+            _parse_for_pydantic, serialization=core_schema.to_string_ser_schema()
+        )
+
+
+def _parse_for_pydantic(value: object) -> Budget:
+    try:
+        return Budget.parse(value)
+    except UsageError as error:
+        raise ValueError(f"{error.message}: {error.got}; expected {error.expected}") from None
+
+
+def _not_negative(count: int) -> int:
+    if count < 0:
+        raise _refused(count)
+    return count
+
+
+def _share(share: Fraction, value: object) -> Fraction:
+    if not 0 <= share <= 1:
+        raise _refused(value)
+    return share
+
+
+def _refused(value: object) -> UsageError:
+    return UsageError("this is no budget", expected=_EXPECTED, got=repr(value))

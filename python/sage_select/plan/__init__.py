@@ -1,0 +1,9 @@
+"""What a pipeline means before any row is read: defaults filled in, explained, fingerprinted."""
+
+from __future__ import annotations
+
+from sage_select.plan.explain import explain
+from sage_select.plan.fingerprint import fingerprint
+from sage_select.plan.resolve import resolve
+
+__all__ = ["explain", "fingerprint", "resolve"]

@@ -1,0 +1,31 @@
+"""Fill in what a pipeline leaves open, and refuse what cannot work, before any row is read."""
+
+from __future__ import annotations
+
+from sage_select.errors import UsageError
+from sage_select.ops import OPS, Embed, Op, Score, Select
+from sage_select.spec import Pipeline
+
+__all__ = ["resolve"]
+
+
+def resolve(pipeline: Pipeline) -> Pipeline:
+    """Return the pipeline with the score and embed steps its strategy needs.
+
+    Raises
+    ------
+    UsageError
+        If vectors are named that the strategy does not use.
+    """
+    select = pipeline.step(Select)
+    given: dict[str, Op] = {step.name: step for step in pipeline.steps}
+    if select.rule.needs_score:
+        given.setdefault(Score.name, Score())
+    if select.rule.needs_embedding:
+        given.setdefault(Embed.name, Embed())
+    elif Embed.name in given:
+        raise UsageError(
+            f"strategy {select.strategy!r} does not use embeddings",
+            hint="leave the embeddings out, or choose diversity or hybrid",
+        )
+    return Pipeline(seed=pipeline.seed, steps=tuple(given[name] for name in OPS if name in given))

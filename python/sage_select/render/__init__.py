@@ -1,0 +1,26 @@
+"""A row -> its shape, its words, its tokens: one rendering for scores, embeddings and training.
+
+`shape` tells how rows are read, `example` reads one, `text` gives its words and `canonical` its identity; `tokens`
+turns it into what a model sees. Nothing here imports torch or transformers before a tokenizer or a model is loaded.
+"""
+
+from __future__ import annotations
+
+from sage_select.render.canonical import canonical_json
+from sage_select.render.example import Conversation, Example, Text, examples, to_example
+from sage_select.render.shape import Shape, ShapeOptions, detect_shape
+from sage_select.render.text import plain_text, plain_texts
+
+__all__ = [
+    "Conversation",
+    "Example",
+    "Shape",
+    "ShapeOptions",
+    "Text",
+    "canonical_json",
+    "detect_shape",
+    "examples",
+    "plain_text",
+    "plain_texts",
+    "to_example",
+]

@@ -1,0 +1,277 @@
+"""Models and tokenizers from a folder or a repository, with errors that say what was expected.
+
+Only safetensors are read and no code that a model brings is run. A repository is fetched by `transformers` under its
+own settings (a cache, an offline mode); a folder never needs a network.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from sage_select.errors import DataError, ResourceError, SageError, UsageError
+from sage_select.io.digest import digest_files
+from sage_select.render.extras import require
+
+__all__ = [
+    "is_local",
+    "load_causal_lm",
+    "load_config",
+    "load_tokenizer",
+    "loaded",
+    "model_revision",
+    "quiet",
+    "require_vocabulary",
+    "resolved_name",
+]
+
+_EXTRA: Final = "train"
+_REPOSITORY = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
+_CAUSAL: Final = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")
+_EXPECTED: Final = "a folder with config.json, *.safetensors and tokenizer.json, or the name of a model repository"
+
+Loaded = TypeVar("Loaded")
+
+
+def is_local(source: str) -> bool:
+    """Return whether `source` is a folder here, rather than the name of a repository.
+
+    Raises
+    ------
+    UsageError
+        It is neither: a file, or a path at which there is nothing.
+    """
+    path = Path(source).expanduser()
+    if path.is_dir():
+        return True
+    if path.exists():
+        raise UsageError("the model is a file", where=source, expected=_EXPECTED)
+    # A name below a folder that exists is a path with a typing error, not a repository to be asked for.
+    if path.is_absolute() or (path.parent != Path() and path.parent.is_dir()) or not _REPOSITORY.fullmatch(source):
+        close = difflib.get_close_matches(path.name, _names(path.parent), n=1)
+        raise UsageError(
+            "there is no such model folder",
+            where=source,
+            expected=_EXPECTED,
+            hint=f"did you mean {str(path.parent / close[0])!r}?" if close else None,
+        )
+    return False
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return [entry.name for entry in folder.iterdir()]
+    except OSError:
+        return []
+
+
+def load_tokenizer(source: str) -> Any:
+    """Return the tokenizer of a model.
+
+    Raises
+    ------
+    UsageError
+        `source` is no model, or has no tokenizer.
+    DataError
+        Its files are damaged.
+    ResourceError
+        The extra is missing.
+    """
+    transformers = require("transformers", _EXTRA)
+    local = is_local(source)
+    if local and not any(_folder(source).glob("tokenizer*")) and not any(_folder(source).glob("vocab*")):
+        raise UsageError("the folder holds no tokenizer", where=source, expected="tokenizer.json")
+    return loaded(
+        source,
+        lambda: transformers.AutoTokenizer.from_pretrained(resolved_name(source), trust_remote_code=False),
+        "tokenizer",
+    )
+
+
+def load_config(source: str) -> Any:
+    """Return the configuration of a causal language model; it raises as `load_causal_lm` does."""
+    transformers = require("transformers", _EXTRA)
+    if is_local(source):
+        _require_files(source)
+    config = loaded(
+        source,
+        lambda: transformers.AutoConfig.from_pretrained(resolved_name(source), trust_remote_code=False),
+        "configuration",
+    )
+    kinds = getattr(config, "architectures", None) or []
+    if kinds and not any(kind.endswith(_CAUSAL) for kind in kinds):
+        raise UsageError("this is not a causal language model", where=source, got=", ".join(kinds))
+    return config
+
+
+def load_causal_lm(source: str, dtype: str, quantization: Any = None, **options: Any) -> Any:
+    """Return a causal language model in evaluation mode.
+
+    Parameters
+    ----------
+    source
+        A folder or a repository.
+    dtype
+        `float32`, `bfloat16` or `float16`.
+    quantization
+        A quantisation configuration of transformers.
+    options
+        Further arguments of `from_pretrained`, such as `device_map`.
+
+    Raises
+    ------
+    UsageError
+        `source` is no causal language model.
+    DataError
+        Its files are damaged or lack weights; they would be filled with random numbers.
+    ResourceError
+        The extra is missing, or there is too little memory.
+    """
+    torch = require("torch", _EXTRA)
+    transformers = require("transformers", _EXTRA)
+    config = load_config(source)
+    if quantization is not None:
+        options["quantization_config"] = quantization
+
+    def load() -> tuple[Any, dict[str, Any]]:
+        pair: tuple[Any, dict[str, Any]] = transformers.AutoModelForCausalLM.from_pretrained(
+            resolved_name(source),
+            config=config,
+            dtype=getattr(torch, dtype),
+            trust_remote_code=False,
+            use_safetensors=True,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # refused below, with the name of the weight
+            **options,
+        )
+        return pair
+
+    model, report = loaded(source, load, "model")
+    # A mismatched key is a tuple (name, shape in the file, shape in the model).
+    bad = sorted({*report["missing_keys"], *(key[0] for key in report["mismatched_keys"])})
+    if bad:
+        raise DataError(
+            f"{len(bad)} weights of the model are missing or have another shape, first {bad[0]}",
+            where=source,
+            hint="fetch or save the model again",
+        )
+    model.eval()
+    return model
+
+
+def model_revision(source: str) -> str:
+    """Return what pins the content of a loaded model: a repository's commit, or the digest of a folder's weights.
+
+    The digest reads all weights, at about 1 GB/s. Where a repository's commit cannot be told it is "unknown".
+    """
+    if is_local(source):
+        folder = _folder(source)
+        return digest_files([folder / "config.json", *sorted(folder.glob("*.safetensors"))])
+    found = require("huggingface_hub", _EXTRA).try_to_load_from_cache(source, "config.json")
+    return Path(found).parent.name if isinstance(found, str) else "unknown"
+
+
+def require_vocabulary(model: Any, tokenizer: Any, source: str) -> None:
+    """Check that the model has an embedding for each token.
+
+    Raises
+    ------
+    UsageError
+        The tokenizer has more tokens than the model; it belongs to another one.
+    """
+    rows = model.get_input_embeddings().weight.shape[0]
+    if len(tokenizer) > rows:
+        raise UsageError(
+            f"the tokenizer has {len(tokenizer)} tokens and the model only {rows} embeddings",
+            where=source,
+            hint="use the tokenizer that belongs to the model",
+        )
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep transformers from drawing bars and tables while it loads; we report ourselves."""
+    logging = require("transformers.utils.logging", _EXTRA)
+    bars, level = logging.is_progress_bar_enabled(), logging.get_verbosity()
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()
+
+
+def _folder(source: str) -> Path:
+    return Path(source).expanduser()
+
+
+def resolved_name(source: str) -> str:
+    """Return what `from_pretrained` is to be given: the folder with `~` expanded, or the repository."""
+    return str(_folder(source)) if is_local(source) else source
+
+
+def _require_files(source: str) -> None:
+    """Check that a folder looks like a model."""
+    folder = _folder(source)
+    if not (folder / "config.json").is_file():
+        adapter = (folder / "adapter_config.json").is_file()
+        raise UsageError(
+            "the folder holds an adapter, not a model" if adapter else "the folder holds no model",
+            where=source,
+            expected=_EXPECTED,
+            hint="name the model that the adapter was trained on" if adapter else None,
+        )
+    if not any(folder.glob("*.safetensors")):
+        raise UsageError(
+            "the folder holds no weights that can be read",
+            where=source,
+            expected="*.safetensors",
+            got="pickled weights, which are never loaded" if any(folder.glob("*.bin")) else "no weights",
+        )
+
+
+def loaded(source: str, load: Callable[[], Loaded], what: str) -> Loaded:
+    """Return `load()`, quietly and with the errors of transformers turned into ours.
+
+    Parameters
+    ----------
+    source
+        The folder or repository that `load` reads.
+    load
+        What to do.
+    what
+        What comes of it, for messages: `model`, `tokenizer`.
+    """
+    try:
+        with quiet():
+            return load()
+    except MemoryError:
+        raise ResourceError(f"there is too little memory for the {what}", where=source) from None
+    except Exception as error:
+        raise _translated(source, error, what) from None
+
+
+def _translated(source: str, error: Exception, what: str) -> SageError:
+    said = str(error).strip().partition("\n")[0] or type(error).__name__
+    if "trust_remote_code" in str(error):
+        return UsageError(f"the {what} needs code of its own, which is never run", where=source)
+    if type(error).__name__ == "OutOfMemoryError":
+        return ResourceError(f"there is too little memory for the {what}", where=source)
+    if isinstance(error, OSError) and not is_local(source):
+        return UsageError(
+            "this is no folder here, and no model repository of this name could be read",
+            where=source,
+            expected=_EXPECTED,
+            hint="check the name, and the connection if the repository is not in the cache",
+        )
+    if isinstance(error, ImportError):
+        return ResourceError(f"the {what} needs a package that is not installed", where=source, got=said)
+    if isinstance(error, ValueError) and "nrecognized" in said:
+        return UsageError(f"this is not a causal language model: {said}", where=source, expected=_EXPECTED)
+    return DataError(f"the {what} cannot be read", where=source, got=said, hint="its files may be damaged")

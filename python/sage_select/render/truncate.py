@@ -1,0 +1,37 @@
+"""What is kept of a row that is longer than the model may see."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+__all__ = ["keep_end", "keep_start"]
+
+
+def keep_end(trained: Sequence[bool], max_length: int) -> slice:
+    """Return the tokens of a conversation to keep: the last ones that lead up to something trained.
+
+    Where all fit, all stay. Else the untrained tail goes first, because nothing is learned from it, and then the
+    beginning: the end of a conversation with an agent is what it was about.
+
+    Examples
+    --------
+    >>> keep_end([False, True, False, True, False], 3)
+    slice(1, 4, None)
+    """
+    if len(trained) <= max_length:
+        return slice(0, len(trained))
+    end = len(trained)
+    while end and not trained[end - 1]:
+        end -= 1
+    return slice(max(0, end - max_length), end)
+
+
+def keep_start(length: int, max_length: int) -> slice:
+    """Return the tokens of a plain text to keep: the first ones.
+
+    Examples
+    --------
+    >>> keep_start(5, 3)
+    slice(0, 3, None)
+    """
+    return slice(0, min(length, max_length))

@@ -1,0 +1,8 @@
+"""Rows -> numbers: how hard or how surprising each one is."""
+
+from __future__ import annotations
+
+from sage_select.score.language_model import ScoreResult, language_model_scores
+from sage_select.score.lexical import lexical_scores
+
+__all__ = ["ScoreResult", "language_model_scores", "lexical_scores"]

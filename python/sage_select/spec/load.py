@@ -1,0 +1,133 @@
+"""Read a pipeline from YAML, TOML or a dictionary; every problem is reported at once, each with its place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from sage_select.errors import UsageError, nearest
+from sage_select.ops import OPS, Op
+from sage_select.spec.pipeline import SPEC_VERSION, Pipeline
+from sage_select.spec.text import Document, parse
+
+__all__ = ["find_spec", "load_spec"]
+
+_NAMES = ("sage.yaml", "sage.yml", "sage.toml")
+_TOP_KEYS = ("version", "seed", "steps")
+
+
+def find_spec(folder: Path) -> Path | None:
+    """Return the spec file that stands in `folder`, or None.
+
+    Raises
+    ------
+    UsageError
+        If there is more than one.
+    """
+    found = [folder / name for name in _NAMES if (folder / name).is_file()]
+    if len(found) > 1:
+        raise UsageError(
+            "more than one spec in this folder",
+            got=", ".join(path.name for path in found),
+            hint="keep one, or name the one to use with --spec",
+        )
+    return found[0] if found else None
+
+
+def load_spec(source: Path | Mapping[str, Any]) -> Pipeline:
+    """Read a pipeline.
+
+    Parameters
+    ----------
+    source
+        A `.yaml`, `.yml` or `.toml` file, or the dictionary such a file holds.
+
+    Raises
+    ------
+    UsageError
+        If the file is missing or not well formed, or if anything in it is unknown or out of range. All
+        problems are listed, each with its line where the file has lines.
+    """
+    document = parse(source) if isinstance(source, Path) else Document(dict(source), None, {})
+    problems = _Problems(document)
+    pipeline = _pipeline(document.value, problems)
+    if pipeline is None or problems.lines:
+        raise problems.error()
+    return pipeline
+
+
+class _Problems:
+    def __init__(self, document: Document) -> None:
+        self._document = document
+        self.lines: list[str] = []
+
+    def add(self, path: tuple[str | int, ...], message: str) -> None:
+        line = self._document.line_of(path)
+        place = f"line {line}: " if line else ""
+        name = ".".join(str(part) for part in path)
+        self.lines.append(f"{place}{name}: {message}" if name else f"{place}{message}")
+
+    def add_validation(self, path: tuple[str | int, ...], error: ValidationError, known: list[str]) -> None:
+        for problem in error.errors(include_url=False, include_context=False):
+            location = (*path, *problem["loc"])
+            if problem["type"] == "extra_forbidden":
+                key = str(problem["loc"][-1])
+                self.add(location, _unknown("key", key, known))
+            else:
+                self.add(location, problem["msg"].removeprefix("Value error, "))
+
+    def error(self) -> UsageError:
+        count = len(self.lines)
+        return UsageError(
+            f"{count} problem{'s' if count > 1 else ''} in the spec\n  " + "\n  ".join(self.lines),
+            where=self._document.file,
+        )
+
+
+def _unknown(kind: str, name: str, known: list[str]) -> str:
+    hint = nearest(name, known)
+    return f"unknown {kind} {name!r}" + (f", {hint}" if hint else f", known are {', '.join(known)}")
+
+
+def _pipeline(value: Any, problems: _Problems) -> Pipeline | None:
+    if not isinstance(value, Mapping):
+        problems.add((), f"expected the keys {', '.join(_TOP_KEYS)}, got {type(value).__name__}")
+        return None
+    for key in value:
+        if key not in _TOP_KEYS:
+            problems.add((str(key),), _unknown("key", str(key), list(_TOP_KEYS)))
+    if value.get("version") != SPEC_VERSION:
+        problems.add(("version",), f"expected {SPEC_VERSION}, got {value.get('version')!r}")
+    steps = _steps(value.get("steps"), problems)
+    try:
+        return Pipeline.model_validate({"seed": value.get("seed", 0), "steps": tuple(steps)})
+    except ValidationError as error:
+        # Which steps stand where can only be judged once each of them is right.
+        if not problems.lines:
+            problems.add_validation((), error, list(_TOP_KEYS))
+        return None
+
+
+def _steps(value: Any, problems: _Problems) -> list[Op]:
+    if not isinstance(value, list):
+        problems.add(("steps",), "expected a list of steps")
+        return []
+    steps = []
+    for index, entry in enumerate(value):
+        path: tuple[str | int, ...] = ("steps", index)
+        if not isinstance(entry, Mapping) or len(entry) != 1:
+            problems.add(path, "expected one step name with its settings, such as `select: {strategy: hybrid}`")
+            continue
+        name, settings = next(iter(entry.items()))
+        op = OPS.get(name)
+        if op is None:
+            problems.add((*path, name), _unknown("step", str(name), list(OPS)))
+            continue
+        try:
+            steps.append(op.model_validate(settings or {}))
+        except ValidationError as error:
+            problems.add_validation((*path, name), error, list(op.model_fields))
+    return steps

@@ -1,0 +1,8 @@
+"""Selection strategies: each takes a pool of rows and says which to keep, in order, and why."""
+
+from __future__ import annotations
+
+from sage_select.strategies.base import Picks, Pool, Strategy
+from sage_select.strategies.registry import REGISTRY, pick
+
+__all__ = ["REGISTRY", "Picks", "Pool", "Strategy", "pick"]

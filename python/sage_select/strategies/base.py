@@ -1,0 +1,94 @@
+"""What a strategy is given and what it returns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sage_select.errors import UsageError
+from sage_select.kernels import Matrix
+from sage_select.ops import Select
+
+__all__ = ["Picks", "Pool", "Strategy"]
+
+
+@dataclass(frozen=True)
+class Pool:
+    """The rows to choose from.
+
+    Attributes
+    ----------
+    n
+        Number of rows.
+    seed
+        The run seed; each strategy derives the key of its own stage from it.
+    hashes
+        Function from a stage key to one uint64 a row, a pure function of key and row id.
+    difficulty
+        float32 (n,), a higher number is a harder row; None where the strategy needs none.
+    matrix
+        The checked vectors (n, d), or None.
+    threads
+        Threads to use, None for all.
+    progress
+        Called with (done, total) by the long kernels.
+    """
+
+    n: int
+    seed: int
+    hashes: Callable[[int], NDArray[np.uint64]]
+    difficulty: NDArray[np.float32] | None = None
+    matrix: Matrix | None = None
+    threads: int | None = None
+    progress: Callable[[int, int], None] | None = None
+
+    def need_difficulty(self) -> NDArray[np.float32]:
+        """Return the difficulties, or say that they are missing."""
+        if self.difficulty is None:
+            raise UsageError("this strategy needs scores", hint="pass scores, or choose random or diversity")
+        return self.difficulty
+
+    def need_matrix(self) -> Matrix:
+        """Return the vectors, or say that they are missing."""
+        if self.matrix is None:
+            raise UsageError("this strategy needs embeddings", hint="pass embeddings, or choose random or loss_topk")
+        return self.matrix
+
+
+@dataclass(frozen=True)
+class Picks:
+    """The chosen rows.
+
+    Attributes
+    ----------
+    indices
+        int64 (k,), row numbers in pick order, none twice.
+    gains
+        float32 (k,), the objective's gain at each pick; NaN where the rule has none.
+    reasons
+        (reason, count) runs in pick order; the counts add up to k.
+    evidence
+        Facts for the manifest: which method, how many cells, digests.
+    """
+
+    indices: NDArray[np.int64]
+    gains: NDArray[np.float32]
+    reasons: tuple[tuple[str, int], ...]
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def without_gains(cls, indices: NDArray[np.int64], reason: str) -> Picks:
+        """Return picks that all have one reason and no gain."""
+        return cls(indices, np.full(len(indices), np.nan, np.float32), ((reason, len(indices)),))
+
+
+class Strategy(Protocol):
+    """A rule that picks `k` of the pool's rows under the options of `select`."""
+
+    def __call__(self, pool: Pool, k: int, select: Select, /) -> Picks:
+        """Return exactly `k` picks, in order."""
+        ...

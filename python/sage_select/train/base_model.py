@@ -1,0 +1,57 @@
+"""The base model of a run: its renderer, and its frozen weights as the run holds them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sage_select.errors import UsageError
+from sage_select.render.chat import load_chat_template
+from sage_select.render.model_files import load_causal_lm, load_config, load_tokenizer, require_vocabulary
+from sage_select.render.tokens import Renderer, context_length
+from sage_select.train.config import MAX_LENGTH_CAP, Precision, TrainConfig
+from sage_select.train.quantisation import quantisation
+
+__all__ = ["load_base_model", "open_renderer"]
+
+_DTYPES: dict[Precision, str] = {"bf16": "bfloat16", "fp16": "float16", "fp32": "float32"}
+
+
+def open_renderer(config: TrainConfig) -> Renderer:
+    """Return the renderer of a run: the model's tokenizer, the length of a row and the chat template.
+
+    Raises
+    ------
+    UsageError
+        If the model is not there, or a row may be longer than its context.
+    """
+    tokenizer = load_tokenizer(config.model)
+    context = context_length(load_config(config.model), tokenizer)
+    if config.max_length is not None and context is not None and config.max_length > context:
+        raise UsageError(
+            f"rows of {config.max_length} tokens do not fit the model",
+            where=config.model,
+            expected=f"at most {context} tokens",
+            hint=f"--max-length {context} or less",
+        )
+    template = None if config.chat_template is None else load_chat_template(config.chat_template)
+    return Renderer(
+        tokenizer,
+        max_length=config.max_length or min(context or MAX_LENGTH_CAP, MAX_LENGTH_CAP),
+        chat_template=template,
+    )
+
+
+def load_base_model(config: TrainConfig, precision: Precision, tokenizer: Any) -> Any:
+    """Return the model with its weights in `precision`, or quantised, on the GPU if there is one.
+
+    Raises
+    ------
+    UsageError
+        If it is not a causal language model, or the tokenizer belongs to another one.
+    """
+    import torch
+
+    options = {"device_map": {"": 0}} if torch.cuda.is_available() else {}
+    model = load_causal_lm(config.model, _DTYPES[precision], quantisation(config, precision), **options)
+    require_vocabulary(model, tokenizer, config.model)
+    return model

@@ -1,0 +1,91 @@
+"""Checkpoints that are known to be whole: a seal is written after everything else, and checked before resuming."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["Checkpoint", "list_checkpoints", "newest_complete", "prune", "seal"]
+
+_SEAL = "sage.json"
+_NAME = re.compile(r"checkpoint-(\d+)")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """One checkpoint folder, complete or not."""
+
+    step: int
+    folder: Path
+
+
+def list_checkpoints(folder: Path) -> list[Checkpoint]:
+    """Return the checkpoints in `folder`, newest first."""
+    if not folder.is_dir():
+        return []
+    found = [(match, path) for path in folder.iterdir() if (match := _NAME.fullmatch(path.name)) and path.is_dir()]
+    return sorted((Checkpoint(int(match[1]), path) for match, path in found), key=lambda one: -one.step)
+
+
+def seal(folder: Path, fingerprint: str) -> None:
+    """Make a written checkpoint durable and mark it as whole: sizes and digests of its files, and the run it is of."""
+    # A pickle of the arguments that nothing reads.
+    (folder / "training_args.bin").unlink(missing_ok=True)
+    files = {}
+    for path in sorted(folder.iterdir()):
+        files[path.name] = {"bytes": path.stat().st_size, "blake2b": _digest(path)}
+        sync(path)
+    content = json.dumps({"fingerprint": fingerprint, "files": files}, indent=1) + "\n"
+    temporary = folder / f".{_SEAL}"
+    temporary.write_text(content, encoding="utf-8")
+    sync(temporary)
+    temporary.replace(folder / _SEAL)
+    sync(folder)
+
+
+def newest_complete(folder: Path) -> tuple[Checkpoint | None, list[Checkpoint]]:
+    """Return the newest whole checkpoint (None if there is none) and the newer ones that are not whole."""
+    torn: list[Checkpoint] = []
+    for checkpoint in list_checkpoints(folder):
+        if read_seal(checkpoint.folder) is not None:
+            return checkpoint, torn
+        torn.append(checkpoint)
+    return None, torn
+
+
+def read_seal(folder: Path) -> str | None:
+    """Return the fingerprint of the run that wrote a whole checkpoint, None if it is not whole."""
+    try:
+        content = json.loads((folder / _SEAL).read_text(encoding="utf-8"))
+        for name, expected in content["files"].items():
+            path = folder / name
+            if path.stat().st_size != expected["bytes"] or _digest(path) != expected["blake2b"]:
+                return None
+        return str(content["fingerprint"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def prune(folder: Path, keep: int) -> None:
+    """Delete all but the newest `keep` checkpoints."""
+    for checkpoint in list_checkpoints(folder)[keep:]:
+        shutil.rmtree(checkpoint.folder)
+
+
+def sync(path: Path) -> None:
+    """Bring a file or folder to the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as content:
+        return hashlib.file_digest(content, lambda: hashlib.blake2b(digest_size=16)).hexdigest()

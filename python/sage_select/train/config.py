@@ -1,0 +1,175 @@
+"""What a training run may be told, with every value checked before anything is loaded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    model_validator,
+)
+
+from sage_select.errors import UsageError, nearest
+
+__all__ = ["DEFAULT_OUTPUT_DIR", "MAX_LENGTH_CAP", "Precision", "Schedule", "TrainConfig"]
+
+Precision = Literal["bf16", "fp16", "fp32"]
+Schedule = Literal["linear", "cosine", "constant"]
+
+DEFAULT_OUTPUT_DIR = Path("~/.sage/agent_training")
+
+#: `max_length=None` means the model's context, at most this many tokens.
+MAX_LENGTH_CAP = 2048
+
+Count = Annotated[int, Field(gt=0, strict=True)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class TrainConfig(BaseModel):
+    """The settings of one LoRA fine-tuning run.
+
+    Parameters
+    ----------
+    model
+        Folder or repository id of a causal language model.
+    output_dir
+        Folder that receives `checkpoints/`, `logs/`, `lora_weights/` and `run.json`; made if absent.
+    max_length
+        Longest row in tokens; longer rows are cut by the truncation rule and counted. None: the model's context,
+        at most 2048.
+    epochs, max_steps
+        Passes over the rows; `max_steps` optimizer steps win over `epochs`.
+    learning_rate
+        Peak rate. LoRA wants about ten times the rate of full tuning.
+    batch_size, gradient_accumulation
+        Rows in a forward pass, and forward passes in an optimizer step.
+    warmup
+        Below 1: share of the steps; from 1 on: number of steps.
+    schedule
+        How the rate falls after the warmup: linear or cosine to 0, or constant.
+    weight_decay, max_grad_norm
+        AdamW's decay, and the norm to which gradients are clipped (0: not clipped).
+    lora_r, lora_alpha, lora_dropout
+        Rank, scale (alpha / r multiplies the update) and dropout of the adapter.
+    lora_target
+        `("all-linear",)`, or names of the modules that get an adapter.
+    precision
+        None: bf16 on a GPU that has it, fp16 on another GPU, fp32 on a CPU.
+    load_in_4bit, load_in_8bit
+        Hold the frozen base model in 4-bit NF4 or 8-bit integers (bitsandbytes).
+    gradient_checkpointing
+        Recompute activations in the backward pass: less memory, about a third more time.
+    seed
+        Seeds the adapter's initial weights and dropout, 0 to 2**32 - 1. Never the order of rows, which is the
+        selection's.
+    save_steps, keep_checkpoints
+        Steps between checkpoints (one is always written at the last step), and how many are kept.
+    logging_steps
+        Steps between two points in the TensorBoard log.
+    chat_template
+        A Jinja file to render conversations with, instead of the model's own template.
+    text_column, prompt_column, completion_column, template
+        How rows are read where neither the selection's manifest nor the column names tell; they win over both.
+    resume
+        Continue the unfinished run in `output_dir` from its newest complete checkpoint.
+    force
+        Replace another run in `output_dir`.
+
+    Raises
+    ------
+    UsageError
+        If a value is out of range, an option is unknown, or two options contradict each other. All faults are
+        named at once.
+
+    Examples
+    --------
+    >>> TrainConfig(model="m", max_steps=20).lora_alpha
+    128
+    >>> TrainConfig(model="m", lora_r=-1)
+    Traceback (most recent call last):
+        ...
+    sage_select.errors.UsageError: bad training settings
+      got: lora_r = -1: Input should be greater than 0
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+    model: Annotated[str, BeforeValidator(lambda value: str(value) if isinstance(value, Path) else value)]
+    output_dir: Path = DEFAULT_OUTPUT_DIR
+    max_length: Annotated[int, Field(ge=2, strict=True)] | None = None
+    epochs: Positive = 3.0
+    max_steps: Count | None = None
+    learning_rate: Positive = 2e-4
+    batch_size: Count = 4
+    gradient_accumulation: Count = 4
+    warmup: NotNegative = 0.03
+    schedule: Schedule = "cosine"
+    weight_decay: NotNegative = 0.0
+    max_grad_norm: NotNegative = 1.0
+    lora_r: Count = 64
+    lora_alpha: Count = 128
+    lora_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.05
+    lora_target: Annotated[tuple[str, ...], Field(min_length=1)] = ("all-linear",)
+    precision: Precision | None = None
+    load_in_4bit: bool = False
+    load_in_8bit: bool = False
+    gradient_checkpointing: bool = True
+    seed: Annotated[int, Field(ge=0, lt=2**32, strict=True)] = 0
+    save_steps: Count = 200
+    keep_checkpoints: Count = 2
+    logging_steps: Count = 10
+    chat_template: Path | None = None
+    text_column: str | None = None
+    prompt_column: str | None = None
+    completion_column: str | None = None
+    template: str | None = None
+    resume: bool = False
+    force: bool = False
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _checked(cls, data: Any, handler: ModelWrapValidatorHandler[TrainConfig]) -> TrainConfig:
+        try:
+            config = handler(data)
+        except ValidationError as error:
+            faults = [_fault(fault) for fault in error.errors(include_url=False)]
+            raise UsageError("bad training settings", got="; ".join(faults), hint=_hint(error)) from None
+        config._check_pairs()
+        return config
+
+    def _check_pairs(self) -> None:
+        if self.load_in_4bit and self.load_in_8bit:
+            raise UsageError("4-bit and 8-bit loading exclude each other", hint="choose one of the two")
+        if self.resume and self.force:
+            raise UsageError(
+                "resume continues the run in the output folder and force replaces it", hint="choose one of the two"
+            )
+        if "all-linear" in self.lora_target and len(self.lora_target) > 1:
+            raise UsageError(
+                "'all-linear' already names every linear layer", hint="drop it or the other adapter targets"
+            )
+        if self.warmup >= 1 and self.warmup != int(self.warmup):
+            raise UsageError(
+                "a warmup of 1 or more is a number of steps", expected="a whole number", got=str(self.warmup)
+            )
+
+
+def _fault(fault: Any) -> str:
+    name = ".".join(str(part) for part in fault["loc"]) or "settings"
+    if fault["type"] == "missing":
+        return f"{name} is missing"
+    return f"{name} = {fault['input']!r}: {fault['msg']}"
+
+
+def _hint(error: ValidationError) -> str | None:
+    for fault in error.errors():
+        if fault["type"] == "extra_forbidden":
+            return nearest(str(fault["loc"][0]), TrainConfig.model_fields)
+    return None

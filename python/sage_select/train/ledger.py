@@ -1,0 +1,126 @@
+"""The record of what was consumed: one line for each optimizer step, written as the step ends.
+
+It is the proof that rows were trained in the planned order, and holds the loss of every row for free.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TextIO
+
+from sage_select.errors import DataError, Where
+
+__all__ = ["Ledger", "Step", "losses_at_both_ends", "read_steps"]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One optimizer step.
+
+    Parameters
+    ----------
+    step
+        Number of the step, from 1.
+    rows
+        Ids of the rows in the order consumed, across all forward passes of the step.
+    losses
+        Mean loss in nats per trained token of each row, before its weight.
+    tokens
+        Trained tokens of each row.
+    """
+
+    step: int
+    rows: list[str]
+    losses: list[float]
+    tokens: list[int]
+
+
+class Ledger:
+    """Appends steps to a JSON-lines file, each flushed as it ends.
+
+    Parameters
+    ----------
+    path
+        The file.
+    row_ids
+        Id of each trained row, by its place in the training order.
+    after
+        Steps up to this number are kept from an earlier part of the run, later ones are cut off.
+    """
+
+    def __init__(self, path: Path, row_ids: Sequence[str], *, after: int) -> None:
+        self._row_ids = row_ids
+        self._pending = Step(after + 1, [], [], [])
+        kept = [step for step in read_steps(path) if step.step <= after] if path.exists() and after else []
+        if len(kept) != after:
+            raise DataError(
+                "the record of consumed rows does not reach the checkpoint",
+                where=str(path),
+                expected=f"{after} steps",
+                got=f"{len(kept)} steps",
+                hint="start the run again with --force",
+            )
+        self._file: TextIO = path.open("w", encoding="utf-8")
+        for step in kept:
+            self._write(step)
+
+    def add(self, places: Iterable[int], losses: Iterable[float], tokens: Iterable[int]) -> None:
+        """Note the rows of one forward pass: their places in the training order, losses and trained tokens."""
+        self._pending.rows.extend(self._row_ids[place] for place in places)
+        self._pending.losses.extend(losses)
+        self._pending.tokens.extend(tokens)
+
+    def end_step(self) -> Step:
+        """Write the step and return it."""
+        done = self._pending
+        self._write(done)
+        self._pending = Step(done.step + 1, [], [], [])
+        return done
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def _write(self, step: Step) -> None:
+        self._file.write(json.dumps(asdict(step), ensure_ascii=False) + "\n")
+        self._file.flush()
+
+
+def read_steps(path: Path) -> Iterator[Step]:
+    """Read a ledger; a line torn by a crash ends it.
+
+    Yields
+    ------
+    Step
+        Steps in order.
+    """
+    with path.open(encoding="utf-8", errors="replace") as lines:
+        for number, line in enumerate(lines, start=1):
+            if not line.endswith("\n"):
+                return
+            try:
+                yield Step(**json.loads(line))
+            except (ValueError, TypeError) as error:
+                raise DataError(
+                    f"not a record of consumed rows: {error}", where=Where(file=str(path), line=number)
+                ) from None
+
+
+def losses_at_both_ends(steps: Sequence[Step]) -> tuple[float, float]:
+    """Return the mean loss per trained token in the first and in the last tenth of the steps.
+
+    Examples
+    --------
+    >>> losses_at_both_ends([Step(1, ["a", "b"], [4.0, 1.0], [1, 2]), Step(2, ["a"], [1.0], [1])])
+    (2.0, 1.0)
+    """
+    tenth = max(1, len(steps) // 10)
+
+    def mean(part: Sequence[Step]) -> float:
+        weighted = sum(loss * n for step in part for loss, n in zip(step.losses, step.tokens, strict=True))
+        return weighted / sum(n for step in part for n in step.tokens)
+
+    return mean(steps[:tenth]), mean(steps[-tenth:])

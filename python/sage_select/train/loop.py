@@ -1,0 +1,151 @@
+"""One training run from tokenised rows to an adapter, on TRL's trainer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import datasets
+import torch
+from peft import set_peft_model_state_dict
+from safetensors.torch import load_file
+from torch.utils.tensorboard import SummaryWriter
+from transformers import PreTrainedTokenizerBase, PrinterCallback, ProgressCallback
+from transformers.integrations import TensorBoardCallback
+from trl import SFTConfig
+
+from sage_select.train.adapter import cast_adapter_to_float32, check_targets, lora_config
+from sage_select.train.callbacks import StepEnd
+from sage_select.train.checkpoints import Checkpoint
+from sage_select.train.collate import Collator
+from sage_select.train.config import Precision, TrainConfig
+from sage_select.train.data import TrainingRows
+from sage_select.train.interrupt import graceful_stop
+from sage_select.train.ledger import Ledger
+from sage_select.train.run_folder import RunFolder
+from sage_select.train.schedule import Plan
+from sage_select.train.trainer import OrderedTrainer
+
+__all__ = ["run_loop"]
+
+
+def run_loop(
+    *,
+    model: Any,
+    tokenizer: PreTrainedTokenizerBase,
+    rows: TrainingRows,
+    plan: Plan,
+    config: TrainConfig,
+    precision: Precision,
+    fingerprint: str,
+    folder: RunFolder,
+    checkpoint: Checkpoint | None,
+    progress: Callable[[int, int], None],
+) -> Any:
+    """Train an adapter on `model` and return the PEFT model.
+
+    Parameters
+    ----------
+    model
+        A causal language model, perhaps quantised; gets the adapter.
+    rows, plan
+        The tokenised rows in training order, and the steps they make.
+    fingerprint
+        The run, for the seal of its checkpoints.
+    checkpoint
+        A whole one to go on from, or None.
+
+    Raises
+    ------
+    DataError
+        If a loss or the adapter stops being a number; the checkpoints before it stay.
+    KeyboardInterrupt
+        On Ctrl-C, after the checkpoint of the last finished step.
+    """
+    check_targets(model, config)
+    after = checkpoint.step if checkpoint else 0
+    with (
+        closing(Ledger(folder.ledger, rows.row_ids, after=after)) as ledger,
+        # What a crashed run logged after its checkpoint is hidden.
+        closing(SummaryWriter(str(folder.logs), purge_step=after + 1 if after else None)) as writer,
+        graceful_stop() as stop,
+    ):
+        trainer = OrderedTrainer(
+            ledger=ledger,
+            model=model,
+            args=training_arguments(config, precision, plan, folder.checkpoints),
+            train_dataset=datasets.Dataset(rows.table).with_format("numpy"),
+            processing_class=tokenizer,
+            data_collator=Collator(pad_token(tokenizer)),
+            peft_config=lora_config(config),
+            callbacks=[
+                TensorBoardCallback(writer),
+                StepEnd(
+                    ledger=ledger,
+                    progress=progress,
+                    stop=stop,
+                    fingerprint=fingerprint,
+                    keep=config.keep_checkpoints,
+                ),
+            ],
+        )
+        for talkative in (PrinterCallback, ProgressCallback):
+            trainer.remove_callback(talkative)
+        cast_adapter_to_float32(trainer.model)
+        if checkpoint is not None and checkpoint.step >= plan.steps:
+            # The trainer would take one step more.
+            weights = load_file(checkpoint.folder / "adapter_model.safetensors")
+            set_peft_model_state_dict(trainer.model, weights)
+        else:
+            trainer.train(resume_from_checkpoint=str(checkpoint.folder) if checkpoint else None)
+    return trainer.model
+
+
+def training_arguments(config: TrainConfig, precision: Precision, plan: Plan, checkpoints: Path) -> SFTConfig:
+    """Translate our settings into those of TRL and transformers."""
+    return SFTConfig(
+        output_dir=str(checkpoints),
+        # Order and content are ours: nothing is shuffled, packed, cut or dropped.
+        train_sampling_strategy="sequential",
+        shuffle_dataset=False,
+        packing=False,
+        max_length=None,
+        remove_unused_columns=False,
+        dataset_kwargs={"skip_prepare_dataset": True},
+        dataloader_drop_last=False,
+        dataloader_num_workers=0,
+        per_device_train_batch_size=config.batch_size,
+        gradient_accumulation_steps=config.gradient_accumulation,
+        max_steps=plan.steps,
+        learning_rate=config.learning_rate,
+        # Rounded down: the library rounds a share up, and a warmup's first step learns nothing.
+        warmup_steps=int(config.warmup * plan.steps if config.warmup < 1 else config.warmup),
+        # The library's "constant" ignores the warmup.
+        lr_scheduler_type="constant_with_warmup" if config.schedule == "constant" else config.schedule,
+        weight_decay=config.weight_decay,
+        max_grad_norm=config.max_grad_norm,
+        bf16=precision == "bf16",
+        fp16=precision == "fp16",
+        use_cpu=not torch.cuda.is_available(),
+        activation_checkpointing=config.gradient_checkpointing,
+        seed=config.seed,
+        data_seed=config.seed,
+        save_strategy="steps",
+        save_steps=config.save_steps,
+        logging_strategy="steps",
+        logging_steps=config.logging_steps,
+        # A NaN step would be logged as loss 0.
+        logging_nan_inf_filter=False,
+        report_to="none",
+        disable_tqdm=True,
+    )
+
+
+def pad_token(tokenizer: PreTrainedTokenizerBase) -> int:
+    """Return a token to pad with; padding is told apart by length, so any will do."""
+    for token in (tokenizer.pad_token_id, tokenizer.eos_token_id):
+        if token is not None:
+            return int(token)
+    return 0

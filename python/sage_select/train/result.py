@@ -1,0 +1,79 @@
+"""What a training run hands back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+__all__ = ["TrainResult"]
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """A finished run.
+
+    Parameters
+    ----------
+    output_dir
+        The folder that holds everything.
+    cached
+        True if the run was there already, finished, and nothing was done.
+    resumed_from
+        The step at which the run was taken up again, 0 for a fresh one.
+    steps
+        Optimizer steps of the whole run.
+    loss_first, loss_last
+        Mean loss in nats per trained token in the first and the last tenth of the steps.
+    rows
+        Counts of `sage_select.train.RowSummary.as_dict`.
+    precision, device
+        How the weights were computed.
+    fingerprint
+        Names the run: its tokens in order, model and settings.
+    adapter_digest
+        Of the adapter's weights and settings.
+    notices
+        What the user should know.
+    """
+
+    output_dir: Path
+    cached: bool
+    resumed_from: int
+    steps: int
+    loss_first: float
+    loss_last: float
+    rows: Mapping[str, Any]
+    precision: str
+    device: str
+    fingerprint: str
+    adapter_digest: str
+    notices: tuple[str, ...]
+
+    @property
+    def lora_weights(self) -> Path:
+        """The folder of the adapter and the tokenizer, for `PeftModel.from_pretrained`."""
+        return self.output_dir / "lora_weights"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {
+            **self.__dict__,
+            "output_dir": str(self.output_dir),
+            "lora_weights": str(self.lora_weights),
+            "rows": dict(self.rows),
+            "notices": list(self.notices),
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any], output_dir: Path) -> TrainResult:
+        """Return the result that `as_dict` described, with the folder where it now lies.
+
+        Raises
+        ------
+        KeyError
+            If a part is missing.
+        """
+        parts = {field.name: values[field.name] for field in fields(cls)}
+        return cls(**{**parts, "output_dir": output_dir, "notices": tuple(parts["notices"])})

@@ -1,0 +1,230 @@
+"""One call from a selection to a finished output folder: what `sage-train` does."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from sage_select.errors import OutputError
+from sage_select.train.checkpoints import Checkpoint, newest_complete, read_seal
+from sage_select.train.config import Precision, TrainConfig
+from sage_select.train.failures import resource_failures
+from sage_select.train.fingerprint import fingerprint, identity
+from sage_select.train.hardware import check_one_process, precision_here, require_training_packages
+from sage_select.train.ledger import losses_at_both_ends, read_steps
+from sage_select.train.quiet import quiet_libraries
+from sage_select.train.result import TrainResult
+from sage_select.train.run_folder import RunFolder, no_run_to_resume
+from sage_select.train.schedule import Plan
+
+if TYPE_CHECKING:
+    from sage_select.render.tokens import Renderer
+    from sage_select.train.data import TrainingRows
+
+__all__ = ["Stages", "silent_stages", "train"]
+
+#: Gives, for a label, a context in which (done, total) may be reported.
+Stages = Callable[[str], AbstractContextManager[Callable[[int, int], None]]]
+
+
+def train(
+    selection: Any,
+    config: TrainConfig,
+    *,
+    stages: Stages | None = None,
+    notice: Callable[[str], None] | None = None,
+) -> TrainResult:
+    """Train a LoRA adapter on a selection, row for row in its order.
+
+    Parameters
+    ----------
+    selection
+        Path of a file written by `sage-select build` or of any table that it can read, or rows in memory: an
+        object with `__arrow_c_stream__`, such as a `Selection`, or a list of dicts.
+    config
+        The settings.
+    stages
+        Told what is going on: `with stages("tokenising") as progress: progress(done, total)`.
+    notice
+        Called with each notice as it arises; all of them are in the result too.
+
+    Returns
+    -------
+    TrainResult
+        Where everything lies, the counts and the losses. If `config.output_dir` holds the same finished run,
+        nothing is done and `cached` is True.
+
+    Raises
+    ------
+    UsageError
+        For a missing selection or model, or settings that this machine cannot do.
+    DataError
+        If rows are damaged, none has anything to train, or the loss stops being a number.
+    OutputError
+        If the output folder holds another run, or one that is not finished, or is in use.
+    ResourceError
+        If a package is missing, or memory or the disk runs out.
+    KeyboardInterrupt
+        On Ctrl-C, after a checkpoint from which `resume` continues.
+    """
+    require_training_packages()
+    check_one_process(os.environ.get("WORLD_SIZE"))
+    return _Run(config, stages or silent_stages, notice).run(selection)
+
+
+def silent_stages(_label: str) -> AbstractContextManager[Callable[[int, int], None]]:
+    """Say nothing."""
+    return nullcontext(lambda _done, _total: None)
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """All that is known before the model's weights are loaded."""
+
+    rows: TrainingRows
+    renderer: Renderer
+    precision: Precision
+    identity: dict[str, Any]
+    fingerprint: str
+
+
+class _Run:
+    """The state of one call of `train`: settings, and how to talk."""
+
+    def __init__(self, config: TrainConfig, stages: Stages, notice: Callable[[str], None] | None) -> None:
+        self._config = config
+        self._stages = stages
+        self._told = notice
+        self._notices: list[str] = []
+
+    def run(self, selection: Any) -> TrainResult:
+        folder = RunFolder(self._config.output_dir)
+        with quiet_libraries():
+            prepared = self._prepare(selection)
+            with folder.locked(), resource_failures(folder.path):
+                checkpoint = self._claim(folder, prepared)
+                if isinstance(checkpoint, TrainResult):
+                    return checkpoint
+                return self._train(folder, prepared, checkpoint)
+
+    def _notice(self, text: str) -> None:
+        self._notices.append(text)
+        if self._told is not None:
+            self._told(text)
+
+    def _prepare(self, selection: Any) -> _Prepared:
+        from sage_select.render.model_files import model_revision
+        from sage_select.train.base_model import open_renderer
+        from sage_select.train.data import tokenise
+        from sage_select.train.selection import load_selection
+
+        config = self._config
+        ordered = load_selection(selection, config)
+        for text in ordered.notices:
+            self._notice(text)
+
+        precision = precision_here(config)
+        renderer = open_renderer(config)
+        with self._stages("tokenising") as progress:
+            rows = tokenise(ordered, renderer, progress=progress)
+        for text in renderer.notices:
+            self._notice(text)
+        parts = identity(
+            config,
+            precision=precision,
+            model=model_revision(config.model),
+            rows=rows.order_digest,
+            tokens=rows.digest,
+        )
+        return _Prepared(rows, renderer, precision, parts, fingerprint(parts))
+
+    def _claim(self, folder: RunFolder, prepared: _Prepared) -> Checkpoint | TrainResult | None:
+        """Return the finished run if it is there, else the checkpoint to start from (None: from the beginning)."""
+        config, found = self._config, folder.found()
+        if config.force and found is not None:
+            folder.clear()
+            found = None
+        if found is None:
+            if config.resume:
+                raise no_run_to_resume(folder.path)
+            return None
+        folder.refuse_unless_same(found, prepared.identity)
+        if found.result is not None:
+            if folder.adapter_digest() == found.result.adapter_digest:
+                return replace(found.result, cached=True)
+            self._notice("the adapter of the finished run is missing or was changed")
+        if not config.resume:
+            raise OutputError(
+                "the folder holds this run, but it is not finished",
+                where=str(folder.path),
+                hint="continue it with --resume, replace it with --force, or name another folder with --output-dir",
+            )
+        checkpoint, torn = newest_complete(folder.checkpoints)
+        for one in torn:
+            self._notice(f"checkpoint {one.step} is not complete and was deleted")
+            shutil.rmtree(one.folder)
+        if checkpoint is None:
+            self._notice("there is no complete checkpoint; the run starts from its first step")
+        elif read_seal(checkpoint.folder) != prepared.fingerprint:
+            raise OutputError(
+                "the newest checkpoint is of another run",
+                where=str(checkpoint.folder),
+                hint="replace the run with --force, or name another folder with --output-dir",
+            )
+        return checkpoint
+
+    def _train(self, folder: RunFolder, prepared: _Prepared, checkpoint: Checkpoint | None) -> TrainResult:
+        from sage_select.train.adapter import save_adapter
+        from sage_select.train.base_model import load_base_model
+        from sage_select.train.loop import run_loop
+
+        config, rows, tokenizer = self._config, prepared.rows, prepared.renderer.tokenizer
+        folder.start(prepared.identity)
+        plan = Plan.of(len(rows.row_ids), config)
+        with self._stages("loading the model"):
+            model = load_base_model(config, prepared.precision, tokenizer)
+        try:
+            with self._stages("training") as progress:
+                trained = run_loop(
+                    model=model,
+                    tokenizer=tokenizer,
+                    rows=rows,
+                    plan=plan,
+                    config=config,
+                    precision=prepared.precision,
+                    fingerprint=prepared.fingerprint,
+                    folder=folder,
+                    checkpoint=checkpoint,
+                    progress=progress,
+                )
+        except (KeyboardInterrupt, SystemExit):
+            self._notice("stopped after a checkpoint; --resume continues from it")
+            raise
+        steps = list(read_steps(folder.ledger))
+        plan.verify([step.rows for step in steps], rows.row_ids)
+        with folder.new_lora_weights() as temporary:
+            save_adapter(trained, temporary)
+            # Whoever loads the adapter asks it as it was trained.
+            tokenizer.chat_template = prepared.renderer.chat_template
+            tokenizer.save_pretrained(str(temporary))
+        loss_first, loss_last = losses_at_both_ends(steps)
+        result = TrainResult(
+            output_dir=folder.path,
+            adapter_digest=folder.adapter_digest() or "",
+            cached=False,
+            resumed_from=checkpoint.step if checkpoint else 0,
+            steps=plan.steps,
+            loss_first=loss_first,
+            loss_last=loss_last,
+            rows=rows.summary.as_dict(),
+            precision=prepared.precision,
+            device=str(trained.device),
+            fingerprint=prepared.fingerprint,
+            notices=tuple(self._notices),
+        )
+        folder.finish(prepared.identity, result)
+        return result

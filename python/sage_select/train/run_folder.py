@@ -1,0 +1,176 @@
+"""The output folder of a run: what lies where, whose it is, and in which state.
+
+`run.json` appears when a run starts and is replaced, as the last thing written, when it is finished.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sage_select.errors import OutputError, ResourceError, UsageError
+from sage_select.io.digest import digest_files
+from sage_select.train.checkpoints import sync
+from sage_select.train.fingerprint import differences
+from sage_select.train.result import TrainResult
+
+__all__ = ["Found", "RunFolder", "no_run_to_resume"]
+
+_FORMAT_VERSION = 1
+_RUN = "run.json"
+_ADAPTER = ("adapter_config.json", "adapter_model.safetensors")
+_OURS = ("checkpoints", "logs", "lora_weights", _RUN)
+
+
+@dataclass(frozen=True)
+class Found:
+    """The run that a folder holds: what defines it, and its result once it is finished."""
+
+    identity: Mapping[str, Any]
+    result: TrainResult | None
+
+
+class RunFolder:
+    """The folder of one run.
+
+    Parameters
+    ----------
+    path
+        The folder; `~` stands for the home folder.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.expanduser()
+        self.checkpoints = self.path / "checkpoints"
+        self.logs = self.path / "logs"
+        self.lora_weights = self.path / "lora_weights"
+        self.ledger = self.logs / "consumed.jsonl"
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Make the folder and hold it alone; the lock goes with the process, however it ends.
+
+        Raises
+        ------
+        OutputError
+            If another process trains into this folder.
+        ResourceError
+            If the folder cannot be made or written.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            handle = os.open(self.path / ".sage-train.lock", os.O_CREAT | os.O_RDWR, 0o600)
+        except OSError as error:
+            raise ResourceError(
+                f"the output folder cannot be written: {error.strerror}",
+                where=str(self.path),
+                hint="name another with --output-dir",
+            ) from None
+        try:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise OutputError(
+                    "another sage-train is writing into this folder",
+                    where=str(self.path),
+                    hint="wait for it, or name another folder with --output-dir",
+                ) from None
+            yield
+        finally:
+            os.close(handle)
+
+    def found(self) -> Found | None:
+        """Return the run in this folder, None if there is none.
+
+        Raises
+        ------
+        OutputError
+            If the folder holds files of something else under the names of ours.
+        """
+        try:
+            content = json.loads((self.path / _RUN).read_text(encoding="utf-8"))
+            result = TrainResult.from_dict(content["result"], self.path) if content["finished"] else None
+            return Found(dict(content["identity"]), result)
+        except FileNotFoundError:
+            foreign = [name for name in _OURS if (self.path / name).exists()]
+        except (OSError, ValueError, KeyError, TypeError):
+            foreign = [_RUN]
+        if foreign:
+            raise OutputError(
+                "the folder holds something that is not a run of sage-train",
+                where=str(self.path),
+                got=", ".join(foreign),
+                hint="name another folder with --output-dir",
+            )
+        return None
+
+    def refuse_unless_same(self, found: Found, identity: Mapping[str, Any]) -> None:
+        """Raise OutputError naming the parts in which the run in this folder differs from `identity`."""
+        parts = differences(found.identity, identity)
+        if parts:
+            raise OutputError(
+                "the folder holds another run",
+                where=str(self.path),
+                got="; ".join(parts),
+                hint="name another folder with --output-dir, or replace the run there with --force",
+            )
+
+    def clear(self) -> None:
+        """Delete the run in this folder, and nothing else."""
+        for name in reversed(_OURS):
+            path = self.path / name
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+
+    def start(self, identity: Mapping[str, Any]) -> None:
+        """Claim the folder for a run that begins or goes on."""
+        self._write({"finished": False, "identity": dict(identity)})
+        self.checkpoints.mkdir(exist_ok=True)
+        self.logs.mkdir(exist_ok=True)
+
+    def finish(self, identity: Mapping[str, Any], result: TrainResult) -> None:
+        """Declare the run finished; everything else must have been written."""
+        self._write({"finished": True, "identity": dict(identity), "result": result.as_dict()})
+
+    def adapter_digest(self) -> str | None:
+        """Return the digest of the adapter's weights and settings, None if they are not there."""
+        try:
+            return digest_files([self.lora_weights / name for name in _ADAPTER])
+        except OSError:
+            return None
+
+    @contextmanager
+    def new_lora_weights(self) -> Iterator[Path]:
+        """Give a temporary folder, and put it in place of `lora_weights` when the block succeeds."""
+        temporary = self.path / ".lora_weights.new"
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir()
+        yield temporary
+        for path in temporary.iterdir():
+            sync(path)
+        sync(temporary)
+        shutil.rmtree(self.lora_weights, ignore_errors=True)
+        temporary.rename(self.lora_weights)
+        sync(self.path)
+
+    def _write(self, content: Mapping[str, Any]) -> None:
+        temporary = self.path / f".{_RUN}"
+        text = json.dumps({"format_version": _FORMAT_VERSION, **content}, indent=2, ensure_ascii=False) + "\n"
+        temporary.write_text(text, encoding="utf-8")
+        sync(temporary)
+        temporary.replace(self.path / _RUN)
+        sync(self.path)
+
+
+def no_run_to_resume(folder: Path) -> UsageError:
+    """Return the error for --resume where nothing was begun."""
+    return UsageError("there is no run to resume", where=str(folder), hint="leave out --resume to start one")

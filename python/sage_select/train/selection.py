@@ -1,0 +1,177 @@
+"""The rows to train on, in the order in which they will be consumed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sage_select import io
+from sage_select.errors import DataError, Where
+from sage_select.render import Shape, ShapeOptions, detect_shape
+from sage_select.train.config import TrainConfig
+
+__all__ = ["OrderedRows", "Row", "load_selection"]
+
+_BATCH = 1024
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row: its number in the file, its id, its loss weight and the values its shape needs."""
+
+    number: int
+    row_id: str
+    weight: float
+    values: dict[str, Any]
+    where: Where
+
+
+@dataclass(frozen=True)
+class OrderedRows:
+    """Rows in training order.
+
+    Parameters
+    ----------
+    rows
+        The table as read, in file order, and the places of its rows.
+    order
+        Row numbers in training order, int64.
+    shape
+        How a row is read.
+    manifest
+        What the selection's writer left beside it; None for a plain table.
+    notices
+        What the user should be told.
+    """
+
+    rows: io.Rows
+    order: np.ndarray[Any, np.dtype[np.int64]]
+    shape: Shape
+    manifest: Mapping[str, Any] | None
+    notices: tuple[str, ...]
+
+    @property
+    def source(self) -> str:
+        """The selection as the user named it."""
+        return self.rows.source
+
+    def __len__(self) -> int:
+        return len(self.order)
+
+    def __iter__(self) -> Iterator[Row]:
+        table = self.rows.table
+        ids = table.column("sage_row_id") if "sage_row_id" in table.column_names else None
+        weights = table.column("sage_weight") if "sage_weight" in table.column_names else None
+        values = table.select(list(self.shape.columns))
+        for start in range(0, len(self.order), _BATCH):
+            numbers = self.order[start : start + _BATCH]
+            batch = values.take(pa.array(numbers)).to_pylist(maps_as_pydicts="lossy")
+            for number, content in zip(numbers.tolist(), batch, strict=True):
+                yield Row(
+                    number=number,
+                    row_id=str(number if ids is None else ids[number].as_py()),
+                    weight=1.0 if weights is None else float(weights[number].as_py()),
+                    values=content,
+                    where=self.rows.where(number),
+                )
+
+
+def load_selection(selection: Any, config: TrainConfig) -> OrderedRows:
+    """Read a selection: a file written by `sage-select`, any other table, or an object that is an Arrow stream.
+
+    Rows come in `sage_position` order where that column is present, else in file order.
+
+    Parameters
+    ----------
+    selection
+        A path, or rows in memory: an object with `__arrow_c_stream__`, a list of dicts.
+    config
+        Says how a row is read, where the user does; that wins over the manifest.
+
+    Raises
+    ------
+    UsageError
+        If the file is missing, the object is no table, or no known row shape is recognised.
+    DataError
+        If the file is damaged or a `sage_` column holds impossible values.
+    """
+    if isinstance(selection, str | Path):
+        rows, manifest = io.open_output(selection)
+    else:
+        rows, manifest = io.from_object(selection), None
+    notices = list(rows.notices)
+    names = rows.table.column_names
+    options = ShapeOptions(config.text_column, config.prompt_column, config.completion_column, config.template)
+    if manifest is not None and options == ShapeOptions():
+        shape = _shape(manifest, rows.source)
+    else:
+        shape = detect_shape(rows.table.schema, options)
+    if manifest is None:
+        notices.append(f"{rows.source} has no manifest; its rows are read as {shape.name}")
+    if "sage_position" in names:
+        order = _positions(rows)
+    else:
+        order = np.arange(rows.table.num_rows, dtype=np.int64)
+        notices.append(f"{rows.source} has no column sage_position; its rows are trained in file order")
+    for column in ("sage_row_id", "sage_weight"):
+        if column in names:
+            _refuse_nulls(rows, column)
+    if "sage_weight" in names:
+        _check_weights(rows)
+    return OrderedRows(rows, order, shape, manifest, tuple(notices))
+
+
+def _shape(manifest: Mapping[str, Any], source: str) -> Shape:
+    try:
+        return Shape.from_dict(manifest["shape"])
+    except (KeyError, TypeError):
+        raise DataError(
+            "the manifest does not say how rows are read", where=source, hint="build the selection again"
+        ) from None
+
+
+def _positions(rows: io.Rows) -> np.ndarray[Any, np.dtype[np.int64]]:
+    _refuse_nulls(rows, "sage_position")
+    column = rows.table.column("sage_position")
+    if not pa.types.is_integer(column.type):
+        raise DataError("positions must be whole numbers", where=rows.where(0, "sage_position"), got=str(column.type))
+    positions = column.to_numpy()
+    order = np.argsort(positions, kind="stable").astype(np.int64)
+    ordered = positions[order]
+    twice = np.flatnonzero(ordered[1:] == ordered[:-1])
+    if len(twice):
+        first, second = sorted(order[twice[0] : twice[0] + 2].tolist())
+        raise DataError(
+            f"two rows have the position {ordered[twice[0]]}",
+            where=rows.where(second, "sage_position"),
+            got=f"rows {first} and {second}",
+            hint="write the selection again",
+        )
+    return order
+
+
+def _check_weights(rows: io.Rows) -> None:
+    column = rows.table.column("sage_weight")
+    if not (pa.types.is_floating(column.type) or pa.types.is_integer(column.type)):
+        raise DataError("loss weights must be numbers", where=rows.where(0, "sage_weight"), got=str(column.type))
+    weights = column.to_numpy().astype(np.float64)
+    bad = np.flatnonzero(~np.isfinite(weights) | (weights < 0))
+    if len(bad):
+        raise DataError(
+            "a loss weight must be a finite number, 0 or more",
+            where=rows.where(int(bad[0]), "sage_weight"),
+            got=str(weights[bad[0]]),
+        )
+
+
+def _refuse_nulls(rows: io.Rows, column: str) -> None:
+    nulls = rows.table.column(column).null_count
+    if nulls:
+        first = pc.index(rows.table.column(column).is_null(), True).as_py()
+        raise DataError(f"{nulls:,} empty values", where=rows.where(first, column), hint="write the selection again")

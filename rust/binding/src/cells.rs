@@ -1,0 +1,42 @@
+//! Cells of the embedding space, and picks spread over them.
+
+use arrow_array::types::{Float32Type, Float64Type, Int32Type};
+use numpy::{IntoPyArray, PyArray1};
+use pyo3::prelude::*;
+use pyo3_arrow::PyArray;
+use sage_select_core::cells::{assign, stratify};
+
+use crate::convert;
+use crate::detach::Call;
+use crate::matrix::Matrix;
+
+/// The nearest centroid of each row; `centroids` are float32 rows, one after the other.
+#[pyfunction]
+pub(crate) fn assign_cells<'py>(
+    py: Python<'py>,
+    matrix: &Matrix,
+    centroids: PyArray,
+    threads: usize,
+    progress: Option<Py<PyAny>>,
+) -> PyResult<Bound<'py, PyArray1<i32>>> {
+    let centroids = convert::values::<Float32Type>(py, &centroids)?;
+    let view = matrix.view();
+    let cells = Call { py, threads, progress }.run(|watch| assign::nearest(view, &centroids, watch))?;
+    Ok(cells.into_pyarray(py))
+}
+
+/// Picks around a quantile of the float64 scores within each cell, by (score descending, row ascending).
+#[pyfunction]
+pub(crate) fn stratified<'py>(
+    py: Python<'py>,
+    scores: PyArray,
+    cells: PyArray,
+    count: usize,
+    quantile: f64,
+) -> PyResult<Bound<'py, PyArray1<i64>>> {
+    let scores = convert::values::<Float64Type>(py, &scores)?;
+    let cells = convert::values::<Int32Type>(py, &cells)?;
+    let call = Call { py, threads: 1, progress: None };
+    let rows = call.run(|_| stratify::stratified(&scores, &cells, count, quantile))?;
+    Ok(convert::indices(&rows).into_pyarray(py))
+}

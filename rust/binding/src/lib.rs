@@ -1,0 +1,35 @@
+//! `sage_select._native`: the Python module over the core.
+//!
+//! Arrow arrays and numbers go in, numpy arrays come out. Every call goes through [`detach::call`], which releases the
+//! GIL and maps errors; nothing here computes.
+
+use pyo3::prelude::*;
+
+mod cells;
+mod convert;
+mod detach;
+mod error;
+mod hashes;
+mod matrix;
+mod select;
+mod text;
+mod topk;
+
+/// The kernels of sage-select. Use `sage_select.kernels`, which checks its arguments.
+#[pymodule]
+mod _native {
+    #[pymodule_export]
+    use super::cells::{assign_cells, stratified};
+    #[pymodule_export]
+    use super::error::KernelError;
+    #[pymodule_export]
+    use super::hashes::{hash_rows, hashes_of_ids, hashes_of_rows};
+    #[pymodule_export]
+    use super::matrix::{Matrix, instruction_set};
+    #[pymodule_export]
+    use super::select::{facility_location, k_center};
+    #[pymodule_export]
+    use super::text::{hashing_encoder, lexical_difficulty};
+    #[pymodule_export]
+    use super::topk::{bottom_k, top_k};
+}

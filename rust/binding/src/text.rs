@@ -1,0 +1,35 @@
+//! What can be known of a text without a model.
+
+use numpy::{IntoPyArray, PyArray1};
+use pyo3::prelude::*;
+use pyo3_arrow::PyChunkedArray;
+use sage_select_core::text::{encoder, lexical};
+
+use crate::convert;
+use crate::detach::Call;
+
+/// The lexical difficulty of each text.
+#[pyfunction]
+pub(crate) fn lexical_difficulty<'py>(
+    py: Python<'py>,
+    texts: PyChunkedArray,
+    threads: usize,
+) -> PyResult<Bound<'py, PyArray1<f32>>> {
+    let texts = convert::texts(py, &texts)?;
+    let values = Call { py, threads, progress: None }.run(|watch| lexical::difficulties(&texts, watch))?;
+    Ok(values.into_pyarray(py))
+}
+
+/// The vectors of texts, one after the other, and how many texts have no word.
+#[pyfunction]
+pub(crate) fn hashing_encoder<'py>(
+    py: Python<'py>,
+    texts: PyChunkedArray,
+    dimensions: usize,
+    threads: usize,
+    progress: Option<Py<PyAny>>,
+) -> PyResult<(Bound<'py, PyArray1<f32>>, usize)> {
+    let texts = convert::texts(py, &texts)?;
+    let encoded = Call { py, threads, progress }.run(|watch| encoder::encode(&texts, dimensions, watch))?;
+    Ok((encoded.vectors.into_pyarray(py), encoded.wordless))
+}

@@ -1,0 +1,121 @@
+//! The closed set of things that can be wrong with a caller's data or machine.
+
+/// Why a call was refused or stopped.
+///
+/// Messages leave the row out, so that a caller who knows the file and line can name the place in its own
+/// words; [`Error::row`] tells it. Rows count from 0.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// A value is NaN or infinite.
+    #[error("the value is NaN or infinite")]
+    NotFinite {
+        /// The first such row.
+        row: usize,
+    },
+    /// A row is all zeros, so it has no direction and no cosine similarity.
+    #[error("the row is all zeros and has no direction")]
+    ZeroRow {
+        /// The first such row.
+        row: usize,
+    },
+    /// A value, or a row's squared length, leaves the range in which float32 distances stay finite.
+    #[error("the values are too large for float32 arithmetic")]
+    TooLarge {
+        /// The first such row.
+        row: usize,
+    },
+    /// Two lengths that must agree do not, or a length is zero where it may not be.
+    #[error("the shape does not fit: {what} must be {expected}, not {got}")]
+    Shape {
+        /// Which length.
+        what: &'static str,
+        /// What would have been right.
+        expected: usize,
+        /// What came.
+        got: usize,
+    },
+    /// More rows than the 32-bit row numbers of the kernels can count.
+    #[error("{rows} rows are more than one call can take")]
+    TooManyRows {
+        /// How many rows came.
+        rows: usize,
+    },
+    /// More picks are asked for than there are rows to pick.
+    #[error("{k} rows are asked for, but there are {n} to pick from")]
+    BadK {
+        /// Rows asked for.
+        k: usize,
+        /// Rows that can be picked.
+        n: usize,
+    },
+    /// A row number names no row.
+    #[error("row number {row} does not exist: there are {n} rows")]
+    NoSuchRow {
+        /// The number given.
+        row: usize,
+        /// How many rows there are.
+        n: usize,
+    },
+    /// A row number is given twice where each may be given once.
+    #[error("the row is given twice")]
+    GivenTwice {
+        /// The repeated number.
+        row: usize,
+    },
+    /// A cell number is negative.
+    #[error("the cell number is negative")]
+    NegativeCell {
+        /// The first such row.
+        row: usize,
+    },
+    /// An option is outside its range, or does not go with another.
+    #[error("{what}")]
+    Argument {
+        /// What is wrong, as a sentence without a full stop.
+        what: String,
+    },
+    /// The memory that the call needs cannot be had.
+    #[error("{bytes} bytes of memory are needed and cannot be had")]
+    OutOfMemory {
+        /// How much was asked for.
+        bytes: usize,
+    },
+    /// The caller asked for the work to stop.
+    #[error("the work was interrupted")]
+    Interrupted,
+}
+
+impl Error {
+    /// The row that the error is about, where it is about one.
+    #[must_use]
+    pub fn row(&self) -> Option<usize> {
+        match *self {
+            Self::NotFinite { row }
+            | Self::ZeroRow { row }
+            | Self::TooLarge { row }
+            | Self::NoSuchRow { row, .. }
+            | Self::GivenTwice { row }
+            | Self::NegativeCell { row } => Some(row),
+            _ => None,
+        }
+    }
+
+    /// A stable one-word name of the variant, for callers in other languages.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::NotFinite { .. } => "not_finite",
+            Self::ZeroRow { .. } => "zero_row",
+            Self::TooLarge { .. } => "too_large",
+            Self::Shape { .. } => "shape",
+            Self::TooManyRows { .. } => "too_many_rows",
+            Self::BadK { .. } => "bad_k",
+            Self::NoSuchRow { .. } => "no_such_row",
+            Self::GivenTwice { .. } => "given_twice",
+            Self::NegativeCell { .. } => "negative_cell",
+            Self::Argument { .. } => "argument",
+            Self::OutOfMemory { .. } => "out_of_memory",
+            Self::Interrupted => "interrupted",
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! Facility location over all pairs: the whole similarity matrix in memory, exact.
+
+use rayon::prelude::*;
+
+use super::Objective;
+use crate::blocks;
+use crate::matrix::MatrixView;
+use crate::metric::{Dot, Rows, for_each_pair};
+use crate::simd::{Kernel, Lanes, Simd};
+use crate::{Control, Error};
+
+/// Clients summed in one go; the sums of the blocks are added in order.
+const CLIENT_BLOCK: usize = 4096;
+/// Running sums within a block.
+const LANES: usize = 8;
+/// Rows of the similarity matrix that one task computes, and columns whose vectors stay in cache meanwhile.
+const PANEL: usize = 48;
+const COLUMNS: usize = 192;
+/// Side of the squares in which the matrix is mirrored.
+const SQUARE: usize = 32;
+
+/// `f(S) = sum over clients i of max over s in S of max(0, <x_i, x_s>)`.
+pub(super) struct Dense {
+    simd: Simd,
+    rows: usize,
+    /// Row-major, symmetric, clipped at 0.
+    similarities: Vec<f32>,
+    /// The best similarity of each client to the set.
+    cover: Vec<f32>,
+}
+
+impl Dense {
+    /// Computes the similarities: rows^2 / 2 x dimensions multiply-adds, 4 x rows^2 bytes.
+    pub(super) fn new(matrix: MatrixView<'_>, control: &impl Control) -> Result<Self, Error> {
+        let rows = matrix.len();
+        let mut similarities = blocks::zeroed::<f32>(rows.saturating_mul(rows))?;
+        if rows > 0 {
+            blocks::fill(&mut similarities, rows, PANEL, control, |first, panel| {
+                matrix.simd.run(Upper { rows: matrix.rows, first, panel });
+                Ok(())
+            })?;
+            mirror(&mut similarities, rows, 0);
+        }
+        Ok(Self { simd: matrix.simd, rows, similarities, cover: blocks::zeroed(rows)? })
+    }
+
+    fn row(&self, row: usize) -> &[f32] {
+        &self.similarities[row * self.rows..][..self.rows]
+    }
+}
+
+impl Objective for Dense {
+    fn rows(&self) -> usize {
+        self.rows
+    }
+
+    fn gain(&self, row: usize) -> f64 {
+        self.simd.run(Gain { similarities: self.row(row), cover: &self.cover })
+    }
+
+    fn commit(&mut self, row: usize) {
+        let row = &self.similarities[row * self.rows..][..self.rows];
+        self.cover.iter_mut().zip(row).for_each(|(cover, &similarity)| *cover = cover.max(similarity));
+    }
+}
+
+/// The similarities of a panel of rows with themselves and all rows after them.
+struct Upper<'a> {
+    rows: Rows<'a>,
+    first: usize,
+    panel: &'a mut [f32],
+}
+
+impl Kernel for Upper<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<V: Lanes, const R: usize, const C: usize>(self) {
+        let Self { rows, first, panel } = self;
+        let width = rows.len();
+        let own = rows.part(first, panel.len() / width);
+        for column in (first..width).step_by(COLUMNS) {
+            for_each_pair::<Dot, V, R, C>(own, rows.part(column, COLUMNS), |x, y, similarity| {
+                panel[x * width + column + y] = similarity.max(0.0);
+            });
+        }
+    }
+}
+
+/// Copies the upper triangle of a square part to its lower one; `rows` are rows `first..` of a matrix `width` wide.
+///
+/// Halves the part, so that the rows read and the rows written are different slices. The canonical dot product gives the
+/// same bits in either order, so nothing is lost where both were computed.
+fn mirror(rows: &mut [f32], width: usize, first: usize) {
+    let count = rows.len() / width;
+    if count < 2 {
+        return;
+    }
+    let half = count / 2;
+    let (upper, lower) = rows.split_at_mut(half * width);
+    {
+        let upper: &[f32] = upper;
+        lower.par_chunks_mut(SQUARE * width).enumerate().for_each(|(block, lower)| {
+            let column = first + half + block * SQUARE;
+            for from in (0..half).step_by(SQUARE) {
+                for (offset, line) in lower.chunks_exact_mut(width).enumerate() {
+                    for row in from..half.min(from + SQUARE) {
+                        line[first + row] = upper[row * width + column + offset];
+                    }
+                }
+            }
+        });
+    }
+    rayon::join(|| mirror(upper, width, first), || mirror(lower, width, first + half));
+}
+
+/// What the clients would gain: each difference rounded to float32, summed in float64 in a fixed order.
+struct Gain<'a> {
+    similarities: &'a [f32],
+    cover: &'a [f32],
+}
+
+impl Kernel for Gain<'_> {
+    type Output = f64;
+    #[inline(always)]
+    fn run<V: Lanes, const R: usize, const C: usize>(self) -> f64 {
+        let mut total = 0.0;
+        for (similarities, cover) in
+            self.similarities.chunks(CLIENT_BLOCK).zip(self.cover.chunks(CLIENT_BLOCK))
+        {
+            let mut lanes = [0.0f64; LANES];
+            let (similarities, similarity_tail) = similarities.as_chunks::<LANES>();
+            let (cover, cover_tail) = cover.as_chunks::<LANES>();
+            for (similarities, cover) in similarities.iter().zip(cover) {
+                for lane in 0..LANES {
+                    lanes[lane] += f64::from((similarities[lane] - cover[lane]).max(0.0));
+                }
+            }
+            for (lane, (similarity, cover)) in similarity_tail.iter().zip(cover_tail).enumerate() {
+                lanes[lane] += f64::from((similarity - cover).max(0.0));
+            }
+            let four: [f64; 4] = std::array::from_fn(|lane| lanes[lane] + lanes[lane + 4]);
+            total += (four[0] + four[2]) + (four[1] + four[3]);
+        }
+        total
+    }
+}

@@ -1,0 +1,217 @@
+//! How the best row is found: [`plain`] is the definition, [`lazy`] gives the same picks with fewer gains computed.
+//!
+//! The best row is the one of largest gain, the lowest of equal ones. A picked row is never picked again; when no row gains anything,
+//! all gains are 0 and the lowest unpicked row follows.
+
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
+
+use rayon::prelude::*;
+
+use super::{Objective, Request, Selection};
+use crate::blocks;
+use crate::{Control, Error};
+
+/// Fewest rows whose gains are worth another task, where a gain is a look-up.
+const MIN_ROWS: usize = 4096;
+
+/// A row with a gain, ordered by (gain, lower row is greater).
+#[derive(Debug, Clone, Copy)]
+struct Candidate {
+    gain: f64,
+    row: u32,
+    /// Size of the set when the gain was computed.
+    known_at: u32,
+}
+
+impl Ord for Candidate {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.gain.total_cmp(&other.gain).then(other.row.cmp(&self.row))
+    }
+}
+
+impl PartialOrd for Candidate {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Candidate {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Candidate {}
+
+fn candidate(objective: &impl Objective, row: u32, known_at: u32) -> Candidate {
+    // Adding +0 turns -0 into +0, which `total_cmp` would tell apart.
+    Candidate { gain: objective.gain(row as usize) + 0.0, row, known_at }
+}
+
+/// Commits what is given and returns which rows are taken.
+fn start(objective: &mut impl Objective, request: &Request<'_>) -> Result<Vec<bool>, Error> {
+    blocks::check_countable(objective.rows())?;
+    let mut taken = blocks::filled(objective.rows(), false)?;
+    for &row in request.given() {
+        objective.commit(row);
+        taken[row] = true;
+    }
+    Ok(taken)
+}
+
+/// Looks at the gain of every row for every pick.
+///
+/// # Errors
+/// [`Error::OutOfMemory`], or what `control` stops with; it hears the picks.
+pub fn plain(
+    objective: &mut impl Objective,
+    request: &Request<'_>,
+    control: &impl Control,
+) -> Result<Selection, Error> {
+    let mut taken = start(objective, request)?;
+    let mut selection = Selection::default();
+    for pick in 0..request.count() {
+        let seen: &_ = objective;
+        let best = (0..taken.len() as u32)
+            .into_par_iter()
+            .with_min_len(MIN_ROWS)
+            .filter(|&row| !taken[row as usize])
+            .map(|row| candidate(seen, row, 0))
+            .max();
+        let Some(best) = best else { break };
+        selection.push(best.row as usize, best.gain);
+        taken[best.row as usize] = true;
+        objective.commit(best.row as usize);
+        control.tick(pick as u64 + 1, request.count() as u64)?;
+    }
+    Ok(selection)
+}
+
+/// Keeps earlier gains as upper bounds and computes anew only those that could win (Minoux 1978).
+///
+/// Several stale candidates are computed at once, in parallel; that some were not needed costs time and changes no pick.
+///
+/// # Errors
+/// [`Error::OutOfMemory`], or what `control` stops with; it hears the picks.
+pub fn lazy(
+    objective: &mut impl Objective,
+    request: &Request<'_>,
+    control: &impl Control,
+) -> Result<Selection, Error> {
+    let taken = start(objective, request)?;
+    let seen: &_ = objective;
+    let rows = (0..taken.len() as u32).into_par_iter().filter(|&row| !taken[row as usize]);
+    let mut heap: BinaryHeap<_> = rows.map(|row| candidate(seen, row, 0)).collect::<Vec<_>>().into();
+    let mut selection = Selection::default();
+    let batch = 2 * rayon::current_num_threads();
+    let mut stale = Vec::with_capacity(batch);
+    while selection.rows.len() < request.count() {
+        let size = selection.rows.len() as u32;
+        let Some(top) = heap.pop() else { break };
+        if top.known_at == size {
+            selection.push(top.row as usize, top.gain);
+            objective.commit(top.row as usize);
+            control.tick(selection.rows.len() as u64, request.count() as u64)?;
+            continue;
+        }
+        stale.clear();
+        stale.push(top);
+        while stale.len() < batch && heap.peek().is_some_and(|next| next.known_at != size) {
+            stale.extend(heap.pop());
+        }
+        let seen: &_ = objective;
+        stale.par_iter_mut().for_each(|entry| *entry = candidate(seen, entry.row, size));
+        heap.extend(stale.iter().copied());
+    }
+    Ok(selection)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::Unwatched;
+    use crate::testing::{THREADS, wishes, with_threads};
+
+    /// Each row covers some items; the gain is the weight of those not covered yet.
+    #[derive(Debug, Clone)]
+    struct Cover {
+        sets: Vec<u16>,
+        covered: u16,
+    }
+
+    impl Objective for Cover {
+        fn rows(&self) -> usize {
+            self.sets.len()
+        }
+
+        fn gain(&self, row: usize) -> f64 {
+            let new = (self.sets[row] & !self.covered).count_ones();
+            // A zero of either sign is the same gain.
+            if new == 0 && row % 2 == 1 { -0.0 } else { f64::from(new) }
+        }
+
+        fn commit(&mut self, row: usize) {
+            self.covered |= self.sets[row];
+        }
+    }
+
+    /// The definition of greedy, in one loop.
+    fn by_hand(mut objective: Cover, count: usize, given: &[usize]) -> Selection {
+        given.iter().for_each(|&row| objective.commit(row));
+        let mut free: Vec<usize> = (0..objective.rows()).filter(|row| !given.contains(row)).collect();
+        let mut selection = Selection::default();
+        for _ in 0..count {
+            let mut best = free[0];
+            for &row in &free {
+                if objective.gain(row) > objective.gain(best) {
+                    best = row;
+                }
+            }
+            selection.push(best, objective.gain(best));
+            objective.commit(best);
+            free.retain(|&row| row != best);
+        }
+        selection
+    }
+
+    fn cases() -> impl Strategy<Value = (Cover, (usize, Vec<usize>))> {
+        prop::collection::vec(0u16..64, 0..60)
+            .prop_flat_map(|sets| (Just(Cover { sets: sets.clone(), covered: 0 }), wishes(sets.len())))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(100))]
+        #[test]
+        fn both_pick_what_greedy_means((cover, (count, given)) in cases()) {
+            let expected = by_hand(cover.clone(), count, &given);
+            let request = Request::new(cover.sets.len(), count, &given).unwrap();
+            for threads in THREADS {
+                let found = with_threads(threads, || plain(&mut cover.clone(), &request, &Unwatched)).unwrap();
+                prop_assert_eq!(&found, &expected);
+                let found = with_threads(threads, || lazy(&mut cover.clone(), &request, &Unwatched)).unwrap();
+                prop_assert_eq!(&found, &expected);
+            }
+        }
+    }
+
+    /// Stops at the third pick.
+    struct Third;
+
+    impl Control for Third {
+        fn tick(&self, done: u64, total: u64) -> Result<(), Error> {
+            assert_eq!(total, 5);
+            if done == 3 { Err(Error::Interrupted) } else { Ok(()) }
+        }
+    }
+
+    #[test]
+    fn control_hears_the_picks_and_stops_them() {
+        let mut cover = Cover { sets: vec![1; 9], covered: 0 };
+        let request = Request::new(9, 5, &[]).unwrap();
+        assert_eq!(plain(&mut cover.clone(), &request, &Third), Err(Error::Interrupted));
+        assert_eq!(lazy(&mut cover, &request, &Third), Err(Error::Interrupted));
+    }
+}

@@ -1,0 +1,75 @@
+//! What a greedy selection is asked for and what it answers.
+
+use crate::Error;
+
+/// Checked wishes: how many rows, beside which.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    count: usize,
+    given: &'a [usize],
+}
+
+impl<'a> Request<'a> {
+    /// `count` new rows of `rows`, where `given` are in the set already: they count for the objective and are not picked.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchRow`] and [`Error::GivenTwice`] for `given`; [`Error::BadK`] where fewer than `count` rows are not given.
+    pub fn new(rows: usize, count: usize, given: &'a [usize]) -> Result<Self, Error> {
+        let mut seen = crate::blocks::filled(rows, false)?;
+        for &row in given {
+            match seen.get_mut(row) {
+                None => return Err(Error::NoSuchRow { row, n: rows }),
+                Some(true) => return Err(Error::GivenTwice { row }),
+                Some(seen) => *seen = true,
+            }
+        }
+        let free = rows - given.len();
+        if count > free {
+            return Err(Error::BadK { k: count, n: free });
+        }
+        Ok(Self { count, given })
+    }
+
+    /// How many rows to pick.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// The rows that are in the set already.
+    #[must_use]
+    pub fn given(&self) -> &'a [usize] {
+        self.given
+    }
+}
+
+/// Rows in pick order, with what each was worth when it was picked.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Selection {
+    /// Row numbers.
+    pub rows: Vec<usize>,
+    /// The gain of each.
+    pub gains: Vec<f64>,
+}
+
+impl Selection {
+    pub(crate) fn push(&mut self, row: usize, gain: f64) {
+        self.rows.push(row);
+        self.gains.push(gain);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn given_rows_exist_once_and_leave_enough() {
+        assert_eq!(Request::new(3, 1, &[3]).err(), Some(Error::NoSuchRow { row: 3, n: 3 }));
+        assert_eq!(Request::new(3, 1, &[1, 0, 1]).err(), Some(Error::GivenTwice { row: 1 }));
+        assert_eq!(Request::new(3, 3, &[1]).err(), Some(Error::BadK { k: 3, n: 2 }));
+        assert_eq!(Request::new(0, 1, &[]).err(), Some(Error::BadK { k: 1, n: 0 }));
+        let request = Request::new(3, 2, &[1]).unwrap();
+        assert_eq!((request.count(), request.given()), (2, &[1usize][..]));
+    }
+}

@@ -1,0 +1,288 @@
+//! The hashing encoder: vectors of texts from their n-grams alone, without a model or a vocabulary.
+//!
+//! The weight of an n-gram in a text is `(1 + ln tf) * (ln((1 + n) / (1 + df)) + 1)`: sublinear term frequency times the smoothed
+//! inverse document frequency (scikit-learn's definitions), `n` texts. `df` is counted in a table of 2^22 slots that
+//! the n-gram's hash names, as the number of (text, distinct n-gram) pairs that fall there, at most `n`. Weights
+//! are added, with a sign from the hash, to the dimension that the hash names (Weinberger et al., ICML 2009), and
+//! the row is scaled to length 1.
+//!
+//! Within a row, n-grams are added in the order in which they first occur, in float64; `df` is an integer, so
+//! the order of counting does not matter; logarithms come from `libm`. Hence the same bits everywhere.
+
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+
+use rayon::prelude::*;
+
+use super::bag::Bag;
+use super::features::{Scratch, for_each_feature};
+use crate::blocks;
+use crate::{Control, Error};
+
+const SLOT_BITS: u32 = 22;
+const BLOCK: usize = 64;
+/// Term frequencies whose weight is looked up rather than computed.
+const COMMON: usize = 256;
+
+/// The vectors of texts.
+#[derive(Debug)]
+pub struct Encoded {
+    /// Rows of length 1, one after the other.
+    pub vectors: Vec<f32>,
+    /// How many texts have no word; their vector is the first unit vector.
+    pub wordless: usize,
+}
+
+/// What decides an n-gram's weight.
+struct Weights {
+    slots: Vec<AtomicU32>,
+    /// By document frequency.
+    inverse: Vec<f64>,
+    /// By term frequency.
+    common: Vec<f64>,
+}
+
+impl Weights {
+    fn of(&self, hash: u64, count: u32) -> f64 {
+        let inverse = self.inverse
+            [(self.slots[slot(hash)].load(Ordering::Relaxed) as usize).min(self.inverse.len() - 1)];
+        inverse * self.common.get(count as usize).copied().unwrap_or_else(|| term_weight(count))
+    }
+}
+
+fn slot(hash: u64) -> usize {
+    (hash >> (64 - SLOT_BITS)) as usize
+}
+
+/// The dimension and the sign of an n-gram, from bits that the slot does not use.
+fn place(hash: u64, dimensions: usize) -> (usize, f64) {
+    let dimension = ((hash & 0xFFFF_FFFF) as u128 * dimensions as u128) >> 32;
+    (dimension as usize, if hash >> 32 & 1 == 0 { 1.0 } else { -1.0 })
+}
+
+fn term_weight(count: u32) -> f64 {
+    1.0 + libm::log(f64::from(count))
+}
+
+/// Encodes texts as rows of `dimensions` values and length 1.
+///
+/// A text without words gets the first unit vector and is counted. A text whose signed weights cancel to
+/// zero gets the unit vector of its first n-gram.
+///
+/// # Errors
+/// [`Error::Argument`] where `dimensions` is 0, [`Error::TooManyRows`], [`Error::OutOfMemory`], or what `control` stops with.
+pub fn encode(texts: &[&str], dimensions: usize, control: &impl Control) -> Result<Encoded, Error> {
+    if dimensions == 0 {
+        return Err(Error::Argument { what: "the number of dimensions must be at least 1".into() });
+    }
+    blocks::check_countable(texts.len())?;
+    let mut vectors = blocks::zeroed::<f32>(texts.len().saturating_mul(dimensions))?;
+    let passes = TwoPasses(control);
+    let weights = count(texts, &passes.first())?;
+    let wordless = AtomicUsize::new(0);
+    blocks::fill(&mut vectors, dimensions, BLOCK, &passes.second(), |first, block| {
+        let (mut scratch, mut bag) = (Scratch::default(), Bag::new());
+        let mut sums = vec![0.0; dimensions];
+        for (vector, text) in block.chunks_exact_mut(dimensions).zip(&texts[first..]) {
+            fill_bag(text, &mut scratch, &mut bag);
+            let Some(fallback) = bag.entries().first() else {
+                vector[0] = 1.0;
+                wordless.fetch_add(1, Ordering::Relaxed);
+                continue;
+            };
+            sums.fill(0.0);
+            for entry in bag.entries() {
+                let (dimension, sign) = place(entry.hash, dimensions);
+                sums[dimension] += sign * weights.of(entry.hash, entry.count);
+            }
+            let length = sums.iter().map(|sum| sum * sum).sum::<f64>().sqrt();
+            if length == 0.0 {
+                let (dimension, sign) = place(fallback.hash, dimensions);
+                vector[dimension] = sign as f32;
+            } else {
+                vector.iter_mut().zip(&sums).for_each(|(value, sum)| *value = (sum / length) as f32);
+            }
+        }
+        Ok(())
+    })?;
+    Ok(Encoded { vectors, wordless: wordless.into_inner() })
+}
+
+fn fill_bag(text: &str, scratch: &mut Scratch, bag: &mut Bag) {
+    bag.clear();
+    for_each_feature(text, scratch, |hash| bag.add(hash));
+}
+
+/// The first pass over the texts: counts document frequencies.
+fn count(texts: &[&str], control: &impl Control) -> Result<Weights, Error> {
+    let slots: Vec<AtomicU32> = (0..1 << SLOT_BITS).map(|_| AtomicU32::new(0)).collect();
+    blocks::for_each(texts.len(), BLOCK, control, |rows| {
+        let (mut scratch, mut bag) = (Scratch::default(), Bag::new());
+        for text in &texts[rows] {
+            fill_bag(text, &mut scratch, &mut bag);
+            for entry in bag.entries() {
+                slots[slot(entry.hash)].fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    })?;
+    let largest = slots.par_iter().map(|slot| slot.load(Ordering::Relaxed)).max().unwrap_or(0);
+    let texts = texts.len();
+    let inverse = (0..=texts.min(largest as usize))
+        .map(|df| libm::log((1.0 + texts as f64) / (1.0 + df as f64)) + 1.0)
+        .collect();
+    let common = (0..COMMON as u32).map(|count| if count == 0 { 0.0 } else { term_weight(count) }).collect();
+    Ok(Weights { slots, inverse, common })
+}
+
+/// Reports two passes over the same rows as one piece of work.
+struct TwoPasses<'a, C>(&'a C);
+
+struct Pass<'a, C> {
+    control: &'a C,
+    index: u64,
+}
+
+impl<C: Control> TwoPasses<'_, C> {
+    fn first(&self) -> Pass<'_, C> {
+        Pass { control: self.0, index: 0 }
+    }
+
+    fn second(&self) -> Pass<'_, C> {
+        Pass { control: self.0, index: 1 }
+    }
+}
+
+impl<C: Control> Control for Pass<'_, C> {
+    fn tick(&self, done: u64, total: u64) -> Result<(), Error> {
+        self.control.tick(self.index * total + done, 2 * total)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{HashMap, HashSet};
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::Unwatched;
+
+    /// The definition, with library maps and no table of slots but the counts' own.
+    fn plain(texts: &[&str], dimensions: usize) -> (Vec<f32>, usize) {
+        let rows: Vec<Vec<u64>> = texts
+            .iter()
+            .map(|text| {
+                let mut hashes = Vec::new();
+                for_each_feature(text, &mut Scratch::default(), |hash| hashes.push(hash));
+                hashes
+            })
+            .collect();
+        let mut frequency: HashMap<usize, usize> = HashMap::new();
+        for hashes in &rows {
+            for hash in hashes.iter().collect::<HashSet<_>>() {
+                *frequency.entry(slot(*hash)).or_default() += 1;
+            }
+        }
+        let (mut vectors, mut wordless) = (Vec::new(), 0);
+        for hashes in &rows {
+            let mut sums = vec![0.0f64; dimensions];
+            let mut seen = HashSet::new();
+            for &hash in hashes.iter().filter(|&&hash| seen.insert(hash)) {
+                let tf = hashes.iter().filter(|&&other| other == hash).count() as f64;
+                let df = frequency[&slot(hash)].min(texts.len()) as f64;
+                let idf = libm::log((1.0 + texts.len() as f64) / (1.0 + df)) + 1.0;
+                let (dimension, sign) = place(hash, dimensions);
+                sums[dimension] += sign * (idf * (1.0 + libm::log(tf)));
+            }
+            let length = sums.iter().map(|sum| sum * sum).sum::<f64>().sqrt();
+            if hashes.is_empty() {
+                wordless += 1;
+                sums[0] = 1.0;
+            } else if length == 0.0 {
+                let (dimension, sign) = place(hashes[0], dimensions);
+                sums[dimension] = sign;
+            } else {
+                sums.iter_mut().for_each(|sum| *sum /= length);
+            }
+            vectors.extend(sums.iter().map(|&sum| sum as f32));
+        }
+        (vectors, wordless)
+    }
+
+    fn bits(vectors: &[f32]) -> Vec<u32> {
+        vectors.iter().map(|value| value.to_bits()).collect()
+    }
+
+    fn threads<T: Send>(count: usize, work: impl FnOnce() -> T + Send) -> T {
+        rayon::ThreadPoolBuilder::new().num_threads(count).build().unwrap().install(work)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(16))]
+        #[test]
+        fn agrees_with_the_definition_at_any_thread_count(
+            texts in prop::collection::vec("([a-cé_]{1,3}[ ,]){0,12}", 0..150),
+            dimensions in prop::sample::select(vec![1usize, 2, 7, 384]),
+        ) {
+            let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+            let (vectors, wordless) = plain(&texts, dimensions);
+            for count in [1, 2, 7] {
+                let encoded = threads(count, || encode(&texts, dimensions, &Unwatched)).unwrap();
+                prop_assert_eq!(bits(&encoded.vectors), bits(&vectors));
+                prop_assert_eq!(encoded.wordless, wordless);
+            }
+        }
+    }
+
+    #[test]
+    fn rows_have_length_one_and_wordless_ones_are_counted() {
+        let encoded = encode(&["", "...", "some words", "one"], 16, &Unwatched).unwrap();
+        assert_eq!(encoded.wordless, 2);
+        let mut first = [0.0; 16];
+        first[0] = 1.0;
+        assert_eq!(encoded.vectors[..16], first);
+        assert_eq!(encoded.vectors[16..32], first);
+        for row in encoded.vectors.chunks(16) {
+            let squares: f64 = row.iter().map(|&value| f64::from(value) * f64::from(value)).sum();
+            assert!((squares - 1.0).abs() < 1e-6);
+        }
+    }
+
+    #[test]
+    fn a_row_that_cancels_to_zero_gets_its_first_ngram() {
+        // In one dimension two n-grams of equal weight and opposite sign cancel.
+        let letters: Vec<String> = ('a'..='z').map(String::from).collect();
+        let texts: Vec<&str> = letters.iter().map(String::as_str).collect();
+        let signs = |text: &str| {
+            let mut signs = Vec::new();
+            for_each_feature(text, &mut Scratch::default(), |hash| signs.push(place(hash, 1).1));
+            signs
+        };
+        let cancelled: Vec<&&str> =
+            texts.iter().filter(|text| signs(text).iter().sum::<f64>() == 0.0).collect();
+        assert!(!cancelled.is_empty(), "no letter shows the case");
+        for text in cancelled {
+            assert_eq!(encode(&[text], 1, &Unwatched).unwrap().vectors, [signs(text)[0] as f32]);
+        }
+    }
+
+    #[test]
+    fn near_texts_are_near() {
+        let texts = [
+            "find me a cheap hotel in Paris",
+            "find a cheap hotel in Paris please",
+            "the derivative of x squared",
+        ];
+        let vectors = encode(&texts, 384, &Unwatched).unwrap().vectors;
+        let dot = |a: usize, b: usize| -> f32 {
+            (0..384).map(|at| vectors[a * 384 + at] * vectors[b * 384 + at]).sum()
+        };
+        assert!(dot(0, 1) > 0.5 && dot(0, 2).abs() < 0.2, "{} {}", dot(0, 1), dot(0, 2));
+    }
+
+    #[test]
+    fn bad_dimensions_are_refused() {
+        assert!(matches!(encode(&["a"], 0, &Unwatched), Err(Error::Argument { .. })));
+        assert!(matches!(encode(&["a", "b"], usize::MAX, &Unwatched), Err(Error::OutOfMemory { .. })));
+        assert!(encode(&[], 3, &Unwatched).unwrap().vectors.is_empty());
+    }
+}

@@ -1,0 +1,7 @@
+//! What can be known of a text without a model: its words, how varied they are, and a vector of its n-grams.
+
+mod bag;
+pub mod encoder;
+pub mod features;
+pub mod lexical;
+pub mod words;

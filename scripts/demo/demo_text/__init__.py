@@ -1,0 +1,1 @@
+"""The grammar behind the built-in demo: tools, requests, dialogues, flaws, files."""

@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# Build the wheel, install it without any extra into a clean environment, and select with it.
+# PYTHON is an environment that has maturin and uv.
+set -euo pipefail
+root=$(cd "$(dirname "$0")/.." && pwd)
+bin=$(cd "$(dirname "${PYTHON:-$root/.venv/bin/python}")" && pwd)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+cd "$root"
+"$bin/maturin" build --release --quiet --out "$work/dist"
+wheel=$(ls "$work"/dist/*.whl)
+case "$wheel" in *-abi3-*) ;; *) echo "not an abi3 wheel: $wheel" >&2; exit 1 ;; esac
+
+"$bin/uv" venv --quiet --python "$bin/python" "$work/clean"
+"$bin/uv" pip install --quiet --python "$work/clean/bin/python" --constraint constraints.txt "$wheel"
+cd "$work"
+"$work/clean/bin/sage-select" build --strategy hybrid --quiet
+"$work/clean/bin/python" - <<'END'
+import importlib.util
+import json
+
+import pyarrow as pa
+
+assert importlib.util.find_spec("torch") is None, "the clean environment has torch"
+rows = pa.ipc.open_file("out.arrow").read_all()
+manifest = json.load(open("out.arrow.manifest.json"))
+assert rows.num_rows == manifest["rows"]["kept"] > 0
+print(f"{rows.num_rows} rows selected by the wheel alone")
+END
+# Without the extra, training says what to install.
+if "$work/clean/bin/sage-train" --selection out.arrow 2>"$work/error"; then
+  echo "sage-train ran without its extra" >&2
+  exit 1
+elif [ $? -ne 5 ] || ! grep -q 'sage-select\[train\]' "$work/error"; then
+  cat "$work/error" >&2
+  exit 1
+fi

@@ -1,0 +1,92 @@
+"""The examples in README.md run: shell lines through the programs, Python blocks in one session."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from sage_select import demo
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    found = re.findall(rf"^```{language}\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
+    assert found, f"no {language} block in the README"
+    return found
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with the files that the README's examples name."""
+    folder = tmp_path_factory.mktemp("readme")
+    chats = [
+        {
+            "messages": [
+                {"role": "user", "content": f"what is {i} plus {i % 7}?"},
+                {"role": "assistant", "content": f"it is {i + i % 7}."},
+            ],
+            "loss": float(i % 11),
+        }
+        for i in range(200)
+    ]
+    (folder / "chats.jsonl").write_text("".join(json.dumps(chat) + "\n" for chat in chats))
+    rows = [{"instruction": f"write about topic {i}", "output": f"topic {i} is fine"} for i in range(200)]
+    (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (folder / "queries.csv").write_text("Query,Tool\n" + "".join(f"find {i} things,Tool{i % 5}\n" for i in range(60)))
+    pl.DataFrame({"text": [f"intent number {i} of many" for i in range(400)]}).write_parquet(folder / "intents.parquet")
+    vectors = np.random.default_rng(0).normal(size=(len(chats), 16)).astype(np.float16)
+    np.save(folder / "vectors.npy", vectors)
+    (folder / "model").symlink_to(demo.model_path())
+    return folder
+
+
+def run(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    program, *arguments = shlex.split(line, comments=True)
+    module = {"sage-select": "select", "sage-train": "train"}[program]
+    code = f"import sys; from sage_select.cli.{module} import main; sys.argv[0] = {program!r}; main()"
+    return subprocess.run([sys.executable, "-c", code, *arguments], cwd=folder, capture_output=True, text=True)
+
+
+@pytest.mark.train
+def test_shell_examples(folder: Path) -> None:
+    lines = [line for block in blocks("sh") for line in block.splitlines() if line.strip()]
+    assert len(lines) >= 4
+    for line in lines:
+        done = run(line, folder)
+        assert done.returncode == 0, f"{line}\n{done.stderr}"
+    assert (folder / "run" / "lora_weights" / "adapter_model.safetensors").is_file()
+
+
+def test_python_examples(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    session: dict[str, object] = {}
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        for block in blocks("python"):
+            exec(compile(block, "README.md", "exec"), session)
+    assert out.getvalue().startswith("Selection(20 of 200 rows)")
+
+
+def test_the_spec_example(tmp_path: Path, folder: Path) -> None:
+    (tmp_path / "sage.yaml").write_text(blocks("yaml")[0])
+    (tmp_path / "chats.jsonl").write_bytes((folder / "chats.jsonl").read_bytes())
+    done = run("sage-select build --json", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["manifest"]["rows"]["kept"] == 20
+
+
+def test_the_two_commands_come_first() -> None:
+    first = README.split("```")[1]
+    assert [line.split("#")[0].strip() for line in first.strip().splitlines()] == ["make demo", "make test"]

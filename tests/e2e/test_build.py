@@ -1,0 +1,205 @@
+"""`sage-select build`, from files to files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import datasets
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet
+import pytest
+
+from sage_select.columns import COLUMNS
+from sage_select.ops import STRATEGIES
+
+Build = Callable[..., Any]
+
+TOOLS = [{"type": "function", "function": {"name": "find", "parameters": {"type": "object", "properties": {}}}}]
+
+
+def chat(i: int) -> dict[str, object]:
+    arguments = {"city": f"town {i}"} if i % 2 else {"date": i, "nested": {"deep": [i]}}
+    call = {
+        "type": "function",
+        "function": {"name": "find", "arguments": json.dumps(arguments) if i % 3 else arguments},
+    }
+    return {
+        "id": f"row-{i}",
+        "tools": TOOLS,
+        "messages": [
+            {"role": "user", "content": f"find number {i} in town {i % 4}"},
+            {"role": "assistant", "content": None, "tool_calls": [call]},
+            {"role": "tool", "content": "found"},
+            {"role": "assistant", "content": f"here is {i}"},
+        ],
+    }
+
+
+@pytest.fixture
+def chats(folder: Path) -> Path:
+    path = folder / "chats.jsonl"
+    path.write_text("".join(json.dumps(chat(i)) + "\n" for i in range(40)))
+    return path
+
+
+def read(path: Path) -> pa.Table:
+    return pa.ipc.open_file(path).read_all()
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_output_and_manifest(strategy: str, folder: Path, chats: Path, build: Build) -> None:
+    done = build("chats.jsonl", "--strategy", strategy, "--budget", "25%", "--json")
+    assert done.code == 0, done.err
+    table = read(folder / "out.arrow")
+    assert table.num_rows == 10
+    assert table.column_names == ["id", "tools", "messages", *COLUMNS]
+    assert table["sage_position"].to_pylist() == list(range(10))
+    manifest = json.loads((folder / "out.arrow.manifest.json").read_text())
+    assert manifest == done.json["manifest"]
+    assert manifest["rows"]["in"] == 40
+    assert manifest["rows"]["kept"] == 10
+    assert sum(manifest["rows"]["reasons"].values()) == 10
+    assert manifest["output"]["rows"] == 10
+    assert manifest["shape"]["name"] == "messages"
+    story = pyarrow.parquet.read_table(folder / "out.arrow.rows.parquet")
+    assert story.num_rows == 40
+    kept = story.filter(story["kept"])
+    assert set(kept["sage_row_id"].to_pylist()) == set(table["sage_row_id"].to_pylist())
+
+
+def test_tool_calls_survive(folder: Path, chats: Path, build: Build) -> None:
+    assert build("chats.jsonl", "--budget", "100%", "--id-column", "id", "-o", "out.jsonl").code == 0
+    found = {row["id"]: row for row in map(json.loads, (folder / "out.jsonl").read_text().splitlines())}
+    assert len(found) == 40
+    for i in range(40):
+        messages = found[f"row-{i}"]["messages"]
+        expected = chat(i)
+        call = expected["messages"][1]["tool_calls"][0]["function"]  # type: ignore[index]
+        if isinstance(call["arguments"], str):
+            call["arguments"] = json.loads(call["arguments"])
+        assert messages == expected["messages"]
+        assert found[f"row-{i}"]["tools"] == TOOLS
+        assert found[f"row-{i}"]["sage_row_id"] == f"row-{i}"
+
+
+def test_runs_are_repeated_bit_for_bit(folder: Path, chats: Path, build: Build) -> None:
+    names = ["a.arrow", "b.arrow"]
+    for name, threads in zip(names, (1, 2), strict=True):
+        assert build("chats.jsonl", "-o", name, "--threads", threads).code == 0
+    first, second = ((folder / name).read_bytes() for name in names)
+    assert first == second
+
+
+def test_the_same_run_again_is_cached(folder: Path, chats: Path, build: Build) -> None:
+    assert build("chats.jsonl", "--json").json["cached"] is False
+    stamp = (folder / "out.arrow").stat().st_mtime_ns
+    again = build("chats.jsonl", "--json")
+    assert again.code == 0
+    assert again.json["cached"] is True
+    assert (folder / "out.arrow").stat().st_mtime_ns == stamp
+
+
+@pytest.mark.parametrize("name", ["o.arrow", "o.arrows", "o.parquet", "o.jsonl", "o"])
+def test_every_output_format_says_the_same(name: str, folder: Path, chats: Path, build: Build) -> None:
+    assert build("chats.jsonl", "--strategy", "random", "-o", name).code == 0
+    path = folder / name
+    readers = {
+        "o.arrow": lambda: pl.from_arrow(read(path)),
+        "o.arrows": lambda: pl.from_arrow(datasets.Dataset.from_file(str(path)).data.table),
+        "o.parquet": lambda: pl.read_parquet(path),
+        "o.jsonl": lambda: pl.DataFrame([json.loads(line) for line in path.read_text().splitlines()], strict=False),
+        "o": lambda: pl.from_arrow(datasets.load_from_disk(str(path)).data.table),
+    }
+    frame = readers[name]()
+    assert frame["sage_position"].to_list() == [0, 1, 2, 3]
+    expected = build("chats.jsonl", "--strategy", "random", "-o", "other.arrow")
+    assert expected.code == 0
+    assert frame["id"].to_list() == read(folder / "other.arrow")["id"].to_pylist()
+
+
+def test_no_rows_leaves_the_story_out(folder: Path, chats: Path, build: Build) -> None:
+    assert build("chats.jsonl", "--no-rows").code == 0
+    names = {path.name for path in folder.iterdir() if not path.name.endswith(".lock")}
+    assert names == {"chats.jsonl", "out.arrow", "out.arrow.manifest.json"}
+
+
+def test_the_demo_data_without_an_input(folder: Path, build: Build) -> None:
+    done = build("--json", "--budget", "5%")
+    assert done.code == 0, done.err
+    assert "built-in demo data" in done.err
+    manifest = done.json["manifest"]
+    assert manifest["source"]["demo"] is True
+    assert manifest["rows"]["in"] >= 300
+
+
+def test_a_selection_can_be_selected_from(folder: Path, chats: Path, build: Build) -> None:
+    assert build("chats.jsonl", "--budget", "50%").code == 0
+    assert build("out.arrow", "--budget", "4", "-o", "fewer.arrow").code == 0
+    fewer, more = read(folder / "fewer.arrow"), read(folder / "out.arrow")
+    assert fewer.column_names == more.column_names
+    assert set(fewer["sage_row_id"].to_pylist()) < set(more["sage_row_id"].to_pylist())
+
+
+def test_budget_zero_gives_an_empty_valid_output(folder: Path, chats: Path, build: Build) -> None:
+    assert build("chats.jsonl", "--budget", "0").code == 0
+    assert read(folder / "out.arrow").num_rows == 0
+
+
+def test_scores_of_every_origin(folder: Path, chats: Path, build: Build) -> None:
+    scores = np.arange(40.0)[::-1]
+    np.save(folder / "s.npy", scores)
+    assert build("chats.jsonl", "--scores", "s.npy", "--strategy", "loss_topk", "--budget", "3").code == 0
+    table = read(folder / "out.arrow").sort_by("sage_rank")
+    assert table["id"].to_pylist() == ["row-0", "row-1", "row-2"]
+    assert table["sage_score"].to_pylist() == [39.0, 38.0, 37.0]
+    done = build("chats.jsonl", "--scores", "s.npy", "--lower-is-harder", "--strategy", "loss_topk", "-k", 3, "--force")
+    assert done.code == 0
+    assert read(folder / "out.arrow").sort_by("sage_rank")["id"].to_pylist() == ["row-39", "row-38", "row-37"]
+
+
+def test_the_folder_s_spec_is_run_and_options_win(folder: Path, chats: Path, build: Build) -> None:
+    (folder / "sage.toml").write_text(
+        'version = 1\n[[steps]]\nsource = {path = "chats.jsonl"}\n[[steps]]\n'
+        'select = {strategy = "random", budget = "8"}\n[[steps]]\nsink = {path = "spec.arrow"}\n'
+    )
+    done = build()
+    assert done.code == 0, done.err
+    assert "sage.toml" in done.err
+    assert read(folder / "spec.arrow").num_rows == 8
+    assert build("--budget", "5", "-o", "other.arrow").code == 0
+    assert read(folder / "other.arrow").num_rows == 5
+
+
+REAL: dict[str, list[str]] = {
+    "sgd_chat/dev.jsonl.gz": ["--budget", "10%"],
+    "metatool/queries.csv": ["--prompt-column", "Query", "--completion-column", "Tool", "--budget", "100"],
+    "gsm8k/train.jsonl.gz": ["--budget", "100"],
+    "t0_p3/cap50.jsonl.gz": ["--budget", "100", "--strategy", "loss_topk"],
+    "clinc150/validation.parquet": ["--text-column", "text", "--budget", "10%"],
+    "toolformer/similarity_0.6.jsonl.gz": ["--budget", "10%"],
+    "chat_formats/glaive_sharegpt.json": [],
+    "chat_formats/v1_messages.jsonl": [],
+}
+
+
+@pytest.mark.real_data
+@pytest.mark.parametrize("name", REAL)
+def test_real_data(name: str, folder: Path, shared_data: Path, build: Build) -> None:
+    done = build(shared_data / name, *REAL[name], "--json")
+    assert done.code == 0, done.err
+    assert read(folder / "out.arrow").num_rows == done.json["manifest"]["rows"]["kept"] > 0
+
+
+@pytest.mark.real_data
+def test_real_vectors(folder: Path, shared_data: Path, build: Build) -> None:
+    rows, vectors = shared_data / "clinc150" / "test.parquet", shared_data / "clinc150" / "test.minilm.npy"
+    done = build(rows, "--text-column", "text", "--embeddings", vectors, "--strategy", "diversity", "-k", 150, "--json")
+    assert done.code == 0, done.err
+    chosen = read(folder / "out.arrow")
+    # Rows that represent all others cover most of the 150 intents; 150 random rows cover about 63 %.
+    assert len(set(chosen["intent"].to_pylist())) > 120

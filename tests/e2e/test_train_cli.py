@@ -1,0 +1,263 @@
+"""`sage-train`, from a selection to an adapter, and everything that may be wrong with what it is given."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sage_select.cli import train
+from sage_select.cli.console import Console, Progress
+
+pytestmark = [pytest.mark.train]
+
+
+class Done:
+    """What the program left behind."""
+
+    def __init__(self, code: int, out: str, err: str) -> None:
+        self.code, self.out, self.err = code, out, err
+
+    @property
+    def json(self) -> dict[str, Any]:
+        value: dict[str, Any] = json.loads(self.out)
+        return value
+
+
+SageTrain = Callable[..., Done]
+
+FAST = ("--lora-r", "4", "--batch-size", "2", "--gradient-accumulation", "2", "--no-gradient-checkpointing")
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def sage_train(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> SageTrain:
+    """Return a function that runs `sage-train` in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+
+    def run(*arguments: object) -> Done:
+        monkeypatch.setattr("sys.argv", ["sage-train", *map(str, arguments)])
+        before = signal.getsignal(signal.SIGTERM)
+        try:
+            with pytest.raises(SystemExit) as leaving:
+                train.main()
+        finally:
+            signal.signal(signal.SIGTERM, before)
+        captured = capsys.readouterr()
+        return Done(int(leaving.value.code or 0), captured.out, captured.err)
+
+    return run
+
+
+@pytest.fixture
+def stories(tmp_path: Path) -> Path:
+    """Return a file of little stories, in the words of the model."""
+    path = tmp_path / "stories.jsonl"
+    names = ["Lily", "Tom", "Sam", "Mia"]
+    rows = [
+        {
+            "prompt": f"Who went to the park on day {i}?",
+            "completion": f"{names[i % 4]} went to the park. " * (1 + i % 3),
+        }
+        for i in range(12)
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def test_from_a_table_to_an_adapter(sage_train: SageTrain, stories: Path, shared_model: Path, tmp_path: Path) -> None:
+    done = sage_train("--selection", stories, "--model", shared_model, "--max-steps", 4, *FAST)
+    assert done.code == 0, done.err
+    assert done.out == ""
+    folder = tmp_path / "home" / ".sage" / "agent_training"
+    for name in (
+        "lora_weights/adapter_model.safetensors",
+        "logs/consumed.jsonl",
+        "checkpoints/checkpoint-4",
+        "run.json",
+    ):
+        assert (folder / name).exists()
+    for said in ("no manifest", "file order", "no chat template", "12 of 12", "trained", str(folder / "lora_weights")):
+        assert said in done.err
+    again = sage_train("--selection", stories, "--model", shared_model, "--max-steps", 4, *FAST, "--json")
+    assert again.code == 0
+    assert again.json["cached"] is True
+    assert again.json["rows"]["rows_trained"] == 12
+    assert "already trained" not in again.out
+    other = sage_train("--selection", stories, "--model", shared_model, "--max-steps", 5, *FAST)
+    assert other.code == 4
+    assert "max_steps: 4 before, 5 now" in other.err
+    assert "--force" in other.err
+
+
+def test_the_tuned_model_is_measured_beside_its_base(
+    sage_train: SageTrain, stories: Path, shared_model: Path, tmp_path: Path
+) -> None:
+    held_out = tmp_path / "held.jsonl"
+    held_out.write_text("".join(line + "\n" for line in stories.read_text().splitlines()[:5]))
+    done = sage_train(
+        *("--selection", stories, "--model", shared_model, "--max-steps", 6, "--learning-rate", 5e-3, *FAST),
+        *(
+            "--eval-data",
+            held_out,
+            "--eval-result",
+            tmp_path / "result.json",
+            "--json",
+            "--output-dir",
+            tmp_path / "run",
+        ),
+    )
+    assert done.code == 0, done.err
+    result = json.loads((tmp_path / "result.json").read_text())
+    assert result == done.json["evaluation"]
+    assert result["rows"] == 5
+    assert result["loss_tuned"] < result["loss_base"]
+    assert result["loss_interval"][1] < 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (("--selection", "absent.arrow", "--model", "M"), 2, "no such selection"),
+        ((), 2, "out.arrow"),
+        (("--selection", "S"), 2, "no model is named"),
+        (("--selection", "S", "--model", "M", "--lora-r", "0"), 2, "lora_r"),
+        (("--selection", "S", "--model", "M", "--schedule", "cosin"), 2, "schedule"),
+        (("--selection", "S", "--model", "M", "--bf16", "--fp32"), 2, "exclude each other"),
+        (("--selection", "S", "--model", "M", "--load-in-4bit", "--load-in-8bit"), 2, "exclude each other"),
+        (("--selection", "S", "--model", "M", "--resume", "--force"), 2, "choose one of the two"),
+        (("--selection", "S", "--model", "M", "--resume"), 2, "no run to resume"),
+        (("--selection", "S", "--model", "M", "--max-length", "513"), 2, "at most 512"),
+        (("--selection", "S", "--model", "M", "--lora-target", "q_prj"), 2, "did you mean 'q_proj'"),
+        (("--selection", "S", "--model", "M", "--text-column", "txt"), 2, "txt"),
+        (("--selection", "S", "--model", "no/such/folder/here"), 2, "no such model folder"),
+        (("--selection", "S", "--model", "."), 2, "holds no"),
+        (("--selection", "S", "--model", "M", "--eval-data", "absent.jsonl"), 2, "no such held-out rows"),
+        (("--selection", "S", "--model", "M", "--eval-result", "r.json"), 2, "--eval-data"),
+        (("--selection", "S", "--model", "M", "--eval-data", "S", "--eval-result", "no/r.json"), 2, "does not exist"),
+        (("--selection", "S", "--model", "M", "--chat-template", "absent.jinja"), 2, "absent.jinja"),
+        (("--selection", "torn.jsonl", "--model", "M"), 3, "line 2"),
+        (("--selection", "silent.jsonl", "--model", "M"), 3, "no row has anything to train"),
+        (("--selection", "S", "--model", "M", "--output-dir", "stories.jsonl"), 5, "cannot be written"),
+        (("--nonsense",), 2, "nonsense"),
+    ],
+)
+def test_what_is_wrong_is_said_with_the_right_code(
+    sage_train: SageTrain,
+    stories: Path,
+    shared_model: Path,
+    tmp_path: Path,
+    arguments: tuple[str, ...],
+    code: int,
+    says: str,
+) -> None:
+    (tmp_path / "torn.jsonl").write_text('{"text": "a"}\n{"text": \n')
+    (tmp_path / "silent.jsonl").write_text('{"prompt": "a", "completion": null}\n')
+    named = {"S": str(stories), "M": str(shared_model)}
+    done = sage_train(*(named.get(argument, argument) for argument in arguments))
+    assert done.code == code, done.err
+    assert says in done.err
+    assert "Traceback" not in done.err
+    assert not list(tmp_path.glob("home/.sage/agent_training/lora_weights"))
+
+
+def test_fp16_without_a_gpu_is_refused(sage_train: SageTrain, stories: Path, shared_model: Path) -> None:
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a GPU")
+    done = sage_train("--selection", stories, "--model", shared_model, "--fp16")
+    assert done.code == 2
+    assert "fp16 needs a GPU" in done.err
+
+
+KILLED_AT = 5
+
+
+def test_a_killed_run_goes_on_to_the_same_bits(
+    sage_train: SageTrain, stories: Path, shared_model: Path, tmp_path: Path
+) -> None:
+    arguments = ["--selection", str(stories), "--model", str(shared_model), "--epochs", "4", "--save-steps", "1", *FAST]
+    whole = sage_train(*arguments, "--output-dir", tmp_path / "whole", "--json")
+    assert whole.code == 0, whole.err
+    killed = tmp_path / "killed"
+    command = [sys.executable, "-c", "from sage_select.cli.train import main; main()", *arguments]
+    process = subprocess.Popen(
+        [*command, "--output-dir", str(killed), "--quiet"], env={**os.environ, "OMP_NUM_THREADS": "1"}
+    )
+    # Wherever the signal falls after some steps - in a step, in a checkpoint - the run must go on from there.
+    ledger = killed / "logs" / "consumed.jsonl"
+    while process.poll() is None and (not ledger.exists() or len(ledger.read_text().splitlines()) < KILLED_AT):
+        time.sleep(0.002)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL, "it was finished before it could be killed"
+    assert not (killed / "lora_weights").exists()
+    refused = sage_train(*arguments, "--output-dir", killed)
+    assert refused.code == 4
+    assert "--resume" in refused.err
+    resumed = sage_train(*arguments, "--output-dir", killed, "--resume", "--json")
+    assert resumed.code == 0, resumed.err
+    assert resumed.json["resumed_from"] >= KILLED_AT - 2
+    assert resumed.json["adapter_digest"] == whole.json["adapter_digest"]
+    assert (killed / "logs" / "consumed.jsonl").read_text() == (tmp_path / "whole/logs/consumed.jsonl").read_text()
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_leaves_a_checkpoint_and_its_exit_code(
+    sage_train: SageTrain,
+    stories: Path,
+    shared_model: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    number: int,
+    code: int,
+) -> None:
+    @contextmanager
+    def progress(self: Console, label: str) -> Iterator[Progress]:
+        def at_step(done: int, total: int) -> None:
+            if label == "training" and done == 2:
+                signal.raise_signal(number)
+
+        yield at_step
+
+    monkeypatch.setattr(Console, "progress", progress)
+    arguments = ("--selection", stories, "--model", shared_model, "--output-dir", tmp_path / "run", *FAST)
+    done = sage_train(*arguments)
+    assert done.code == code
+    assert "--resume" in done.err
+    assert (tmp_path / "run" / "checkpoints" / "checkpoint-2" / "sage.json").exists()
+    resumed = sage_train(*arguments, "--resume", "--json")
+    assert resumed.code == 0, resumed.err
+    assert resumed.json["resumed_from"] == 2
+
+
+def test_help_and_version_are_light() -> None:
+    heavy = ("torch", "transformers", "polars", "pyarrow", "numpy", "faiss", "pydantic", "rich")
+    for option, says in (("--help", "--selection"), ("--version", "sage-train ")):
+        code = (
+            "import sys; from sage_select.cli.train import main\n"
+            "try: main()\n"
+            f"finally: sys.stderr.write(' '.join(name for name in {heavy!r} if name in sys.modules))"
+        )
+        done = subprocess.run([sys.executable, "-c", code, option], capture_output=True, text=True, check=True)
+        assert says in done.stdout
+        assert done.stderr == ""

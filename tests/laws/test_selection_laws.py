@@ -1,0 +1,96 @@
+"""Laws of a selection: order of rows, threads, chunks and added columns do not change what is chosen."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import sage_select
+from sage_select.ops import STRATEGIES
+
+WORDS = ["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu"]
+
+rows = st.lists(st.lists(st.sampled_from(WORDS), min_size=0, max_size=6).map(" ".join), min_size=1, max_size=40).map(
+    lambda texts: pa.table({"text": texts})
+)
+quick = settings(max_examples=30, deadline=None)
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@given(table=rows, data=st.data())
+@quick
+def test_threads_do_not_matter(strategy: str, table: pa.Table, data: st.DataObject) -> None:
+    k = data.draw(st.integers(0, table.num_rows))
+    one = sage_select.select(table, k=k, strategy=strategy, threads=1)
+    for threads in (2, 7):
+        other = sage_select.select(table, k=k, strategy=strategy, threads=threads)
+        assert other.table().equals(one.table())
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@given(table=rows, size=st.integers(1, 9))
+@quick
+def test_chunks_do_not_matter(strategy: str, table: pa.Table, size: int) -> None:
+    chunked = pa.Table.from_batches(table.to_batches(max_chunksize=size), table.schema)
+    budget = "30%"
+    whole = sage_select.select(table, budget=budget, strategy=strategy)
+    assert sage_select.select(chunked, budget=budget, strategy=strategy).table().equals(whole.table())
+
+
+@given(count=st.integers(1, 60), data=st.data())
+@quick
+def test_random_follows_the_rows_wherever_they_stand(count: int, data: st.DataObject) -> None:
+    table = pa.table({"text": [f"row {i}" for i in range(count)]})
+    order = data.draw(st.permutations(range(count)))
+    k = data.draw(st.integers(0, count))
+    straight = sage_select.select(table, k=k, strategy="random", seed=7).table()
+    shuffled = sage_select.select(table.take(order), k=k, strategy="random", seed=7).table()
+    assert shuffled["text"].to_pylist() == straight["text"].to_pylist()
+
+
+@given(count=st.integers(1, 60), data=st.data())
+@quick
+def test_random_is_nested_in_the_budget(count: int, data: st.DataObject) -> None:
+    scores = np.zeros(count)
+    larger = data.draw(st.integers(0, count))
+    smaller = data.draw(st.integers(0, larger))
+    many = sage_select.select(scores=scores, k=larger, strategy="random").indices
+    few = sage_select.select(scores=scores, k=smaller, strategy="random").indices
+    assert few.tolist() == many[:smaller].tolist()
+
+
+@given(table=rows)
+@quick
+def test_an_added_column_changes_no_id(table: pa.Table) -> None:
+    plain = sage_select.select(table, k=1, strategy="random").table()["sage_row_id"]
+    scored = table.append_column("loss", pa.array(range(table.num_rows)))
+    assert sage_select.select(scored, k=1, strategy="random").table()["sage_row_id"].equals(plain)
+
+
+@given(st.lists(st.sampled_from("abc"), min_size=1, max_size=30))
+@quick
+def test_exact_copies_get_ids_of_their_own(texts: list[str]) -> None:
+    ids = sage_select.select(pa.table({"text": texts}), budget="100%", strategy="random").table()["sage_row_id"]
+    assert len(set(ids.to_pylist())) == len(texts)
+
+
+@given(st.lists(st.floats(-(2.0**100), 2.0**100, width=32), min_size=1, max_size=50), st.data())
+@quick
+def test_loss_topk_is_the_stable_sort(scores: list[float], data: st.DataObject) -> None:
+    k = data.draw(st.integers(0, len(scores)))
+    values = np.array(scores, np.float32)
+    expected = np.lexsort((np.arange(len(values)), -values))[:k]
+    assert sage_select.select(scores=values, k=k, strategy="loss_topk").indices.tolist() == expected.tolist()
+
+
+@given(st.integers(1, 40), st.integers(0, 2**40))
+@quick
+def test_another_seed_is_another_order(k: int, seed: int) -> None:
+    scores = np.arange(40.0)
+    positions = sage_select.select(scores=scores, k=k, strategy="loss_topk", seed=seed).table()["sage_rank"]
+    again = sage_select.select(scores=scores, k=k, strategy="loss_topk", seed=seed).table()["sage_rank"]
+    assert positions.equals(again)
+    assert sorted(positions.to_pylist()) == list(range(k))

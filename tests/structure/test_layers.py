@@ -1,0 +1,74 @@
+"""Imports go one way, and only one module opens the door to the native code."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+#: Bottom to top. A module may import its own layer and those before it.
+LAYERS = (
+    "errors columns seeds | kernels | demo | ops | spec | plan | io | render | encode | score | strategies"
+    " | engine | api | train | evaluate | cli"
+)
+RANKS = {name: rank for rank, group in enumerate(LAYERS.split("|")) for name in group.split()}
+
+#: Lower layers that a layer must do without: a training run reads the selection's file, never the engine.
+WITHOUT = {"train": {"engine", "strategies", "api", "plan"}, "evaluate": {"engine", "strategies", "api", "plan"}}
+
+
+def modules(root: Path) -> list[Path]:
+    found = sorted((root / "python" / "sage_select").rglob("*.py"))
+    assert len(found) > 30, "the package was not found"
+    return found
+
+
+def layer_of(root: Path, path: Path) -> str:
+    return path.relative_to(root / "python" / "sage_select").with_suffix("").parts[0]
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Yield the full names imported anywhere in the file, inside functions as well."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative imports hide the layer"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def test_imports_go_one_way(root: Path) -> None:
+    seen = 0
+    wrong = []
+    for path in modules(root):
+        layer = layer_of(root, path)
+        if layer == "__init__":
+            continue
+        for name in imports(path):
+            parts = name.split(".")
+            if parts[0] != "sage_select" or len(parts) < 2 or parts[1] not in RANKS:
+                continue
+            seen += 1
+            if RANKS[parts[1]] > RANKS[layer] or parts[1] in WITHOUT.get(layer, set()):
+                wrong.append(f"{path.relative_to(root)} imports {name}")
+            if parts[1] != layer and RANKS[parts[1]] == RANKS[layer]:
+                wrong.append(f"{path.relative_to(root)} imports its sibling {name}")
+    assert seen > 50, "no imports were found"
+    assert not wrong, "\n".join(wrong)
+
+
+def test_every_module_has_a_layer(root: Path) -> None:
+    known = {*RANKS, "__init__"}
+    assert {layer_of(root, path) for path in modules(root)} == known
+
+
+def test_only_kernels_opens_the_native_door(root: Path) -> None:
+    users = {layer_of(root, path) for path in modules(root) for name in imports(path) if "_native" in name.split(".")}
+    assert users == {"kernels"}
+
+
+def test_the_rust_core_knows_no_python(root: Path) -> None:
+    manifest = (root / "rust" / "core" / "Cargo.toml").read_text()
+    assert "blake3" in manifest
+    assert "pyo3" not in manifest
+    assert "arrow" not in manifest

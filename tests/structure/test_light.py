@@ -1,0 +1,41 @@
+"""Help and version of both programs load nothing heavy."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = {"torch", "transformers", "trl", "peft", "polars", "pyarrow", "numpy", "faiss", "rich", "datasets"}
+
+SCRIPT = """
+import sys
+from sage_select.cli.{module} import main
+sys.argv = ["program", *{arguments!r}]
+try:
+    main()
+except SystemExit as leaving:
+    assert not leaving.code, leaving.code
+print("LOADED", *sorted(sys.modules))
+"""
+
+
+@pytest.mark.parametrize("module", ["select", "train"])
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["build", "--help"]])
+def test_help_and_version_are_light(module: str, arguments: list[str]) -> None:
+    if module == "train" and arguments[0] == "build":
+        pytest.skip("sage-train has one command")
+    code = SCRIPT.format(module=module, arguments=arguments)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = done.stdout.split("LOADED ")[1].split()
+    assert "sage_select.cli.console" in loaded
+    assert not HEAVY & set(loaded)
+    assert done.stdout.startswith(("Usage", "sage-"))
+
+
+def test_importing_the_package_is_light() -> None:
+    code = "import sys, sage_select; print(*sorted(sys.modules))"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert "sage_select" in loaded
+    assert not HEAVY & set(loaded)

@@ -1,0 +1,316 @@
+"""Every file operation of a commit is made to fail in turn: old or new afterwards, never a mix, nothing left."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from sage_select.errors import DataError, OutputError, ResourceError
+from sage_select.io import open_output, read, write
+from sage_select.io.commit import complete, recover
+from sage_select.io.files import Files
+from sage_select.io.lock import locked
+from sage_select.io.names import OutputNames
+
+OLD = pa.table({"a": ["old"] * 5})
+NEW = pa.table({"a": ["new"] * 9})
+STORY = pa.table({"id": ["1"]})
+OPERATIONS = [name for name in vars(Files) if not name.startswith("_")]
+NAMES = ["out.arrow", "out.parquet", "out.jsonl.gz", "out"]
+
+
+class Failing(Files):
+    """Real file operations of which the n-th fails; with `forever`, so do all after it."""
+
+    def __init__(self, fail_at: int, *, forever: bool = False, short: bool = False) -> None:
+        self.count = 0
+        self.fail_at = fail_at
+        self.forever = forever
+        self.short = short
+        self.failed: str | None = None
+
+    def about_to(self, operation: str) -> None:
+        self.count += 1
+        if self.count == self.fail_at or (self.forever and self.count > self.fail_at):
+            self.failed = self.failed or operation
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def _counted(name: str) -> Callable[..., Any]:
+    original = getattr(Files, name)
+
+    def operation(self: Failing, *arguments: Any) -> Any:
+        if name == "write" and self.short:
+            file, data = arguments
+            arguments = (file, data[: max(1, len(data) // 2)])
+        try:
+            self.about_to(name)
+        except OSError:
+            if name == "write":  # half of it may have gone out
+                original(self, arguments[0], arguments[1][: len(arguments[1]) // 2])
+            raise
+        return original(self, *arguments)
+
+    return operation
+
+
+for _name in OPERATIONS:
+    setattr(Failing, _name, _counted(_name))
+
+
+def entries(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def state(path: Path) -> str:
+    """Tell what is there, checked through and through."""
+    rows, manifest = open_output(path)
+    assert manifest is not None
+    which = manifest["which"]
+    assert rows.table.equals({"old": OLD, "new": NEW}[which])
+    assert OutputNames(path).story.exists() == (which == "old")
+    assert manifest["output"]["rows"] == rows.table.num_rows
+    return str(which)
+
+
+@pytest.mark.parametrize("forever", [False, True])
+@pytest.mark.parametrize("name", NAMES)
+def test_any_failing_operation_leaves_old_or_new(name, forever, tmp_path) -> None:
+    path = tmp_path / name
+    finals = {name, f"{name}.manifest.json", f"{name}.rows.parquet"}
+    failed, said, outcomes = set(), set(), []
+    for fail_at in range(1, 1000):
+        write(OLD, path, {"which": "old"}, rows_story=STORY, force=True)
+        files = Failing(fail_at, forever=forever)
+        try:
+            write(NEW, path, {"which": "new"}, force=True, files=files)
+        except ResourceError as error:
+            said.add(error.got)
+            failed.add(files.failed)
+            if not OutputNames(path).record.exists():
+                assert entries(tmp_path) <= finals or forever  # a dead disk cannot be swept now ...
+            outcomes.append(state(path))
+            assert entries(tmp_path) <= finals  # ... but by whoever comes next
+            continue
+        if files.failed is None:
+            break
+        outcomes.append(state(path))  # only sweeping failed
+    else:
+        pytest.fail("the commit never succeeded")
+    assert said == {os.strerror(errno.ENOSPC)}
+    assert state(path) == "new"
+    assert outcomes == sorted(outcomes, reverse=True), "once the new is there, it stays"
+    assert {"old", "new"} == set(outcomes)
+    expected = {"create", "write", "sync", "sync_folder", "rename", "remove"}
+    assert failed >= expected - {"remove"} | ({"make_folder"} if name == "out" else set())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_first_output_that_fails_leaves_nothing(name, tmp_path) -> None:
+    path = tmp_path / name
+    for fail_at in range(1, 1000):
+        files = Failing(fail_at)
+        try:
+            write(NEW, path, {"which": "new"}, files=files)
+        except ResourceError:
+            recover(path)
+            if not path.exists():
+                assert entries(tmp_path) == set()
+                continue
+            assert state(path) == "new"
+            write(NEW, path, {"which": "new"}, force=True)
+            for part in entries(tmp_path):
+                remove(tmp_path / part)
+            continue
+        break
+    assert state(path) == "new"
+
+
+def remove(path: Path) -> None:
+    if path.is_dir():
+        for child in path.iterdir():
+            child.unlink()
+        path.rmdir()
+    else:
+        path.unlink()
+
+
+def test_short_writes_are_continued(tmp_path) -> None:
+    write(NEW, tmp_path / "out.arrow", {"which": "new"}, files=Failing(0, short=True))
+    assert state(tmp_path / "out.arrow") == "new"
+
+
+def test_bytes_that_rot_on_their_way_are_seen(tmp_path) -> None:
+    class Rotten(Files):
+        def write(self, file: Any, data: Any) -> int:
+            return super().write(file, bytes(data).replace(b"new", b"nwe"))
+
+    for name in NAMES[:3]:
+        with pytest.raises(ResourceError, match="other bytes than were written"):
+            write(NEW, tmp_path / name, {"which": "new", "x": "new"}, files=Rotten())
+    assert entries(tmp_path) == set()
+
+
+def test_an_interrupt_leaves_nothing(tmp_path) -> None:
+    class Interrupted(Files):
+        def sync(self, file: Any) -> None:
+            raise KeyboardInterrupt
+
+    write(OLD, tmp_path / "out.arrow", {"which": "old"}, rows_story=STORY)
+    before = entries(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        write(NEW, tmp_path / "out.arrow", {"which": "new"}, force=True, files=Interrupted())
+    assert entries(tmp_path) == before
+    assert state(tmp_path / "out.arrow") == "old"
+
+
+class Dying(Files):
+    """Stops at the first rename after the record is in place, as a killed process does."""
+
+    def __init__(self) -> None:
+        self.recorded = False
+
+    def rename(self, old: Path, new: Path) -> None:
+        if self.recorded:
+            raise OSError(errno.EIO, "Input/output error")
+        self.recorded = new.name.endswith(".commit")
+        super().rename(old, new)
+
+
+def cut_off(path: Path) -> None:
+    write(OLD, path, {"which": "old"}, rows_story=STORY)
+    with pytest.raises(ResourceError):
+        write(NEW, path, {"which": "new"}, force=True, files=Dying())
+    assert OutputNames(path).record.exists()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_readers_and_writers_complete_what_was_recorded(name, tmp_path) -> None:
+    for number, use in enumerate([read, open_output, complete, recover]):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        cut_off(folder / name)
+        use(folder / name)
+        assert entries(folder) == {name, f"{name}.manifest.json"}
+        assert state(folder / name) == "new"
+    cut_off(tmp_path / name)
+    with pytest.raises(OutputError, match="exists already"):
+        write(OLD, tmp_path / name, {"which": "old"})
+    write(OLD, tmp_path / name, {"which": "old"}, rows_story=STORY, force=True)
+    assert state(tmp_path / name) == "old"
+
+
+def test_globs_complete_too(tmp_path) -> None:
+    cut_off(tmp_path / "out.arrow")
+    assert read(str(tmp_path / "*.arrow")).table.equals(NEW)
+
+
+def test_a_reader_waits_for_a_live_writer_in_its_last_step(tmp_path) -> None:
+    path = tmp_path / "out.arrow"
+    cut_off(path)
+    done = threading.Event()
+
+    def reader() -> None:
+        complete(path)
+        done.set()
+
+    with locked(OutputNames(path)):
+        thread = threading.Thread(target=reader)
+        thread.start()
+        assert not done.wait(0.2)
+    thread.join()
+    assert state(path) == "new"
+
+
+def test_the_temporaries_of_a_live_writer_are_left_alone(tmp_path) -> None:
+    names = OutputNames(tmp_path / "out.arrow")
+    live = names.temporary("0" * 16, "data")
+    with locked(names):
+        live.write_text("")
+        recover(names.target)
+        assert live.exists()
+    recover(names.target)
+    assert not live.exists()
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        "",
+        "{",
+        "[]",
+        '{"version": 2, "parts": [], "remove": []}',
+        json.dumps({"version": 1, "parts": [{"temporary": "mine", "name": "out.arrow"}], "remove": []}),
+        json.dumps({"version": 1, "parts": [], "remove": ["mine"]}),
+        json.dumps({"version": 1, "parts": [], "remove": ["../mine"]}),
+        json.dumps(
+            {"version": 1, "parts": [{"temporary": f".out.arrow.tmp-{'0' * 16}.data", "name": "mine"}], "remove": []}
+        ),
+    ],
+)
+def test_a_record_that_is_none_of_ours_does_nothing(record, tmp_path) -> None:
+    (tmp_path / "mine").write_text("mine")
+    path = tmp_path / "out.arrow"
+    OutputNames(path).record.write_text(record)
+    OutputNames(path).temporary("0" * 16, "data").write_text("data")
+    before = entries(tmp_path)
+    with pytest.raises(DataError, match="not a commit record"):
+        complete(path)
+    assert entries(tmp_path) == before
+    assert (tmp_path / "mine").read_text() == "mine"
+
+
+def test_a_commit_in_a_folder_that_cannot_be_written_is_said(tmp_path, monkeypatch) -> None:
+    path = tmp_path / "out.arrow"
+    cut_off(path)
+    original = os.open
+
+    def refuse(name: Any, flags: int, *rest: int) -> int:
+        if flags & os.O_CREAT:
+            raise OSError(errno.EROFS, "Read-only file system")
+        return original(name, flags, *rest)
+
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(ResourceError, match=r"cannot be completed(?s:.*)Read-only"):
+        read(path)
+
+
+def test_a_lock_that_was_removed_under_its_holder_is_not_shared(tmp_path) -> None:
+    names = OutputNames(tmp_path / "out.arrow")
+    inside, most = [], []
+
+    def work() -> None:
+        for _ in range(50):
+            with locked(names, wait=True):
+                inside.append(1)
+                most.append(len(inside))
+                inside.pop()
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(most) == 200
+    assert max(most) == 1
+    assert entries(tmp_path) == set()
+
+
+def test_temporaries_are_not_followed_through_links(tmp_path) -> None:
+    (tmp_path / "mine").write_text("mine")
+    (tmp_path / "link").symlink_to("mine")
+    with pytest.raises(FileExistsError):
+        Files().create(tmp_path / "link")
+    names = OutputNames(tmp_path / "out.arrow")
+    names.lock.symlink_to("mine")
+    with pytest.raises(ResourceError):
+        write(NEW, names.target, {})
+    assert (tmp_path / "mine").read_text() == "mine"

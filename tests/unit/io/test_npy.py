@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sage_select.errors import DataError, UsageError
+from sage_select.io import read_npy
+
+
+def put(folder: Path, array: object, **options: bool) -> Path:
+    path = folder / "x.npy"
+    np.save(path, array, **options)
+    return path
+
+
+@pytest.mark.parametrize("dtype", ["<f2", "<f4", "<f8", ">f4"])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_embeddings(dtype, order, tmp_path) -> None:
+    array = np.arange(6, dtype=dtype).reshape(3, 2, order=order)
+    made = read_npy(put(tmp_path, array), rows=3, kind="embeddings")
+    assert made.tolist() == array.tolist()
+    assert made.dtype == np.dtype(dtype).newbyteorder("=")
+    assert made.flags.c_contiguous
+
+
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8", "i8", "u1"])
+def test_scores_are_float64(dtype, tmp_path) -> None:
+    made = read_npy(put(tmp_path, np.array([1, 2, 3], dtype)), rows=None, kind="scores")
+    assert made.dtype == np.float64
+    assert made.tolist() == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("array", "kind", "said"),
+    [
+        (np.zeros(3), "embeddings", r"expected: two axes \(rows, dimensions\)\n  got: shape \(3,\)"),
+        (np.zeros((3, 1)), "scores", r"got: shape \(3, 1\)"),
+        (np.zeros((3, 0)), "embeddings", "no dimensions"),
+        (np.zeros((3, 2), "i4"), "embeddings", "got: int32"),
+        (np.zeros((3, 2), "c8"), "embeddings", "got: complex64"),
+        (np.zeros((3, 2), np.longdouble), "embeddings", "got: float128"),
+        (np.array(["a", "b", "c"]), "scores", "got: <U1"),
+        (np.zeros(3, bool), "scores", "got: bool"),
+        (np.zeros(3, [("a", "f4")]), "scores", "it holds records"),
+        (np.zeros((2, 2)), "embeddings", "expected: 3 rows, as the table\n  got: 2 rows"),
+        (np.zeros(0), "scores", "got: 0 rows"),
+    ],
+)
+def test_what_is_refused(array, kind, said, tmp_path) -> None:
+    with pytest.raises(DataError, match=said):
+        read_npy(put(tmp_path, array), rows=3, kind=kind)
+
+
+def test_objects_are_never_loaded(tmp_path) -> None:
+    path = put(tmp_path, np.array([{"a": 1}], dtype=object), allow_pickle=True)
+    with pytest.raises(DataError, match="Python objects"):
+        read_npy(path, rows=None, kind="scores")
+
+
+def test_damage(tmp_path) -> None:
+    path = put(tmp_path, np.zeros((10, 4)))
+    data = path.read_bytes()
+    for bad in (data[:-1], data + b"x", data[:40], data[:8], data[:6] + b"\x09\x09" + data[8:]):
+        path.write_bytes(bad)
+        with pytest.raises(DataError, match=r"x\.npy: is damaged, cut off or not an \.npy file"):
+            read_npy(path, rows=None, kind="embeddings")
+    for other in (b"", b"PK\x03\x04"):
+        path.write_bytes(other)
+        with pytest.raises(DataError, match=r"is not an \.npy file"):
+            read_npy(path, rows=None, kind="embeddings")
+
+
+def test_a_missing_file(tmp_path) -> None:
+    put(tmp_path, np.zeros(3))
+    with pytest.raises(UsageError, match=r"did you mean 'x\.npy'"):
+        read_npy(tmp_path / "y.npy", rows=None, kind="scores")
+    with pytest.raises(UsageError, match="is a folder"):
+        read_npy(tmp_path, rows=None, kind="scores")
+
+
+def test_a_large_file_is_mapped_and_not_read(tmp_path) -> None:
+    made = read_npy(put(tmp_path, np.zeros((10, 4), np.float32)), rows=10, kind="embeddings")
+    assert isinstance(made.base, np.memmap) or isinstance(made, np.memmap)
+    assert not made.flags.writeable
+
+
+@pytest.mark.real_data
+def test_real_embeddings(shared_data) -> None:
+    made = read_npy(shared_data / "clinc150/test.minilm.npy", rows=4500, kind="embeddings")
+    assert made.shape == (4500, 384)
+    assert made.dtype == np.float16

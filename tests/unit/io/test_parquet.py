@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from sage_select.errors import DataError
+from sage_select.io import damage, read
+
+
+def test_a_table_with_nested_columns(tmp_path) -> None:
+    rows = [{"m": [{"role": "user", "content": None}], "s": {"a": 1, "b": None}}, {"m": [], "s": None}]
+    table = pa.Table.from_pylist(rows)
+    pq.write_table(table, tmp_path / "rows")
+    held = read(tmp_path / "rows")
+    assert held.table.to_pylist() == rows
+    assert held.table.schema.field("m").type == pa.list_(table.schema.field("m").type.value_field.with_name("item"))
+    assert held.where(1).row == 1
+    assert held.where(1).line is None
+
+
+@pytest.mark.parametrize("cut", [8, 100, -1])
+def test_a_cut_file_is_named(cut, tmp_path) -> None:
+    pq.write_table(pa.table({"a": ["x"] * 100}), tmp_path / "rows")
+    (tmp_path / "rows").write_bytes((tmp_path / "rows").read_bytes()[:cut])
+    with pytest.raises(DataError, match=r"rows: is damaged, cut off or not Parquet"):
+        read(tmp_path / "rows")
+
+
+def test_repeated_values_can_be_a_bomb(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(damage, "RATIO_FREE_BYTES", 1 << 20)
+    monkeypatch.setattr(damage, "MAX_RATIO", 100)
+    pq.write_table(pa.table({"a": pa.array([7]).take(pa.array([0] * (1 << 20)))}), tmp_path / "rows")
+    with pytest.raises(DataError, match="expands far more"):
+        read(tmp_path / "rows")

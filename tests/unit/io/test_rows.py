@@ -1,0 +1,21 @@
+from __future__ import annotations
+
+import pyarrow as pa
+
+from sage_select.errors import Where
+from sage_select.io.rows import Part, Places, Rows
+
+
+def test_places_over_files_with_and_without_rows() -> None:
+    places = Places((Part("a", 2, (5, 9)), Part("empty", 0, ()), Part("b", 2)))
+    assert [places[row] for row in range(4)] == [
+        Where("a", 0, 5),
+        Where("a", 1, 9),
+        Where("b", 0),
+        Where("b", 1),
+    ]
+
+
+def test_a_column_is_added() -> None:
+    rows = Rows(pa.table({"x": [1]}), "a", Places((Part("a", 1),)), "", [])
+    assert rows.where(0, "x") == Where("a", 0, None, "x")

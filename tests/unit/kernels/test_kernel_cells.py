@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sage_select import kernels
+from sage_select.errors import DataError, UsageError
+from sage_select.kernels import Matrix
+
+
+@settings(deadline=None)
+@given(seed=st.integers(0, 999), n=st.integers(0, 40), c=st.integers(1, 9), d=st.integers(1, 20))
+def test_cells_are_the_nearest_the_lowest_of_equal_ones(seed: int, n: int, c: int, d: int) -> None:
+    random = np.random.default_rng(seed)
+    data, centroids = random.integers(-2, 3, (n, d)), random.integers(-2, 3, (c, d))
+    # Whole numbers: distances are exact, and argmin takes the first of equal ones.
+    expected = np.square(data[:, None] - centroids[None]).sum(axis=2).argmin(axis=1)
+    matrix = Matrix.from_array(data.astype(np.float32), metric="sqeuclidean")
+    for kind in (np.float32, np.float64, np.float16):
+        found = kernels.assign_cells(matrix, centroids.astype(kind))
+        assert found.dtype == np.int32
+        assert found.tolist() == expected.tolist()
+
+
+def test_centroids_are_checked() -> None:
+    matrix = Matrix.from_array(np.ones((3, 2)))
+    for bad in (np.ones((2, 3)), np.ones((0, 2)), np.ones(2), np.ones((2, 2), int), np.array([["a", "b"]])):
+        with pytest.raises(DataError, match="centroids do not fit"):
+            kernels.assign_cells(matrix, bad)
+    with pytest.raises(UsageError, match="centroid 1 holds NaN or infinity"):
+        kernels.assign_cells(matrix, np.array([[0.0, 1.0], [np.inf, 0.0]]))
+
+
+def reference(scores: Any, cells: Any, count: int, quantile: float) -> list[int]:
+    """Follow the documentation of `stratified` step by step, with exact fractions."""
+    scores, cells = np.asarray(scores, float), np.asarray(cells)
+    n, picks = len(scores), []
+    names, sizes = np.unique(cells, return_counts=True)
+    shares = {int(name): count * int(size) // n for name, size in zip(names, sizes, strict=True)}
+    left = count - sum(shares.values())
+    remainders = sorted((-(count * int(size) % n), int(name)) for name, size in zip(names, sizes, strict=True))
+    for _, name in remainders[:left]:
+        shares[name] += 1
+    for name, share in shares.items():
+        inside = sorted(np.flatnonzero(cells == name), key=lambda row: (scores[row], row))
+        start = int(np.floor(quantile * (len(inside) - 1) - (share - 1) / 2 + 0.5))
+        start = min(max(start, 0), len(inside) - share)
+        picks += inside[start : start + share]
+    return sorted((int(row) for row in picks), key=lambda row: (-scores[row], row))
+
+
+@settings(deadline=None)
+@given(data=st.data(), n=st.integers(0, 50), dtype=st.sampled_from([np.float32, np.float64, np.int64]))
+def test_stratified_follows_its_definition(data: st.DataObject, n: int, dtype: type) -> None:
+    scores = np.array(data.draw(st.lists(st.integers(-3, 3), min_size=n, max_size=n)), dtype)
+    cells = np.array(data.draw(st.lists(st.sampled_from([0, 1, 2, 70]), min_size=n, max_size=n)), np.int64)
+    count = data.draw(st.integers(0, n))
+    quantile = data.draw(st.sampled_from([0, 0.25, 0.35, 0.5, 0.75, 1.0]))
+    picks = kernels.stratified(scores, cells, count, quantile)
+    assert picks.dtype == np.int64
+    assert picks.tolist() == reference(scores, cells, count, quantile)
+
+
+def test_stratified_in_one_cell_is_a_window_of_the_ranking() -> None:
+    scores = np.arange(100.0)
+    assert kernels.stratified(scores, np.zeros(100, int), 3, 0.25).tolist() == [26, 25, 24]
+    assert kernels.stratified(scores, np.zeros(100, int), 2, 1).tolist() == [99, 98]
+    assert kernels.stratified(scores, np.arange(100), 100, 0.5).tolist() == list(range(99, -1, -1))
+
+
+def test_stratified_checks_its_input() -> None:
+    ones, zeros = np.ones(3), np.zeros(3, np.int32)
+    with pytest.raises(UsageError, match="number of cells"):
+        kernels.stratified(ones, zeros[:2], 1, 0.5)
+    for bad in (-0.1, 1.1, np.nan, "half", None):
+        with pytest.raises(UsageError, match="quantile"):
+            kernels.stratified(ones, zeros, 1, bad)  # type: ignore[arg-type]
+    for count in (-1, 4):
+        with pytest.raises(UsageError):
+            kernels.stratified(ones, zeros, count, 0.5)
+    with pytest.raises(DataError, match="row 1: the value is NaN"):
+        kernels.stratified([1, np.nan, 2], zeros, 1, 0.5)
+    with pytest.raises(DataError, match="row 2: the cell number is negative"):
+        kernels.stratified(ones, [0, 0, -1], 1, 0.5)
+    with pytest.raises(DataError, match="row 1: cells holds a number that does not fit"):
+        kernels.stratified(ones, [0, 2**31, 0], 1, 0.5)
+    with pytest.raises(DataError, match="cells must be whole numbers"):
+        kernels.stratified(ones, ones, 1, 0.5)

@@ -1,0 +1,195 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from sage_select import kernels
+from sage_select.errors import UsageError
+from sage_select.kernels import Matrix
+
+
+@st.composite
+def tied(draw: st.DrawFn) -> tuple[NDArray[np.float32], int, list[int]]:
+    """Rows of small whole numbers (exact sums, ties, copies), a count and rows given."""
+    n, d = draw(st.integers(0, 25)), draw(st.integers(1, 18))
+    data = np.random.default_rng(draw(st.integers(0, 999))).integers(-2, 3, (n, d)).astype(np.float32)
+    given = draw(st.lists(st.integers(0, n - 1), unique=True, max_size=4)) if n else []
+    return data, draw(st.integers(0, n - len(given))), given
+
+
+def facility(similarity: NDArray[Any], k: int, given: list[int]) -> tuple[list[int], list[float]]:
+    """Greedy by definition, in float64."""
+    clipped = np.maximum(similarity.astype(np.float64), 0)
+    cover = clipped[:, given].max(axis=1, initial=0)
+    taken, picks, gains = set(given), [], []
+    for _ in range(k):
+        gain = np.maximum(clipped - cover[:, None], 0).sum(axis=0)
+        gain[list(taken)] = -1
+        pick = int(gain.argmax())
+        picks.append(pick)
+        gains.append(float(gain[pick]))
+        taken.add(pick)
+        cover = np.maximum(cover, clipped[:, pick])
+    return picks, gains
+
+
+def farthest_first(data: NDArray[Any], k: int, given: list[int], start: int = 0) -> tuple[list[int], list[float]]:
+    """Farthest-first by definition, in float64."""
+    distance = np.square(data[:, None].astype(np.float64) - data[None]).sum(axis=2)
+    taken, picks, gains = list(given), [], []
+    for _ in range(k):
+        if taken:
+            key = distance[:, taken].min(axis=1)
+            key[taken] = -1
+            pick, gain = int(key.argmax()), float(key.max())
+        else:
+            pick, gain = start, np.nan
+        picks.append(pick)
+        gains.append(gain)
+        taken.append(pick)
+    return picks, gains
+
+
+@settings(deadline=None)
+@given(case=tied())
+def test_facility_location_is_greedy(case: tuple[NDArray[np.float32], int, list[int]]) -> None:
+    data, k, given_rows = case
+    found = kernels.facility_location(Matrix.from_array(data, metric="dot"), k, given=given_rows)
+    picks, gains = facility(data @ data.T, k, given_rows)
+    assert found.method == "dense"
+    assert (found.indices.dtype, found.gains.dtype) == (np.int64, np.float32)
+    assert found.indices.tolist() == picks
+    assert found.gains.tolist() == gains
+
+
+@settings(deadline=None)
+@given(case=tied())
+def test_k_center_is_farthest_first(case: tuple[NDArray[np.float32], int, list[int]]) -> None:
+    data, k, given_rows = case
+    start = len(data) - 1 if len(data) and not given_rows else None
+    for first in {None, start}:
+        found = kernels.k_center(Matrix.from_array(data, metric="sqeuclidean"), k, given=given_rows, start=first)
+        picks, gains = farthest_first(data, k, given_rows, first or 0)
+        assert found.indices.tolist() == picks
+        np.testing.assert_array_equal(found.gains, np.array(gains, np.float32))
+
+
+@pytest.mark.parametrize("pick", [kernels.facility_location, kernels.k_center])
+def test_copies_of_one_row_follow_in_row_order(pick: Callable[..., kernels.Greedy]) -> None:
+    matrix = Matrix.from_array(np.ones((6, 3)))
+    found = pick(matrix, 4, given=[2, 0])
+    assert found.indices.tolist() == [1, 3, 4, 5]
+    assert found.gains.tolist() == [0, 0, 0, 0]
+
+
+def test_no_rows_and_no_picks() -> None:
+    for n in (0, 1, 5):
+        matrix = Matrix.from_array(np.ones((n, 3)))
+        for found in (kernels.facility_location(matrix, 0), kernels.k_center(matrix, 0)):
+            assert found.indices.shape == found.gains.shape == (0,)
+
+
+def test_a_graph_that_holds_all_neighbours_and_no_floor_is_dense() -> None:
+    # Orthogonal groups: the last of as many neighbours as rows has similarity 0, so coverage starts at 0.
+    random = np.random.default_rng(3)
+    data = np.zeros((60, 6))
+    data[np.arange(60), np.arange(60) % 3 * 2] = 1
+    data[np.arange(60), np.arange(60) % 3 * 2 + 1] = random.uniform(0, 2, 60)
+    matrix = Matrix.from_array(data)
+    dense = kernels.facility_location(matrix, 60)
+    graph = kernels.facility_location(matrix, 60, k_nn=60, dense_limit=10)
+    assert (dense.method, graph.method) == ("dense", "graph")
+    assert graph.indices[:20].tolist() == dense.indices[:20].tolist()
+    np.testing.assert_allclose(graph.gains, dense.gains, rtol=1e-5, atol=1e-5)
+
+
+def test_real_embeddings_give_the_value_of_float64_greedy(shared_data: Path) -> None:
+    rows = np.load(shared_data / "clinc150" / "train.minilm.npy")[::12]
+    matrix = Matrix.from_array(rows, metric="cosine")
+    unit = rows.astype(np.float64)
+    unit /= np.linalg.norm(unit, axis=1, keepdims=True)
+    similarity = unit @ unit.T
+    picks, gains = facility(similarity, 120, [])
+    found = kernels.facility_location(matrix, 120)
+
+    def value(chosen: Any) -> float:
+        return float(np.maximum(similarity[:, chosen], 0).max(axis=1).sum())
+
+    assert value(found.indices) == pytest.approx(value(picks), rel=1e-6)
+    np.testing.assert_allclose(found.gains, gains, rtol=1e-3)
+    graph = kernels.facility_location(matrix, 120, dense_limit=0)
+    assert value(graph.indices) > 0.99 * value(picks)
+    random = np.random.default_rng(0).choice(len(rows), 120, replace=False)
+    assert value(graph.indices) > 1.02 * value(random)
+
+
+@pytest.mark.parametrize("pick", [kernels.facility_location, kernels.k_center])
+def test_wishes_that_do_not_fit_are_refused(pick: Callable[..., kernels.Greedy]) -> None:
+    matrix = Matrix.from_array(np.eye(4))
+    for k, given_rows in ((5, None), (3, [0, 1]), (-1, None), (1.0, None), (True, None)):
+        with pytest.raises(UsageError):
+            pick(matrix, k, given=given_rows)
+    with pytest.raises(UsageError, match="row number 4 does not exist: there are 4 rows"):
+        pick(matrix, 1, given=[0, 4])
+    with pytest.raises(UsageError, match="row number -1 is negative"):
+        pick(matrix, 1, given=[-1])
+    with pytest.raises(UsageError, match="row 2: the row is given twice"):
+        pick(matrix, 1, given=np.array([2, 2]))
+
+
+def test_a_metric_that_makes_no_sense_is_refused() -> None:
+    data = np.eye(3)
+    with pytest.raises(UsageError, match="cosine or dot, not sqeuclidean"):
+        kernels.facility_location(Matrix.from_array(data, metric="sqeuclidean"), 1)
+    with pytest.raises(UsageError, match="cosine or sqeuclidean, not dot"):
+        kernels.k_center(Matrix.from_array(data, metric="dot"), 1)
+    with pytest.raises(UsageError, match="k_nn"):
+        kernels.facility_location(Matrix.from_array(data), 1, k_nn=0)
+    with pytest.raises(UsageError, match="start row has no meaning"):
+        kernels.k_center(Matrix.from_array(data), 1, start=0, given=[1])
+    with pytest.raises(UsageError, match="row number 3 does not exist"):
+        kernels.k_center(Matrix.from_array(data), 1, start=3)
+
+
+def test_progress_is_heard_in_the_calling_thread() -> None:
+    matrix = Matrix.from_array(np.random.default_rng(4).normal(size=(300, 8)))
+    heard: list[tuple[int, int, int]] = []
+
+    def hear(done: int, total: int) -> None:
+        heard.append((done, total, threading.get_ident()))
+
+    kernels.facility_location(matrix, 10, progress=hear)
+    assert heard[-1] == (310, 310, threading.get_ident())
+    heard.clear()
+    kernels.k_center(matrix, 10, progress=hear, threads=1)
+    assert heard[-1] == (10, 10, threading.get_ident())
+
+
+def test_other_threads_run_meanwhile() -> None:
+    """The GIL is free during a call: another thread counts on while this one waits for the kernel."""
+    matrix = Matrix.from_array(np.random.default_rng(5).normal(size=(3000, 64)))
+    started, finished = threading.Event(), threading.Event()
+    seen: list[int] = []
+
+    def count() -> None:
+        started.set()
+        while not finished.is_set():
+            seen.append(len(seen))
+
+    thread = threading.Thread(target=count)
+    thread.start()
+    started.wait()
+    before = len(seen)
+    kernels.facility_location(matrix, 300)
+    after = len(seen)
+    finished.set()
+    thread.join()
+    assert after > before + 100

@@ -1,0 +1,97 @@
+"""Strategies: the shares, the reasons, and what each rule promises."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from sage_select.errors import UsageError
+from sage_select.kernels import Matrix, keyed_hashes
+from sage_select.ops import Select
+from sage_select.strategies import Picks, Pool, pick
+from sage_select.strategies.cells import cells
+
+N = 200
+RNG = np.random.default_rng(3)
+CENTRES = RNG.normal(size=(8, 16))
+VECTORS = (CENTRES[np.arange(N) % 8] + 0.05 * RNG.normal(size=(N, 16))).astype(np.float32)
+DIFFICULTY = RNG.permutation(N).astype(np.float32)
+
+
+def pool(**changes: object) -> Pool:
+    settings = {
+        "n": N,
+        "seed": 0,
+        "hashes": lambda key: keyed_hashes(key, N),
+        "difficulty": DIFFICULTY,
+        "matrix": Matrix.from_array(VECTORS),
+    }
+    return Pool(**{**settings, **changes})  # type: ignore[arg-type]
+
+
+def picks(k: int, **settings: object) -> Picks:
+    return pick(pool(), Select.make(budget=k, **settings))
+
+
+@pytest.mark.parametrize(
+    ("k", "share", "by_score"),
+    [(10, 0.6, 6), (5, 0.5, 3), (1, 0.6, 1), (1, 0.4, 0), (7, 1.0, 7), (7, 0.0, 0), (15, 0.1, 2)],
+)
+def test_hybrid_shares_are_rounded_half_up(k: int, share: float, by_score: int) -> None:
+    chosen = picks(k, score_share=share)
+    assert dict(chosen.reasons).get("score", 0) == by_score
+    assert sum(count for _, count in chosen.reasons) == k
+    assert np.isnan(chosen.gains[:by_score]).all()
+    assert not np.isnan(chosen.gains[by_score:]).any()
+
+
+def test_hybrid_top_takes_the_hardest() -> None:
+    chosen = picks(10, score_mode="top")
+    assert set(chosen.indices[:6]) == set(np.argsort(-DIFFICULTY)[:6])
+
+
+def test_hybrid_stratified_takes_from_every_region_not_the_hardest() -> None:
+    chosen = picks(16, score_share=0.5)
+    assert len(set(chosen.indices[:8] % 8)) >= 6
+    assert set(chosen.indices[:8]) != set(np.argsort(-DIFFICULTY)[:8])
+
+
+def test_the_quantile_decides_between_easy_and_hard() -> None:
+    low, high = (DIFFICULTY[picks(20, score_quantile=q).indices[:12]].mean() for q in (0.0, 1.0))
+    assert low < high
+
+
+def test_the_diverse_part_knows_the_score_part() -> None:
+    chosen = picks(20)
+    assert len(set(chosen.indices.tolist())) == 20
+
+
+def test_diversity_covers_every_cluster_first() -> None:
+    for objective in ("facility", "kcenter"):
+        assert len(set(picks(8, strategy="diversity", objective=objective).indices % 8)) == 8
+
+
+def test_loss_topk_is_by_difficulty() -> None:
+    assert picks(4, strategy="loss_topk").indices.tolist() == np.argsort(-DIFFICULTY)[:4].tolist()
+
+
+def test_random_depends_on_the_seed_alone() -> None:
+    select = Select.make(strategy="random", budget=20)
+    first, again, other = (pick(pool(seed=seed), select).indices.tolist() for seed in (0, 0, 1))
+    assert first == again != other
+
+
+def test_cells_are_the_same_each_time_and_at_any_thread_count() -> None:
+    one, digest = cells(pool(threads=1), 8)
+    two, again = cells(pool(threads=2), 8)
+    assert digest == again
+    np.testing.assert_array_equal(one, two)
+    assert one.dtype == np.int32
+    assert 0 <= one.min() <= one.max() < 8
+
+
+def test_what_is_missing_is_said() -> None:
+    with pytest.raises(UsageError, match="needs scores"):
+        pick(pool(difficulty=None), Select.make(strategy="loss_topk"))
+    with pytest.raises(UsageError, match="needs embeddings"):
+        pick(pool(matrix=None), Select.make(strategy="diversity"))

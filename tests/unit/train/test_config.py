@@ -1,0 +1,83 @@
+"""Settings: every one is checked, and every fault says which one it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sage_select.errors import UsageError
+from sage_select.train import TrainConfig
+
+
+def test_defaults_are_those_of_the_origin() -> None:
+    config = TrainConfig(model="m")
+    assert (config.lora_r, config.lora_alpha, config.lora_target) == (64, 128, ("all-linear",))
+    assert config.gradient_checkpointing
+    assert config.output_dir == Path("~/.sage/agent_training")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("max_length", 1),
+        ("epochs", 0),
+        ("epochs", float("nan")),
+        ("max_steps", 0),
+        ("max_steps", 2.5),
+        ("learning_rate", 0),
+        ("learning_rate", float("inf")),
+        ("batch_size", -1),
+        ("gradient_accumulation", 0),
+        ("warmup", -0.1),
+        ("schedule", "cosin"),
+        ("weight_decay", -1),
+        ("max_grad_norm", -1),
+        ("lora_r", 0),
+        ("lora_alpha", 0),
+        ("lora_dropout", 1.0),
+        ("lora_target", ()),
+        ("precision", "fp8"),
+        ("seed", -1),
+        ("seed", 2**32),
+        ("save_steps", 0),
+        ("keep_checkpoints", 0),
+        ("logging_steps", 0),
+    ],
+)
+def test_a_value_out_of_range_is_refused_by_name(name: str, value: Any) -> None:
+    with pytest.raises(UsageError) as raised:
+        TrainConfig(**{"model": "m", name: value})
+    assert raised.value.got is not None
+    assert raised.value.got.startswith(f"{name}")
+
+
+def test_all_faults_are_named_at_once() -> None:
+    with pytest.raises(UsageError) as raised:
+        TrainConfig(model="m", lora_r=0, epochs=-1)
+    assert "lora_r" in str(raised.value)
+    assert "epochs" in str(raised.value)
+
+
+def test_an_unknown_setting_names_the_nearest() -> None:
+    with pytest.raises(UsageError, match="did you mean 'learning_rate'"):
+        TrainConfig(model="m", learning_rat=1.0)  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"load_in_4bit": True, "load_in_8bit": True}, "exclude each other"),
+        ({"resume": True, "force": True}, "choose one of the two"),
+        ({"lora_target": ("all-linear", "q_proj")}, "every linear layer"),
+        ({"warmup": 1.5}, "a whole number"),
+    ],
+)
+def test_contradictions_are_refused(settings: dict[str, Any], says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        TrainConfig(model="m", **settings)
+
+
+def test_a_path_is_a_model_too() -> None:
+    assert TrainConfig(model=Path("a/b")).model == "a/b"

@@ -1,0 +1,113 @@
+"""Tokenising: in order, nothing lost without being counted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from sage_select.errors import DataError
+from sage_select.train import TrainConfig
+from sage_select.train.data import TrainingRows, tokenise
+from sage_select.train.selection import load_selection
+
+pytestmark = pytest.mark.train
+
+Chats = Callable[..., pa.Table]
+
+
+def tokenised(table: pa.Table, model: Path, max_length: int | None = None, **settings: Any) -> TrainingRows:
+    from sage_select.train.base_model import open_renderer
+
+    config = TrainConfig(model=str(model), max_length=max_length, **settings)
+    return tokenise(load_selection(table, config), open_renderer(config))
+
+
+def test_rows_become_tokens_in_training_order(tiny_model: Path, chats: Chats) -> None:
+    rows = tokenised(chats(4, sage_position=[3, 1, 0, 2]), tiny_model)
+    assert rows.row_ids == ["row-2", "row-1", "row-3", "row-0"]
+    assert rows.table.column("place").to_pylist() == [0, 1, 2, 3]
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(tiny_model)
+    first = rows.table.slice(0, 1).to_pylist()[0]
+    text = tokenizer.decode(first["input_ids"])
+    question, answer = "<|im_start|>user\nfind city 2<|im_end|>\n", "weather weather weather 2<|im_end|>"
+    assert text == f"{question}<|im_start|>assistant\n{answer}\n"
+    learned = tokenizer.decode([label for label in first["labels"] if label != -100])
+    assert learned == answer
+
+
+def test_every_row_is_accounted_for(tiny_model: Path) -> None:
+    table = pa.table(
+        {
+            "prompt": ["hi", "book " * 200, "day", "x"],
+            "completion": ["sure", "done", None, "none " * 200],
+            "sage_row_id": ["short", "long-prompt", "no-answer", "long-answer"],
+        }
+    )
+    rows = tokenised(table, tiny_model, max_length=40)
+    summary = rows.summary
+    assert rows.row_ids == ["short", "long-prompt", "long-answer"]
+    assert (summary.rows_in, summary.rows_trained, summary.truncated_rows) == (4, 3, 2)
+    assert [(one.row, one.row_id) for one in summary.dropped] == [(2, "no-answer")]
+    lengths = [len(ids) for ids in rows.table.column("input_ids").to_pylist()]
+    assert summary.tokens == sum(lengths)
+    assert lengths[1:] == [40, 40]
+    learned = [sum(label != -100 for label in labels) for labels in rows.table.column("labels").to_pylist()]
+    assert summary.trained_tokens == sum(learned)
+    whole = tokenised(table, tiny_model, max_length=128).summary
+    assert summary.tokens + summary.tokens_cut == whole.tokens + whole.tokens_cut
+
+
+def test_nothing_to_train_is_refused_with_the_reason(tiny_model: Path) -> None:
+    table = pa.table({"prompt": ["a", "b"], "completion": pa.array([None, None], pa.string())})
+    with pytest.raises(DataError, match=r"no row has anything to train(.|\n)*row 0 \(id 0\): nothing to train"):
+        tokenised(table, tiny_model)
+
+
+def test_the_digest_sees_order_tokens_and_weights(tiny_model: Path, chats: Chats) -> None:
+    digests = {
+        tokenised(table, tiny_model, length).digest
+        for table, length in (
+            (chats(4), 60),
+            (chats(4, sage_position=[1, 0, 2, 3]), 60),
+            (chats(5), 60),
+            (chats(4), 12),
+            (chats(4, sage_weight=[1.0, 1.0, 1.0, 0.5]), 60),
+        )
+    }
+    assert len(digests) == 5
+    assert (
+        tokenised(chats(4), tiny_model, 60).digest == tokenised(chats(4, sage_weight=[1.0] * 4), tiny_model, 60).digest
+    )
+
+
+def test_the_order_digest_sees_ids(tiny_model: Path, chats: Chats) -> None:
+    table = chats(2)
+    renamed = table.set_column(1, "sage_row_id", pa.array(["x", "y"]))
+    assert tokenised(table, tiny_model).digest == tokenised(renamed, tiny_model).digest
+    assert tokenised(table, tiny_model).order_digest != tokenised(renamed, tiny_model).order_digest
+
+
+def test_progress_ends_at_the_total(tiny_model: Path, chats: Chats) -> None:
+    from sage_select.train.base_model import open_renderer
+
+    config = TrainConfig(model=str(tiny_model))
+    calls: list[tuple[int, int]] = []
+    tokenise(
+        load_selection(chats(70), config),
+        open_renderer(config),
+        progress=lambda done, total: calls.append((done, total)),
+    )
+    assert calls == [(64, 70), (70, 70)]
+
+
+def test_rows_longer_than_the_context_are_not_promised(tiny_model: Path, chats: Chats) -> None:
+    from sage_select.errors import UsageError
+
+    with pytest.raises(UsageError, match="at most 128 tokens"):
+        tokenised(chats(1), tiny_model, max_length=129)

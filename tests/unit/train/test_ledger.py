@@ -1,0 +1,57 @@
+"""The record of consumed rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sage_select.errors import DataError
+from sage_select.train.ledger import Ledger, Step, read_steps
+
+IDS = ["a", "b", "ü\n"]
+
+
+def fill(path: Path, steps: int) -> None:
+    ledger = Ledger(path, IDS, after=0)
+    for step in range(steps):
+        ledger.add([0, 1], [1.0, 2.0], [3, 4])
+        ledger.add([2], [0.5], [1])
+        assert ledger.end_step().step == step + 1
+    ledger.close()
+
+
+def test_a_step_holds_its_rows_in_order(tmp_path: Path) -> None:
+    fill(tmp_path / "l", 2)
+    step = Step(1, ["a", "b", "ü\n"], [1.0, 2.0, 0.5], [3, 4, 1])
+    assert list(read_steps(tmp_path / "l")) == [step, Step(2, step.rows, step.losses, step.tokens)]
+
+
+def test_resuming_cuts_off_what_came_after_the_checkpoint(tmp_path: Path) -> None:
+    path = tmp_path / "l"
+    fill(path, 5)
+    before = path.read_text().splitlines()
+    with path.open("a") as file:
+        file.write('{"step": 6, "rows": ["a"')
+    ledger = Ledger(path, IDS, after=3)
+    ledger.add([1], [1.0], [1])
+    ledger.end_step()
+    ledger.close()
+    steps = list(read_steps(path))
+    assert [step.step for step in steps] == [1, 2, 3, 4]
+    assert steps[3].rows == ["b"]
+    assert path.read_text().splitlines()[:3] == before[:3]
+
+
+def test_a_ledger_that_is_too_short_is_refused(tmp_path: Path) -> None:
+    fill(tmp_path / "l", 2)
+    with pytest.raises(DataError, match="does not reach the checkpoint"):
+        Ledger(tmp_path / "l", IDS, after=3)
+
+
+def test_a_damaged_ledger_is_refused_with_its_line(tmp_path: Path) -> None:
+    fill(tmp_path / "l", 1)
+    with (tmp_path / "l").open("a") as file:
+        file.write("{}\n")
+    with pytest.raises(DataError, match="line 2"):
+        list(read_steps(tmp_path / "l"))

@@ -1,0 +1,145 @@
+"""A run that was stopped goes on as if it had not been: same rows, same bits."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from sage_select.errors import OutputError
+from sage_select.train import TrainConfig, TrainResult, train
+
+pytestmark = pytest.mark.train
+
+Chats = Callable[..., pa.Table]
+
+#: 7 rows in steps of 4: two steps a pass, six in all; dropout is on, so the random state matters.
+SETTINGS: dict[str, Any] = {
+    "batch_size": 2,
+    "gradient_accumulation": 2,
+    "epochs": 3,
+    "lora_r": 4,
+    "lora_dropout": 0.1,
+    "learning_rate": 1e-2,
+    "gradient_checkpointing": False,
+    "save_steps": 2,
+    "keep_checkpoints": 9,
+}
+
+
+class Runner:
+    def __init__(self, model: Path, folder: Path, rows: pa.Table) -> None:
+        self.model, self.folder, self.rows = model, folder, rows
+        self.notices: list[str] = []
+
+    def __call__(self, name: str = "run", *, stop_after: int | None = None, **settings: Any) -> TrainResult:
+        def stages(label: str) -> Any:
+            return Interrupting(stop_after if label == "training" else None)
+
+        config = TrainConfig(**{**SETTINGS, "model": str(self.model), "output_dir": self.folder / name, **settings})
+        return train(self.rows, config, stages=stages, notice=self.notices.append)
+
+    def steps(self, name: str = "run") -> list[Any]:
+        return [json.loads(line) for line in (self.folder / name / "logs" / "consumed.jsonl").read_text().splitlines()]
+
+
+class Interrupting:
+    """A progress display whose user presses Ctrl-C at a step."""
+
+    def __init__(self, at: int | None) -> None:
+        self.at = at
+
+    def __enter__(self) -> Callable[[int, int], None]:
+        return self.step
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def step(self, done: int, total: int) -> None:
+        if done == self.at:
+            signal.raise_signal(signal.SIGINT)
+
+
+@pytest.fixture
+def run(tiny_model: Path, tmp_path: Path, chats: Chats) -> Runner:
+    return Runner(tiny_model, tmp_path, chats(7))
+
+
+@pytest.mark.parametrize("at", [1, 2, 3, 5])
+def test_ctrl_c_keeps_a_checkpoint_from_which_the_run_ends_the_same(run: Runner, at: int) -> None:
+    whole = run("whole")
+    with pytest.raises(KeyboardInterrupt):
+        run(stop_after=at)
+    assert (run.folder / "run" / "checkpoints" / f"checkpoint-{at}" / "sage.json").exists()
+    assert not (run.folder / "run" / "lora_weights").exists()
+    assert any("--resume" in text for text in run.notices)
+    with pytest.raises(OutputError, match=r"not finished(.|\n)*--resume"):
+        run()
+    resumed = run(resume=True)
+    assert resumed.resumed_from == at
+    assert resumed.adapter_digest == whole.adapter_digest
+    assert run.steps() == run.steps("whole")
+    assert (resumed.loss_first, resumed.loss_last) == (whole.loss_first, whole.loss_last)
+
+
+def test_a_torn_newest_checkpoint_falls_back_to_the_one_before(run: Runner) -> None:
+    whole = run("whole")
+    with pytest.raises(KeyboardInterrupt):
+        run(stop_after=5)
+    newest = run.folder / "run" / "checkpoints" / "checkpoint-5"
+    (newest / "optimizer.pt").write_bytes((newest / "optimizer.pt").read_bytes()[:100])
+    resumed = run(resume=True)
+    assert resumed.resumed_from == 4
+    assert any("checkpoint 5 is not complete" in text for text in resumed.notices)
+    assert resumed.adapter_digest == whole.adapter_digest
+    assert run.steps() == run.steps("whole")
+
+
+def test_without_a_whole_checkpoint_the_run_starts_over_and_says_so(run: Runner) -> None:
+    whole = run("whole")
+    with pytest.raises(KeyboardInterrupt):
+        run(stop_after=1)
+    (run.folder / "run" / "checkpoints" / "checkpoint-1" / "sage.json").unlink()
+    resumed = run(resume=True)
+    assert resumed.resumed_from == 0
+    assert any("starts from its first step" in text for text in resumed.notices)
+    assert resumed.adapter_digest == whole.adapter_digest
+
+
+def test_a_run_cut_off_after_its_last_step_is_only_finished(run: Runner) -> None:
+    whole = run("whole")
+    shutil.copytree(run.folder / "whole", run.folder / "run")
+    shutil.rmtree(run.folder / "run" / "lora_weights")
+    record = run.folder / "run" / "run.json"
+    record.write_text(json.dumps({**json.loads(record.read_text()), "finished": False}))
+    resumed = run(resume=True)
+    assert resumed.resumed_from == resumed.steps == 6
+    assert resumed.adapter_digest == whole.adapter_digest
+    assert run.steps() == run.steps("whole")
+
+
+def test_other_settings_or_rows_cannot_resume(run: Runner, chats: Chats) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        run(stop_after=3)
+    with pytest.raises(OutputError, match=r"learning_rate: 0.01 before, 0.02 now"):
+        run(resume=True, learning_rate=2e-2)
+    run.rows = chats(7, sage_position=[1, 0, 2, 3, 4, 5, 6])
+    with pytest.raises(OutputError, match="rows and their order"):
+        run(resume=True)
+
+
+def test_a_checkpoint_of_another_run_is_refused(run: Runner) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        run(stop_after=3)
+    with pytest.raises(KeyboardInterrupt):
+        run("other", stop_after=4, seed=5)
+    stranger = "checkpoint-4"
+    shutil.copytree(run.folder / "other" / "checkpoints" / stranger, run.folder / "run" / "checkpoints" / stranger)
+    with pytest.raises(OutputError, match="newest checkpoint is of another run"):
+        run(resume=True)

@@ -1,0 +1,152 @@
+"""The output folder: whose it is, and that nothing foreign is ever deleted."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from sage_select.errors import OutputError, ResourceError
+from sage_select.train.result import TrainResult
+from sage_select.train.run_folder import RunFolder
+
+IDENTITY = {"epochs": 3.0, "model": "abc"}
+
+
+def result(folder: RunFolder) -> TrainResult:
+    return TrainResult(
+        output_dir=folder.path,
+        cached=False,
+        resumed_from=0,
+        steps=3,
+        loss_first=2.0,
+        loss_last=1.0,
+        rows={"rows_in": 4},
+        precision="fp32",
+        device="cpu",
+        fingerprint="f",
+        adapter_digest="d",
+        notices=("a notice",),
+    )
+
+
+def test_a_run_is_found_again_unfinished_and_finished(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "deep" / "run")
+    with folder.locked():
+        assert folder.found() is None
+        folder.start(IDENTITY)
+        found = folder.found()
+        assert found is not None
+        assert found.identity == IDENTITY
+        assert found.result is None
+        folder.finish(IDENTITY, result(folder))
+        found = folder.found()
+    assert found is not None
+    assert found.result == result(folder)
+
+
+def test_the_result_follows_a_moved_folder(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "a")
+    with folder.locked():
+        folder.start(IDENTITY)
+        folder.finish(IDENTITY, result(folder))
+    (tmp_path / "a").rename(tmp_path / "b")
+    found = RunFolder(tmp_path / "b").found()
+    assert found is not None
+    assert found.result is not None
+    assert found.result.lora_weights == tmp_path / "b" / "lora_weights"
+
+
+def test_one_writer_at_a_time(tmp_path: Path) -> None:
+    with (
+        RunFolder(tmp_path).locked(),
+        pytest.raises(OutputError, match="another sage-train"),
+        RunFolder(tmp_path).locked(),
+    ):
+        pass
+    with RunFolder(tmp_path).locked():
+        pass
+
+
+@pytest.mark.parametrize("name", ["logs", "lora_weights", "checkpoints"])
+def test_a_folder_of_something_else_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "precious").write_text("x")
+    with pytest.raises(OutputError, match=r"not a run of sage-train"):
+        RunFolder(tmp_path).found()
+    assert (tmp_path / name / "precious").exists()
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"finished": true}', '{"finished": true, "result": 3}'])
+def test_a_damaged_record_is_not_taken_for_a_run(tmp_path: Path, content: str) -> None:
+    (tmp_path / "run.json").write_text(content)
+    with pytest.raises(OutputError, match=r"not a run of sage-train"):
+        RunFolder(tmp_path).found()
+
+
+def test_files_beside_ours_are_let_be(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    folder = RunFolder(tmp_path)
+    with folder.locked():
+        assert folder.found() is None
+        folder.start(IDENTITY)
+        folder.clear()
+        assert folder.found() is None
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".sage-train.lock", "notes.txt"]
+
+
+def test_a_difference_is_named(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    with folder.locked():
+        folder.start(IDENTITY)
+        found = folder.found()
+        assert found is not None
+        folder.refuse_unless_same(found, IDENTITY)
+        with pytest.raises(OutputError, match=r"epochs: 3.0 before, 1.0 now"):
+            folder.refuse_unless_same(found, {**IDENTITY, "epochs": 1.0})
+
+
+def fill_the_disk(folder: RunFolder) -> None:
+    with folder.new_lora_weights() as temporary:
+        (temporary / "adapter_config.json").write_text("2")
+        raise OSError("disk")
+
+
+def test_weights_appear_whole_or_not_at_all(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    with folder.locked():
+        with folder.new_lora_weights() as temporary:
+            (temporary / "adapter_config.json").write_text("1")
+            (temporary / "adapter_model.safetensors").write_text("1")
+        before = folder.adapter_digest()
+        assert before is not None
+        with pytest.raises(OSError, match="disk"):
+            fill_the_disk(folder)
+        assert folder.adapter_digest() == before
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_without_permission_is_a_resource_error(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(ResourceError, match="cannot be written"), RunFolder(tmp_path / "run").locked():
+        pass
+
+
+def test_a_file_in_the_way_is_a_resource_error(tmp_path: Path) -> None:
+    (tmp_path / "run").write_text("x")
+    with pytest.raises(ResourceError, match="cannot be written"), RunFolder(tmp_path / "run").locked():
+        pass
+
+
+def test_the_record_is_readable_json(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    with folder.locked():
+        folder.start(IDENTITY)
+        folder.finish(IDENTITY, result(folder))
+    content = json.loads((tmp_path / "run.json").read_text())
+    assert content["format_version"] == 1
+    assert content["finished"] is True
+    assert content["result"]["loss_last"] == 1.0

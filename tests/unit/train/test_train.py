@@ -1,0 +1,250 @@
+"""Whole runs on a tiny model: order, counts, repetition, and what happens to a folder that is taken."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from sage_select.errors import DataError, OutputError, UsageError
+from sage_select.train import TrainConfig, TrainResult, train
+from sage_select.train.quiet import quiet_libraries
+
+pytestmark = pytest.mark.train
+
+Chats = Callable[..., pa.Table]
+
+SMALL: dict[str, Any] = {
+    "batch_size": 2,
+    "gradient_accumulation": 2,
+    "epochs": 2,
+    "lora_r": 4,
+    "lora_alpha": 8,
+    "lora_dropout": 0.0,
+    "learning_rate": 1e-2,
+    "gradient_checkpointing": False,
+    "save_steps": 2,
+    "logging_steps": 1,
+}
+
+
+@pytest.fixture
+def run(tiny_model: Path, tmp_path: Path) -> Callable[..., TrainResult]:
+    def go(rows: Any, name: str = "run", **settings: Any) -> TrainResult:
+        return train(
+            rows, TrainConfig(**{**SMALL, "model": str(tiny_model), "output_dir": tmp_path / name, **settings})
+        )
+
+    return go
+
+
+def consumed(result: TrainResult) -> list[list[str]]:
+    lines = (result.output_dir / "logs" / "consumed.jsonl").read_text().splitlines()
+    return [json.loads(line)["rows"] for line in lines]
+
+
+def weights(result: TrainResult) -> dict[str, Any]:
+    from safetensors.torch import load_file
+
+    return dict(load_file(result.lora_weights / "adapter_model.safetensors"))
+
+
+def test_rows_are_consumed_in_the_planned_order_in_every_pass(run: Callable[..., TrainResult], chats: Chats) -> None:
+    positions = [7, 3, 9, 1, 0, 8, 2, 6, 5, 4, 10]
+    result = run(chats(11, sage_position=positions))
+    order = [f"row-{positions.index(place)}" for place in range(11)]
+    one_pass = [order[0:4], order[4:8], order[8:11]]
+    assert consumed(result) == one_pass * 2
+    assert result.steps == 6
+
+
+def test_a_run_leaves_everything_in_its_folder(run: Callable[..., TrainResult], chats: Chats, tiny_model: Path) -> None:
+    from peft import PeftModel
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    result = run(chats(8))
+    with quiet_libraries():
+        base = AutoModelForCausalLM.from_pretrained(tiny_model)
+        adapter = PeftModel.from_pretrained(base, result.lora_weights).peft_config["default"]
+    assert (adapter.r, adapter.lora_alpha) == (4, 8)
+    layers = {"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"}
+    assert {name.split(".")[-1] for name in adapter.target_modules} == layers
+    assert AutoTokenizer.from_pretrained(result.lora_weights).chat_template is not None
+    changed = [name for name, value in weights(result).items() if "lora_B" in name and value.abs().sum() > 0]
+    assert len(changed) == 2 * 7
+    logged = EventAccumulator(str(result.output_dir / "logs")).Reload().Scalars("train/loss")
+    assert [point.step for point in logged] == [1, 2, 3, 4]
+    assert result.loss_last < result.loss_first
+    assert [path.name for path in sorted((result.output_dir / "checkpoints").iterdir())] == [
+        "checkpoint-2",
+        "checkpoint-4",
+    ]
+    assert dict(result.rows) == {
+        "rows_in": 8,
+        "rows_trained": 8,
+        "dropped": [],
+        "truncated_rows": 0,
+        "tokens_cut": 0,
+        "tokens": result.rows["tokens"],
+        "trained_tokens": result.rows["trained_tokens"],
+    }
+
+
+def test_a_checkpoint_is_written_at_the_last_step(run: Callable[..., TrainResult], chats: Chats) -> None:
+    result = run(chats(8), max_steps=3, save_steps=100)
+    assert [path.name for path in (result.output_dir / "checkpoints").iterdir()] == ["checkpoint-3"]
+
+
+def test_the_same_run_gives_the_same_bytes(run: Callable[..., TrainResult], chats: Chats) -> None:
+    rows = chats(8)
+    one, two, other = run(rows, "one"), run(rows, "two"), run(rows, "other", seed=1)
+    for name in ("adapter_model.safetensors", "adapter_config.json", "tokenizer.json"):
+        assert (one.lora_weights / name).read_bytes() == (two.lora_weights / name).read_bytes()
+    assert one.adapter_digest == two.adapter_digest != other.adapter_digest
+    assert one.fingerprint == two.fingerprint != other.fingerprint
+
+
+def test_a_finished_run_is_not_repeated(run: Callable[..., TrainResult], chats: Chats) -> None:
+    first = run(chats(8))
+    before = {path: path.stat().st_mtime_ns for path in first.output_dir.rglob("*") if path.is_file()}
+    again = run(chats(8), save_steps=3)
+    assert again == dataclasses.replace(first, cached=True)
+    assert before == {path: path.stat().st_mtime_ns for path in first.output_dir.rglob("*") if path.is_file()}
+    assert run(chats(8), resume=True).cached
+
+
+def test_another_run_in_the_folder_is_refused_and_replaced_only_by_force(
+    run: Callable[..., TrainResult], chats: Chats
+) -> None:
+    first = run(chats(8))
+    digest = first.adapter_digest
+    with pytest.raises(OutputError, match=r"lora_r: 4 before, 2 now") as raised:
+        run(chats(8), lora_r=2)
+    for way in ("--force", "--output-dir"):
+        assert way in str(raised.value)
+    with pytest.raises(OutputError, match="rows and their order"):
+        run(chats(8, sage_position=[1, 0, 2, 3, 4, 5, 6, 7]))
+    assert run(chats(8)).adapter_digest == digest
+    replaced = run(chats(8), lora_r=2, force=True)
+    assert not replaced.cached
+    assert weights(replaced)["base_model.model.model.layers.0.mlp.up_proj.lora_A.weight"].shape == (2, 32)
+
+
+def test_a_damaged_adapter_is_not_taken_for_a_finished_run(run: Callable[..., TrainResult], chats: Chats) -> None:
+    first = run(chats(8))
+    content = (first.lora_weights / "adapter_model.safetensors").read_bytes()
+    (first.lora_weights / "adapter_model.safetensors").write_bytes(content[:-1])
+    with pytest.raises(OutputError, match="not finished"):
+        run(chats(8))
+    mended = run(chats(8), resume=True)
+    assert (mended.lora_weights / "adapter_model.safetensors").read_bytes() == content
+    assert mended.resumed_from == mended.steps == 4
+
+
+def test_resuming_nothing_is_a_usage_error(run: Callable[..., TrainResult], chats: Chats) -> None:
+    with pytest.raises(UsageError, match="no run to resume"):
+        run(chats(8), resume=True)
+
+
+def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_good_checkpoint(
+    run: Callable[..., TrainResult], chats: Chats, tmp_path: Path
+) -> None:
+    with pytest.raises(DataError, match=r"diverged(.|\n)*lower --learning-rate"):
+        run(chats(8), learning_rate=1e30, max_grad_norm=0, epochs=4, save_steps=1, schedule="constant")
+    from safetensors.torch import load_file
+
+    checkpoints = list((tmp_path / "run" / "checkpoints").iterdir())
+    for checkpoint in checkpoints:
+        kept = load_file(checkpoint / "adapter_model.safetensors")
+        assert all(bool(value.isfinite().all()) for value in kept.values())
+    assert not (tmp_path / "run" / "lora_weights").exists()
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["finished"] is False
+
+
+def test_an_unknown_target_names_those_there_are(run: Callable[..., TrainResult], chats: Chats) -> None:
+    with pytest.raises(UsageError, match=r"q_prj(.|\n)*did you mean 'q_proj'"):
+        run(chats(8), lora_target=("q_prj",))
+
+
+def test_only_the_named_layers_get_an_adapter(run: Callable[..., TrainResult], chats: Chats) -> None:
+    names = weights(run(chats(4), lora_target=("q_proj", "v_proj"), max_steps=1))
+    assert {name.split(".")[-3] for name in names} == {"q_proj", "v_proj"}
+
+
+def logged_losses(result: TrainResult) -> list[float]:
+    state = result.output_dir / "checkpoints" / f"checkpoint-{result.steps}" / "trainer_state.json"
+    return [entry["loss"] for entry in json.loads(state.read_text())["log_history"] if "loss" in entry]
+
+
+@pytest.mark.parametrize("given", [[1.0, 1.0, 1.0, 1.0, 1.0], [0.0, 2.0, 0.5, 1.0, 0.0]])
+def test_the_loss_of_a_step_is_the_weighted_sum_over_its_trained_tokens(
+    run: Callable[..., TrainResult], chats: Chats, given: list[float]
+) -> None:
+    result = run(chats(5, sage_weight=given), epochs=1)
+    lines = (result.output_dir / "logs" / "consumed.jsonl").read_text().splitlines()
+    expected = []
+    for step in map(json.loads, lines):
+        weight = [given[int(row.removeprefix("row-"))] for row in step["rows"]]
+        total = sum(w * loss * n for w, loss, n in zip(weight, step["losses"], step["tokens"], strict=True))
+        expected.append(total / sum(step["tokens"]))
+    assert logged_losses(result) == pytest.approx(expected, rel=1e-5)
+
+
+def test_rows_of_weight_zero_teach_nothing(run: Callable[..., TrainResult], chats: Chats) -> None:
+    settings = {"max_steps": 1, "warmup": 0}
+    silent = weights(run(chats(2, sage_weight=[0.0, 0.0]), "silent", **settings))
+    heard = weights(run(chats(2, sage_weight=[0.0, 1.0]), "heard", **settings))
+    assert not any(value.any() for name, value in silent.items() if "lora_B" in name)
+    assert all(value.any() for name, value in heard.items() if "lora_B" in name)
+
+
+def test_weights_of_one_are_the_library_s_own_loss(
+    run: Callable[..., TrainResult], chats: Chats, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+    from trl import SFTTrainer
+
+    from sage_select.train.trainer import OrderedTrainer
+
+    ours = run(chats(6), "ours")
+    compute = OrderedTrainer.compute_loss
+
+    def theirs(
+        self: Any,
+        model: Any,
+        inputs: dict[str, torch.Tensor],
+        return_outputs: bool = False,
+        num_items_in_batch: Any = None,
+    ) -> torch.Tensor:
+        # Ours first, for the ledger; it draws no random number, for dropout is off.
+        compute(self, model, dict(inputs), num_items_in_batch=num_items_in_batch)
+        plain = {name: value for name, value in inputs.items() if name not in ("place", "weight")}
+        loss: torch.Tensor = SFTTrainer.compute_loss(self, model, plain, num_items_in_batch=num_items_in_batch)
+        return loss
+
+    monkeypatch.setattr(OrderedTrainer, "compute_loss", theirs)
+    other = run(chats(6), "theirs")
+    assert ours.adapter_digest == other.adapter_digest
+
+
+def test_rows_without_an_answer_are_counted_and_skipped(run: Callable[..., TrainResult]) -> None:
+    table = pa.table(
+        {"prompt": ["a", "b", "c"], "completion": ["x", None, "z"], "sage_row_id": ["first", "second", "third"]}
+    )
+    result = run(table, max_steps=1)
+    assert consumed(result) == [["first", "third"]]
+    assert result.rows["dropped"] == [{"row": 1, "row_id": "second", "reason": "nothing to train"}]
+
+
+def test_a_selection_object_is_trained_in_its_order(run: Callable[..., TrainResult], chats: Chats) -> None:
+    class Selection:
+        def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+            return chats(3).take([2, 0, 1]).__arrow_c_stream__(requested_schema)
+
+    assert consumed(run(Selection(), max_steps=1)) == [["row-2", "row-0", "row-1"]]
