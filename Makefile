@@ -53,7 +53,7 @@ demo: setup  ## run the main job on the built-in data and model, offline: select
 
 test: setup  ## run the Rust and the Python tests, the examples of the docs included
 	@echo "Running the Rust tests"
-	@cargo test --workspace --locked --quiet
+	@cargo test --package sage-select-core --locked --quiet
 	@echo "Running the Python tests"
 	@$(BIN)/python -m pytest -q
 

@@ -11,6 +11,23 @@ from typing import Protocol, TypeAlias, final
 import numpy as np
 from numpy.typing import NDArray
 
+__all__ = [
+    "KernelError",
+    "Matrix",
+    "assign_cells",
+    "bottom_k",
+    "facility_location",
+    "hash_rows",
+    "hashes_of_ids",
+    "hashes_of_rows",
+    "hashing_encoder",
+    "instruction_set",
+    "k_center",
+    "lexical_difficulty",
+    "stratified",
+    "top_k",
+]
+
 class _Array(Protocol):
     def __arrow_c_array__(self, requested_schema: object | None = None) -> tuple[object, object]: ...
 

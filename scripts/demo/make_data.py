@@ -26,9 +26,7 @@ def main() -> None:
     chosen.output_dir.mkdir(parents=True, exist_ok=True)
     write_jsonl_gz(chosen.output_dir / "train.jsonl.gz", data.train)
     write_jsonl_gz(chosen.output_dir / "heldout.jsonl.gz", data.heldout)
-    write_json(
-        chosen.output_dir / "flaws.json", {"mislabelled": data.mislabelled, "duplicates": data.duplicates}
-    )
+    write_json(chosen.output_dir / "flaws.json", {"mislabelled": data.mislabelled, "duplicates": data.duplicates})
     print(
         f"{len(data.train)} rows ({len(data.duplicates)} repeated, {len(data.mislabelled)} mislabelled) "
         f"and {len(data.heldout)} held-out rows in {chosen.output_dir}"

@@ -95,7 +95,7 @@ def entries(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
 
 
-@pytest.mark.parametrize("name", ["out.arrow", "out.parquet", "out"])
+@pytest.mark.parametrize("name", ["out.arrow", "out"])
 def test_a_killed_replacement_leaves_the_old_or_the_new(name: str, tmp_path: Path) -> None:
     found = []
     for number, folder in enumerate(killed_writers(tmp_path, name, "replace")):

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from sage_select import demo
 from sage_select.cli import train
 from sage_select.cli.console import Console, Progress
 
@@ -153,6 +154,7 @@ def test_the_tuned_model_is_measured_beside_its_base(
         (("--selection", "S", "--model", "."), 2, "holds no"),
         (("--selection", "S", "--model", "M", "--eval-data", "absent.jsonl"), 2, "no such held-out rows"),
         (("--selection", "S", "--model", "M", "--eval-result", "r.json"), 2, "--eval-data"),
+        (("--selection", "S", "--model", "M", "--eval-data", "torn.jsonl"), 3, "line 2"),
         (("--selection", "S", "--model", "M", "--eval-data", "S", "--eval-result", "no/r.json"), 2, "does not exist"),
         (("--selection", "S", "--model", "M", "--chat-template", "absent.jinja"), 2, "absent.jinja"),
         (("--selection", "torn.jsonl", "--model", "M"), 3, "line 2"),
@@ -177,7 +179,7 @@ def test_what_is_wrong_is_said_with_the_right_code(
     assert done.code == code, done.err
     assert says in done.err
     assert "Traceback" not in done.err
-    assert not list(tmp_path.glob("home/.sage/agent_training/lora_weights"))
+    assert not (tmp_path / "home" / ".sage" / "agent_training" / "checkpoints").exists()
 
 
 def test_fp16_without_a_gpu_is_refused(sage_train: SageTrain, stories: Path, shared_model: Path) -> None:
@@ -248,6 +250,32 @@ def test_a_signal_leaves_a_checkpoint_and_its_exit_code(
     resumed = sage_train(*arguments, "--resume", "--json")
     assert resumed.code == 0, resumed.err
     assert resumed.json["resumed_from"] == 2
+
+
+def test_a_selection_of_the_demo_data_needs_no_model(
+    build: Callable[..., object], sage_train: SageTrain, tmp_path: Path
+) -> None:
+    build()
+    done = sage_train("--max-steps", 3, "--gradient-accumulation", 1, "--output-dir", "run", "--json")
+    assert done.code == 0, done.err
+    assert "built-in demo model" in done.err
+    assert "built-in held-out rows" in done.err
+    identity = json.loads((tmp_path / "run" / "run.json").read_text())["identity"]
+    assert identity["max_steps"] == 3  # what is given wins over the demo's settings
+    assert identity["learning_rate"] == demo.TRAINING["learning_rate"]
+    assert done.json["rows"]["rows_in"] == done.json["rows"]["rows_trained"] == 90
+    assert done.json["rows"]["truncated_rows"] == 0
+    measured = done.json["evaluation"]
+    assert measured["rows"] == measured["rows_with_answer"] == 240
+    assert measured["loss_tuned"] != measured["loss_base"]
+
+
+def test_held_out_rows_can_be_left_out(build: Callable[..., object], sage_train: SageTrain) -> None:
+    build()
+    done = sage_train("--max-steps", 1, "--eval-data", "none", "--output-dir", "run", "--json")
+    assert done.code == 0, done.err
+    assert done.json["evaluation"] is None
+    assert "held-out" not in done.err
 
 
 def test_help_and_version_are_light() -> None:

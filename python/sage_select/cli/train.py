@@ -15,6 +15,7 @@ from sage_select.errors import UsageError
 
 if TYPE_CHECKING:
     from sage_select.train import TrainConfig, TrainResult
+    from sage_select.train.selection import OrderedRows
 
 __all__ = ["app", "main"]
 
@@ -217,9 +218,11 @@ def _run(
 ) -> None:
     from sage_select import demo
     from sage_select.io import read_manifest
+    from sage_select.io.commit import recover
     from sage_select.train import TrainConfig, train
     from sage_select.train.hardware import require_training_packages
 
+    recover(selection)
     if not selection.exists():
         raise UsageError(
             "there is no such selection",
@@ -239,8 +242,8 @@ def _run(
         config = TrainConfig(**{**demo.TRAINING, **options, "model": demo.model_path()})
     else:
         config = TrainConfig(**options, model=model)
-    held_out = _held_out(console, is_demo, eval_data, eval_result)
     require_training_packages()
+    held_out = _held_out(console, config, is_demo, eval_data, eval_result)
     result = train(selection, config, stages=console.progress, notice=console.notice)
     comparison = None
     if held_out is not None:
@@ -256,9 +259,12 @@ def _run(
     console.result({**result.as_dict(), "evaluation": comparison})
 
 
-def _held_out(console: Console, is_demo: bool, eval_data: str | None, eval_result: Path | None) -> Path | None:
-    """Return the held-out rows to measure on; faults are found before hours of training."""
+def _held_out(
+    console: Console, config: TrainConfig, is_demo: bool, eval_data: str | None, eval_result: Path | None
+) -> OrderedRows | None:
+    """Return the held-out rows to measure on; their faults are found before hours of training, not after."""
     from sage_select import demo
+    from sage_select.train.selection import load_selection
 
     rows = None if eval_data in (None, "none") else Path(str(eval_data))
     if eval_data is None and is_demo:
@@ -271,10 +277,10 @@ def _held_out(console: Console, is_demo: bool, eval_data: str | None, eval_resul
             raise UsageError("--eval-result needs held-out rows", hint="name them with --eval-data")
         if not eval_result.absolute().parent.is_dir():
             raise UsageError("the folder of --eval-result does not exist", where=str(eval_result))
-    return rows
+    return None if rows is None else load_selection(rows, config)
 
 
-def _compare(console: Console, config: TrainConfig, result: TrainResult, held_out: Path) -> dict[str, Any]:
+def _compare(console: Console, config: TrainConfig, result: TrainResult, held_out: OrderedRows) -> dict[str, Any]:
     from sage_select.evaluate import compare, evaluate_tuned
 
     base, tuned = evaluate_tuned(config.model, result.lora_weights, held_out, config=config, stages=console.progress)

@@ -87,8 +87,15 @@ def _answers(
     questions = held_out.questions
     stops = _stop_tokens(model, tokenizer, held_out)
     pad = next((token for token in (tokenizer.pad_token_id, *stops) if token is not None), 0)
+    # What is left out here would be taken from the model's own settings.
     settings = GenerationConfig(
-        do_sample=False, max_new_tokens=held_out.max_new_tokens, eos_token_id=stops or None, pad_token_id=pad
+        do_sample=False,
+        num_beams=1,
+        repetition_penalty=1.0,
+        no_repeat_ngram_size=0,
+        max_new_tokens=held_out.max_new_tokens,
+        eos_token_id=stops or None,
+        pad_token_id=pad,
     )
     texts = [""] * len(questions)
     done = 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 __all__ = ["Evaluation", "Prediction"]
 
@@ -96,17 +95,3 @@ class Evaluation:
     def parse_failures(self) -> int:
         """Number of generated turns with something that looked like a call and could not be read."""
         return sum(prediction.failures > 0 for prediction in self.predictions)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the figures as plain values for JSON."""
-        return {
-            "rows": self.rows,
-            "tokens": self.tokens,
-            "loss": self.loss,
-            "rows_with_answer": self.rows_with_answer,
-            "accuracy": self.accuracy,
-            "parse_failures": self.parse_failures,
-            "truncated_rows": self.truncated_rows,
-            "tokens_cut": self.tokens_cut,
-            "dropped": list(self.dropped),
-        }

@@ -40,7 +40,7 @@ def evaluate(
     adapter
         Folder of a LoRA adapter trained on it, or None for the model alone.
     rows
-        Path or Arrow stream of held-out rows, in any shape that can be trained on.
+        Held-out rows in any shape that can be trained on: a path, rows in memory, or rows already loaded.
     config
         How rows are read and cut and how the model is held (`max_length`, `chat_template`, `precision`,
         `load_in_4bit`, ...); other settings have no effect. None: the defaults.
@@ -109,9 +109,10 @@ class _Session:
             from sage_select.train.adapter import load_adapter
             from sage_select.train.base_model import load_base_model, open_renderer
             from sage_select.train.hardware import precision_here
-            from sage_select.train.selection import load_selection
+            from sage_select.train.selection import OrderedRows, load_selection
 
-            ordered = load_selection(self._rows, self._config)
+            rows = self._rows
+            ordered = rows if isinstance(rows, OrderedRows) else load_selection(rows, self._config)
             renderer = open_renderer(self._config)
             with self._stages("tokenising held-out rows") as progress:
                 held_out = prepare(ordered, renderer, progress=progress)

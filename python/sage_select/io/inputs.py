@@ -41,13 +41,13 @@ def open_inputs(source: str | Path) -> Iterator[list[Input]]:
     ResourceError
         Where it may not be read, or a package for its URL is missing.
     """
-    if isinstance(source, str) and is_url(source):
-        with fetch(source) as fetched:
-            yield [Input(path, name) for path, name in fetched]
-        return
     text = str(source)
     if not text or "\0" in text:
         raise UsageError("the name of the input is empty or holds a zero byte")
+    if is_url(text) and not os.path.lexists(text):
+        with fetch(text) as fetched:
+            yield [Input(path, name) for path, name in fetched]
+        return
     path = Path(text).expanduser()
     complete(path)
     if glob.has_magic(text) and not os.path.lexists(path):

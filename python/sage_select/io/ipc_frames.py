@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from sage_select.errors import DataError
+from sage_select.io.flatbuffer import Table
 
 __all__ = ["Frames", "walk_file", "walk_stream"]
 
@@ -19,6 +20,15 @@ _CONTINUATION: Final = 0xFFFFFFFF
 _FILE_MAGIC: Final = b"ARROW1"
 _FILE_START: Final = 8
 _FILE_END: Final = 4 + len(_FILE_MAGIC)
+#: An end marker and the padding that some writers add before the footer.
+_FILE_SLACK: Final = 72
+# Fields of Arrow's flatbuffers schema, and the form of its structs.
+_MESSAGE_KIND, _MESSAGE_HEADER, _MESSAGE_BODY = 1, 2, 3
+_BATCH_ROWS, _BATCH_BUFFERS, _BATCH_COMPRESSION = 0, 2, 3
+_DICTIONARY_DATA = 1
+_FOOTER_DICTIONARIES, _FOOTER_BATCHES = 2, 3
+_BUFFER: Final = "<qq"
+_BLOCK: Final = "<qi4xq"
 _DICTIONARY_BATCH: Final = 2
 _RECORD_BATCH: Final = 3
 
@@ -52,7 +62,9 @@ def walk_stream(data: memoryview, name: str) -> Frames:
     struct.error, ValueError
         Where the frames make no sense.
     """
-    frames, position = _walk(data, 0, len(data), name)
+    frames, position = Frames(), 0
+    while position < len(data) and not frames.ended:
+        position = _next(data, position, frames, name)
     if position != len(data):
         second = data[position : position + 4].tobytes() == b"\xff\xff\xff\xff"
         raise DataError(
@@ -63,65 +75,72 @@ def walk_stream(data: memoryview, name: str) -> Frames:
     return frames
 
 
+def _next(data: memoryview, position: int, frames: Frames, name: str) -> int:
+    """Add what the frame at `position` declares and return where the next begins."""
+    (size,) = struct.unpack_from("<I", data, position)
+    position += 4
+    if size == _CONTINUATION:
+        (size,) = struct.unpack_from("<i", data, position)
+        position += 4
+    if size == 0:
+        frames.ended = True
+        return position
+    body = position + int(size)
+    if size < 0 or body > len(data):
+        raise DataError("is cut off within a batch", where=name)
+    length = _message(data[position:body], data[body:], frames)
+    if length < 0 or body + length > len(data):
+        raise DataError("is cut off within a batch", where=name)
+    return body + length
+
+
 def walk_file(data: memoryview, name: str) -> Frames:
-    """Return what an IPC file declares; frames and footer must fill `data` exactly.
+    """Return what an IPC file declares; its batches must lead to its footer.
+
+    Only the footer says where the batches are: what lies between them is the writer's own affair.
 
     Raises
     ------
     DataError
-        Where the footer is missing, or the frames do not lead to it.
+        Where the footer is missing, or is that of another file.
     struct.error, ValueError
         Where the frames make no sense.
     """
     if len(data) < _FILE_START + _FILE_END or data[-len(_FILE_MAGIC) :].tobytes() != _FILE_MAGIC:
         raise DataError("is cut off: an Arrow IPC file ends with ARROW1", where=name)
-    (footer,) = struct.unpack_from("<i", data, len(data) - _FILE_END)
-    end = len(data) - _FILE_END - footer
-    if footer <= 0 or end < _FILE_START:
+    (size,) = struct.unpack_from("<i", data, len(data) - _FILE_END)
+    end = len(data) - _FILE_END - size
+    if size <= 0 or end < _FILE_START:
         raise DataError("is damaged: the footer's length is wrong", where=name)
-    frames, position = _walk(data, _FILE_START, end, name)
-    if position != end:
+    footer = Table.root(data[end : end + size])
+    blocks = [*footer.structs(_FOOTER_DICTIONARIES, _BLOCK), *footer.structs(_FOOTER_BATCHES, _BLOCK)]
+    frames, ends = Frames(ended=True), []
+    for offset, metadata, body in blocks:
+        start = offset + metadata
+        if offset < _FILE_START or metadata < 8 or body < 0 or start + body > end:
+            raise DataError("is damaged: the footer places a batch outside the file", where=name)
+        prefix = 8 if data[offset : offset + 4].tobytes() == b"\xff\xff\xff\xff" else 4
+        _message(data[offset + prefix : start], data[start : start + body], frames)
+        ends.append(start + body)
+    if end - max(ends, default=end) > _FILE_SLACK:
         raise DataError("more bytes lie between the batches and the footer than belong there", where=name)
     return frames
 
 
-def _walk(data: memoryview, position: int, end: int, name: str) -> tuple[Frames, int]:
-    frames = Frames()
-    while position < end:
-        (size,) = struct.unpack_from("<I", data, position)
-        position += 4
-        if size == _CONTINUATION:
-            (size,) = struct.unpack_from("<i", data, position)
-            position += 4
-        if size == 0:
-            frames.ended = True
-            break
-        body = position + size
-        if size < 0 or body > end:
-            raise DataError("is cut off within a batch", where=name)
-        length = _message(data[position:body], data[body:end], frames)
-        if length < 0 or body + length > end:
-            raise DataError("is cut off within a batch", where=name)
-        position = body + length
-    return frames, position
-
-
-def _message(metadata: memoryview, rest: memoryview, frames: Frames) -> int:
+def _message(metadata: memoryview, body: memoryview, frames: Frames) -> int:
     """Add what one message declares and return the length of its body."""
-    (start,) = struct.unpack_from("<I", metadata, 0)
-    message = _Table(metadata, start)
-    length = message.number(3, "<q")
-    kind = message.number(1, "<B")
+    message = Table.root(metadata)
+    kind = message.number(_MESSAGE_KIND, "<B")
     if kind == _DICTIONARY_BATCH:
-        _batch(message.table(2).table(1), rest, frames)
+        _batch(message.table(_MESSAGE_HEADER).table(_DICTIONARY_DATA), body, frames)
     elif kind == _RECORD_BATCH:
-        frames.rows += _batch(message.table(2), rest, frames)
-    return length
+        frames.rows += _batch(message.table(_MESSAGE_HEADER), body, frames)
+    return message.number(_MESSAGE_BODY, "<q")
 
 
-def _batch(batch: _Table, body: memoryview, frames: Frames) -> int:
-    compressed = batch.has(3)
-    for offset, length in batch.pairs(2):
+def _batch(batch: Table, body: memoryview, frames: Frames) -> int:
+    compressed = batch.has(_BATCH_COMPRESSION)
+    for offset, length in batch.structs(_BATCH_BUFFERS, _BUFFER):
         if offset < 0 or length < 0:
             raise ValueError("a buffer has a negative place")
         unpacked = length
@@ -131,47 +150,4 @@ def _batch(batch: _Table, body: memoryview, frames: Frames) -> int:
             if unpacked < 0:
                 raise ValueError("a compressed buffer claims a negative length")
         frames.unpacked += unpacked
-    return batch.number(0, "<q")
-
-
-class _Table:
-    """A table of the flatbuffers format, as far as Arrow's messages need it."""
-
-    def __init__(self, data: memoryview, position: int) -> None:
-        self._data = data
-        self._position = position
-        (back,) = struct.unpack_from("<i", data, position)
-        self._vtable = position - back
-        if self._vtable < 0:
-            raise ValueError("a table points outside its message")
-        (self._vtable_size,) = struct.unpack_from("<H", data, self._vtable)
-
-    def _place(self, index: int) -> int:
-        entry = 4 + 2 * index
-        if entry + 2 > self._vtable_size:
-            return 0
-        (offset,) = struct.unpack_from("<H", self._data, self._vtable + entry)
-        return self._position + offset if offset else 0
-
-    def has(self, index: int) -> bool:
-        return self._place(index) != 0
-
-    def number(self, index: int, form: str) -> int:
-        place = self._place(index)
-        return int(struct.unpack_from(form, self._data, place)[0]) if place else 0
-
-    def table(self, index: int) -> _Table:
-        place = self._place(index)
-        if not place:
-            raise ValueError("a message lacks a part")
-        return _Table(self._data, place + struct.unpack_from("<I", self._data, place)[0])
-
-    def pairs(self, index: int) -> list[tuple[int, int]]:
-        place = self._place(index)
-        if not place:
-            return []
-        vector = place + struct.unpack_from("<I", self._data, place)[0]
-        (count,) = struct.unpack_from("<I", self._data, vector)
-        if count * 16 > len(self._data):
-            raise ValueError("a list of buffers is longer than its message")
-        return list(struct.iter_unpack("<qq", self._data[vector + 4 : vector + 4 + 16 * count]))
+    return batch.number(_BATCH_ROWS, "<q")

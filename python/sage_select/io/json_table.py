@@ -198,7 +198,7 @@ class _JsonTable:
         ]
         for index, _, label in sorted(found, key=itemgetter(0, 1)):
             first[label] = self._where(source, batch, index, seen.name)
-        return type_change(first) if seen.mixed and not seen.text else None
+        return type_change(first) if seen.mixed and seen.refuses_mixture else None
 
 
 def _row(error: DataError) -> int:

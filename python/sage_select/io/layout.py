@@ -118,6 +118,11 @@ class Seen:
         kinds = self.kinds - {Kind.INT} if Kind.FLOAT in self.kinds and not self.inexact else self.kinds
         return len(kinds) > 1
 
+    @property
+    def refuses_mixture(self) -> bool:
+        """Whether several kinds are an error here: in a column, unless its name says that it holds anything."""
+        return self.depth == 0 and self.name not in TEXT_KEYS
+
     def look_at(self, values: Sequence[Any]) -> None:
         """Take note of values of this place, in row order."""
         types = set(map(type, values))
@@ -131,7 +136,7 @@ class Seen:
         containers = bool(types & {list, dict})
         by_name = self.name in TEXT_KEYS and (containers or (self.name == ARGUMENTS and str in types))
         too_deep = containers and self.depth >= _MAX_TYPED_DEPTH
-        if by_name or too_deep or (self.mixed and self.depth > 0):
+        if by_name or too_deep or (self.mixed and not self.refuses_mixture):
             self.text = True
             return
         if list in types:

@@ -34,11 +34,8 @@ def build(layout: Layout, values: Sequence[Any], *, column: bool = True) -> pa.A
         Where a number is not finite.
     """
     if layout.kind is Kind.TEXT:
-        none = None if column else "null"
-        texts = [
-            (none if value is None else None) if value is None or value is ABSENT else _text(value, layout.arguments)
-            for value in values
-        ]
+        missing = None if column else ABSENT  # in an object, a null is a value with a text of its own
+        texts = [None if value is ABSENT or value is missing else _text(value, layout.arguments) for value in values]
         return pa.array(texts, pa.string())
     values = [None if value is ABSENT else value for value in values]
     if layout.kind is Kind.LIST and layout.item is not None:
@@ -121,8 +118,8 @@ def decode_rows(table: pa.Table) -> Iterator[dict[str, Any]]:
     """Yield each row as the object that a JSON line of it would hold.
 
     JSON text becomes the value it spells; dates, times (ISO 8601) and decimals become text, of which JSON
-    has nothing better. Keys that were absent in the input stay absent; in a struct
-    without any mark a null is an absent key.
+    has nothing better. Keys that were absent in the input stay absent; in a struct without any mark a null
+    is an absent key.
 
     Raises
     ------

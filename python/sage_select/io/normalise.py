@@ -33,8 +33,11 @@ def normalise(table: pa.Table, source: str) -> pa.Table:
     fields, columns = [], []
     for field, column in zip(table.schema, table.columns, strict=True):
         made = _plain_field(field)
+        where = Where(file=source, column=field.name)
+        if _has_lists_of_size_0(made.type):
+            raise DataError("a column holds lists of the fixed size 0", where=where)
         fields.append(made)
-        columns.append(_converted(column, made.type, Where(file=source, column=field.name)))
+        columns.append(_converted(column, made.type, where))
     return pa.table(columns, schema=pa.schema(fields))
 
 
@@ -44,6 +47,13 @@ def _check_names(names: list[str], source: str) -> None:
         raise DataError(f"two columns have the name {twice[0]!r}", where=source)
     if "" in names:
         raise DataError(f"column number {names.index('') + 1} has no name", where=source)
+
+
+def _has_lists_of_size_0(kind: pa.DataType) -> bool:
+    """Whether a type would make Arrow divide by zero, which ends the process."""
+    if pa.types.is_fixed_size_list(kind) and kind.list_size < 1:
+        return True
+    return any(_has_lists_of_size_0(kind.field(index).type) for index in range(kind.num_fields))
 
 
 def _plain_field(field: pa.Field) -> pa.Field:

@@ -24,7 +24,7 @@ def texts(column: pa.Array | pa.ChunkedArray) -> pa.ChunkedArray:
     UsageError
         It is no Arrow array.
     DataError
-        It holds something other than ``string`` or ``large_string``. (Null texts are refused by the kernel, with the row.)
+        It holds something other than ``string`` or ``large_string``. (The kernel refuses null texts, with the row.)
     """
     if not isinstance(column, (pa.Array, pa.ChunkedArray)):
         raise UsageError(

@@ -74,9 +74,10 @@ def stratified(scores: ArrayLike, cells: ArrayLike, count: int, quantile: float)
 
     Notes
     -----
-    A cell of s of the n rows is due ``count * s / n`` picks: the whole parts first, then one each by largest remainder, ties to the
-    lowest cell. Within a cell, sorted by (score, row), the picks are the contiguous window of the allotted length m that starts at
-    ``floor(quantile * (s - 1) - (m - 1) / 2 + 0.5)``, moved into the cell where it reaches beyond. O(n log n).
+    A cell of s of the n rows is due ``count * s / n`` picks: the whole parts first, then one each by largest
+    remainder, ties to the lowest cell. Within a cell, sorted by (score, row), the picks are the contiguous window
+    of the allotted length m that starts at ``floor(quantile * (s - 1) - (m - 1) / 2 + 0.5)``, moved into the cell
+    where it reaches beyond. O(n log n).
 
     Examples
     --------

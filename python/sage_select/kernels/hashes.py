@@ -56,9 +56,9 @@ def keyed_hashes(key: int, ids: pa.Array | pa.ChunkedArray | int, *, threads: in
     Notes
     -----
     The draw does not depend on the order of the rows, on the other rows, on shards or on threads, and the rows of
-    the k smallest draws are nested in k. With `mix` the finaliser of SplitMix64 and `G` = 0x9E3779B97F4A7C15, modulo 2**64:
-    ``draw = mix(mix(word ^ K) + K)``, ``K = mix(key + G)``; `word` is ``mix(row + G)`` of a row number, the first 8 bytes (little
-    endian) of BLAKE3 of an id.
+    the k smallest draws are nested in k. With `mix` the finaliser of SplitMix64 and `G` = 0x9E3779B97F4A7C15,
+    modulo 2**64: ``draw = mix(mix(word ^ K) + K)``, ``K = mix(key + G)``; `word` is ``mix(row + G)`` of a row
+    number, and the first 8 bytes (little endian) of BLAKE3 of an id's UTF-8 bytes.
 
     Raises
     ------

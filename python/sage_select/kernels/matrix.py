@@ -54,9 +54,10 @@ class Matrix:
 
         Notes
         -----
-        Rows for ``cosine``, and all that are not contiguous float32, are copied (4 n d bytes). Others are used where they
-        lie if nobody can write to them: Arrow memory, and numpy arrays with ``flags.writeable`` false (as
-        a file mapped for reading); the memory must then stay as it is. A numpy array that can be written to is copied.
+        Rows for ``cosine``, and all that are not contiguous float32, are copied (4 n d bytes). Others are used
+        where they lie if nobody can write to them: Arrow memory, and numpy arrays with ``flags.writeable`` false
+        (as a file mapped for reading); the memory must then stay as it is. A numpy array that can be written to
+        is copied.
 
         Raises
         ------

@@ -55,9 +55,9 @@ def facility_location(
     Returns
     -------
     Greedy
-        `method` is ``dense`` (exact greedy, within 1 - 1/e of the best set: Nemhauser, Wolsey and Fisher 1978) or ``graph``: each row is
-        served only by its neighbours, found exactly (n**2 d multiply-adds), and its coverage starts at 0.9 times the similarity of its
-        last neighbour, so that gains understate those of `f`.
+        `method` is ``dense`` (exact greedy, within 1 - 1/e of the best set: Nemhauser, Wolsey and Fisher 1978) or
+        ``graph``: each row is served only by its neighbours, found exactly (n**2 d multiply-adds), and its
+        coverage starts at 0.9 times the similarity of its last neighbour, so that gains understate those of `f`.
 
     Raises
     ------
@@ -80,7 +80,7 @@ def facility_location(
             resolve_threads(threads),
             progress,
         )
-    return Greedy(rows, gains, cast(Literal["dense", "graph"], method))
+    return Greedy(rows, gains, cast("Literal['dense', 'graph']", method))
 
 
 def k_center(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel
 from safetensors import SafetensorError
+from transformers.pytorch_utils import Conv1D
 
 from sage_select.errors import DataError, UsageError, nearest
 from sage_select.train.config import TrainConfig
@@ -48,6 +50,8 @@ def save_adapter(model: PeftModel, folder: Path) -> None:
     """Write the adapter into `folder`, the same bytes for the same weights."""
     # "auto" would ask a model hub whether the vocabulary has grown; ours never does.
     model.save_pretrained(str(folder), save_embedding_layers=False)
+    # A form to fill in, which says nothing of this adapter.
+    (folder / "README.md").unlink(missing_ok=True)
     settings = folder / "adapter_config.json"
     # PEFT writes sets in the order of their hashes, which differs from process to process.
     content = json.loads(settings.read_text(encoding="utf-8"))
@@ -57,15 +61,20 @@ def save_adapter(model: PeftModel, folder: Path) -> None:
     settings.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
-def check_targets(model: torch.nn.Module, config: TrainConfig) -> None:
-    """Refuse adapter targets that are no linear layers of the model.
+def check_targets(model: Any, config: TrainConfig) -> None:
+    """Refuse adapter targets that are no linear layers of the model; its output layer is none that can be adapted.
 
     Raises
     ------
     UsageError
         Naming the missing layers and those that exist.
     """
-    linear = {name.rsplit(".", 1)[-1] for name, part in model.named_modules() if isinstance(part, torch.nn.Linear)}
+    head = model.get_output_embeddings()
+    linear = {
+        name.rsplit(".", 1)[-1]
+        for name, part in model.named_modules()
+        if isinstance(part, torch.nn.Linear | Conv1D) and part is not head
+    }
     missing = [target for target in config.lora_target if target not in {"all-linear", *linear}]
     if missing:
         raise UsageError(

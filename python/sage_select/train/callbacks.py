@@ -74,6 +74,7 @@ class StepEnd(TrainerCallback):  # type: ignore[misc]
         **_: Any,
     ) -> None:
         """Seal the checkpoint just written, then drop the oldest."""
+        self._ledger.sync()
         checkpoints = Path(args.output_dir)
         seal(checkpoints / f"checkpoint-{state.global_step}", self._fingerprint)
         prune(checkpoints, self._keep)

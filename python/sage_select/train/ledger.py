@@ -6,6 +6,7 @@ It is the proof that rows were trained in the planned order, and holds the loss 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -67,9 +68,13 @@ class Ledger:
         for step in kept:
             self._write(step)
 
+    def ids(self, places: Iterable[int]) -> list[str]:
+        """Return the ids of the rows at these places of the training order."""
+        return [self._row_ids[place] for place in places]
+
     def add(self, places: Iterable[int], losses: Iterable[float], tokens: Iterable[int]) -> None:
         """Note the rows of one forward pass: their places in the training order, losses and trained tokens."""
-        self._pending.rows.extend(self._row_ids[place] for place in places)
+        self._pending.rows.extend(self.ids(places))
         self._pending.losses.extend(losses)
         self._pending.tokens.extend(tokens)
 
@@ -79,6 +84,10 @@ class Ledger:
         self._write(done)
         self._pending = Step(done.step + 1, [], [], [])
         return done
+
+    def sync(self) -> None:
+        """Bring all steps to the disk, so that no checkpoint outlives them."""
+        os.fsync(self._file.fileno())
 
     def close(self) -> None:
         """Close the file."""

@@ -16,7 +16,7 @@ from transformers import PreTrainedTokenizerBase, PrinterCallback, ProgressCallb
 from transformers.integrations import TensorBoardCallback
 from trl import SFTConfig
 
-from sage_select.train.adapter import cast_adapter_to_float32, check_targets, lora_config
+from sage_select.train.adapter import cast_adapter_to_float32, lora_config
 from sage_select.train.callbacks import StepEnd
 from sage_select.train.checkpoints import Checkpoint
 from sage_select.train.collate import Collator
@@ -64,7 +64,6 @@ def run_loop(
     KeyboardInterrupt
         On Ctrl-C, after the checkpoint of the last finished step.
     """
-    check_targets(model, config)
     after = checkpoint.step if checkpoint else 0
     with (
         closing(Ledger(folder.ledger, rows.row_ids, after=after)) as ledger,
@@ -76,7 +75,7 @@ def run_loop(
             ledger=ledger,
             model=model,
             args=training_arguments(config, precision, plan, folder.checkpoints),
-            train_dataset=datasets.Dataset(rows.table).with_format("numpy"),
+            train_dataset=datasets.Dataset(rows.table, fingerprint=rows.digest).with_format("numpy"),
             processing_class=tokenizer,
             data_collator=Collator(pad_token(tokenizer)),
             peft_config=lora_config(config),
@@ -105,7 +104,7 @@ def run_loop(
 
 def training_arguments(config: TrainConfig, precision: Precision, plan: Plan, checkpoints: Path) -> SFTConfig:
     """Translate our settings into those of TRL and transformers."""
-    return SFTConfig(
+    arguments = SFTConfig(
         output_dir=str(checkpoints),
         # Order and content are ours: nothing is shuffled, packed, cut or dropped.
         train_sampling_strategy="sequential",
@@ -141,6 +140,9 @@ def training_arguments(config: TrainConfig, precision: Precision, plan: Plan, ch
         report_to="none",
         disable_tqdm=True,
     )
+    # Several GPUs that are only visible would be taken for data parallelism, which changes the order of rows.
+    arguments._n_gpu = min(arguments.n_gpu, 1)
+    return arguments
 
 
 def pad_token(tokenizer: PreTrainedTokenizerBase) -> int:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from sage_select.errors import OutputError
-from sage_select.train.checkpoints import Checkpoint, newest_complete, read_seal
+from sage_select.train.checkpoints import Checkpoint, list_checkpoints, newest_complete, read_seal
 from sage_select.train.config import Precision, TrainConfig
 from sage_select.train.failures import resource_failures
 from sage_select.train.fingerprint import fingerprint, identity
@@ -145,12 +145,12 @@ class _Run:
     def _claim(self, folder: RunFolder, prepared: _Prepared) -> Checkpoint | TrainResult | None:
         """Return the finished run if it is there, else the checkpoint to start from (None: from the beginning)."""
         config, found = self._config, folder.found()
-        if config.force and found is not None:
-            folder.clear()
-            found = None
-        if found is None:
+        if found is None or config.force:
             if config.resume:
                 raise no_run_to_resume(folder.path)
+            return None
+        if found.result is None and not config.resume and not list_checkpoints(folder.checkpoints):
+            self._notice("an earlier run in the output folder ended before its first checkpoint and is replaced")
             return None
         folder.refuse_unless_same(found, prepared.identity)
         if found.result is not None:
@@ -178,15 +178,17 @@ class _Run:
         return checkpoint
 
     def _train(self, folder: RunFolder, prepared: _Prepared, checkpoint: Checkpoint | None) -> TrainResult:
-        from sage_select.train.adapter import save_adapter
+        from sage_select.train.adapter import check_targets, save_adapter
         from sage_select.train.base_model import load_base_model
         from sage_select.train.loop import run_loop
 
         config, rows, tokenizer = self._config, prepared.rows, prepared.renderer.tokenizer
-        folder.start(prepared.identity)
         plan = Plan.of(len(rows.row_ids), config)
         with self._stages("loading the model"):
             model = load_base_model(config, prepared.precision, tokenizer)
+        check_targets(model, config)
+        # From here on the folder is this run's; whatever could be refused has been.
+        folder.start(prepared.identity, anew=checkpoint is None)
         try:
             with self._stages("training") as progress:
                 trained = run_loop(
@@ -202,7 +204,7 @@ class _Run:
                     progress=progress,
                 )
         except (KeyboardInterrupt, SystemExit):
-            self._notice("stopped after a checkpoint; --resume continues from it")
+            self._notice("stopped; --resume continues from the newest checkpoint")
             raise
         steps = list(read_steps(folder.ledger))
         plan.verify([step.rows for step in steps], rows.row_ids)

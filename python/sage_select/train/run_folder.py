@@ -122,17 +122,16 @@ class RunFolder:
                 hint="name another folder with --output-dir, or replace the run there with --force",
             )
 
-    def clear(self) -> None:
-        """Delete the run in this folder, and nothing else."""
-        for name in reversed(_OURS):
-            path = self.path / name
-            if path.is_dir():
-                shutil.rmtree(path)
-            else:
-                path.unlink(missing_ok=True)
-
-    def start(self, identity: Mapping[str, Any]) -> None:
-        """Claim the folder for a run that begins or goes on."""
+    def start(self, identity: Mapping[str, Any], *, anew: bool) -> None:
+        """Claim the folder for a run; one that begins `anew` deletes the run that is there, and nothing else."""
+        if anew:
+            # The record goes last: without it, what is left after a crash here would be nobody's.
+            for name in _OURS:
+                path = self.path / name
+                if path.is_dir():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink(missing_ok=True)
         self._write({"finished": False, "identity": dict(identity)})
         self.checkpoints.mkdir(exist_ok=True)
         self.logs.mkdir(exist_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -61,9 +62,14 @@ class OrderedTrainer(SFTTrainer):  # type: ignore[misc]
         self._ledger.add(places, losses, row_tokens.tolist())
         loss: torch.Tensor = (row_losses * weights).sum() / num_items_in_batch
         if not torch.isfinite(loss):
+            rows = [
+                f"{row_id} {value}"
+                for row_id, value in zip(self._ledger.ids(places), losses, strict=True)
+                if not math.isfinite(value)
+            ]
             raise DataError(
                 f"training diverged: the loss became {loss.item()} at step {self.state.global_step + 1}",
-                got=f"row losses {', '.join(f'{value:.4g}' for value in losses)}",
+                got=f"rows {', '.join(rows)}",
                 hint="lower --learning-rate, lengthen --warmup or use --fp32 or --bf16; "
                 "the checkpoints before it are kept",
             )

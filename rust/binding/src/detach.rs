@@ -1,4 +1,5 @@
-//! How every call leaves Python: in a thread pool of the wanted size, without the GIL, watched from the calling thread.
+//! How every call leaves Python: in a thread pool of the wanted size, without the GIL, watched from the
+//! calling thread.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
@@ -50,8 +51,8 @@ impl Watch {
 impl Call<'_> {
     /// Runs `work` in the pool, without the GIL.
     ///
-    /// Meanwhile the calling thread checks for signals and calls `progress(done, total)`, ten times a second, and
-    /// once more at the end. What either raises stops the work and is raised here.
+    /// Meanwhile the calling thread checks for signals and calls `progress(done, total)`, ten times a second,
+    /// and once more at the end. What either raises stops the work and is raised here.
     pub(crate) fn run<T: Send>(self, work: impl FnOnce(&Watch) -> Result<T, Error> + Send) -> PyResult<T> {
         let Self { py, threads, progress } = self;
         let pool = pool(py, threads)?;
@@ -102,8 +103,9 @@ struct Cached {
 
 /// A pool of so many threads: the last one made, or a new one.
 ///
-/// The threads of a pool do not live on in a forked child, where waiting for them would last for ever, so a pool is
-/// used only in the process that made it. The lock is taken with the GIL held, so no fork can leave it locked.
+/// The threads of a pool do not live on in a forked child, where waiting for them would last for ever, so a
+/// pool is used only in the process that made it. The lock is taken with the GIL held, so no fork can leave
+/// it locked.
 fn pool(py: Python<'_>, threads: usize) -> PyResult<Arc<ThreadPool>> {
     static LAST: Mutex<Option<Cached>> = Mutex::new(None);
     let process = std::process::id();

@@ -1,7 +1,7 @@
 //! `sage_select._native`: the Python module over the core.
 //!
-//! Arrow arrays and numbers go in, numpy arrays come out. Every call goes through [`detach::call`], which releases the
-//! GIL and maps errors; nothing here computes.
+//! Arrow arrays and numbers go in, numpy arrays come out. Every call goes through [`detach::call`], which
+//! releases the GIL and maps errors; nothing here computes.
 
 use pyo3::prelude::*;
 

@@ -52,8 +52,8 @@ impl Values {
 impl Matrix {
     /// Checks rows of `dimensions` float16, float32 or float64 values, one after the other.
     ///
-    /// Rows for `cosine` are copied and scaled to length 1; others are copied unless they are float32 and `borrow` is
-    /// true, which the caller may say of memory that nobody writes to.
+    /// Rows for `cosine` are copied and scaled to length 1; others are copied unless they are float32 and
+    /// `borrow` is true, which the caller may say of memory that nobody writes to.
     #[staticmethod]
     fn from_values(
         py: Python<'_>,

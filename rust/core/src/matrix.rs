@@ -10,7 +10,8 @@ use crate::{Control, Error};
 
 const BLOCK: usize = 256;
 
-/// Largest squared length of a row: dot products stay below it and squared distances below four times it, so neither overflows.
+/// Largest squared length of a row: dot products stay below it and squared distances below four times it, so
+/// neither overflows.
 pub const MAX_SQUARED_LENGTH: f32 = f32::MAX / 8.0;
 
 /// What "near" means.
@@ -88,8 +89,9 @@ impl<S: AsRef<[f32]> + Sync> Matrix<S> {
     /// Checks rows that are used as they are: [`Metric::Dot`] or [`Metric::SquaredEuclidean`].
     ///
     /// # Errors
-    /// [`Error::Shape`] where `width` is 0 or does not divide the data; [`Error::NotFinite`] and [`Error::TooLarge`]
-    /// (above [`MAX_SQUARED_LENGTH`]) with the first such row; [`Error::Argument`] for cosine, which needs [`Matrix::unit`].
+    /// [`Error::Shape`] where `width` is 0 or does not divide the data; [`Error::NotFinite`] and
+    /// [`Error::TooLarge`] (above [`MAX_SQUARED_LENGTH`]) with the first such row; [`Error::Argument`] for
+    /// cosine, which needs [`Matrix::unit`].
     pub fn raw(
         data: S,
         width: usize,
@@ -129,8 +131,8 @@ impl Matrix<Vec<f32>> {
     /// Checks rows and normalises them to length 1, for [`Metric::Cosine`].
     ///
     /// # Errors
-    /// [`Error::Shape`] where `width` is 0 or does not divide the data; [`Error::NotFinite`] and [`Error::ZeroRow`]
-    /// with the first such row.
+    /// [`Error::Shape`] where `width` is 0 or does not divide the data; [`Error::NotFinite`] and
+    /// [`Error::ZeroRow`] with the first such row.
     pub fn unit(mut data: Vec<f32>, width: usize, simd: Simd, control: &impl Control) -> Result<Self, Error> {
         check_width(data.len(), width)?;
         blocks::fill(&mut data, width, BLOCK, control, |first, block| {
@@ -145,8 +147,9 @@ impl Matrix<Vec<f32>> {
 
 /// Scales a row to length 1, or says what is wrong with it.
 ///
-/// Squares of float32 are exact in float64, where they neither overflow nor vanish; they are summed in 16 lanes and a tree, as
-/// [`metric`] does, and each element is multiplied by the reciprocal root and rounded once.
+/// Squares of float32 are exact in float64, where they neither overflow nor vanish; they are summed in 16
+/// lanes and a tree, as [`metric`] does, and each element is multiplied by the reciprocal root and rounded
+/// once.
 fn normalise(x: &mut [f32], row: usize) -> Result<(), Error> {
     let mut lanes = [0.0f64; LANES];
     for group in x.chunks(LANES) {
@@ -208,8 +211,9 @@ impl Element for f64 {
 /// Copies rows of any element type to float32, rounding to nearest.
 ///
 /// # Errors
-/// [`Error::Shape`] where `width` is 0 or does not divide the data, [`Error::OutOfMemory`], [`Error::TooLarge`] with the first row
-/// that holds a finite number beyond the float32 range, or what `control` stops with.
+/// [`Error::Shape`] where `width` is 0 or does not divide the data, [`Error::OutOfMemory`],
+/// [`Error::TooLarge`] with the first row that holds a finite number beyond the float32 range, or what
+/// `control` stops with.
 pub fn to_f32<E: Element>(data: &[E], width: usize, control: &impl Control) -> Result<Vec<f32>, Error> {
     check_width(data.len(), width)?;
     let mut copy = blocks::zeroed::<f32>(data.len())?;

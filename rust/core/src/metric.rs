@@ -1,11 +1,11 @@
 //! Canonical arithmetic: the one definition of a dot product and of a squared distance.
 //!
 //! Both run over 16 float32 lanes: lane `l` takes the elements `l`, `l + 16`, `l + 32`, ... in that order by
-//! fused multiply-add, the last group padded with zeros, and the lanes are summed as a tree:
-//! `l + (l + 8)`, then `+ 4`, `+ 2`, `+ 1`. A distance takes `t = x - y` (rounded to float32) and sums `t * t`.
+//! fused multiply-add, the last group padded with zeros, and the lanes are summed as a tree: `l + (l + 8)`,
+//! then `+ 4`, `+ 2`, `+ 1`. A distance takes `t = x - y` (rounded to float32) and sums `t * t`.
 //!
-//! These are the same IEEE operations in the same order on AVX-512 (one register), AVX2 (two), NEON (four) and
-//! scalar hardware, so the bits are the same everywhere, and equal rows have distance exactly 0. Tiles of
+//! These are the same IEEE operations in the same order on AVX-512 (one register), AVX2 (two), NEON (four)
+//! and scalar hardware, so the bits are the same everywhere, and equal rows have distance exactly 0. Tiles of
 //! several pairs only overlap independent sums; they change no sum's order.
 
 use std::marker::PhantomData;
@@ -168,7 +168,8 @@ pub(crate) fn tile<S: Step, V: Lanes, const R: usize, const C: usize>(
     values
 }
 
-/// Calls `sink(x, y, value)` for every pair of a row of `xs` with a row of `ys`, both few enough to stay in cache.
+/// Calls `sink(x, y, value)` for every pair of a row of `xs` with a row of `ys`, both few enough to stay in
+/// cache.
 ///
 /// For one `x` the `y` come in ascending order.
 #[inline(always)]
@@ -293,7 +294,8 @@ mod tests {
             let wide = |row: &[f32]| row.iter().map(|&value| f64::from(value)).collect::<Vec<_>>();
             let (a, b) = (wide(&x), wide(&y));
             let products: Vec<f64> = a.iter().zip(&b).map(|(a, b)| a * b).collect();
-            // Each element is rounded at most (width / 16 + 5) times, by half an ulp of at most the sum of sizes.
+            // Each element is rounded at most (width / 16 + 5) times, by half an ulp of at most the sum of
+            // sizes.
             let steps = x.len() as f64 / 16.0 + 6.0;
             let bound = |sizes: f64| steps * sizes * f64::from(f32::EPSILON) + 1e-38;
             let sizes = products.iter().map(|product| product.abs()).sum();

@@ -13,7 +13,8 @@ pub(crate) fn with_threads<T: Send>(count: usize, work: impl FnOnce() -> T + Sen
     rayon::ThreadPoolBuilder::new().num_threads(count).build().unwrap().install(work)
 }
 
-/// Rows of small whole numbers: every sum is exact, and there are ties, repeated rows and zero rows everywhere.
+/// Rows of small whole numbers: every sum is exact, and there are ties, repeated rows and zero rows
+/// everywhere.
 #[derive(Debug, Clone)]
 pub(crate) struct Tied {
     pub(crate) data: Vec<f32>,

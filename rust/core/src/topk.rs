@@ -1,8 +1,9 @@
-//! The k best rows under a total order: (score descending, row ascending), or (hash ascending, row ascending).
+//! The k best rows under a total order: (score descending, row ascending), or (hash ascending, row
+//! ascending).
 //!
-//! A float becomes an unsigned key of the same order, -0 and +0 the same key, so that every comparison is one of
-//! integers. [`Smallest`] keeps a buffer of candidates and a threshold; each chunk of rows fills one and they are merged.
-//! Since the order is total the answer does not depend on how the rows were cut.
+//! A float becomes an unsigned key of the same order, -0 and +0 the same key, so that every comparison is one
+//! of integers. `Smallest` keeps a buffer of candidates and a threshold; each chunk of rows fills one and
+//! they are merged. Since the order is total the answer does not depend on how the rows were cut.
 
 use rayon::prelude::*;
 
@@ -117,7 +118,8 @@ fn select<K: Ord + Copy + Send + Sync>(
 /// The `k` rows of highest score, by (score descending, row ascending); -0 and +0 are equal.
 ///
 /// # Errors
-/// [`Error::NotFinite`] with the first row whose score is NaN or infinite, [`Error::BadK`] where `k` is more than there are rows.
+/// [`Error::NotFinite`] with the first row whose score is NaN or infinite, [`Error::BadK`] where `k` is more
+/// than there are rows.
 pub fn top_k<S: Score>(scores: &[S], k: usize) -> Result<Vec<usize>, Error> {
     select(scores.len(), k, |row| scores[row].descending().ok_or(Error::NotFinite { row }))
 }

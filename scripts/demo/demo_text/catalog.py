@@ -46,8 +46,8 @@ class Tool:
     """A tool with its requests, as templates.
 
     Requests mention every required parameter; those that end in `?` or `.` are questions and statements, the
-    others are commands that a frame can wrap. A `vague` request lacks exactly one required parameter. Answers may mention parameters
-    that are required and fields of the result.
+    others are commands that a frame can wrap. A `vague` request lacks exactly one required parameter. Answers
+    may mention parameters that are required and fields of the result.
     """
 
     name: str

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from random import Random
 from typing import Final
 
-from .catalog import FollowUp, Tool, parameters
-from .grammar import choose
+from .catalog import FollowUp, Parameter, Tool, parameters
+from .grammar import choose, listed
+from .kinds import KINDS
+from .words import invented, vocabulary
 
 __all__ = ["composed_tools"]
 
@@ -171,7 +173,10 @@ _VERBS: Final = (
         family="set",
         description="(Change a {n}.|Set the color of {ns}.)",
         parameters=parameters("color room?"),
-        requests=("(turn|switch|change|set) the {n} (|in the {room} )to {color}", "make the {n} (|in the {room} ){color}"),
+        requests=(
+            "(turn|switch|change|set) the {n} (|in the {room} )to {color}",
+            "make the {n} (|in the {room} ){color}",
+        ),
         rare=("can the {n} be {color}?",),
         vague=("(change|set) the color of the {n}", "(change|set) the {n} in the {room}"),
         result={"status": "outcome"},
@@ -220,7 +225,8 @@ _VERBS: Final = (
 )
 
 # A second word is another way to say the first; tools keep the first in their names.
-_NOUNS: Final = """
+_NOUNS: Final = listed(
+    """
     invoice=bill recipe photo=picture contact document file backup refund review=opinion workout=training plant
     printer server=machine build report warehouse member course=class lesson exam=test novel movie game quiz poem
     survey=poll budget loan salary contract=deal claim permit patient vaccine garden dog=puppy horse bike=bicycle
@@ -231,13 +237,17 @@ _NOUNS: Final = """
     house=building flat=apartment key lock wall roof tile pipe wire robot drone phone screen=monitor cable
     ladder hammer bucket rope tent canoe helmet jacket scarf ring diamond statue museum theatre temple castle
     doctor nurse lawyer farmer baker singer dancer painter
-""".split()
+"""
+)
 
 
-_INVENTED: Final = 1_000
-_ONSETS: Final = tuple("b br c ch d dr f fl g gr h j k l m n p pl qu r s st t tr v w z".split())
-_VOWELS: Final = tuple("a e i o u ea oo".split())
-_CODAS: Final = ("", "", "l", "m", "n", "r", "s", "t", "nd", "rk")
+_KNOWN_NOUNS: Final = 40
+_INVENTED_NOUNS: Final = 30
+_SYNONYM_SHARE: Final = 0.3
+_ODD_NAME_SHARE: Final = 0.4
+_UNUSUAL_SHARE: Final = 0.6
+
+_ODD_WORDS: Final = vocabulary()
 
 # Other names of the parameters, so that a name has to be read in the list of tools.
 _ALIASES: Final = {
@@ -256,20 +266,25 @@ _ALIASES: Final = {
 }
 
 
-def composed_tools(rng: Random) -> tuple[Tool, ...]:
-    """Return one tool for each verb and noun, about 17,000; most nouns are invented words.
+def composed_tools(rng: Random, avoid: Collection[str]) -> tuple[Tool, ...]:
+    """Return one tool for each verb and each of some nouns, about 1,000; many nouns are invented words.
 
-    With invented words there are too many tools to learn by heart: to call one, its name and parameters have to
-    be read from the list, and to choose one, the words of the request have to be found there.
+    Drawn anew for every few hundred dialogues, there are too many tools to learn by heart: to call one, its name
+    and parameters have to be read from the list, and to choose one, the words of the request to be found there.
+    No tool bears a name in `avoid`.
     """
-    invented = {_invented(rng) for _ in range(_INVENTED)} - {noun.partition("=")[0] for noun in _NOUNS}
-    return tuple(tool for noun in (*_NOUNS, *sorted(invented)) for tool in _tools_of(noun, rng))
-
-
-def _invented(rng: Random) -> str:
-    """Return a word that means nothing, of one or two syllables."""
-    syllables = rng.choice((1, 2, 2))
-    return "".join(rng.choice(_ONSETS) + rng.choice(_VOWELS) + rng.choice(_CODAS) for _ in range(syllables))
+    nouns = rng.sample(_NOUNS, _KNOWN_NOUNS)
+    while len(nouns) < _KNOWN_NOUNS + _INVENTED_NOUNS:
+        word = invented(rng)
+        nouns.append(f"{word}={invented(rng)}" if rng.random() < _SYNONYM_SHARE else word)
+    tools: dict[str, Tool] = {}
+    taken = set(avoid)
+    for noun in nouns:
+        family = {tool.name: tool for tool in _tools_of(noun, rng)}
+        if len(family) == len(_VERBS) and taken.isdisjoint(family):
+            tools |= family
+            taken |= family.keys()
+    return tuple(tools.values())
 
 
 def _tools_of(noun: str, rng: Random) -> list[Tool]:
@@ -278,7 +293,9 @@ def _tools_of(noun: str, rng: Random) -> list[Tool]:
     verb_first = rng.random() < 0.5
     names = {}
     for verb in _VERBS:
-        parts = (choose(verb.name, rng), rng.choice((word, _plural(word))))
+        parts = [choose(verb.name, rng), rng.choice((word, _plural(word)))]
+        if rng.random() < _ODD_NAME_SHARE:
+            parts[rng.randrange(2)] = rng.choice(_ODD_WORDS)
         names[verb.family] = "_".join(parts if verb_first else reversed(parts))
     aliases = {name: rng.choice(others) for name, others in _ALIASES.items()}
     if len(set(aliases.values())) < len(aliases):
@@ -294,10 +311,14 @@ def _tools_of(noun: str, rng: Random) -> list[Tool]:
             name=names[verb.family],
             family=rng.choice((word, verb.family)),
             description=_with_noun(choose(verb.description, rng), rng.choice((word, synonym or word))),
-            parameters=tuple(replace(each, name=aliases.get(each.name, each.name)) for each in verb.parameters),
+            parameters=tuple(
+                Parameter(aliases.get(each.name, each.name), _unusual(each.kind_name, rng), each.required)
+                for each in verb.parameters
+            ),
             requests=filled(verb.requests),
             rare=filled(verb.rare),
             vague=filled(verb.vague),
+            result={name: _unusual(kind, rng) for name, kind in verb.result.items()},
             answers=filled(verb.answers),
             follow_ups=tuple(
                 FollowUp(
@@ -310,6 +331,12 @@ def _tools_of(noun: str, rng: Random) -> list[Tool]:
         )
         for verb in _VERBS
     ]
+
+
+def _unusual(kind: str, rng: Random) -> str:
+    """Return a kind whose values cannot be known by heart in place of `kind`, more often than not."""
+    unusual = f"any_{kind}"
+    return unusual if unusual in KINDS and rng.random() < _UNUSUAL_SHARE else kind
 
 
 def _renamed(template: str, aliases: Mapping[str, str]) -> str:

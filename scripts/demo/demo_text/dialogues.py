@@ -75,12 +75,12 @@ class Dialogues:
         return Dialogue(task, messages, [tool.schema() for tool in offered])
 
     def _tool_selection(self) -> tuple[list[Message], list[Step]]:
-        """One request, one call."""
+        """Make one request for one call."""
         clause, step = request(self._rng.choice(self._tools), self._rng)
         return [user(sentence(clause, self._rng))], [step]
 
     def _planning(self) -> tuple[list[Message], list[Step]]:
-        """Two or three calls, in part on the result of the first."""
+        """Ask for two or three calls, in part on the result of the first."""
         chain = bool(self._chained) and self._rng.random() < _CHAIN_SHARE
         tool = self._rng.choice(self._chained if chain else self._tools)
         clause, step = command(tool, self._rng)
@@ -100,7 +100,7 @@ class Dialogues:
         return [user(joined(commands, self._rng, turnable=not chain))], steps
 
     def _timing(self, *, at_once: bool) -> tuple[list[Message], list[Step]]:
-        """A call at once, or first a question back, a wait, or an answer without any tool."""
+        """Call at once, or first ask back, wait, or answer without any tool."""
         rng = self._rng
         variant = "at once" if at_once else rng.choice(("at once", "vague", "vague", "delayed", "small talk"))
         if variant == "vague":

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from random import Random
 
-__all__ = ["choose", "fill", "holes"]
+__all__ = ["choose", "fill", "holes", "listed"]
 
 _ALTERNATIVES = re.compile(r"\(([^()]*)\)")
 _HOLE = re.compile(r"\{(\w+)\}")
@@ -45,3 +45,14 @@ def holes(template: str) -> tuple[str, ...]:
     ('origin', 'destination')
     """
     return tuple(_HOLE.findall(template))
+
+
+def listed(text: str) -> tuple[str, ...]:
+    """Return the words of `text`.
+
+    Examples
+    --------
+    >>> listed("red green")
+    ('red', 'green')
+    """
+    return tuple(text.split())

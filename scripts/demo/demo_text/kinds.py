@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from random import Random
 from typing import Final
 
-from .words import noun_phrase, topic
+from .grammar import listed
+from .words import name_like, noun_phrase, topic, unusual_topic
 
 __all__ = ["KINDS", "Kind", "Value"]
 
@@ -23,13 +24,13 @@ _RELATIVE_DAYS: Final = ("today", "tomorrow")
 class Kind:
     """One kind of value.
 
-    Exactly one of `words`, `pattern`, `numbers` and `phrase` says where values come from: a list of words; a
-    code in which `A` is a letter and `0` a digit; a range of integers; or a writer of free text.
+    Exactly one of `words`, `patterns`, `numbers` and `phrase` says where values come from: a list of words; codes
+    in which `A` is a letter and `0` a digit; a range of integers; or a writer of free text.
     """
 
     ask: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
-    pattern: str = ""
+    patterns: tuple[str, ...] = ()
     numbers: range | None = None
     phrase: Callable[[Random], str] | None = None
     is_date: bool = False
@@ -47,7 +48,7 @@ class Kind:
             return rng.choice(self.numbers)
         if self.phrase is not None:
             return self.phrase(rng)
-        return "".join(_SYMBOLS.get(symbol, _same)(rng, symbol) for symbol in self.pattern)
+        return "".join(_SYMBOLS.get(symbol, _same)(rng, symbol) for symbol in rng.choice(self.patterns))
 
     def spoken(self, value: Value) -> str:
         """Return `value` as it stands in a sentence: `on Monday`, but `tomorrow`."""
@@ -70,14 +71,14 @@ def _digit(rng: Random, _symbol: str) -> str:
 
 _SYMBOLS: Final = {"A": _letter, "0": _digit}
 
-_CITIES: Final = tuple(
+_CITIES: Final = listed(
     "Oslo Paris Rome Lima Cairo Delhi Tokyo Dublin Athens Berlin Madrid Vienna Lisbon Prague Warsaw Zurich "
     "Geneva Milan Turin Porto Lagos Nairobi Quito Bogota Boston Denver Dallas Austin Miami Seattle Toronto "
-    "Ottawa Sydney Perth Seoul Osaka Hanoi Manila Riga Tallinn".split()
+    "Ottawa Sydney Perth Seoul Osaka Hanoi Manila Riga Tallinn"
 )
-_PEOPLE: Final = tuple(
+_PEOPLE: Final = listed(
     "Anna Ben Clara David Elena Felix Grace Hugo Ines Jonas Karin Leo Maria Nina Oscar Paula Rosa Simon "
-    "Tara Victor Wendy Yusuf Amir Bella Carlos Diana Emil Fatima George Hanna".split()
+    "Tara Victor Wendy Yusuf Amir Bella Carlos Diana Emil Fatima George Hanna"
 )
 
 #: name -> kind; a parameter names its kind or is called like it.
@@ -88,8 +89,8 @@ KINDS: Final[dict[str, Kind]] = {
         words=("Miles Davis", "Nina Simone", "Queen", "Abba", "Mozart", "Bach", "Adele", "Bob Dylan", "Sade"),
     ),
     "city": Kind(("Which city?", "For which city?", "In which city?"), words=_CITIES),
-    "code": Kind(("Which number?", "What is the number?"), pattern="A-000"),
-    "color": Kind(("Which color?",), words=tuple("red blue green black white yellow brown".split())),
+    "code": Kind(("Which number?", "What is the number?"), patterns=("A-000",)),
+    "color": Kind(("Which color?",), words=listed("red blue green black white yellow brown")),
     "company": Kind(
         ("Which company?", "Of which company?"),
         words=("Tesla", "Apple", "Nokia", "Shell", "Boeing", "Sony", "Intel", "Siemens", "Toyota", "Nestle"),
@@ -97,7 +98,7 @@ KINDS: Final[dict[str, Kind]] = {
     "count": Kind(("How many?",), numbers=range(1, 60)),
     "cuisine": Kind(
         ("Which cuisine?", "What kind of food?"),
-        words=tuple("Thai Greek Indian Italian Mexican Chinese Turkish vegan French".split()),
+        words=listed("Thai Greek Indian Italian Mexican Chinese Turkish vegan French"),
     ),
     "currency": Kind(
         ("Into which currency?", "Which currency?"),
@@ -113,21 +114,21 @@ KINDS: Final[dict[str, Kind]] = {
         is_date=True,
     ),
     "degrees": Kind(numbers=range(2, 36)),
-    "flight": Kind(("Which flight?", "What is the flight number?"), pattern="AA000"),
+    "flight": Kind(("Which flight?", "What is the flight number?"), patterns=("AA000",)),
     "hotel": Kind(
         ("Which hotel?", "In which hotel?"),
         words=("Hotel Luna", "Grand Palace", "Sea View", "City Inn", "Old Mill", "Hotel Alba", "Park House"),
     ),
     "language": Kind(
         ("Into which language?", "Which language?"),
-        words=tuple("Spanish French German Polish Dutch Greek Turkish Hindi Korean".split()),
+        words=listed("Spanish French German Polish Dutch Greek Turkish Hindi Korean"),
     ),
     "lamp_state": Kind(("On or off?",), words=("on", "off")),
     "minutes": Kind(("How many minutes?", "For how long?"), numbers=range(2, 60)),
     "money": Kind(numbers=range(20, 900)),
     "nights": Kind(("How many nights?", "For how many nights?"), numbers=range(2, 9)),
     "outcome": Kind(words=("done", "ok", "saved", "confirmed")),
-    "parcel": Kind(("What is the parcel number?", "Which parcel?"), pattern="P00000"),
+    "parcel": Kind(("What is the parcel number?", "Which parcel?"), patterns=("P00000",)),
     "people": Kind(("For how many people?", "How many people?"), numbers=range(2, 10)),
     "person": Kind(("Who is it for?", "Which person?", "Whose?"), words=_PEOPLE),
     "phrase": Kind(("(Which|What) text?", "What should it say?"), phrase=noun_phrase),
@@ -150,4 +151,12 @@ KINDS: Final[dict[str, Kind]] = {
     "title": Kind(("What should it be called?", "What is it called?"), phrase=topic),
     "topic": Kind(("About what?", "Which topic?"), phrase=topic),
     "whereabouts": Kind(words=("on its way", "at the depot", "at the border", "with the courier", "delivered")),
+    # For pre-training: too many values to know them by heart.
+    "any_city": Kind(("Which city?", "For which city?", "In which city?"), phrase=name_like),
+    "any_code": Kind(
+        ("Which number?", "What is the number?"), patterns=("A-000", "A0000", "AA000", "00-AA", "AAA00", "000")
+    ),
+    "any_person": Kind(("Who is it for?", "Which person?", "Whose?"), phrase=name_like),
+    "any_title": Kind(("What should it be called?", "What is it called?"), phrase=unusual_topic),
+    "any_topic": Kind(("About what?", "Which topic?"), phrase=unusual_topic),
 }

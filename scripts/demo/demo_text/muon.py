@@ -8,7 +8,7 @@ rounds to bfloat16, which is several times slower on processors without instruct
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Final
 
 import torch
 from torch import Tensor
@@ -26,8 +26,8 @@ class Muon(torch.optim.Optimizer):
         super().__init__(weights, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
 
     @torch.no_grad()
-    def step(self, closure: Any = None) -> None:  # noqa: ARG002
-        """Update the weights; matrices of one shape are orthogonalised together."""
+    def step(self, closure: None = None) -> None:  # type: ignore[override]  # noqa: ARG002
+        """Update the weights; matrices of one shape are orthogonalised together. There is no `closure`."""
         for group in self.param_groups:
             by_shape: dict[torch.Size, list[Tensor]] = {}
             for weight in group["params"]:
@@ -43,8 +43,10 @@ class Muon(torch.optim.Optimizer):
         if not state:
             state["velocity"] = torch.zeros_like(weight)
         velocity: Tensor = state["velocity"]
-        velocity.lerp_(weight.grad, 1 - momentum)
-        return weight.grad.lerp(velocity, momentum)
+        gradient = weight.grad
+        assert gradient is not None
+        velocity.lerp_(gradient, 1 - momentum)
+        return gradient.lerp(velocity, momentum)
 
 
 def orthogonal(matrices: Tensor) -> Tensor:
@@ -52,7 +54,7 @@ def orthogonal(matrices: Tensor) -> Tensor:
     first, second, third = _COEFFICIENTS
     turned = matrices.shape[1] > matrices.shape[2]
     found = matrices.mT if turned else matrices
-    found = found / (found.norm(dim=(1, 2), keepdim=True) + 1e-7)
+    found = found / (torch.linalg.matrix_norm(found, keepdim=True) + 1e-7)
     for _ in range(_ITERATIONS):
         square = found @ found.mT
         found = first * found + (second * square + third * square @ square) @ found

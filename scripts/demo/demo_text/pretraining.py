@@ -1,4 +1,4 @@
-"""Pre-training of the demo model on composed dialogues; nothing here sees a tool or a row of the demo."""
+"""Pre-training of the demo model on composed dialogues; the demo's tools serve only to keep their names out."""
 
 from __future__ import annotations
 
@@ -15,11 +15,15 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 from .composed_tools import composed_tools
 from .dialogues import TASKS, Dialogue, Dialogues
 from .manners import PRETRAINING_MANNERS
+from .muon import Muon
+from .rows import DEMO_TOOLS
 
 __all__ = ["Example", "Settings", "encode", "new_model", "pretrain", "pretraining_dialogues"]
 
 _TASK_SHARES: Final = dict(zip(TASKS, (0.4, 0.3, 0.3), strict=True))
 _LONGEST: Final = 320
+_SAME_TOOLS: Final = 400
+_DEMO_NAMES: Final = frozenset(tool.name for tool in DEMO_TOOLS)
 
 
 @dataclass(frozen=True)
@@ -27,9 +31,9 @@ class Settings:
     """How to pre-train."""
 
     dialogues: int = 40_000
-    batch_tokens: int = 4096
-    learning_rate: float = 3e-3
-    weight_decay: float = 0.1
+    batch_tokens: int = 2048
+    learning_rate: float = 8e-3
+    weight_decay: float = 0.05
     warmup_share: float = 0.03
     context_weight: float = 0.2
     seed: int = 0
@@ -44,11 +48,12 @@ class Example:
 
 
 def pretraining_dialogues(count: int, seed: int) -> Iterator[Dialogue]:
-    """Yield `count` dialogues over composed tools."""
-    source = Dialogues(composed_tools(Random(f"{seed}/tools")), PRETRAINING_MANNERS, Random(f"{seed}/dialogues"))
-    tasks = Random(f"{seed}/tasks")
-    for _ in range(count):
-        yield source.draw(tasks.choices(list(_TASK_SHARES), list(_TASK_SHARES.values()))[0])
+    """Yield `count` dialogues, the tools of which change every few hundred."""
+    chance = Random(f"{seed}/pre-training")
+    for start in range(0, count, _SAME_TOOLS):
+        source = Dialogues(composed_tools(chance, _DEMO_NAMES), PRETRAINING_MANNERS, chance)
+        for _ in range(min(_SAME_TOOLS, count - start)):
+            yield source.draw(chance.choices(list(_TASK_SHARES), list(_TASK_SHARES.values()))[0])
 
 
 def encode(tokenizer: PreTrainedTokenizerFast, dialogue: Dialogue) -> Example:
@@ -85,26 +90,35 @@ def pretrain(
     `report` is told the step, the number of steps, and the loss of the assistant's tokens.
     """
     batches = _batches(examples, settings.batch_tokens, Random(f"{settings.seed}/batches"))
-    decayed = [weights for weights in model.parameters() if weights.dim() > 1]
-    plain = [weights for weights in model.parameters() if weights.dim() == 1]
-    optimizer = torch.optim.AdamW(
-        [{"params": decayed, "weight_decay": settings.weight_decay}, {"params": plain, "weight_decay": 0.0}],
-        lr=settings.learning_rate,
-        betas=(0.9, 0.98),
-        fused=True,
-    )
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: _rate((step + 1) / len(batches), settings.warmup_share)
-    )
+    optimizers = _optimizers(model, settings)
+    schedules = [
+        torch.optim.lr_scheduler.LambdaLR(
+            optimizer, lambda step: _rate((step + 1) / len(batches), settings.warmup_share)
+        )
+        for optimizer in optimizers
+    ]
     model.train()
     for step, batch in enumerate(batches):
         spoken_loss, context_loss = _losses(model, batch)
-        (spoken_loss + settings.context_weight * context_loss).backward()
+        torch.autograd.backward(spoken_loss + settings.context_weight * context_loss)
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
-        optimizer.zero_grad()
+        for optimizer, schedule in zip(optimizers, schedules, strict=True):
+            optimizer.step()
+            schedule.step()
+            optimizer.zero_grad()
         report(step, len(batches), spoken_loss.item())
+
+
+def _optimizers(model: LlamaForCausalLM, settings: Settings) -> list[torch.optim.Optimizer]:
+    """Return Muon for the matrices inside the layers and AdamW for the embeddings and norms."""
+    inner: list[torch.nn.Parameter] = []
+    outer: list[torch.nn.Parameter] = []
+    for name, weight in model.named_parameters():
+        (inner if weight.dim() == 2 and "embed" not in name else outer).append(weight)
+    return [
+        Muon(inner, lr=settings.learning_rate, weight_decay=settings.weight_decay),
+        torch.optim.AdamW(outer, lr=settings.learning_rate, betas=(0.9, 0.98), weight_decay=0.0, fused=True),
+    ]
 
 
 def _rate(done: float, warmup: float) -> float:

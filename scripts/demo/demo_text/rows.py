@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from random import Random
@@ -82,7 +83,7 @@ def _distinct_dialogues(seed: int, *, wrong: int, right: int) -> list[Dialogue]:
         for task in _tasks(count, Random(f"{seed}/tasks/{is_wrong}")):
             while True:
                 dialogue = source.draw(task, wrong=is_wrong)
-                opening = dialogue.messages[0]["content"].lower()
+                opening = _gist(dialogue.messages[0]["content"])
                 if opening not in openings and _length(dialogue) <= _LONGEST_CHARACTERS:
                     break
             openings.add(opening)
@@ -90,10 +91,15 @@ def _distinct_dialogues(seed: int, *, wrong: int, right: int) -> list[Dialogue]:
     return found
 
 
+def _gist(text: str) -> str:
+    """Return what near duplicates of `text` have in common with it."""
+    return re.sub(r"\W|thanks", "", text.lower())
+
+
 def _tasks(count: int, rng: Random) -> Iterator[str]:
     """Yield `count` tasks in random order, each as often as its share says, to within one."""
     tasks = [task for task, share in _TASK_SHARES.items() for _ in range(round(count * share))]
-    tasks = (tasks + [TASKS[0]])[:count]
+    tasks = [*tasks, TASKS[0]][:count]
     rng.shuffle(tasks)
     yield from tasks
 

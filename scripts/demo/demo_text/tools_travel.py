@@ -39,13 +39,14 @@ TRAVEL_TOOLS: Final[tuple[Tool, ...]] = (
             "which planes go from {origin} to {destination} {date}?",
             "(is there|do you see) a flight from {origin} to {destination} {date}?",
         ),
-        rare=("find a way to fly from {origin} to {destination} {date}", "what takes off from {origin} for {destination} {date}?"),
+        rare=(
+            "find a way to fly from {origin} to {destination} {date}",
+            "what takes off from {origin} for {destination} {date}?",
+        ),
         vague=("find a flight from {origin} to {destination}", "find me a flight to {destination} {date}"),
         result={"flight": "flight", "price": "money"},
         answers=("Flight {flight} to {destination} costs {price}.", "There is {flight} for {price}."),
-        follow_ups=(
-            FollowUp("book_flight", "(book|buy|take) (it|that flight) for {passenger}", {"flight": "flight"}),
-        ),
+        follow_ups=(FollowUp("book_flight", "(book|buy|take) (it|that flight) for {passenger}", {"flight": "flight"}),),
     ),
     Tool(
         name="book_flight",
@@ -74,13 +75,14 @@ TRAVEL_TOOLS: Final[tuple[Tool, ...]] = (
             "(look up|show me) hotels in {city} for {nights} nights",
             "where can I (sleep|stay) in {city} for {nights} nights?",
         ),
-        rare=("I am in {city} for {nights} nights, where do I sleep?", "find somewhere with breakfast in {city}, {nights} nights"),
+        rare=(
+            "I am in {city} for {nights} nights, where do I sleep?",
+            "find somewhere with breakfast in {city}, {nights} nights",
+        ),
         vague=("find a hotel in {city}", "find a hotel for {nights} nights", "where can I stay in {city}?"),
         result={"hotel": "hotel", "price": "money"},
         answers=("{hotel} in {city} costs {price}.", "I found {hotel} for {price}."),
-        follow_ups=(
-            FollowUp("reserve_room", "(book|reserve|take) it {date}", {"hotel": "hotel"}),
-        ),
+        follow_ups=(FollowUp("reserve_room", "(book|reserve|take) it {date}", {"hotel": "hotel"}),),
     ),
     Tool(
         name="reserve_room",

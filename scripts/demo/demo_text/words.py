@@ -5,9 +5,11 @@ from __future__ import annotations
 from random import Random
 from typing import Final
 
-__all__ = ["noun_phrase", "topic", "vocabulary"]
+from .grammar import listed
 
-_NOUNS: Final = tuple(
+__all__ = ["invented", "name_like", "noun_phrase", "topic", "unusual_topic", "vocabulary"]
+
+_NOUNS: Final = listed(
     """
     water bread milk rain snow sun wind storm umbrella coat weather forecast beach flight plane airport train
     station bus taxi cab driver road street bridge traffic route way trip travel journey ticket seat luggage
@@ -21,22 +23,44 @@ _NOUNS: Final = tuple(
     game sport bike car wheel engine fuel doctor health nurse heart hand foot head eye family mother father
     sister brother child friend neighbour party birthday gift wedding summer winter spring autumn office desk
     computer screen team boss client project budget tax shop city town village country peace law
-    """.split()
+    """
 )
-_ADJECTIVES: Final = tuple(
+_ADJECTIVES: Final = listed(
     """
     red blue green black white big small long short old new fast slow good bad happy sad easy hard open warm
     cold hot wet dry dark bright loud quiet cheap late early free busy full hungry last next best own
-    """.split()
+    """
 )
-_VERBS: Final = tuple(
+_VERBS: Final = listed(
     """
     find sell make break move bring give keep leave help check look show pack drive fly walk swim ride book
     reserve order arrange set wash clean fix learn teach win eat cook drink wake remember forget write send
     answer call say translate read mean pay buy play hear listen track arrive turn start stop wait count
     change convert plan schedule remind stay sleep land lose follow guide ring beep
-    """.split()
+    """
 )
+
+
+_ONSETS: Final = listed("b br c ch d dr f fl g gr h j k l m n p pl qu r s st t tr v w z")
+_VOWELS: Final = listed("a e i o u ea oo")
+_CODAS: Final = ("", "", "l", "m", "n", "r", "s", "t", "nd", "rk")
+
+
+def invented(rng: Random) -> str:
+    """Return a word of one or two syllables that most likely means nothing."""
+    syllables = rng.choice((1, 2, 2))
+    return "".join(rng.choice(_ONSETS) + rng.choice(_VOWELS) + rng.choice(_CODAS) for _ in range(syllables))
+
+
+def name_like(rng: Random) -> str:
+    """Return one or two invented words in capitals: `Drevol`, `Quar Noobes`."""
+    return " ".join(invented(rng).capitalize() for _ in range(rng.choice((1, 1, 2))))
+
+
+def unusual_topic(rng: Random) -> str:
+    """Return a topic, half of the time with an invented word."""
+    known = topic(rng)
+    return known if rng.random() < 0.5 else f"{known} {invented(rng)}"
 
 
 def vocabulary() -> tuple[str, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +138,21 @@ def test_answers_are_what_the_model_says_word_by_word(tiny_model: Path) -> None:
     for batch_tokens in (1, 10_000):
         found = evaluate(tiny_model, None, ROWS, batch_tokens=batch_tokens)
         assert [prediction.text for prediction in found.predictions] == expected
+
+
+def test_the_model_s_own_way_to_generate_changes_no_answer(tiny_model: Path, tmp_path: Path) -> None:
+    odd = tmp_path / "odd"
+    shutil.copytree(tiny_model, odd)
+    settings = json.loads((odd / "generation_config.json").read_text())
+    changed = {
+        "do_sample": True,
+        "temperature": 3.0,
+        "repetition_penalty": 3.0,
+        "no_repeat_ngram_size": 1,
+        "num_beams": 2,
+    }
+    (odd / "generation_config.json").write_text(json.dumps({**settings, **changed}))
+    assert evaluate(odd, None, ROWS).predictions == evaluate(tiny_model, None, ROWS).predictions
 
 
 def test_an_adapter_that_learned_the_answers_is_right(tiny_model: Path, tmp_path: Path) -> None:

@@ -78,7 +78,7 @@ def test_the_limit_of_the_standard_library_is_lifted_and_put_back(tmp_path) -> N
 _TEXT = st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from(',"\n\r\t\u2028'), max_size=6)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=60)
 @given(records=st.lists(st.tuples(_TEXT, _TEXT), min_size=1, max_size=6), batch=st.integers(1, 4))
 def test_what_the_standard_library_writes_comes_back(records, batch, tmp_path_factory) -> None:
     path = tmp_path_factory.mktemp("csv") / "rows.csv"

@@ -125,19 +125,19 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("round_trip")
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=50)
 @given(rows=_ROWS)
 def test_any_rows_come_back(rows: list[dict[str, Any]], folder: Path, no_wait: Files) -> None:
     _round_trip(rows, folder, no_wait)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=50)
 @given(rows=_CHATS)
 def test_chats_come_back(rows: list[dict[str, Any]], folder: Path, no_wait: Files) -> None:
     _round_trip(rows, folder, no_wait)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=50)
 @given(rows=_ROWS | _CHATS, size=st.integers(1, 4))
 def test_batches_do_not_show(rows: list[dict[str, Any]], size: int, folder: Path) -> None:
     path = folder / "batched.jsonl"

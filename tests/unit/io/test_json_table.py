@@ -11,8 +11,6 @@ from sage_select.errors import DataError
 from sage_select.io import decode_rows, json_source, json_table, read
 from sage_select.io.layout import JSON_TEXT
 
-TEXT = JSON_TEXT
-
 
 def jsonl(folder: Path, *rows: object, name: str = "rows.jsonl") -> Path:
     path = folder / name
@@ -207,3 +205,21 @@ def test_a_long_run_of_rows_keeps_its_order_and_lines(tmp_path) -> None:
     assert held.table.column("n").to_pylist() == list(range(count))
     assert held.where(20_000).line == 20_001
     assert held.where(count - 1).line == count + 1
+
+
+@pytest.mark.parametrize("batch", [1, 1000])
+def test_objects_with_other_keys_do_not_hide_a_changed_type(batch, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(json_source, "_BATCH_ROWS", batch)
+    assert "expected: an object, as in line 1\n  got: a list" in refused(
+        jsonl(tmp_path, {"v": {"a": 1}}, {"v": []}, {"v": {"b": 1}})
+    )
+
+
+@pytest.mark.parametrize("batch", [1, 1000])
+def test_tools_may_hold_anything(batch, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(json_source, "_BATCH_ROWS", batch)
+    rows = [{"tools": value} for value in ("[]", 1, [{"name": "f"}], {"a": None}, None)]
+    held = read(jsonl(tmp_path, *rows))
+    assert held.table.schema.field("tools").metadata == JSON_TEXT
+    assert held.table.column("tools").to_pylist() == ['"[]"', "1", '[{"name":"f"}]', '{"a":null}', None]
+    assert list(decode_rows(held.table)) == rows

@@ -77,3 +77,9 @@ def test_too_many_bytes_for_one_chunk_are_cut_into_several(monkeypatch) -> None:
 def test_names(names, said) -> None:
     with pytest.raises(DataError, match=said):
         normalise(pa.Table.from_arrays([pa.array([1]), pa.array([2])], names=names), "x")
+
+
+@pytest.mark.parametrize("kind", [pa.list_(pa.int8(), 0), pa.list_(pa.struct([("a", pa.list_(pa.int8(), 0))]))])
+def test_lists_of_size_0_are_refused_as_arrow_divides_by_it(kind) -> None:
+    with pytest.raises(DataError, match="x, column 'a': a column holds lists of the fixed size 0"):
+        normalise(pa.table({"a": pa.array([None], kind)}), "x")

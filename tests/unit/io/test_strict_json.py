@@ -68,7 +68,7 @@ _JSON = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=60)
 @given(value=_JSON)
 def test_decode_is_the_inverse_of_encode(value: object) -> None:
     assert decode(encode(value)) == value

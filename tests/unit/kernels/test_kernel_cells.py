@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from sage_select import kernels
 from sage_select.errors import DataError, UsageError
@@ -56,7 +57,7 @@ def reference(scores: Any, cells: Any, count: int, quantile: float) -> list[int]
 @settings(deadline=None)
 @given(data=st.data(), n=st.integers(0, 50), dtype=st.sampled_from([np.float32, np.float64, np.int64]))
 def test_stratified_follows_its_definition(data: st.DataObject, n: int, dtype: type) -> None:
-    scores = np.array(data.draw(st.lists(st.integers(-3, 3), min_size=n, max_size=n)), dtype)
+    scores: NDArray[Any] = np.array(data.draw(st.lists(st.integers(-3, 3), min_size=n, max_size=n)), dtype)
     cells = np.array(data.draw(st.lists(st.sampled_from([0, 1, 2, 70]), min_size=n, max_size=n)), np.int64)
     count = data.draw(st.integers(0, n))
     quantile = data.draw(st.sampled_from([0, 0.25, 0.35, 0.5, 0.75, 1.0]))

@@ -79,7 +79,7 @@ def test_what_is_no_text_is_refused() -> None:
     with pytest.raises(DataError, match="row 3: the text is null"):
         kernels.hash_rows(pa.chunked_array([["a", "b"], ["c", None, None]]))
     with pytest.raises(UsageError, match="must be an Arrow array"):
-        kernels.hash_rows(["a"])  # type: ignore[arg-type]
+        kernels.hash_rows(["a"])
 
 
 def test_bottom_k_refuses_what_does_not_fit() -> None:

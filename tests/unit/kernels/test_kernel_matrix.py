@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from numpy.typing import NDArray
 
 from sage_select import kernels
 from sage_select.errors import DataError, UsageError
@@ -19,14 +20,15 @@ def rows(n: int = 6, d: int = 5) -> np.ndarray[Any, Any]:
 
 
 def cells(matrix: Matrix, centroids: Any) -> list[int]:
-    return kernels.assign_cells(matrix, np.asarray(centroids, np.float32)).tolist()
+    found: list[int] = kernels.assign_cells(matrix, np.asarray(centroids, np.float32)).tolist()
+    return found
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize("order", ["C", "F"])
 @pytest.mark.parametrize("swap", [False, True])
 def test_every_float_type_and_layout_gives_the_same_rows(dtype: type, order: Any, swap: bool) -> None:
-    data = np.asarray(rows(), dtype, order=order)
+    data: NDArray[Any] = np.asarray(rows(), dtype, order=order)
     data = data.astype(data.dtype.newbyteorder()) if swap else data
     for view in (data, data[::-1][::-1], np.repeat(data, 2, axis=1)[:, ::2]):
         matrix = Matrix.from_array(view, metric="sqeuclidean")
@@ -94,7 +96,7 @@ def test_borrowed_memory_outlives_its_array() -> None:
 @pytest.mark.parametrize("metric", ["cosine", "dot", "sqeuclidean"])
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_the_first_bad_row_is_named(dtype: type, metric: Any, bad: float) -> None:
-    data = rows(9).astype(dtype)
+    data: NDArray[Any] = rows(9).astype(dtype)
     data[4, 2] = data[7, 0] = bad
     with pytest.raises(DataError, match=r"vectors\.npy, row 4: the value is NaN or infinite"):
         Matrix.from_array(data, metric=metric, name="vectors.npy")

@@ -65,7 +65,8 @@ def test_facility_location_is_greedy(case: tuple[NDArray[np.float32], int, list[
     found = kernels.facility_location(Matrix.from_array(data, metric="dot"), k, given=given_rows)
     picks, gains = facility(data @ data.T, k, given_rows)
     assert found.method == "dense"
-    assert (found.indices.dtype, found.gains.dtype) == (np.int64, np.float32)
+    assert found.indices.dtype == np.int64
+    assert found.gains.dtype == np.float32
     assert found.indices.tolist() == picks
     assert found.gains.tolist() == gains
 

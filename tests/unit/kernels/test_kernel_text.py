@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from collections import Counter
@@ -54,7 +55,7 @@ def test_encoded_rows_have_length_one(texts: list[str], dimensions: int) -> None
 def grams(text: str) -> Counter[str]:
     """Count the documented n-grams by name."""
     words = re.findall(r"\w+", text.lower())
-    found = [f"w {word}" for word in words] + [f"p {a} {b}" for a, b in zip(words, words[1:], strict=False)]
+    found = [f"w {word}" for word in words] + [f"p {a} {b}" for a, b in itertools.pairwise(words)]
     for word in words:
         padded = f" {word} "
         found += [f"c {padded[i : i + n]}" for n in (3, 4, 5) for i in range(len(padded) - n + 1)]

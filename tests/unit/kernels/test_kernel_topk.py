@@ -16,7 +16,8 @@ from sage_select.errors import DataError, UsageError
 
 def reference(scores: NDArray[Any], k: int) -> list[int]:
     # Adding zero makes -0 and 0 the same; the sort is stable, so equal scores stay in row order.
-    return np.argsort(-(scores.astype(np.float64) + 0.0), kind="stable")[:k].tolist()
+    ranking: list[int] = np.argsort(-(scores.astype(np.float64) + 0.0), kind="stable").tolist()
+    return ranking[:k]
 
 
 @settings(deadline=None)
@@ -55,7 +56,7 @@ def test_the_first_bad_score_is_named(bad: float, dtype: type[np.floating[Any]])
     with pytest.raises(DataError, match="scores, row 4: the value is NaN or infinite") as refused:
         kernels.top_k(scores, 1)
     assert refused.value.where is not None
-    assert refused.value.where.row == 4  # type: ignore[union-attr]
+    assert refused.value.where.row == 4
 
 
 def test_a_null_score_is_a_bad_score() -> None:

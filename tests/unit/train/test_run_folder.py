@@ -36,7 +36,7 @@ def test_a_run_is_found_again_unfinished_and_finished(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / "deep" / "run")
     with folder.locked():
         assert folder.found() is None
-        folder.start(IDENTITY)
+        folder.start(IDENTITY, anew=True)
         found = folder.found()
         assert found is not None
         assert found.identity == IDENTITY
@@ -50,7 +50,7 @@ def test_a_run_is_found_again_unfinished_and_finished(tmp_path: Path) -> None:
 def test_the_result_follows_a_moved_folder(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / "a")
     with folder.locked():
-        folder.start(IDENTITY)
+        folder.start(IDENTITY, anew=True)
         folder.finish(IDENTITY, result(folder))
     (tmp_path / "a").rename(tmp_path / "b")
     found = RunFolder(tmp_path / "b").found()
@@ -91,17 +91,26 @@ def test_files_beside_ours_are_let_be(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
     with folder.locked():
         assert folder.found() is None
-        folder.start(IDENTITY)
-        folder.clear()
-        assert folder.found() is None
+        folder.start({"epochs": 1.0}, anew=True)
+        (folder.checkpoints / "checkpoint-1").mkdir()
+        folder.start(IDENTITY, anew=False)
+        assert (folder.checkpoints / "checkpoint-1").exists()
+        folder.start(IDENTITY, anew=True)
+        assert not (folder.checkpoints / "checkpoint-1").exists()
     assert (tmp_path / "notes.txt").read_text() == "mine"
-    assert sorted(path.name for path in tmp_path.iterdir()) == [".sage-train.lock", "notes.txt"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        ".sage-train.lock",
+        "checkpoints",
+        "logs",
+        "notes.txt",
+        "run.json",
+    ]
 
 
 def test_a_difference_is_named(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
     with folder.locked():
-        folder.start(IDENTITY)
+        folder.start(IDENTITY, anew=True)
         found = folder.found()
         assert found is not None
         folder.refuse_unless_same(found, IDENTITY)
@@ -144,7 +153,7 @@ def test_a_file_in_the_way_is_a_resource_error(tmp_path: Path) -> None:
 def test_the_record_is_readable_json(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
     with folder.locked():
-        folder.start(IDENTITY)
+        folder.start(IDENTITY, anew=True)
         folder.finish(IDENTITY, result(folder))
     content = json.loads((tmp_path / "run.json").read_text())
     assert content["format_version"] == 1

@@ -63,6 +63,23 @@ def test_rows_are_consumed_in_the_planned_order_in_every_pass(run: Callable[...,
     assert result.steps == 6
 
 
+def test_a_trainer_that_would_shuffle_refuses_to_start(
+    run: Callable[..., TrainResult], chats: Chats, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sage_select.train import loop
+
+    ordered = loop.training_arguments
+
+    def shuffling(*arguments: Any) -> Any:
+        settings = ordered(*arguments)
+        settings.train_sampling_strategy = "random"
+        return settings
+
+    monkeypatch.setattr(loop, "training_arguments", shuffling)
+    with pytest.raises(TypeError, match="RandomSampler, not in order"):
+        run(chats(8))
+
+
 def test_a_run_leaves_everything_in_its_folder(run: Callable[..., TrainResult], chats: Chats, tiny_model: Path) -> None:
     from peft import PeftModel
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -155,7 +172,7 @@ def test_resuming_nothing_is_a_usage_error(run: Callable[..., TrainResult], chat
 def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_good_checkpoint(
     run: Callable[..., TrainResult], chats: Chats, tmp_path: Path
 ) -> None:
-    with pytest.raises(DataError, match=r"diverged(.|\n)*lower --learning-rate"):
+    with pytest.raises(DataError, match=r"diverged(.|\n)*rows row-\d+ nan(.|\n)*lower --learning-rate"):
         run(chats(8), learning_rate=1e30, max_grad_norm=0, epochs=4, save_steps=1, schedule="constant")
     from safetensors.torch import load_file
 
@@ -165,6 +182,38 @@ def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_good_checkpoi
         assert all(bool(value.isfinite().all()) for value in kept.values())
     assert not (tmp_path / "run" / "lora_weights").exists()
     assert json.loads((tmp_path / "run" / "run.json").read_text())["finished"] is False
+
+
+def test_a_run_that_ended_before_its_first_checkpoint_is_in_nobody_s_way(
+    run: Callable[..., TrainResult], chats: Chats
+) -> None:
+    with pytest.raises(DataError, match="diverged"):
+        run(chats(8), learning_rate=1e30, max_grad_norm=0, schedule="constant", save_steps=100)
+    result = run(chats(8))
+    assert not result.cached
+    assert any("before its first checkpoint" in text for text in result.notices)
+
+
+def test_what_is_refused_leaves_the_run_that_is_there(run: Callable[..., TrainResult], chats: Chats) -> None:
+    first = run(chats(8))
+    with pytest.raises(UsageError, match="no such linear layers"):
+        run(chats(8), lora_target=("x",), force=True)
+    assert run(chats(8)).adapter_digest == first.adapter_digest
+
+
+def test_the_output_layer_cannot_be_adapted(run: Callable[..., TrainResult], chats: Chats) -> None:
+    with pytest.raises(UsageError, match="no such linear layers"):
+        run(chats(8), lora_target=("lm_head",))
+
+
+def test_an_empty_selection_is_refused(run: Callable[..., TrainResult], chats: Chats, tmp_path: Path) -> None:
+    from sage_select import io
+    from sage_select.render import detect_shape
+
+    table = chats(3).slice(0, 0)
+    io.write(table, tmp_path / "empty.arrow", {"shape": detect_shape(table.schema).to_dict()})
+    with pytest.raises(DataError, match="holds no rows"):
+        run(tmp_path / "empty.arrow")
 
 
 def test_an_unknown_target_names_those_there_are(run: Callable[..., TrainResult], chats: Chats) -> None:

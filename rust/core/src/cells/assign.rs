@@ -14,8 +14,8 @@ const BLOCK: usize = 96;
 /// Cost: rows x centroids x dimensions multiply-adds.
 ///
 /// # Errors
-/// [`Error::Shape`] where the centroids are none or have another width, [`Error::Argument`] where one is not finite,
-/// [`Error::TooManyRows`], [`Error::OutOfMemory`], or what `control` stops with.
+/// [`Error::Shape`] where the centroids are none or have another width, [`Error::Argument`] where one is not
+/// finite, [`Error::TooManyRows`], [`Error::OutOfMemory`], or what `control` stops with.
 pub fn nearest(matrix: MatrixView<'_>, centroids: &[f32], control: &impl Control) -> Result<Vec<i32>, Error> {
     let width = matrix.rows.width();
     if centroids.is_empty() || !centroids.len().is_multiple_of(width) {

@@ -1,18 +1,21 @@
-//! Picks by score spread over cells: as many from each as its size allows, around one quantile of the scores within it.
+//! Picks by score spread over cells: as many from each as its size allows, around one quantile of the scores
+//! within it.
 
 use crate::Error;
 use crate::topk::Score;
 
 /// Picks `count` rows, divided over the cells in proportion to their size.
 ///
-/// A cell of `s` of the `n` rows is due `count * s / n` picks; the whole parts are given, and what is left goes one by one to the cells with
-/// the largest remainders, ties to the lowest cell. Within a cell the rows are sorted by (score ascending, row ascending), and
-/// the window of the allotted length `m` that starts at `floor(quantile * (s - 1) - (m - 1) / 2 + 1/2)`, moved into
-/// the cell where it reaches beyond, is taken: the `m` rows around the quantile. The result is ordered by (score descending, row ascending).
+/// A cell of `s` of the `n` rows is due `count * s / n` picks; the whole parts are given, and what is left
+/// goes one by one to the cells with the largest remainders, ties to the lowest cell. Within a cell the rows
+/// are sorted by (score ascending, row ascending), and the window of the allotted length `m` that starts at
+/// `floor(quantile * (s - 1) - (m - 1) / 2 + 1/2)`, moved into the cell where it reaches beyond, is taken:
+/// the `m` rows around the quantile. The result is ordered by (score descending, row ascending).
 ///
 /// # Errors
 /// [`Error::Shape`] where the lengths differ; [`Error::Argument`] where `quantile` is not within 0 and 1;
-/// [`Error::NotFinite`] and [`Error::NegativeCell`] with the first such row; [`Error::BadK`] where `count` is more than there are rows.
+/// [`Error::NotFinite`] and [`Error::NegativeCell`] with the first such row; [`Error::BadK`] where `count` is
+/// more than there are rows.
 pub fn stratified<S: Score>(
     scores: &[S],
     cells: &[i32],
@@ -54,7 +57,8 @@ pub fn stratified<S: Score>(
 
 /// Divides `count` (at most the sum) in proportion to `sizes` by largest remainder, ties to the first.
 ///
-/// No share exceeds its size: a remainder is left only where `count` is below the sum, and then each whole part is below its size.
+/// No share exceeds its size: a remainder is left only where `count` is below the sum, and then each whole
+/// part is below its size.
 fn shares(sizes: &[usize], count: usize) -> Vec<usize> {
     let n = sizes.iter().sum::<usize>().max(1) as u128;
     let due = |size: usize| size as u128 * count as u128;
@@ -114,7 +118,8 @@ mod tests {
                 prop_assert!(places.len() >= due.checked_div(n).unwrap_or(0) && places.len() <= due.div_ceil(n.max(1)));
                 let Some((&first, &last)) = places.first().zip(places.last()) else { continue };
                 prop_assert_eq!(last - first + 1, places.len(), "the window has holes");
-                // The middle of the window is within half a place of the quantile, unless the cell ends there.
+                // The middle of the window is within half a place of the quantile, unless the cell ends
+                // there.
                 let off = (first + last) as f64 / 2.0 - quantile * (sorted.len() - 1) as f64;
                 prop_assert!(off.abs() <= 0.5 + 1e-9 || first == 0 && off > 0.0 || last + 1 == sorted.len() && off < 0.0);
             }

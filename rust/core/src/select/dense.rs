@@ -86,10 +86,11 @@ impl Kernel for Upper<'_> {
     }
 }
 
-/// Copies the upper triangle of a square part to its lower one; `rows` are rows `first..` of a matrix `width` wide.
+/// Copies the upper triangle of a square part to its lower one; `rows` are rows `first..` of a matrix `width`
+/// wide.
 ///
-/// Halves the part, so that the rows read and the rows written are different slices. The canonical dot product gives the
-/// same bits in either order, so nothing is lost where both were computed.
+/// Halves the part, so that the rows read and the rows written are different slices. The canonical dot
+/// product gives the same bits in either order, so nothing is lost where both were computed.
 fn mirror(rows: &mut [f32], width: usize, first: usize) {
     let count = rows.len() / width;
     if count < 2 {

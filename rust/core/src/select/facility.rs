@@ -50,15 +50,17 @@ pub struct Facility {
     pub method: Method,
 }
 
-/// Picks greedily for `f(S) = sum over rows i of max over s in S of max(0, <x_i, x_s>)`, with canonical dot products.
+/// Picks greedily for `f(S) = sum over rows i of max over s in S of max(0, <x_i, x_s>)`, with canonical dot
+/// products.
 ///
-/// Up to `dense_limit` rows all pairs are held and the picks are the exact greedy ones, within `1 - 1/e` of the best set (Nemhauser,
-/// Wolsey and Fisher 1978). Above it each row is served only by its graph neighbours, found exactly, and its coverage starts at 0.9
-/// times the similarity of its last neighbour; the gains are those of that restricted function and understate `f`.
+/// Up to `dense_limit` rows all pairs are held and the picks are the exact greedy ones, within `1 - 1/e` of
+/// the best set (Nemhauser, Wolsey and Fisher 1978). Above it each row is served only by its graph
+/// neighbours, found exactly, and its coverage starts at 0.9 times the similarity of its last neighbour; the
+/// gains are those of that restricted function and understate `f`.
 ///
 /// # Errors
-/// [`Error::Argument`] for [`Metric::SquaredEuclidean`], which is no similarity, and for no neighbours; [`Error::OutOfMemory`];
-/// or what `control` stops with. It hears rows and then picks as one piece of work.
+/// [`Error::Argument`] for [`Metric::SquaredEuclidean`], which is no similarity, and for no neighbours;
+/// [`Error::OutOfMemory`]; or what `control` stops with. It hears rows and then picks as one piece of work.
 pub fn facility_location(
     matrix: MatrixView<'_>,
     request: &Request<'_>,
@@ -73,17 +75,18 @@ pub fn facility_location(
     if options.neighbours == 0 {
         return Err(Error::Argument { what: "the number of neighbours must be at least 1".into() });
     }
+    let method = if matrix.len() <= options.dense_limit { Method::Dense } else { Method::Graph };
     let (rows, picks) = (matrix.len() as u64, request.count() as u64);
     let stage = |before| Stage { control, before, total: rows + picks };
-    if matrix.len() <= options.dense_limit {
-        let mut objective = Dense::new(matrix, &stage(0))?;
-        let selection = optimizer::lazy(&mut objective, request, &stage(rows))?;
-        Ok(Facility { selection, method: Method::Dense })
-    } else {
-        let mut objective = Graph::new(matrix, options.neighbours, &stage(0))?;
-        let selection = optimizer::lazy(&mut objective, request, &stage(rows))?;
-        Ok(Facility { selection, method: Method::Graph })
-    }
+    let selection = match method {
+        _ if picks == 0 => Selection::default(),
+        Method::Dense => optimizer::lazy(&mut Dense::new(matrix, &stage(0))?, request, &stage(rows))?,
+        Method::Graph => {
+            let mut graph = Graph::new(matrix, options.neighbours, &stage(0))?;
+            optimizer::lazy(&mut graph, request, &stage(rows))?
+        }
+    };
+    Ok(Facility { selection, method })
 }
 
 /// One stage of a longer piece of work.
@@ -300,6 +303,23 @@ mod tests {
                 assert_eq!(found.err(), stopped.then_some(Error::Interrupted));
             }
         }
+    }
+
+    /// Must not be called.
+    struct Deaf;
+
+    impl Control for Deaf {
+        fn tick(&self, _done: u64, _total: u64) -> Result<(), Error> {
+            Err(Error::Interrupted)
+        }
+    }
+
+    #[test]
+    fn no_picks_need_no_similarities() {
+        let matrix = unit(300, Simd::active().unwrap());
+        let request = Request::new(300, 0, &[1]).unwrap();
+        let found = facility_location(matrix.view(), &request, DENSE, &Deaf).unwrap();
+        assert_eq!((found.selection, found.method), (Selection::default(), Method::Dense));
     }
 
     #[test]

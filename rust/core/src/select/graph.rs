@@ -1,4 +1,5 @@
-//! Facility location on a neighbour graph: each client sees only its nearest rows, so memory grows with rows, not with pairs.
+//! Facility location on a neighbour graph: each client sees only its nearest rows, so memory grows with rows,
+//! not with pairs.
 
 use std::cmp::Ordering;
 
@@ -17,8 +18,8 @@ const PANEL: usize = 48;
 const COLUMNS: usize = 192;
 /// Where a client's coverage starts, as a share of the similarity of its last neighbour.
 ///
-/// What a client gains below that similarity is the same for all its neighbours and unknown for the others, so counting from 0 would
-/// favour rows with many neighbours over rows with near ones.
+/// What a client gains below that similarity is the same for all its neighbours and unknown for the others,
+/// so counting from 0 would favour rows with many neighbours over rows with near ones.
 const FLOOR: f32 = 0.9;
 
 /// Facility location restricted to the edges of a graph; see [`super::facility`].
@@ -37,10 +38,12 @@ struct Edge {
 }
 
 impl Graph {
-    /// Finds the neighbours of every row by brute force: rows^2 x dimensions multiply-adds, at most 32 x rows x neighbours bytes.
+    /// Finds the neighbours of every row by brute force: rows^2 x dimensions multiply-adds, about 24 x rows x
+    /// neighbours bytes.
     ///
-    /// The neighbours of a row are itself and the `neighbours - 1` others of highest similarity, the lowest of equal ones.
-    /// Two rows are joined where either is a neighbour of the other, and their similarity is above 0.
+    /// The neighbours of a row are itself and the `neighbours - 1` others of highest similarity, the lowest
+    /// of equal ones. Two rows are joined where either is a neighbour of the other, and their similarity is
+    /// above 0.
     pub(super) fn new(
         matrix: MatrixView<'_>,
         neighbours: usize,

@@ -57,15 +57,15 @@ impl Kernel for Lower<'_> {
 
 /// Picks rows farthest-first by canonical squared distance (of rows of length 1 for cosine).
 ///
-/// The gain of a pick is its squared distance to the nearest row of the set when it was picked, NaN for a first pick with nothing given.
-/// That first pick is `start`, or row 0. Rows that repeat one of the set have key 0, and
-/// when only such are left the lowest unpicked row follows.
+/// The gain of a pick is its squared distance to the nearest row of the set when it was picked, NaN for a
+/// first pick with nothing given. That first pick is `start`, or row 0. Rows that repeat one of the set have
+/// key 0, and when only such are left the lowest unpicked row follows.
 ///
 /// Cost: (picks + given) x rows x dimensions multiply-adds; 4 bytes a row beside the matrix.
 ///
 /// # Errors
-/// [`Error::Argument`] for [`Metric::Dot`], which is no distance, and for `start` together with given rows; [`Error::NoSuchRow`] for
-/// `start`; [`Error::OutOfMemory`]; or what `control` stops with.
+/// [`Error::Argument`] for [`Metric::Dot`], which is no distance, and for `start` together with given rows;
+/// [`Error::NoSuchRow`] for `start`; [`Error::OutOfMemory`]; or what `control` stops with.
 pub fn k_center(
     matrix: MatrixView<'_>,
     request: &Request<'_>,

@@ -1,7 +1,8 @@
-//! How the best row is found: [`plain`] is the definition, [`lazy`] gives the same picks with fewer gains computed.
+//! How the best row is found: [`plain`] is the definition, [`lazy`] gives the same picks with fewer gains
+//! computed.
 //!
-//! The best row is the one of largest gain, the lowest of equal ones. A picked row is never picked again; when no row gains anything,
-//! all gains are 0 and the lowest unpicked row follows.
+//! The best row is the one of largest gain, the lowest of equal ones. A picked row is never picked again;
+//! when no row gains anything, all gains are 0 and the lowest unpicked row follows.
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
@@ -50,12 +51,17 @@ fn candidate(objective: &impl Objective, row: u32, known_at: u32) -> Candidate {
 }
 
 /// Commits what is given and returns which rows are taken.
-fn start(objective: &mut impl Objective, request: &Request<'_>) -> Result<Vec<bool>, Error> {
+fn start(
+    objective: &mut impl Objective,
+    request: &Request<'_>,
+    control: &impl Control,
+) -> Result<Vec<bool>, Error> {
     blocks::check_countable(objective.rows())?;
     let mut taken = blocks::filled(objective.rows(), false)?;
     for &row in request.given() {
         objective.commit(row);
         taken[row] = true;
+        control.tick(0, request.count() as u64)?;
     }
     Ok(taken)
 }
@@ -69,7 +75,7 @@ pub fn plain(
     request: &Request<'_>,
     control: &impl Control,
 ) -> Result<Selection, Error> {
-    let mut taken = start(objective, request)?;
+    let mut taken = start(objective, request, control)?;
     let mut selection = Selection::default();
     for pick in 0..request.count() {
         let seen: &_ = objective;
@@ -90,7 +96,8 @@ pub fn plain(
 
 /// Keeps earlier gains as upper bounds and computes anew only those that could win (Minoux 1978).
 ///
-/// Several stale candidates are computed at once, in parallel; that some were not needed costs time and changes no pick.
+/// Several stale candidates are computed at once, in parallel; that some were not needed costs time and
+/// changes no pick.
 ///
 /// # Errors
 /// [`Error::OutOfMemory`], or what `control` stops with; it hears the picks.
@@ -99,7 +106,7 @@ pub fn lazy(
     request: &Request<'_>,
     control: &impl Control,
 ) -> Result<Selection, Error> {
-    let taken = start(objective, request)?;
+    let taken = start(objective, request, control)?;
     let seen: &_ = objective;
     let rows = (0..taken.len() as u32).into_par_iter().filter(|&row| !taken[row as usize]);
     let mut heap: BinaryHeap<_> = rows.map(|row| candidate(seen, row, 0)).collect::<Vec<_>>().into();
@@ -195,6 +202,28 @@ mod tests {
                 prop_assert_eq!(&found, &expected);
             }
         }
+    }
+
+    /// Stops while given rows are committed.
+    struct AtOnce;
+
+    impl Control for AtOnce {
+        fn tick(&self, done: u64, _total: u64) -> Result<(), Error> {
+            if done == 0 { Err(Error::Interrupted) } else { Ok(()) }
+        }
+    }
+
+    #[test]
+    fn control_stops_given_rows_too() {
+        let cover = Cover { sets: vec![1; 9], covered: 0 };
+        let stopped = |given: &[usize]| {
+            let request = Request::new(9, 2, given).unwrap();
+            let plain = plain(&mut cover.clone(), &request, &AtOnce);
+            assert_eq!(plain, lazy(&mut cover.clone(), &request, &AtOnce));
+            plain.is_err()
+        };
+        assert!(stopped(&[4]));
+        assert!(!stopped(&[]));
     }
 
     /// Stops at the third pick.

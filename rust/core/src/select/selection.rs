@@ -10,10 +10,12 @@ pub struct Request<'a> {
 }
 
 impl<'a> Request<'a> {
-    /// `count` new rows of `rows`, where `given` are in the set already: they count for the objective and are not picked.
+    /// `count` new rows of `rows`, where `given` are in the set already: they count for the objective and are
+    /// not picked.
     ///
     /// # Errors
-    /// [`Error::NoSuchRow`] and [`Error::GivenTwice`] for `given`; [`Error::BadK`] where fewer than `count` rows are not given.
+    /// [`Error::NoSuchRow`] and [`Error::GivenTwice`] for `given`; [`Error::BadK`] where fewer than `count`
+    /// rows are not given.
     pub fn new(rows: usize, count: usize, given: &'a [usize]) -> Result<Self, Error> {
         let mut seen = crate::blocks::filled(rows, false)?;
         for &row in given {

@@ -15,14 +15,15 @@ use std::sync::OnceLock;
 use crate::Error;
 use lanes::Portable;
 
-/// The variable that forces an instruction set, for tests and for finding faults: `portable`, `avx2` or `avx512`.
+/// The variable that forces an instruction set, for tests and for finding faults: `portable`, `avx2` or
+/// `avx512`.
 pub const VARIABLE: &str = "SAGE_SIMD";
 
 /// Work that is compiled once for each instruction set.
 ///
-/// `R` x `C` is the tile of row pairs whose running sums fit the registers. Implementations and all they call must
-/// be `#[inline(always)]`, and closures are best not handed to library functions: what is not inlined is compiled
-/// without the instruction set.
+/// `R` x `C` is the tile of row pairs whose running sums fit the registers. Implementations and all they call
+/// must be `#[inline(always)]`, and closures are best not handed to library functions: what is not inlined is
+/// compiled without the instruction set.
 pub(crate) trait Kernel {
     /// What the work gives.
     type Output;
@@ -41,7 +42,8 @@ enum Path {
 
 /// An instruction set that this machine is known to have.
 ///
-/// Values come only from [`Simd::available`] and [`Simd::active`], so holding one proves the instructions exist.
+/// Values come only from [`Simd::available`] and [`Simd::active`], so holding one proves the instructions
+/// exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Simd(Path);
 

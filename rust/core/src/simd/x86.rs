@@ -1,7 +1,7 @@
 //! Lanes in the registers of AVX2 and AVX-512: the one file of intrinsics.
 //!
-//! `Avx2` and `Avx512` are private, so values of them exist only inside `run_avx2` and `run_avx512`, which are
-//! entered only on machines that have the instructions. That is the reason behind every `unsafe` below.
+//! `Avx2` and `Avx512` are private, so values of them exist only inside `run_avx2` and `run_avx512`, which
+//! are entered only on machines that have the instructions. That is the reason behind every `unsafe` below.
 
 #![allow(unsafe_code)]
 

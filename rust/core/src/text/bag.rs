@@ -33,19 +33,22 @@ impl Bag {
         }
     }
 
-    pub(super) fn add(&mut self, hash: u64) {
+    /// Counts `count` more of `hash`; tells whether it is the first.
+    pub(super) fn add(&mut self, hash: u64, count: u32) -> bool {
         let place = self.find(hash);
         match self.table[place] {
             0 => {
-                self.entries.push(Entry { hash, count: 1, place: place as u32 });
+                self.entries.push(Entry { hash, count, place: place as u32 });
                 self.table[place] = self.entries.len() as u32;
                 if self.entries.len() * 2 > self.table.len() {
                     self.grow();
                 }
+                true
             }
             index => {
-                let count = &mut self.entries[index as usize - 1].count;
-                *count = count.saturating_add(1);
+                let entry = &mut self.entries[index as usize - 1];
+                entry.count = entry.count.saturating_add(count);
+                false
             }
         }
     }
@@ -85,12 +88,12 @@ mod tests {
             bag.clear();
             // Far more than the first table holds; equal low bits collide.
             for at in 0..10_000u64 {
-                bag.add(word_of_row(at % 4000 + round) << 12);
+                assert_eq!(bag.add(word_of_row(at % 4000 + round) << 12, 2), at < 4000);
             }
             assert_eq!(bag.entries().len(), 4000);
             for (at, entry) in (0..).zip(bag.entries()) {
                 assert_eq!(entry.hash, word_of_row(at + round) << 12);
-                assert_eq!(entry.count, if at < 2000 { 3 } else { 2 });
+                assert_eq!(entry.count, if at < 2000 { 6 } else { 4 });
             }
         }
     }

@@ -1,13 +1,14 @@
 //! The hashing encoder: vectors of texts from their n-grams alone, without a model or a vocabulary.
 //!
-//! The weight of an n-gram in a text is `(1 + ln tf) * (ln((1 + n) / (1 + df)) + 1)`: sublinear term frequency times the smoothed
-//! inverse document frequency (scikit-learn's definitions), `n` texts. `df` is counted in a table of 2^22 slots that
-//! the n-gram's hash names, as the number of (text, distinct n-gram) pairs that fall there, at most `n`. Weights
-//! are added, with a sign from the hash, to the dimension that the hash names (Weinberger et al., ICML 2009), and
-//! the row is scaled to length 1.
+//! The weight of an n-gram in a text is `(1 + ln tf) * (ln((1 + n) / (1 + df)) + 1)`: sublinear term
+//! frequency times the smoothed inverse document frequency (scikit-learn's definitions), `n` texts. `df` is
+//! counted in a table of 2^22 slots that the n-gram's hash names, as the number of (text, distinct n-gram)
+//! pairs that fall there, at most `n`. Weights are added, with a sign from the hash, to the dimension that
+//! the hash names (Weinberger et al., ICML 2009), and the row is scaled to length 1.
 //!
-//! Within a row, n-grams are added in the order in which they first occur, in float64; `df` is an integer, so
-//! the order of counting does not matter; logarithms come from `libm`. Hence the same bits everywhere.
+//! Within a row, n-grams are added in the order in which they are first told (`text/features.rs`), in
+//! float64; `df` is an integer, so the order of counting does not matter; logarithms come from `libm`. Hence
+//! the same bits everywhere.
 
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
@@ -69,7 +70,8 @@ fn term_weight(count: u32) -> f64 {
 /// zero gets the unit vector of its first n-gram.
 ///
 /// # Errors
-/// [`Error::Argument`] where `dimensions` is 0, [`Error::TooManyRows`], [`Error::OutOfMemory`], or what `control` stops with.
+/// [`Error::Argument`] where `dimensions` is 0, [`Error::TooManyRows`], [`Error::OutOfMemory`], or what
+/// `control` stops with.
 pub fn encode(texts: &[&str], dimensions: usize, control: &impl Control) -> Result<Encoded, Error> {
     if dimensions == 0 {
         return Err(Error::Argument { what: "the number of dimensions must be at least 1".into() });
@@ -80,7 +82,7 @@ pub fn encode(texts: &[&str], dimensions: usize, control: &impl Control) -> Resu
     let weights = count(texts, &passes.first())?;
     let wordless = AtomicUsize::new(0);
     blocks::fill(&mut vectors, dimensions, BLOCK, &passes.second(), |first, block| {
-        let (mut scratch, mut bag) = (Scratch::default(), Bag::new());
+        let (mut scratch, mut bag) = (Scratch::new(), Bag::new());
         let mut sums = vec![0.0; dimensions];
         for (vector, text) in block.chunks_exact_mut(dimensions).zip(&texts[first..]) {
             fill_bag(text, &mut scratch, &mut bag);
@@ -109,14 +111,16 @@ pub fn encode(texts: &[&str], dimensions: usize, control: &impl Control) -> Resu
 
 fn fill_bag(text: &str, scratch: &mut Scratch, bag: &mut Bag) {
     bag.clear();
-    for_each_feature(text, scratch, |hash| bag.add(hash));
+    for_each_feature(text, scratch, |hash, count| {
+        bag.add(hash, count);
+    });
 }
 
 /// The first pass over the texts: counts document frequencies.
 fn count(texts: &[&str], control: &impl Control) -> Result<Weights, Error> {
     let slots: Vec<AtomicU32> = (0..1 << SLOT_BITS).map(|_| AtomicU32::new(0)).collect();
     blocks::for_each(texts.len(), BLOCK, control, |rows| {
-        let (mut scratch, mut bag) = (Scratch::default(), Bag::new());
+        let (mut scratch, mut bag) = (Scratch::new(), Bag::new());
         for text in &texts[rows] {
             fill_bag(text, &mut scratch, &mut bag);
             for entry in bag.entries() {
@@ -172,7 +176,9 @@ mod tests {
             .iter()
             .map(|text| {
                 let mut hashes = Vec::new();
-                for_each_feature(text, &mut Scratch::default(), |hash| hashes.push(hash));
+                for_each_feature(text, &mut Scratch::new(), |hash, count| {
+                    hashes.extend(std::iter::repeat_n(hash, count as usize));
+                });
                 hashes
             })
             .collect();
@@ -254,7 +260,7 @@ mod tests {
         let texts: Vec<&str> = letters.iter().map(String::as_str).collect();
         let signs = |text: &str| {
             let mut signs = Vec::new();
-            for_each_feature(text, &mut Scratch::default(), |hash| signs.push(place(hash, 1).1));
+            for_each_feature(text, &mut Scratch::new(), |hash, _| signs.push(place(hash, 1).1));
             signs
         };
         let cancelled: Vec<&&str> =

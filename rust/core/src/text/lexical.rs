@@ -6,11 +6,12 @@ use crate::{Control, Error};
 
 const BLOCK: usize = 64;
 
-/// `log2(1 + t) + H` of each text: `t` words, and the Shannon entropy `H`, in bits, of the distribution of the words in that text.
+/// `log2(1 + t) + H` of each text: `t` words, and the Shannon entropy `H`, in bits, of the distribution of
+/// the words in that text.
 ///
-/// `H = log2(t) - (sum over distinct words of c * log2(c)) / t`, the counts `c` taken in ascending order and logarithms from `libm`, so
-/// that the bits depend on nothing but the counts: neither on the machine nor on the order of the words. Words are told apart
-/// by a 64-bit hash. A text without words has difficulty 0.
+/// `H = log2(t) - (sum over distinct words of c * log2(c)) / t`, the counts `c` taken in ascending order and
+/// logarithms from `libm`, so that the bits depend on nothing but the counts: neither on the machine nor on
+/// the order of the words. Words are told apart by a 64-bit hash. A text without words has difficulty 0.
 ///
 /// # Errors
 /// [`Error::OutOfMemory`], or what `control` stops with.

@@ -2,6 +2,6 @@
 
 mod bag;
 pub mod encoder;
-pub mod features;
+mod features;
 pub mod lexical;
 pub mod words;
