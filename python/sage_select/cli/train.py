@@ -253,7 +253,7 @@ def _run(
 
             write_comparison(eval_result, comparison)
     title = "already trained: the same run is there, finished" if result.cached else "trained"
-    console.summary(title, _facts(result))
+    console.summary(title, _facts(result, config))
     if comparison is not None:
         console.summary(f"measured on {comparison['rows']:,} held-out rows", _measures(comparison))
     console.result({**result.as_dict(), "evaluation": comparison})
@@ -287,7 +287,7 @@ def _compare(console: Console, config: TrainConfig, result: TrainResult, held_ou
     return compare(base, tuned, seed=config.seed)
 
 
-def _facts(result: TrainResult) -> dict[str, object]:
+def _facts(result: TrainResult, config: TrainConfig) -> dict[str, object]:
     rows = result.rows
     facts: dict[str, object] = {
         "rows": f"{rows['rows_trained']:,} of {rows['rows_in']:,}",
@@ -299,7 +299,11 @@ def _facts(result: TrainResult) -> dict[str, object]:
         facts["dropped"] = f"{len(rows['dropped']):,} rows; {which}: {first['reason']}"
     if rows["truncated_rows"]:
         facts["truncated"] = f"{rows['truncated_rows']:,} rows lost {rows['tokens_cut']:,} tokens"
-    facts["steps"] = f"{result.steps:,} in {result.precision} on {result.device}"
+    rows_a_step = config.batch_size * config.gradient_accumulation
+    passes = result.steps * rows_a_step / rows["rows_trained"]
+    facts["steps"] = (
+        f"{result.steps:,} of {rows_a_step:,} rows, {passes:.3g} passes, in {result.precision} on {result.device}"
+    )
     if result.resumed_from:
         facts["steps"] = f"{facts['steps']}, resumed after step {result.resumed_from:,}"
     facts["loss"] = f"{result.loss_first:.3f} at first, {result.loss_last:.3f} at last"

@@ -23,6 +23,8 @@ TRAINING: Final[Mapping[str, Any]] = MappingProxyType(
     {
         "learning_rate": 3e-3,
         "batch_size": 8,
+        "gradient_accumulation": 1,
+        "gradient_checkpointing": False,
         "max_steps": 150,
         "max_length": 512,
     }
