@@ -30,7 +30,7 @@ _DEMO_NAMES: Final = frozenset(tool.name for tool in DEMO_TOOLS)
 class Settings:
     """How to pre-train."""
 
-    dialogues: int = 40_000
+    dialogues: int = 20_000
     batch_tokens: int = 2048
     learning_rate: float = 8e-3
     weight_decay: float = 0.05
