@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tiny_model import make_tiny_model
 
 # OpenMP's threads otherwise spin while they wait: on a machine that does other work as well, training takes ten times
 # as long. Set before anything loads OpenMP.
@@ -21,6 +23,25 @@ def _folder(variable: str, beside: str) -> Path:
     if not folder.is_dir():
         pytest.skip(f"no folder {folder}: name one in {variable} to run this test on real data")
     return folder
+
+
+@pytest.fixture(autouse=True)
+def _one_torch_thread(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Hold torch to one thread in tests that train: models this small only wait for each other on more."""
+    if request.node.get_closest_marker("train") is None:
+        yield
+        return
+    torch = pytest.importorskip("torch")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a random Llama with a tokenizer and a chat template."""
+    return make_tiny_model(tmp_path_factory.mktemp("tiny_model"))
 
 
 @pytest.fixture(scope="session")

@@ -5,16 +5,13 @@ from __future__ import annotations
 import gzip
 import json
 import os
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
-
-Build = Callable[..., Any]
+from programs import Program
 
 ROWS = [{"prompt": f"question {i} about {i % 5}", "completion": f"answer {i}", "loss": i / 7} for i in range(30)]
 TABLE = pa.Table.from_pylist(ROWS)
@@ -67,7 +64,7 @@ FILES: dict[str, tuple[str, bytes, int, list[str]]] = {
 
 
 @pytest.mark.parametrize("case", FILES)
-def test_damaged_files(case: str, folder: Path, build: Build) -> None:
+def test_damaged_files(case: str, folder: Path, build: Program) -> None:
     name, content, code, words = FILES[case]
     (folder / name).write_bytes(content)
     done = build(name)
@@ -99,7 +96,7 @@ OPTIONS: dict[str, tuple[list[str], int, list[str]]] = {
 
 
 @pytest.mark.parametrize("case", OPTIONS)
-def test_bad_arguments(case: str, folder: Path, rows: Path, build: Build) -> None:
+def test_bad_arguments(case: str, folder: Path, rows: Path, build: Program) -> None:
     arguments, code, words = OPTIONS[case]
     done = build(*arguments)
     assert done.code == code, done.err
@@ -131,7 +128,7 @@ ARRAYS: dict[str, tuple[str, np.ndarray, list[str]]] = {
 
 
 @pytest.mark.parametrize("case", ARRAYS)
-def test_bad_arrays(case: str, folder: Path, rows: Path, build: Build) -> None:
+def test_bad_arrays(case: str, folder: Path, rows: Path, build: Program) -> None:
     option, array, words = ARRAYS[case]
     np.save(folder / "a.npy", array)
     done = build("rows.jsonl", option, "a.npy")
@@ -140,7 +137,7 @@ def test_bad_arrays(case: str, folder: Path, rows: Path, build: Build) -> None:
     no_trace(folder, "rows.jsonl", "a.npy")
 
 
-def test_pickled_arrays_are_never_loaded(folder: Path, rows: Path, build: Build) -> None:
+def test_pickled_arrays_are_never_loaded(folder: Path, rows: Path, build: Program) -> None:
     np.save(folder / "a.npy", np.array([{"a": 1}] * 30, dtype=object), allow_pickle=True)
     done = build("rows.jsonl", "--embeddings", "a.npy")
     assert done.code == 3
@@ -158,7 +155,7 @@ COLUMNS: dict[str, tuple[list[object], list[str], list[str]]] = {
 
 
 @pytest.mark.parametrize("case", COLUMNS)
-def test_bad_columns(case: str, folder: Path, build: Build) -> None:
+def test_bad_columns(case: str, folder: Path, build: Program) -> None:
     values, options, words = COLUMNS[case]
     pyarrow.parquet.write_table(TABLE.append_column("x", pa.array(values)), folder / "rows.parquet")
     done = build("rows.parquet", *options)
@@ -167,21 +164,21 @@ def test_bad_columns(case: str, folder: Path, build: Build) -> None:
     no_trace(folder, "rows.parquet")
 
 
-def test_unrecognised_columns_name_what_was_found(folder: Path, build: Build) -> None:
+def test_unrecognised_columns_name_what_was_found(folder: Path, build: Program) -> None:
     (folder / "rows.csv").write_text("Query,Tool\na,b\n")
     done = build("rows.csv")
     assert done.code == 2
     assert all(word in done.err for word in ["Query", "Tool", "--prompt-column"])
 
 
-def test_a_folder_that_is_no_model(folder: Path, rows: Path, build: Build) -> None:
+def test_a_folder_that_is_no_model(folder: Path, rows: Path, build: Program) -> None:
     (folder / "model").mkdir()
     done = build("rows.jsonl", "--score-model", "model")
     assert done.code == 2
     assert "expected: tokenizer.json" in done.err
 
 
-def test_an_existing_output_is_untouched_without_force(folder: Path, rows: Path, build: Build) -> None:
+def test_an_existing_output_is_untouched_without_force(folder: Path, rows: Path, build: Program) -> None:
     assert build("rows.jsonl").code == 0
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     done = build("rows.jsonl", "--seed", "1")
@@ -192,14 +189,14 @@ def test_an_existing_output_is_untouched_without_force(folder: Path, rows: Path,
     assert (folder / "out.arrow").read_bytes() != before["out.arrow"]
 
 
-def test_another_program_s_file_is_not_overwritten(folder: Path, rows: Path, build: Build) -> None:
+def test_another_program_s_file_is_not_overwritten(folder: Path, rows: Path, build: Program) -> None:
     (folder / "out.arrow").write_text("mine")
     done = build("rows.jsonl")
     assert done.code == 4
     assert (folder / "out.arrow").read_text() == "mine"
 
 
-def test_a_damaged_output_is_not_taken_for_the_cached_one(folder: Path, rows: Path, build: Build) -> None:
+def test_a_damaged_output_is_not_taken_for_the_cached_one(folder: Path, rows: Path, build: Program) -> None:
     assert build("rows.jsonl").code == 0
     content = bytearray((folder / "out.arrow").read_bytes())
     content[len(content) // 2] ^= 1
@@ -209,13 +206,13 @@ def test_a_damaged_output_is_not_taken_for_the_cached_one(folder: Path, rows: Pa
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_no_write_permission(folder: Path, rows: Path, build: Build) -> None:
+def test_no_write_permission(folder: Path, rows: Path, build: Program) -> None:
     (folder / "closed").mkdir(mode=0o500)
     done = build("rows.jsonl", "-o", "closed/out.arrow")
     assert done.code == 5
 
 
-def test_text_from_the_data_cannot_steer_the_terminal(folder: Path, build: Build) -> None:
+def test_text_from_the_data_cannot_steer_the_terminal(folder: Path, build: Program) -> None:
     (folder / "rows.jsonl").write_text(json.dumps({"prompt": "a", "completion": "b", "x": "\x1b[31mred"}) + "\n")
     done = build("rows.jsonl", "--score-column", "x")
     assert done.code == 3

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import datasets
 import numpy as np
@@ -13,11 +11,10 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
+from programs import Program
 
 from sage_select.columns import COLUMNS
 from sage_select.ops import STRATEGIES
-
-Build = Callable[..., Any]
 
 TOOLS = [{"type": "function", "function": {"name": "find", "parameters": {"type": "object", "properties": {}}}}]
 
@@ -52,7 +49,7 @@ def read(path: Path) -> pa.Table:
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
-def test_output_and_manifest(strategy: str, folder: Path, chats: Path, build: Build) -> None:
+def test_output_and_manifest(strategy: str, folder: Path, chats: Path, build: Program) -> None:
     done = build("chats.jsonl", "--strategy", strategy, "--budget", "25%", "--json")
     assert done.code == 0, done.err
     table = read(folder / "out.arrow")
@@ -72,7 +69,7 @@ def test_output_and_manifest(strategy: str, folder: Path, chats: Path, build: Bu
     assert set(kept["sage_row_id"].to_pylist()) == set(table["sage_row_id"].to_pylist())
 
 
-def test_tool_calls_survive(folder: Path, chats: Path, build: Build) -> None:
+def test_tool_calls_survive(folder: Path, chats: Path, build: Program) -> None:
     assert build("chats.jsonl", "--budget", "100%", "--id-column", "id", "-o", "out.jsonl").code == 0
     found = {row["id"]: row for row in map(json.loads, (folder / "out.jsonl").read_text().splitlines())}
     assert len(found) == 40
@@ -87,7 +84,7 @@ def test_tool_calls_survive(folder: Path, chats: Path, build: Build) -> None:
         assert found[f"row-{i}"]["sage_row_id"] == f"row-{i}"
 
 
-def test_runs_are_repeated_bit_for_bit(folder: Path, chats: Path, build: Build) -> None:
+def test_runs_are_repeated_bit_for_bit(folder: Path, chats: Path, build: Program) -> None:
     names = ["a.arrow", "b.arrow"]
     for name, threads in zip(names, (1, 2), strict=True):
         assert build("chats.jsonl", "-o", name, "--threads", threads).code == 0
@@ -95,7 +92,7 @@ def test_runs_are_repeated_bit_for_bit(folder: Path, chats: Path, build: Build) 
     assert first == second
 
 
-def test_the_same_run_again_is_cached(folder: Path, chats: Path, build: Build) -> None:
+def test_the_same_run_again_is_cached(folder: Path, chats: Path, build: Program) -> None:
     assert build("chats.jsonl", "--json").json["cached"] is False
     stamp = (folder / "out.arrow").stat().st_mtime_ns
     again = build("chats.jsonl", "--json")
@@ -105,7 +102,7 @@ def test_the_same_run_again_is_cached(folder: Path, chats: Path, build: Build) -
 
 
 @pytest.mark.parametrize("name", ["o.arrow", "o.arrows", "o.parquet", "o.jsonl", "o"])
-def test_every_output_format_says_the_same(name: str, folder: Path, chats: Path, build: Build) -> None:
+def test_every_output_format_says_the_same(name: str, folder: Path, chats: Path, build: Program) -> None:
     assert build("chats.jsonl", "--strategy", "random", "-o", name).code == 0
     path = folder / name
     readers = {
@@ -122,13 +119,13 @@ def test_every_output_format_says_the_same(name: str, folder: Path, chats: Path,
     assert frame["id"].to_list() == read(folder / "other.arrow")["id"].to_pylist()
 
 
-def test_no_rows_leaves_the_story_out(folder: Path, chats: Path, build: Build) -> None:
+def test_no_rows_leaves_the_story_out(folder: Path, chats: Path, build: Program) -> None:
     assert build("chats.jsonl", "--no-rows").code == 0
     names = {path.name for path in folder.iterdir() if not path.name.endswith(".lock")}
     assert names == {"chats.jsonl", "out.arrow", "out.arrow.manifest.json"}
 
 
-def test_the_demo_data_without_an_input(folder: Path, build: Build) -> None:
+def test_the_demo_data_without_an_input(folder: Path, build: Program) -> None:
     done = build("--json", "--budget", "5%")
     assert done.code == 0, done.err
     assert "built-in demo data" in done.err
@@ -137,7 +134,7 @@ def test_the_demo_data_without_an_input(folder: Path, build: Build) -> None:
     assert manifest["rows"]["in"] >= 300
 
 
-def test_a_selection_can_be_selected_from(folder: Path, chats: Path, build: Build) -> None:
+def test_a_selection_can_be_selected_from(folder: Path, chats: Path, build: Program) -> None:
     assert build("chats.jsonl", "--budget", "50%").code == 0
     assert build("out.arrow", "--budget", "4", "-o", "fewer.arrow").code == 0
     fewer, more = read(folder / "fewer.arrow"), read(folder / "out.arrow")
@@ -145,12 +142,12 @@ def test_a_selection_can_be_selected_from(folder: Path, chats: Path, build: Buil
     assert set(fewer["sage_row_id"].to_pylist()) < set(more["sage_row_id"].to_pylist())
 
 
-def test_budget_zero_gives_an_empty_valid_output(folder: Path, chats: Path, build: Build) -> None:
+def test_budget_zero_gives_an_empty_valid_output(folder: Path, chats: Path, build: Program) -> None:
     assert build("chats.jsonl", "--budget", "0").code == 0
     assert read(folder / "out.arrow").num_rows == 0
 
 
-def test_scores_of_every_origin(folder: Path, chats: Path, build: Build) -> None:
+def test_scores_of_every_origin(folder: Path, chats: Path, build: Program) -> None:
     scores = np.arange(40.0)[::-1]
     np.save(folder / "s.npy", scores)
     assert build("chats.jsonl", "--scores", "s.npy", "--strategy", "loss_topk", "--budget", "3").code == 0
@@ -162,7 +159,7 @@ def test_scores_of_every_origin(folder: Path, chats: Path, build: Build) -> None
     assert read(folder / "out.arrow").sort_by("sage_rank")["id"].to_pylist() == ["row-39", "row-38", "row-37"]
 
 
-def test_the_folder_s_spec_is_run_and_options_win(folder: Path, chats: Path, build: Build) -> None:
+def test_the_folder_s_spec_is_run_and_options_win(folder: Path, chats: Path, build: Program) -> None:
     (folder / "sage.toml").write_text(
         'version = 1\n[[steps]]\nsource = {path = "chats.jsonl"}\n[[steps]]\n'
         'select = {strategy = "random", budget = "8"}\n[[steps]]\nsink = {path = "spec.arrow"}\n'
@@ -189,14 +186,14 @@ REAL: dict[str, list[str]] = {
 
 @pytest.mark.real_data
 @pytest.mark.parametrize("name", REAL)
-def test_real_data(name: str, folder: Path, shared_data: Path, build: Build) -> None:
+def test_real_data(name: str, folder: Path, shared_data: Path, build: Program) -> None:
     done = build(shared_data / name, *REAL[name], "--json")
     assert done.code == 0, done.err
     assert read(folder / "out.arrow").num_rows == done.json["manifest"]["rows"]["kept"] > 0
 
 
 @pytest.mark.real_data
-def test_real_vectors(folder: Path, shared_data: Path, build: Build) -> None:
+def test_real_vectors(folder: Path, shared_data: Path, build: Program) -> None:
     rows, vectors = shared_data / "clinc150" / "test.parquet", shared_data / "clinc150" / "test.minilm.npy"
     done = build(rows, "--text-column", "text", "--embeddings", vectors, "--strategy", "diversity", "-k", 150, "--json")
     assert done.code == 0, done.err

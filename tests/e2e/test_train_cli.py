@@ -11,62 +11,17 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
+from programs import Program
 
 from sage_select import demo
-from sage_select.cli import train
 from sage_select.cli.console import Console, Progress
 
 pytestmark = [pytest.mark.train]
 
 
-class Done:
-    """What the program left behind."""
-
-    def __init__(self, code: int, out: str, err: str) -> None:
-        self.code, self.out, self.err = code, out, err
-
-    @property
-    def json(self) -> dict[str, Any]:
-        value: dict[str, Any] = json.loads(self.out)
-        return value
-
-
-SageTrain = Callable[..., Done]
-
 FAST = ("--lora-r", "4", "--batch-size", "2", "--gradient-accumulation", "2", "--no-gradient-checkpointing")
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-@pytest.fixture
-def sage_train(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> SageTrain:
-    """Return a function that runs `sage-train` in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-
-    def run(*arguments: object) -> Done:
-        monkeypatch.setattr("sys.argv", ["sage-train", *map(str, arguments)])
-        before = signal.getsignal(signal.SIGTERM)
-        try:
-            with pytest.raises(SystemExit) as leaving:
-                train.main()
-        finally:
-            signal.signal(signal.SIGTERM, before)
-        captured = capsys.readouterr()
-        return Done(int(leaving.value.code or 0), captured.out, captured.err)
-
-    return run
 
 
 @pytest.fixture
@@ -85,7 +40,7 @@ def stories(tmp_path: Path) -> Path:
     return path
 
 
-def test_from_a_table_to_an_adapter(sage_train: SageTrain, stories: Path, shared_model: Path, tmp_path: Path) -> None:
+def test_from_a_table_to_an_adapter(sage_train: Program, stories: Path, shared_model: Path, tmp_path: Path) -> None:
     done = sage_train("--selection", stories, "--model", shared_model, "--max-steps", 4, *FAST)
     assert done.code == 0, done.err
     assert done.out == ""
@@ -111,7 +66,7 @@ def test_from_a_table_to_an_adapter(sage_train: SageTrain, stories: Path, shared
 
 
 def test_the_tuned_model_is_measured_beside_its_base(
-    sage_train: SageTrain, stories: Path, shared_model: Path, tmp_path: Path
+    sage_train: Program, stories: Path, shared_model: Path, tmp_path: Path
 ) -> None:
     held_out = tmp_path / "held.jsonl"
     held_out.write_text("".join(line + "\n" for line in stories.read_text().splitlines()[:5]))
@@ -164,7 +119,7 @@ def test_the_tuned_model_is_measured_beside_its_base(
     ],
 )
 def test_what_is_wrong_is_said_with_the_right_code(
-    sage_train: SageTrain,
+    sage_train: Program,
     stories: Path,
     shared_model: Path,
     tmp_path: Path,
@@ -182,7 +137,7 @@ def test_what_is_wrong_is_said_with_the_right_code(
     assert not (tmp_path / "home" / ".sage" / "agent_training" / "checkpoints").exists()
 
 
-def test_fp16_without_a_gpu_is_refused(sage_train: SageTrain, stories: Path, shared_model: Path) -> None:
+def test_fp16_without_a_gpu_is_refused(sage_train: Program, stories: Path, shared_model: Path) -> None:
     import torch
 
     if torch.cuda.is_available():
@@ -196,7 +151,7 @@ KILLED_AT = 5
 
 
 def test_a_killed_run_goes_on_to_the_same_bits(
-    sage_train: SageTrain, stories: Path, shared_model: Path, tmp_path: Path
+    sage_train: Program, stories: Path, shared_model: Path, tmp_path: Path
 ) -> None:
     arguments = ["--selection", str(stories), "--model", str(shared_model), "--epochs", "4", "--save-steps", "1", *FAST]
     whole = sage_train(*arguments, "--output-dir", tmp_path / "whole", "--json")
@@ -225,7 +180,7 @@ def test_a_killed_run_goes_on_to_the_same_bits(
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_leaves_a_checkpoint_and_its_exit_code(
-    sage_train: SageTrain,
+    sage_train: Program,
     stories: Path,
     shared_model: Path,
     tmp_path: Path,
@@ -253,7 +208,7 @@ def test_a_signal_leaves_a_checkpoint_and_its_exit_code(
 
 
 def test_a_selection_of_the_demo_data_needs_no_model(
-    build: Callable[..., object], sage_train: SageTrain, tmp_path: Path
+    build: Callable[..., object], sage_train: Program, tmp_path: Path
 ) -> None:
     build()
     done = sage_train("--max-steps", 3, "--gradient-accumulation", 1, "--output-dir", "run", "--json")
@@ -270,7 +225,7 @@ def test_a_selection_of_the_demo_data_needs_no_model(
     assert measured["loss_tuned"] != measured["loss_base"]
 
 
-def test_held_out_rows_can_be_left_out(build: Callable[..., object], sage_train: SageTrain) -> None:
+def test_held_out_rows_can_be_left_out(build: Callable[..., object], sage_train: Program) -> None:
     build()
     done = sage_train("--max-steps", 1, "--eval-data", "none", "--output-dir", "run", "--json")
     assert done.code == 0, done.err

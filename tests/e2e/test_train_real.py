@@ -4,57 +4,15 @@ from __future__ import annotations
 
 import gzip
 import json
-import signal
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-
-from sage_select.cli import select, train
+from programs import Program
 
 pytestmark = [pytest.mark.train, pytest.mark.real_data]
 
-Program = Callable[..., dict[str, Any]]
-
 #: Enough rows to select from; the whole files are for hand and for benchmarks.
 HEAD = 200
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-@pytest.fixture
-def programs(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> tuple[Program, Program]:
-    """Return `sage-select build` and `sage-train`, run in an empty folder, giving their JSON."""
-    monkeypatch.chdir(tmp_path)
-
-    def runner(name: str, main: Callable[[], None]) -> Program:
-        def run(*arguments: object) -> dict[str, Any]:
-            monkeypatch.setattr("sys.argv", [*name.split(), *map(str, arguments), "--json"])
-            before = signal.getsignal(signal.SIGTERM)
-            try:
-                with pytest.raises(SystemExit) as leaving:
-                    main()
-            finally:
-                signal.signal(signal.SIGTERM, before)
-            captured = capsys.readouterr()
-            assert not leaving.value.code, captured.err
-            value: dict[str, Any] = json.loads(captured.out)
-            return value
-
-        return run
-
-    return runner("sage-select build", select.main), runner("sage-train", train.main)
 
 
 def head_of(source: Path, folder: Path) -> Path:
@@ -81,20 +39,20 @@ def head_of(source: Path, folder: Path) -> Path:
     ],
 )
 def test_rows_to_adapter(
-    programs: tuple[Program, Program],
+    build: Program,
+    sage_train: Program,
     shared_data: Path,
     shared_model: Path,
     tmp_path: Path,
     name: str,
     options: tuple[str, ...],
 ) -> None:
-    build, sage_train = programs
     rows = head_of(shared_data / name, tmp_path)
-    built = build(rows, "--strategy", "hybrid", "--budget", "10", *options, "-o", "out.arrow")
+    built = build(rows, "--strategy", "hybrid", "--budget", "10", *options, "-o", "out.arrow", "--json").json
     result = sage_train(
         *("--selection", "out.arrow", "--model", shared_model, "--max-steps", 2, "--output-dir", tmp_path / "run"),
-        *("--batch-size", 2, "--gradient-accumulation", 1, "--lora-r", 4),
-    )
+        *("--batch-size", 2, "--gradient-accumulation", 1, "--lora-r", 4, "--json"),
+    ).json
     kept = built["manifest"]["rows"]["kept"]
     counts = result["rows"]
     assert counts["rows_in"] == kept == 10
@@ -117,15 +75,15 @@ def test_rows_to_adapter(
 
 
 def test_every_chat_format(
-    programs: tuple[Program, Program], shared_data: Path, shared_model: Path, tmp_path: Path
+    build: Program, sage_train: Program, shared_data: Path, shared_model: Path, tmp_path: Path
 ) -> None:
-    build, sage_train = programs
     files = sorted(path for path in (shared_data / "chat_formats").iterdir() if ".json" in path.name)
     assert files
     for number, path in enumerate(files):
-        build(path, "--budget", "100%", "-o", f"out{number}.arrow")
+        assert build(path, "--budget", "100%", "-o", f"out{number}.arrow").code == 0
         result = sage_train(
             *("--selection", f"out{number}.arrow", "--model", shared_model, "--max-steps", 1),
             *("--output-dir", tmp_path / str(number), "--batch-size", 1, "--gradient-accumulation", 1, "--lora-r", 4),
-        )
+            "--json",
+        ).json
         assert result["rows"]["rows_trained"] > 0

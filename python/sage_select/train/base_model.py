@@ -9,7 +9,7 @@ from sage_select.render.chat import load_chat_template
 from sage_select.render.model_files import load_causal_lm, load_config, load_tokenizer, require_vocabulary
 from sage_select.render.tokens import Renderer, context_length
 from sage_select.train.config import MAX_LENGTH_CAP, Precision, TrainConfig
-from sage_select.train.quantisation import quantisation
+from sage_select.train.quantisation import one_arithmetic, quantisation
 
 __all__ = ["load_base_model", "open_renderer"]
 
@@ -53,5 +53,6 @@ def load_base_model(config: TrainConfig, precision: Precision, tokenizer: Any) -
 
     options = {"device_map": {"": 0}} if torch.cuda.is_available() else {}
     model = load_causal_lm(config.model, _DTYPES[precision], quantisation(config, precision), **options)
+    one_arithmetic(model)
     require_vocabulary(model, tokenizer, config.model)
     return model

@@ -7,7 +7,7 @@ from typing import Any
 from sage_select.render.extras import require
 from sage_select.train.config import Precision, TrainConfig
 
-__all__ = ["quantisation"]
+__all__ = ["one_arithmetic", "quantisation"]
 
 
 def quantisation(config: TrainConfig, precision: Precision) -> Any | None:
@@ -31,3 +31,14 @@ def quantisation(config: TrainConfig, precision: Precision) -> Any | None:
         bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=compute[precision],
     )
+
+
+def one_arithmetic(model: Any) -> None:
+    """Let 4-bit layers on a processor compute alike in training and in evaluation.
+
+    On processors with AVX512-BF16, bitsandbytes repacks a layer for inference when it is first evaluated: from then on
+    it computes in bfloat16 whatever was asked for, and it fails where the width is no multiple of 64.
+    """
+    for module in model.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False
