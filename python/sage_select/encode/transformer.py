@@ -14,6 +14,7 @@ from sage_select.encode.embeddings import Embeddings
 from sage_select.errors import ResourceError, UsageError
 from sage_select.render.extras import require
 from sage_select.render.model_files import is_local, loaded, model_revision, resolved_name
+from sage_select.render.quiet import quiet_libraries
 
 __all__ = ["embed_texts"]
 
@@ -80,7 +81,9 @@ def embed_texts(
 
 def _load(model: str, device: str | None) -> tuple[Any, list[str]]:
     require("torch", _EXTRA)
-    sentence_transformers = require("sentence_transformers", _EXTRA)
+    require("transformers", _EXTRA)
+    with quiet_libraries():
+        sentence_transformers = require("sentence_transformers", _EXTRA)
     notices = []
     if is_local(model):
         folder = Path(model).expanduser()

@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from sage_select.errors import OutputError
+from sage_select.render.quiet import quiet_libraries
 from sage_select.train.checkpoints import Checkpoint, list_checkpoints, newest_complete, read_seal
 from sage_select.train.config import Precision, TrainConfig
 from sage_select.train.failures import resource_failures
 from sage_select.train.fingerprint import fingerprint, identity
 from sage_select.train.hardware import check_one_process, precision_here, require_training_packages
 from sage_select.train.ledger import losses_at_both_ends, read_steps
-from sage_select.train.quiet import quiet_libraries
 from sage_select.train.result import TrainResult
 from sage_select.train.run_folder import RunFolder, no_run_to_resume
 from sage_select.train.schedule import Plan

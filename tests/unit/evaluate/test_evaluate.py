@@ -13,8 +13,8 @@ from sage_select.errors import DataError, UsageError
 from sage_select.evaluate import Evaluation, compare, evaluate, evaluate_tuned
 from sage_select.evaluate.held_out import HeldOut, prepare
 from sage_select.render import Conversation
+from sage_select.render.quiet import quiet_libraries
 from sage_select.train import TrainConfig, train
-from sage_select.train.quiet import quiet_libraries
 
 pytestmark = pytest.mark.train
 

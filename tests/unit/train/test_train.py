@@ -12,8 +12,8 @@ import pyarrow as pa
 import pytest
 
 from sage_select.errors import DataError, OutputError, UsageError
+from sage_select.render.quiet import quiet_libraries
 from sage_select.train import TrainConfig, TrainResult, train
-from sage_select.train.quiet import quiet_libraries
 
 pytestmark = pytest.mark.train
 
