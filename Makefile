@@ -43,12 +43,13 @@ $(VENV)/.extension: $(VENV)/.packages $(RUST_SOURCES)
 
 setup: $(VENV)/.extension  ## make .venv, install everything, build the extension
 
+# --force: whatever an earlier run, or an earlier version, left in demo/ is replaced.
 demo: setup  ## run the main job on the built-in data and model, offline: select, train, measure
 	@mkdir -p demo
 	@echo "Selecting the rows worth training on: sage-select build --strategy hybrid"
-	@cd demo && ../$(BIN)/sage-select build --strategy hybrid
+	@cd demo && ../$(BIN)/sage-select build --strategy hybrid --force
 	@echo "Training an adapter on them and measuring it: sage-train --selection out.arrow"
-	@cd demo && ../$(BIN)/sage-train --selection out.arrow --output-dir run --eval-result result.json
+	@cd demo && ../$(BIN)/sage-train --selection out.arrow --output-dir run --eval-result result.json --force
 	@echo "Wrote demo/out.arrow, demo/run and demo/result.json"
 
 test: setup  ## run the Rust and the Python tests, the examples of the docs included

@@ -15,7 +15,6 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 from .composed_tools import composed_tools
 from .dialogues import TASKS, Dialogue, Dialogues
 from .manners import PRETRAINING_MANNERS
-from .muon import Muon
 from .rows import DEMO_TOOLS
 
 __all__ = ["Example", "Settings", "encode", "new_model", "pretrain", "pretraining_dialogues"]
@@ -116,7 +115,9 @@ def _optimizers(model: LlamaForCausalLM, settings: Settings) -> list[torch.optim
     for name, weight in model.named_parameters():
         (inner if weight.dim() == 2 and "embed" not in name else outer).append(weight)
     return [
-        Muon(inner, lr=settings.learning_rate, weight_decay=settings.weight_decay),
+        torch.optim.Muon(
+            inner, lr=settings.learning_rate, weight_decay=settings.weight_decay, adjust_lr_fn="match_rms_adamw"
+        ),
         torch.optim.AdamW(outer, lr=settings.learning_rate, betas=(0.9, 0.98), weight_decay=0.0, fused=True),
     ]
 
