@@ -13,7 +13,7 @@ BIN := $(VENV)/bin
 UV := $(BIN)/uv
 RUST_SOURCES := Cargo.toml Cargo.lock $(shell find rust -name '*.rs' -o -name Cargo.toml)
 
-.PHONY: help setup demo test check fmt bench lock wheel-test clean
+.PHONY: help setup demo test check fmt bench bench-large lock wheel-test clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -71,8 +71,17 @@ fmt: setup  ## format the code
 	@$(BIN)/ruff format --quiet python tests benches scripts
 	@$(BIN)/ruff check --quiet --fix python tests benches scripts
 
-bench: setup  ## how fast selection is, beside what people use today
+# Only the benchmarks need these; where one cannot be installed its rows are skipped, with the reason in RESULTS.md.
+$(VENV)/.rivals: $(VENV)/.packages
+	@echo "Installing the rivals that the benchmarks compare with"
+	@$(UV) pip install --quiet --python $(BIN)/python --constraint constraints.txt --requirement pyproject.toml --extra rivals \
+	  && touch $@ || echo "Some rivals cannot be installed here"
+
+bench: setup $(VENV)/.rivals  ## how fast selection is, beside what people use today: benches/RESULTS.md
 	@$(BIN)/python -m pytest benches --benchmark-only
+
+bench-large: setup $(VENV)/.rivals  ## the same on a million rows
+	@$(BIN)/python -m pytest benches --benchmark-only --large
 
 wheel-test: setup  ## build the wheel, install it alone into a clean environment, select with it
 	@PYTHON=$(BIN)/python scripts/wheel_test.sh

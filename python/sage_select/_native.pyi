@@ -24,6 +24,8 @@ __all__ = [
     "instruction_set",
     "k_center",
     "lexical_difficulty",
+    "mmr",
+    "ridge_dpp",
     "stratified",
     "top_k",
 ]
@@ -108,12 +110,36 @@ def facility_location(
     given: _Array,
     neighbours: int,
     dense_limit: int,
+    centroids: _Array | None,
+    probe: int,
     threads: int,
     progress: _Progress,
-) -> tuple[NDArray[np.int64], NDArray[np.float32], str]:
-    """Return rows that represent all rows, their gains, and how the similarities were held."""
+) -> tuple[NDArray[np.int64], NDArray[np.float32], int, str, float]:
+    """Return rows that represent all, their gains, how many were computed, how similarities were held, the recall."""
 
 def k_center(
     matrix: Matrix, k: int, given: _Array, start: int | None, threads: int, progress: _Progress
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Return rows far from each other, farthest first, and their gains."""
+) -> tuple[NDArray[np.int64], NDArray[np.float32], int]:
+    """Return rows far from each other, farthest first, their gains, and how many pairs were compared."""
+
+def mmr(
+    matrix: Matrix,
+    relevance: _Array,
+    k: int,
+    given: _Array,
+    weight: float,
+    threads: int,
+    progress: _Progress,
+) -> tuple[NDArray[np.int64], NDArray[np.float32], int]:
+    """Return rows of high float32 relevance unlike those before them, their gains, and how many pairs were compared."""
+
+def ridge_dpp(
+    matrix: Matrix,
+    quality: _Array | None,
+    k: int,
+    given: _Array,
+    eps: float,
+    threads: int,
+    progress: _Progress,
+) -> tuple[NDArray[np.int64], NDArray[np.float32], int]:
+    """Return rows whose kernel, with a ridge and qualities, has a large determinant, gains, and pairs compared."""

@@ -29,6 +29,8 @@ from sage_select.strategies import Picks
 
 __all__ = ["Selection", "select"]
 
+_SCORES = Where(file="scores")
+
 
 class Selection:
     """The rows that were selected, in pick order, with the evidence.
@@ -87,6 +89,8 @@ def select(
     embeddings: ArrayLike | str | None = None,
     scores: ArrayLike | str | None = None,
     metric: str | None = None,
+    mmr_lambda: float | None = None,
+    dpp_eps: float | None = None,
     higher_is_harder: bool = True,
     score_share: float | None = None,
     score_mode: str | None = None,
@@ -114,14 +118,20 @@ def select(
     strategy
         `random`, `loss_topk`, `diversity` or `hybrid`.
     objective
-        `facility` (default: rows that represent all others) or `kcenter` (rows far from one another).
+        `facility` (default: rows that represent all others), `kcenter` (rows far from one another), `mmr` (hard
+        rows unlike those picked before) or `dpp` (rows that span much).
     embeddings
         One vector a row, (n, d) float16, float32 or float64, or the name of a list column. Without it the
         hashing encoder makes vectors from the text.
     scores
-        One number a row, (n,), or the name of a column. Without it rows are scored by lexical difficulty.
+        One number a row, (n,), or the name of a column. Without it rows are scored by lexical difficulty. A float32
+        array is not copied: leave it unchanged for as long as the selection is in use.
     metric
         `cosine` (default), `dot` or `sqeuclidean`.
+    mmr_lambda
+        What difficulty, taken as the share of rows that are easier, counts for in `mmr`, from 0 to 1 (0.5).
+    dpp_eps
+        The ridge of `dpp` (0.1): the larger, the sooner rows like the picks come again.
     higher_is_harder
         False where a low score means a hard row.
     score_share, score_mode, score_quantile
@@ -167,6 +177,8 @@ def select(
         clamp=clamp,
         objective=objective,
         metric=metric,
+        mmr_lambda=mmr_lambda,
+        dpp_eps=dpp_eps,
         score_share=score_share,
         score_mode=score_mode,
         score_quantile=score_quantile,
@@ -181,7 +193,14 @@ def select(
     frame = _frame(data, scores, embeddings, options, id_column)
     frame = _scored(frame, scores, op, higher_is_harder, talk)
     frame = _embedded(frame, embeddings, op, talk, threads)
-    return Selection(frame, select_rows(frame, op, seed, talk, threads), seed)
+    try:
+        picks = select_rows(frame, op, seed, talk, threads)
+    except DataError:
+        # The kernel met a score that had not been looked at yet; the check tells all about it.
+        if frame.scores is not None:
+            checked_scores(frame.scores.values, _SCORES)
+        raise
+    return Selection(frame, picks, seed)
 
 
 class _Callback:
@@ -216,11 +235,15 @@ def _scored(frame: Frame, scores: Any, op: Select, higher_is_harder: bool, talk:
         return score_rows(frame, Score.make(column=scores, higher_is_harder=higher_is_harder), talk)
     if scores is not None:
         values = _array(scores, "scores", 1, frame.n)
-        return dataclasses.replace(frame, scores=Scores(checked_scores(values, Where(file="scores")), higher_is_harder))
-    if not op.rule.needs_score:
+        # A look at 10 million scores costs more than their ranking, which finds the bad ones in passing.
+        seen_later = op.rule.ranks_scores and values.dtype == np.float32
+        finite = values if seen_later else checked_scores(values, _SCORES)
+        return dataclasses.replace(frame, scores=Scores(finite, higher_is_harder))
+    if not op.needs_score:
         return frame
     if frame.rows is None:
-        raise UsageError(f"strategy {op.strategy!r} needs scores", hint="pass scores, or data with text")
+        rule = f"strategy {op.strategy!r}" if op.rule.needs_score else f"objective {op.objective!r}"
+        raise UsageError(f"{rule} needs scores", hint="pass scores, or data with text")
     return score_rows(frame, Score(), talk)
 
 

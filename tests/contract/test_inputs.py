@@ -17,7 +17,7 @@ import pyarrow.parquet
 import pytest
 
 import sage_select
-from sage_select.ops import STRATEGIES
+from sage_select.ops import OBJECTIVES, STRATEGIES
 
 N = 60
 WORDS = [
@@ -110,20 +110,28 @@ INPUTS: dict[str, Callable[[Path], Any]] = {
 }
 
 
+#: Every strategy with every objective that it heeds.
+RULES = [
+    (strategy, objective)
+    for strategy, rule in STRATEGIES.items()
+    for objective in (OBJECTIVES if "objective" in rule.options else [None])
+]
+
+
 @pytest.mark.parametrize("kind", INPUTS)
-@pytest.mark.parametrize("strategy", STRATEGIES)
-def test_same_rows_from_every_input(kind: str, strategy: str, tmp_path: Path) -> None:
-    expected = sage_select.select(ROWS, k=9, strategy=strategy)
-    chosen = sage_select.select(INPUTS[kind](tmp_path), k=9, strategy=strategy)
+@pytest.mark.parametrize(("strategy", "objective"), RULES)
+def test_same_rows_from_every_input(kind: str, strategy: str, objective: str | None, tmp_path: Path) -> None:
+    expected = sage_select.select(ROWS, k=9, strategy=strategy, objective=objective)
+    chosen = sage_select.select(INPUTS[kind](tmp_path), k=9, strategy=strategy, objective=objective)
     assert chosen.indices.tolist() == expected.indices.tolist()
     assert chosen.table()["sage_row_id"].equals(expected.table()["sage_row_id"])
     np.testing.assert_array_equal(chosen.gains, expected.gains)
 
 
-@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize(("strategy", "objective"), RULES)
 @pytest.mark.parametrize("k", [0, 1, 7, N])
-def test_every_strategy_gives_exactly_k_rows_once(strategy: str, k: int) -> None:
-    chosen = sage_select.select(scores=SCORES, embeddings=VECTORS, k=k, strategy=strategy)
+def test_every_strategy_gives_exactly_k_rows_once(strategy: str, objective: str | None, k: int) -> None:
+    chosen = sage_select.select(scores=SCORES, embeddings=VECTORS, k=k, strategy=strategy, objective=objective)
     assert chosen.indices.dtype == np.int64
     assert len(set(chosen.indices.tolist())) == len(chosen) == k
     assert len(chosen.reasons) == len(chosen.gains) == k
@@ -133,11 +141,12 @@ def test_every_strategy_gives_exactly_k_rows_once(strategy: str, k: int) -> None
     assert sorted(table["sage_rank"].to_pylist()) == list(range(k))
 
 
-@pytest.mark.parametrize("strategy", STRATEGIES)
-def test_columns_and_arrays_are_the_same(strategy: str) -> None:
+@pytest.mark.parametrize(("strategy", "objective"), RULES)
+def test_columns_and_arrays_are_the_same(strategy: str, objective: str | None) -> None:
     table = TABLE.append_column("loss", pa.array(SCORES)).append_column("vector", pa.array(list(VECTORS)))
-    by_name = sage_select.select(table, k=9, strategy=strategy, scores="loss", embeddings="vector")
-    by_array = sage_select.select(TABLE, k=9, strategy=strategy, scores=SCORES, embeddings=VECTORS)
+    rule = {"k": 9, "strategy": strategy, "objective": objective}
+    by_name = sage_select.select(table, scores="loss", embeddings="vector", **rule)
+    by_array = sage_select.select(TABLE, scores=SCORES, embeddings=VECTORS, **rule)
     assert by_name.indices.tolist() == by_array.indices.tolist()
 
 

@@ -46,6 +46,12 @@ PLANS: dict[str, tuple[Op, ...]] = {
     ),
     "random": (Source(path="a.jsonl"), Select(strategy="random", budget="12.5%"), Sink()),
     "diversity": (Source(path="a.jsonl"), Embed(model="org/name"), Select(strategy="diversity"), Sink()),
+    "mmr": (
+        Source(path="a.jsonl"),
+        Select(strategy="diversity", objective="mmr", mmr_lambda=0.7, metric="dot"),
+        Sink(),
+    ),
+    "dpp": (Source(path="a.jsonl"), Select(objective="dpp", budget=20), Sink()),
     "loss_topk": (Source(path="a.jsonl"), Score(model="org/name"), Select(strategy="loss_topk"), Sink()),
 }
 

@@ -51,11 +51,13 @@ CALLS: dict[str, Callable[[int | None], Any]] = {
     "lexical": lambda threads: kernels.lexical_difficulty(pa.array(texts()), threads=threads),
     "encoder": lambda threads: kernels.hashing_encoder(pa.array(texts()), threads=threads)[0],
     "cells": lambda threads: kernels.assign_cells(matrix(threads=threads), centroids(), threads=threads),
-    "dense": lambda threads: kernels.facility_location(matrix(threads=threads), 80, threads=threads)[:2],
+    "dense": lambda threads: kernels.facility_location(matrix(threads=threads), 80, threads=threads)[:3],
     "graph": lambda threads: kernels.facility_location(
         matrix("dot", threads), 80, dense_limit=0, k_nn=9, threads=threads
-    )[:2],
-    "k_center": lambda threads: kernels.k_center(matrix("sqeuclidean", threads), 80, threads=threads)[:2],
+    )[:3],
+    "k_center": lambda threads: kernels.k_center(matrix("sqeuclidean", threads), 80, threads=threads)[:3],
+    "mmr": lambda threads: kernels.mmr(matrix(threads=threads), embeddings()[:, 0].round(1), 80, threads=threads)[:3],
+    "ridge_dpp": lambda threads: kernels.ridge_dpp(matrix("dot", threads), 80, threads=threads)[:3],
 }
 
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import sage_select
-from sage_select.ops import STRATEGIES
+from sage_select.ops import OBJECTIVES, STRATEGIES
 
 WORDS = ["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu"]
 
@@ -19,25 +19,33 @@ rows = st.lists(st.lists(st.sampled_from(WORDS), min_size=0, max_size=6).map(" "
 quick = settings(max_examples=30, deadline=None)
 
 
-@pytest.mark.parametrize("strategy", STRATEGIES)
+#: Every strategy with every objective that it heeds.
+RULES = [
+    (strategy, objective)
+    for strategy, rule in STRATEGIES.items()
+    for objective in (OBJECTIVES if "objective" in rule.options else [None])
+]
+
+
+@pytest.mark.parametrize(("strategy", "objective"), RULES)
 @given(table=rows, data=st.data())
 @quick
-def test_threads_do_not_matter(strategy: str, table: pa.Table, data: st.DataObject) -> None:
+def test_threads_do_not_matter(strategy: str, objective: str | None, table: pa.Table, data: st.DataObject) -> None:
     k = data.draw(st.integers(0, table.num_rows))
-    one = sage_select.select(table, k=k, strategy=strategy, threads=1)
+    one = sage_select.select(table, k=k, strategy=strategy, objective=objective, threads=1)
     for threads in (2, 7):
-        other = sage_select.select(table, k=k, strategy=strategy, threads=threads)
+        other = sage_select.select(table, k=k, strategy=strategy, objective=objective, threads=threads)
         assert other.table().equals(one.table())
 
 
-@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize(("strategy", "objective"), RULES)
 @given(table=rows, size=st.integers(1, 9))
 @quick
-def test_chunks_do_not_matter(strategy: str, table: pa.Table, size: int) -> None:
+def test_chunks_do_not_matter(strategy: str, objective: str | None, table: pa.Table, size: int) -> None:
     chunked = pa.Table.from_batches(table.to_batches(max_chunksize=size), table.schema)
-    budget = "30%"
-    whole = sage_select.select(table, budget=budget, strategy=strategy)
-    assert sage_select.select(chunked, budget=budget, strategy=strategy).table().equals(whole.table())
+    rule = {"budget": "30%", "strategy": strategy, "objective": objective}
+    whole = sage_select.select(table, **rule)
+    assert sage_select.select(chunked, **rule).table().equals(whole.table())
 
 
 @given(count=st.integers(1, 60), data=st.data())

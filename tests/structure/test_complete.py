@@ -11,6 +11,7 @@ import pyarrow as pa
 import sage_select
 from sage_select import errors
 from sage_select.columns import COLUMNS, PREFIX
+from sage_select.ops import OBJECTIVES as RULES
 from sage_select.ops import OPS, STRATEGIES, Select
 from sage_select.strategies import REGISTRY
 from sage_select.strategies.diversity import OBJECTIVES
@@ -23,11 +24,12 @@ def test_every_declared_strategy_is_implemented() -> None:
 
 def test_every_declared_objective_is_implemented() -> None:
     declared = typing.get_args(Select.model_fields["objective"].annotation)
-    assert set(declared) == OBJECTIVES.keys()
+    assert set(declared) == OBJECTIVES.keys() == RULES.keys()
+    assert len(declared) >= 4
 
 
 def test_every_option_of_a_strategy_is_a_field() -> None:
-    options = set().union(*(rule.options for rule in STRATEGIES.values()))
+    options = set().union(*(rule.options for rule in (*STRATEGIES.values(), *RULES.values())))
     assert options
     assert options <= Select.model_fields.keys()
 

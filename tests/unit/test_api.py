@@ -24,6 +24,7 @@ TABLE = pa.table({"text": [f"row {i}" for i in range(6)], "loss": [0.5, 3, 1, 2,
         ({"scores": [1, 2], "strategy": "los_topk"}, UsageError, "did you mean 'loss_topk'"),
         ({"scores": "loss", "strategy": "loss_topk"}, UsageError, "names a column"),
         ({"embeddings": VECTORS, "strategy": "loss_topk"}, UsageError, "needs scores"),
+        ({"embeddings": VECTORS, "strategy": "diversity", "objective": "mmr"}, UsageError, "'mmr' needs scores"),
         ({"scores": [1, 2], "strategy": "diversity"}, UsageError, "no rows to embed"),
         ({"scores": [1.0, np.nan], "strategy": "loss_topk"}, DataError, "row 1"),
         ({"scores": [1.0, 1e300], "strategy": "loss_topk"}, DataError, "row 1"),
@@ -36,11 +37,47 @@ TABLE = pa.table({"text": [f"row {i}" for i in range(6)], "loss": [0.5, 3, 1, 2,
         ({"data": 7}, UsageError, "__arrow_c_stream__"),
         ({"data": "absent.jsonl"}, UsageError, "absent.jsonl"),
         ({"scores": [1, 2], "strategy": "random", "metric": "dot"}, UsageError, "does not use metric"),
+        ({"data": TABLE, "mmr_lambda": 0.1}, UsageError, "does not use mmr_lambda"),
+        ({"data": TABLE, "objective": "mmr", "dpp_eps": 0.2}, UsageError, "does not use dpp_eps"),
+        (
+            {"embeddings": 1e4 * VECTORS, "strategy": "diversity", "objective": "dpp", "metric": "dot"},
+            UsageError,
+            "eps must be from",
+        ),
     ],
 )
 def test_refused(arguments: dict[str, Any], error: type[SageError], message: str) -> None:
     with pytest.raises(error, match=message):
         sage_select.select(**arguments)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("higher_is_harder", [True, False])
+def test_a_bad_score_is_told_alike_whoever_finds_it(bad: float, higher_is_harder: bool) -> None:
+    values = np.arange(2000.0)
+    values[[1203, 1700]] = bad
+    told = set()
+    # Float32 scores of loss_topk are looked at by the kernel, all others before.
+    for dtype in (np.float32, np.float64):
+        for strategy in ("loss_topk", "random"):
+            with pytest.raises(DataError) as refused:
+                sage_select.select(
+                    scores=values.astype(dtype), strategy=strategy, k=5, higher_is_harder=higher_is_harder
+                )
+            told.add(str(refused.value))
+    expected = (
+        "scores, row 1203: 2 scores are not finite numbers\n  expected: a number within float32\n"
+        f"  got: {bad}\n  hint: mend the score, or take the row out of the input"
+    )
+    assert told == {expected}
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", ">f4", "float64", "int8", "uint64"])
+def test_scores_of_every_kind_rank_alike(dtype: str) -> None:
+    values = np.array([3, 1, 0, 2, 3, 1]).astype(dtype)
+    chosen = sage_select.select(scores=values, strategy="loss_topk", k=4)
+    assert chosen.indices.tolist() == [0, 4, 3, 1]
+    assert chosen.table().sort_by("sage_rank")["sage_score"].to_pylist() == [3, 3, 2, 1]
 
 
 def test_what_a_selection_is() -> None:
@@ -56,6 +93,18 @@ def test_what_a_selection_is() -> None:
 def test_the_evidence_says_how() -> None:
     chosen = sage_select.select(embeddings=VECTORS, k=2, strategy="diversity")
     assert chosen.evidence == {"objective": "facility", "objective_method": "dense"}
+
+
+def test_objectives_take_their_options() -> None:
+    def chosen(**options: Any) -> list[int]:
+        picks: list[int] = sage_select.select(
+            TABLE, k=4, strategy="diversity", scores="loss", **options
+        ).indices.tolist()
+        return picks
+
+    assert chosen(objective="mmr", mmr_lambda=1) == [5, 1, 3, 2]
+    assert chosen(objective="mmr", mmr_lambda=0)[0] == 5
+    assert chosen(objective="dpp", dpp_eps=1e6) == [5, 1, 3, 2]
 
 
 def test_progress_is_called_from_the_calling_thread() -> None:

@@ -97,11 +97,20 @@ def build(
     objective: Annotated[
         str | None,
         typer.Option(
-            help="What diversity maximises: facility (rows that represent all others) or kcenter. [default: facility]"
+            help="What diversity maximises: facility (rows that represent all others), kcenter (rows far apart), "
+            "mmr (hard rows unlike those before) or dpp (rows that span much). [default: facility]"
         ),
     ] = None,
     metric: Annotated[
         str | None, typer.Option(help="How vectors are compared: cosine, dot or sqeuclidean. [default: cosine]")
+    ] = None,
+    mmr_lambda: Annotated[
+        float | None,
+        typer.Option(help="mmr: 1 the hardest rows alone, 0 the least alike alone. [default: 0.5]"),
+    ] = None,
+    dpp_eps: Annotated[
+        float | None,
+        typer.Option(help="dpp: the larger, the sooner rows like those before come again. [default: 0.1]"),
     ] = None,
     score_share: Annotated[
         float | None, typer.Option(help="Share of a hybrid selection that is picked by score. [default: 0.6]")
@@ -179,6 +188,8 @@ def build(
             "clamp": clamp,
             "objective": objective,
             "metric": metric,
+            "mmr_lambda": mmr_lambda,
+            "dpp_eps": dpp_eps,
             "score_share": score_share,
             "score_mode": score_mode,
             "score_quantile": score_quantile,

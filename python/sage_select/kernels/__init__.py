@@ -13,7 +13,7 @@ from __future__ import annotations
 from sage_select.kernels.cells import assign_cells, stratified
 from sage_select.kernels.hashes import bottom_k_hashes, hash_rows, keyed_hashes
 from sage_select.kernels.matrix import Matrix, Metric, instruction_set
-from sage_select.kernels.select import Greedy, facility_location, k_center
+from sage_select.kernels.select import Greedy, facility_location, k_center, mmr, ridge_dpp
 from sage_select.kernels.text import hashing_encoder, lexical_difficulty
 from sage_select.kernels.topk import top_k
 
@@ -30,6 +30,8 @@ __all__ = [
     "k_center",
     "keyed_hashes",
     "lexical_difficulty",
+    "mmr",
+    "ridge_dpp",
     "stratified",
     "top_k",
 ]

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from sage_select.errors import DataError, UsageError, Where
 
-__all__ = ["as_arrow", "floats", "integers", "texts"]
+__all__ = ["as_arrow", "floats", "integers", "points", "texts"]
 
 #: Whole numbers up to here are exact in float64.
 _EXACT = 2**53
@@ -38,6 +38,21 @@ def texts(column: pa.Array | pa.ChunkedArray) -> pa.ChunkedArray:
 def as_arrow(values: NDArray[Any]) -> pa.Array:
     """Return a contiguous, aligned numpy array as a flat Arrow array over the same memory."""
     return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), values.size, [None, pa.py_buffer(values)])
+
+
+def points(values: ArrayLike, name: str, d: int) -> pa.Array:
+    """Return float rows of width `d`, at least one, as float32, one after the other.
+
+    Raises
+    ------
+    DataError
+        They have another shape or type. (The kernel refuses values that are not finite.)
+    """
+    rows = np.asarray(values)
+    if rows.ndim != 2 or rows.shape[1] != d or len(rows) == 0 or rows.dtype.kind != "f":
+        got = f"shape {rows.shape}, {rows.dtype}"
+        raise DataError(f"{name} do not fit the rows", expected=f"shape (c, {d}), float32", got=got)
+    return as_arrow(np.require(rows, dtype=np.float32, requirements=["C", "A"]))
 
 
 def floats(values: ArrayLike, name: str) -> NDArray[np.float32] | NDArray[np.float64]:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sage_select import _native
-from sage_select.errors import DataError, UsageError
+from sage_select.errors import UsageError
 from sage_select.kernels import arrays
 from sage_select.kernels.call import Progress, resolve_threads, translated, whole
 from sage_select.kernels.matrix import Matrix
@@ -37,11 +37,7 @@ def assign_cells(
     -----
     Canonical float32 distances; n * c * d multiply-adds.
     """
-    points = np.asarray(centroids)
-    if points.ndim != 2 or points.shape[1] != matrix.d or len(points) == 0 or points.dtype.kind != "f":
-        got = f"shape {points.shape}, {points.dtype}"
-        raise DataError("centroids do not fit the rows", expected=f"shape (c, {matrix.d}), float32", got=got)
-    flat = arrays.as_arrow(np.require(points, dtype=np.float32, requirements=["C", "A"]))
+    flat = arrays.points(centroids, "centroids", matrix.d)
     with translated():
         return _native.assign_cells(matrix.native, flat, resolve_threads(threads), progress)
 

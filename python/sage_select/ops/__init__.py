@@ -7,8 +7,21 @@ from sage_select.ops.budget import Budget
 from sage_select.ops.embed import Embed
 from sage_select.ops.registry import OPS
 from sage_select.ops.score import Score
-from sage_select.ops.select import STRATEGIES, Select, StrategyRule
+from sage_select.ops.select import OBJECTIVES, STRATEGIES, ObjectiveRule, Select, StrategyRule
 from sage_select.ops.sink import Sink
 from sage_select.ops.source import Source
 
-__all__ = ["OPS", "STRATEGIES", "Budget", "Embed", "Op", "Score", "Select", "Sink", "Source", "StrategyRule"]
+__all__ = [
+    "OBJECTIVES",
+    "OPS",
+    "STRATEGIES",
+    "Budget",
+    "Embed",
+    "ObjectiveRule",
+    "Op",
+    "Score",
+    "Select",
+    "Sink",
+    "Source",
+    "StrategyRule",
+]

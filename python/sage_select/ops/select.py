@@ -11,24 +11,45 @@ from sage_select.errors import nearest
 from sage_select.ops.base import Op
 from sage_select.ops.budget import Budget
 
-__all__ = ["STRATEGIES", "Select", "StrategyRule"]
+__all__ = ["OBJECTIVES", "STRATEGIES", "ObjectiveRule", "Select", "StrategyRule"]
 
 
 @dataclass(frozen=True)
 class StrategyRule:
-    """What a strategy needs and which options of `Select` it heeds."""
+    """What a strategy needs and which options of `Select` it heeds.
+
+    `ranks_scores`: it hands every score to a kernel that refuses what is not finite.
+    """
 
     summary: str
     needs_score: bool = False
+    ranks_scores: bool = False
     needs_embedding: bool = False
     options: frozenset[str] = frozenset()
 
 
-_DIVERSITY_OPTIONS = frozenset({"objective", "metric"})
+@dataclass(frozen=True)
+class ObjectiveRule:
+    """What an objective of diversity needs, under which metrics, and which options of `Select` are its own."""
+
+    metrics: tuple[str, ...]
+    needs_score: bool = False
+    options: frozenset[str] = frozenset()
+
+
+OBJECTIVES: dict[str, ObjectiveRule] = {
+    "facility": ObjectiveRule(metrics=("cosine", "dot")),
+    "kcenter": ObjectiveRule(metrics=("cosine", "sqeuclidean")),
+    "mmr": ObjectiveRule(metrics=("cosine", "dot"), needs_score=True, options=frozenset({"mmr_lambda"})),
+    "dpp": ObjectiveRule(metrics=("cosine", "dot"), options=frozenset({"dpp_eps"})),
+}
+
+_OBJECTIVE_OPTIONS = frozenset().union(*(rule.options for rule in OBJECTIVES.values()))
+_DIVERSITY_OPTIONS = frozenset({"objective", "metric"}) | _OBJECTIVE_OPTIONS
 
 STRATEGIES: dict[str, StrategyRule] = {
     "random": StrategyRule("the rows with the smallest keyed hashes"),
-    "loss_topk": StrategyRule("the hardest rows first", needs_score=True),
+    "loss_topk": StrategyRule("the hardest rows first", needs_score=True, ranks_scores=True),
     "diversity": StrategyRule("the rows that represent all others", needs_embedding=True, options=_DIVERSITY_OPTIONS),
     "hybrid": StrategyRule(
         "60 % by score, 40 % by diversity, the second aware of the first",
@@ -54,10 +75,16 @@ class Select(Op):
     clamp
         Take all rows where the budget asks for more.
     objective
-        What the diversity part maximises: `facility` (how well the picks represent every row) or `kcenter`
-        (how far the picks lie from one another).
+        What the diversity part maximises: `facility` (how well the picks represent every row), `kcenter` (how
+        far the picks lie from one another), `mmr` (difficulty less likeness to the picks before) or `dpp` (how
+        much of the space the picks span).
     metric
         How vectors are compared.
+    mmr_lambda
+        What difficulty (the share of rows that are easier) counts for in `mmr`: 1 the hardest rows alone, 0 the
+        least alike alone.
+    dpp_eps
+        The ridge of `dpp`, in squared lengths of a row: the larger, the sooner rows like the picks come again.
     score_share
         The share of a hybrid selection picked by score.
     score_mode
@@ -71,8 +98,10 @@ class Select(Op):
     strategy: str = "hybrid"
     budget: Budget = Budget.parse("10%")
     clamp: bool = False
-    objective: Literal["facility", "kcenter"] = "facility"
+    objective: Literal["facility", "kcenter", "mmr", "dpp"] = "facility"
     metric: Literal["cosine", "dot", "sqeuclidean"] = "cosine"
+    mmr_lambda: float = Field(default=0.5, ge=0, le=1)
+    dpp_eps: float = Field(default=0.1, ge=1e-6, le=1e30)
     score_share: float = Field(default=0.6, ge=0, le=1)
     score_mode: Literal["stratified", "top"] = "stratified"
     score_quantile: float = Field(default=0.25, ge=0, le=1)
@@ -90,20 +119,30 @@ class Select(Op):
     @model_validator(mode="after")
     def _options_fit(self) -> Select:
         if unused := self.changed_idle_fields():
-            mode = " with score_mode 'top'" if unused == ["score_quantile"] and self.strategy == "hybrid" else ""
-            raise ValueError(f"strategy {self.strategy!r}{mode} does not use {', '.join(unused)}")
-        if self.rule.needs_embedding and (self.objective, self.metric) in {
-            ("facility", "sqeuclidean"),
-            ("kcenter", "dot"),
-        }:
-            other = "cosine or dot" if self.objective == "facility" else "cosine or sqeuclidean"
-            raise ValueError(f"objective {self.objective!r} needs metric {other}, not {self.metric!r}")
+            raise ValueError(f"strategy {self.strategy!r}{self._mode_without(unused)} does not use {', '.join(unused)}")
+        metrics = OBJECTIVES[self.objective].metrics
+        if self.rule.needs_embedding and self.metric not in metrics:
+            raise ValueError(f"objective {self.objective!r} needs metric {' or '.join(metrics)}, not {self.metric!r}")
         return self
+
+    def _mode_without(self, unused: list[str]) -> str:
+        """Return the setting that idles these options, where the strategy alone does not."""
+        if not set(unused) <= self.rule.options:
+            return ""
+        if unused == ["score_quantile"]:
+            return " with score_mode 'top'"
+        return f" with objective {self.objective!r}" if set(unused) <= _OBJECTIVE_OPTIONS else ""
 
     def idle_fields(self) -> frozenset[str]:
         """Return the options that the chosen strategy does not heed."""
         idle = frozenset(type(self).model_fields) - _COMMON - self.rule.options
+        idle |= _OBJECTIVE_OPTIONS - OBJECTIVES[self.objective].options
         return idle | {"score_quantile"} if self.score_mode == "top" else idle
+
+    @property
+    def needs_score(self) -> bool:
+        """Whether the strategy, or the objective of its diversity, needs scores."""
+        return self.rule.needs_score or (self.rule.needs_embedding and OBJECTIVES[self.objective].needs_score)
 
     @property
     def rule(self) -> StrategyRule:
@@ -113,7 +152,8 @@ class Select(Op):
     def describe(self) -> str:
         """Return the strategy, the budget and the options that matter for it."""
         share = f"{self.budget} of the rows" if self.budget.share is not None else f"{self.budget} rows"
-        diversity = f"{self.objective} ({self.metric})"
+        setting = {"mmr": f", lambda {self.mmr_lambda:g}", "dpp": f", ridge {self.dpp_eps:g}"}.get(self.objective, "")
+        diversity = f"{self.objective} ({self.metric}{setting})"
         if self.strategy == "hybrid":
             where = f" at quantile {self.score_quantile:g} of each cell" if self.score_mode == "stratified" else ""
             return (

@@ -10,7 +10,7 @@ __all__ = ["resolve"]
 
 
 def resolve(pipeline: Pipeline) -> Pipeline:
-    """Return the pipeline with the score and embed steps its strategy needs.
+    """Return the pipeline with the score and embed steps its strategy and objective need.
 
     Raises
     ------
@@ -19,7 +19,7 @@ def resolve(pipeline: Pipeline) -> Pipeline:
     """
     select = pipeline.step(Select)
     given: dict[str, Op] = {step.name: step for step in pipeline.steps}
-    if select.rule.needs_score:
+    if select.needs_score:
         given.setdefault(Score.name, Score())
     if select.rule.needs_embedding:
         given.setdefault(Embed.name, Embed())

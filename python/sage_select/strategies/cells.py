@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,43 +12,60 @@ from sage_select import kernels
 from sage_select.seeds import stage_key
 from sage_select.strategies.base import Pool
 
-__all__ = ["cells"]
+__all__ = ["Centroids", "cells", "train_centroids"]
 
-_ITERATIONS = 10
-_SAMPLE_PER_CELL = 64
+
+class Centroids(NamedTuple):
+    """Points that divide the space into cells."""
+
+    #: float32 (count, d).
+    points: NDArray[np.float32]
+    #: 32 hex characters: FAISS's arithmetic is not ours to fix, so the manifest holds what it gave.
+    digest: str
 
 
 def cells(pool: Pool, count: int) -> tuple[NDArray[np.int32], str]:
-    """Divide the rows into `count` cells.
-
-    FAISS trains the centroids on at most 64 rows a cell, drawn by keyed hash and on one thread; our own f32
-    kernel assigns every row to its nearest centroid, ties to the lowest. FAISS's arithmetic is not ours to
-    fix, so the digest of its centroids is returned for the manifest.
+    """Divide the rows into `count` cells; every row belongs to its nearest centroid, ties to the lowest.
 
     Returns
     -------
     labels, digest
-        int32 (n,) in [0, count), and 32 hex characters.
+        int32 (n,) in [0, count), and the digest of the centroids.
+    """
+    centroids = train_centroids(pool, count, stage="cells", iterations=10, per_cell=64)
+    return kernels.assign_cells(pool.need_matrix(), centroids.points, threads=pool.threads), centroids.digest
+
+
+def train_centroids(pool: Pool, count: int, *, stage: str, iterations: int, per_cell: int) -> Centroids:
+    """Train `count` centroids by k-means, with FAISS on one thread.
+
+    Parameters
+    ----------
+    stage
+        Names the key by which the sample is drawn.
+    iterations
+        Of Lloyd's algorithm.
+    per_cell
+        The sample holds at most so many rows a cell, drawn by keyed hash.
     """
     import faiss  # 100 ms to import, and only this rule needs it
 
     matrix = pool.need_matrix()
-    hashes = pool.hashes(stage_key(pool.seed, "cells"))
-    sample = np.sort(kernels.bottom_k_hashes(hashes, min(pool.n, count * _SAMPLE_PER_CELL)))
+    key = stage_key(pool.seed, stage)
+    sample = np.sort(kernels.bottom_k_hashes(pool.hashes(key), min(pool.n, count * per_cell)))
     threads = faiss.omp_get_max_threads()
     faiss.omp_set_num_threads(1)
     try:
         trained = faiss.Kmeans(
             matrix.d,
             count,
-            niter=_ITERATIONS,
-            seed=stage_key(pool.seed, "cells") % 2**31,
+            niter=iterations,
+            seed=key % 2**31,
             min_points_per_centroid=1,
-            max_points_per_centroid=_SAMPLE_PER_CELL,
+            max_points_per_centroid=per_cell,
         )
         trained.train(matrix.take(sample))
     finally:
         faiss.omp_set_num_threads(threads)
-    centroids = np.ascontiguousarray(trained.centroids, dtype=np.float32).reshape(count, matrix.d)
-    digest = hashlib.blake2b(centroids.tobytes(), digest_size=16).hexdigest()
-    return kernels.assign_cells(matrix, centroids, threads=pool.threads), digest
+    points = np.ascontiguousarray(trained.centroids, dtype=np.float32).reshape(count, matrix.d)
+    return Centroids(points, hashlib.blake2b(points.tobytes(), digest_size=16).hexdigest())

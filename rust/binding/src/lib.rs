@@ -27,7 +27,7 @@ mod _native {
     #[pymodule_export]
     use super::matrix::{Matrix, instruction_set};
     #[pymodule_export]
-    use super::select::{facility_location, k_center};
+    use super::select::{facility_location, k_center, mmr, ridge_dpp};
     #[pymodule_export]
     use super::text::{hashing_encoder, lexical_difficulty};
     #[pymodule_export]

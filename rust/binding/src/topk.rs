@@ -5,6 +5,7 @@ use arrow_schema::DataType;
 use numpy::{IntoPyArray, PyArray1};
 use pyo3::prelude::*;
 use pyo3_arrow::PyArray;
+use sage_select_core::simd::Simd;
 use sage_select_core::topk;
 
 use crate::convert;
@@ -21,10 +22,10 @@ pub(crate) fn top_k<'py>(
     let call = Call { py, threads, progress: None };
     let rows = if scores.array().data_type() == &DataType::Float64 {
         let scores = convert::values::<Float64Type>(py, &scores)?;
-        call.run(|_| topk::top_k(&scores, k))?
+        call.run(|_| topk::top_k_wide(&scores, k))?
     } else {
         let scores = convert::values::<Float32Type>(py, &scores)?;
-        call.run(|_| topk::top_k(&scores, k))?
+        call.run(|_| topk::top_k(&scores, k, Simd::active()?))?
     };
     Ok(convert::indices(&rows).into_pyarray(py))
 }

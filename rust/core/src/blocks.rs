@@ -13,11 +13,17 @@ pub(crate) fn zeroed<T: Clone + Default>(len: usize) -> Result<Vec<T>, Error> {
 
 /// A vector of equal values, or [`Error::OutOfMemory`] instead of an abort.
 pub(crate) fn filled<T: Clone>(len: usize, value: T) -> Result<Vec<T>, Error> {
+    let mut values = reserved(len)?;
+    values.resize(len, value);
+    Ok(values)
+}
+
+/// An empty vector with room for so many values, or [`Error::OutOfMemory`] instead of an abort.
+pub(crate) fn reserved<T>(len: usize) -> Result<Vec<T>, Error> {
     let mut values = Vec::new();
     values
         .try_reserve_exact(len)
         .map_err(|_| Error::OutOfMemory { bytes: len.saturating_mul(size_of::<T>()) })?;
-    values.resize(len, value);
     Ok(values)
 }
 

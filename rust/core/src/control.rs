@@ -14,6 +14,23 @@ pub trait Control: Sync {
     fn tick(&self, done: u64, total: u64) -> Result<(), Error>;
 }
 
+/// A part of longer work: it can be stopped, and what is told meanwhile is how far the whole is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Part<'a, C> {
+    /// Who watches the whole.
+    pub(crate) control: &'a C,
+    /// How far the whole is.
+    pub(crate) done: u64,
+    /// How much the whole is.
+    pub(crate) total: u64,
+}
+
+impl<C: Control> Control for Part<'_, C> {
+    fn tick(&self, _done: u64, _total: u64) -> Result<(), Error> {
+        self.control.tick(self.done, self.total)
+    }
+}
+
 /// Work that nobody watches and nobody stops.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Unwatched;

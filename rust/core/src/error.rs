@@ -62,6 +62,12 @@ pub enum Error {
         /// The repeated number.
         row: usize,
     },
+    /// A value that must be above zero is not.
+    #[error("the value is not above zero")]
+    NotPositive {
+        /// The first such row.
+        row: usize,
+    },
     /// A cell number is negative.
     #[error("the cell number is negative")]
     NegativeCell {
@@ -95,6 +101,7 @@ impl Error {
             | Self::TooLarge { row }
             | Self::NoSuchRow { row, .. }
             | Self::GivenTwice { row }
+            | Self::NotPositive { row }
             | Self::NegativeCell { row } => Some(row),
             _ => None,
         }
@@ -112,6 +119,7 @@ impl Error {
             Self::BadK { .. } => "bad_k",
             Self::NoSuchRow { .. } => "no_such_row",
             Self::GivenTwice { .. } => "given_twice",
+            Self::NotPositive { .. } => "not_positive",
             Self::NegativeCell { .. } => "negative_cell",
             Self::Argument { .. } => "argument",
             Self::OutOfMemory { .. } => "out_of_memory",

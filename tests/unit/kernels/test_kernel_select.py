@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from sage_select import kernels
-from sage_select.errors import UsageError
+from sage_select.errors import DataError, UsageError
 from sage_select.kernels import Matrix
 
 
@@ -58,6 +59,69 @@ def farthest_first(data: NDArray[Any], k: int, given: list[int], start: int = 0)
     return picks, gains
 
 
+def marginal_relevance(
+    similarity: NDArray[Any], relevance: NDArray[Any], weight: float, k: int, given: list[int]
+) -> tuple[list[int], list[float]]:
+    """Maximal marginal relevance by definition, in float64."""
+    taken, picks, gains = list(given), [], []
+    for _ in range(k):
+        likeness = similarity[:, taken].max(axis=1) if taken else np.zeros(len(similarity))
+        key = weight * relevance - (1 - weight) * likeness
+        order = key.copy() if taken else relevance.astype(np.float64)
+        order[taken] = -np.inf
+        pick = int(order.argmax())
+        picks.append(pick)
+        gains.append(float(key[pick]))
+        taken.append(pick)
+    return picks, gains
+
+
+@settings(deadline=None)
+@given(case=tied(), weight=st.sampled_from([0.0, 0.25, 0.5, 1.0]), data=st.data())
+def test_mmr_is_its_formula(
+    case: tuple[NDArray[np.float32], int, list[int]], weight: float, data: st.DataObject
+) -> None:
+    rows, k, given_rows = case
+    relevance = np.array(data.draw(st.lists(st.integers(-3, 3), min_size=len(rows), max_size=len(rows))), np.float64)
+    found = kernels.mmr(Matrix.from_array(rows, metric="dot"), relevance, k, weight=weight, given=given_rows)
+    picks, gains = marginal_relevance((rows @ rows.T).astype(np.float64), relevance, weight, k, given_rows)
+    assert found.method == "exact"
+    assert found.indices.dtype == np.int64
+    assert found.gains.dtype == np.float32
+    assert found.indices.tolist() == picks
+    assert found.gains.tolist() == gains
+
+
+@settings(deadline=None)
+@given(case=tied(), eps=st.sampled_from([0.01, 0.1, 2.0]), data=st.data())
+def test_dpp_gains_are_rises_of_the_log_determinant(
+    case: tuple[NDArray[np.float32], int, list[int]], eps: float, data: st.DataObject
+) -> None:
+    rows, k, given_rows = case
+    quality = np.array(data.draw(st.lists(st.integers(1, 3), min_size=len(rows), max_size=len(rows))), np.float64)
+    wide = rows.astype(np.float64)
+    kernel = quality[:, None] * (wide @ wide.T + eps * np.eye(len(rows))) * quality
+
+    def value(chosen: list[int]) -> float:
+        return float(np.linalg.slogdet(kernel[np.ix_(chosen, chosen)])[1])
+
+    found = kernels.ridge_dpp(Matrix.from_array(rows, metric="dot"), k, quality=quality, eps=eps, given=given_rows)
+    chosen = list(given_rows)
+    for pick, gain in zip(found.indices.tolist(), found.gains.tolist(), strict=True):
+        rises = {row: value([*chosen, row]) - value(chosen) for row in range(len(rows)) if row not in chosen}
+        assert gain == pytest.approx(rises[pick], abs=0.02)
+        assert rises[pick] > max(rises.values()) - 0.02
+        chosen.append(pick)
+    assert all(a >= b for a, b in itertools.pairwise(found.gains.tolist()))
+
+
+def mmr_of_equals(matrix: Matrix, k: int, **common: Any) -> kernels.Greedy:
+    return kernels.mmr(matrix, np.ones(matrix.n), k, **common)
+
+
+PICKERS = [kernels.facility_location, kernels.k_center, mmr_of_equals, kernels.ridge_dpp]
+
+
 @settings(deadline=None)
 @given(case=tied())
 def test_facility_location_is_greedy(case: tuple[NDArray[np.float32], int, list[int]]) -> None:
@@ -83,18 +147,20 @@ def test_k_center_is_farthest_first(case: tuple[NDArray[np.float32], int, list[i
         np.testing.assert_array_equal(found.gains, np.array(gains, np.float32))
 
 
-@pytest.mark.parametrize("pick", [kernels.facility_location, kernels.k_center])
+@pytest.mark.parametrize("pick", PICKERS)
 def test_copies_of_one_row_follow_in_row_order(pick: Callable[..., kernels.Greedy]) -> None:
-    matrix = Matrix.from_array(np.ones((6, 3)))
+    matrix = Matrix.from_array(np.ones((6, 4)))
     found = pick(matrix, 4, given=[2, 0])
     assert found.indices.tolist() == [1, 3, 4, 5]
-    assert found.gains.tolist() == [0, 0, 0, 0]
+    # Of n copies the next multiplies the determinant by eps (1 + 1 / (n + eps)).
+    dpp = [np.log(0.1 * (1 + 1 / (n + 0.1))) for n in (2, 3, 4, 5)]
+    np.testing.assert_allclose(found.gains, dpp if pick is kernels.ridge_dpp else [0] * 4, rtol=1e-5)
 
 
 def test_no_rows_and_no_picks() -> None:
     for n in (0, 1, 5):
         matrix = Matrix.from_array(np.ones((n, 3)))
-        for found in (kernels.facility_location(matrix, 0), kernels.k_center(matrix, 0)):
+        for found in (pick(matrix, 0) for pick in PICKERS):
             assert found.indices.shape == found.gains.shape == (0,)
 
 
@@ -132,7 +198,7 @@ def test_real_embeddings_give_the_value_of_float64_greedy(shared_data: Path) -> 
     assert value(graph.indices) > 1.02 * value(random)
 
 
-@pytest.mark.parametrize("pick", [kernels.facility_location, kernels.k_center])
+@pytest.mark.parametrize("pick", PICKERS)
 def test_wishes_that_do_not_fit_are_refused(pick: Callable[..., kernels.Greedy]) -> None:
     matrix = Matrix.from_array(np.eye(4))
     for k, given_rows in ((5, None), (3, [0, 1]), (-1, None), (1.0, None), (True, None)):
@@ -160,6 +226,32 @@ def test_a_metric_that_makes_no_sense_is_refused() -> None:
         kernels.k_center(Matrix.from_array(data), 1, start=3)
 
 
+def test_relevance_and_quality_are_checked() -> None:
+    matrix = Matrix.from_array(np.eye(3))
+    square = Matrix.from_array(np.eye(3), metric="sqeuclidean")
+    for pick in (mmr_of_equals, kernels.ridge_dpp):
+        with pytest.raises(UsageError, match="cosine or dot, not sqeuclidean"):
+            pick(square, 1)
+    for weight in (-0.1, 1.1, np.nan, "much", True):
+        with pytest.raises(UsageError, match=r"lambda must be from 0 to 1|weight must be a number"):
+            kernels.mmr(matrix, [1, 2, 3], 1, weight=weight)  # type: ignore[arg-type]
+    for eps in (0, 1e-7, np.inf, np.nan, None):
+        with pytest.raises(UsageError, match=r"eps must be"):
+            kernels.ridge_dpp(matrix, 1, eps=eps)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="number of relevances must be 3, not 2"):
+        kernels.mmr(matrix, [1, 2], 1)
+    with pytest.raises(UsageError, match="number of qualities must be 3, not 2"):
+        kernels.ridge_dpp(matrix, 1, quality=[1, 2])
+    for bad in (np.nan, -np.inf, 1e39):
+        with pytest.raises(DataError, match="relevance, row 1: the value is NaN or infinite"):
+            kernels.mmr(matrix, [1, bad, 3], 1)
+        with pytest.raises(DataError, match="quality, row 1: the value is NaN or infinite"):
+            kernels.ridge_dpp(matrix, 1, quality=[1, bad, 3])
+    for bad in (0, -1, 1e-60):
+        with pytest.raises(DataError, match="quality, row 2: the value is not above zero"):
+            kernels.ridge_dpp(matrix, 1, quality=[1, 2, bad])
+
+
 def test_progress_is_heard_in_the_calling_thread() -> None:
     matrix = Matrix.from_array(np.random.default_rng(4).normal(size=(300, 8)))
     heard: list[tuple[int, int, int]] = []
@@ -172,6 +264,15 @@ def test_progress_is_heard_in_the_calling_thread() -> None:
     heard.clear()
     kernels.k_center(matrix, 10, progress=hear, threads=1)
     assert heard[-1] == (10, 10, threading.get_ident())
+
+
+@pytest.mark.parametrize("pick", [mmr_of_equals, kernels.ridge_dpp])
+def test_progress_counts_the_picks(pick: Callable[..., kernels.Greedy]) -> None:
+    matrix = Matrix.from_array(np.random.default_rng(4).normal(size=(300, 8)))
+    heard: list[tuple[int, int]] = []
+    pick(matrix, 10, progress=lambda *step: heard.append(step), threads=1)
+    assert heard[-1] == (10, 10)
+    assert all(0 <= done <= total for done, total in heard)
 
 
 def test_other_threads_run_meanwhile() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sage_select.errors import UsageError
-from sage_select.ops import OPS, Embed, Op, Score, Select, Sink, Source
+from sage_select.ops import OBJECTIVES, OPS, STRATEGIES, Embed, Op, Score, Select, Sink, Source
 
 
 @pytest.mark.parametrize(
@@ -17,6 +17,14 @@ from sage_select.ops import OPS, Embed, Op, Score, Select, Sink, Source
         (Select, {"score_mode": "top", "score_quantile": 0.5}, "does not use score_quantile"),
         (Select, {"metric": "sqeuclidean"}, "needs metric cosine or dot"),
         (Select, {"objective": "kcenter", "metric": "dot"}, "needs metric cosine or sqeuclidean"),
+        (Select, {"objective": "mmr", "metric": "sqeuclidean"}, "needs metric cosine or dot"),
+        (Select, {"objective": "dpp", "metric": "sqeuclidean"}, "needs metric cosine or dot"),
+        (Select, {"mmr_lambda": 0.3}, "'hybrid' with objective 'facility' does not use mmr_lambda"),
+        (Select, {"objective": "mmr", "dpp_eps": 1}, "'hybrid' with objective 'mmr' does not use dpp_eps"),
+        (Select, {"strategy": "random", "mmr_lambda": 0.3}, "'random' does not use mmr_lambda"),
+        (Select, {"objective": "dpp", "dpp_eps": 0.2, "score_mode": "top", "mmr_lambda": 0}, "does not use mmr_lambda"),
+        (Select, {"objective": "mmr", "mmr_lambda": 1.5}, "mmr_lambda"),
+        (Select, {"objective": "dpp", "dpp_eps": 0}, "dpp_eps"),
         (Select, {"score_share": 1.5}, "score_share"),
         (Select, {"budget": "many"}, "no budget"),
         (Select, {"stratgy": "random"}, "stratgy"),
@@ -44,6 +52,8 @@ SOME = [
     Select(),
     Select(strategy="random", budget="3"),
     Select(strategy="diversity", objective="kcenter"),
+    Select(strategy="diversity", objective="mmr", mmr_lambda=0.3, metric="dot"),
+    Select(objective="dpp", dpp_eps=1),
     Select(score_mode="top"),
     Sink(path="x.parquet", rows=False),
 ]
@@ -64,3 +74,14 @@ def test_every_op_describes_itself() -> None:
 def test_ops_never_change() -> None:
     with pytest.raises(ValueError, match="frozen"):
         Sink().path = "other"
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_an_objective_needs_scores_only_where_it_is_used(strategy: str, objective: str) -> None:
+    if STRATEGIES[strategy].needs_embedding:
+        needed = strategy == "hybrid" or objective == "mmr"
+        metric = OBJECTIVES[objective].metrics[0]
+        assert Select(strategy=strategy, objective=objective, metric=metric).needs_score == needed
+    else:
+        assert Select(strategy=strategy).needs_score == (strategy == "loss_topk")

@@ -21,6 +21,13 @@ def test_a_strategy_gets_what_it_needs() -> None:
     assert [step.name for step in random.steps] == ["source", "select", "sink"]
 
 
+@pytest.mark.parametrize(("objective", "scored"), [("facility", False), ("mmr", True), ("dpp", False)])
+def test_an_objective_gets_what_it_needs(objective: str, scored: bool) -> None:
+    plan = resolve(pipeline(Select(strategy="diversity", objective=objective), Sink()))
+    assert (plan.find(Score) is not None) == scored
+    assert plan.find(Embed) is not None
+
+
 def test_what_is_given_stays() -> None:
     plan = resolve(pipeline(Score(column="loss"), Select(strategy="diversity"), Sink()))
     assert plan.step(Score).column == "loss"

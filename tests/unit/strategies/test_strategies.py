@@ -67,8 +67,55 @@ def test_the_diverse_part_knows_the_score_part() -> None:
 
 
 def test_diversity_covers_every_cluster_first() -> None:
-    for objective in ("facility", "kcenter"):
+    for objective in ("facility", "kcenter", "dpp"):
         assert len(set(picks(8, strategy="diversity", objective=objective).indices % 8)) == 8
+
+
+def test_mmr_goes_from_the_hardest_to_the_least_alike() -> None:
+    hardest = np.argsort(-DIFFICULTY)
+    only_hard = picks(20, strategy="diversity", objective="mmr", mmr_lambda=1.0)
+    assert only_hard.indices.tolist() == hardest[:20].tolist()
+    unlike = picks(8, strategy="diversity", objective="mmr", mmr_lambda=0.0)
+    assert unlike.indices[0] == hardest[0]
+    assert len(set(unlike.indices % 8)) == 8
+    both = picks(20, strategy="diversity", objective="mmr")
+    assert len(set(both.indices % 8)) > len(set(only_hard.indices[:5] % 8)) / 2
+    assert DIFFICULTY[both.indices].mean() > DIFFICULTY[picks(20, strategy="random").indices].mean()
+
+
+def test_mmr_heeds_the_order_of_scores_not_their_scale() -> None:
+    select = Select.make(strategy="diversity", objective="mmr", budget=20)
+    base = pick(pool(), select)
+    scaled = pick(pool(difficulty=np.exp(DIFFICULTY / 20).astype(np.float32)), select)
+    assert scaled.indices.tolist() == base.indices.tolist()
+    np.testing.assert_array_equal(scaled.gains, base.gains)
+    equal = pick(pool(difficulty=np.full(N, 7, np.float32)), select)
+    assert equal.indices[0] == 0
+    assert equal.gains[0] == 0
+
+
+def test_dpp_takes_scores_where_there_are_any() -> None:
+    select = Select.make(strategy="diversity", objective="dpp", budget=40)
+    scored, plain = pick(pool(), select), pick(pool(difficulty=None), select)
+    assert plain.indices[0] == 0
+    assert scored.indices[0] == DIFFICULTY.argmax()
+    assert DIFFICULTY[scored.indices].mean() > DIFFICULTY[plain.indices].mean()
+
+
+def test_the_ridge_says_how_soon_likes_come_again() -> None:
+    strict, lax = (picks(16, strategy="diversity", objective="dpp", dpp_eps=eps).indices % 8 for eps in (1e-3, 1e6))
+    assert len(set(strict[:8])) == 8
+    assert len(set(lax[:8])) < 8
+
+
+@pytest.mark.parametrize("objective", ["facility", "kcenter", "mmr", "dpp"])
+def test_every_objective_knows_the_score_part(objective: str) -> None:
+    chosen = picks(N, objective=objective)
+    assert sorted(chosen.indices.tolist()) == list(range(N))
+    assert chosen.evidence["objective"] == objective
+    gains = chosen.gains[N * 6 // 10 :]
+    assert np.isfinite(gains).all()
+    assert (np.diff(gains) <= 0).all()
 
 
 def test_loss_topk_is_by_difficulty() -> None:
@@ -95,3 +142,5 @@ def test_what_is_missing_is_said() -> None:
         pick(pool(difficulty=None), Select.make(strategy="loss_topk"))
     with pytest.raises(UsageError, match="needs embeddings"):
         pick(pool(matrix=None), Select.make(strategy="diversity"))
+    with pytest.raises(UsageError, match="needs scores"):
+        pick(pool(difficulty=None), Select.make(strategy="diversity", objective="mmr"))

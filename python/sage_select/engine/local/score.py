@@ -47,8 +47,12 @@ def score_rows(frame: Frame, score: Score, talk: Talk) -> Frame:
 def checked_scores(values: NDArray[Any], where: Where) -> NDArray[np.float32]:
     """Return the numbers as float32, every one of them finite.
 
-    `where` names the file or column; the row is added where a number is refused.
+    `where` names the file or column; the row is added where a number is refused. Float32 values are returned as they
+    are, not copied.
     """
+    # Two reductions that need no memory; NaN fails both comparisons.
+    if not len(values) or (float(values.min()) >= -_FLOAT32_MOST and float(values.max()) <= _FLOAT32_MOST):
+        return np.asarray(values, np.float32)
     wide = np.asarray(values, np.float64)
     bad = np.flatnonzero(~(np.abs(wide) <= _FLOAT32_MOST))
     if len(bad):

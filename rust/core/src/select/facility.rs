@@ -1,7 +1,7 @@
 //! Facility location: rows that represent all rows.
 
 use super::dense::Dense;
-use super::graph::Graph;
+use super::graph::{Cells, Graph};
 use super::{Request, Selection, optimizer};
 use crate::matrix::{MatrixView, Metric};
 use crate::{Control, Error};
@@ -28,16 +28,18 @@ impl Method {
 
 /// When and how the graph replaces all pairs.
 #[derive(Debug, Clone, Copy)]
-pub struct FacilityOptions {
+pub struct FacilityOptions<'a> {
     /// Neighbours of a row in the graph, itself included.
     pub neighbours: usize,
     /// Most rows for which all pairs are held (4 x rows^2 bytes).
     pub dense_limit: usize,
+    /// Where to look for neighbours; everywhere without it.
+    pub cells: Option<Cells<'a>>,
 }
 
-impl Default for FacilityOptions {
+impl Default for FacilityOptions<'_> {
     fn default() -> Self {
-        Self { neighbours: 64, dense_limit: 20_000 }
+        Self { neighbours: 64, dense_limit: 20_000, cells: None }
     }
 }
 
@@ -48,6 +50,10 @@ pub struct Facility {
     pub selection: Selection,
     /// How the similarities were held.
     pub method: Method,
+    /// How many gains were computed; picks x rows for the definition.
+    pub evaluations: u64,
+    /// Which share of the exact neighbours, of a sample of rows, the graph has.
+    pub recall: f64,
 }
 
 /// Picks greedily for `f(S) = sum over rows i of max over s in S of max(0, <x_i, x_s>)`, with canonical dot
@@ -55,7 +61,7 @@ pub struct Facility {
 ///
 /// Up to `dense_limit` rows all pairs are held and the picks are the exact greedy ones, within `1 - 1/e` of
 /// the best set (Nemhauser, Wolsey and Fisher 1978). Above it each row is served only by its graph
-/// neighbours, found exactly, and its coverage starts at 0.9 times the similarity of its last neighbour; the
+/// neighbours, found among all rows or among those of near cells, and its coverage starts at 0.9 times the similarity of its last neighbour; the
 /// gains are those of that restricted function and understate `f`.
 ///
 /// # Errors
@@ -64,7 +70,7 @@ pub struct Facility {
 pub fn facility_location(
     matrix: MatrixView<'_>,
     request: &Request<'_>,
-    options: FacilityOptions,
+    options: FacilityOptions<'_>,
     control: &impl Control,
 ) -> Result<Facility, Error> {
     if matrix.metric == Metric::SquaredEuclidean {
@@ -78,15 +84,17 @@ pub fn facility_location(
     let method = if matrix.len() <= options.dense_limit { Method::Dense } else { Method::Graph };
     let (rows, picks) = (matrix.len() as u64, request.count() as u64);
     let stage = |before| Stage { control, before, total: rows + picks };
-    let selection = match method {
-        _ if picks == 0 => Selection::default(),
+    let mut recall = 1.0;
+    let (selection, evaluations) = match method {
+        _ if picks == 0 => (Selection::default(), 0),
         Method::Dense => optimizer::lazy(&mut Dense::new(matrix, &stage(0))?, request, &stage(rows))?,
         Method::Graph => {
-            let mut graph = Graph::new(matrix, options.neighbours, &stage(0))?;
-            optimizer::lazy(&mut graph, request, &stage(rows))?
+            let mut built = Graph::build(matrix, options.neighbours, options.cells, &stage(0))?;
+            recall = built.recall;
+            optimizer::lazy(&mut built.graph, request, &stage(rows))?
         }
     };
-    Ok(Facility { selection, method })
+    Ok(Facility { selection, method, evaluations, recall })
 }
 
 /// One stage of a longer piece of work.
@@ -147,13 +155,14 @@ mod tests {
     fn run(
         matrix: MatrixView<'_>,
         request: &Request<'_>,
-        options: FacilityOptions,
+        options: FacilityOptions<'_>,
         threads: usize,
     ) -> Facility {
         with_threads(threads, || facility_location(matrix, request, options, &Unwatched)).unwrap()
     }
 
-    const DENSE: FacilityOptions = FacilityOptions { neighbours: 64, dense_limit: usize::MAX };
+    const DENSE: FacilityOptions<'_> =
+        FacilityOptions { neighbours: 64, dense_limit: usize::MAX, cells: None };
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(100))]
@@ -186,7 +195,7 @@ mod tests {
             let floor = |row: usize| 0.9 * tied.dot(row, *lists[row].last().unwrap()).max(0.0) as f32;
             let expected = by_hand(&tied, count, &given, edge, floor);
             let request = Request::new(n, count, &given).unwrap();
-            let options = FacilityOptions { neighbours, dense_limit: 0 };
+            let options = FacilityOptions { neighbours, dense_limit: 0, cells: None };
             for simd in Simd::available() {
                 let matrix = tied.matrix(Metric::Dot, simd);
                 for threads in THREADS {
@@ -207,7 +216,7 @@ mod tests {
         // More rows than a block of clients, a panel and a block of columns.
         let rows = 4300;
         for dense_limit in [usize::MAX, 0] {
-            let options = FacilityOptions { neighbours: 8, dense_limit };
+            let options = FacilityOptions { neighbours: 8, dense_limit, cells: None };
             let picks = |simd, threads| {
                 let matrix = unit(rows, simd);
                 let request = Request::new(rows, 40, &[17, 3]).unwrap();
@@ -253,9 +262,9 @@ mod tests {
             optimizer::plain(&mut Dense::new(matrix.view(), &Unwatched).unwrap(), &request, &Unwatched)
                 .unwrap();
         assert_eq!(run(matrix.view(), &request, DENSE, 2).selection, expected);
-        let mut graph = Graph::new(matrix.view(), 8, &Unwatched).unwrap();
+        let mut graph = Graph::build(matrix.view(), 8, None, &Unwatched).unwrap().graph;
         let expected = optimizer::plain(&mut graph, &request, &Unwatched).unwrap();
-        let options = FacilityOptions { neighbours: 8, dense_limit: 0 };
+        let options = FacilityOptions { neighbours: 8, dense_limit: 0, cells: None };
         assert_eq!(run(matrix.view(), &request, options, 2).selection, expected);
     }
 
@@ -269,7 +278,8 @@ mod tests {
         let request = Request::new(rows, 150, &[]).unwrap();
         let dense = run(matrix.view(), &request, DENSE, 2).selection;
         let graph =
-            run(matrix.view(), &request, FacilityOptions { neighbours: 64, dense_limit: 0 }, 2).selection;
+            run(matrix.view(), &request, FacilityOptions { neighbours: 64, dense_limit: 0, cells: None }, 2)
+                .selection;
         let value = |set: &[usize]| {
             let mut objective = Dense::new(matrix.view(), &Unwatched).unwrap();
             let gains = set.iter().map(|&row| {
@@ -297,7 +307,7 @@ mod tests {
     fn control_hears_rows_then_picks() {
         let matrix = unit(300, Simd::active().unwrap());
         let request = Request::new(300, 10, &[]).unwrap();
-        for options in [DENSE, FacilityOptions { neighbours: 4, dense_limit: 0 }] {
+        for options in [DENSE, FacilityOptions { neighbours: 4, dense_limit: 0, cells: None }] {
             for (stop, stopped) in [(0, true), (304, true), (310, false)] {
                 let found = facility_location(matrix.view(), &request, options, &UntilPicks(stop));
                 assert_eq!(found.err(), stopped.then_some(Error::Interrupted));
@@ -331,7 +341,7 @@ mod tests {
         let refused = facility_location(matrix.view(), &request, DENSE, &Unwatched).unwrap_err();
         assert!(refused.to_string().contains("not sqeuclidean"));
         let matrix = tied.matrix(Metric::Dot, simd);
-        let options = FacilityOptions { neighbours: 0, dense_limit: 0 };
+        let options = FacilityOptions { neighbours: 0, dense_limit: 0, cells: None };
         assert!(matches!(
             facility_location(matrix.view(), &request, options, &Unwatched),
             Err(Error::Argument { .. })

@@ -1,14 +1,20 @@
 //! Greedy selection: what is worth picking ([`objective`]) apart from how the best is found ([`optimizer`]).
 
 mod dense;
+pub mod dpp;
 pub mod facility;
+mod falling;
 mod graph;
 pub mod k_center;
+pub mod mmr;
 pub mod objective;
 pub mod optimizer;
 pub mod selection;
 
+pub use dpp::{ridge_dpp, ridge_dpp_plain};
 pub use facility::{Facility, FacilityOptions, Method, facility_location};
-pub use k_center::k_center;
+pub use graph::Cells;
+pub use k_center::{k_center, k_center_plain};
+pub use mmr::{mmr, mmr_plain};
 pub use objective::Objective;
-pub use selection::{Request, Selection};
+pub use selection::{Counted, Request, Selection};

@@ -54,6 +54,16 @@ pub struct Selection {
     pub gains: Vec<f64>,
 }
 
+/// A selection and what it took to find it.
+#[derive(Debug, Clone)]
+pub struct Counted {
+    /// The picks.
+    pub selection: Selection,
+    /// How many pairs of rows were compared, at any precision: rows x (picks + given) for a definition, a fraction of
+    /// that for a fast path, and the same on every machine.
+    pub evaluations: u64,
+}
+
 impl Selection {
     pub(crate) fn push(&mut self, row: usize, gain: f64) {
         self.rows.push(row);

@@ -2,18 +2,21 @@
 //!
 //! A `Kernel` is written once, over 16 float32 `Lanes`. `Simd::run` compiles it once for each instruction set
 //! and calls the one that the machine has. Every operation on lanes is an IEEE operation, fused multiply-add
-//! included, so all copies give the same bits.
+//! included, so all copies give the same bits. A `TileKernel` is the same for whole `Sums` of int16 products.
 
 mod lanes;
+mod sums;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
 pub(crate) use lanes::{LANES, Lanes};
+pub(crate) use sums::{Pair, Sums};
 
 use std::sync::OnceLock;
 
 use crate::Error;
 use lanes::Portable;
+use sums::PortableSums;
 
 /// The variable that forces an instruction set, for tests and for finding faults: `portable`, `avx2` or
 /// `avx512`.
@@ -29,6 +32,16 @@ pub(crate) trait Kernel {
     type Output;
     /// Does the work.
     fn run<V: Lanes, const R: usize, const C: usize>(self) -> Self::Output;
+}
+
+/// Work on sums of int16 products that is compiled once for each instruction set; otherwise as [`Kernel`].
+///
+/// `R` rows with twice 16 sums each fit the registers.
+pub(crate) trait TileKernel {
+    /// What the work gives.
+    type Output;
+    /// Does the work.
+    fn run<S: Sums, const R: usize>(self) -> Self::Output;
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,7 +72,12 @@ impl Simd {
             if avx2 {
                 found.push(Self(Path::Avx2));
             }
-            if avx2 && is_x86_feature_detected!("avx512f") {
+            // Without VNNI (before 2019) AVX-512 gains little over AVX2.
+            let avx512 = is_x86_feature_detected!("avx512f")
+                && is_x86_feature_detected!("avx512bw")
+                && is_x86_feature_detected!("avx512vl")
+                && is_x86_feature_detected!("avx512vnni");
+            if avx2 && avx512 {
                 found.push(Self(Path::Avx512));
             }
         }
@@ -113,9 +131,24 @@ impl Simd {
             // SAFETY: `Self(Path::Avx2)` is made only by `available`, after it found avx2 and fma.
             #[cfg(target_arch = "x86_64")]
             Path::Avx2 => unsafe { x86::run_avx2(kernel) },
-            // SAFETY: `Self(Path::Avx512)` is made only by `available`, after it found avx2, fma and avx512f.
+            // SAFETY: `Self(Path::Avx512)` is made only by `available`, after it found all that is enabled.
             #[cfg(target_arch = "x86_64")]
             Path::Avx512 => unsafe { x86::run_avx512(kernel) },
+        }
+    }
+
+    /// Runs the copy of `kernel` that is compiled for this instruction set.
+    #[inline]
+    #[allow(unsafe_code)]
+    pub(crate) fn run_tiles<K: TileKernel>(self, kernel: K) -> K::Output {
+        match self.0 {
+            Path::Portable => kernel.run::<PortableSums, 2>(),
+            // SAFETY: as in `run`.
+            #[cfg(target_arch = "x86_64")]
+            Path::Avx2 => unsafe { x86::run_tiles_avx2(kernel) },
+            // SAFETY: as in `run`.
+            #[cfg(target_arch = "x86_64")]
+            Path::Avx512 => unsafe { x86::run_tiles_avx512(kernel) },
         }
     }
 }

@@ -1,21 +1,20 @@
 //! Facility location on a neighbour graph: each client sees only its nearest rows, so memory grows with rows,
 //! not with pairs.
 
-use std::cmp::Ordering;
+mod exact;
+mod join;
+
+pub use join::Cells;
 
 use rayon::prelude::*;
 
 use super::Objective;
 use crate::blocks;
 use crate::matrix::MatrixView;
-use crate::metric::{Dot, Rows, for_each_pair};
-use crate::simd::{Kernel, Lanes};
-use crate::topk::Smallest;
 use crate::{Control, Error};
 
-/// Rows whose neighbours one task finds together, and columns whose vectors stay in cache meanwhile.
-const PANEL: usize = 48;
-const COLUMNS: usize = 192;
+/// Rows whose lists are compared with the exact ones, to tell the recall.
+const SAMPLE: usize = 64;
 /// Where a client's coverage starts, as a share of the similarity of its last neighbour.
 ///
 /// What a client gains below that similarity is the same for all its neighbours and unknown for the others,
@@ -37,42 +36,41 @@ struct Edge {
     similarity: f32,
 }
 
+/// A graph, and which share of the exact neighbours of a sample of rows is in it.
+pub(super) struct Built {
+    pub(super) graph: Graph,
+    pub(super) recall: f64,
+}
+
 impl Graph {
-    /// Finds the neighbours of every row by brute force: rows^2 x dimensions multiply-adds, about 24 x rows x
-    /// neighbours bytes.
+    /// Joins every row with its neighbours: itself and the `neighbours - 1` others of highest similarity, the
+    /// lowest of equal ones.
     ///
-    /// The neighbours of a row are itself and the `neighbours - 1` others of highest similarity, the lowest
-    /// of equal ones. Two rows are joined where either is a neighbour of the other, and their similarity is
-    /// above 0.
-    pub(super) fn new(
+    /// All rows are looked at (rows^2 x dimensions multiply-adds) or, with `cells`, the rows of near cells.
+    /// Two rows are joined where either is a neighbour of the other, and their similarity is above 0. About 24 x
+    /// rows x neighbours bytes.
+    pub(super) fn build(
         matrix: MatrixView<'_>,
         neighbours: usize,
+        cells: Option<Cells<'_>>,
         control: &impl Control,
-    ) -> Result<Self, Error> {
+    ) -> Result<Built, Error> {
         let rows = matrix.len();
         let neighbours = neighbours.min(rows);
-        let mut nearest = blocks::zeroed::<Edge>(rows.saturating_mul(neighbours))?;
-        if rows > 0 {
-            blocks::fill(&mut nearest, neighbours, PANEL, control, |first, panel| {
-                let lists = matrix.simd.run(Nearest {
-                    rows: matrix.rows,
-                    first,
-                    count: panel.len() / neighbours,
-                    neighbours,
-                });
-                for (own, list) in panel.chunks_exact_mut(neighbours).zip(lists) {
-                    own.copy_from_slice(&list);
-                }
-                Ok(())
-            })?;
-        }
+        let nearest = match cells {
+            Some(cells) => join::lists(matrix, neighbours, cells, control)?,
+            None => exact::lists(matrix, neighbours, control)?,
+        };
+        let recall = if cells.is_some() { recall(matrix, neighbours, &nearest)? } else { 1.0 };
         let mut cover = blocks::zeroed(rows)?;
-        for (cover, list) in cover.iter_mut().zip(nearest.chunks_exact(neighbours.max(1))) {
+        for list in nearest.chunks_exact(neighbours.max(1)) {
             // The row itself comes first, and is the last neighbour only where it is the sole one.
-            *cover = list.last().map_or(0.0, |last| FLOOR * last.similarity.max(0.0));
+            if let (Some(own), Some(last)) = (list.first(), list.last()) {
+                cover[own.client as usize] = FLOOR * last.similarity.max(0.0);
+            }
         }
         let (starts, edges) = joined(&nearest, rows, neighbours)?;
-        Ok(Self { starts, edges, cover })
+        Ok(Built { graph: Self { starts, edges, cover }, recall })
     }
 
     fn clients(&self, row: usize) -> &[Edge] {
@@ -98,70 +96,26 @@ impl Objective for Graph {
     }
 }
 
-/// A neighbour, the nearest first: (similarity descending, row ascending).
-#[derive(Debug, Clone, Copy)]
-struct Near(Edge);
-
-impl Ord for Near {
-    fn cmp(&self, other: &Self) -> Ordering {
-        other.0.similarity.total_cmp(&self.0.similarity).then(self.0.client.cmp(&other.0.client))
-    }
+/// The share of exact neighbours in the lists, over lists at equal distances.
+fn recall(matrix: MatrixView<'_>, neighbours: usize, lists: &[Edge]) -> Result<f64, Error> {
+    let count = SAMPLE.min(matrix.len());
+    let lists: Vec<&[Edge]> =
+        (0..count).map(|at| &lists[at * matrix.len() / count * neighbours..][..neighbours]).collect();
+    let rows: Vec<usize> = lists.iter().map(|list| list[0].client as usize).collect();
+    let exact = exact::lists_of(matrix, &rows, neighbours)?;
+    let found = |(list, exact): (&&[Edge], &Vec<Edge>)| {
+        exact.iter().filter(|edge| list.iter().any(|other| other.client == edge.client)).count()
+    };
+    let found: usize = lists.iter().zip(&exact).map(found).sum();
+    Ok(found as f64 / (count * neighbours).max(1) as f64)
 }
 
-impl PartialOrd for Near {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Near {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other).is_eq()
-    }
-}
-
-impl Eq for Near {}
-
-struct Nearest<'a> {
-    rows: Rows<'a>,
-    first: usize,
-    count: usize,
-    neighbours: usize,
-}
-
-impl Kernel for Nearest<'_> {
-    type Output = Vec<Vec<Edge>>;
-    #[inline(always)]
-    fn run<V: Lanes, const R: usize, const C: usize>(self) -> Vec<Vec<Edge>> {
-        let Self { rows, first, count, neighbours } = self;
-        let own = rows.part(first, count);
-        let mut lists: Vec<Smallest<Near>> = (0..count).map(|_| Smallest::new(neighbours - 1)).collect();
-        let mut selves = vec![0.0; count];
-        for column in (0..rows.len()).step_by(COLUMNS) {
-            for_each_pair::<Dot, V, R, C>(own, rows.part(column, COLUMNS), |x, y, similarity| {
-                let client = column + y;
-                if client == first + x {
-                    selves[x] = similarity;
-                } else {
-                    // Adding +0 turns -0 into +0, which the order would tell apart.
-                    lists[x].push(Near(Edge { client: client as u32, similarity: similarity + 0.0 }));
-                }
-            });
-        }
-        let own = (first..).zip(selves).map(|(row, similarity)| Edge { client: row as u32, similarity });
-        own.zip(lists)
-            .map(|(own, list)| {
-                std::iter::once(own).chain(list.into_sorted().into_iter().map(|near| near.0)).collect()
-            })
-            .collect()
-    }
-}
-
-/// Makes the lists symmetric and groups them by row: the `starts` and `edges` of [`Graph`].
+/// Makes the lists, each led by its own row, symmetric and groups them by row: the `starts` and `edges` of [`Graph`].
 fn joined(nearest: &[Edge], rows: usize, neighbours: usize) -> Result<(Vec<usize>, Vec<Edge>), Error> {
-    let lists = || nearest.chunks_exact(neighbours.max(1)).enumerate();
+    let lists = || nearest.chunks_exact(neighbours.max(1));
     let pairs = || {
-        lists().flat_map(|(row, list)| {
+        lists().flat_map(|list| {
+            let row = list[0].client as usize;
             list.iter().filter(|edge| edge.similarity > 0.0).map(move |edge| (row, *edge))
         })
     };

@@ -1,0 +1,1 @@
+"""How fast selection is, beside what people use today."""

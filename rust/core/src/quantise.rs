@@ -1,0 +1,452 @@
+//! Rows in int16, a filter for distances: cheap approximate values with a bound on their error.
+//!
+//! An element `x` becomes `round(S * x)`, with the scale `S` such that the longest row has length 32,700; dot
+//! products are then whole numbers below 2^31, exact in any order. From them come squared distances that are
+//! off by at most [`Quantised::slack`], so whatever matters can be left to canonical arithmetic.
+
+use rayon::prelude::*;
+
+use crate::blocks;
+use crate::matrix::MatrixView;
+use crate::metric;
+use crate::simd::{Kernel, LANES, Lanes, Pair, Simd, Sums, TileKernel};
+use crate::{Control, Error};
+
+/// Rows quantised in one go.
+const BLOCK: usize = 1024;
+/// What the longest row is scaled to. Elements stay below 2^15, and dot products below 2^31 even with the
+/// rounding of a million dimensions (500 in length): 33,200^2 < 2^31.
+const LONGEST: f32 = 32_700.0;
+/// The least length of the longest row at which rows are scaled.
+const SHORTEST: f32 = 1e-15;
+
+/// Rows that stand in one tile.
+pub(crate) const TILE: usize = 2 * LANES;
+
+/// Rows of a matrix in int16, with what their squared distances need.
+pub(crate) struct Quantised {
+    pairs: Vec<Pair>,
+    /// Pairs in a row, padded with zeros to whole lanes.
+    steps: usize,
+    /// Canonical squared lengths of the rows.
+    lengths: Vec<f32>,
+    /// What a whole-numbered dot product is multiplied with, and -2.
+    factor: f32,
+    slack: f32,
+}
+
+impl Quantised {
+    /// Quantises all rows: 2 x rows x dimensions + 4 x rows bytes.
+    pub(crate) fn new(matrix: MatrixView<'_>, control: &impl Control) -> Result<Self, Error> {
+        let (rows, width) = (matrix.len(), matrix.rows.width());
+        let mut lengths = blocks::zeroed::<f32>(rows)?;
+        blocks::fill(&mut lengths, 1, BLOCK, control, |first, block| {
+            for (row, length) in (first..).zip(block) {
+                *length = metric::dot(matrix.simd, matrix.rows.row(row), matrix.rows.row(row));
+            }
+            Ok(())
+        })?;
+        let longest = lengths.par_iter().copied().reduce(|| 0.0, f32::max).sqrt();
+        // Shorter rows have no squared length that float32 can tell well: all become zeros, with a wide slack.
+        let scale = if longest > SHORTEST { LONGEST / longest } else { 1.0 };
+        let steps = width.next_multiple_of(LANES) / 2;
+        let mut pairs = blocks::zeroed::<Pair>(rows.saturating_mul(steps))?;
+        let residual = pairs
+            .par_chunks_mut(steps * BLOCK)
+            .enumerate()
+            .map(|(block, pairs)| {
+                let part = matrix.rows.part(block * BLOCK, BLOCK).data();
+                let residual = matrix.simd.run(Round { rows: part, width, scale, pairs });
+                control.tick(rows as u64, rows as u64).map(|()| residual)
+            })
+            .try_reduce(|| 0.0, |a: f32, b| Ok(a.max(b)))?;
+        Ok(Self {
+            pairs,
+            steps,
+            lengths,
+            factor: -2.0 / scale / scale,
+            slack: slack(width, longest, residual),
+        })
+    }
+
+    /// The squared distances of [`Tile`] are off the canonical ones by at most this.
+    pub(crate) fn slack(&self) -> f32 {
+        self.slack
+    }
+
+    /// The approximate squared distance of each of `rows` to the nearest row of `tile`.
+    pub(crate) fn nearest(&self, simd: Simd, rows: &[u32], tile: &Tile, nearest: &mut [f32]) {
+        simd.run_tiles(Nearest { quantised: self, rows, tile, nearest });
+    }
+
+    /// The approximate squared distances of each of `rows` to the rows of `tile`, infinite for those it lacks.
+    pub(crate) fn distances(&self, simd: Simd, rows: &[u32], tile: &Tile, distances: &mut [[f32; TILE]]) {
+        simd.run_tiles(Distances { quantised: self, rows, tile, distances });
+    }
+
+    /// How far an approximate dot product, as a whole number, can be off; at most 2^30.
+    pub(crate) fn dot_slack(&self) -> i32 {
+        // `slack` is that of twice the dot product, and `-factor` is what twice of it is multiplied with.
+        (f64::from(self.slack) / -f64::from(self.factor) + 1.0).ceil().min(f64::from(1 << 30)) as i32
+    }
+
+    /// The pairs of a row of `rows` and one of `ids`, which `tile` holds, whose approximate dot product is at least the
+    /// row's `least`: the product and the id go to the row's list.
+    pub(crate) fn at_least(
+        &self,
+        simd: Simd,
+        rows: &[u32],
+        (tile, ids): (&Tile, &[u32]),
+        least: &[i32],
+        found: &mut [Vec<(i32, u32)>],
+    ) {
+        simd.run_tiles(AtLeast { quantised: self, rows, tile, ids, least, found });
+    }
+
+    fn row(&self, row: usize) -> &[Pair] {
+        &self.pairs[row * self.steps..][..self.steps]
+    }
+}
+
+/// How far an approximate squared distance can be off.
+///
+/// With the residuals `r` of rows `x` and `c` at most `residual` long, `<x, c>` is off by at most
+/// `(|x| + |r|) |r| + |r| |c|`. The rest covers the roundings of float32, and what vanishes in it, of this and of the canonical value.
+fn slack(width: usize, longest: f32, residual: f32) -> f32 {
+    let quantised = 2.0 * residual * (2.0 * longest + residual);
+    let rounded = (width as f32 / 16.0 + 16.0) * f32::EPSILON * 16.0 * longest * longest;
+    let vanished = (width as f32 + 64.0) * f32::MIN_POSITIVE;
+    1.001 * (quantised + rounded + vanished)
+}
+
+/// Rounds rows and gives the length of the longest residual, a little too much rather than too little.
+struct Round<'a> {
+    rows: &'a [f32],
+    width: usize,
+    scale: f32,
+    pairs: &'a mut [Pair],
+}
+
+impl Kernel for Round<'_> {
+    type Output = f32;
+    #[inline(always)]
+    fn run<V: Lanes, const R: usize, const C: usize>(self) -> f32 {
+        let Self { rows, width, scale, pairs } = self;
+        let mut most = 0.0f32;
+        let padded = width.next_multiple_of(LANES);
+        for (row, to) in rows.chunks_exact(width).zip(pairs.as_flattened_mut().chunks_exact_mut(padded)) {
+            let mut sums = [0.0f32; LANES];
+            for (group, to) in row.chunks(LANES).zip(to.as_chunks_mut::<LANES>().0) {
+                let mut x = [0.0; LANES];
+                x[..group.len()].copy_from_slice(group);
+                for l in 0..LANES {
+                    let scaled = x[l] * scale;
+                    let rounded = scaled.round_ties_even();
+                    to[l] = rounded as i16;
+                    sums[l] = (scaled - rounded).mul_add(scaled - rounded, sums[l]);
+                }
+            }
+            most = most.max(sums.iter().sum());
+        }
+        // `scaled` is off by 2^-24 of at most 2^15; the sums by far less than a hundredth.
+        1.01 * (most.sqrt() + 2e-3 * (width as f32).sqrt()) / scale
+    }
+}
+
+/// Up to 32 rows, laid out so that another row meets them all at once.
+pub(crate) struct Tile {
+    /// Of each step, the pairs of all rows.
+    pairs: Vec<[[Pair; LANES]; 2]>,
+    /// Canonical squared lengths, infinite where there is no row.
+    lengths: [[f32; LANES]; 2],
+    rows: usize,
+}
+
+impl Tile {
+    /// A tile without rows for rows of `quantised`.
+    pub(crate) fn of(quantised: &Quantised) -> Self {
+        let pairs = vec![[[[0; 2]; LANES]; 2]; quantised.steps];
+        Self { pairs, lengths: [[f32::INFINITY; LANES]; 2], rows: 0 }
+    }
+
+    /// Adds a row of `quantised` where there is room for one.
+    fn push(&mut self, quantised: &Quantised, row: usize) {
+        for (to, &pair) in self.pairs.iter_mut().zip(quantised.row(row)) {
+            to.as_flattened_mut()[self.rows] = pair;
+        }
+        self.lengths.as_flattened_mut()[self.rows] = quantised.lengths[row];
+        self.rows += 1;
+    }
+
+    /// Holds these rows of `quantised`, at most 32, instead of those before.
+    pub(crate) fn hold(&mut self, quantised: &Quantised, rows: &[u32]) {
+        self.lengths = [[f32::INFINITY; LANES]; 2];
+        self.rows = rows.len();
+        for (length, &row) in self.lengths.as_flattened_mut().iter_mut().zip(rows) {
+            *length = quantised.lengths[row as usize];
+        }
+        // A few steps of all rows at a time: whole rows would write to lines so far apart that no cache keeps them.
+        for (block, steps) in self.pairs.chunks_mut(LANES).enumerate() {
+            for (place, &row) in rows.iter().enumerate() {
+                let source = &quantised.row(row as usize)[block * LANES..];
+                for (step, &pair) in steps.iter_mut().zip(source) {
+                    step[place / LANES][place % LANES] = pair;
+                }
+            }
+        }
+    }
+
+    /// How many rows there are.
+    pub(crate) fn rows(&self) -> usize {
+        self.rows
+    }
+}
+
+/// Any number of rows in tiles, to which more can be added.
+#[derive(Default)]
+pub(crate) struct Tiles {
+    tiles: Vec<Tile>,
+    rows: usize,
+}
+
+impl Tiles {
+    /// Adds a row of `quantised`, the same as of all rows before.
+    pub(crate) fn push(&mut self, quantised: &Quantised, row: usize) {
+        if self.rows.is_multiple_of(TILE) {
+            self.tiles.push(Tile::of(quantised));
+        }
+        if let Some(tile) = self.tiles.last_mut() {
+            tile.push(quantised, row);
+        }
+        self.rows += 1;
+    }
+
+    /// How many rows there are.
+    pub(crate) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// The tile of rows `TILE * at..`.
+    pub(crate) fn tile(&self, at: usize) -> &Tile {
+        &self.tiles[at]
+    }
+
+    /// How many tiles there are.
+    pub(crate) fn len(&self) -> usize {
+        self.tiles.len()
+    }
+}
+
+/// The dot product of every row `x` with every row of a tile.
+#[inline(always)]
+fn products<S: Sums, const R: usize>(xs: [&[Pair]; R], tile: &[[[Pair; LANES]; 2]]) -> [[S; 2]; R] {
+    let mut sums = [[S::zero(); 2]; R];
+    let mut rows = xs;
+    for r in 0..R {
+        // Said once here, so that no step checks it.
+        rows[r] = &xs[r][..tile.len()];
+    }
+    for (step, pairs) in tile.iter().enumerate() {
+        for r in 0..R {
+            let x = rows[r][step];
+            sums[r] = [sums[r][0].plus_products(x, &pairs[0]), sums[r][1].plus_products(x, &pairs[1])];
+        }
+    }
+    sums
+}
+
+/// Calls `sink(place, products)` for every one of `rows`, by groups of `R`, with its dot products with the rows of
+/// the tile.
+#[inline(always)]
+fn for_each_row<S: Sums, const R: usize>(
+    quantised: &Quantised,
+    rows: &[u32],
+    tile: &Tile,
+    mut sink: impl FnMut(usize, [S; 2]),
+) {
+    for first in (0..rows.len()).step_by(R) {
+        // At the end the last row is taken again and its extra products are left out.
+        let mut group = [&[][..]; R];
+        for r in 0..R {
+            group[r] = quantised.row(rows[(first + r).min(rows.len() - 1)] as usize);
+        }
+        let sums = products::<S, R>(group, &tile.pairs);
+        for (r, &sums) in sums.iter().enumerate().take(rows.len() - first) {
+            sink(first + r, sums);
+        }
+    }
+}
+
+/// The approximate squared distances of a row to those of the tile: `|x|^2 + |c|^2 - 2 <x, c>`.
+#[inline(always)]
+fn distances<S: Sums>(quantised: &Quantised, row: u32, tile: &Tile, products: [S; 2]) -> [S::Floats; 2] {
+    let (one, factor) = (S::Floats::all(1.0), S::Floats::all(quantised.factor));
+    let length = S::Floats::all(quantised.lengths[row as usize]);
+    let mut values = [S::Floats::zero(); 2];
+    for half in 0..2 {
+        // Lanes only add products, so the first sum is one with 1.
+        let lengths = S::Floats::load(&tile.lengths[half]).plus_product(length, one);
+        values[half] = lengths.plus_product(products[half].floats(), factor);
+    }
+    values
+}
+
+struct Nearest<'a> {
+    quantised: &'a Quantised,
+    rows: &'a [u32],
+    tile: &'a Tile,
+    nearest: &'a mut [f32],
+}
+
+impl TileKernel for Nearest<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Sums, const R: usize>(self) {
+        let Self { quantised, rows, tile, nearest } = self;
+        for_each_row::<S, R>(quantised, rows, tile, |place, products| {
+            let values = distances(quantised, rows[place], tile, products);
+            nearest[place] = values[0].lesser(values[1]).least();
+        });
+    }
+}
+
+struct Distances<'a> {
+    quantised: &'a Quantised,
+    rows: &'a [u32],
+    tile: &'a Tile,
+    distances: &'a mut [[f32; TILE]],
+}
+
+impl TileKernel for Distances<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Sums, const R: usize>(self) {
+        let Self { quantised, rows, tile, distances: to } = self;
+        for_each_row::<S, R>(quantised, rows, tile, |place, products| {
+            let values = distances(quantised, rows[place], tile, products);
+            let (halves, _) = to[place].as_chunks_mut::<LANES>();
+            values[0].store(&mut halves[0]);
+            values[1].store(&mut halves[1]);
+        });
+    }
+}
+
+struct AtLeast<'a> {
+    quantised: &'a Quantised,
+    rows: &'a [u32],
+    tile: &'a Tile,
+    ids: &'a [u32],
+    least: &'a [i32],
+    found: &'a mut [Vec<(i32, u32)>],
+}
+
+impl TileKernel for AtLeast<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Sums, const R: usize>(self) {
+        let Self { quantised, rows, tile, ids, least, found } = self;
+        let there = (1u64 << tile.rows.min(ids.len())) - 1;
+        for_each_row::<S, R>(quantised, rows, tile, |place, products| {
+            let [low, high] = [products[0].at_least(least[place]), products[1].at_least(least[place])];
+            let mut bits = (u64::from(low) | u64::from(high) << LANES) & there;
+            if bits == 0 {
+                return;
+            }
+            let mut sums = [[0; LANES]; 2];
+            products[0].store(&mut sums[0]);
+            products[1].store(&mut sums[1]);
+            while bits != 0 {
+                let lane = bits.trailing_zeros() as usize;
+                found[place].push((sums.as_flattened()[lane], ids[lane]));
+                bits &= bits - 1;
+            }
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::testing::{Tied, real_rows};
+    use crate::{Matrix, Metric, Unwatched};
+
+    /// Approximate distances of all rows to all rows, on one instruction set.
+    fn approximate(matrix: MatrixView<'_>) -> (Vec<f32>, f32) {
+        let quantised = Quantised::new(matrix, &Unwatched).unwrap();
+        let rows: Vec<u32> = (0..matrix.len() as u32).collect();
+        let mut tiles = Tiles::default();
+        rows.iter().for_each(|&row| tiles.push(&quantised, row as usize));
+        let mut found = vec![0.0; rows.len() * rows.len()];
+        for at in 0..tiles.len() {
+            let (mut distances, mut nearest) = (vec![[0.0; TILE]; rows.len()], vec![0.0; rows.len()]);
+            quantised.distances(matrix.simd, &rows, tiles.tile(at), &mut distances);
+            quantised.nearest(matrix.simd, &rows, tiles.tile(at), &mut nearest);
+            for (row, (distances, nearest)) in distances.iter().zip(nearest).enumerate() {
+                assert_eq!(distances.iter().copied().fold(f32::INFINITY, f32::min), nearest);
+                let there = TILE.min(rows.len() - at * TILE);
+                assert!(distances[there..].iter().all(|distance| *distance == f32::INFINITY));
+                found[row * rows.len() + at * TILE..][..there].copy_from_slice(&distances[..there]);
+            }
+        }
+        (found, quantised.slack())
+    }
+
+    fn check(matrix: MatrixView<'_>, bits: &mut Option<Vec<u32>>) {
+        let (found, slack) = approximate(matrix);
+        for (at, distance) in found.iter().enumerate() {
+            let (x, y) = (matrix.rows.row(at / matrix.len()), matrix.rows.row(at % matrix.len()));
+            let canonical = metric::squared_distance(matrix.simd, x, y);
+            assert!((distance - canonical).abs() <= slack, "{distance} for {canonical}, slack {slack}");
+        }
+        let found = found.into_iter().map(f32::to_bits).collect();
+        assert_eq!(bits.get_or_insert_with(|| Vec::clone(&found)), &found, "{}", matrix.simd.name());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(60))]
+        #[test]
+        fn distances_are_within_the_slack_on_every_instruction_set(
+            rows in 1usize..70, width in 1usize..70, seed: u64, dominant in 0.0f32..100.0, size in -30i32..16,
+        ) {
+            let mut data = real_rows(rows, width, seed);
+            // One coordinate can be nearly all of a row: its products then come near the limit of the sums.
+            data.chunks_mut(width).for_each(|row| row[0] *= dominant);
+            data.iter_mut().for_each(|x| *x *= 10f32.powi(size));
+            let mut bits = None;
+            for simd in Simd::available() {
+                let matrix = Matrix::raw(&data[..], width, Metric::SquaredEuclidean, simd, &Unwatched).unwrap();
+                check(matrix.view(), &mut bits);
+            }
+        }
+
+        #[test]
+        fn whole_numbers_ties_and_zero_rows_too(tied in Tied::up_to(40)) {
+            let mut bits = None;
+            for simd in Simd::available() {
+                check(tied.matrix(Metric::SquaredEuclidean, simd).view(), &mut bits);
+            }
+        }
+    }
+
+    #[test]
+    fn rows_of_one_coordinate_do_not_overflow() {
+        let mut data = vec![0.0; 64 * 48];
+        for row in 0..64 {
+            data[row * 48 + row % 48] = if row < 32 { 1.0 } else { -1.0 };
+        }
+        let mut bits = None;
+        for simd in Simd::available() {
+            let matrix = Matrix::unit(data.clone(), 48, simd, &Unwatched).unwrap();
+            check(matrix.view(), &mut bits);
+        }
+    }
+
+    #[test]
+    fn the_slack_is_small_for_unit_rows() {
+        let matrix = Matrix::unit(real_rows(500, 384, 1), 384, Simd::active().unwrap(), &Unwatched).unwrap();
+        let slack = Quantised::new(matrix.view(), &Unwatched).unwrap().slack();
+        assert!(slack < 1.1e-3, "{slack}");
+    }
+}

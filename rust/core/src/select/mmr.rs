@@ -1,0 +1,304 @@
+//! Maximal marginal relevance: relevant rows that do not resemble those picked before (Carbonell and Goldstein
+//! 1998).
+
+use super::falling::{self, Falling, Pool};
+use super::{Counted, Request, Selection};
+use crate::matrix::{MatrixView, Metric};
+use crate::metric::Rows;
+use crate::simd::Simd;
+use crate::{Control, Error, blocks};
+
+/// Picks the row of largest `lambda * relevance(i) - (1 - lambda) * max over s in S of <x_i, x_s>`, with
+/// canonical dot products.
+///
+/// `relevance` is one number a row, higher for a more relevant one. Both terms and their difference are
+/// float64, each rounded once, so that a key never rises when a similarity does. While the set is empty the
+/// second term is 0 and the row of highest relevance is picked, at `lambda = 0` too. A pick's gain is its key
+/// when it was picked. Given rows count as picked before.
+///
+/// Cost: at most (picks + given) x rows x dimensions multiply-adds, a tenth to a half of that as a rule, and
+/// a copy of the picked rows beside 16 bytes a row.
+///
+/// # Errors
+/// [`Error::Argument`] for [`Metric::SquaredEuclidean`], which is no similarity, and for `lambda` outside 0
+/// to 1; [`Error::Shape`] and [`Error::NotFinite`] for `relevance`; [`Error::OutOfMemory`]; or what `control`
+/// stops with.
+pub fn mmr(
+    matrix: MatrixView<'_>,
+    relevance: &[f32],
+    lambda: f64,
+    request: &Request<'_>,
+    control: &impl Control,
+) -> Result<Counted, Error> {
+    let keys = Marginal::new(matrix, relevance, lambda, request)?;
+    let (selection, evaluations) = falling::lazy(keys, request, Pool::of(matrix.len()), control)?;
+    Ok(Counted { selection: with_first_gain(selection, relevance, lambda, request), evaluations })
+}
+
+/// The definition of [`mmr`], to which it is equal: every pick is compared with every row.
+///
+/// # Errors
+/// As [`mmr`].
+pub fn mmr_plain(
+    matrix: MatrixView<'_>,
+    relevance: &[f32],
+    lambda: f64,
+    request: &Request<'_>,
+    control: &impl Control,
+) -> Result<Selection, Error> {
+    let selection = falling::plain(Marginal::new(matrix, relevance, lambda, request)?, request, control)?;
+    Ok(with_first_gain(selection, relevance, lambda, request))
+}
+
+/// The first pick goes by relevance alone; its gain is its key all the same.
+fn with_first_gain(
+    mut selection: Selection,
+    relevance: &[f32],
+    lambda: f64,
+    request: &Request<'_>,
+) -> Selection {
+    if let ([], Some(gain), Some(&row)) =
+        (request.given(), selection.gains.first_mut(), selection.rows.first())
+    {
+        *gain = lambda * f64::from(relevance[row]) + 0.0;
+    }
+    selection
+}
+
+struct Marginal<'a> {
+    matrix: MatrixView<'a>,
+    relevance: &'a [f32],
+    lambda: f64,
+    members: Vec<f32>,
+}
+
+impl<'a> Marginal<'a> {
+    fn new(
+        matrix: MatrixView<'a>,
+        relevance: &'a [f32],
+        lambda: f64,
+        request: &Request<'_>,
+    ) -> Result<Self, Error> {
+        if matrix.metric == Metric::SquaredEuclidean {
+            return Err(Error::Argument {
+                what: "maximal marginal relevance needs a similarity: cosine or dot, not sqeuclidean".into(),
+            });
+        }
+        if !(0.0..=1.0).contains(&lambda) {
+            return Err(Error::Argument { what: format!("lambda must be from 0 to 1, not {lambda}") });
+        }
+        if relevance.len() != matrix.len() {
+            let (expected, got) = (matrix.len(), relevance.len());
+            return Err(Error::Shape { what: "the number of relevances", expected, got });
+        }
+        if let Some(row) = relevance.iter().position(|value| !value.is_finite()) {
+            return Err(Error::NotFinite { row });
+        }
+        let most = request.given().len() + request.count();
+        let members = blocks::reserved(most.saturating_mul(matrix.rows.width()))?;
+        Ok(Self { matrix, relevance, lambda, members })
+    }
+}
+
+impl Falling for Marginal<'_> {
+    /// The largest similarity to a member.
+    type State = f32;
+
+    fn rows(&self) -> Rows<'_> {
+        self.matrix.rows
+    }
+
+    fn simd(&self) -> Simd {
+        self.matrix.simd
+    }
+
+    fn alone(&self, row: usize) -> f64 {
+        f64::from(self.relevance[row]) + 0.0
+    }
+
+    fn fresh(&self, _row: usize) -> f32 {
+        f32::NEG_INFINITY
+    }
+
+    #[inline(always)]
+    fn folded(nearest: f32, value: f32) -> f32 {
+        // Similarities are finite, so a comparison is all that `max` means; -0 and +0 give the same key.
+        if value > nearest { value } else { nearest }
+    }
+
+    #[inline(always)]
+    fn key(&self, row: usize, nearest: f32) -> f64 {
+        let relevance = self.lambda * f64::from(self.relevance[row]);
+        relevance - (1.0 - self.lambda) * f64::from(nearest) + 0.0
+    }
+
+    fn join(&mut self, row: usize) {
+        self.members.extend_from_slice(self.matrix.rows.row(row));
+    }
+
+    fn members(&self) -> Rows<'_> {
+        Rows::new(&self.members, self.matrix.rows.width())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::testing::{THREADS, Tied, real_rows, wishes, with_threads};
+    use crate::{Matrix, Unwatched};
+
+    /// The definition, with exact similarities.
+    fn by_hand(
+        tied: &Tied,
+        relevance: &[f32],
+        lambda: f64,
+        count: usize,
+        given: &[usize],
+    ) -> (Vec<usize>, Vec<f64>) {
+        let mut set = given.to_vec();
+        let (mut picks, mut gains) = (Vec::new(), Vec::new());
+        while picks.len() < count {
+            let key = |row: usize| {
+                let nearest = set.iter().map(|&s| tied.dot(row, s)).reduce(f64::max);
+                lambda * f64::from(relevance[row]) - (1.0 - lambda) * nearest.unwrap_or(0.0) + 0.0
+            };
+            let order = |row: usize| if set.is_empty() { f64::from(relevance[row]) + 0.0 } else { key(row) };
+            let free = (0..tied.rows()).filter(|row| !set.contains(row));
+            let pick = free.max_by(|&a, &b| order(a).total_cmp(&order(b)).then(b.cmp(&a))).unwrap();
+            gains.push(key(pick));
+            set.push(pick);
+            picks.push(pick);
+        }
+        (picks, gains)
+    }
+
+    /// Every way to find the picks: the definition, and pools of several sizes.
+    fn all_ways(
+        matrix: MatrixView<'_>,
+        relevance: &[f32],
+        lambda: f64,
+        request: &Request<'_>,
+    ) -> Vec<Selection> {
+        let lazy = [1, 3, 40].map(|rows| {
+            let keys = Marginal::new(matrix, relevance, lambda, request).unwrap();
+            let (selection, _) = falling::lazy(keys, request, Pool { rows }, &Unwatched).unwrap();
+            with_first_gain(selection, relevance, lambda, request)
+        });
+        let public = mmr(matrix, relevance, lambda, request, &Unwatched).unwrap().selection;
+        let plain = mmr_plain(matrix, relevance, lambda, request, &Unwatched).unwrap();
+        lazy.into_iter().chain([public, plain]).collect()
+    }
+
+    fn bits(selection: &Selection) -> (Vec<usize>, Vec<u64>) {
+        (selection.rows.clone(), selection.gains.iter().map(|gain| gain.to_bits()).collect())
+    }
+
+    fn cases() -> impl Strategy<Value = (Tied, Vec<f32>, (usize, Vec<usize>))> {
+        Tied::up_to(40).prop_flat_map(|tied| {
+            let relevance = prop::collection::vec((-3i8..=3).prop_map(f32::from), tied.rows());
+            (Just(tied.clone()), relevance, wishes(tied.rows()))
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(50))]
+        #[test]
+        fn picks_by_the_formula((tied, relevance, (count, given)) in cases(), lambda in 0usize..4) {
+            let lambda = [0.0, 0.5, 0.75, 1.0][lambda];
+            let (rows, gains) = by_hand(&tied, &relevance, lambda, count, &given);
+            let expected = bits(&Selection { rows, gains });
+            let request = Request::new(tied.rows(), count, &given).unwrap();
+            for simd in Simd::available() {
+                let matrix = tied.matrix(Metric::Dot, simd);
+                for threads in THREADS {
+                    let ways = with_threads(threads, || all_ways(matrix.view(), &relevance, lambda, &request));
+                    for found in ways {
+                        prop_assert_eq!(&bits(&found), &expected);
+                    }
+                }
+            }
+        }
+
+        #[test]
+        fn real_rows_are_picked_as_the_definition_picks_them(
+            clusters in 1usize..30, rows in 1usize..700, width in 1usize..50, seed: u64, lambda in 0.0f64..=1.0,
+        ) {
+            let (centres, noise) = (real_rows(clusters, width, seed), real_rows(rows, width, !seed));
+            let data: Vec<f32> = noise.iter().enumerate().map(|(at, noise)| {
+                // Every fifth row repeats its centre.
+                let row = at / width;
+                centres[row % clusters * width + at % width] + if row % 5 == 0 { 0.0 } else { noise / 10.0 }
+            }).collect();
+            let relevance = real_rows(rows, 1, seed ^ 1);
+            let request = Request::new(rows, rows.min(2 * clusters + 40), &[]).unwrap();
+            let mut expected = None;
+            for simd in Simd::available() {
+                let matrix = Matrix::unit(data.clone(), width, simd, &Unwatched).unwrap();
+                for found in with_threads(2, || all_ways(matrix.view(), &relevance, lambda, &request)) {
+                    prop_assert_eq!(&bits(&found), expected.get_or_insert_with(|| bits(&found)));
+                }
+            }
+        }
+    }
+
+    fn unit(rows: usize) -> Matrix<Vec<f32>> {
+        Matrix::unit(real_rows(rows, 37, 3), 37, Simd::active().unwrap(), &Unwatched).unwrap()
+    }
+
+    #[test]
+    fn keys_never_rise_and_few_are_computed() {
+        let rows = 5000;
+        let (matrix, relevance) = (unit(rows), real_rows(rows, 1, 4));
+        let request = Request::new(rows, 400, &[]).unwrap();
+        let keys = Marginal::new(matrix.view(), &relevance, 0.3, &request).unwrap();
+        let (found, evaluations) = falling::lazy(keys, &request, Pool::of(rows), &Unwatched).unwrap();
+        assert!(found.gains[1..].windows(2).all(|pair| pair[0] >= pair[1]));
+        assert!(evaluations < (rows * 400 / 2) as u64, "{evaluations}");
+        let plain = mmr_plain(matrix.view(), &relevance, 0.3, &request, &Unwatched).unwrap();
+        assert_eq!(found.rows, plain.rows);
+    }
+
+    #[test]
+    fn the_weight_leads_from_diversity_to_relevance() {
+        let (matrix, relevance) = (unit(300), real_rows(300, 1, 5));
+        let request = Request::new(300, 40, &[]).unwrap();
+        let found = mmr(matrix.view(), &relevance, 1.0, &request, &Unwatched).unwrap().selection;
+        assert_eq!(found.rows, crate::topk::top_k(&relevance, 40, matrix.view().simd).unwrap());
+        let found = mmr(matrix.view(), &relevance, 0.0, &request, &Unwatched).unwrap().selection;
+        assert_eq!(found.rows[0], crate::topk::top_k(&relevance, 1, matrix.view().simd).unwrap()[0]);
+        assert_eq!(found.gains[0], 0.0);
+    }
+
+    #[test]
+    fn numbers_as_large_as_they_may_be_stay_finite() {
+        let most = (crate::matrix::MAX_SQUARED_LENGTH / 2.0).sqrt();
+        let tied = Tied { data: vec![most, most, -most, -most, most, -most, 0.0, -0.0], width: 2 };
+        let matrix = tied.matrix(Metric::Dot, Simd::active().unwrap());
+        let relevance = [f32::MAX, f32::MIN, 0.0, -0.0];
+        let request = Request::new(4, 4, &[]).unwrap();
+        let ways = all_ways(matrix.view(), &relevance, 0.5, &request);
+        for found in &ways {
+            assert_eq!(bits(found), bits(&ways[0]));
+            assert!(found.gains.iter().all(|gain| gain.is_finite()));
+        }
+        assert_eq!(ways[0].rows, [0, 2, 3, 1]);
+    }
+
+    #[test]
+    fn bad_wishes_are_refused() {
+        let simd = Simd::active().unwrap();
+        let tied = Tied { data: vec![0.0, 1.0, 2.0], width: 1 };
+        let request = Request::new(3, 1, &[]).unwrap();
+        let refused = |metric, relevance: &[f32], lambda| {
+            mmr(tied.matrix(metric, simd).view(), relevance, lambda, &request, &Unwatched).unwrap_err()
+        };
+        assert!(refused(Metric::SquaredEuclidean, &[0.0; 3], 0.5).to_string().contains("not sqeuclidean"));
+        for lambda in [-0.1, 1.1, f64::NAN] {
+            assert!(refused(Metric::Dot, &[0.0; 3], lambda).to_string().contains("from 0 to 1"));
+        }
+        assert!(matches!(refused(Metric::Dot, &[0.0; 2], 0.5), Error::Shape { expected: 3, got: 2, .. }));
+        assert_eq!(refused(Metric::Dot, &[0.0, f32::NAN, 0.0], 0.5), Error::NotFinite { row: 1 });
+    }
+}

@@ -1,0 +1,49 @@
+"""How much work selection does: counts, the same on every machine, so that a slow-down cannot hide in noise."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from sage_select import kernels
+from sage_select.kernels import Matrix
+
+
+def cloud(n: int, d: int = 96, *, clusters: int = 0) -> NDArray[np.float32]:
+    """Return rows with a falling spectrum, as embeddings have; around `clusters` centres of unequal size, if any."""
+    random = np.random.default_rng(0)
+    spectrum = np.arange(1, d + 1) ** -0.5
+    rows = random.normal(size=(n, d)) * spectrum
+    if clusters:
+        sizes = random.zipf(1.5, clusters).clip(max=50)
+        member = random.choice(clusters, n, p=sizes / sizes.sum())
+        rows = (random.normal(size=(clusters, d)) * spectrum)[member] + 0.4 * rows
+    return rows.astype(np.float32)
+
+
+def share(rows: NDArray[np.generic], k: int) -> float:
+    """Return the share of all k * n comparisons that k-center makes."""
+    found = kernels.k_center(Matrix.from_array(rows), k)
+    assert len(set(found.indices.tolist())) == k
+    return found.evaluations / (k * len(rows))
+
+
+@pytest.mark.parametrize(("clusters", "most"), [(0, 0.21), (20, 0.23)])
+def test_k_center_compares_few_pairs(clusters: int, most: float) -> None:
+    assert 0.01 < share(cloud(20_000, clusters=clusters), 500) < most
+
+
+@pytest.mark.real_data
+def test_k_center_compares_few_pairs_of_real_rows(shared_data: Path) -> None:
+    files = ("clinc150/train", "clinc150/test", "metatool/queries")
+    rows = np.concatenate([np.load(shared_data / f"{name}.minilm.npy") for name in files])
+    assert 0.01 < share(rows, 1000) <= 0.30
+
+
+def test_facility_location_computes_few_gains() -> None:
+    rows = cloud(3000, clusters=60)
+    found = kernels.facility_location(Matrix.from_array(rows), 300)
+    assert 3000 <= found.evaluations < 0.1 * 300 * 3000
