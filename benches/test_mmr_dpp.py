@@ -9,7 +9,6 @@ with many it is larger.
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,11 +17,11 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from pyversity.strategies.dpp import dpp
 from pyversity.strategies.mmr import mmr
 
+from benches.data import Vectors, real_rows, scaled
 from sage_select import kernels
 
 N, K = 10_000, 1000
 
-Vectors = NDArray[np.float32]
 Picker = Callable[[Vectors, NDArray[np.float32], int], NDArray[np.int64]]
 
 
@@ -45,19 +44,12 @@ def pyversity_dpp(vectors: Vectors, k: int) -> NDArray[np.int64]:
 
 
 @pytest.fixture(scope="module")
-def many(data: Path | None) -> Vectors:
-    """Return 10,000 rows of width 384 with similarities (1 + s) / 2, where s are those of real sentence embeddings.
-
-    Synthetic clustered rows stand in where the data folder is not there.
-    """
-    if data is not None:
-        rows = np.load(data / "clinc150" / "train.minilm.npy")[:N].astype(np.float32)
-    else:
-        rng = np.random.default_rng(0)
-        rows = rng.normal(size=(150, 384))[rng.integers(0, 150, N)] + 0.5 * rng.normal(size=(N, 384))
+def many() -> Vectors:
+    """Return 10,000 rows of width 384 with similarities (1 + s) / 2, where s are those of real sentence embeddings."""
+    rows = real_rows()[: scaled(N)].copy()
     # Half of a row's squared length lies in a dimension that all share.
     rows[:, -1] = np.linalg.norm(rows[:, :-1], axis=1)
-    return rows.astype(np.float32)
+    return rows
 
 
 @pytest.fixture(params=["query", "uniform", "constant"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,9 @@ from sage_select.seeds import stage_key
 from sage_select.strategies.base import Pool
 
 __all__ = ["Centroids", "cells", "train_centroids"]
+
+#: Most rows that centroids are trained on: k-means is what takes long, and many cells do with fewer rows each.
+_LARGEST_SAMPLE: Final = 1 << 16
 
 
 class Centroids(NamedTuple):
@@ -46,13 +49,13 @@ def train_centroids(pool: Pool, count: int, *, stage: str, iterations: int, per_
     iterations
         Of Lloyd's algorithm.
     per_cell
-        The sample holds at most so many rows a cell, drawn by keyed hash.
+        The sample, drawn by keyed hash, holds at most so many rows a cell, and at most 65,536.
     """
     import faiss  # 100 ms to import, and only this rule needs it
 
     matrix = pool.need_matrix()
     key = stage_key(pool.seed, stage)
-    sample = np.sort(kernels.bottom_k_hashes(pool.hashes(key), min(pool.n, count * per_cell)))
+    sample = np.sort(kernels.bottom_k_hashes(pool.hashes(key), min(pool.n, count * per_cell, _LARGEST_SAMPLE)))
     threads = faiss.omp_get_max_threads()
     faiss.omp_set_num_threads(1)
     try:

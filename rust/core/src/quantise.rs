@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use crate::blocks;
 use crate::matrix::MatrixView;
-use crate::metric;
+use crate::metric::{self, Rows};
 use crate::simd::{Kernel, LANES, Lanes, Pair, Simd, Sums, TileKernel};
 use crate::{Control, Error};
 
@@ -38,11 +38,23 @@ pub(crate) struct Quantised {
 impl Quantised {
     /// Quantises all rows: 2 x rows x dimensions + 4 x rows bytes.
     pub(crate) fn new(matrix: MatrixView<'_>, control: &impl Control) -> Result<Self, Error> {
-        let (rows, width) = (matrix.len(), matrix.rows.width());
-        let mut lengths = blocks::zeroed::<f32>(rows)?;
+        Self::with(matrix, Rows::new(&[], matrix.rows.width()), control)
+    }
+
+    /// Quantises all rows and, numbered after them, other finite rows of the same width.
+    pub(crate) fn with(
+        matrix: MatrixView<'_>,
+        others: Rows<'_>,
+        control: &impl Control,
+    ) -> Result<Self, Error> {
+        let (width, count) = (matrix.rows.width(), matrix.len() + others.len());
+        let row = |row: usize| {
+            if row < matrix.len() { matrix.rows.row(row) } else { others.row(row - matrix.len()) }
+        };
+        let mut lengths = blocks::zeroed::<f32>(count)?;
         blocks::fill(&mut lengths, 1, BLOCK, control, |first, block| {
-            for (row, length) in (first..).zip(block) {
-                *length = metric::dot(matrix.simd, matrix.rows.row(row), matrix.rows.row(row));
+            for (at, length) in (first..).zip(block) {
+                *length = metric::dot(matrix.simd, row(at), row(at));
             }
             Ok(())
         })?;
@@ -50,16 +62,20 @@ impl Quantised {
         // Shorter rows have no squared length that float32 can tell well: all become zeros, with a wide slack.
         let scale = if longest > SHORTEST { LONGEST / longest } else { 1.0 };
         let steps = width.next_multiple_of(LANES) / 2;
-        let mut pairs = blocks::zeroed::<Pair>(rows.saturating_mul(steps))?;
-        let residual = pairs
-            .par_chunks_mut(steps * BLOCK)
-            .enumerate()
-            .map(|(block, pairs)| {
-                let part = matrix.rows.part(block * BLOCK, BLOCK).data();
-                let residual = matrix.simd.run(Round { rows: part, width, scale, pairs });
-                control.tick(rows as u64, rows as u64).map(|()| residual)
-            })
-            .try_reduce(|| 0.0, |a: f32, b| Ok(a.max(b)))?;
+        let mut pairs = blocks::zeroed::<Pair>(count.saturating_mul(steps))?;
+        let (own, rest) = pairs.split_at_mut(matrix.len() * steps);
+        let round = |rows: Rows<'_>, pairs: &mut [Pair]| {
+            pairs
+                .par_chunks_mut(steps * BLOCK)
+                .enumerate()
+                .map(|(block, pairs)| {
+                    let rows = rows.part(block * BLOCK, BLOCK).data();
+                    let residual = matrix.simd.run(Round { rows, width, scale, pairs });
+                    control.tick(count as u64, count as u64).map(|()| residual)
+                })
+                .try_reduce(|| 0.0, |a: f32, b| Ok(a.max(b)))
+        };
+        let residual = round(matrix.rows, own)?.max(round(others, rest)?);
         Ok(Self {
             pairs,
             steps,
@@ -79,9 +95,27 @@ impl Quantised {
         simd.run_tiles(Nearest { quantised: self, rows, tile, nearest });
     }
 
-    /// The approximate squared distances of each of `rows` to the rows of `tile`, infinite for those it lacks.
-    pub(crate) fn distances(&self, simd: Simd, rows: &[u32], tile: &Tile, distances: &mut [[f32; TILE]]) {
-        simd.run_tiles(Distances { quantised: self, rows, tile, distances });
+    /// The places in `tiles`, from tile `first` on, of the rows that could be the nearest of all to each of `rows`,
+    /// ascending. None farther than the row's bound could, and bounds fall to what is known of the nearest.
+    pub(crate) fn could_be_nearest(
+        &self,
+        simd: Simd,
+        rows: &[u32],
+        (tiles, first): (&Tiles, usize),
+        bounds: &mut [f32],
+    ) -> Vec<Vec<u32>> {
+        let mut near = vec![Vec::new(); rows.len()];
+        for at in first..tiles.len() {
+            let (tile, place) = (tiles.tile(at), (at * TILE) as u32);
+            simd.run_tiles(Near { quantised: self, rows, tile, place, bounds, near: &mut near });
+        }
+        let could = |near: Vec<(f32, u32)>, bound: f32| {
+            near.into_iter()
+                .filter(|(distance, _)| distance - self.slack <= bound)
+                .map(|(_, place)| place)
+                .collect()
+        };
+        near.into_iter().zip(bounds).map(|(near, bound)| could(near, *bound)).collect()
     }
 
     /// How far an approximate dot product, as a whole number, can be off; at most 2^30.
@@ -310,23 +344,37 @@ impl TileKernel for Nearest<'_> {
     }
 }
 
-struct Distances<'a> {
+struct Near<'a> {
     quantised: &'a Quantised,
     rows: &'a [u32],
     tile: &'a Tile,
-    distances: &'a mut [[f32; TILE]],
+    /// The place of the tile's first row.
+    place: u32,
+    bounds: &'a mut [f32],
+    near: &'a mut [Vec<(f32, u32)>],
 }
 
-impl TileKernel for Distances<'_> {
+impl TileKernel for Near<'_> {
     type Output = ();
     #[inline(always)]
     fn run<S: Sums, const R: usize>(self) {
-        let Self { quantised, rows, tile, distances: to } = self;
-        for_each_row::<S, R>(quantised, rows, tile, |place, products| {
-            let values = distances(quantised, rows[place], tile, products);
-            let (halves, _) = to[place].as_chunks_mut::<LANES>();
-            values[0].store(&mut halves[0]);
-            values[1].store(&mut halves[1]);
+        let Self { quantised, rows, tile, place, bounds, near } = self;
+        let slack = quantised.slack;
+        for_each_row::<S, R>(quantised, rows, tile, |at, products| {
+            let values = distances(quantised, rows[at], tile, products);
+            let least = values[0].lesser(values[1]).least();
+            if least - slack > bounds[at] {
+                return;
+            }
+            bounds[at] = bounds[at].min(least + slack);
+            let mut all = [[0.0; LANES]; 2];
+            values[0].store(&mut all[0]);
+            values[1].store(&mut all[1]);
+            for (&distance, place) in all.as_flattened().iter().zip(place..) {
+                if distance - slack <= bounds[at] {
+                    near[at].push((distance, place));
+                }
+            }
         });
     }
 }
@@ -376,18 +424,36 @@ mod tests {
     fn approximate(matrix: MatrixView<'_>) -> (Vec<f32>, f32) {
         let quantised = Quantised::new(matrix, &Unwatched).unwrap();
         let rows: Vec<u32> = (0..matrix.len() as u32).collect();
+        let mut found = vec![0.0; rows.len() * rows.len()];
+        let mut tile = Tile::of(&quantised);
+        for &column in &rows {
+            let mut nearest = vec![0.0; rows.len()];
+            tile.hold(&quantised, &[column]);
+            quantised.nearest(matrix.simd, &rows, &tile, &mut nearest);
+            nearest.iter().zip(&rows).for_each(|(distance, &row)| {
+                found[row as usize * rows.len() + column as usize] = *distance;
+            });
+        }
         let mut tiles = Tiles::default();
         rows.iter().for_each(|&row| tiles.push(&quantised, row as usize));
-        let mut found = vec![0.0; rows.len() * rows.len()];
         for at in 0..tiles.len() {
-            let (mut distances, mut nearest) = (vec![[0.0; TILE]; rows.len()], vec![0.0; rows.len()]);
-            quantised.distances(matrix.simd, &rows, tiles.tile(at), &mut distances);
+            let mut nearest = vec![0.0; rows.len()];
             quantised.nearest(matrix.simd, &rows, tiles.tile(at), &mut nearest);
-            for (row, (distances, nearest)) in distances.iter().zip(nearest).enumerate() {
-                assert_eq!(distances.iter().copied().fold(f32::INFINITY, f32::min), nearest);
-                let there = TILE.min(rows.len() - at * TILE);
-                assert!(distances[there..].iter().all(|distance| *distance == f32::INFINITY));
-                found[row * rows.len() + at * TILE..][..there].copy_from_slice(&distances[..there]);
+            for (row, nearest) in nearest.into_iter().enumerate() {
+                let there = &found[row * rows.len()..][..rows.len()][at * TILE..];
+                assert_eq!(there.iter().take(TILE).copied().fold(f32::INFINITY, f32::min), nearest);
+            }
+        }
+        let mut bounds = vec![f32::INFINITY; rows.len()];
+        let near = quantised.could_be_nearest(matrix.simd, &rows, (&tiles, 0), &mut bounds);
+        for (row, (near, bound)) in near.iter().zip(bounds).enumerate() {
+            let distance = |other: usize| {
+                metric::squared_distance(matrix.simd, matrix.rows.row(row), matrix.rows.row(other))
+            };
+            let least = (0..rows.len()).map(distance).fold(f32::INFINITY, f32::min);
+            assert!(least <= bound);
+            for other in (0..rows.len()).filter(|&other| distance(other) == least) {
+                assert!(near.contains(&(other as u32)));
             }
         }
         (found, quantised.slack())

@@ -1,17 +1,19 @@
 //! The nearest centroid of each row.
 
 use crate::blocks;
-use crate::matrix::MatrixView;
-use crate::metric::{Rows, SquaredDistance, for_each_pair};
-use crate::simd::{Kernel, Lanes};
+use crate::control::Part;
+use crate::matrix::{MAX_SQUARED_LENGTH, MatrixView};
+use crate::metric::{self, Rows};
+use crate::quantise::{Quantised, Tiles};
 use crate::{Control, Error};
 
 /// Rows in a block: few enough to stay in cache while the centroids pass by.
-const BLOCK: usize = 96;
+const BLOCK: usize = 240;
 
 /// The cell of each row: the centroid at the smallest canonical squared distance, the lowest of equal ones.
 ///
-/// Cost: rows x centroids x dimensions multiply-adds.
+/// Distances in int16 tell which centroids could be the nearest, and canonical arithmetic decides. Cost: rows x
+/// centroids x dimensions multiply-adds, and 2 x dimensions bytes a row beside the matrix.
 ///
 /// # Errors
 /// [`Error::Shape`] where the centroids are none or have another width, [`Error::Argument`] where one is not
@@ -32,34 +34,40 @@ pub fn nearest(matrix: MatrixView<'_>, centroids: &[f32], control: &impl Control
     if i32::try_from(centroids.len()).is_err() {
         return Err(Error::TooManyRows { rows: centroids.len() });
     }
+    let all: Vec<u32> = (0..centroids.len() as u32).collect();
+    let nearest_of = |row: usize, could: &[u32]| {
+        let distance = |cell: u32| {
+            metric::squared_distance(matrix.simd, matrix.rows.row(row), centroids.row(cell as usize))
+        };
+        // Cells ascend, so a strict comparison keeps the lowest of equals.
+        let nearer = |best: (f32, u32), found: (f32, u32)| if found.0 < best.0 { found } else { best };
+        could.iter().map(|&cell| (distance(cell), cell)).reduce(nearer).map_or(0, |(_, cell)| cell as i32)
+    };
     let mut cells = blocks::zeroed(matrix.len())?;
+    let length = |cell: &u32| {
+        let centroid = centroids.row(*cell as usize);
+        metric::dot(matrix.simd, centroid, centroid)
+    };
+    if !all.iter().all(|cell| length(cell) <= MAX_SQUARED_LENGTH) {
+        // Centroids so far away that distances may be infinite: all are looked at.
+        blocks::fill(&mut cells, 1, BLOCK, control, |first, cells| {
+            (first..).zip(cells).for_each(|(row, cell)| *cell = nearest_of(row, &all));
+            Ok(())
+        })?;
+        return Ok(cells);
+    }
+    let watch = Part { control, done: 0, total: matrix.len() as u64 };
+    let quantised = Quantised::with(matrix, centroids, &watch)?;
+    let mut tiles = Tiles::default();
+    all.iter().for_each(|&cell| tiles.push(&quantised, matrix.len() + cell as usize));
     blocks::fill(&mut cells, 1, BLOCK, control, |first, cells| {
-        matrix.simd.run(Nearest { rows: matrix.rows.part(first, cells.len()), centroids, cells });
+        let rows: Vec<u32> = (first as u32..).take(cells.len()).collect();
+        let mut bounds = vec![f32::INFINITY; rows.len()];
+        let near = quantised.could_be_nearest(matrix.simd, &rows, (&tiles, 0), &mut bounds);
+        (first..).zip(near).zip(cells).for_each(|((row, near), cell)| *cell = nearest_of(row, &near));
         Ok(())
     })?;
     Ok(cells)
-}
-
-struct Nearest<'a> {
-    rows: Rows<'a>,
-    centroids: Rows<'a>,
-    cells: &'a mut [i32],
-}
-
-impl Kernel for Nearest<'_> {
-    type Output = ();
-    #[inline(always)]
-    fn run<V: Lanes, const R: usize, const C: usize>(self) {
-        let mut nearest = [f32::INFINITY; BLOCK];
-        let (nearest, cells) = (&mut nearest[..self.rows.len()], self.cells);
-        for_each_pair::<SquaredDistance, V, R, C>(self.rows, self.centroids, |row, cell, distance| {
-            // Cells come in ascending order, so a strict comparison keeps the lowest of equals.
-            if distance < nearest[row] {
-                nearest[row] = distance;
-                cells[row] = cell as i32;
-            }
-        });
-    }
 }
 
 #[cfg(test)]
@@ -69,6 +77,7 @@ mod tests {
     use super::*;
     use crate::metric::squared_distance;
     use crate::simd::Simd;
+    use crate::testing::{THREADS, real_rows, with_threads};
     use crate::{Matrix, Metric, Unwatched};
 
     /// The definition: look at all centroids in order, keep the first of the nearest.
@@ -94,6 +103,25 @@ mod tests {
                 let matrix = Matrix::raw(data, width, Metric::SquaredEuclidean, simd, &Unwatched).unwrap();
                 let found = nearest(matrix.view(), &centroids, &Unwatched).unwrap();
                 prop_assert_eq!(found, plain(matrix.view().rows, Rows::new(&centroids, width), simd));
+            }
+        }
+    }
+
+    #[test]
+    fn near_ties_and_repeated_centroids_go_to_the_lowest() {
+        // More rows than a block and more centroids than a tile; every third is one before it, moved by next to nothing.
+        let (rows, cells, width) = (700, 100, 37);
+        let mut centroids = real_rows(cells, width, 5);
+        for cell in (3..cells).step_by(3) {
+            centroids.copy_within((cell - 3) * width..(cell - 2) * width, cell * width);
+            centroids[cell * width] += [0.0, 1e-6, -1e-6][cell % 9 / 3];
+        }
+        for simd in Simd::available() {
+            let matrix = Matrix::unit(real_rows(rows, width, 4), width, simd, &Unwatched).unwrap();
+            let expected = plain(matrix.view().rows, Rows::new(&centroids, width), simd);
+            for threads in THREADS {
+                let found = with_threads(threads, || nearest(matrix.view(), &centroids, &Unwatched)).unwrap();
+                assert_eq!(found, expected);
             }
         }
     }

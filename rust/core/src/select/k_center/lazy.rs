@@ -248,35 +248,21 @@ impl<C: Control> Search<'_, C> {
     }
 
     fn refine_part(&self, part: &mut [&mut Rank]) {
-        let slack = self.quantised.slack();
         let rows: Vec<u32> = part.iter().map(|rank| rank.row).collect();
         let exact = |row: u32| &self.known[row as usize];
         let first = rows.iter().map(|&row| exact(row).exact).min().unwrap_or(0) as usize / TILE;
-        let mut near: Vec<Vec<(f32, u32)>> = vec![Vec::new(); rows.len()];
-        let mut distances = vec![[0.0; TILE]; rows.len()];
-        let mut compared = 0;
-        for at in first..self.tiles.len() {
-            self.quantised.distances(self.matrix.simd, &rows, self.tiles.tile(at), &mut distances);
-            compared += rows.len() * self.tiles.tile(at).rows();
-            for ((rank, distances), near) in part.iter_mut().zip(&distances).zip(&mut near) {
-                let least = distances.iter().copied().fold(f32::INFINITY, f32::min);
-                if least - slack > rank.key {
-                    continue;
-                }
-                rank.key = rank.key.min(least + slack);
-                let set = (at * TILE) as u32..;
-                let could = distances.iter().zip(set).filter(|(distance, _)| *distance - slack <= rank.key);
-                near.extend(could.map(|(&distance, place)| (distance, place)));
-            }
-        }
+        let mut bounds: Vec<f32> = part.iter().map(|rank| rank.key).collect();
+        let tiles = (&self.tiles, first);
+        let near = self.quantised.could_be_nearest(self.matrix.simd, &rows, tiles, &mut bounds);
+        let mut compared = rows.len() * (self.tiles.rows() - first * TILE);
         for (rank, near) in part.iter_mut().zip(near) {
             let row = self.matrix.rows.row(rank.row as usize);
             let mut key = exact(rank.row).key;
-            for (_, place) in near.iter().filter(|(distance, _)| distance - slack <= rank.key) {
-                let other = self.matrix.rows.row(self.set[*place as usize] as usize);
+            for &place in &near {
+                let other = self.matrix.rows.row(self.set[place as usize] as usize);
                 key = key.min(metric::squared_distance(self.matrix.simd, row, other));
-                compared += 1;
             }
+            compared += near.len();
             rank.key = key;
         }
         self.evaluations.fetch_add(compared as u64, Relaxed);
