@@ -9,6 +9,7 @@ pub mod k_center;
 pub mod mmr;
 pub mod objective;
 pub mod optimizer;
+mod rank;
 pub mod selection;
 
 pub use dpp::{ridge_dpp, ridge_dpp_plain};

@@ -11,12 +11,11 @@
 //!
 //! Source of the idea: stale bounds as in Minoux's lazy greedy (1978).
 
-use std::cmp::Ordering;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use rayon::prelude::*;
 
-use super::super::{Request, Selection};
+use super::super::{Request, Selection, rank};
 use super::Falling;
 use super::plain::Fold;
 use crate::metric::{Dot, Rows, tile};
@@ -43,32 +42,7 @@ impl Pool {
     }
 }
 
-/// A row with its key or a bound on it; the greater is picked first.
-#[derive(Debug, Clone, Copy)]
-struct Rank {
-    key: f64,
-    row: u32,
-}
-
-impl Ord for Rank {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.key.total_cmp(&other.key).then(other.row.cmp(&self.row))
-    }
-}
-
-impl PartialOrd for Rank {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Rank {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other).is_eq()
-    }
-}
-
-impl Eq for Rank {}
+type Rank = rank::Rank<f64>;
 
 /// What is known of a row.
 #[derive(Debug, Clone, Copy)]

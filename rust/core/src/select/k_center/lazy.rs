@@ -17,12 +17,12 @@
 //!
 //! Source of the idea: stale bounds as in Minoux's lazy greedy (1978) and in Raff's k-means++ (IJCAI 2021).
 
-use std::cmp::{Ordering, Reverse};
+use std::cmp::Reverse;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use rayon::prelude::*;
 
-use super::super::{Request, Selection};
+use super::super::{Request, Selection, rank};
 use super::plain::Lower;
 use crate::blocks;
 use crate::control::Part;
@@ -39,32 +39,7 @@ const PART: usize = 48;
 /// Rows that the cutoff is estimated from.
 const SAMPLE: usize = 8192;
 
-/// A row with its key or a bound on it; the greater is picked first.
-#[derive(Debug, Clone, Copy)]
-struct Rank {
-    key: f32,
-    row: u32,
-}
-
-impl Ord for Rank {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.key.total_cmp(&other.key).then(other.row.cmp(&self.row))
-    }
-}
-
-impl PartialOrd for Rank {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Rank {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other).is_eq()
-    }
-}
-
-impl Eq for Rank {}
+type Rank = rank::Rank<f32>;
 
 /// What is known of a row.
 #[derive(Debug, Clone, Copy)]

@@ -4,13 +4,19 @@
 //! products are then whole numbers below 2^31, exact in any order. From them come squared distances that are
 //! off by at most [`Quantised::slack`], so whatever matters can be left to canonical arithmetic.
 
+mod meet;
+mod tile;
+
+pub(crate) use tile::{TILE, Tile, Tiles};
+
 use rayon::prelude::*;
 
 use crate::blocks;
 use crate::matrix::MatrixView;
 use crate::metric::{self, Rows};
-use crate::simd::{Kernel, LANES, Lanes, Pair, Simd, Sums, TileKernel};
+use crate::simd::{Kernel, LANES, Lanes, Pair, Simd};
 use crate::{Control, Error};
+use meet::{AtLeast, Near, Nearest};
 
 /// Rows quantised in one go.
 const BLOCK: usize = 1024;
@@ -19,9 +25,6 @@ const BLOCK: usize = 1024;
 const LONGEST: f32 = 32_700.0;
 /// The least length of the longest row at which rows are scaled.
 const SHORTEST: f32 = 1e-15;
-
-/// Rows that stand in one tile.
-pub(crate) const TILE: usize = 2 * LANES;
 
 /// Rows of a matrix in int16, with what their squared distances need.
 pub(crate) struct Quantised {
@@ -184,231 +187,6 @@ impl Kernel for Round<'_> {
         }
         // `scaled` is off by 2^-24 of at most 2^15; the sums by far less than a hundredth.
         1.01 * (most.sqrt() + 2e-3 * (width as f32).sqrt()) / scale
-    }
-}
-
-/// Up to 32 rows, laid out so that another row meets them all at once.
-pub(crate) struct Tile {
-    /// Of each step, the pairs of all rows.
-    pairs: Vec<[[Pair; LANES]; 2]>,
-    /// Canonical squared lengths, infinite where there is no row.
-    lengths: [[f32; LANES]; 2],
-    rows: usize,
-}
-
-impl Tile {
-    /// A tile without rows for rows of `quantised`.
-    pub(crate) fn of(quantised: &Quantised) -> Self {
-        let pairs = vec![[[[0; 2]; LANES]; 2]; quantised.steps];
-        Self { pairs, lengths: [[f32::INFINITY; LANES]; 2], rows: 0 }
-    }
-
-    /// Adds a row of `quantised` where there is room for one.
-    fn push(&mut self, quantised: &Quantised, row: usize) {
-        for (to, &pair) in self.pairs.iter_mut().zip(quantised.row(row)) {
-            to.as_flattened_mut()[self.rows] = pair;
-        }
-        self.lengths.as_flattened_mut()[self.rows] = quantised.lengths[row];
-        self.rows += 1;
-    }
-
-    /// Holds these rows of `quantised`, at most 32, instead of those before.
-    pub(crate) fn hold(&mut self, quantised: &Quantised, rows: &[u32]) {
-        self.lengths = [[f32::INFINITY; LANES]; 2];
-        self.rows = rows.len();
-        for (length, &row) in self.lengths.as_flattened_mut().iter_mut().zip(rows) {
-            *length = quantised.lengths[row as usize];
-        }
-        // A few steps of all rows at a time: whole rows would write to lines so far apart that no cache keeps them.
-        for (block, steps) in self.pairs.chunks_mut(LANES).enumerate() {
-            for (place, &row) in rows.iter().enumerate() {
-                let source = &quantised.row(row as usize)[block * LANES..];
-                for (step, &pair) in steps.iter_mut().zip(source) {
-                    step[place / LANES][place % LANES] = pair;
-                }
-            }
-        }
-    }
-
-    /// How many rows there are.
-    pub(crate) fn rows(&self) -> usize {
-        self.rows
-    }
-}
-
-/// Any number of rows in tiles, to which more can be added.
-#[derive(Default)]
-pub(crate) struct Tiles {
-    tiles: Vec<Tile>,
-    rows: usize,
-}
-
-impl Tiles {
-    /// Adds a row of `quantised`, the same as of all rows before.
-    pub(crate) fn push(&mut self, quantised: &Quantised, row: usize) {
-        if self.rows.is_multiple_of(TILE) {
-            self.tiles.push(Tile::of(quantised));
-        }
-        if let Some(tile) = self.tiles.last_mut() {
-            tile.push(quantised, row);
-        }
-        self.rows += 1;
-    }
-
-    /// How many rows there are.
-    pub(crate) fn rows(&self) -> usize {
-        self.rows
-    }
-
-    /// The tile of rows `TILE * at..`.
-    pub(crate) fn tile(&self, at: usize) -> &Tile {
-        &self.tiles[at]
-    }
-
-    /// How many tiles there are.
-    pub(crate) fn len(&self) -> usize {
-        self.tiles.len()
-    }
-}
-
-/// The dot product of every row `x` with every row of a tile.
-#[inline(always)]
-fn products<S: Sums, const R: usize>(xs: [&[Pair]; R], tile: &[[[Pair; LANES]; 2]]) -> [[S; 2]; R] {
-    let mut sums = [[S::zero(); 2]; R];
-    let mut rows = xs;
-    for r in 0..R {
-        // Said once here, so that no step checks it.
-        rows[r] = &xs[r][..tile.len()];
-    }
-    for (step, pairs) in tile.iter().enumerate() {
-        for r in 0..R {
-            let x = rows[r][step];
-            sums[r] = [sums[r][0].plus_products(x, &pairs[0]), sums[r][1].plus_products(x, &pairs[1])];
-        }
-    }
-    sums
-}
-
-/// Calls `sink(place, products)` for every one of `rows`, by groups of `R`, with its dot products with the rows of
-/// the tile.
-#[inline(always)]
-fn for_each_row<S: Sums, const R: usize>(
-    quantised: &Quantised,
-    rows: &[u32],
-    tile: &Tile,
-    mut sink: impl FnMut(usize, [S; 2]),
-) {
-    for first in (0..rows.len()).step_by(R) {
-        // At the end the last row is taken again and its extra products are left out.
-        let mut group = [&[][..]; R];
-        for r in 0..R {
-            group[r] = quantised.row(rows[(first + r).min(rows.len() - 1)] as usize);
-        }
-        let sums = products::<S, R>(group, &tile.pairs);
-        for (r, &sums) in sums.iter().enumerate().take(rows.len() - first) {
-            sink(first + r, sums);
-        }
-    }
-}
-
-/// The approximate squared distances of a row to those of the tile: `|x|^2 + |c|^2 - 2 <x, c>`.
-#[inline(always)]
-fn distances<S: Sums>(quantised: &Quantised, row: u32, tile: &Tile, products: [S; 2]) -> [S::Floats; 2] {
-    let (one, factor) = (S::Floats::all(1.0), S::Floats::all(quantised.factor));
-    let length = S::Floats::all(quantised.lengths[row as usize]);
-    let mut values = [S::Floats::zero(); 2];
-    for half in 0..2 {
-        // Lanes only add products, so the first sum is one with 1.
-        let lengths = S::Floats::load(&tile.lengths[half]).plus_product(length, one);
-        values[half] = lengths.plus_product(products[half].floats(), factor);
-    }
-    values
-}
-
-struct Nearest<'a> {
-    quantised: &'a Quantised,
-    rows: &'a [u32],
-    tile: &'a Tile,
-    nearest: &'a mut [f32],
-}
-
-impl TileKernel for Nearest<'_> {
-    type Output = ();
-    #[inline(always)]
-    fn run<S: Sums, const R: usize>(self) {
-        let Self { quantised, rows, tile, nearest } = self;
-        for_each_row::<S, R>(quantised, rows, tile, |place, products| {
-            let values = distances(quantised, rows[place], tile, products);
-            nearest[place] = values[0].lesser(values[1]).least();
-        });
-    }
-}
-
-struct Near<'a> {
-    quantised: &'a Quantised,
-    rows: &'a [u32],
-    tile: &'a Tile,
-    /// The place of the tile's first row.
-    place: u32,
-    bounds: &'a mut [f32],
-    near: &'a mut [Vec<(f32, u32)>],
-}
-
-impl TileKernel for Near<'_> {
-    type Output = ();
-    #[inline(always)]
-    fn run<S: Sums, const R: usize>(self) {
-        let Self { quantised, rows, tile, place, bounds, near } = self;
-        let slack = quantised.slack;
-        for_each_row::<S, R>(quantised, rows, tile, |at, products| {
-            let values = distances(quantised, rows[at], tile, products);
-            let least = values[0].lesser(values[1]).least();
-            if least - slack > bounds[at] {
-                return;
-            }
-            bounds[at] = bounds[at].min(least + slack);
-            let mut all = [[0.0; LANES]; 2];
-            values[0].store(&mut all[0]);
-            values[1].store(&mut all[1]);
-            for (&distance, place) in all.as_flattened().iter().zip(place..) {
-                if distance - slack <= bounds[at] {
-                    near[at].push((distance, place));
-                }
-            }
-        });
-    }
-}
-
-struct AtLeast<'a> {
-    quantised: &'a Quantised,
-    rows: &'a [u32],
-    tile: &'a Tile,
-    ids: &'a [u32],
-    least: &'a [i32],
-    found: &'a mut [Vec<(i32, u32)>],
-}
-
-impl TileKernel for AtLeast<'_> {
-    type Output = ();
-    #[inline(always)]
-    fn run<S: Sums, const R: usize>(self) {
-        let Self { quantised, rows, tile, ids, least, found } = self;
-        let there = (1u64 << tile.rows.min(ids.len())) - 1;
-        for_each_row::<S, R>(quantised, rows, tile, |place, products| {
-            let [low, high] = [products[0].at_least(least[place]), products[1].at_least(least[place])];
-            let mut bits = (u64::from(low) | u64::from(high) << LANES) & there;
-            if bits == 0 {
-                return;
-            }
-            let mut sums = [[0; LANES]; 2];
-            products[0].store(&mut sums[0]);
-            products[1].store(&mut sums[1]);
-            while bits != 0 {
-                let lane = bits.trailing_zeros() as usize;
-                found[place].push((sums.as_flattened()[lane], ids[lane]));
-                bits &= bits - 1;
-            }
-        });
     }
 }
 
