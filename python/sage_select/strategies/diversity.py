@@ -19,7 +19,8 @@ __all__ = ["OBJECTIVES", "diverse_picks", "diversity"]
 
 #: Above so many rows facility location works on a graph.
 DENSE_LIMIT: Final = 20_000
-#: Rows looked at for the neighbours of one: real rows of any number keep 99.5 % of the dense greedy's value with these.
+#: Rows looked at for the neighbours of one. With 4,500 of 20,000, real and clustered rows kept 99.7 % of the dense
+#: greedy's value. Beyond 20,000 rows there is no dense value to compare with: the manifest tells the recall.
 _CANDIDATES: Final = 6000
 
 Found = tuple[kernels.Greedy, Mapping[str, Any]]

@@ -60,7 +60,7 @@ pub(super) struct Sizes {
 }
 
 impl Sizes {
-    /// What was fastest on 36 thousand to a million rows.
+    /// Of the sizes tried on 36 and 200 thousand rows the fastest, or as fast as any.
     pub(super) fn of(rows: usize, picks: usize) -> Self {
         let front = if picks <= 1000 {
             256

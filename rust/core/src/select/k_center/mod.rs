@@ -13,7 +13,7 @@ use crate::{Control, Error};
 /// first pick with nothing given. That first pick is `start`, or row 0. Rows that repeat one of the set have
 /// key 0, and when only such are left the lowest unpicked row follows.
 ///
-/// Cost: a tenth to a third of (picks + given) x rows x dimensions multiply-adds in int16 on real embeddings,
+/// Cost: about a quarter of (picks + given) x rows x dimensions multiply-adds in int16 on real embeddings,
 /// and 2 x dimensions + 20 bytes a row beside the matrix.
 ///
 /// # Errors
