@@ -14,7 +14,7 @@ from sage_select.columns import COLUMNS, PREFIX
 from sage_select.ops import OBJECTIVES as RULES
 from sage_select.ops import OPS, STRATEGIES, Select
 from sage_select.strategies import REGISTRY
-from sage_select.strategies.diversity import OBJECTIVES
+from sage_select.strategies.objectives import OBJECTIVES
 
 
 def test_every_declared_strategy_is_implemented() -> None:

@@ -27,7 +27,13 @@ mod _native {
     #[pymodule_export]
     use super::matrix::{Matrix, instruction_set};
     #[pymodule_export]
-    use super::select::{facility_location, k_center, mmr, ridge_dpp};
+    use super::select::dpp::ridge_dpp;
+    #[pymodule_export]
+    use super::select::facility::facility_location;
+    #[pymodule_export]
+    use super::select::k_center::k_center;
+    #[pymodule_export]
+    use super::select::mmr::mmr;
     #[pymodule_export]
     use super::text::{hashing_encoder, lexical_difficulty};
     #[pymodule_export]

@@ -1,0 +1,86 @@
+"""Facility location: rows that represent all rows."""
+
+from __future__ import annotations
+
+from typing import Literal, cast
+
+from numpy.typing import ArrayLike
+
+from sage_select import _native
+from sage_select.kernels import arrays
+from sage_select.kernels.call import Progress, resolve_threads, translated, whole
+from sage_select.kernels.matrix import Matrix
+from sage_select.kernels.select.greedy import Greedy, row_numbers
+
+__all__ = ["facility_location"]
+
+
+def facility_location(
+    matrix: Matrix,
+    k: int,
+    *,
+    given: ArrayLike | None = None,
+    k_nn: int = 64,
+    dense_limit: int = 20_000,
+    centroids: ArrayLike | None = None,
+    probe: int = 8,
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> Greedy:
+    """Pick rows that represent all rows: greedy for ``f(S) = sum_i max_{s in S} max(0, sim(i, s))``.
+
+    Parameters
+    ----------
+    matrix
+        Under ``cosine`` or ``dot``.
+    k
+        From 0 to n less the rows given.
+    given
+        Rows that are selected already: their coverage counts, and they are not returned.
+    k_nn
+        Neighbours of a row in the graph, itself included.
+    dense_limit
+        Most rows for which all pairs are held (4 n**2 bytes, and n**2 d / 2 multiply-adds).
+    centroids
+        Shape (c, d), float32: neighbours are looked for in the cells around these, rather than among all rows. About
+        the square root of n of them are best.
+    probe
+        How many cells are looked at for the rows of one, the nearest to its own; more where they hold less than `k_nn`
+        rows.
+
+    Returns
+    -------
+    Greedy
+        `method` is ``dense`` (exact greedy, within 1 - 1/e of the best set: Nemhauser, Wolsey and Fisher 1978) or
+        ``graph``: each row is served only by its neighbours, found among all rows (n**2 d multiply-adds) or those of
+        near cells (n d (c + probe n / c), in int16; canonical arithmetic decides among what could be a neighbour), and
+        its coverage starts at 0.9 times the similarity of its last neighbour, so that gains understate those of `f`.
+
+    Raises
+    ------
+    UsageError
+        ``sqeuclidean``, which is no similarity; `k`, `k_nn`, `probe` or a row given is out of range, or given twice; a
+        centroid holds NaN or infinity.
+    DataError
+        The centroids have another shape.
+    ResourceError
+        The memory cannot be had.
+
+    Notes
+    -----
+    Ties go to the lowest row; when no row gains anything the lowest unpicked row follows.
+    """
+    points = None if centroids is None else arrays.points(centroids, "centroids", matrix.d)
+    with translated():
+        rows, gains, evaluations, method, recall = _native.facility_location(
+            matrix.native,
+            whole(k, "k"),
+            row_numbers(given),
+            whole(k_nn, "k_nn", least=1, most=2**31 - 1),
+            whole(dense_limit, "dense_limit"),
+            points,
+            whole(probe, "probe", least=1, most=2**31 - 1),
+            resolve_threads(threads),
+            progress,
+        )
+    return Greedy(rows, gains, evaluations, cast("Literal['dense', 'graph']", method), recall)

@@ -1,0 +1,18 @@
+"""Objectives of diversity, one a file, and the list of them by name."""
+
+from __future__ import annotations
+
+from sage_select.strategies.objectives.base import Objective
+from sage_select.strategies.objectives.dpp import dpp
+from sage_select.strategies.objectives.facility import facility
+from sage_select.strategies.objectives.kcenter import kcenter
+from sage_select.strategies.objectives.mmr import mmr
+
+__all__ = ["OBJECTIVES"]
+
+OBJECTIVES: dict[str, Objective] = {
+    "facility": facility,
+    "kcenter": kcenter,
+    "mmr": mmr,
+    "dpp": dpp,
+}

@@ -1,0 +1,18 @@
+"""Small matrices full of ties, and what to pick from them."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+__all__ = ["tied"]
+
+
+@st.composite
+def tied(draw: st.DrawFn) -> tuple[NDArray[np.float32], int, list[int]]:
+    """Rows of small whole numbers (exact sums, ties, copies), a count and rows given."""
+    n, d = draw(st.integers(0, 25)), draw(st.integers(1, 18))
+    data = np.random.default_rng(draw(st.integers(0, 999))).integers(-2, 3, (n, d)).astype(np.float32)
+    given = draw(st.lists(st.integers(0, n - 1), unique=True, max_size=4)) if n else []
+    return data, draw(st.integers(0, n - len(given))), given

@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sage_select import kernels
+from sage_select.errors import DataError, UsageError
+from sage_select.kernels import Matrix
+
+
+def mmr_of_equals(matrix: Matrix, k: int, **common: Any) -> kernels.Greedy:
+    return kernels.mmr(matrix, np.ones(matrix.n), k, **common)
+
+
+PICKERS = [kernels.facility_location, kernels.k_center, mmr_of_equals, kernels.ridge_dpp]
+
+
+@pytest.mark.parametrize("pick", PICKERS)
+def test_copies_of_one_row_follow_in_row_order(pick: Callable[..., kernels.Greedy]) -> None:
+    matrix = Matrix.from_array(np.ones((6, 4)))
+    found = pick(matrix, 4, given=[2, 0])
+    assert found.indices.tolist() == [1, 3, 4, 5]
+    # Of n copies the next multiplies the determinant by eps (1 + 1 / (n + eps)).
+    dpp = [np.log(0.1 * (1 + 1 / (n + 0.1))) for n in (2, 3, 4, 5)]
+    np.testing.assert_allclose(found.gains, dpp if pick is kernels.ridge_dpp else [0] * 4, rtol=1e-5)
+
+
+def test_no_rows_and_no_picks() -> None:
+    for n in (0, 1, 5):
+        matrix = Matrix.from_array(np.ones((n, 3)))
+        for found in (pick(matrix, 0) for pick in PICKERS):
+            assert found.indices.shape == found.gains.shape == (0,)
+
+
+@pytest.mark.parametrize("pick", PICKERS)
+def test_wishes_that_do_not_fit_are_refused(pick: Callable[..., kernels.Greedy]) -> None:
+    matrix = Matrix.from_array(np.eye(4))
+    for k, given_rows in ((5, None), (3, [0, 1]), (-1, None), (1.0, None), (True, None)):
+        with pytest.raises(UsageError):
+            pick(matrix, k, given=given_rows)
+    with pytest.raises(UsageError, match="row number 4 does not exist: there are 4 rows"):
+        pick(matrix, 1, given=[0, 4])
+    with pytest.raises(UsageError, match="row number -1 is negative"):
+        pick(matrix, 1, given=[-1])
+    with pytest.raises(UsageError, match="row 2: the row is given twice"):
+        pick(matrix, 1, given=np.array([2, 2]))
+
+
+def test_a_metric_that_makes_no_sense_is_refused() -> None:
+    data = np.eye(3)
+    with pytest.raises(UsageError, match="cosine or dot, not sqeuclidean"):
+        kernels.facility_location(Matrix.from_array(data, metric="sqeuclidean"), 1)
+    with pytest.raises(UsageError, match="cosine or sqeuclidean, not dot"):
+        kernels.k_center(Matrix.from_array(data, metric="dot"), 1)
+    with pytest.raises(UsageError, match="k_nn"):
+        kernels.facility_location(Matrix.from_array(data), 1, k_nn=0)
+    with pytest.raises(UsageError, match="start row has no meaning"):
+        kernels.k_center(Matrix.from_array(data), 1, start=0, given=[1])
+    with pytest.raises(UsageError, match="row number 3 does not exist"):
+        kernels.k_center(Matrix.from_array(data), 1, start=3)
+
+
+def test_relevance_and_quality_are_checked() -> None:
+    matrix = Matrix.from_array(np.eye(3))
+    square = Matrix.from_array(np.eye(3), metric="sqeuclidean")
+    for pick in (mmr_of_equals, kernels.ridge_dpp):
+        with pytest.raises(UsageError, match="cosine or dot, not sqeuclidean"):
+            pick(square, 1)
+    for weight in (-0.1, 1.1, np.nan, "much", True):
+        with pytest.raises(UsageError, match=r"lambda must be from 0 to 1|weight must be a number"):
+            kernels.mmr(matrix, [1, 2, 3], 1, weight=weight)  # type: ignore[arg-type]
+    for eps in (0, 1e-7, np.inf, np.nan, None):
+        with pytest.raises(UsageError, match=r"eps must be"):
+            kernels.ridge_dpp(matrix, 1, eps=eps)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="number of relevances must be 3, not 2"):
+        kernels.mmr(matrix, [1, 2], 1)
+    with pytest.raises(UsageError, match="number of qualities must be 3, not 2"):
+        kernels.ridge_dpp(matrix, 1, quality=[1, 2])
+    for bad in (np.nan, -np.inf, 1e39):
+        with pytest.raises(DataError, match="relevance, row 1: the value is NaN or infinite"):
+            kernels.mmr(matrix, [1, bad, 3], 1)
+        with pytest.raises(DataError, match="quality, row 1: the value is NaN or infinite"):
+            kernels.ridge_dpp(matrix, 1, quality=[1, bad, 3])
+    for bad in (0, -1, 1e-60):
+        with pytest.raises(DataError, match="quality, row 2: the value is not above zero"):
+            kernels.ridge_dpp(matrix, 1, quality=[1, 2, bad])
+
+
+def test_progress_is_heard_in_the_calling_thread() -> None:
+    matrix = Matrix.from_array(np.random.default_rng(4).normal(size=(300, 8)))
+    heard: list[tuple[int, int, int]] = []
+
+    def hear(done: int, total: int) -> None:
+        heard.append((done, total, threading.get_ident()))
+
+    kernels.facility_location(matrix, 10, progress=hear)
+    assert heard[-1] == (310, 310, threading.get_ident())
+    heard.clear()
+    kernels.k_center(matrix, 10, progress=hear, threads=1)
+    assert heard[-1] == (10, 10, threading.get_ident())
+
+
+@pytest.mark.parametrize("pick", [mmr_of_equals, kernels.ridge_dpp])
+def test_progress_counts_the_picks(pick: Callable[..., kernels.Greedy]) -> None:
+    matrix = Matrix.from_array(np.random.default_rng(4).normal(size=(300, 8)))
+    heard: list[tuple[int, int]] = []
+    pick(matrix, 10, progress=lambda *step: heard.append(step), threads=1)
+    assert heard[-1] == (10, 10)
+    assert all(0 <= done <= total for done, total in heard)
+
+
+def test_other_threads_run_meanwhile() -> None:
+    """The GIL is free during a call: another thread counts on while this one waits for the kernel."""
+    matrix = Matrix.from_array(np.random.default_rng(5).normal(size=(3000, 64)))
+    started, finished = threading.Event(), threading.Event()
+    seen: list[int] = []
+
+    def count() -> None:
+        started.set()
+        while not finished.is_set():
+            seen.append(len(seen))
+
+    thread = threading.Thread(target=count)
+    thread.start()
+    started.wait()
+    before = len(seen)
+    kernels.facility_location(matrix, 300)
+    after = len(seen)
+    finished.set()
+    thread.join()
+    assert after > before + 100
