@@ -37,6 +37,8 @@ class _Stream(Protocol):
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
 
 _Progress: TypeAlias = Callable[[int, int], object] | None
+#: How many rows, which int64 row numbers are given, which are excluded.
+_Wishes: TypeAlias = tuple[int, _Array, _Array]
 
 class KernelError(Exception):
     """A call was refused: `kind` is a stable word, `row` the row it is about or None, `message` a sentence."""
@@ -106,8 +108,7 @@ def stratified(scores: _Array, cells: _Array, count: int, quantile: float) -> ND
 
 def facility_location(
     matrix: Matrix,
-    k: int,
-    given: _Array,
+    wishes: _Wishes,
     neighbours: int,
     dense_limit: int,
     centroids: _Array | None,
@@ -118,15 +119,14 @@ def facility_location(
     """Return rows that represent all, their gains, how many were computed, how similarities were held, the recall."""
 
 def k_center(
-    matrix: Matrix, k: int, given: _Array, start: int | None, threads: int, progress: _Progress
+    matrix: Matrix, wishes: _Wishes, start: int | None, threads: int, progress: _Progress
 ) -> tuple[NDArray[np.int64], NDArray[np.float32], int]:
     """Return rows far from each other, farthest first, their gains, and how many pairs were compared."""
 
 def mmr(
     matrix: Matrix,
     relevance: _Array,
-    k: int,
-    given: _Array,
+    wishes: _Wishes,
     weight: float,
     threads: int,
     progress: _Progress,
@@ -136,8 +136,7 @@ def mmr(
 def ridge_dpp(
     matrix: Matrix,
     quality: _Array | None,
-    k: int,
-    given: _Array,
+    wishes: _Wishes,
     eps: float,
     threads: int,
     progress: _Progress,

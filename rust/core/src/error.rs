@@ -57,7 +57,7 @@ pub enum Error {
         n: usize,
     },
     /// A row number is given twice where each may be given once.
-    #[error("the row is given twice")]
+    #[error("the row is named twice")]
     GivenTwice {
         /// The repeated number.
         row: usize,

@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use crate::select::Request;
 use crate::simd::Simd;
 use crate::{Matrix, Metric, Unwatched};
 
@@ -58,9 +59,27 @@ pub(crate) fn real_rows(rows: usize, width: usize, seed: u64) -> Vec<f32> {
     (0..rows * width).map(value).collect()
 }
 
-/// A wish list: how many rows, and which are given, for a number of rows.
-pub(crate) fn wishes(rows: usize) -> impl Strategy<Value = (usize, Vec<usize>)> {
-    prop::sample::subsequence((0..rows).collect::<Vec<_>>(), 0..=rows.min(4)).prop_shuffle().prop_flat_map(
-        move |given| (prop_oneof![0..=rows - given.len(), Just(rows - given.len())], Just(given)),
-    )
+/// A wish list.
+#[derive(Debug, Clone)]
+pub(crate) struct Wishes {
+    pub(crate) count: usize,
+    pub(crate) given: Vec<usize>,
+    pub(crate) excluded: Vec<usize>,
+}
+
+impl Wishes {
+    pub(crate) fn request(&self, rows: usize) -> Request<'_> {
+        Request::with_excluded(rows, self.count, &self.given, &self.excluded).unwrap()
+    }
+}
+
+/// What may be wished for of so many rows.
+pub(crate) fn wishes(rows: usize) -> impl Strategy<Value = Wishes> {
+    let some = prop::sample::subsequence((0..rows).collect::<Vec<_>>(), 0..=rows.min(7)).prop_shuffle();
+    (some, any::<prop::sample::Index>()).prop_flat_map(move |(mut given, cut)| {
+        let excluded = given.split_off(cut.index(given.len() + 1));
+        let free = rows - given.len() - excluded.len();
+        (prop_oneof![0..=free, Just(free)], Just(given), Just(excluded))
+            .prop_map(|(count, given, excluded)| Wishes { count, given, excluded })
+    })
 }

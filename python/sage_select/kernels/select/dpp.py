@@ -6,9 +6,9 @@ from numpy.typing import ArrayLike
 
 from sage_select import _native
 from sage_select.kernels import arrays
-from sage_select.kernels.call import Progress, resolve_threads, translated, whole
+from sage_select.kernels.call import Progress, resolve_threads, translated
 from sage_select.kernels.matrix import Matrix
-from sage_select.kernels.select.greedy import Greedy, float32, number, row_numbers
+from sage_select.kernels.select.greedy import Greedy, float32, number, wishes
 
 __all__ = ["ridge_dpp"]
 
@@ -20,6 +20,7 @@ def ridge_dpp(
     quality: ArrayLike | None = None,
     eps: float = 0.1,
     given: ArrayLike | None = None,
+    excluded: ArrayLike | None = None,
     threads: int | None = None,
     progress: Progress | None = None,
 ) -> Greedy:
@@ -30,7 +31,7 @@ def ridge_dpp(
     matrix
         Under ``cosine`` or ``dot``.
     k
-        From 0 to n less the rows given.
+        From 0 to n less the rows given and excluded.
     quality
         ``q``, shape (n,), above 0; taken as float32. None for 1 everywhere.
     eps
@@ -39,6 +40,8 @@ def ridge_dpp(
         millionth of the largest squared length on.
     given
         Rows that are selected already: what they span counts, and they are not returned.
+    excluded
+        Rows that are not picked.
 
     Returns
     -------
@@ -48,8 +51,8 @@ def ridge_dpp(
     Raises
     ------
     UsageError
-        ``sqeuclidean``, which is no similarity; `k`, `eps`, or a row given is out of range, or given twice; another
-        number of qualities than rows.
+        ``sqeuclidean``, which is no similarity; `k`, `eps`, or a row given or excluded is out of range, or named
+        twice; another number of qualities than rows.
     DataError
         A quality is NaN, infinite or not above 0 (the first such row is named), or they are not numbers.
 
@@ -59,6 +62,7 @@ def ridge_dpp(
 
     Examples
     --------
+    >>> import numpy as np
     >>> rows = Matrix.from_array(np.array([[1.0, 0.0], [1.0, 0.1], [0.0, 1.0]]))
     >>> ridge_dpp(rows, 2).indices.tolist()
     [0, 2]
@@ -68,8 +72,7 @@ def ridge_dpp(
         rows, gains, evaluations = _native.ridge_dpp(
             matrix.native,
             values,
-            whole(k, "k"),
-            row_numbers(given),
+            wishes(k, given, excluded),
             number(eps, "eps"),
             resolve_threads(threads),
             progress,

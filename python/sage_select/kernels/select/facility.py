@@ -10,7 +10,7 @@ from sage_select import _native
 from sage_select.kernels import arrays
 from sage_select.kernels.call import Progress, resolve_threads, translated, whole
 from sage_select.kernels.matrix import Matrix
-from sage_select.kernels.select.greedy import Greedy, row_numbers
+from sage_select.kernels.select.greedy import Greedy, wishes
 
 __all__ = ["facility_location"]
 
@@ -20,6 +20,7 @@ def facility_location(
     k: int,
     *,
     given: ArrayLike | None = None,
+    excluded: ArrayLike | None = None,
     k_nn: int = 64,
     dense_limit: int = 20_000,
     centroids: ArrayLike | None = None,
@@ -34,9 +35,11 @@ def facility_location(
     matrix
         Under ``cosine`` or ``dot``.
     k
-        From 0 to n less the rows given.
+        From 0 to n less the rows given and excluded.
     given
         Rows that are selected already: their coverage counts, and they are not returned.
+    excluded
+        Rows that are not picked, though others may represent them.
     k_nn
         Neighbours of a row in the graph, itself included.
     dense_limit
@@ -59,8 +62,8 @@ def facility_location(
     Raises
     ------
     UsageError
-        ``sqeuclidean``, which is no similarity; `k`, `k_nn`, `probe` or a row given is out of range, or given twice; a
-        centroid holds NaN or infinity.
+        ``sqeuclidean``, which is no similarity; `k`, `k_nn`, `probe` or a row given or excluded is out of range, or named
+        twice; a centroid holds NaN or infinity.
     DataError
         The centroids have another shape.
     ResourceError
@@ -74,8 +77,7 @@ def facility_location(
     with translated():
         rows, gains, evaluations, method, recall = _native.facility_location(
             matrix.native,
-            whole(k, "k"),
-            row_numbers(given),
+            wishes(k, given, excluded),
             whole(k_nn, "k_nn", least=1, most=2**31 - 1),
             whole(dense_limit, "dense_limit"),
             points,

@@ -10,8 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from sage_select.errors import UsageError
 from sage_select.kernels import arrays
+from sage_select.kernels.call import whole
 
-__all__ = ["Greedy", "float32", "number", "row_numbers"]
+__all__ = ["Greedy", "float32", "number", "wishes"]
 
 
 class Greedy(NamedTuple):
@@ -44,6 +45,10 @@ def number(value: float, name: str) -> float:
     return float(value)
 
 
-def row_numbers(given: ArrayLike | None) -> pa.Array:
-    """Return row numbers as the kernels take them; none for None."""
-    return arrays.as_arrow(arrays.integers([] if given is None else given, "given", np.int64))
+def wishes(k: int, given: ArrayLike | None, excluded: ArrayLike | None) -> tuple[int, pa.Array, pa.Array]:
+    """Return how many rows to pick, which are in the set and which are never picked, as the kernels take them."""
+    return whole(k, "k"), _row_numbers(given, "given"), _row_numbers(excluded, "excluded")
+
+
+def _row_numbers(rows: ArrayLike | None, name: str) -> pa.Array:
+    return arrays.as_arrow(arrays.integers([] if rows is None else rows, name, np.int64))

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 from sage_select import _native
 from sage_select.kernels.call import Progress, resolve_threads, translated, whole
 from sage_select.kernels.matrix import Matrix
-from sage_select.kernels.select.greedy import Greedy, row_numbers
+from sage_select.kernels.select.greedy import Greedy, wishes
 
 __all__ = ["k_center"]
 
@@ -17,6 +17,7 @@ def k_center(
     k: int,
     *,
     given: ArrayLike | None = None,
+    excluded: ArrayLike | None = None,
     start: int | None = None,
     threads: int | None = None,
     progress: Progress | None = None,
@@ -28,9 +29,11 @@ def k_center(
     matrix
         Under ``cosine`` (distances between rows of length 1) or ``sqeuclidean``.
     k
-        From 0 to n less the rows given.
+        From 0 to n less the rows given and excluded.
     given
         Rows that are selected already: picks are far from them too, and they are not returned.
+    excluded
+        Rows that are not picked.
     start
         The first pick, by default row 0; only where no rows are given.
 
@@ -42,7 +45,7 @@ def k_center(
     Raises
     ------
     UsageError
-        ``dot``, which is no distance; `k`, `start`, or a row given is out of range, or given twice.
+        ``dot``, which is no distance; `k`, `start`, or a row given or excluded is out of range, or named twice.
 
     Notes
     -----
@@ -53,8 +56,7 @@ def k_center(
     with translated():
         rows, gains, evaluations = _native.k_center(
             matrix.native,
-            whole(k, "k"),
-            row_numbers(given),
+            wishes(k, given, excluded),
             None if start is None else whole(start, "start"),
             resolve_threads(threads),
             progress,

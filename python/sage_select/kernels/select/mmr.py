@@ -6,9 +6,9 @@ from numpy.typing import ArrayLike
 
 from sage_select import _native
 from sage_select.kernels import arrays
-from sage_select.kernels.call import Progress, resolve_threads, translated, whole
+from sage_select.kernels.call import Progress, resolve_threads, translated
 from sage_select.kernels.matrix import Matrix
-from sage_select.kernels.select.greedy import Greedy, float32, number, row_numbers
+from sage_select.kernels.select.greedy import Greedy, float32, number, wishes
 
 __all__ = ["mmr"]
 
@@ -20,6 +20,7 @@ def mmr(
     *,
     weight: float = 0.5,
     given: ArrayLike | None = None,
+    excluded: ArrayLike | None = None,
     threads: int | None = None,
     progress: Progress | None = None,
 ) -> Greedy:
@@ -32,11 +33,13 @@ def mmr(
     relevance
         Shape (n,), higher for a more relevant row; taken as float32.
     k
-        From 0 to n less the rows given.
+        From 0 to n less the rows given and excluded.
     weight
         The lambda of Carbonell and Goldstein (1998), from 0 to 1: how much relevance counts against likeness.
     given
         Rows that are selected already: picks are unlike them too, and they are not returned.
+    excluded
+        Rows that are not picked.
 
     Returns
     -------
@@ -47,8 +50,8 @@ def mmr(
     Raises
     ------
     UsageError
-        ``sqeuclidean``, which is no similarity; `k`, `weight`, or a row given is out of range, or given twice; another
-        number of relevances than rows.
+        ``sqeuclidean``, which is no similarity; `k`, `weight`, or a row given or excluded is out of range, or named
+        twice; another number of relevances than rows.
     DataError
         A relevance is NaN or infinite (the first such row is named), or they are not numbers.
 
@@ -58,6 +61,7 @@ def mmr(
 
     Examples
     --------
+    >>> import numpy as np
     >>> rows = Matrix.from_array(np.array([[1.0, 0.0], [1.0, 0.1], [0.0, 1.0]]))
     >>> mmr(rows, [1.0, 0.9, 0.5], 2).indices.tolist()
     [0, 2]
@@ -67,8 +71,7 @@ def mmr(
         rows, gains, evaluations = _native.mmr(
             matrix.native,
             values,
-            whole(k, "k"),
-            row_numbers(given),
+            wishes(k, given, excluded),
             number(weight, "weight"),
             resolve_threads(threads),
             progress,

@@ -3,9 +3,9 @@
 use arrow_array::types::Float32Type;
 use pyo3::prelude::*;
 use pyo3_arrow::PyArray;
-use sage_select_core::select::{self, Cells, FacilityOptions, Request};
+use sage_select_core::select::{self, Cells, FacilityOptions};
 
-use super::{Gains, Rows, picks};
+use super::{Asked, Gains, Rows, Wishes, picks};
 use crate::convert;
 use crate::detach::Call;
 use crate::matrix::Matrix;
@@ -18,8 +18,7 @@ use crate::matrix::Matrix;
 pub(crate) fn facility_location<'py>(
     py: Python<'py>,
     matrix: &Matrix,
-    k: usize,
-    given: PyArray,
+    wishes: Wishes,
     neighbours: usize,
     dense_limit: usize,
     centroids: Option<PyArray>,
@@ -27,14 +26,13 @@ pub(crate) fn facility_location<'py>(
     threads: usize,
     progress: Option<Py<PyAny>>,
 ) -> PyResult<(Rows<'py>, Gains<'py>, u64, &'static str, f64)> {
-    let given = convert::row_numbers(py, &given)?;
+    let asked = Asked::of(py, &wishes)?;
     let view = matrix.view();
     let centroids = centroids.map(|centroids| convert::values::<Float32Type>(py, &centroids)).transpose()?;
     let cells = centroids.as_ref().map(|centroids| Cells { centroids, probe });
     let options = FacilityOptions { neighbours, dense_limit, cells };
-    let found = Call { py, threads, progress }.run(|watch| {
-        select::facility_location(view, &Request::new(view.len(), k, &given)?, options, watch)
-    })?;
+    let found = Call { py, threads, progress }
+        .run(|watch| select::facility_location(view, &asked.request(view.len())?, options, watch))?;
     let (rows, gains) = picks(py, found.selection);
     Ok((rows, gains, found.evaluations, found.method.name(), found.recall))
 }

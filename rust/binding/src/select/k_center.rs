@@ -1,11 +1,9 @@
 //! k-center.
 
 use pyo3::prelude::*;
-use pyo3_arrow::PyArray;
-use sage_select_core::select::{self, Request};
+use sage_select_core::select;
 
-use super::{Picks, counted};
-use crate::convert;
+use super::{Asked, Picks, Wishes, counted};
 use crate::detach::Call;
 use crate::matrix::Matrix;
 
@@ -14,15 +12,14 @@ use crate::matrix::Matrix;
 pub(crate) fn k_center<'py>(
     py: Python<'py>,
     matrix: &Matrix,
-    k: usize,
-    given: PyArray,
+    wishes: Wishes,
     start: Option<usize>,
     threads: usize,
     progress: Option<Py<PyAny>>,
 ) -> PyResult<Picks<'py>> {
-    let given = convert::row_numbers(py, &given)?;
+    let asked = Asked::of(py, &wishes)?;
     let view = matrix.view();
     let found = Call { py, threads, progress }
-        .run(|watch| select::k_center(view, &Request::new(view.len(), k, &given)?, start, watch))?;
+        .run(|watch| select::k_center(view, &asked.request(view.len())?, start, watch))?;
     Ok(counted(py, found))
 }

@@ -7,7 +7,9 @@ pub(crate) mod mmr;
 
 use numpy::{IntoPyArray, PyArray1};
 use pyo3::prelude::*;
-use sage_select_core::select::{Counted, Selection};
+use pyo3_arrow::PyArray;
+use sage_select_core::Error;
+use sage_select_core::select::{Counted, Request, Selection};
 
 use crate::convert;
 
@@ -26,4 +28,26 @@ type Picks<'py> = (Rows<'py>, Gains<'py>, u64);
 fn counted(py: Python<'_>, found: Counted) -> Picks<'_> {
     let (rows, gains) = picks(py, found.selection);
     (rows, gains, found.evaluations)
+}
+
+/// How many rows to pick, which are in the set already, which are never picked.
+pub(crate) type Wishes = (usize, PyArray, PyArray);
+
+/// Wishes with their row numbers at hand.
+pub(crate) struct Asked {
+    k: usize,
+    given: Vec<usize>,
+    excluded: Vec<usize>,
+}
+
+impl Asked {
+    pub(crate) fn of(py: Python<'_>, (k, given, excluded): &Wishes) -> PyResult<Self> {
+        let (given, excluded) = (convert::row_numbers(py, given)?, convert::row_numbers(py, excluded)?);
+        Ok(Self { k: *k, given, excluded })
+    }
+
+    /// The wishes, checked against the number of rows.
+    pub(crate) fn request(&self, rows: usize) -> Result<Request<'_>, Error> {
+        Request::with_excluded(rows, self.k, &self.given, &self.excluded)
+    }
 }

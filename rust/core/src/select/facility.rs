@@ -117,14 +117,13 @@ mod tests {
     use super::super::Objective;
     use super::*;
     use crate::simd::Simd;
-    use crate::testing::{THREADS, Tied, real_rows, wishes, with_threads};
+    use crate::testing::{THREADS, Tied, Wishes, real_rows, wishes, with_threads};
     use crate::{Matrix, Unwatched};
 
     /// The definition over exact similarities, seen only along `edge`, with coverage from `floor`.
     fn by_hand(
         tied: &Tied,
-        count: usize,
-        given: &[usize],
+        wishes: &Wishes,
         edge: impl Fn(usize, usize) -> bool,
         floor: impl Fn(usize) -> f32,
     ) -> Selection {
@@ -133,10 +132,13 @@ mod tests {
         let mut cover: Vec<f32> = clients.clone().map(floor).collect();
         let mut selection = Selection::default();
         let mut set = Vec::new();
-        while set.len() < given.len() + count {
+        let given = &wishes.given;
+        while set.len() < given.len() + wishes.count {
             let gain =
                 |row| clients.clone().map(|at| f64::from((seen(at, row) - cover[at]).max(0.0))).sum::<f64>();
-            let free = clients.clone().filter(|row| !set.contains(row) && !given.contains(row));
+            let closed =
+                |row: &usize| set.contains(row) || given.contains(row) || wishes.excluded.contains(row);
+            let free = clients.clone().filter(|row| !closed(row));
             let best = || free.max_by(|&a, &b| gain(a).total_cmp(&gain(b)).then(b.cmp(&a))).unwrap();
             let row = given.get(set.len()).copied().unwrap_or_else(best);
             if set.len() >= given.len() {
@@ -148,7 +150,7 @@ mod tests {
         selection
     }
 
-    fn cases(most: usize) -> impl Strategy<Value = (Tied, (usize, Vec<usize>))> {
+    fn cases(most: usize) -> impl Strategy<Value = (Tied, Wishes)> {
         Tied::up_to(most).prop_flat_map(|tied| (Just(tied.clone()), wishes(tied.rows())))
     }
 
@@ -167,9 +169,9 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(100))]
         #[test]
-        fn dense_picks_what_greedy_means((tied, (count, given)) in cases(40)) {
-            let expected = by_hand(&tied, count, &given, |_, _| true, |_| 0.0);
-            let request = Request::new(tied.rows(), count, &given).unwrap();
+        fn dense_picks_what_greedy_means((tied, wishes) in cases(40)) {
+            let expected = by_hand(&tied, &wishes, |_, _| true, |_| 0.0);
+            let request = wishes.request(tied.rows());
             for simd in Simd::available() {
                 let matrix = tied.matrix(Metric::Dot, simd);
                 for threads in THREADS {
@@ -182,7 +184,7 @@ mod tests {
 
         #[test]
         fn the_graph_picks_what_greedy_on_its_edges_means(
-            (tied, (count, given)) in cases(40),
+            (tied, wishes) in cases(40),
             neighbours in prop::sample::select(vec![1usize, 2, 5, 64]),
         ) {
             let n = tied.rows();
@@ -193,8 +195,8 @@ mod tests {
             }).collect();
             let edge = |a: usize, b: usize| lists[a].contains(&b) || lists[b].contains(&a);
             let floor = |row: usize| 0.9 * tied.dot(row, *lists[row].last().unwrap()).max(0.0) as f32;
-            let expected = by_hand(&tied, count, &given, edge, floor);
-            let request = Request::new(n, count, &given).unwrap();
+            let expected = by_hand(&tied, &wishes, edge, floor);
+            let request = wishes.request(n);
             let options = FacilityOptions { neighbours, dense_limit: 0, cells: None };
             for simd in Simd::available() {
                 let matrix = tied.matrix(Metric::Dot, simd);

@@ -146,26 +146,20 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::testing::{THREADS, Tied, real_rows, wishes, with_threads};
+    use crate::testing::{THREADS, Tied, Wishes, real_rows, wishes, with_threads};
     use crate::{Matrix, Unwatched};
 
     /// The definition, with exact similarities.
-    fn by_hand(
-        tied: &Tied,
-        relevance: &[f32],
-        lambda: f64,
-        count: usize,
-        given: &[usize],
-    ) -> (Vec<usize>, Vec<f64>) {
-        let mut set = given.to_vec();
+    fn by_hand(tied: &Tied, relevance: &[f32], lambda: f64, wishes: &Wishes) -> (Vec<usize>, Vec<f64>) {
+        let mut set = wishes.given.clone();
         let (mut picks, mut gains) = (Vec::new(), Vec::new());
-        while picks.len() < count {
+        while picks.len() < wishes.count {
             let key = |row: usize| {
                 let nearest = set.iter().map(|&s| tied.dot(row, s)).reduce(f64::max);
                 lambda * f64::from(relevance[row]) - (1.0 - lambda) * nearest.unwrap_or(0.0) + 0.0
             };
             let order = |row: usize| if set.is_empty() { f64::from(relevance[row]) + 0.0 } else { key(row) };
-            let free = (0..tied.rows()).filter(|row| !set.contains(row));
+            let free = (0..tied.rows()).filter(|row| !set.contains(row) && !wishes.excluded.contains(row));
             let pick = free.max_by(|&a, &b| order(a).total_cmp(&order(b)).then(b.cmp(&a))).unwrap();
             gains.push(key(pick));
             set.push(pick);
@@ -195,7 +189,7 @@ mod tests {
         (selection.rows.clone(), selection.gains.iter().map(|gain| gain.to_bits()).collect())
     }
 
-    fn cases() -> impl Strategy<Value = (Tied, Vec<f32>, (usize, Vec<usize>))> {
+    fn cases() -> impl Strategy<Value = (Tied, Vec<f32>, Wishes)> {
         Tied::up_to(40).prop_flat_map(|tied| {
             let relevance = prop::collection::vec((-3i8..=3).prop_map(f32::from), tied.rows());
             (Just(tied.clone()), relevance, wishes(tied.rows()))
@@ -205,11 +199,11 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(50))]
         #[test]
-        fn picks_by_the_formula((tied, relevance, (count, given)) in cases(), lambda in 0usize..4) {
+        fn picks_by_the_formula((tied, relevance, wishes) in cases(), lambda in 0usize..4) {
             let lambda = [0.0, 0.5, 0.75, 1.0][lambda];
-            let (rows, gains) = by_hand(&tied, &relevance, lambda, count, &given);
+            let (rows, gains) = by_hand(&tied, &relevance, lambda, &wishes);
             let expected = bits(&Selection { rows, gains });
-            let request = Request::new(tied.rows(), count, &given).unwrap();
+            let request = wishes.request(tied.rows());
             for simd in Simd::available() {
                 let matrix = tied.matrix(Metric::Dot, simd);
                 for threads in THREADS {

@@ -53,20 +53,18 @@ fn candidate(objective: &impl Objective, row: u32, known_at: u32) -> Candidate {
     Candidate { gain: objective.gain(row as usize) + 0.0, row, known_at }
 }
 
-/// Commits what is given and returns which rows are taken.
+/// Commits what is given and returns which rows cannot be picked.
 fn start(
     objective: &mut impl Objective,
     request: &Request<'_>,
     control: &impl Control,
 ) -> Result<Vec<bool>, Error> {
     blocks::check_countable(objective.rows())?;
-    let mut taken = blocks::filled(objective.rows(), false)?;
     for &row in request.given() {
         objective.commit(row);
-        taken[row] = true;
         control.tick(0, request.count() as u64)?;
     }
-    Ok(taken)
+    request.closed(objective.rows())
 }
 
 /// Looks at the gain of every row for every pick.
@@ -144,7 +142,7 @@ mod tests {
 
     use super::*;
     use crate::Unwatched;
-    use crate::testing::{THREADS, wishes, with_threads};
+    use crate::testing::{THREADS, Wishes, wishes, with_threads};
 
     /// Each row covers some items; the gain is the weight of those not covered yet.
     #[derive(Debug, Clone)]
@@ -170,9 +168,10 @@ mod tests {
     }
 
     /// The definition of greedy, in one loop.
-    fn by_hand(mut objective: Cover, count: usize, given: &[usize]) -> Selection {
+    fn by_hand(mut objective: Cover, count: usize, given: &[usize], excluded: &[usize]) -> Selection {
         given.iter().for_each(|&row| objective.commit(row));
-        let mut free: Vec<usize> = (0..objective.rows()).filter(|row| !given.contains(row)).collect();
+        let open = |row: &usize| !given.contains(row) && !excluded.contains(row);
+        let mut free: Vec<usize> = (0..objective.rows()).filter(open).collect();
         let mut selection = Selection::default();
         for _ in 0..count {
             let mut best = free[0];
@@ -188,7 +187,7 @@ mod tests {
         selection
     }
 
-    fn cases() -> impl Strategy<Value = (Cover, (usize, Vec<usize>))> {
+    fn cases() -> impl Strategy<Value = (Cover, Wishes)> {
         prop::collection::vec(0u16..64, 0..60)
             .prop_flat_map(|sets| (Just(Cover { sets: sets.clone(), covered: 0 }), wishes(sets.len())))
     }
@@ -196,9 +195,9 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(100))]
         #[test]
-        fn both_pick_what_greedy_means((cover, (count, given)) in cases()) {
-            let expected = by_hand(cover.clone(), count, &given);
-            let request = Request::new(cover.sets.len(), count, &given).unwrap();
+        fn both_pick_what_greedy_means((cover, wishes) in cases()) {
+            let expected = by_hand(cover.clone(), wishes.count, &wishes.given, &wishes.excluded);
+            let request = wishes.request(cover.sets.len());
             for threads in THREADS {
                 let found = with_threads(threads, || plain(&mut cover.clone(), &request, &Unwatched)).unwrap();
                 prop_assert_eq!(&found, &expected);

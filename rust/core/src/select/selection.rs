@@ -2,11 +2,12 @@
 
 use crate::Error;
 
-/// Checked wishes: how many rows, beside which.
+/// Checked wishes: how many rows, beside which, and never which.
 #[derive(Debug, Clone, Copy)]
 pub struct Request<'a> {
     count: usize,
     given: &'a [usize],
+    excluded: &'a [usize],
 }
 
 impl<'a> Request<'a> {
@@ -17,19 +18,33 @@ impl<'a> Request<'a> {
     /// [`Error::NoSuchRow`] and [`Error::GivenTwice`] for `given`; [`Error::BadK`] where fewer than `count`
     /// rows are not given.
     pub fn new(rows: usize, count: usize, given: &'a [usize]) -> Result<Self, Error> {
-        let mut seen = crate::blocks::filled(rows, false)?;
-        for &row in given {
-            match seen.get_mut(row) {
+        Self::with_excluded(rows, count, given, &[])
+    }
+
+    /// As [`Request::new`], where `excluded` are not picked either: they are rows that others may represent, and
+    /// nothing more.
+    ///
+    /// # Errors
+    /// As [`Request::new`], for both lists of rows together.
+    pub fn with_excluded(
+        rows: usize,
+        count: usize,
+        given: &'a [usize],
+        excluded: &'a [usize],
+    ) -> Result<Self, Error> {
+        let mut closed = crate::blocks::filled(rows, false)?;
+        for &row in given.iter().chain(excluded) {
+            match closed.get_mut(row) {
                 None => return Err(Error::NoSuchRow { row, n: rows }),
                 Some(true) => return Err(Error::GivenTwice { row }),
-                Some(seen) => *seen = true,
+                Some(closed) => *closed = true,
             }
         }
-        let free = rows - given.len();
+        let free = rows - given.len() - excluded.len();
         if count > free {
             return Err(Error::BadK { k: count, n: free });
         }
-        Ok(Self { count, given })
+        Ok(Self { count, given, excluded })
     }
 
     /// How many rows to pick.
@@ -42,6 +57,22 @@ impl<'a> Request<'a> {
     #[must_use]
     pub fn given(&self) -> &'a [usize] {
         self.given
+    }
+
+    /// The rows that are never picked, in the set or not.
+    #[must_use]
+    pub fn excluded(&self) -> &'a [usize] {
+        self.excluded
+    }
+
+    /// Which of so many rows cannot be picked: those given and those excluded.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    pub(crate) fn closed(&self, rows: usize) -> Result<Vec<bool>, Error> {
+        let mut closed = crate::blocks::filled(rows, false)?;
+        self.given.iter().chain(self.excluded).for_each(|&row| closed[row] = true);
+        Ok(closed)
     }
 }
 
@@ -81,6 +112,12 @@ mod tests {
         assert_eq!(Request::new(3, 1, &[1, 0, 1]).err(), Some(Error::GivenTwice { row: 1 }));
         assert_eq!(Request::new(3, 3, &[1]).err(), Some(Error::BadK { k: 3, n: 2 }));
         assert_eq!(Request::new(0, 1, &[]).err(), Some(Error::BadK { k: 1, n: 0 }));
+        assert_eq!(Request::with_excluded(3, 1, &[1], &[1]).err(), Some(Error::GivenTwice { row: 1 }));
+        assert_eq!(Request::with_excluded(3, 1, &[], &[4]).err(), Some(Error::NoSuchRow { row: 4, n: 3 }));
+        assert_eq!(Request::with_excluded(3, 2, &[1], &[0]).err(), Some(Error::BadK { k: 2, n: 1 }));
+        let request = Request::with_excluded(3, 1, &[1], &[0]).unwrap();
+        assert_eq!(request.excluded(), [0]);
+        assert_eq!(request.closed(3), Ok(vec![true, true, false]));
         let request = Request::new(3, 2, &[1]).unwrap();
         assert_eq!((request.count(), request.given()), (2, &[1usize][..]));
     }

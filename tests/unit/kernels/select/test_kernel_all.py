@@ -46,8 +46,18 @@ def test_wishes_that_do_not_fit_are_refused(pick: Callable[..., kernels.Greedy])
         pick(matrix, 1, given=[0, 4])
     with pytest.raises(UsageError, match="row number -1 is negative"):
         pick(matrix, 1, given=[-1])
-    with pytest.raises(UsageError, match="row 2: the row is given twice"):
-        pick(matrix, 1, given=np.array([2, 2]))
+    for rows in ({"given": np.array([2, 2])}, {"given": [2], "excluded": [2]}):
+        with pytest.raises(UsageError, match="row 2: the row is named twice"):
+            pick(matrix, 1, **rows)
+    with pytest.raises(UsageError, match="3 rows are asked for, but there are 2 to pick from"):
+        pick(matrix, 3, given=[2], excluded=[0])
+
+
+@pytest.mark.parametrize("pick", PICKERS)
+def test_excluded_rows_are_not_picked(pick: Callable[..., kernels.Greedy]) -> None:
+    matrix = Matrix.from_array(np.random.default_rng(1).normal(size=(40, 5)))
+    found = pick(matrix, 20, excluded=range(0, 40, 2))
+    assert sorted(found.indices.tolist()) == list(range(1, 40, 2))
 
 
 def test_a_metric_that_makes_no_sense_is_refused() -> None:

@@ -186,7 +186,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::testing::{THREADS, Tied, real_rows, wishes, with_threads};
+    use crate::testing::{THREADS, Tied, Wishes, real_rows, wishes, with_threads};
     use crate::{Matrix, Unwatched};
 
     /// Every way to find the picks: the definition, and pools of several sizes.
@@ -229,7 +229,7 @@ mod tests {
         (0..n).map(|row| kernel[row][row]).collect()
     }
 
-    fn cases() -> impl Strategy<Value = (Tied, Vec<f32>, (usize, Vec<usize>))> {
+    fn cases() -> impl Strategy<Value = (Tied, Vec<f32>, Wishes)> {
         Tied::up_to(40).prop_flat_map(|tied| {
             let quality = prop::collection::vec((1u8..=3).prop_map(f32::from), tied.rows());
             (Just(tied.clone()), quality, wishes(tied.rows()))
@@ -239,10 +239,10 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(50))]
         #[test]
-        fn fast_picks_are_the_plain_ones((tied, quality, (count, given)) in cases(), with_quality: bool, eps in 0usize..3) {
+        fn fast_picks_are_the_plain_ones((tied, quality, wishes) in cases(), with_quality: bool, eps in 0usize..3) {
             let quality = with_quality.then_some(&quality[..]);
             let eps = [1e-3, 0.1, 2.0][eps];
-            let request = Request::new(tied.rows(), count, &given).unwrap();
+            let request = wishes.request(tied.rows());
             let mut expected = None;
             for simd in Simd::available() {
                 let matrix = tied.matrix(Metric::Dot, simd);
@@ -256,20 +256,20 @@ mod tests {
 
         #[test]
         fn every_pick_has_the_largest_residual_of_the_kernel(
-            (tied, quality, (count, given)) in cases(), eps in 0usize..3,
+            (tied, quality, wishes) in cases(), eps in 0usize..3,
         ) {
             let eps = [0.01, 0.1, 2.0][eps];
             let matrix = tied.matrix(Metric::Dot, Simd::active().unwrap());
-            let request = Request::new(tied.rows(), count, &given).unwrap();
+            let request = wishes.request(tied.rows());
             let found = ridge_dpp(matrix.view(), Some(&quality), eps, &request, &Unwatched).unwrap().selection;
-            let mut set = given;
+            let mut set = wishes.given.clone();
             for (&pick, &gain) in found.rows.iter().zip(&found.gains) {
-                prop_assert!(!set.contains(&pick));
+                prop_assert!(!set.contains(&pick) && !wishes.excluded.contains(&pick));
                 let exact = residuals(matrix.view(), &quality, eps, &set);
                 // The keys are rounded like float32 sums of the largest squared length, 80 x 9.
                 let close = 1e-3;
                 prop_assert!((gain - exact[pick].ln()).abs() < 0.02, "{} is not {}", gain, exact[pick].ln());
-                let free = (0..tied.rows()).filter(|row| !set.contains(row));
+                let free = (0..tied.rows()).filter(|row| !set.contains(row) && !wishes.excluded.contains(row));
                 prop_assert!(free.map(|row| exact[row]).all(|other| other <= exact[pick] * 1.02 + close));
                 set.push(pick);
             }

@@ -47,7 +47,7 @@ type Rank = rank::Rank<f64>;
 /// What is known of a row.
 #[derive(Debug, Clone, Copy)]
 struct Known<S> {
-    /// The key after the first `met` members: infinite before it met any, below every key once it is one.
+    /// The key after the first `met` members: infinite before it met any, below every key once it is one or is excluded.
     bound: f64,
     state: S,
     met: u32,
@@ -65,6 +65,8 @@ struct Search<'a, K: Falling, C> {
     control: &'a C,
     pool: Pool,
     count: usize,
+    /// How many rows can be picked at all.
+    open: usize,
     known: Vec<Known<K::State>>,
     selection: Selection,
     evaluations: AtomicU64,
@@ -89,12 +91,15 @@ pub(super) fn pick<K: Falling>(
         met: 0,
     }));
     let count = request.count();
+    let open = known.len() - request.given().len() - request.excluded().len();
     let selection = Selection::default();
-    let mut search = Search { keys, control, pool, count, known, selection, evaluations: AtomicU64::new(0) };
+    let evaluations = AtomicU64::new(0);
+    let mut search = Search { keys, control, pool, count, open, known, selection, evaluations };
     for &row in request.given() {
         search.join(row);
         control.tick(0, count as u64)?;
     }
+    request.excluded().iter().for_each(|&row| search.known[row].bound = f64::NEG_INFINITY);
     if let Some(row) = start {
         let key = search.keys.alone(row);
         search.pick(Rank { key, row: row as u32 })?;
@@ -139,7 +144,7 @@ impl<K: Falling, C: Control> Search<'_, K, C> {
             // One row is left, and it is above this.
             return Rank { key: f64::MIN, row: u32::MAX };
         }
-        let left = self.known.len() - self.keys.members().len();
+        let left = self.open - self.selection.rows.len();
         let place = (self.pool.rows * ranks.len() / left).clamp(1, ranks.len() - 1);
         let (_, &mut cutoff, _) = ranks.select_nth_unstable_by(place, |a, b| b.cmp(a));
         if cutoff.key == f64::INFINITY {

@@ -47,7 +47,7 @@ pub(super) fn plain(
     request: &Request<'_>,
     control: &impl Control,
 ) -> Result<Selection, Error> {
-    let start = start(&keys, request);
+    let start = start(&keys, request)?;
     plain::pick(keys, request, start, control)
 }
 
@@ -58,15 +58,18 @@ pub(super) fn lazy(
     pool: Pool,
     control: &impl Control,
 ) -> Result<(Selection, u64), Error> {
-    let start = start(&keys, request);
+    let start = start(&keys, request)?;
     lazy::pick(keys, request, start, pool, control)
 }
 
 /// The first pick, where nothing is given: the row that is best alone, the lowest of equal ones.
-fn start(keys: &impl Falling, request: &Request<'_>) -> Option<usize> {
+fn start(keys: &impl Falling, request: &Request<'_>) -> Result<Option<usize>, Error> {
     if !request.given().is_empty() || request.count() == 0 {
-        return None;
+        return Ok(None);
     }
+    let rows = keys.rows().len();
+    let closed = request.closed(rows)?;
     // The last of equal ones is kept, and the rows come from the end.
-    (0..keys.rows().len()).rev().max_by(|&a, &b| keys.alone(a).total_cmp(&keys.alone(b)))
+    let open = (0..rows).rev().filter(|&row| !closed[row]);
+    Ok(open.max_by(|&a, &b| keys.alone(a).total_cmp(&keys.alone(b))))
 }

@@ -44,7 +44,7 @@ type Rank = rank::Rank<f32>;
 /// What is known of a row.
 #[derive(Debug, Clone, Copy)]
 struct Known {
-    /// At least the key over the first `covered` rows of the set; below every key once the row is in the set.
+    /// At least the key over the first `covered` rows of the set; below every key once the row is in the set or excluded.
     bound: f32,
     covered: u32,
     /// The key over the first `exact` rows of the set.
@@ -79,6 +79,8 @@ struct Search<'a, C> {
     control: &'a C,
     sizes: Sizes,
     count: usize,
+    /// How many rows can be picked at all.
+    open: usize,
     known: Vec<Known>,
     /// The given rows and the picks, in order, and the same as tiles.
     set: Vec<u32>,
@@ -104,6 +106,7 @@ pub(super) fn pick(
         control,
         sizes,
         count: request.count(),
+        open: matrix.len() - request.given().len() - request.excluded().len(),
         known: blocks::filled(matrix.len(), unknown)?,
         set: Vec::new(),
         tiles: Tiles::default(),
@@ -111,6 +114,7 @@ pub(super) fn pick(
         evaluations: AtomicU64::new(0),
     };
     request.given().iter().for_each(|&row| search.add(row as u32));
+    request.excluded().iter().for_each(|&row| search.known[row].bound = f32::NEG_INFINITY);
     if let Some(row) = start.filter(|_| search.count > 0) {
         search.pick(Rank { key: f32::NAN, row: row as u32 })?;
     }
@@ -154,7 +158,7 @@ impl<C: Control> Search<'_, C> {
         if bounds.is_empty() {
             bounds = sample(1);
         }
-        let left = self.known.len() - self.set.len();
+        let left = self.open - self.selection.rows.len();
         let place = (self.sizes.pool * bounds.len() / left.max(1)).min(bounds.len() - 1);
         let (_, &mut key, _) = bounds.select_nth_unstable_by(place, |a, b| b.total_cmp(a));
         if key == f32::MAX {

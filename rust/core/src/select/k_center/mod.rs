@@ -10,15 +10,15 @@ use crate::{Control, Error};
 /// Picks rows farthest-first by canonical squared distance (of rows of length 1 for cosine).
 ///
 /// The gain of a pick is its squared distance to the nearest row of the set when it was picked, NaN for a
-/// first pick with nothing given. That first pick is `start`, or row 0. Rows that repeat one of the set have
+/// first pick with nothing given. That first pick is `start`, or the lowest row that is not excluded. Rows that repeat one of the set have
 /// key 0, and when only such are left the lowest unpicked row follows.
 ///
 /// Cost: about a quarter of (picks + given) x rows x dimensions multiply-adds in int16 on real embeddings,
 /// and 2 x dimensions + 20 bytes a row beside the matrix.
 ///
 /// # Errors
-/// [`Error::Argument`] for [`Metric::Dot`], which is no distance, and for `start` together with given rows;
-/// [`Error::NoSuchRow`] for `start`; [`Error::OutOfMemory`]; or what `control` stops with.
+/// [`Error::Argument`] for [`Metric::Dot`], which is no distance, and for `start` together with given rows or among
+/// those excluded; [`Error::NoSuchRow`] for `start`; [`Error::OutOfMemory`]; or what `control` stops with.
 pub fn k_center(
     matrix: MatrixView<'_>,
     request: &Request<'_>,
@@ -61,8 +61,12 @@ fn first_pick(
             Err(Error::Argument { what: "a start row has no meaning where rows are given".into() })
         }
         Some(row) if row >= matrix.len() => Err(Error::NoSuchRow { row, n: matrix.len() }),
-        _ if !request.given().is_empty() || matrix.is_empty() => Ok(None),
-        start => Ok(Some(start.unwrap_or(0))),
+        Some(row) if request.excluded().contains(&row) => {
+            Err(Error::Argument { what: format!("the start row {row} is excluded") })
+        }
+        _ if !request.given().is_empty() => Ok(None),
+        Some(row) => Ok(Some(row)),
+        None => Ok(request.closed(matrix.len())?.iter().position(|&closed| !closed)),
     }
 }
 
@@ -72,17 +76,17 @@ mod tests {
 
     use super::*;
     use crate::simd::Simd;
-    use crate::testing::{THREADS, Tied, real_rows, wishes, with_threads};
+    use crate::testing::{THREADS, Tied, Wishes, real_rows, wishes, with_threads};
     use crate::{Matrix, Unwatched};
 
     /// The definition, with exact distances.
-    fn by_hand(tied: &Tied, count: usize, given: &[usize], start: Option<usize>) -> Vec<usize> {
-        let mut set = given.to_vec();
+    fn by_hand(tied: &Tied, wishes: &Wishes, start: Option<usize>) -> Vec<usize> {
+        let mut set = wishes.given.clone();
         let mut picks = Vec::new();
-        while picks.len() < count {
+        while picks.len() < wishes.count {
             let key =
                 |row: usize| set.iter().map(|&s| tied.squared_distance(row, s)).fold(f64::INFINITY, f64::min);
-            let free = (0..tied.rows()).filter(|row| !set.contains(row));
+            let free = (0..tied.rows()).filter(|row| !set.contains(row) && !wishes.excluded.contains(row));
             let farthest = free.max_by(|&a, &b| key(a).total_cmp(&key(b)).then(b.cmp(&a))).unwrap();
             let pick = if set.is_empty() { start.unwrap_or(farthest) } else { farthest };
             set.push(pick);
@@ -91,7 +95,7 @@ mod tests {
         picks
     }
 
-    fn cases() -> impl Strategy<Value = (Tied, (usize, Vec<usize>), prop::sample::Index)> {
+    fn cases() -> impl Strategy<Value = (Tied, Wishes, prop::sample::Index)> {
         Tied::up_to(40)
             .prop_flat_map(|tied| (Just(tied.clone()), wishes(tied.rows()), any::<prop::sample::Index>()))
     }
@@ -115,12 +119,14 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(100))]
         #[test]
-        fn picks_farthest_first((tied, (count, given), start) in cases()) {
-            let start = (given.is_empty() && tied.rows() > 0 && start.index(2) == 1).then(|| start.index(tied.rows()));
-            let expected = by_hand(&tied, count, &given, start);
-            let request = Request::new(tied.rows(), count, &given).unwrap();
+        fn picks_farthest_first((tied, wishes, start) in cases()) {
+            let free = wishes.given.is_empty() && tied.rows() > 0 && start.index(2) == 1;
+            let start = free.then(|| start.index(tied.rows())).filter(|row| !wishes.excluded.contains(row));
+            let expected = by_hand(&tied, &wishes, start);
+            let request = wishes.request(tied.rows());
+            let count = wishes.count;
             let key = |pick: usize| {
-                let set = given.iter().chain(&expected[..pick]);
+                let set = wishes.given.iter().chain(&expected[..pick]);
                 set.map(|&s| tied.squared_distance(expected[pick], s)).reduce(f64::min).unwrap_or(f64::NAN)
             };
             let gains: Vec<u64> = (0..count).map(|pick| key(pick).to_bits()).collect();
@@ -201,5 +207,8 @@ mod tests {
         let matrix = tied.matrix(Metric::SquaredEuclidean, simd);
         assert_eq!(refused(matrix.view(), &[], Some(3)), Error::NoSuchRow { row: 3, n: 3 });
         assert!(refused(matrix.view(), &[1], Some(0)).to_string().contains("start row"));
+        let request = Request::with_excluded(3, 1, &[], &[0]).unwrap();
+        let refused = k_center(matrix.view(), &request, Some(0), &Unwatched).unwrap_err();
+        assert_eq!(refused.to_string(), "the start row 0 is excluded");
     }
 }
