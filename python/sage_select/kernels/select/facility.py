@@ -62,8 +62,8 @@ def facility_location(
     Raises
     ------
     UsageError
-        ``sqeuclidean``, which is no similarity; `k`, `k_nn`, `probe` or a row given or excluded is out of range, or named
-        twice; a centroid holds NaN or infinity.
+        ``sqeuclidean``, which is no similarity; `k`, `k_nn`, `probe` or a row given or excluded is out of range, or
+        named twice; a centroid holds NaN or infinity.
     DataError
         The centroids have another shape.
     ResourceError
