@@ -23,6 +23,7 @@ __all__ = [
     "hashing_encoder",
     "instruction_set",
     "k_center",
+    "k_means",
     "lexical_difficulty",
     "mmr",
     "ridge_dpp",
@@ -100,6 +101,11 @@ def hashing_encoder(
 ) -> tuple[NDArray[np.float32], int]:
     """Return the vectors of texts, one after the other, and how many texts have no word."""
 
+def k_means(
+    matrix: Matrix, sample: _Array, cells: int, iterations: int, threads: int, progress: _Progress
+) -> NDArray[np.float32]:
+    """Return the centroids of cells trained on some rows, one after the other."""
+
 def assign_cells(matrix: Matrix, centroids: _Array, threads: int, progress: _Progress) -> NDArray[np.int32]:
     """Return the nearest centroid of each row; `centroids` are float32 rows, one after the other."""
 
@@ -119,7 +125,12 @@ def facility_location(
     """Return rows that represent all, their gains, how many were computed, how similarities were held, the recall."""
 
 def k_center(
-    matrix: Matrix, wishes: _Wishes, start: int | None, threads: int, progress: _Progress
+    matrix: Matrix,
+    wishes: _Wishes,
+    weights: _Array | None,
+    start: int | None,
+    threads: int,
+    progress: _Progress,
 ) -> tuple[NDArray[np.int64], NDArray[np.float32], int]:
     """Return rows far from each other, farthest first, their gains, and how many pairs were compared."""
 

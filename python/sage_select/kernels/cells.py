@@ -1,4 +1,4 @@
-"""Cells of the embedding space: which one a row lies in, and picks spread over them."""
+"""Cells of the embedding space: where they are, which one a row lies in, and picks spread over them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,60 @@ from sage_select.kernels import arrays
 from sage_select.kernels.call import Progress, resolve_threads, translated, whole
 from sage_select.kernels.matrix import Matrix
 
-__all__ = ["assign_cells", "stratified"]
+__all__ = ["assign_cells", "k_means", "stratified"]
+
+
+def k_means(
+    matrix: Matrix,
+    cells: int,
+    sample: ArrayLike,
+    *,
+    iterations: int = 10,
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> NDArray[np.float32]:
+    """Return the centroids of cells by k-means (Lloyd 1982), float32 (cells, d).
+
+    Parameters
+    ----------
+    matrix
+        The rows as prepared, so of length 1 under ``cosine``; centroids are not.
+    cells
+        From 1 to the size of the sample.
+    sample
+        Numbers of the rows to train on, as a rule drawn at random; the first of them are the first centroids.
+    iterations
+        How often rows are assigned and means are taken.
+
+    Raises
+    ------
+    UsageError
+        `cells` or `iterations` is out of range, or the sample names a row that does not exist.
+    ResourceError
+        The memory cannot be had.
+
+    Notes
+    -----
+    Same bits on every machine: canonical float32 distances, means summed in float64 in the order of the sample. A cell
+    that loses all rows takes the farthest row of the largest cell. len(sample) * cells * d multiply-adds an iteration.
+
+    Examples
+    --------
+    >>> rows = Matrix.from_array(np.array([[0.0], [1.0], [8.0], [10.0]]), metric="sqeuclidean")
+    >>> k_means(rows, 2, [0, 3, 1, 2]).tolist()
+    [[0.5], [9.0]]
+    """
+    numbers = arrays.as_arrow(arrays.integers(sample, "sample", np.int64))
+    with translated("sample"):
+        points = _native.k_means(
+            matrix.native,
+            numbers,
+            whole(cells, "cells", least=1),
+            whole(iterations, "iterations"),
+            resolve_threads(threads),
+            progress,
+        )
+    return points.reshape(-1, matrix.d)
 
 
 def assign_cells(

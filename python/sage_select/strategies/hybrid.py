@@ -45,6 +45,5 @@ def _score_part(pool: Pool, count: int, select: Select) -> tuple[NDArray[np.int6
     if select.score_mode == "top" or count == 0:
         return kernels.top_k(difficulty, count, threads=pool.threads), {}
     how_many = min(count, _MOST_CELLS)
-    labels, digest = cells(pool, how_many)
-    picks = kernels.stratified(difficulty, labels, count, select.score_quantile)
-    return picks, {"cells": how_many, "centroids_digest": digest}
+    picks = kernels.stratified(difficulty, cells(pool, how_many), count, select.score_quantile)
+    return picks, {"cells": how_many}

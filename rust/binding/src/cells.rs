@@ -4,11 +4,30 @@ use arrow_array::types::{Float32Type, Float64Type, Int32Type};
 use numpy::{IntoPyArray, PyArray1};
 use pyo3::prelude::*;
 use pyo3_arrow::PyArray;
-use sage_select_core::cells::{assign, stratify};
+use sage_select_core::cells;
+use sage_select_core::cells::{KMeans, assign, stratify};
 
 use crate::convert;
 use crate::detach::Call;
 use crate::matrix::Matrix;
+
+/// The centroids of so many cells, one after the other, trained on the rows of these numbers.
+#[pyfunction]
+pub(crate) fn k_means<'py>(
+    py: Python<'py>,
+    matrix: &Matrix,
+    sample: PyArray,
+    cells: usize,
+    iterations: usize,
+    threads: usize,
+    progress: Option<Py<PyAny>>,
+) -> PyResult<Bound<'py, PyArray1<f32>>> {
+    let sample = convert::row_numbers(py, &sample)?;
+    let view = matrix.view();
+    let wish = KMeans { sample: &sample, cells, iterations };
+    let centroids = Call { py, threads, progress }.run(|watch| cells::k_means(view, wish, watch))?;
+    Ok(centroids.into_pyarray(py))
+}
 
 /// The nearest centroid of each row; `centroids` are float32 rows, one after the other.
 #[pyfunction]

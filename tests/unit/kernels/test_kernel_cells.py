@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -91,3 +92,29 @@ def test_stratified_checks_its_input() -> None:
         kernels.stratified(ones, [0, 2**31, 0], 1, 0.5)
     with pytest.raises(DataError, match="cells must be whole numbers"):
         kernels.stratified(ones, ones, 1, 0.5)
+
+
+def test_k_means_comes_as_near_as_faiss(shared_data: Path) -> None:
+    import faiss
+
+    rows = np.load(shared_data / "clinc150" / "train.minilm.npy")[::3].astype(np.float32)
+    matrix = Matrix.from_array(rows, metric="sqeuclidean")
+    sample = np.random.default_rng(0).permutation(len(rows))
+    ours = kernels.k_means(matrix, 200, sample)
+    theirs = faiss.Kmeans(rows.shape[1], 200, niter=10, seed=1)
+    theirs.train(rows)
+
+    def spread(centroids: NDArray[np.float32]) -> float:
+        nearest = centroids[kernels.assign_cells(matrix, centroids)]
+        return float(np.square(rows - nearest).sum())
+
+    assert ours.shape == (200, rows.shape[1])
+    assert spread(ours) < 1.02 * spread(theirs.centroids)
+    assert spread(ours) < 0.9 * spread(rows[sample[:200]])
+
+
+def test_wishes_of_k_means_are_checked() -> None:
+    matrix = Matrix.from_array(np.eye(3))
+    for cells, sample in ((0, [0, 1]), (3, [0, 1]), (1, [3]), (1, [-1]), (1.5, [0])):
+        with pytest.raises(UsageError):
+            kernels.k_means(matrix, cells, sample)  # type: ignore[arg-type]

@@ -43,7 +43,7 @@ def facility(pool: Pool, k: int, _select: Select, given: NDArray[np.int64]) -> F
         matrix,
         k,
         dense_limit=_DENSE_LIMIT,
-        centroids=centroids.points,
+        centroids=centroids,
         probe=probe,
         given=given,
         threads=pool.threads,
@@ -53,5 +53,4 @@ def facility(pool: Pool, k: int, _select: Select, given: NDArray[np.int64]) -> F
         "graph_recall": greedy.recall,
         "graph_cells": count,
         "graph_probe": probe,
-        "graph_centroids_digest": centroids.digest,
     }

@@ -1,9 +1,12 @@
 //! k-center.
 
+use arrow_array::types::Float32Type;
 use pyo3::prelude::*;
-use sage_select_core::select;
+use pyo3_arrow::PyArray;
+use sage_select_core::select::{self, KCenterOptions};
 
 use super::{Asked, Picks, Wishes, counted};
+use crate::convert;
 use crate::detach::Call;
 use crate::matrix::Matrix;
 
@@ -13,13 +16,16 @@ pub(crate) fn k_center<'py>(
     py: Python<'py>,
     matrix: &Matrix,
     wishes: Wishes,
+    weights: Option<PyArray>,
     start: Option<usize>,
     threads: usize,
     progress: Option<Py<PyAny>>,
 ) -> PyResult<Picks<'py>> {
+    let weights = weights.map(|weights| convert::values::<Float32Type>(py, &weights)).transpose()?;
     let asked = Asked::of(py, &wishes)?;
     let view = matrix.view();
+    let options = KCenterOptions { weights: weights.as_deref(), start };
     let found = Call { py, threads, progress }
-        .run(|watch| select::k_center(view, &asked.request(view.len())?, start, watch))?;
+        .run(|watch| select::k_center(view, options, &asked.request(view.len())?, watch))?;
     Ok(counted(py, found))
 }

@@ -9,13 +9,14 @@ pub mod k_center;
 pub mod mmr;
 pub mod objective;
 pub mod optimizer;
+mod positive;
 mod rank;
 pub mod selection;
 
 pub use dpp::{ridge_dpp, ridge_dpp_plain};
 pub use facility::{Facility, FacilityOptions, Method, facility_location};
 pub use graph::Cells;
-pub use k_center::{k_center, k_center_plain};
+pub use k_center::{KCenterOptions, k_center, k_center_plain};
 pub use mmr::{mmr, mmr_plain};
 pub use objective::Objective;
 pub use selection::{Counted, Request, Selection};

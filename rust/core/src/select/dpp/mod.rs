@@ -5,6 +5,7 @@ mod inverse;
 use inverse::Inverse;
 
 use super::falling::{self, Falling, Pool};
+use super::positive::check_positive;
 use super::{Counted, Request, Selection};
 use crate::matrix::{MatrixView, Metric};
 use crate::metric::{self, Rows};
@@ -97,7 +98,7 @@ impl<'a> Residual<'a> {
             });
         }
         if let Some(quality) = quality {
-            check_quality(quality, matrix.len())?;
+            check_positive("the number of qualities", quality, matrix.len())?;
         }
         let mut lengths = blocks::filled(matrix.len(), 1.0)?;
         if matrix.metric == Metric::Dot {
@@ -125,17 +126,6 @@ impl<'a> Residual<'a> {
         // Without a pick there is nothing to invert.
         let inverse = Inverse::new(if most == 0 { 0 } else { width })?;
         Ok(Self { matrix, quality, eps, lengths, members, inverse })
-    }
-}
-
-fn check_quality(quality: &[f32], rows: usize) -> Result<(), Error> {
-    if quality.len() != rows {
-        return Err(Error::Shape { what: "the number of qualities", expected: rows, got: quality.len() });
-    }
-    match quality.iter().position(|&value| !(value.is_finite() && value > 0.0)) {
-        Some(row) if quality[row].is_finite() => Err(Error::NotPositive { row }),
-        Some(row) => Err(Error::NotFinite { row }),
-        None => Ok(()),
     }
 }
 

@@ -3,31 +3,43 @@
 mod lazy;
 mod plain;
 
+use super::positive::check_positive;
 use super::{Counted, Request, Selection};
 use crate::matrix::{MatrixView, Metric};
 use crate::{Control, Error};
 
-/// Picks rows farthest-first by canonical squared distance (of rows of length 1 for cosine).
+/// What a search may be told beside how many rows to pick.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct KCenterOptions<'a> {
+    /// What the squared distance of each row is multiplied with, above 0; 1 without.
+    pub weights: Option<&'a [f32]>,
+    /// The first pick, where nothing is given; the lowest row that is not excluded without.
+    pub start: Option<usize>,
+}
+
+/// Picks rows farthest-first by canonical squared distance (of rows of length 1 for cosine), times the row's weight.
 ///
-/// The gain of a pick is its squared distance to the nearest row of the set when it was picked, NaN for a
-/// first pick with nothing given. That first pick is `start`, or the lowest row that is not excluded. Rows that repeat one of the set have
-/// key 0, and when only such are left the lowest unpicked row follows.
+/// The gain of a pick is that product, with its distance to the nearest row of the set when it was picked, NaN for a
+/// first pick with nothing given. Rows that repeat one of the set have key 0, and when only such are left the lowest
+/// unpicked row follows.
 ///
-/// Cost: about a quarter of (picks + given) x rows x dimensions multiply-adds in int16 on real embeddings,
-/// and 2 x dimensions + 20 bytes a row beside the matrix.
+/// Cost: about a quarter of (picks + given) x rows x dimensions multiply-adds in int16 on real embeddings, a tenth
+/// where many rows are picked of very many; 2 x dimensions + 24 bytes a row beside the matrix, and
+/// from 4,000 picks of 100,000 rows on 8 more, and 12 x dimensions a pick.
 ///
 /// # Errors
 /// [`Error::Argument`] for [`Metric::Dot`], which is no distance, and for `start` together with given rows or among
-/// those excluded; [`Error::NoSuchRow`] for `start`; [`Error::OutOfMemory`]; or what `control` stops with.
+/// those excluded; [`Error::NoSuchRow`] for `start`; [`Error::Shape`], [`Error::NotFinite`] and [`Error::NotPositive`]
+/// for `weights`; [`Error::OutOfMemory`]; or what `control` stops with.
 pub fn k_center(
     matrix: MatrixView<'_>,
+    options: KCenterOptions<'_>,
     request: &Request<'_>,
-    start: Option<usize>,
     control: &impl Control,
 ) -> Result<Counted, Error> {
-    let start = first_pick(matrix, request, start)?;
+    let start = first_pick(matrix, options, request)?;
     let sizes = lazy::Sizes::of(matrix.len(), request.count());
-    let (selection, evaluations) = lazy::pick(matrix, request, start, sizes, control)?;
+    let (selection, evaluations) = lazy::pick(matrix, options.weights, request, start, sizes, control)?;
     Ok(Counted { selection, evaluations })
 }
 
@@ -38,25 +50,29 @@ pub fn k_center(
 /// As [`k_center`].
 pub fn k_center_plain(
     matrix: MatrixView<'_>,
+    options: KCenterOptions<'_>,
     request: &Request<'_>,
-    start: Option<usize>,
     control: &impl Control,
 ) -> Result<Selection, Error> {
-    plain::pick(matrix, request, first_pick(matrix, request, start)?, control)
+    let start = first_pick(matrix, options, request)?;
+    plain::pick(matrix, options.weights, request, start, control)
 }
 
 /// The row to start from: none where rows are given.
 fn first_pick(
     matrix: MatrixView<'_>,
+    options: KCenterOptions<'_>,
     request: &Request<'_>,
-    start: Option<usize>,
 ) -> Result<Option<usize>, Error> {
     if matrix.metric == Metric::Dot {
         return Err(Error::Argument {
             what: "k-center needs a distance: cosine or sqeuclidean, not dot".into(),
         });
     }
-    match start {
+    if let Some(weights) = options.weights {
+        check_positive("the number of weights", weights, matrix.len())?;
+    }
+    match options.start {
         Some(_) if !request.given().is_empty() => {
             Err(Error::Argument { what: "a start row has no meaning where rows are given".into() })
         }
@@ -80,35 +96,46 @@ mod tests {
     use crate::{Matrix, Unwatched};
 
     /// The definition, with exact distances.
-    fn by_hand(tied: &Tied, wishes: &Wishes, start: Option<usize>) -> Vec<usize> {
+    fn by_hand(tied: &Tied, wishes: &Wishes, options: KCenterOptions<'_>) -> Vec<usize> {
         let mut set = wishes.given.clone();
         let mut picks = Vec::new();
         while picks.len() < wishes.count {
-            let key =
-                |row: usize| set.iter().map(|&s| tied.squared_distance(row, s)).fold(f64::INFINITY, f64::min);
+            let key = |row: usize| {
+                let nearest =
+                    set.iter().map(|&s| tied.squared_distance(row, s)).fold(f64::INFINITY, f64::min);
+                nearest * f64::from(options.weights.map_or(1.0, |weights| weights[row]))
+            };
             let free = (0..tied.rows()).filter(|row| !set.contains(row) && !wishes.excluded.contains(row));
             let farthest = free.max_by(|&a, &b| key(a).total_cmp(&key(b)).then(b.cmp(&a))).unwrap();
-            let pick = if set.is_empty() { start.unwrap_or(farthest) } else { farthest };
+            let pick = if set.is_empty() { options.start.unwrap_or(farthest) } else { farthest };
             set.push(pick);
             picks.push(pick);
         }
         picks
     }
 
-    fn cases() -> impl Strategy<Value = (Tied, Wishes, prop::sample::Index)> {
-        Tied::up_to(40)
-            .prop_flat_map(|tied| (Just(tied.clone()), wishes(tied.rows()), any::<prop::sample::Index>()))
+    fn cases() -> impl Strategy<Value = (Tied, Wishes, Vec<f32>, prop::sample::Index)> {
+        Tied::up_to(40).prop_flat_map(|tied| {
+            let weights = prop::collection::vec(prop::sample::select(vec![0.5f32, 1.0, 3.0]), tied.rows());
+            (Just(tied.clone()), wishes(tied.rows()), weights, any::<prop::sample::Index>())
+        })
     }
 
-    /// Every way to find the picks: the definition, and small and large circles around the front.
-    fn all_ways(matrix: MatrixView<'_>, request: &Request<'_>, start: Option<usize>) -> Vec<Selection> {
-        let sizes = [(1, 1), (5, 2), (64, 64)];
-        let first = first_pick(matrix, request, start).unwrap();
-        let lazy = sizes.map(|(pool, front)| {
-            lazy::pick(matrix, request, first, lazy::Sizes { pool, front }, &Unwatched).unwrap().0
+    /// Every way to find the picks: the definition, small and large circles around the front, with and without
+    /// regions.
+    fn all_ways(
+        matrix: MatrixView<'_>,
+        options: KCenterOptions<'_>,
+        request: &Request<'_>,
+    ) -> Vec<Selection> {
+        let sizes = [(1, 1, 1, 1), (5, 2, 4, 2), (64, 64, 1, 1), (64, 7, 16, 3)];
+        let first = first_pick(matrix, options, request).unwrap();
+        let lazy = sizes.map(|(pool, front, regions, near)| {
+            let sizes = lazy::Sizes { pool, front, regions: regions.min(matrix.len()), near };
+            lazy::pick(matrix, options.weights, request, first, sizes, &Unwatched).unwrap().0
         });
-        let public = k_center(matrix, request, start, &Unwatched).unwrap().selection;
-        let plain = k_center_plain(matrix, request, start, &Unwatched).unwrap();
+        let public = k_center(matrix, options, request, &Unwatched).unwrap().selection;
+        let plain = k_center_plain(matrix, options, request, &Unwatched).unwrap();
         lazy.into_iter().chain([public, plain]).collect()
     }
 
@@ -119,21 +146,23 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(100))]
         #[test]
-        fn picks_farthest_first((tied, wishes, start) in cases()) {
+        fn picks_farthest_first((tied, wishes, weights, start) in cases(), weighted: bool) {
             let free = wishes.given.is_empty() && tied.rows() > 0 && start.index(2) == 1;
             let start = free.then(|| start.index(tied.rows())).filter(|row| !wishes.excluded.contains(row));
-            let expected = by_hand(&tied, &wishes, start);
+            let options = KCenterOptions { weights: weighted.then_some(&weights[..]), start };
+            let expected = by_hand(&tied, &wishes, options);
             let request = wishes.request(tied.rows());
             let count = wishes.count;
             let key = |pick: usize| {
                 let set = wishes.given.iter().chain(&expected[..pick]);
-                set.map(|&s| tied.squared_distance(expected[pick], s)).reduce(f64::min).unwrap_or(f64::NAN)
+                let nearest = set.map(|&s| tied.squared_distance(expected[pick], s)).reduce(f64::min);
+                nearest.unwrap_or(f64::NAN) * if weighted { f64::from(weights[expected[pick]]) } else { 1.0 }
             };
             let gains: Vec<u64> = (0..count).map(|pick| key(pick).to_bits()).collect();
             for simd in Simd::available() {
                 let matrix = tied.matrix(Metric::SquaredEuclidean, simd);
                 for threads in THREADS {
-                    for found in with_threads(threads, || all_ways(matrix.view(), &request, start)) {
+                    for found in with_threads(threads, || all_ways(matrix.view(), options, &request)) {
                         prop_assert_eq!(bits(&found), (expected.clone(), gains.clone()));
                     }
                 }
@@ -143,7 +172,7 @@ mod tests {
         #[test]
         fn real_rows_are_picked_as_the_definition_picks_them(
             clusters in 1usize..30, rows in 1usize..300, width in 1usize..50, seed: u64, near in 0.0f32..1.0,
-            dominant in 1.0f32..60.0,
+            dominant in 1.0f32..60.0, weighted: bool,
         ) {
             // Past the number of clusters the keys become small, and near ties and repeated rows many.
             let (centres, noise) = (real_rows(clusters, width, seed), real_rows(rows, width, !seed));
@@ -154,11 +183,13 @@ mod tests {
             }).collect();
             data.chunks_mut(width).for_each(|row| row[0] = (row[0] + 1.0) * dominant);
             let count = rows.min(2 * clusters + 20);
+            let weights: Vec<f32> = real_rows(rows, 1, seed ^ 1).iter().map(|value| value + 0.5).collect();
+            let options = KCenterOptions { weights: weighted.then_some(&weights[..]), start: None };
             let request = Request::new(rows, count, &[]).unwrap();
             let mut expected = None;
             for simd in Simd::available() {
                 let matrix = Matrix::unit(data.clone(), width, simd, &Unwatched).unwrap();
-                for found in with_threads(2, || all_ways(matrix.view(), &request, None)) {
+                for found in with_threads(2, || all_ways(matrix.view(), options, &request)) {
                     prop_assert_eq!(&bits(&found), expected.get_or_insert_with(|| bits(&found)));
                 }
             }
@@ -170,13 +201,14 @@ mod tests {
         let rows = 3000;
         let matrix = Matrix::unit(real_rows(rows, 37, 3), 37, Simd::active().unwrap(), &Unwatched).unwrap();
         let request = Request::new(rows, 700, &[]).unwrap();
-        let found = k_center(matrix.view(), &request, Some(5), &Unwatched).unwrap();
+        let options = KCenterOptions { weights: None, start: Some(5) };
+        let found = k_center(matrix.view(), options, &request, &Unwatched).unwrap();
         assert_eq!(found.selection.rows[0], 5);
         assert!(found.selection.gains[1..].windows(2).all(|pair| pair[0] >= pair[1]));
         assert!(found.evaluations < (rows * 700) as u64, "{}", found.evaluations);
         assert_eq!(
             bits(&found.selection),
-            bits(&k_center_plain(matrix.view(), &request, Some(5), &Unwatched).unwrap())
+            bits(&k_center_plain(matrix.view(), options, &request, &Unwatched).unwrap())
         );
     }
 
@@ -188,7 +220,8 @@ mod tests {
                 Matrix::raw(&data[..], 3, Metric::SquaredEuclidean, Simd::active().unwrap(), &Unwatched)
                     .unwrap();
             let request = Request::new(3000, 2990, &[7]).unwrap();
-            let found = k_center(matrix.view(), &request, None, &Unwatched).unwrap().selection;
+            let found =
+                k_center(matrix.view(), KCenterOptions::default(), &request, &Unwatched).unwrap().selection;
             let expected: Vec<usize> = (0..3000).filter(|&row| row != 7).take(2990).collect();
             assert_eq!(found.rows, expected);
             assert!(found.gains.iter().all(|gain| *gain == 0.0));
@@ -201,14 +234,24 @@ mod tests {
         let tied = Tied { data: vec![0.0, 1.0, 2.0], width: 1 };
         let matrix = tied.matrix(Metric::Dot, simd);
         let refused = |matrix: MatrixView<'_>, given: &[usize], start| {
-            k_center(matrix, &Request::new(matrix.len(), 1, given).unwrap(), start, &Unwatched).unwrap_err()
+            let options = KCenterOptions { weights: None, start };
+            k_center(matrix, options, &Request::new(matrix.len(), 1, given).unwrap(), &Unwatched).unwrap_err()
         };
         assert!(refused(matrix.view(), &[], None).to_string().contains("not dot"));
         let matrix = tied.matrix(Metric::SquaredEuclidean, simd);
         assert_eq!(refused(matrix.view(), &[], Some(3)), Error::NoSuchRow { row: 3, n: 3 });
         assert!(refused(matrix.view(), &[1], Some(0)).to_string().contains("start row"));
         let request = Request::with_excluded(3, 1, &[], &[0]).unwrap();
-        let refused = k_center(matrix.view(), &request, Some(0), &Unwatched).unwrap_err();
+        let start = KCenterOptions { weights: None, start: Some(0) };
+        let refused = k_center(matrix.view(), start, &request, &Unwatched).unwrap_err();
         assert_eq!(refused.to_string(), "the start row 0 is excluded");
+        for (weights, error) in [
+            (&[1.0, 2.0][..], Error::Shape { what: "the number of weights", expected: 3, got: 2 }),
+            (&[1.0, 0.0, 2.0], Error::NotPositive { row: 1 }),
+            (&[1.0, 2.0, f32::INFINITY], Error::NotFinite { row: 2 }),
+        ] {
+            let options = KCenterOptions { weights: Some(weights), start: None };
+            assert_eq!(k_center(matrix.view(), options, &request, &Unwatched).err(), Some(error));
+        }
     }
 }

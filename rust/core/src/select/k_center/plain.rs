@@ -17,21 +17,25 @@ const ABREAST: usize = 4;
 /// The squared distance of each row to the nearest row of the set.
 struct Farthest<'a> {
     matrix: MatrixView<'a>,
-    keys: Vec<f32>,
+    weights: Option<&'a [f32]>,
+    nearest: Vec<f32>,
 }
 
 impl Objective for Farthest<'_> {
     fn rows(&self) -> usize {
-        self.keys.len()
+        self.nearest.len()
     }
 
     fn gain(&self, row: usize) -> f64 {
-        f64::from(self.keys[row])
+        let nearest = f64::from(self.nearest[row]);
+        // No weight changes that the first pick comes first.
+        let weight = self.weights.filter(|_| nearest.is_finite()).map_or(1.0, |weights| weights[row]);
+        nearest * f64::from(weight)
     }
 
     fn commit(&mut self, row: usize) {
         let matrix = self.matrix;
-        self.keys.par_chunks_mut(BLOCK).enumerate().for_each(|(block, keys)| {
+        self.nearest.par_chunks_mut(BLOCK).enumerate().for_each(|(block, keys)| {
             let rows = matrix.rows.part(block * BLOCK, keys.len());
             matrix.simd.run(Lower { rows, pick: matrix.rows.part(row, 1), keys });
         });
@@ -59,16 +63,17 @@ impl Kernel for Lower<'_> {
 /// Picks with keys of all rows at hand; the first pick is `start` where there is one.
 pub(super) fn pick(
     matrix: MatrixView<'_>,
+    weights: Option<&[f32]>,
     request: &Request<'_>,
     start: Option<usize>,
     control: &impl Control,
 ) -> Result<Selection, Error> {
     // Above every distance (see `MAX_SQUARED_LENGTH`), and below the infinite key of the first pick.
-    let mut keys = blocks::filled(matrix.len(), f32::MAX)?;
-    if let Some(key) = start.and_then(|row| keys.get_mut(row)) {
-        *key = f32::INFINITY;
+    let mut nearest = blocks::filled(matrix.len(), f32::MAX)?;
+    if let Some(first) = start.and_then(|row| nearest.get_mut(row)) {
+        *first = f32::INFINITY;
     }
-    let mut selection = optimizer::plain(&mut Farthest { matrix, keys }, request, control)?;
+    let mut selection = optimizer::plain(&mut Farthest { matrix, weights, nearest }, request, control)?;
     for gain in selection.gains.iter_mut().filter(|gain| gain.is_infinite()) {
         *gain = f64::NAN;
     }

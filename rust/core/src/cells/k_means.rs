@@ -1,0 +1,223 @@
+//! k-means: cells around the means of their rows (Lloyd 1982).
+
+use rayon::prelude::*;
+
+use super::{assign, group::Groups};
+use crate::control::Part;
+use crate::matrix::MatrixView;
+use crate::metric::{self, Rows};
+use crate::{Control, Error, blocks};
+
+/// Rows to train on and how.
+#[derive(Debug, Clone, Copy)]
+pub struct KMeans<'a> {
+    /// Row numbers, as a rule drawn at random; the first of them are the first centroids.
+    pub sample: &'a [usize],
+    /// How many cells; at most as many as rows in the sample.
+    pub cells: usize,
+    /// How often rows are assigned and means are taken.
+    pub iterations: usize,
+}
+
+/// The centroids of cells of some rows, one after the other.
+///
+/// Each iteration assigns every row of the sample to its nearest centroid, by canonical squared distance, ties to the
+/// lowest, and moves each centroid to the mean of its rows: sums in float64 in the order of the sample, rounded once. A
+/// cell that is left without rows takes the row of the largest cell that is farthest from its centroid, and both count as
+/// half as large from then on. So the same bits come out on every machine.
+///
+/// Cost: sample x cells x dimensions multiply-adds an iteration, and 4 x dimensions bytes for each row of the sample.
+///
+/// # Errors
+/// [`Error::NoSuchRow`] for the sample; [`Error::BadK`] for more cells than it has rows; [`Error::Argument`] for no cells;
+/// [`Error::OutOfMemory`]; or what `control` stops with. It hears the iterations.
+pub fn k_means(matrix: MatrixView<'_>, wish: KMeans<'_>, control: &impl Control) -> Result<Vec<f32>, Error> {
+    let KMeans { sample, cells, iterations } = wish;
+    if cells == 0 {
+        return Err(Error::Argument { what: "the number of cells must be at least 1".into() });
+    }
+    if cells > sample.len() {
+        return Err(Error::BadK { k: cells, n: sample.len() });
+    }
+    let data = matrix.take(sample)?;
+    let width = matrix.rows.width();
+    let rows = MatrixView { rows: Rows::new(&data, width), ..matrix };
+    let mut centroids = data[..cells * width].to_vec();
+    for iteration in 0..iterations {
+        let (done, total) = (iteration as u64, iterations as u64);
+        let labels = assign::nearest(rows, &centroids, &Part { control, done, total })?;
+        let groups = Groups::new(labels.iter().map(|&label| label as usize), cells)?;
+        centroids = means(rows.rows, &groups, &centroids)?;
+        fill_empty(rows, &groups, &mut centroids);
+        control.tick(done + 1, total)?;
+    }
+    Ok(centroids)
+}
+
+/// The mean of each cell's rows; the centroid of before where there are none.
+fn means(rows: Rows<'_>, groups: &Groups, before: &[f32]) -> Result<Vec<f32>, Error> {
+    let width = rows.width();
+    let mut means = blocks::zeroed::<f32>(before.len())?;
+    means.par_chunks_exact_mut(width).zip(before.par_chunks_exact(width)).enumerate().for_each(
+        |(cell, (mean, before))| {
+            let members = groups.of(cell);
+            if members.is_empty() {
+                mean.copy_from_slice(before);
+                return;
+            }
+            let mut sums = vec![0.0f64; width];
+            for &row in members {
+                sums.iter_mut()
+                    .zip(rows.row(row as usize))
+                    .for_each(|(sum, &value)| *sum += f64::from(value));
+            }
+            mean.iter_mut().zip(sums).for_each(|(mean, sum)| *mean = (sum / members.len() as f64) as f32);
+        },
+    );
+    Ok(means)
+}
+
+/// Moves the centroids of cells without rows.
+fn fill_empty(matrix: MatrixView<'_>, groups: &Groups, centroids: &mut [f32]) {
+    let (rows, width) = (matrix.rows, matrix.rows.width());
+    let mut sizes: Vec<usize> = (0..groups.len()).map(|cell| groups.of(cell).len()).collect();
+    let mut taken = vec![false; rows.len()];
+    for cell in 0..groups.len() {
+        if !groups.of(cell).is_empty() {
+            continue;
+        }
+        // The first of equal ones.
+        let largest = (0..sizes.len()).rev().max_by_key(|&other| sizes[other]).unwrap_or(0);
+        let centroid = &centroids[largest * width..][..width];
+        let distance = |row: u32| metric::squared_distance(matrix.simd, rows.row(row as usize), centroid);
+        let free = groups.of(largest).iter().rev().filter(|&&row| !taken[row as usize]);
+        let farthest = free.max_by(|&&a, &&b| distance(a).total_cmp(&distance(b)));
+        let Some(&row) = farthest else { continue };
+        taken[row as usize] = true;
+        centroids[cell * width..][..width].copy_from_slice(rows.row(row as usize));
+        sizes[largest] /= 2;
+        sizes[cell] = sizes[largest];
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::simd::Simd;
+    use crate::testing::{THREADS, Tied, real_rows, with_threads};
+    use crate::{Matrix, Metric, Unwatched};
+
+    fn distance(a: &[f32], b: &[f32]) -> f64 {
+        a.iter().zip(b).map(|(&a, &b)| (f64::from(a) - f64::from(b)).powi(2)).sum()
+    }
+
+    /// The definition, for rows and means of whole numbers over a power of two, whose distances are exact.
+    fn by_hand(tied: &Tied, wish: KMeans<'_>) -> Vec<f32> {
+        let row = |at: usize| tied.row(wish.sample[at]);
+        let mut centroids: Vec<Vec<f32>> = (0..wish.cells).map(|at| row(at).to_vec()).collect();
+        for _ in 0..wish.iterations {
+            let nearest = |at: usize| {
+                (0..wish.cells)
+                    .min_by(|&a, &b| {
+                        distance(row(at), &centroids[a]).total_cmp(&distance(row(at), &centroids[b]))
+                    })
+                    .unwrap()
+            };
+            let labels: Vec<usize> = (0..wish.sample.len()).map(nearest).collect();
+            let members = |cell| (0..labels.len()).filter(|&at| labels[at] == cell).collect::<Vec<_>>();
+            let mut sizes: Vec<usize> = (0..wish.cells).map(|cell| members(cell).len()).collect();
+            for cell in (0..wish.cells).filter(|&cell| !members(cell).is_empty()) {
+                let members = members(cell);
+                for (at, mean) in centroids[cell].iter_mut().enumerate() {
+                    let sum: f64 = members.iter().map(|&member| f64::from(row(member)[at])).sum();
+                    *mean = (sum / members.len() as f64) as f32;
+                }
+            }
+            let mut taken = Vec::new();
+            for cell in (0..wish.cells).filter(|&cell| members(cell).is_empty()) {
+                let largest =
+                    (0..wish.cells).max_by(|&a, &b| sizes[a].cmp(&sizes[b]).then(b.cmp(&a))).unwrap();
+                let free = members(largest).into_iter().filter(|at| !taken.contains(at));
+                let far = |at: usize| distance(row(at), &centroids[largest]);
+                if let Some(at) = free.max_by(|&a, &b| far(a).total_cmp(&far(b)).then(b.cmp(&a))) {
+                    centroids[cell] = row(at).to_vec();
+                    taken.push(at);
+                    sizes[largest] /= 2;
+                    sizes[cell] = sizes[largest];
+                }
+            }
+        }
+        centroids.concat()
+    }
+
+    proptest! {
+        #[test]
+        fn one_round_is_the_definition(tied in Tied::up_to(40), cells in 1usize..12, shift in 0usize..40) {
+            let rows = tied.rows();
+            let sample: Vec<usize> = (0..rows).map(|at| (at + shift) % rows).collect();
+            let wish = KMeans { sample: &sample, cells: cells.min(rows), iterations: 1 };
+            prop_assume!(rows > 0);
+            let expected = by_hand(&tied, wish);
+            for simd in Simd::available() {
+                let matrix = tied.matrix(Metric::SquaredEuclidean, simd);
+                for threads in THREADS {
+                    let found = with_threads(threads, || k_means(matrix.view(), wish, &Unwatched));
+                    prop_assert_eq!(found.as_ref(), Ok(&expected));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_bits_are_the_same_everywhere_and_rows_come_closer() {
+        let (rows, width) = (2000, 37);
+        let data = real_rows(rows, width, 5);
+        let sample: Vec<usize> = (0..rows).step_by(2).collect();
+        let spread = |centroids: &[f32]| -> f64 {
+            let near = |row: &[f32]| {
+                centroids.chunks(width).map(|centroid| distance(row, centroid)).fold(f64::MAX, f64::min)
+            };
+            sample.iter().map(|&row| near(&data[row * width..][..width])).sum()
+        };
+        let mut before = f64::MAX;
+        for iterations in 0..5 {
+            let wish = KMeans { sample: &sample, cells: 20, iterations };
+            let mut all = Vec::new();
+            for simd in Simd::available() {
+                let matrix =
+                    Matrix::raw(&data[..], width, Metric::SquaredEuclidean, simd, &Unwatched).unwrap();
+                for threads in THREADS {
+                    all.push(with_threads(threads, || k_means(matrix.view(), wish, &Unwatched)).unwrap());
+                }
+            }
+            assert!(all.windows(2).all(|pair| pair[0] == pair[1]));
+            let after = spread(&all[0]);
+            assert!(after < before, "{after} is not below {before}");
+            before = after;
+        }
+    }
+
+    #[test]
+    fn copies_leave_no_cell_empty_where_rows_differ() {
+        let tied = Tied { data: vec![0.0, 0.0, 0.0, 0.0, 7.0, 9.0], width: 1 };
+        let matrix = tied.matrix(Metric::SquaredEuclidean, Simd::active().unwrap());
+        let wish = KMeans { sample: &[0, 1, 2, 3, 4, 5], cells: 3, iterations: 3 };
+        let mut found = k_means(matrix.view(), wish, &Unwatched).unwrap();
+        found.sort_by(f32::total_cmp);
+        assert_eq!(found, [0.0, 7.0, 9.0]);
+    }
+
+    #[test]
+    fn bad_wishes_are_refused() {
+        let tied = Tied { data: vec![1.0, 2.0], width: 1 };
+        let matrix = tied.matrix(Metric::SquaredEuclidean, Simd::active().unwrap());
+        let refused = |sample: &[usize], cells| {
+            k_means(matrix.view(), KMeans { sample, cells, iterations: 1 }, &Unwatched).unwrap_err()
+        };
+        assert_eq!(refused(&[0, 2], 1), Error::NoSuchRow { row: 2, n: 2 });
+        assert_eq!(refused(&[0, 1], 3), Error::BadK { k: 3, n: 2 });
+        assert!(matches!(refused(&[0, 1], 0), Error::Argument { .. }));
+    }
+}
