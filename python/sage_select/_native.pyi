@@ -16,6 +16,7 @@ __all__ = [
     "Matrix",
     "assign_cells",
     "bottom_k",
+    "cell_distances",
     "facility_location",
     "hash_rows",
     "hashes_of_ids",
@@ -108,6 +109,9 @@ def k_means(
 
 def assign_cells(matrix: Matrix, centroids: _Array, threads: int, progress: _Progress) -> NDArray[np.int32]:
     """Return the nearest centroid of each row; `centroids` are float32 rows, one after the other."""
+
+def cell_distances(matrix: Matrix, centroids: _Array, cells: _Array, threads: int) -> NDArray[np.float32]:
+    """Return the squared distance of each row to the centroid of its int32 cell."""
 
 def stratified(scores: _Array, cells: _Array, count: int, quantile: float) -> NDArray[np.int64]:
     """Return picks around a quantile of the float64 scores within each int32 cell."""

@@ -89,6 +89,8 @@ def select(
     embeddings: ArrayLike | str | None = None,
     scores: ArrayLike | str | None = None,
     metric: str | None = None,
+    outlier_guard: float | None = None,
+    start: int | None = None,
     mmr_lambda: float | None = None,
     dpp_eps: float | None = None,
     higher_is_harder: bool = True,
@@ -128,6 +130,11 @@ def select(
         array is not copied: leave it unchanged for as long as the selection is in use.
     metric
         `cosine` (default), `dot` or `sqeuclidean`.
+    outlier_guard
+        The share of the rows that `kcenter` leaves out (0.05), those farthest from the middle of their region; 0 for
+        none.
+    start
+        The row that `kcenter` picks first, by default the lowest that is no outlier.
     mmr_lambda
         What difficulty, taken as the share of rows that are easier, counts for in `mmr`, from 0 to 1 (0.5).
     dpp_eps
@@ -177,6 +184,8 @@ def select(
         clamp=clamp,
         objective=objective,
         metric=metric,
+        outlier_guard=outlier_guard,
+        start=start,
         mmr_lambda=mmr_lambda,
         dpp_eps=dpp_eps,
         score_share=score_share,

@@ -104,6 +104,16 @@ def build(
     metric: Annotated[
         str | None, typer.Option(help="How vectors are compared: cosine, dot or sqeuclidean. [default: cosine]")
     ] = None,
+    outlier_guard: Annotated[
+        float | None,
+        typer.Option(
+            help="kcenter: the share of rows to leave out, the farthest from their region's middle. [default: 0.05]"
+        ),
+    ] = None,
+    start: Annotated[
+        int | None,
+        typer.Option(help="kcenter: the row to begin with, counted from 0. [default: the lowest that is no outlier]"),
+    ] = None,
     mmr_lambda: Annotated[
         float | None,
         typer.Option(help="mmr: 1 the hardest rows alone, 0 the least alike alone. [default: 0.5]"),
@@ -188,6 +198,8 @@ def build(
             "clamp": clamp,
             "objective": objective,
             "metric": metric,
+            "outlier_guard": outlier_guard,
+            "start": start,
             "mmr_lambda": mmr_lambda,
             "dpp_eps": dpp_eps,
             "score_share": score_share,

@@ -10,7 +10,7 @@ ten times a second; what it raises stops the work and is raised again.
 
 from __future__ import annotations
 
-from sage_select.kernels.cells import assign_cells, k_means, stratified
+from sage_select.kernels.cells import assign_cells, cell_distances, k_means, stratified
 from sage_select.kernels.hashes import bottom_k_hashes, hash_rows, keyed_hashes
 from sage_select.kernels.matrix import Matrix, Metric, instruction_set
 from sage_select.kernels.select import Greedy, facility_location, k_center, mmr, ridge_dpp
@@ -23,6 +23,7 @@ __all__ = [
     "Metric",
     "assign_cells",
     "bottom_k_hashes",
+    "cell_distances",
     "facility_location",
     "hash_rows",
     "hashing_encoder",

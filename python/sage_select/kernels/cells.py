@@ -11,7 +11,7 @@ from sage_select.kernels import arrays
 from sage_select.kernels.call import Progress, resolve_threads, translated, whole
 from sage_select.kernels.matrix import Matrix
 
-__all__ = ["assign_cells", "k_means", "stratified"]
+__all__ = ["assign_cells", "cell_distances", "k_means", "stratified"]
 
 
 def k_means(
@@ -93,6 +93,33 @@ def assign_cells(
     flat = arrays.points(centroids, "centroids", matrix.d)
     with translated():
         return _native.assign_cells(matrix.native, flat, resolve_threads(threads), progress)
+
+
+def cell_distances(
+    matrix: Matrix, centroids: ArrayLike, cells: ArrayLike, *, threads: int | None = None
+) -> NDArray[np.float32]:
+    """Return the squared distance of each row to the centroid of its cell, float32 (n,).
+
+    Parameters
+    ----------
+    matrix
+        The rows as prepared, so of length 1 under ``cosine``.
+    centroids
+        Shape (c, d), c at least 1; taken as float32 and used as they are.
+    cells
+        int32 (n,) in [0, c), as `assign_cells` gives them.
+
+    Raises
+    ------
+    UsageError
+        Another number of cells than rows, or a cell that has no centroid.
+    DataError
+        The centroids have another shape, or a cell number is negative.
+    """
+    flat = arrays.points(centroids, "centroids", matrix.d)
+    labels = arrays.as_arrow(arrays.integers(cells, "cells", np.int32))
+    with translated("cells"):
+        return _native.cell_distances(matrix.native, flat, labels, resolve_threads(threads))
 
 
 def stratified(scores: ArrayLike, cells: ArrayLike, count: int, quantile: float) -> NDArray[np.int64]:

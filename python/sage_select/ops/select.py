@@ -39,7 +39,7 @@ class ObjectiveRule:
 
 OBJECTIVES: dict[str, ObjectiveRule] = {
     "facility": ObjectiveRule(metrics=("cosine", "dot")),
-    "kcenter": ObjectiveRule(metrics=("cosine", "sqeuclidean")),
+    "kcenter": ObjectiveRule(metrics=("cosine", "sqeuclidean"), options=frozenset({"outlier_guard", "start"})),
     "mmr": ObjectiveRule(metrics=("cosine", "dot"), needs_score=True, options=frozenset({"mmr_lambda"})),
     "dpp": ObjectiveRule(metrics=("cosine", "dot"), options=frozenset({"dpp_eps"})),
 }
@@ -80,6 +80,11 @@ class Select(Op):
         much of the space the picks span).
     metric
         How vectors are compared.
+    outlier_guard
+        The share of the rows that `kcenter` leaves out: those farthest from the middle of their region.
+    start
+        The first row of `kcenter`, by default the lowest that is no outlier; not in a hybrid selection, whose score
+        part comes first.
     mmr_lambda
         What difficulty (the share of rows that are easier) counts for in `mmr`: 1 the hardest rows alone, 0 the
         least alike alone.
@@ -100,6 +105,8 @@ class Select(Op):
     clamp: bool = False
     objective: Literal["facility", "kcenter", "mmr", "dpp"] = "facility"
     metric: Literal["cosine", "dot", "sqeuclidean"] = "cosine"
+    outlier_guard: float = Field(default=0.05, ge=0, lt=1)
+    start: int | None = Field(default=None, ge=0)
     mmr_lambda: float = Field(default=0.5, ge=0, le=1)
     dpp_eps: float = Field(default=0.1, ge=1e-6, le=1e30)
     score_share: float = Field(default=0.6, ge=0, le=1)
@@ -131,12 +138,16 @@ class Select(Op):
             return ""
         if unused == ["score_quantile"]:
             return " with score_mode 'top'"
+        if unused == ["start"] and self.objective == "kcenter":
+            return ""
         return f" with objective {self.objective!r}" if set(unused) <= _OBJECTIVE_OPTIONS else ""
 
     def idle_fields(self) -> frozenset[str]:
         """Return the options that the chosen strategy does not heed."""
         idle = frozenset(type(self).model_fields) - _COMMON - self.rule.options
         idle |= _OBJECTIVE_OPTIONS - OBJECTIVES[self.objective].options
+        if self.strategy == "hybrid":
+            idle |= {"start"}
         return idle | {"score_quantile"} if self.score_mode == "top" else idle
 
     @property
@@ -152,8 +163,7 @@ class Select(Op):
     def describe(self) -> str:
         """Return the strategy, the budget and the options that matter for it."""
         share = f"{self.budget} of the rows" if self.budget.share is not None else f"{self.budget} rows"
-        setting = {"mmr": f", lambda {self.mmr_lambda:g}", "dpp": f", ridge {self.dpp_eps:g}"}.get(self.objective, "")
-        diversity = f"{self.objective} ({self.metric}{setting})"
+        diversity = f"{self.objective} ({', '.join([self.metric, *self._settings()])})"
         if self.strategy == "hybrid":
             where = f" at quantile {self.score_quantile:g} of each cell" if self.score_mode == "stratified" else ""
             return (
@@ -163,3 +173,13 @@ class Select(Op):
         if self.strategy == "diversity":
             return f"diversity, {share}: {diversity}"
         return f"{self.strategy}, {share}: {self.rule.summary}"
+
+    def _settings(self) -> list[str]:
+        """Return the settings of the objective that decide what is picked."""
+        settings = {
+            "kcenter": [f"{self.outlier_guard:.1%} of outliers left out"] if self.outlier_guard else [],
+            "mmr": [f"lambda {self.mmr_lambda:g}"],
+            "dpp": [f"ridge {self.dpp_eps:g}"],
+        }
+        start = [f"from row {self.start}"] if self.start is not None else []
+        return [*settings.get(self.objective, []), *start]

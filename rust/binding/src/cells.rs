@@ -44,6 +44,23 @@ pub(crate) fn assign_cells<'py>(
     Ok(cells.into_pyarray(py))
 }
 
+/// The squared distance of each row to the centroid of its int32 cell.
+#[pyfunction]
+pub(crate) fn cell_distances<'py>(
+    py: Python<'py>,
+    matrix: &Matrix,
+    centroids: PyArray,
+    cells: PyArray,
+    threads: usize,
+) -> PyResult<Bound<'py, PyArray1<f32>>> {
+    let centroids = convert::values::<Float32Type>(py, &centroids)?;
+    let cells = convert::values::<Int32Type>(py, &cells)?;
+    let view = matrix.view();
+    let call = Call { py, threads, progress: None };
+    let distances = call.run(|watch| cells::distances(view, &centroids, &cells, watch))?;
+    Ok(distances.into_pyarray(py))
+}
+
 /// Picks around a quantile of the float64 scores within each cell, by (score descending, row ascending).
 #[pyfunction]
 pub(crate) fn stratified<'py>(

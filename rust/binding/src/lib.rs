@@ -19,7 +19,7 @@ mod topk;
 #[pymodule]
 mod _native {
     #[pymodule_export]
-    use super::cells::{assign_cells, k_means, stratified};
+    use super::cells::{assign_cells, cell_distances, k_means, stratified};
     #[pymodule_export]
     use super::error::KernelError;
     #[pymodule_export]

@@ -118,3 +118,18 @@ def test_wishes_of_k_means_are_checked() -> None:
     for cells, sample in ((0, [0, 1]), (3, [0, 1]), (1, [3]), (1, [-1]), (1.5, [0])):
         with pytest.raises(UsageError):
             kernels.k_means(matrix, cells, sample)  # type: ignore[arg-type]
+
+
+def test_cell_distances_are_those_to_the_own_centroid() -> None:
+    random = np.random.default_rng(2)
+    rows, centroids = random.normal(size=(50, 7)), random.normal(size=(4, 7))
+    matrix = Matrix.from_array(rows, metric="sqeuclidean")
+    cells = kernels.assign_cells(matrix, centroids)
+    expected = np.square(rows - centroids[cells]).sum(axis=1)
+    np.testing.assert_allclose(kernels.cell_distances(matrix, centroids, cells), expected, rtol=1e-5)
+    with pytest.raises(UsageError, match="cell 9 has no centroid"):
+        kernels.cell_distances(matrix, centroids, [9] * 50)
+    with pytest.raises(DataError, match="cells, row 3: the cell number is negative"):
+        kernels.cell_distances(matrix, centroids, [0, 0, 0, -1] + [0] * 46)
+    with pytest.raises(UsageError, match="number of cells must be 50, not 2"):
+        kernels.cell_distances(matrix, centroids, [0, 0])

@@ -71,6 +71,27 @@ def test_diversity_covers_every_cluster_first() -> None:
         assert len(set(picks(8, strategy="diversity", objective=objective).indices % 8)) == 8
 
 
+def test_k_center_leaves_outliers_out() -> None:
+    vectors = VECTORS.copy()
+    vectors[17] = -5 * vectors[17]
+    strange = pool(matrix=Matrix.from_array(vectors))
+
+    def chosen(**settings: object) -> Picks:
+        return pick(strange, Select.make(budget=8, strategy="diversity", objective="kcenter", **settings))
+
+    guarded, free = chosen(), chosen(outlier_guard=0.0)
+    assert 17 in free.indices
+    assert 17 not in guarded.indices
+    assert guarded.evidence["outliers_left_out"] == 10
+    assert chosen(start=17).indices[0] == 17
+    everything = pick(strange, Select.make(budget=N, strategy="diversity", objective="kcenter"))
+    assert sorted(everything.indices) == list(range(N))
+    with pytest.raises(UsageError, match="start names no row"):
+        chosen(start=N)
+    with pytest.raises(UsageError, match="does not use start"):
+        Select.make(strategy="hybrid", objective="kcenter", start=3)
+
+
 def test_mmr_goes_from_the_hardest_to_the_least_alike() -> None:
     hardest = np.argsort(-DIFFICULTY)
     only_hard = picks(20, strategy="diversity", objective="mmr", mmr_lambda=1.0)

@@ -1,8 +1,10 @@
 //! Cells of the embedding space: which one a row lies in, and picks spread over them.
 
 pub mod assign;
+mod distance;
 pub(crate) mod group;
 mod k_means;
 pub mod stratify;
 
+pub use distance::distances;
 pub use k_means::{KMeans, k_means};
