@@ -214,16 +214,21 @@ impl<S: Step> Kernel for One<'_, S> {
     }
 }
 
+/// The canonical sum over two rows, as far as the shorter one goes.
+pub(crate) fn of<S: Step>(simd: Simd, x: &[f32], y: &[f32]) -> f32 {
+    simd.run(One::<S> { x, y, step: PhantomData })
+}
+
 /// The canonical dot product of two rows, as far as the shorter one goes.
 #[must_use]
 pub fn dot(simd: Simd, x: &[f32], y: &[f32]) -> f32 {
-    simd.run(One::<Dot> { x, y, step: PhantomData })
+    of::<Dot>(simd, x, y)
 }
 
 /// The canonical squared distance of two rows, as far as the shorter one goes.
 #[must_use]
 pub fn squared_distance(simd: Simd, x: &[f32], y: &[f32]) -> f32 {
-    simd.run(One::<SquaredDistance> { x, y, step: PhantomData })
+    of::<SquaredDistance>(simd, x, y)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use crate::blocks;
 use crate::control::Part;
 use crate::matrix::{MAX_SQUARED_LENGTH, MatrixView};
 use crate::metric::{self, Rows};
-use crate::quantise::{Quantised, Tiles};
+use crate::quantise::{Measure, Quantised, Tiles};
 use crate::{Control, Error};
 
 /// Rows in a block: few enough to stay in cache while the centroids pass by.
@@ -57,7 +57,7 @@ pub fn nearest(matrix: MatrixView<'_>, centroids: &[f32], control: &impl Control
         return Ok(cells);
     }
     let watch = Part { control, done: 0, total: matrix.len() as u64 };
-    let quantised = Quantised::with(matrix, centroids, &watch)?;
+    let quantised = Quantised::with(matrix, centroids, Measure::SquaredDistance, &watch)?;
     let mut tiles = Tiles::default();
     all.iter().for_each(|&cell| tiles.push(&quantised, matrix.len() + cell as usize));
     blocks::fill(&mut cells, 1, BLOCK, control, |first, cells| {

@@ -43,7 +43,7 @@ fn for_each_row<S: Sums, const R: usize>(
     }
 }
 
-/// The approximate squared distances of a row to those of the tile: `|x|^2 + |c|^2 - 2 <x, c>`.
+/// The approximate distances of a row to those of the tile: `|x|^2 + |c|^2 - 2 <x, c>`, or `-<x, c>`.
 #[inline(always)]
 fn distances<S: Sums>(quantised: &Quantised, row: u32, tile: &Tile, products: [S; 2]) -> [S::Floats; 2] {
     let (one, factor) = (S::Floats::all(1.0), S::Floats::all(quantised.factor));
@@ -57,7 +57,7 @@ fn distances<S: Sums>(quantised: &Quantised, row: u32, tile: &Tile, products: [S
     values
 }
 
-/// The least approximate squared distance of each row to those of a tile.
+/// The least approximate distance of each row to those of a tile.
 pub(super) struct Nearest<'a> {
     pub(super) quantised: &'a Quantised,
     pub(super) rows: &'a [u32],

@@ -26,28 +26,42 @@ const LONGEST: f32 = 32_700.0;
 /// The least length of the longest row at which rows are scaled.
 const SHORTEST: f32 = 1e-15;
 
-/// Rows of a matrix in int16, with what their squared distances need.
+/// What is told of two rows: the smaller, the nearer they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Measure {
+    /// Their squared distance.
+    SquaredDistance,
+    /// Their dot product with its sign changed.
+    NegativeDot,
+}
+
+/// Rows of a matrix in int16, with what their distances need.
 pub(crate) struct Quantised {
     pairs: Vec<Pair>,
     /// Pairs in a row, padded with zeros to whole lanes.
     steps: usize,
-    /// Canonical squared lengths of the rows.
+    /// What is added to a distance for each of the rows: canonical squared lengths, or zeros.
     lengths: Vec<f32>,
-    /// What a whole-numbered dot product is multiplied with, and -2.
+    /// What a whole-numbered dot product is multiplied with.
     factor: f32,
     slack: f32,
 }
 
 impl Quantised {
     /// Quantises all rows: 2 x rows x dimensions + 4 x rows bytes.
-    pub(crate) fn new(matrix: MatrixView<'_>, control: &impl Control) -> Result<Self, Error> {
-        Self::with(matrix, Rows::new(&[], matrix.rows.width()), control)
+    pub(crate) fn new(
+        matrix: MatrixView<'_>,
+        measure: Measure,
+        control: &impl Control,
+    ) -> Result<Self, Error> {
+        Self::with(matrix, Rows::new(&[], matrix.rows.width()), measure, control)
     }
 
     /// Quantises all rows and, numbered after them, other finite rows of the same width.
     pub(crate) fn with(
         matrix: MatrixView<'_>,
         others: Rows<'_>,
+        measure: Measure,
         control: &impl Control,
     ) -> Result<Self, Error> {
         let (width, count) = (matrix.rows.width(), matrix.len() + others.len());
@@ -79,21 +93,26 @@ impl Quantised {
                 .try_reduce(|| 0.0, |a: f32, b| Ok(a.max(b)))
         };
         let residual = round(matrix.rows, own)?.max(round(others, rest)?);
-        Ok(Self {
-            pairs,
-            steps,
-            lengths,
-            factor: -2.0 / scale / scale,
-            slack: slack(width, longest, residual),
+        let slack = slack(width, longest, residual);
+        let distances = Self { pairs, steps, lengths, factor: -2.0 / scale / scale, slack };
+        Ok(match measure {
+            Measure::SquaredDistance => distances,
+            // A squared distance holds the dot product twice.
+            Measure::NegativeDot => Self {
+                lengths: blocks::zeroed(count)?,
+                factor: distances.factor / 2.0,
+                slack: slack / 2.0,
+                ..distances
+            },
         })
     }
 
-    /// The squared distances of [`Tile`] are off the canonical ones by at most this.
+    /// Distances are off the canonical ones by at most this.
     pub(crate) fn slack(&self) -> f32 {
         self.slack
     }
 
-    /// The approximate squared distance of each of `rows` to the nearest row of `tile`.
+    /// The approximate distance of each of `rows` to the nearest row of `tile`.
     pub(crate) fn nearest(&self, simd: Simd, rows: &[u32], tile: &Tile, nearest: &mut [f32]) {
         simd.run_tiles(Nearest { quantised: self, rows, tile, nearest });
     }
@@ -123,7 +142,7 @@ impl Quantised {
 
     /// How far an approximate dot product, as a whole number, can be off; at most 2^30.
     pub(crate) fn dot_slack(&self) -> i32 {
-        // `slack` is that of twice the dot product, and `-factor` is what twice of it is multiplied with.
+        // `slack` and `-factor` are those of the dot product or of twice of it.
         (f64::from(self.slack) / -f64::from(self.factor) + 1.0).ceil().min(f64::from(1 << 30)) as i32
     }
 
@@ -200,7 +219,7 @@ mod tests {
 
     /// Approximate distances of all rows to all rows, on one instruction set.
     fn approximate(matrix: MatrixView<'_>) -> (Vec<f32>, f32) {
-        let quantised = Quantised::new(matrix, &Unwatched).unwrap();
+        let quantised = Quantised::new(matrix, Measure::SquaredDistance, &Unwatched).unwrap();
         let rows: Vec<u32> = (0..matrix.len() as u32).collect();
         let mut found = vec![0.0; rows.len() * rows.len()];
         let mut tile = Tile::of(&quantised);
@@ -290,7 +309,7 @@ mod tests {
     #[test]
     fn the_slack_is_small_for_unit_rows() {
         let matrix = Matrix::unit(real_rows(500, 384, 1), 384, Simd::active().unwrap(), &Unwatched).unwrap();
-        let slack = Quantised::new(matrix.view(), &Unwatched).unwrap().slack();
+        let slack = Quantised::new(matrix.view(), Measure::SquaredDistance, &Unwatched).unwrap().slack();
         assert!(slack < 1.1e-3, "{slack}");
     }
 }

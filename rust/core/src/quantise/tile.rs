@@ -10,7 +10,7 @@ pub(crate) const TILE: usize = 2 * LANES;
 pub(crate) struct Tile {
     /// Of each step, the pairs of all rows.
     pub(super) pairs: Vec<[[Pair; LANES]; 2]>,
-    /// Canonical squared lengths, infinite where there is no row.
+    /// What the rows add to a distance, infinite where there is no row.
     pub(super) lengths: [[f32; LANES]; 2],
     rows: usize,
 }

@@ -1,12 +1,12 @@
 //! Maximal marginal relevance: relevant rows that do not resemble those picked before (Carbonell and Goldstein
 //! 1998).
 
-use super::falling::{self, Falling, Pool};
+use super::nearest::{self, Nearness, Sizes};
 use super::{Counted, Request, Selection};
 use crate::matrix::{MatrixView, Metric};
-use crate::metric::Rows;
-use crate::simd::Simd;
-use crate::{Control, Error, blocks};
+use crate::metric::Dot;
+use crate::quantise::Measure;
+use crate::{Control, Error};
 
 /// Picks the row of largest `lambda * relevance(i) - (1 - lambda) * max over s in S of <x_i, x_s>`, with
 /// canonical dot products.
@@ -16,8 +16,8 @@ use crate::{Control, Error, blocks};
 /// second term is 0 and the row of highest relevance is picked, at `lambda = 0` too. A pick's gain is its key
 /// when it was picked. Given rows count as picked before.
 ///
-/// Cost: at most (picks + given) x rows x dimensions multiply-adds, a tenth to a half of that as a rule, and
-/// a copy of the picked rows beside 16 bytes a row.
+/// Cost: at most (picks + given) x rows x dimensions multiply-adds in int16, a tenth to a half of that as a rule, and
+/// the memory of [`super::k_center()`].
 ///
 /// # Errors
 /// [`Error::Argument`] for [`Metric::SquaredEuclidean`], which is no similarity, and for `lambda` outside 0
@@ -30,9 +30,11 @@ pub fn mmr(
     request: &Request<'_>,
     control: &impl Control,
 ) -> Result<Counted, Error> {
-    let keys = Marginal::new(matrix, relevance, lambda, request)?;
-    let (selection, evaluations) = falling::lazy(keys, request, Pool::of(matrix.len()), control)?;
-    Ok(Counted { selection: with_first_gain(selection, relevance, lambda, request), evaluations })
+    let keys = Marginal::new(matrix, relevance, lambda)?;
+    let start = keys.start(request)?;
+    let sizes = Sizes::of(matrix.len(), request.count());
+    let found = nearest::lazy(matrix, &keys, request, start, sizes, control)?;
+    Ok(Counted { selection: keys.with_first_gain(found.selection, start), ..found })
 }
 
 /// The definition of [`mmr`], to which it is equal: every pick is compared with every row.
@@ -46,39 +48,19 @@ pub fn mmr_plain(
     request: &Request<'_>,
     control: &impl Control,
 ) -> Result<Selection, Error> {
-    let selection = falling::plain(Marginal::new(matrix, relevance, lambda, request)?, request, control)?;
-    Ok(with_first_gain(selection, relevance, lambda, request))
-}
-
-/// The first pick goes by relevance alone; its gain is its key all the same.
-fn with_first_gain(
-    mut selection: Selection,
-    relevance: &[f32],
-    lambda: f64,
-    request: &Request<'_>,
-) -> Selection {
-    if let ([], Some(gain), Some(&row)) =
-        (request.given(), selection.gains.first_mut(), selection.rows.first())
-    {
-        *gain = lambda * f64::from(relevance[row]) + 0.0;
-    }
-    selection
+    let keys = Marginal::new(matrix, relevance, lambda)?;
+    let start = keys.start(request)?;
+    let selection = nearest::plain(matrix, &keys, request, start, control)?;
+    Ok(keys.with_first_gain(selection, start))
 }
 
 struct Marginal<'a> {
-    matrix: MatrixView<'a>,
     relevance: &'a [f32],
     lambda: f64,
-    members: Vec<f32>,
 }
 
 impl<'a> Marginal<'a> {
-    fn new(
-        matrix: MatrixView<'a>,
-        relevance: &'a [f32],
-        lambda: f64,
-        request: &Request<'_>,
-    ) -> Result<Self, Error> {
+    fn new(matrix: MatrixView<'_>, relevance: &'a [f32], lambda: f64) -> Result<Self, Error> {
         if matrix.metric == Metric::SquaredEuclidean {
             return Err(Error::Argument {
                 what: "maximal marginal relevance needs a similarity: cosine or dot, not sqeuclidean".into(),
@@ -94,50 +76,43 @@ impl<'a> Marginal<'a> {
         if let Some(row) = relevance.iter().position(|value| !value.is_finite()) {
             return Err(Error::NotFinite { row });
         }
-        let most = request.given().len() + request.count();
-        let members = blocks::reserved(most.saturating_mul(matrix.rows.width()))?;
-        Ok(Self { matrix, relevance, lambda, members })
+        Ok(Self { relevance, lambda })
+    }
+
+    /// The first pick, where nothing is given: the row of highest relevance, the lowest of equal ones.
+    fn start(&self, request: &Request<'_>) -> Result<Option<usize>, Error> {
+        if !request.given().is_empty() || request.count() == 0 {
+            return Ok(None);
+        }
+        let closed = request.closed(self.relevance.len())?;
+        // The last of equal ones is kept, and the rows come from the end; adding +0 makes -0 equal to it.
+        let open = (0..closed.len()).rev().filter(|&row| !closed[row]);
+        let relevance = |row: usize| self.relevance[row] + 0.0;
+        Ok(open.max_by(|&a, &b| relevance(a).total_cmp(&relevance(b))))
+    }
+
+    /// The first pick goes by relevance alone; its gain is its key all the same.
+    fn with_first_gain(&self, mut selection: Selection, start: Option<usize>) -> Selection {
+        if let (Some(row), Some(gain)) = (start, selection.gains.first_mut()) {
+            *gain = self.key(row as u32, 0.0);
+        }
+        selection
     }
 }
 
-impl Falling for Marginal<'_> {
-    /// The largest similarity to a member.
-    type State = f32;
-
-    fn rows(&self) -> Rows<'_> {
-        self.matrix.rows
-    }
-
-    fn simd(&self) -> Simd {
-        self.matrix.simd
-    }
-
-    fn alone(&self, row: usize) -> f64 {
-        f64::from(self.relevance[row]) + 0.0
-    }
-
-    fn fresh(&self, _row: usize) -> f32 {
-        f32::NEG_INFINITY
-    }
+impl Nearness for Marginal<'_> {
+    type Step = Dot;
+    const MEASURE: Measure = Measure::NegativeDot;
+    const LEAST: f32 = f32::NEG_INFINITY;
 
     #[inline(always)]
-    fn folded(nearest: f32, value: f32) -> f32 {
-        // Similarities are finite, so a comparison is all that `max` means; -0 and +0 give the same key.
-        if value > nearest { value } else { nearest }
+    fn distance(sum: f32) -> f32 {
+        -sum
     }
 
-    #[inline(always)]
-    fn key(&self, row: usize, nearest: f32) -> f64 {
-        let relevance = self.lambda * f64::from(self.relevance[row]);
-        relevance - (1.0 - self.lambda) * f64::from(nearest) + 0.0
-    }
-
-    fn join(&mut self, row: usize) {
-        self.members.extend_from_slice(self.matrix.rows.row(row));
-    }
-
-    fn members(&self) -> Rows<'_> {
-        Rows::new(&self.members, self.matrix.rows.width())
+    fn key(&self, row: u32, distance: f32) -> f64 {
+        let relevance = self.lambda * f64::from(self.relevance[row as usize]);
+        relevance + (1.0 - self.lambda) * f64::from(distance) + 0.0
     }
 }
 
@@ -146,6 +121,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::simd::Simd;
     use crate::testing::{THREADS, Tied, Wishes, real_rows, wishes, with_threads};
     use crate::{Matrix, Unwatched};
 
@@ -175,10 +151,13 @@ mod tests {
         lambda: f64,
         request: &Request<'_>,
     ) -> Vec<Selection> {
-        let lazy = [1, 3, 40].map(|rows| {
-            let keys = Marginal::new(matrix, relevance, lambda, request).unwrap();
-            let (selection, _) = falling::lazy(keys, request, Pool { rows }, &Unwatched).unwrap();
-            with_first_gain(selection, relevance, lambda, request)
+        let keys = Marginal::new(matrix, relevance, lambda).unwrap();
+        let start = keys.start(request).unwrap();
+        let sizes = [(1, 1, 1, 1), (3, 2, 4, 2), (40, 64, 1, 1), (64, 7, 16, 3)];
+        let lazy = sizes.map(|(pool, front, regions, near)| {
+            let sizes = Sizes { pool, front, regions: regions.min(matrix.len()), near };
+            let found = nearest::lazy(matrix, &keys, request, start, sizes, &Unwatched).unwrap();
+            keys.with_first_gain(found.selection, start)
         });
         let public = mmr(matrix, relevance, lambda, request, &Unwatched).unwrap().selection;
         let plain = mmr_plain(matrix, relevance, lambda, request, &Unwatched).unwrap();
@@ -246,8 +225,8 @@ mod tests {
         let rows = 5000;
         let (matrix, relevance) = (unit(rows), real_rows(rows, 1, 4));
         let request = Request::new(rows, 400, &[]).unwrap();
-        let keys = Marginal::new(matrix.view(), &relevance, 0.3, &request).unwrap();
-        let (found, evaluations) = falling::lazy(keys, &request, Pool::of(rows), &Unwatched).unwrap();
+        let Counted { selection: found, evaluations } =
+            mmr(matrix.view(), &relevance, 0.3, &request, &Unwatched).unwrap();
         assert!(found.gains[1..].windows(2).all(|pair| pair[0] >= pair[1]));
         assert!(evaluations < (rows * 400 / 2) as u64, "{evaluations}");
         let plain = mmr_plain(matrix.view(), &relevance, 0.3, &request, &Unwatched).unwrap();

@@ -7,6 +7,7 @@ mod falling;
 mod graph;
 pub mod k_center;
 pub mod mmr;
+mod nearest;
 pub mod objective;
 pub mod optimizer;
 mod positive;

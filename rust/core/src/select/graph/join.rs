@@ -16,7 +16,7 @@ use crate::cells;
 use crate::control::Part;
 use crate::matrix::MatrixView;
 use crate::metric::{self, Dot, Rows, tile};
-use crate::quantise::{Quantised, TILE, Tile};
+use crate::quantise::{Measure, Quantised, TILE, Tile};
 use crate::simd::{Kernel, Lanes};
 use crate::topk::Smallest;
 use crate::{Control, Error};
@@ -111,7 +111,7 @@ pub(super) fn lists(
     if neighbours == 0 {
         return Ok(nearest);
     }
-    let quantised = Quantised::new(matrix, &before)?;
+    let quantised = Quantised::new(matrix, Measure::SquaredDistance, &before)?;
     let mut panels = Vec::new();
     let mut rest = &mut nearest[..];
     for cell in 0..layout.near.len() as u32 {

@@ -2,7 +2,8 @@
 
 use std::cmp::Reverse;
 
-use super::known::{Candidate, Known, Rank, Worth};
+use super::super::Nearness;
+use super::known::{Candidate, Known, Rank};
 use super::regions::Regions;
 use crate::quantise::{Quantised, TILE, Tiles};
 use crate::simd::Simd;
@@ -11,19 +12,18 @@ use crate::simd::Simd;
 const WORTH_A_LOOK: u32 = 4;
 
 /// What is there to meet.
-#[derive(Clone, Copy)]
-pub(super) struct Place<'a> {
+pub(super) struct Place<'a, N> {
     pub(super) simd: Simd,
     pub(super) quantised: &'a Quantised,
-    pub(super) worth: Worth<'a>,
+    pub(super) nearness: &'a N,
     pub(super) regions: &'a Regions,
     /// The set.
     pub(super) tiles: &'a Tiles,
 }
 
 /// Rows of one region.
-pub(super) struct Fold<'a> {
-    pub(super) at: Place<'a>,
+pub(super) struct Fold<'a, N> {
+    pub(super) at: &'a Place<'a, N>,
     pub(super) region: usize,
     /// The place of the first row.
     pub(super) first: usize,
@@ -32,7 +32,7 @@ pub(super) struct Fold<'a> {
     pub(super) compared: u64,
 }
 
-impl Fold<'_> {
+impl<N: Nearness> Fold<'_, N> {
     /// Lowers all bounds above the cutoff, by the set rows near the region and then by all, oldest first. Gives the
     /// rows that stay above it.
     pub(super) fn run(&mut self) -> Vec<Candidate> {
@@ -43,9 +43,9 @@ impl Fold<'_> {
             let known = &mut self.known[one as usize];
             let covered = near.set.partition_point(|&place| place < known.covered) as u32;
             known.near = known.near.max(covered);
-            // A bound of 0 cannot fall.
+            // The least bound cannot fall.
             let left = near.set.len() as u32 - known.near;
-            if known.bound > 0.0 && left > 0 && left * WORTH_A_LOOK < size - known.covered {
+            if known.bound > N::LEAST && left > 0 && left * WORTH_A_LOOK < size - known.covered {
                 waiting.push((known.near / TILE as u32, one));
             }
         }
@@ -55,7 +55,7 @@ impl Fold<'_> {
         }
         let unmet = above.iter().filter_map(|&one| {
             let known = &self.known[one as usize];
-            (known.bound > 0.0 && known.covered < size).then_some((known.covered / TILE as u32, one))
+            (known.bound > N::LEAST && known.covered < size).then_some((known.covered / TILE as u32, one))
         });
         let unmet = unmet.collect();
         self.meet(unmet, self.at.tiles, |known, met| known.covered = met);
@@ -65,7 +65,7 @@ impl Fold<'_> {
 
     fn candidate(&self, one: u32) -> Candidate {
         let row = self.at.regions.row(self.first + one as usize);
-        Candidate::new(self.at.worth, row, self.known[one as usize].bound)
+        Candidate::new(self.at.nearness, row, self.known[one as usize].bound)
     }
 
     fn is_above(&self, one: u32) -> bool {
@@ -75,7 +75,7 @@ impl Fold<'_> {
     /// Lets rows meet tiles, each from its own tile on, until they fall below the cutoff; `note` keeps how many rows
     /// of the tiles they met.
     fn meet(&mut self, mut waiting: Vec<(u32, u32)>, tiles: &Tiles, note: impl Fn(&mut Known, u32)) {
-        let Place { simd, quantised, regions, .. } = self.at;
+        let &Place { simd, quantised, regions, .. } = self.at;
         waiting.sort_unstable_by_key(|&(tile, one)| (Reverse(tile), one));
         let mut active: Vec<u32> = Vec::with_capacity(waiting.len());
         let mut rows: Vec<u32> = Vec::with_capacity(waiting.len());

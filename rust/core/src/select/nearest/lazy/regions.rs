@@ -9,7 +9,7 @@ use crate::cells::group::Groups;
 use crate::cells::{KMeans, k_means};
 use crate::matrix::MatrixView;
 use crate::metric::{self, Rows};
-use crate::quantise::{Quantised, Tiles};
+use crate::quantise::{Measure, Quantised, Tiles};
 use crate::{Control, Error, blocks, rng, topk};
 
 /// Rows whose region one task finds.
@@ -60,6 +60,7 @@ impl Regions {
     /// copies of each set row. Gives the quantised rows as well, and how many comparisons it took.
     pub(super) fn several(
         matrix: MatrixView<'_>,
+        measure: Measure,
         (count, near): (usize, usize),
         control: &impl Control,
     ) -> Result<(Self, Quantised, u64), Error> {
@@ -68,7 +69,7 @@ impl Regions {
         let wish = KMeans { sample: &sample, cells: count, iterations: ITERATIONS };
         let centroids = k_means(matrix, wish, control)?;
         let middles = Rows::new(&centroids, matrix.rows.width());
-        let quantised = Quantised::with(matrix, middles, control)?;
+        let quantised = Quantised::with(matrix, middles, measure, control)?;
         let mut tiles = Tiles::default();
         (0..count).for_each(|region| tiles.push(&quantised, matrix.len() + region));
         let mut regions = blocks::zeroed::<u32>(matrix.len())?;

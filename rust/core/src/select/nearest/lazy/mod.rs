@@ -26,6 +26,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use rayon::prelude::*;
 
 use super::super::{Request, Selection};
+use super::Nearness;
 use super::plain::Lower;
 use crate::blocks;
 use crate::control::Part;
@@ -34,7 +35,7 @@ use crate::metric::{self, Rows};
 use crate::quantise::{Quantised, TILE, Tiles};
 use crate::{Control, Error};
 use fold::{Fold, Place};
-use known::{Candidate, Known, Rank, Worth};
+use known::{Candidate, Known, Rank, rank};
 use regions::Regions;
 
 /// Fewest rows that are worth another task, where little is done with each.
@@ -51,17 +52,17 @@ const NEAR: usize = 6;
 
 /// How large the pool and the front are, and how many regions there are; they decide the time, not the picks.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Sizes {
-    pub(super) pool: usize,
-    pub(super) front: usize,
-    pub(super) regions: usize,
+pub(in super::super) struct Sizes {
+    pub(in super::super) pool: usize,
+    pub(in super::super) front: usize,
+    pub(in super::super) regions: usize,
     /// How many regions are near one, itself among them.
-    pub(super) near: usize,
+    pub(in super::super) near: usize,
 }
 
 impl Sizes {
     /// Of the sizes tried on 36 and 200 thousand rows, and on a million, the fastest, or as fast as any.
-    pub(super) fn of(rows: usize, picks: usize) -> Self {
+    pub(in super::super) fn of(rows: usize, picks: usize) -> Self {
         let front = if picks <= 1000 {
             256
         } else if picks <= 5000 {
@@ -74,10 +75,10 @@ impl Sizes {
     }
 }
 
-struct Search<'a, C> {
+struct Search<'a, N, C> {
     matrix: MatrixView<'a>,
     quantised: Quantised,
-    worth: Worth<'a>,
+    nearness: &'a N,
     control: &'a C,
     sizes: Sizes,
     count: usize,
@@ -96,9 +97,9 @@ struct Search<'a, C> {
 /// Picks, and tells how many pairs of rows were compared, at any precision.
 ///
 /// The first pick is `start` where there is one.
-pub(super) fn pick(
+pub(super) fn pick<N: Nearness>(
     matrix: MatrixView<'_>,
-    weights: Option<&[f32]>,
+    nearness: &N,
     request: &Request<'_>,
     start: Option<usize>,
     sizes: Sizes,
@@ -106,14 +107,14 @@ pub(super) fn pick(
 ) -> Result<(Selection, u64), Error> {
     let watch = Part { control, done: 0, total: request.count() as u64 };
     let (regions, quantised, compared) = if sizes.regions > 1 {
-        Regions::several(matrix, (sizes.regions, sizes.near), &watch)?
+        Regions::several(matrix, N::MEASURE, (sizes.regions, sizes.near), &watch)?
     } else {
-        (Regions::one(matrix.len()), Quantised::new(matrix, &watch)?, 0)
+        (Regions::one(matrix.len()), Quantised::new(matrix, N::MEASURE, &watch)?, 0)
     };
     let mut search = Search {
         matrix,
         quantised,
-        worth: Worth { weights },
+        nearness,
         control,
         sizes,
         count: request.count(),
@@ -138,7 +139,7 @@ pub(super) fn pick(
     Ok((search.selection, search.evaluations.into_inner()))
 }
 
-impl<C: Control> Search<'_, C> {
+impl<N: Nearness, C: Control> Search<'_, N, C> {
     fn picks(&self) -> u64 {
         self.selection.rows.len() as u64
     }
@@ -167,7 +168,7 @@ impl<C: Control> Search<'_, C> {
 
     /// A rank that about as many rows are above as the pool has room for; at least one is.
     fn cutoff(&self) -> Rank {
-        let key = |place: usize| self.worth.rank(self.regions.row(place), self.known[place].bound).key;
+        let key = |place: usize| rank(self.nearness, self.regions.row(place), self.known[place].bound).key;
         let places = 0..self.known.len();
         let sample = |stride: usize| {
             let open = places.clone().step_by(stride).filter(|&place| self.known[place].is_open());
@@ -199,8 +200,8 @@ impl<C: Control> Search<'_, C> {
     /// Brings the bounds above the cutoff up to date until they fall below it; gives those that do not fall.
     fn fold(&mut self, cutoff: Rank) -> Result<Vec<Candidate>, Error> {
         let watch = Part { control: self.control, done: self.picks(), total: self.count as u64 };
-        let Self { matrix, quantised, worth, regions, tiles, evaluations, .. } = self;
-        let at = Place { simd: matrix.simd, quantised, worth: *worth, regions, tiles };
+        let Self { matrix, quantised, nearness, regions, tiles, evaluations, .. } = self;
+        let at = &Place { simd: matrix.simd, quantised, nearness: *nearness, regions, tiles };
         let mut rest = &mut self.known[..];
         let mut folds = Vec::new();
         for (region, places) in regions.parts() {
@@ -263,10 +264,10 @@ impl<C: Control> Search<'_, C> {
             let mut nearest = known(one.row()).nearest;
             for &place in &near {
                 let other = self.matrix.rows.row(self.set[place as usize] as usize);
-                nearest = nearest.min(metric::squared_distance(self.matrix.simd, row, other));
+                nearest = nearest.min(N::distance(metric::of::<N::Step>(self.matrix.simd, row, other)));
             }
             compared += near.len();
-            one.set(self.worth, nearest);
+            one.set(self.nearness, nearest);
         }
         self.evaluations.fetch_add(compared as u64, Relaxed);
     }
@@ -301,8 +302,8 @@ impl<C: Control> Search<'_, C> {
             }
             nearest.iter_mut().zip(&*front).for_each(|(nearest, one)| *nearest = one.bound);
             let (rows, pick) = (Rows::new(&vectors, width), self.matrix.rows.part(best.row as usize, 1));
-            self.matrix.simd.run(Lower { rows, pick, keys: &mut nearest });
-            front.iter_mut().zip(&nearest).for_each(|(one, &nearest)| one.set(self.worth, nearest));
+            self.matrix.simd.run(Lower::<N>::new(rows, pick, &mut nearest));
+            front.iter_mut().zip(&nearest).for_each(|(one, &nearest)| one.set(self.nearness, nearest));
             self.evaluations.fetch_add(front.len() as u64, Relaxed);
             self.note_exact(front);
         }
@@ -336,7 +337,7 @@ impl<C: Control> Search<'_, C> {
             if known.exact as usize == before && nearest - slack >= known.nearest {
                 known.exact = size;
             }
-            one.set(self.worth, one.bound.min(nearest + slack));
+            one.set(self.nearness, one.bound.min(nearest + slack));
         }
     }
 

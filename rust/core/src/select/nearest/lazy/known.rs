@@ -1,17 +1,18 @@
 //! What is known of each row, and how rows that may be picked compare.
 
 use super::super::super::rank;
+use super::super::Nearness;
 
 pub(super) type Rank = rank::Rank<f64>;
 
 /// What is known of a row.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Known {
-    /// At least the squared distance to the nearest of the first `covered` rows of the set; below every distance once
+    /// At least the distance to the nearest of the first `covered` rows of the set; below every distance once
     /// the row is in the set or excluded.
     pub(super) bound: f32,
     pub(super) covered: u32,
-    /// The squared distance to the nearest of the first `exact` rows of the set.
+    /// The distance to the nearest of the first `exact` rows of the set.
     pub(super) nearest: f32,
     pub(super) exact: u32,
     /// How many of the set rows near its region the bound covers, beside the first `covered` of all.
@@ -27,41 +28,38 @@ impl Known {
     }
 }
 
-/// What a squared distance is worth to a row.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Worth<'a> {
-    pub(super) weights: Option<&'a [f32]>,
-}
-
-impl Worth<'_> {
-    /// The rank of a row at this squared distance from the set: exact, as float64 holds the product of two float32.
-    pub(super) fn rank(self, row: u32, squared: f32) -> Rank {
-        // Nothing is known yet, or the row is closed: no weight changes that.
-        let open = squared < f32::MAX && squared > f32::NEG_INFINITY;
-        let weight = self.weights.filter(|_| open).map_or(1.0, |weights| weights[row as usize]);
-        Rank { key: f64::from(squared) * f64::from(weight), row }
-    }
+/// The rank of a row that is at this distance from the set, or at most that.
+pub(super) fn rank(nearness: &impl Nearness, row: u32, bound: f32) -> Rank {
+    let key = if bound == f32::MAX {
+        // Nothing is known yet.
+        f64::MAX
+    } else if bound == f32::NEG_INFINITY {
+        f64::NEG_INFINITY
+    } else {
+        nearness.key(row, bound)
+    };
+    Rank { key, row }
 }
 
 /// A row that may be picked.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Candidate {
     pub(super) rank: Rank,
-    /// Its squared distance to the nearest row of the set, or at least that.
+    /// Its distance to the nearest row of the set, or at least that.
     pub(super) bound: f32,
 }
 
 impl Candidate {
-    pub(super) fn new(worth: Worth<'_>, row: u32, bound: f32) -> Self {
-        Self { rank: worth.rank(row, bound), bound }
+    pub(super) fn new(nearness: &impl Nearness, row: u32, bound: f32) -> Self {
+        Self { rank: rank(nearness, row, bound), bound }
     }
 
     pub(super) fn row(self) -> u32 {
         self.rank.row
     }
 
-    pub(super) fn set(&mut self, worth: Worth<'_>, bound: f32) {
-        *self = Self::new(worth, self.row(), bound);
+    pub(super) fn set(&mut self, nearness: &impl Nearness, bound: f32) {
+        *self = Self::new(nearness, self.row(), bound);
     }
 
     /// Below every row that may be picked.

@@ -1,11 +1,11 @@
 //! Farthest-first traversal: each pick is the row farthest from all rows picked before (Gonzalez 1985).
 
-mod lazy;
-mod plain;
-
+use super::nearest::{self, Nearness, Sizes};
 use super::positive::check_positive;
 use super::{Counted, Request, Selection};
 use crate::matrix::{MatrixView, Metric};
+use crate::metric::SquaredDistance;
+use crate::quantise::Measure;
 use crate::{Control, Error};
 
 /// What a search may be told beside how many rows to pick.
@@ -38,9 +38,8 @@ pub fn k_center(
     control: &impl Control,
 ) -> Result<Counted, Error> {
     let start = first_pick(matrix, options, request)?;
-    let sizes = lazy::Sizes::of(matrix.len(), request.count());
-    let (selection, evaluations) = lazy::pick(matrix, options.weights, request, start, sizes, control)?;
-    Ok(Counted { selection, evaluations })
+    let sizes = Sizes::of(matrix.len(), request.count());
+    nearest::lazy(matrix, &Farthest { weights: options.weights }, request, start, sizes, control)
 }
 
 /// The definition of [`k_center`], to which it is equal: every pick is compared with every row, in canonical
@@ -55,7 +54,28 @@ pub fn k_center_plain(
     control: &impl Control,
 ) -> Result<Selection, Error> {
     let start = first_pick(matrix, options, request)?;
-    plain::pick(matrix, options.weights, request, start, control)
+    nearest::plain(matrix, &Farthest { weights: options.weights }, request, start, control)
+}
+
+/// Keys that are squared distances, times weights.
+struct Farthest<'a> {
+    weights: Option<&'a [f32]>,
+}
+
+impl Nearness for Farthest<'_> {
+    type Step = SquaredDistance;
+    const MEASURE: Measure = Measure::SquaredDistance;
+    const LEAST: f32 = 0.0;
+
+    #[inline(always)]
+    fn distance(sum: f32) -> f32 {
+        sum
+    }
+
+    /// Exact, as float64 holds the product of two float32.
+    fn key(&self, row: u32, distance: f32) -> f64 {
+        f64::from(distance) * self.weights.map_or(1.0, |weights| f64::from(weights[row as usize]))
+    }
 }
 
 /// The row to start from: none where rows are given.
@@ -131,8 +151,9 @@ mod tests {
         let sizes = [(1, 1, 1, 1), (5, 2, 4, 2), (64, 64, 1, 1), (64, 7, 16, 3)];
         let first = first_pick(matrix, options, request).unwrap();
         let lazy = sizes.map(|(pool, front, regions, near)| {
-            let sizes = lazy::Sizes { pool, front, regions: regions.min(matrix.len()), near };
-            lazy::pick(matrix, options.weights, request, first, sizes, &Unwatched).unwrap().0
+            let sizes = Sizes { pool, front, regions: regions.min(matrix.len()), near };
+            let keys = Farthest { weights: options.weights };
+            nearest::lazy(matrix, &keys, request, first, sizes, &Unwatched).unwrap().selection
         });
         let public = k_center(matrix, options, request, &Unwatched).unwrap().selection;
         let plain = k_center_plain(matrix, options, request, &Unwatched).unwrap();
