@@ -67,16 +67,40 @@ def jittered(n: int) -> Vectors:
 
 
 def clustered(n: int) -> Vectors:
-    """Return 1,000 clusters whose sizes fall like 1/rank, in a space whose variances fall like 1/coordinate.
+    """Return 5,000 clusters whose sizes fall like 1/rank; centres and the noise around them, at 0.6 of the length."""
+    return _around_centres(n, 5000)
 
-    Centres and the noise around them, at 0.6 of the length, share that spectrum, as embeddings' do.
-    """
-    rng = np.random.default_rng(2)
+
+def critical(n: int) -> Vectors:
+    """Return 1,000 such clusters: for 1,000 picks the worst case, in which each pick opens a cluster of its own."""
+    return _around_centres(n, 1000)
+
+
+def flat(n: int) -> Vectors:
+    """Return rows without clusters, whose variances fall like 1/coordinate."""
+    return np.random.default_rng(3).standard_normal((n, D), np.float32) * _spectrum()
+
+
+def sphere(n: int) -> Vectors:
+    """Return directions drawn evenly: no structure that a bound could use, which embeddings are not."""
+    return np.random.default_rng(3).standard_normal((n, D), np.float32)
+
+
+KINDS = {"jittered": jittered, "clustered": clustered, "critical": critical, "flat": flat, "sphere": sphere}
+
+
+def _spectrum() -> Vectors:
+    """Return the scale of each coordinate, such that rows have length 1: variances fall like 1/coordinate."""
     spectrum = (np.arange(1, D + 1) ** -0.5).astype(np.float32)
-    spectrum /= np.linalg.norm(spectrum)
-    centres = rng.standard_normal((1000, D), np.float32) * spectrum
-    shares = 1 / np.arange(1, 1001)
-    members = rng.choice(1000, size=n, p=shares / shares.sum())
+    return spectrum / np.linalg.norm(spectrum)
+
+
+def _around_centres(n: int, count: int) -> Vectors:
+    rng = np.random.default_rng(2)
+    spectrum = _spectrum()
+    centres = rng.standard_normal((count, D), np.float32) * spectrum
+    shares = 1 / np.arange(1, count + 1)
+    members = rng.choice(count, size=n, p=shares / shares.sum())
     rows = np.empty((n, D), np.float32)
     for start in range(0, n, _BLOCK):
         block = rows[start : start + _BLOCK]
@@ -84,14 +108,6 @@ def clustered(n: int) -> Vectors:
         block *= np.float32(0.6) * spectrum
         block += centres[members[start : start + len(block)]]
     return rows
-
-
-def flat(n: int) -> Vectors:
-    """Return directions drawn evenly from the sphere: no structure that a bound could use."""
-    return np.random.default_rng(3).standard_normal((n, D), np.float32)
-
-
-KINDS = {"jittered": jittered, "clustered": clustered, "flat": flat}
 
 
 def _finished(rows: Vectors) -> Vectors:

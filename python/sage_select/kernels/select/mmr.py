@@ -57,7 +57,7 @@ def mmr(
 
     Notes
     -----
-    Ties go to the lowest row. At most (k + given) n d multiply-adds in int16, a tenth to a half of that as a rule; memory
+    Ties go to the lowest row. At most (k + given) n d multiply-adds in int16, a tenth to a half of it as a rule; memory
     as `k_center`.
 
     Examples
