@@ -21,8 +21,8 @@ from benches.data import Vectors, real_rows, scaled
 from benches.measure import measure
 from sage_select import kernels
 
-N, K = 10_000, 1000
-DPP = f"dpp: {K} of {N:,} x 384"
+N, K = scaled(10_000), scaled(1000)
+DPP = f"dpp: {K:,} of {N:,} x 384"
 
 Picker = Callable[[Vectors, NDArray[np.float32], int], NDArray[np.int64]]
 
@@ -48,7 +48,7 @@ def pyversity_dpp(vectors: Vectors, k: int) -> NDArray[np.int64]:
 @pytest.fixture(scope="module")
 def many() -> Vectors:
     """Return 10,000 rows of width 384 with similarities (1 + s) / 2, where s are those of real sentence embeddings."""
-    rows = real_rows()[: scaled(N)].copy()
+    rows = real_rows()[:N].copy()
     # Half of a row's squared length lies in a dimension that all share.
     rows[:, -1] = np.linalg.norm(rows[:, :-1], axis=1)
     return rows
@@ -76,7 +76,7 @@ def test_mmr(
     found = measure(
         benchmark,
         lambda: method(many, relevance, K),
-        group=f"mmr: {K} of {N:,} x 384",
+        group=f"mmr: {K:,} of {N:,} x 384",
         case=f"{request.node.callspec.params['relevance']} relevance",
         method=method.__name__,
         rounds=5,
@@ -101,10 +101,9 @@ RIDGES = [0.1, 1e-3, 1e-2, 1.0]
 def test_dpp(ridge: float, many: Vectors, benchmark: BenchmarkFixture) -> None:
     found = ours_dpp(many, ridge, K)
     assert len(set(found.tolist())) == K
-    few = 100
-    rival = log_determinant(many, pyversity_dpp(many, few), ridge)
-    assert log_determinant(many, found[:few], ridge) >= rival - 0.01 * abs(rival)
-    assert log_determinant(many, found, ridge) >= log_determinant(many, pyversity_dpp(many, K), ridge)
+    for count in (scaled(100), K):
+        theirs = log_determinant(many, pyversity_dpp(many, count), ridge)
+        assert log_determinant(many, found[:count], ridge) >= theirs - 0.01 * abs(theirs)
     method = f"ours, ridge {ridge:g}"
     measure(benchmark, lambda: ours_dpp(many, ridge, K), group=DPP, method=method)
 
