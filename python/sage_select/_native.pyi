@@ -1,7 +1,7 @@
 """The Rust module behind `sage_select.kernels`, which is the only one to import it.
 
-Arrow arrays (anything with ``__arrow_c_array__``; for texts ``__arrow_c_stream__``) and numbers go in, numpy
-arrays come out. Types are exact: nothing is cast here. Every call releases the GIL, runs in a pool of
+Arrow arrays (anything with ``__arrow_c_array__``; for texts and embeddings ``__arrow_c_stream__``) and numbers go
+in, numpy arrays come out. Types are exact: nothing is cast here. Every call releases the GIL, runs in a pool of
 `threads` threads, and raises `KernelError`; `progress(done, total)` is called from the calling thread.
 """
 
@@ -54,11 +54,12 @@ class Matrix:
     """Checked embedding rows, owned or borrowed from Arrow memory."""
 
     @staticmethod
-    def from_values(values: _Array, dimensions: int, metric: str, borrow: bool, threads: int) -> Matrix:
-        """Check rows of `dimensions` float16, float32 or float64 values, one after the other.
+    def from_values(values: _Stream, dimensions: int, metric: str, borrow: bool, threads: int) -> Matrix:
+        """Check rows of `dimensions` float16, float32 or float64 values, one after the other, in chunks of whole rows.
 
-        Rows for `cosine` are copied and scaled to length 1; others are copied unless they are float32 and
-        `borrow` is true, which the caller may say of memory that nobody writes to.
+        They are used where they lie if they are float32 in one chunk that need no change, so of length 1 for
+        `cosine`, and `borrow` is true, which the caller may say of memory that nobody writes to. Others are copied,
+        and scaled to length 1 for `cosine`.
         """
 
     def take(self, rows: _Array) -> NDArray[np.float32]:

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +87,7 @@ def select(
     budget: int | float | str | None = None,
     strategy: str = "hybrid",
     objective: str | None = None,
-    embeddings: ArrayLike | str | None = None,
+    embeddings: ArrayLike | pa.Array | pa.ChunkedArray | str | None = None,
     scores: ArrayLike | str | None = None,
     metric: str | None = None,
     outlier_guard: float | None = None,
@@ -123,8 +124,9 @@ def select(
         `facility` (default: rows that represent all others), `kcenter` (rows far from one another), `mmr` (hard
         rows unlike those picked before) or `dpp` (rows that span much).
     embeddings
-        One vector a row, (n, d) float16, float32 or float64, or the name of a list column. Without it the
-        hashing encoder makes vectors from the text.
+        One vector a row, (n, d) float16, float32 or float64, an Arrow array of lists of them, or the name of a list
+        column. Without it the hashing encoder makes vectors from the text. Read-only and Arrow float32 rows that need
+        no scaling are not copied: leave them unchanged for as long as the selection is in use.
     scores
         One number a row, (n,), or the name of a column. Without it rows are scored by lexical difficulty. A float32
         array is not copied: leave it unchanged for as long as the selection is in use.
@@ -262,22 +264,46 @@ def _embedded(frame: Frame, embeddings: Any, op: Select, talk: Talk, threads: in
     if embeddings is None or isinstance(embeddings, str):
         embed = Embed.make(column=embeddings)
         return embed_rows(frame, embed, op.metric, talk, threads)
-    vectors = _array(embeddings, "embeddings", 2, frame.n)
-    return dataclasses.replace(frame, matrix=Matrix.from_array(vectors, metric=op.metric, name="embeddings"))
+    if not isinstance(embeddings, pa.Array | pa.ChunkedArray):
+        embeddings = _array(embeddings, "embeddings", 2, frame.n)
+    elif len(embeddings) != frame.n:
+        raise _misfit("embeddings", 2, frame.n, f"{len(embeddings):,} rows")
+    matrix = Matrix.from_array(embeddings, metric=op.metric, name="embeddings", threads=threads)
+    return dataclasses.replace(frame, matrix=matrix)
 
 
 def _array(value: Any, name: str, dimensions: int, n: int) -> NDArray[Any]:
     try:
         array = np.asarray(value)
     except ValueError:
-        raise DataError("rows differ in width", where=name, expected=f"a {dimensions}-dimensional array") from None
+        raise _ragged(value, name, dimensions) from None
     if array.ndim != dimensions or len(array) != n:
-        raise DataError(
-            "this array does not fit the rows",
-            where=name,
-            expected=f"{dimensions} dimension{'s' if dimensions > 1 else ''}, {n:,} rows",
-            got=f"shape {array.shape}",
-        )
+        raise _misfit(name, dimensions, n, f"shape {array.shape}")
     if array.dtype.kind not in "fiu":
-        raise DataError("numbers expected", where=name, got=f"dtype {array.dtype}")
+        raise _no_numbers(array, name)
     return array
+
+
+def _misfit(name: str, dimensions: int, n: int, got: str) -> DataError:
+    wanted = f"{dimensions} dimension{'s' if dimensions > 1 else ''}, {n:,} rows"
+    return DataError("this array does not fit the rows", where=name, expected=wanted, got=got)
+
+
+def _ragged(value: Any, name: str, dimensions: int) -> DataError:
+    """Name the first row that is shorter or longer than row 0."""
+    shapes = [np.shape(row) for row in value]
+    row = next((row for row, shape in enumerate(shapes) if shape != shapes[0]), None)
+    return DataError(
+        "rows differ in width", where=Where(file=name, row=row), expected=f"a {dimensions}-dimensional array"
+    )
+
+
+def _no_numbers(array: NDArray[Any], name: str) -> DataError:
+    """Name the first value of an array of objects that is no number, such as None."""
+    where, got = Where(file=name), f"dtype {array.dtype}"
+    if array.dtype == object:
+        for row, value in zip(np.indices(array.shape)[0].flat, array.flat, strict=True):
+            if not isinstance(value, Real) or isinstance(value, bool):
+                where, got = Where(file=name, row=int(row)), repr(value)
+                break
+    return DataError("numbers expected", where=where, got=got)

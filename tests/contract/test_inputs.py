@@ -15,9 +15,9 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 import pytest
+from rules import RULES
 
 import sage_select
-from sage_select.ops import OBJECTIVES, STRATEGIES
 
 N = 60
 WORDS = [
@@ -108,14 +108,6 @@ INPUTS: dict[str, Callable[[Path], Any]] = {
     "datasets_view": lambda _folder: datasets.Dataset(pa.concat_tables([TABLE, TABLE])).select(range(N)),
     "dictionaries": lambda _folder: ROWS,
 }
-
-
-#: Every strategy with every objective that it heeds.
-RULES = [
-    (strategy, objective)
-    for strategy, rule in STRATEGIES.items()
-    for objective in (OBJECTIVES if "objective" in rule.options else [None])
-]
 
 
 @pytest.mark.parametrize("kind", INPUTS)

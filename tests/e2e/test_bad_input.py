@@ -82,6 +82,9 @@ OPTIONS: dict[str, tuple[list[str], int, list[str]]] = {
     "score column": (["rows.jsonl", "--score-column", "los"], 2, ["'loss'"]),
     "id column": (["rows.jsonl", "--id-column", "id"], 2, ["id"]),
     "k > n": (["rows.jsonl", "--budget", "31"], 2, ["31", "30", "--clamp"]),
+    "k = 2^63": (["rows.jsonl", "--budget", str(2**63)], 2, ["30", "--clamp"]),
+    "k < 0": (["rows.jsonl", "--budget", "-1"], 2, ["budget", "-1"]),
+    "share > 1": (["rows.jsonl", "--budget", "101%", "--clamp"], 2, ["budget", "101%"]),
     "budget": (["rows.jsonl", "--budget", "lots"], 2, ["budget", "lots"]),
     "strategy": (["rows.jsonl", "--strategy", "hybird"], 2, ["did you mean 'hybrid'"]),
     "idle option": (["rows.jsonl", "--strategy", "random", "--objective", "kcenter"], 2, ["objective"]),
@@ -121,6 +124,11 @@ ARRAYS: dict[str, tuple[str, np.ndarray, list[str]]] = {
     "2-d scores": ("--scores", np.ones((30, 2)), ["a.npy"]),
     "nan vector": ("--embeddings", changed(GOOD, 3, np.nan), ["row 3"]),
     "zero vector": ("--embeddings", changed(GOOD, 5, 0), ["row 5", "zero"]),
+    "inf vector": ("--embeddings", changed(GOOD, 9, -np.inf), ["row 9"]),
+    "long vector": ("--embeddings", changed(GOOD.astype(np.float64), 11, 1e39), ["row 11", "too large"]),
+    "whole vectors": ("--embeddings", np.ones((30, 8), np.int64), ["int64"]),
+    "empty vectors": ("--embeddings", GOOD[:, :0], ["no dimensions"]),
+    "huge score": ("--scores", changed(np.arange(30.0), 12, 1e39), ["row 12", "float32"]),
     "too few vectors": ("--embeddings", GOOD[:12], ["12", "30"]),
     "1-d vectors": ("--embeddings", GOOD[:, 0], ["a.npy"]),
     "text vectors": ("--embeddings", GOOD.astype(str), ["a.npy"]),
@@ -137,6 +145,12 @@ def test_bad_arrays(case: str, folder: Path, rows: Path, build: Program) -> None
     no_trace(folder, "rows.jsonl", "a.npy")
 
 
+@pytest.mark.parametrize(("budget", "kept"), [("0", 0), ("0%", 0), ("1", 1), ("30", 30), ("100%", 30)])
+def test_budgets_from_nothing_to_everything(budget: str, kept: int, folder: Path, rows: Path, build: Program) -> None:
+    assert build("rows.jsonl", "--budget", budget).code == 0
+    assert pa.ipc.open_file(folder / "out.arrow").read_all().num_rows == kept
+
+
 def test_pickled_arrays_are_never_loaded(folder: Path, rows: Path, build: Program) -> None:
     np.save(folder / "a.npy", np.array([{"a": 1}] * 30, dtype=object), allow_pickle=True)
     done = build("rows.jsonl", "--embeddings", "a.npy")
@@ -147,6 +161,17 @@ def test_pickled_arrays_are_never_loaded(folder: Path, rows: Path, build: Progra
 COLUMNS: dict[str, tuple[list[object], list[str], list[str]]] = {
     "ragged": ([[1.0, 2.0]] * 4 + [[1.0]] + [[1.0, 2.0]] * 25, ["--embedding-column", "x"], ["row 4", "'x'"]),
     "null vector": ([[1.0, 2.0]] * 6 + [None] + [[1.0, 2.0]] * 23, ["--embedding-column", "x"], ["row 6", "'x'"]),
+    "null in a vector": (
+        [[1.0, 2.0]] * 7 + [[1.0, None]] + [[1.0, 2.0]] * 22,
+        ["--embedding-column", "x"],
+        ["row 7", "'x'"],
+    ),
+    "nan vector": (
+        [[1.0, 2.0]] * 8 + [[1.0, np.nan]] + [[1.0, 2.0]] * 21,
+        ["--embedding-column", "x"],
+        ["row 8", "'x'"],
+    ),
+    "word vectors": ([["a", "b"]] * 30, ["--embedding-column", "x"], ["'x'", "lists of numbers"]),
     "null score": ([1.0, None, *range(28)], ["--score-column", "x"], ["row 1", "'x'"]),
     "text score": ([*map(str, range(29)), "high"], ["--score-column", "x"], ["row 29", "'x'", "high"]),
     "duplicate id": (["a", "b", "a", *map(str, range(27))], ["--id-column", "x"], ["row 2", "row 0", "'a'"]),

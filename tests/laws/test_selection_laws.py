@@ -7,9 +7,9 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rules import RULES
 
 import sage_select
-from sage_select.ops import OBJECTIVES, STRATEGIES
 
 WORDS = ["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu"]
 
@@ -17,14 +17,6 @@ rows = st.lists(st.lists(st.sampled_from(WORDS), min_size=0, max_size=6).map(" "
     lambda texts: pa.table({"text": texts})
 )
 quick = settings(max_examples=30, deadline=None)
-
-
-#: Every strategy with every objective that it heeds.
-RULES = [
-    (strategy, objective)
-    for strategy, rule in STRATEGIES.items()
-    for objective in (OBJECTIVES if "objective" in rule.options else [None])
-]
 
 
 @pytest.mark.parametrize(("strategy", "objective"), RULES)

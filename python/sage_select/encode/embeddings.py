@@ -17,7 +17,7 @@ class Embeddings:
     Parameters
     ----------
     array
-        float32 (n, d), unit rows.
+        float32 (n, d), unit rows; becomes read-only, so that the kernels can use it where it lies.
     name
         What made them.
     empty_rows
@@ -36,3 +36,6 @@ class Embeddings:
     cut_rows: int = 0
     revision: str | None = None
     notices: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.array.flags.writeable = False

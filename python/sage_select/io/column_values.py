@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from sage_select.errors import DataError, UsageError, nearest
 from sage_select.io.rows import Rows
+from sage_select.kernels.vectors import lists_of_one_width
 
 __all__ = ["embedding_column", "numeric_column", "require_column"]
 
@@ -64,8 +65,8 @@ def numeric_column(rows: Rows, name: str) -> npt.NDArray[np.float64]:
     return values
 
 
-def embedding_column(rows: Rows, name: str) -> npt.NDArray[np.floating[Any]]:
-    """Return a column of lists of numbers as an array of shape (rows, dimensions).
+def embedding_column(rows: Rows, name: str) -> pa.ChunkedArray:
+    """Return a column of lists of numbers as `FixedSizeList`, over the same memory.
 
     float16, float32 and float64 stay as they are, whole numbers become float32.
 
@@ -77,41 +78,15 @@ def embedding_column(rows: Rows, name: str) -> npt.NDArray[np.floating[Any]]:
         Where it holds something else, a row or a number in it is null, or a row is longer or shorter than the
         first; naming the row and both lengths.
     """
-    column = require_column(rows, name)
-    kind = column.type
-    listed = pa.types.is_list(kind) or pa.types.is_fixed_size_list(kind)
-    if not listed or not (pa.types.is_floating(kind.value_type) or pa.types.is_integer(kind.value_type)):
+    lists = lists_of_one_width(require_column(rows, name), lambda row: rows.where(row, name))
+    kind = lists.type.value_type
+    if pa.types.is_integer(kind):
+        return lists.cast(pa.list_(pa.float32(), lists.type.list_size), safe=False)
+    if not pa.types.is_floating(kind):
         raise DataError(
-            "a column is not one of embeddings", where=rows.where(0, name), expected="lists of numbers", got=str(kind)
+            "embeddings are of the wrong type", where=rows.where(0, name), expected="lists of numbers", got=str(kind)
         )
-    _refuse_null(rows, name, column)
-    width = _width(rows, name, column)
-    values = pa.chunked_array([chunk.flatten() for chunk in column.chunks], kind.value_type)
-    if values.null_count:
-        row = _first(values.is_null()) // width
-        raise DataError("an embedding holds a null", where=rows.where(row, name))
-    dtype = kind.value_type.to_pandas_dtype() if pa.types.is_floating(kind.value_type) else np.float32
-    return np.ascontiguousarray(values.to_numpy().reshape(len(column), width), dtype=dtype)
-
-
-def _width(rows: Rows, name: str, column: pa.ChunkedArray) -> int:
-    if pa.types.is_fixed_size_list(column.type):
-        width = int(column.type.list_size)
-    else:
-        lengths = pc.list_value_length(column).to_numpy()
-        width = int(lengths[0]) if len(lengths) else 0
-        other = np.flatnonzero(lengths != width)
-        if len(other):
-            row = int(other[0])
-            raise DataError(
-                "embeddings have different lengths",
-                where=rows.where(row, name),
-                expected=f"{width} numbers, as the first row",
-                got=f"{lengths[row]} numbers",
-            )
-    if width == 0:
-        raise DataError("embeddings have no dimensions", where=rows.where(0, name))
-    return width
+    return lists
 
 
 def _refuse_null(rows: Rows, name: str, column: pa.ChunkedArray) -> None:

@@ -67,7 +67,9 @@ def read_npy(
         return np.asarray(array, dtype=np.float64)
     if array.shape[1] == 0:
         raise DataError("embeddings have no dimensions", where=str(path))
-    return np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("="))
+    rows_of_numbers = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("="))
+    rows_of_numbers.flags.writeable = False
+    return rows_of_numbers
 
 
 def _mapped(file: Path) -> npt.NDArray[Any]:

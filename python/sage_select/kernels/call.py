@@ -29,7 +29,9 @@ def translated(name: str | None = None) -> Iterator[None]:
     try:
         yield
     except KernelError as refused:
-        where = None if name is None and refused.row is None else Where(file=name, row=refused.row)
+        # An option out of range says nothing about the input.
+        about_input = refused.row is not None or refused.kind in _DATA
+        where = Where(file=name, row=refused.row) if about_input else None
         kind: type[SageError] = UsageError
         if refused.kind in _DATA:
             kind = DataError

@@ -9,22 +9,23 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from sage_select import _native
-from sage_select.errors import DataError, UsageError, Where, nearest
+from sage_select.errors import UsageError, nearest
 from sage_select.kernels import arrays
 from sage_select.kernels.call import resolve_threads, translated
+from sage_select.kernels.vectors import vectors_of_lists, vectors_of_numpy
 
 __all__ = ["Matrix", "Metric", "instruction_set"]
 
 Metric = Literal["cosine", "dot", "sqeuclidean"]
 
 _METRICS: tuple[str, ...] = get_args(Metric)
-_FLOATS = (np.float16, np.float32, np.float64)
 
 
 class Matrix:
     """A checked embedding matrix: n rows of d finite float32 values.
 
-    Make one with `from_array`. Under ``cosine`` the rows held are scaled to length 1.
+    Make one with `from_array`. Under ``cosine`` the rows held are scaled to length 1; a row whose squared length, in
+    float64, is within 2**-20 of 1 counts as having it and is held as it is.
     """
 
     def __init__(self, native: _native.Matrix, metric: Metric, name: str) -> None:
@@ -35,7 +36,7 @@ class Matrix:
     @classmethod
     def from_array(
         cls,
-        array: NDArray[Any] | pa.FixedSizeListArray | pa.ChunkedArray,
+        array: NDArray[Any] | pa.Array | pa.ChunkedArray,
         *,
         metric: Metric = "cosine",
         name: str = "embeddings",
@@ -46,7 +47,8 @@ class Matrix:
         Parameters
         ----------
         array
-            Shape (n, d), float16, float32 or float64; or an Arrow ``FixedSizeList`` array of them.
+            Shape (n, d), float16, float32 or float64; or an Arrow array, in one piece or in chunks, of lists of them
+            that all have one length.
         metric
             ``cosine`` (rows are scaled to length 1), ``dot`` or ``sqeuclidean`` (rows as they are).
         name
@@ -54,18 +56,18 @@ class Matrix:
 
         Notes
         -----
-        Rows for ``cosine``, and all that are not contiguous float32, are copied (4 n d bytes). Others are used
-        where they lie if nobody can write to them: Arrow memory, and numpy arrays with ``flags.writeable`` false
-        (as a file mapped for reading); the memory must then stay as it is. A numpy array that can be written to
-        is copied.
+        Rows are used where they lie if nobody can write to them (Arrow memory in one piece, and numpy arrays with
+        ``flags.writeable`` false, as a file mapped for reading), and they are contiguous float32 that need no change:
+        under ``cosine`` all of length 1. The memory must then stay as it is. Others are copied (4 n d bytes), chunks
+        one by one, and checked and scaled in the same pass. A numpy array that is not contiguous is copied before.
 
         Raises
         ------
         UsageError
             Unknown metric.
         DataError
-            Another shape or type; a null, a NaN or an infinity, a value too large for float32, a zero row under
-            ``cosine``: the first such row is named.
+            Another shape or type; a null, a list of another length, a NaN or an infinity, a value too large for
+            float32, a zero row under ``cosine``: the first such row is named.
         ResourceError
             The memory for a copy cannot be had.
         """
@@ -73,12 +75,13 @@ class Matrix:
             hint = nearest(str(metric), _METRICS)
             raise UsageError("unknown metric", expected=", ".join(_METRICS), got=repr(metric), hint=hint)
         if isinstance(array, (pa.Array, pa.ChunkedArray)):
-            values, dimensions = _values_of_lists(array, name)
-            borrow = True
+            vectors = vectors_of_lists(array, name)
         else:
-            values, dimensions, borrow = _values_of_numpy(np.asarray(array), name)
+            vectors = vectors_of_numpy(np.asarray(array), name)
         with translated(name):
-            native = _native.Matrix.from_values(values, dimensions, metric, borrow, resolve_threads(threads))
+            native = _native.Matrix.from_values(
+                vectors.values, vectors.dimensions, metric, vectors.frozen, resolve_threads(threads)
+            )
         return cls(native, metric, name)
 
     def take(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -132,48 +135,3 @@ def instruction_set() -> str:
     """
     with translated():
         return _native.instruction_set()
-
-
-def _values_of_numpy(array: NDArray[Any], name: str) -> tuple[pa.Array, int, bool]:
-    if array.ndim != 2 or array.shape[1] == 0:
-        raise DataError(
-            "embeddings must be rows of numbers",
-            where=name,
-            expected="shape (n, d), d at least 1",
-            got=f"shape {array.shape}",
-        )
-    if array.dtype.newbyteorder("=").type not in _FLOATS:
-        raise DataError(
-            "embeddings are of the wrong type", where=name, expected="float16, float32 or float64", got=str(array.dtype)
-        )
-    ready = np.require(array, dtype=array.dtype.newbyteorder("="), requirements=["C", "A"])
-    # A copy made here belongs to nobody else.
-    borrow = not array.flags.writeable or not np.shares_memory(ready, array)
-    return arrays.as_arrow(ready), array.shape[1], borrow
-
-
-def _values_of_lists(array: pa.Array | pa.ChunkedArray, name: str) -> tuple[pa.Array, int]:
-    kind = array.type
-    if not pa.types.is_fixed_size_list(kind) or not pa.types.is_floating(kind.value_type) or kind.list_size == 0:
-        raise DataError(
-            "embeddings are of the wrong type",
-            where=name,
-            expected="FixedSizeList of float16, float32 or float64",
-            got=str(kind),
-        )
-    if isinstance(array, pa.ChunkedArray):
-        array = array.combine_chunks() if array.num_chunks != 1 else array.chunk(0)
-        if isinstance(array, pa.ChunkedArray):
-            array = pa.array([], kind) if array.num_chunks == 0 else array.chunk(0)
-    values = array.values.slice(array.offset * kind.list_size, len(array) * kind.list_size)
-    if array.null_count:
-        raise _null_row(array.is_null(), name)
-    if values.null_count:
-        flags = np.asarray(values.is_null()).reshape(-1, kind.list_size).any(axis=1)
-        raise _null_row(flags, name)
-    return values, kind.list_size
-
-
-def _null_row(flags: Any, name: str) -> DataError:
-    row = int(np.flatnonzero(np.asarray(flags))[0])
-    return DataError("the embedding is null or holds a null", where=Where(file=name, row=row), expected="numbers")

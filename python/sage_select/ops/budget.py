@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from fractions import Fraction
@@ -14,6 +15,9 @@ from sage_select.errors import UsageError
 
 __all__ = ["Budget"]
 
+#: Beyond these a budget is a mistake; Python itself refuses to read or write numbers of thousands of digits.
+_LONGEST = 40
+_MOST_BITS = 128
 _EXPECTED = "a number of rows (300), or a share of them (10%)"
 
 
@@ -48,8 +52,10 @@ class Budget:
         if isinstance(value, int):
             return cls(count=_not_negative(value))
         if isinstance(value, float):
-            return cls(share=_share(Fraction(str(value)) if value == value else Fraction(-1), value))
+            return cls(share=_share(Fraction(str(value)) if math.isfinite(value) else Fraction(-1), value))
         text = str(value).strip()
+        if len(text) > _LONGEST:
+            raise _refused(text[:_LONGEST] + "...")
         if match := re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) ?%", text):
             return cls(share=_share(Fraction(match[1]) / 100, value))
         if re.fullmatch(r"[0-9][0-9_]*", text):
@@ -99,8 +105,8 @@ def _parse_for_pydantic(value: object) -> Budget:
 
 
 def _not_negative(count: int) -> int:
-    if count < 0:
-        raise _refused(count)
+    if count < 0 or count.bit_length() > _MOST_BITS:
+        raise _refused(count if count.bit_length() <= _MOST_BITS else f"a number of {count.bit_length():,} bits")
     return count
 
 

@@ -2,7 +2,7 @@
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
-use arrow_array::{Array, ArrowPrimitiveType, PrimitiveArray};
+use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, PrimitiveArray};
 use arrow_buffer::ScalarBuffer;
 use arrow_schema::DataType;
 use pyo3::prelude::*;
@@ -46,13 +46,34 @@ pub(crate) fn values<T: ArrowPrimitiveType>(
     py: Python<'_>,
     array: &PyArray,
 ) -> PyResult<ScalarBuffer<T::Native>> {
-    let array = array.array();
+    numbers::<T>(py, array.array().as_ref(), 0)
+}
+
+/// The values of a chunked array, as [`values`]; a null is named by its place among all values.
+pub(crate) fn chunks<T: ArrowPrimitiveType>(
+    py: Python<'_>,
+    column: &PyChunkedArray,
+) -> PyResult<Vec<ScalarBuffer<T::Native>>> {
+    let mut before = 0;
+    let chunk = |chunk: &ArrayRef| {
+        let values = numbers::<T>(py, chunk.as_ref(), before)?;
+        before += values.len();
+        Ok(values)
+    };
+    column.chunks().iter().map(chunk).collect()
+}
+
+fn numbers<T: ArrowPrimitiveType>(
+    py: Python<'_>,
+    array: &dyn Array,
+    before: usize,
+) -> PyResult<ScalarBuffer<T::Native>> {
     let Some(numbers) = array.as_any().downcast_ref::<PrimitiveArray<T>>() else {
         let message = format!("the array must be {}, not {}", T::DATA_TYPE, array.data_type());
         return Err(kernel_error(py, "type", None, message));
     };
     if let Some(nulls) = numbers.nulls().filter(|nulls| nulls.null_count() > 0) {
-        let first = nulls.iter().take_while(|&valid| valid).count();
+        let first = before + nulls.iter().take_while(|&valid| valid).count();
         return Err(kernel_error(py, "null", Some(first), "the value is null".into()));
     }
     Ok(numbers.values().clone())

@@ -1,12 +1,12 @@
 //! A handle on checked rows.
 
 use arrow_array::types::{Float16Type, Float32Type, Float64Type};
-use arrow_buffer::ScalarBuffer;
+use arrow_buffer::{ArrowNativeType, ScalarBuffer};
 use arrow_schema::DataType;
 use numpy::{IntoPyArray, PyArray1};
 use pyo3::prelude::*;
-use pyo3_arrow::PyArray;
-use sage_select_core::matrix::{self, Matrix as Checked, MatrixView, Metric};
+use pyo3_arrow::{PyArray, PyChunkedArray};
+use sage_select_core::matrix::{Matrix as Checked, MatrixView, Metric};
 use sage_select_core::simd::Simd;
 use sage_select_core::{Control, Error};
 
@@ -32,32 +32,60 @@ impl Matrix {
     }
 }
 
+/// Rows as they come: of some float type, in chunks.
 enum Values {
-    Half(ScalarBuffer<half::f16>),
-    Single(ScalarBuffer<f32>),
-    Double(ScalarBuffer<f64>),
+    Half(Vec<ScalarBuffer<half::f16>>),
+    Single(Vec<ScalarBuffer<f32>>),
+    Double(Vec<ScalarBuffer<f64>>),
 }
 
 impl Values {
-    fn copied(&self, width: usize, control: &impl Control) -> Result<Vec<f32>, Error> {
+    fn of(py: Python<'_>, values: &PyChunkedArray) -> PyResult<Self> {
+        Ok(match values.data_type() {
+            DataType::Float16 => Self::Half(convert::chunks::<Float16Type>(py, values)?),
+            DataType::Float64 => Self::Double(convert::chunks::<Float64Type>(py, values)?),
+            _ => Self::Single(convert::chunks::<Float32Type>(py, values)?),
+        })
+    }
+
+    /// The values, where they are float32 in one chunk.
+    fn single(&self) -> Option<&ScalarBuffer<f32>> {
         match self {
-            Self::Half(values) => matrix::to_f32(values, width, control),
-            Self::Single(values) => matrix::to_f32(values, width, control),
-            Self::Double(values) => matrix::to_f32(values, width, control),
+            Self::Single(chunks) => <&[_; 1]>::try_from(&chunks[..]).ok().map(|[chunk]| chunk),
+            Self::Half(_) | Self::Double(_) => None,
+        }
+    }
+
+    fn copied(
+        &self,
+        width: usize,
+        metric: Metric,
+        simd: Simd,
+        control: &impl Control,
+    ) -> Result<Checked<Vec<f32>>, Error> {
+        match self {
+            Self::Half(chunks) => Checked::copied(&slices(chunks), width, metric, simd, control),
+            Self::Single(chunks) => Checked::copied(&slices(chunks), width, metric, simd, control),
+            Self::Double(chunks) => Checked::copied(&slices(chunks), width, metric, simd, control),
         }
     }
 }
 
+fn slices<T: ArrowNativeType>(chunks: &[ScalarBuffer<T>]) -> Vec<&[T]> {
+    chunks.iter().map(|chunk| &chunk[..]).collect()
+}
+
 #[pymethods]
 impl Matrix {
-    /// Checks rows of `dimensions` float16, float32 or float64 values, one after the other.
+    /// Checks rows of `dimensions` float16, float32 or float64 values, one after the other, in chunks of whole rows.
     ///
-    /// Rows for `cosine` are copied and scaled to length 1; others are copied unless they are float32 and
-    /// `borrow` is true, which the caller may say of memory that nobody writes to.
+    /// They are used where they lie if they are float32 in one chunk that need no change, so of length 1 for
+    /// `cosine`, and `borrow` is true, which the caller may say of memory that nobody writes to. Others are copied,
+    /// and scaled to length 1 for `cosine`.
     #[staticmethod]
     fn from_values(
         py: Python<'_>,
-        values: PyArray,
+        values: PyChunkedArray,
         dimensions: usize,
         metric: &str,
         borrow: bool,
@@ -69,25 +97,15 @@ impl Matrix {
             "sqeuclidean" => Metric::SquaredEuclidean,
             other => return Err(kernel_error(py, "argument", None, format!("there is no metric {other:?}"))),
         };
-        let values = match values.array().data_type() {
-            DataType::Float16 => Values::Half(convert::values::<Float16Type>(py, &values)?),
-            DataType::Float64 => Values::Double(convert::values::<Float64Type>(py, &values)?),
-            _ => Values::Single(convert::values::<Float32Type>(py, &values)?),
-        };
+        let values = Values::of(py, &values)?;
         let rows = Call { py, threads, progress: None }.run(|watch| {
             let simd = Simd::active()?;
-            Ok(match values {
-                Values::Single(values) if borrow && metric != Metric::Cosine => {
-                    Rows::Borrowed(Checked::raw(values, dimensions, metric, simd, watch)?)
-                }
-                values => {
-                    let copy = values.copied(dimensions, watch)?;
-                    Rows::Owned(match metric {
-                        Metric::Cosine => Checked::unit(copy, dimensions, simd, watch)?,
-                        _ => Checked::raw(copy, dimensions, metric, simd, watch)?,
-                    })
-                }
-            })
+            if let Some(chunk) = values.single().filter(|_| borrow)
+                && let Some(rows) = Checked::in_place(chunk.clone(), dimensions, metric, simd, watch)?
+            {
+                return Ok(Rows::Borrowed(rows));
+            }
+            values.copied(dimensions, metric, simd, watch).map(Rows::Owned)
         })?;
         Ok(Self(rows))
     }

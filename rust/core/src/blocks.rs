@@ -1,5 +1,6 @@
 //! Fixed-size blocks of rows: how all parallel work is cut, so that no result depends on the thread count.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rayon::prelude::*;
@@ -62,14 +63,28 @@ pub(crate) fn for_each(
     rows: usize,
     rows_per_block: usize,
     control: &impl Control,
-    work: impl Fn(std::ops::Range<usize>) + Sync,
+    work: impl Fn(Range<usize>) + Sync,
+) -> Result<(), Error> {
+    try_for_each(rows, rows_per_block, control, |rows| {
+        work(rows);
+        Ok(())
+    })
+}
+
+/// [`for_each`] for work that can fail; the error returned is the one of the earliest block.
+pub(crate) fn try_for_each(
+    rows: usize,
+    rows_per_block: usize,
+    control: &impl Control,
+    work: impl Fn(Range<usize>) -> Result<(), Error> + Sync,
 ) -> Result<(), Error> {
     let done = AtomicU64::new(0);
     let failed = (0..rows.div_ceil(rows_per_block)).into_par_iter().find_map_first(|block| {
         let range = block * rows_per_block..rows.min((block + 1) * rows_per_block);
         let count = range.len() as u64;
-        work(range);
-        control.tick(done.fetch_add(count, Ordering::Relaxed) + count, rows as u64).err()
+        work(range)
+            .and_then(|()| control.tick(done.fetch_add(count, Ordering::Relaxed) + count, rows as u64))
+            .err()
     });
     failed.map_or(Ok(()), Err)
 }
@@ -108,6 +123,10 @@ mod tests {
         for _ in 0..50 {
             let failed = fill(&mut [0u8; 999], 1, 10, &Unwatched, |first, _| {
                 if first >= 200 { Err(Error::NotFinite { row: first }) } else { Ok(()) }
+            });
+            assert_eq!(failed, Err(Error::NotFinite { row: 200 }));
+            let failed = try_for_each(999, 10, &Unwatched, |rows| {
+                if rows.start >= 200 { Err(Error::NotFinite { row: rows.start }) } else { Ok(()) }
             });
             assert_eq!(failed, Err(Error::NotFinite { row: 200 }));
         }

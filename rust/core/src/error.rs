@@ -12,8 +12,8 @@ pub enum Error {
         /// The first such row.
         row: usize,
     },
-    /// A row is all zeros, so it has no direction and no cosine similarity.
-    #[error("the row is all zeros and has no direction")]
+    /// A row is all zeros, in float32, so it has no direction and no cosine similarity.
+    #[error("the row is all zeros in float32 and has no direction")]
     ZeroRow {
         /// The first such row.
         row: usize,

@@ -60,21 +60,26 @@ def test_a_bad_number_in_csv_names_its_line(tmp_path) -> None:
 
 @pytest.mark.parametrize("kind", [pa.list_(pa.float32()), pa.list_(pa.float32(), 2), pa.large_list(pa.float32())])
 def test_embeddings(kind) -> None:
-    made = embedding_column(rows([[1, 2], [3, 4], [5, 6]], kind), "v")
-    assert made.dtype == np.float32
-    assert made.tolist() == [[1, 2], [3, 4], [5, 6]]
-    assert made.flags.c_contiguous
+    column = pa.array([[9, 9], [1, 2], [3, 4], [5, 6]], kind).slice(1)
+    made = embedding_column(from_object(pa.table({"v": column})), "v")
+    assert made.type == pa.list_(pa.float32(), 2)
+    assert made.to_pylist() == [[1, 2], [3, 4], [5, 6]]
+    assert made.chunk(0).flatten().buffers()[1].address == column.values.buffers()[1].address, "the values were copied"
 
 
 def test_embeddings_in_chunks_and_slices() -> None:
     table = pa.table({"v": pa.array([[float(number), 0.0] for number in range(9)], pa.list_(pa.float64(), 2))})
     held = from_object(pa.concat_tables([table.slice(2, 3), table.slice(7)]))
-    assert embedding_column(held, "v")[:, 0].tolist() == [2, 3, 4, 7, 8]
+    made = embedding_column(held, "v")
+    assert made.num_chunks == 2
+    assert [row[0] for row in made.to_pylist()] == [2, 3, 4, 7, 8]
 
 
-def test_whole_numbers_are_float32() -> None:
-    made = embedding_column(rows([[1, 2]]), "v")
-    assert made.dtype == np.float32
+@pytest.mark.parametrize("kind", [None, pa.list_(pa.uint8(), 2), pa.large_list(pa.int64())])
+def test_whole_numbers_are_float32(kind) -> None:
+    made = embedding_column(rows([[1, 2]], kind), "v")
+    assert made.type == pa.list_(pa.float32(), 2)
+    assert made.to_pylist() == [[1, 2]]
 
 
 @pytest.mark.parametrize(
@@ -82,11 +87,11 @@ def test_whole_numbers_are_float32() -> None:
     [
         ([[1.0, 2.0], [1.0], [1.0]], "row 1, column 'v': embeddings have different lengths\n  expected: 2 numbers"),
         ([[1.0], [1.0, 2.0]], "got: 2 numbers"),
-        ([[1.0], None], "row 1, column 'v': a value is missing"),
-        ([[1.0, 2.0], [1.0, None]], "row 1, column 'v': an embedding holds a null"),
+        ([[1.0], None], "row 1, column 'v': the embedding is null"),
+        ([[1.0, 2.0], [1.0, None]], "row 1, column 'v': the embedding is null or holds a null"),
         ([[], []], "no dimensions"),
-        ([["a"]], "a column is not one of embeddings"),
-        (["a"], "a column is not one of embeddings"),
+        ([["a"]], "row 0, column 'v': embeddings are of the wrong type"),
+        (["a"], "row 0, column 'v': embeddings are of the wrong type"),
     ],
 )
 def test_bad_embeddings(values, said) -> None:

@@ -23,6 +23,7 @@ def test_embeddings(dtype, order, tmp_path) -> None:
     assert made.tolist() == array.tolist()
     assert made.dtype == np.dtype(dtype).newbyteorder("=")
     assert made.flags.c_contiguous
+    assert not made.flags.writeable
 
 
 @pytest.mark.parametrize("dtype", ["f2", "f4", "f8", "i8", "u1"])

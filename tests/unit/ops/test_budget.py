@@ -23,7 +23,10 @@ def test_an_empty_pool_gives_no_rows() -> None:
     assert Budget.parse("0%").rows(10) == 0
 
 
-@pytest.mark.parametrize("text", ["-1", "110%", 1.5, "ten", "", "10 rows", -3, True, float("nan"), "1e3", None])
+@pytest.mark.parametrize(
+    "text",
+    ["-1", "110%", 1.5, "ten", "", "10 rows", -3, True, float("nan"), float("inf"), 2**128, "9" * 5000, "1e3", None],
+)
 def test_what_is_no_budget_is_refused(text: object) -> None:
     with pytest.raises(UsageError, match="no budget"):
         Budget.parse(text)

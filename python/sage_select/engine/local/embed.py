@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from sage_select import io
@@ -45,7 +46,9 @@ def embed_rows(frame: Frame, embed: Embed, metric: Metric, talk: Talk, threads: 
     return _with(frame, encoded.array, metric, encoded.name, threads)
 
 
-def _with(frame: Frame, vectors: NDArray[Any], metric: Metric, name: str, threads: int | None) -> Frame:
+def _with(
+    frame: Frame, vectors: NDArray[Any] | pa.ChunkedArray, metric: Metric, name: str, threads: int | None
+) -> Frame:
     matrix = Matrix.from_array(vectors, metric=metric, name=name, threads=threads)
     return dataclasses.replace(frame, matrix=matrix)
 

@@ -58,7 +58,8 @@ def ridge_dpp(
 
     Notes
     -----
-    Ties go to the lowest row. At most (k + given) n d multiply-adds, and 2 d**2 in float64 for each pick; 8 d**2 bytes.
+    Ties go to the lowest row. At most (k + given) n d multiply-adds, and 2 d min(picks before, d) in float64 for each
+    pick; 8 d bytes a pick up to d / 2 of them, 12 d**2 beyond.
 
     Examples
     --------

@@ -13,7 +13,7 @@ use crate::simd::Simd;
 use crate::{Control, Error, blocks};
 
 /// The least ridge, as a share of the largest squared length of a row: below it the residuals of rows that the
-/// set spans would be rounding errors of float32.
+/// set spans would be rounding errors of float32, or of what counts as length 1.
 pub const LEAST_RIDGE: f64 = 1e-6;
 
 /// Rows whose lengths one task computes.
@@ -29,10 +29,12 @@ const BLOCK: usize = 256;
 ///
 /// A pick `p` joins with `y = A x_p / sqrt(eps + s_p)`, where `A` is the inverse in float64, and `y` is rounded to
 /// float32; then `s_i` falls by the square of the canonical `<x_i, y>`, in float64, in the order of the picks,
-/// and stops at 0. `s_i` begins as the squared length of the row, exactly 1 for [`Metric::Cosine`].
+/// and stops at 0. `s_i` begins as the squared length of the row, for [`Metric::Cosine`] as exactly 1, from which the
+/// length differs by at most [`crate::matrix::UNIT_TOLERANCE`].
 ///
-/// Cost: at most (picks + given) x rows x dimensions multiply-adds, and for each pick 2 x dimensions^2 in
-/// float64; 8 x dimensions^2 bytes, a vector for each pick, and 32 bytes a row.
+/// Cost: at most (picks + given) x rows x dimensions multiply-adds, and for each pick 2 x dimensions x
+/// min(picks before, dimensions) in float64; 8 x dimensions bytes a pick up to half as many picks as dimensions, 12 x
+/// dimensions^2 beyond, a vector for each pick, and 32 bytes a row.
 ///
 /// # Errors
 /// [`Error::Argument`] for [`Metric::SquaredEuclidean`], which is no similarity, and where `eps` is not from
@@ -123,8 +125,7 @@ impl<'a> Residual<'a> {
         let width = matrix.rows.width();
         let most = if request.count() == 0 { 0 } else { request.given().len() + request.count() };
         let members = blocks::reserved(most.saturating_mul(width))?;
-        // Without a pick there is nothing to invert.
-        let inverse = Inverse::new(if most == 0 { 0 } else { width })?;
+        let inverse = Inverse::new(width, most)?;
         Ok(Self { matrix, quality, eps, lengths, members, inverse })
     }
 }
