@@ -9,12 +9,12 @@ from pathlib import Path
 #: Bottom to top. A module may import its own layer and those before it.
 LAYERS = (
     "errors columns seeds | kernels | demo | ops | spec | plan | io | render | encode | score | strategies"
-    " | engine | api | train | evaluate | cli"
+    " | forecast | engine | api | train | evaluate | cli"
 )
 RANKS = {name: rank for rank, group in enumerate(LAYERS.split("|")) for name in group.split()}
 
 #: Lower layers that a layer must do without: a training run reads the selection's file, never the engine.
-WITHOUT = {"train": {"engine", "strategies", "api", "plan"}, "evaluate": {"engine", "strategies", "api", "plan"}}
+WITHOUT = {name: {"engine", "forecast", "strategies", "api", "plan"} for name in ("train", "evaluate")}
 
 
 def modules(root: Path) -> list[Path]:

@@ -10,6 +10,7 @@ import typer
 
 from sage_select import __version__
 from sage_select.cli.console import Console, run_program
+from sage_select.errors import UsageError
 
 if TYPE_CHECKING:
     from sage_select.engine import Outcome
@@ -39,6 +40,7 @@ Examples:
   sage-select build chats.parquet --strategy diversity --embeddings vectors.npy -o picks.parquet
   sage-select build q.csv --prompt-column Query --completion-column Tool --score-column loss
   sage-select build --spec sage.yaml --explain         # say what would be done
+  sage-select build chats.jsonl --dry-run              # and what it would take
 
 \b
 Exit codes: 0 done, 2 bad arguments, 3 refused data, 4 output exists, 5 environment, 130 interrupted.
@@ -164,6 +166,14 @@ def build(
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an output that exists.")] = False,
     explain: Annotated[bool, typer.Option("--explain", help="Say what would be done, read no row, and leave.")] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Say what would be done and about how much memory and time it would take, from a look at the input's "
+            "footers and first piece, and leave: with exit code 5 where it would not fit.",
+        ),
+    ] = False,
     threads: Annotated[
         int | None, typer.Option(help="Threads to use. [default: SAGE_THREADS, else all cores]", min=1)
     ] = None,
@@ -175,6 +185,8 @@ def build(
     from sage_select.plan import explain as explain_plan
     from sage_select.plan import resolve
 
+    if explain and dry_run:
+        raise UsageError("--explain and --dry-run contradict each other", hint="--dry-run explains as well")
     console = Console(quiet=quiet, json_output=json_output)
     settings: dict[str, dict[str, Any]] = {
         "source": {
@@ -212,7 +224,21 @@ def build(
     if explain:
         sys.stdout.write(explain_plan(plan) + "\n")
         return
+    if dry_run:
+        _forecast(plan, console, force, threads)
+        return
     _run(plan, console, force, threads)
+
+
+def _forecast(plan: Pipeline, console: Console, force: bool, threads: int | None) -> None:
+    from sage_select.forecast import forecast, refuse_what_cannot_fit, report, values
+    from sage_select.plan import explain, fingerprint
+
+    found = forecast(plan, force=force, threads=threads)
+    if not console.json_output:
+        sys.stdout.write(f"{explain(plan)}\n\n{report(found)}\n")
+    console.result({"plan": fingerprint(plan), "spec": plan.to_dict(), "forecast": values(found)})
+    refuse_what_cannot_fit(found)
 
 
 def _run(plan: Pipeline, console: Console, force: bool, threads: int | None) -> None:

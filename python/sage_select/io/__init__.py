@@ -7,21 +7,27 @@ from sage_select.io.digest import digest_table
 from sage_select.io.encode import output_format
 from sage_select.io.manifest import read_manifest
 from sage_select.io.nested import decode_rows
-from sage_select.io.npy import read_npy
+from sage_select.io.npy import NpyHeader, npy_header, read_npy
 from sage_select.io.objects import from_object
 from sage_select.io.output import existing, open_output
 from sage_select.io.read import read
 from sage_select.io.rows import Rows
+from sage_select.io.sniff import Format
+from sage_select.io.survey import Survey, survey
 from sage_select.io.write import Written, write
 
 __all__ = [
+    "Format",
+    "NpyHeader",
     "Rows",
+    "Survey",
     "Written",
     "decode_rows",
     "digest_table",
     "embedding_column",
     "existing",
     "from_object",
+    "npy_header",
     "numeric_column",
     "open_output",
     "output_format",
@@ -29,5 +35,6 @@ __all__ = [
     "read_manifest",
     "read_npy",
     "require_column",
+    "survey",
     "write",
 ]

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pyarrow as pa
 
 from sage_select.io.damage import guarded, refuse_expansion
 from sage_select.io.inputs import Input
-from sage_select.io.ipc_frames import walk_file, walk_stream
+from sage_select.io.ipc_frames import Frames, walk_file, walk_stream
 from sage_select.io.normalise import normalise
 from sage_select.io.sniff import Format
 
-__all__ = ["read_ipc"]
+__all__ = ["opened_ipc", "read_ipc"]
 
 
 def read_ipc(source: Input, kind: Format) -> tuple[pa.Table, list[str]]:
@@ -26,17 +28,23 @@ def read_ipc(source: Input, kind: Format) -> tuple[pa.Table, list[str]]:
     """
     notices = []
     with guarded(source.name, kind.value):
-        data = pa.memory_map(str(source.path)).read_buffer()
-        if kind is Format.ARROW_STREAM:
-            frames = walk_stream(memoryview(data), source.name)
-            if not frames.ended:
-                notices.append(
-                    f"{source.name}: the stream of {frames.rows} rows has no end marker; it may have been cut off"
-                )
-        else:
-            frames = walk_file(memoryview(data), source.name)
-        refuse_expansion(max(frames.unpacked, frames.rows), data.size, source.name)
-        opened = pa.ipc.open_stream(data) if kind is Format.ARROW_STREAM else pa.ipc.open_file(data)
+        opened, frames = opened_ipc(source, kind)
+        if not frames.ended:
+            notices.append(
+                f"{source.name}: the stream of {frames.rows} rows has no end marker; it may have been cut off"
+            )
         table = opened.read_all()
         table.validate(full=True)
         return normalise(table, source.name), notices
+
+
+def opened_ipc(source: Input, kind: Format) -> tuple[Any, Frames]:
+    """Return Arrow's reader of an IPC file or stream, mapped into memory, and what its frames declare.
+
+    Only the frames' own bytes are touched, none of the values. To be called under `guarded`.
+    """
+    data = pa.memory_map(str(source.path)).read_buffer()
+    stream = kind is Format.ARROW_STREAM
+    frames = (walk_stream if stream else walk_file)(memoryview(data), source.name)
+    refuse_expansion(max(frames.unpacked, frames.rows), data.size, source.name)
+    return pa.ipc.open_stream(data) if stream else pa.ipc.open_file(data), frames

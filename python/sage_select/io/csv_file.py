@@ -17,11 +17,11 @@ from sage_select.io.json_table import differing_columns
 from sage_select.io.progress import Meter
 from sage_select.io.rows import Part
 from sage_select.io.sniff import Format
-from sage_select.io.text import MAX_LINE_BYTES, TextFile, decoded, open_text
+from sage_select.io.text import MAX_LINE_BYTES, Text, decoded, open_text
 
-__all__ = ["read_csv"]
+__all__ = ["BATCH_ROWS", "csv_rows", "read_csv", "string_batch"]
 
-_BATCH_ROWS: Final = 16384
+BATCH_ROWS: Final = 16384
 
 
 def read_csv(inputs: Sequence[tuple[Input, Format]], meter: Meter) -> tuple[pa.Table, list[Part]]:
@@ -49,37 +49,53 @@ def read_csv(inputs: Sequence[tuple[Input, Format]], meter: Meter) -> tuple[pa.T
 
 
 def _one_file(source: Input, delimiter: str, meter: Meter) -> tuple[pa.Table, Part]:
-    with open_text(source, meter) as file, closing(_records(file, delimiter)) as records:
-        _, header = next(records, (1, []))
-        _check_header(header, source)
+    with open_text(source, meter) as file, closing(csv_rows(file, delimiter)) as records:
+        _, header = next(records)
         schema = pa.schema([(name, pa.string()) for name in header])
         batches: list[pa.RecordBatch] = []
         lines = array("q")
         pending: list[list[str]] = []
         for line, record in records:
-            if len(record) != len(header):
-                raise DataError(
-                    "a record has another number of values than the header",
-                    where=Where(file=source.name, row=len(lines), line=line),
-                    expected=str(len(header)),
-                    got=str(len(record)),
-                )
             lines.append(line)
             pending.append(record)
-            if len(pending) == _BATCH_ROWS:
-                batches.append(_batch(pending, schema))
+            if len(pending) == BATCH_ROWS:
+                batches.append(string_batch(pending, schema))
                 pending = []
         if pending:
-            batches.append(_batch(pending, schema))
+            batches.append(string_batch(pending, schema))
     return pa.Table.from_batches(batches, schema), Part(source.name, len(lines), lines)
 
 
-def _batch(records: list[list[str]], schema: pa.Schema) -> pa.RecordBatch:
+def csv_rows(file: Text, delimiter: str) -> Generator[tuple[int, list[str]], None, None]:
+    """Yield (line where the record begins, its values): the header, checked, and then the rows.
+
+    Raises
+    ------
+    DataError
+        As `read_csv` does.
+    """
+    with closing(_records(file, delimiter)) as records:
+        line, header = next(records, (1, []))
+        _check_header(header, file.source)
+        yield line, header
+        for row, (line, record) in enumerate(records):
+            if len(record) != len(header):
+                raise DataError(
+                    "a record has another number of values than the header",
+                    where=Where(file=file.source.name, row=row, line=line),
+                    expected=str(len(header)),
+                    got=str(len(record)),
+                )
+            yield line, record
+
+
+def string_batch(records: list[list[str]], schema: pa.Schema) -> pa.RecordBatch:
+    """Return records, one at least, as a batch of string columns."""
     columns = [pa.array(values, pa.string()) for values in zip(*records, strict=True)]
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
-def _records(file: TextFile, delimiter: str) -> Generator[tuple[int, list[str]], None, None]:
+def _records(file: Text, delimiter: str) -> Generator[tuple[int, list[str]], None, None]:
     """Yield (line where the record begins, its values), blank lines left out."""
     name = file.source.name
     text = (decoded(data, Where(file=name, line=number)) + "\n" for number, data in file.lines())

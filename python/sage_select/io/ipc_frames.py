@@ -45,11 +45,14 @@ class Frames:
         Rows of all record batches.
     ended
         Whether the end-of-stream marker is there.
+    compressed
+        Whether a batch is.
     """
 
     unpacked: int = 0
     rows: int = 0
     ended: bool = False
+    compressed: bool = False
 
 
 def walk_stream(data: memoryview, name: str) -> Frames:
@@ -140,6 +143,7 @@ def _message(metadata: memoryview, body: memoryview, frames: Frames) -> int:
 
 def _batch(batch: Table, body: memoryview, frames: Frames) -> int:
     compressed = batch.has(_BATCH_COMPRESSION)
+    frames.compressed |= compressed
     for offset, length in batch.structs(_BATCH_BUFFERS, _BUFFER):
         if offset < 0 or length < 0:
             raise ValueError("a buffer has a negative place")

@@ -11,13 +11,13 @@ from sage_select.io.inputs import Input
 from sage_select.io.progress import Meter
 from sage_select.io.sniff import Format
 from sage_select.io.strict_json import StrictJsonError, decode, decode_at
-from sage_select.io.text import TextFile, decoded, open_text
+from sage_select.io.text import Text, decoded, open_text
 
-__all__ = ["JsonBatch", "json_batches"]
+__all__ = ["BATCH_CHARACTERS", "BATCH_ROWS", "JsonBatch", "json_batches", "json_rows"]
 
 #: A batch ends at whichever comes first, so that neither short nor long rows need much memory.
-_BATCH_ROWS: Final = 16384
-_BATCH_CHARACTERS: Final = 16 << 20
+BATCH_ROWS: Final = 16384
+BATCH_CHARACTERS: Final = 16 << 20
 _WHITESPACE: Final = " \t\r\n"
 
 
@@ -34,7 +34,7 @@ class JsonBatch:
         self.rows.append(row)
         self.lines.append(line)
         self.characters += characters
-        return len(self.rows) >= _BATCH_ROWS or self.characters >= _BATCH_CHARACTERS
+        return len(self.rows) >= BATCH_ROWS or self.characters >= BATCH_CHARACTERS
 
 
 def json_batches(source: Input, kind: Format, meter: Meter) -> Iterator[JsonBatch]:
@@ -47,15 +47,7 @@ def json_batches(source: Input, kind: Format, meter: Meter) -> Iterator[JsonBatc
     """
     with open_text(source, meter) as file:
         batch = JsonBatch()
-        rows = _array_elements(file) if kind is Format.JSON_ARRAY else _line_objects(file)
-        for row, (value, line, characters) in enumerate(rows):
-            if not isinstance(value, dict):
-                raise DataError(
-                    "a row is not an object",
-                    where=Where(file=source.name, row=row, line=line),
-                    expected='an object such as {"text": "..."}',
-                    got=_kind_name(value),
-                )
+        for value, line, characters in json_rows(file, kind):
             if batch.add(value, line, characters):
                 yield batch
                 batch = JsonBatch()
@@ -63,7 +55,21 @@ def json_batches(source: Input, kind: Format, meter: Meter) -> Iterator[JsonBatc
             yield batch
 
 
-def _line_objects(file: TextFile) -> Iterator[tuple[Any, int, int]]:
+def json_rows(file: Text, kind: Format) -> Iterator[tuple[dict[str, Any], int, int]]:
+    """Yield (row, its line, its characters); it raises as `json_batches` does."""
+    rows = _array_elements(file) if kind is Format.JSON_ARRAY else _line_objects(file)
+    for row, (value, line, characters) in enumerate(rows):
+        if not isinstance(value, dict):
+            raise DataError(
+                "a row is not an object",
+                where=Where(file=file.source.name, row=row, line=line),
+                expected='an object such as {"text": "..."}',
+                got=_kind_name(value),
+            )
+        yield value, line, characters
+
+
+def _line_objects(file: Text) -> Iterator[tuple[Any, int, int]]:
     name, row = file.source.name, 0
     for number, data in file.lines():
         if not data.strip():
@@ -82,7 +88,7 @@ def _line_objects(file: TextFile) -> Iterator[tuple[Any, int, int]]:
         row += 1
 
 
-def _array_elements(file: TextFile) -> Iterator[tuple[Any, int, int]]:
+def _array_elements(file: Text) -> Iterator[tuple[Any, int, int]]:
     name = file.source.name
     text = decoded(file.read_all(), Where(file=name))
     position = _skip(text, text.index("[") + 1)

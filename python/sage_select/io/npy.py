@@ -6,6 +6,7 @@ import ast
 import math
 import re
 import struct
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Literal
 
@@ -16,7 +17,7 @@ from sage_select.errors import DataError
 from sage_select.io.damage import guarded
 from sage_select.io.inputs import existing_file
 
-__all__ = ["read_npy"]
+__all__ = ["NpyHeader", "npy_header", "read_npy"]
 
 _MAGIC: Final = b"\x93NUMPY"
 _MAX_HEADER: Final = 10_000
@@ -46,6 +47,48 @@ def read_npy(
     DataError
         Where it is damaged, cut off, of another shape or type, or has another number of rows.
     """
+    array = _checked(path, rows, kind)
+    if kind == "scores":
+        return np.asarray(array, dtype=np.float64)
+    rows_of_numbers = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("="))
+    rows_of_numbers.flags.writeable = False
+    return rows_of_numbers
+
+
+@dataclass(frozen=True)
+class NpyHeader:
+    """What the header of an `.npy` file says.
+
+    Parameters
+    ----------
+    rows, width
+        Its shape; `width` is 1 for scores.
+    item_bytes
+        Bytes of a number.
+    copied
+        Whether the array must be copied to be read, as it is stored by columns or in another byte order.
+    """
+
+    rows: int
+    width: int
+    item_bytes: int
+    copied: bool
+
+
+def npy_header(path: str | Path, *, rows: int | None, kind: Literal["embeddings", "scores"]) -> NpyHeader:
+    """Return what the header says; it refuses what `read_npy` refuses, and reads no value."""
+    array = _checked(path, rows, kind)
+    width = array.shape[1] if array.ndim == 2 else 1
+    return NpyHeader(
+        rows=array.shape[0],
+        width=width,
+        item_bytes=array.dtype.itemsize,
+        copied=not (array.flags.c_contiguous and array.dtype.isnative),
+    )
+
+
+def _checked(path: str | Path, rows: int | None, kind: Literal["embeddings", "scores"]) -> npt.NDArray[Any]:
+    """Map the array, its shape and type checked."""
     file = existing_file(Path(path).expanduser())
     with file.open("rb") as raw:
         if raw.read(len(_MAGIC)) != _MAGIC:
@@ -63,13 +106,9 @@ def read_npy(
             expected=f"{rows} rows, as the table",
             got=f"{array.shape[0]} rows",
         )
-    if kind == "scores":
-        return np.asarray(array, dtype=np.float64)
-    if array.shape[1] == 0:
+    if kind == "embeddings" and array.shape[1] == 0:
         raise DataError("embeddings have no dimensions", where=str(path))
-    rows_of_numbers = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("="))
-    rows_of_numbers.flags.writeable = False
-    return rows_of_numbers
+    return array
 
 
 def _mapped(file: Path) -> npt.NDArray[Any]:

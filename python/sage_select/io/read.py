@@ -21,7 +21,7 @@ from sage_select.io.rows import Part, Places, Rows
 from sage_select.io.sniff import Format, compression_of, format_of, text_format_of
 from sage_select.io.text import open_text
 
-__all__ = ["content_digest", "read", "read_even_empty"]
+__all__ = ["content_digest", "formats_of", "read", "read_even_empty", "same_columns"]
 
 _HEAD_BYTES: Final = 4096
 _JSON: Final = frozenset({Format.JSONL, Format.JSON_ARRAY})
@@ -64,8 +64,7 @@ def read_even_empty(source: str | Path, *, progress: Progress | None = None) -> 
     """Read a data set that may have no rows, as an empty selection has none."""
     with open_inputs(source) as inputs:
         meter = Meter(progress, sum(_size(file) for file in inputs))
-        kinds = [(file, _format(file)) for file in inputs]
-        _refuse_mixture(kinds)
+        kinds = formats_of(inputs)
         table, parts, notices = _read(kinds, meter)
         digest = content_digest([file.path for file in inputs])
         meter.finish()
@@ -86,6 +85,13 @@ def _content(path: Path) -> list[Path]:
 
 def _size(file: Input) -> int:
     return sum(part.stat().st_size for part in _content(file.path))
+
+
+def formats_of(inputs: Sequence[Input]) -> list[tuple[Input, Format]]:
+    """Return each file with its format, told from its first bytes; files that do not go together are refused."""
+    kinds = [(file, _format(file)) for file in inputs]
+    _refuse_mixture(kinds)
+    return kinds
 
 
 def _format(file: Input) -> Format:
@@ -139,7 +145,7 @@ def _read(kinds: list[tuple[Input, Format]], meter: Meter) -> tuple[pa.Table, li
     for file in files:
         table, said = _BINARY[kind](file)
         notices += said
-        tables.append(_same_columns(table, file, tables, files))
+        tables.append(same_columns(table, file, tables, files))
         parts.append(Part(file.name, table.num_rows))
         meter.file_done(file.size)
     return pa.concat_tables(tables), parts, notices
@@ -159,7 +165,8 @@ _BINARY: Final[dict[Format, Callable[[Input], tuple[pa.Table, list[str]]]]] = {
 }
 
 
-def _same_columns(table: pa.Table, file: Input, before: list[pa.Table], files: list[Input]) -> pa.Table:
+def same_columns(table: pa.Table, file: Input, before: list[pa.Table], files: list[Input]) -> pa.Table:
+    """Return the table with its columns in the order of the first table, or refuse it where they are not the same."""
     if not before:
         return table
     first = before[0]

@@ -8,13 +8,30 @@ from pathlib import Path
 from typing import Final
 
 from sage_select.errors import OutputError, ResourceError, UsageError
-from sage_select.io.encode import OutputFormat
+from sage_select.io.encode import OutputFormat, output_format
 from sage_select.io.hf_folder import INFO_FILE, STATE_FILE, is_hf_folder
+from sage_select.io.manifest import read_manifest
 from sage_select.io.names import OutputNames
 
-__all__ = ["check_target"]
+__all__ = ["check_target", "check_unread"]
 
 _ELSEWHERE: Final = "give another name with -o"
+
+
+def check_unread(target: Path, *, force: bool) -> OutputFormat:
+    """Check an output as far as can be while the input is unread, and return its format.
+
+    An output with a manifest may be the one that would be made, so it passes.
+
+    Raises
+    ------
+    SageError
+        As `check_target` does; `UsageError` also where the name has no known end.
+    """
+    form = output_format(target)
+    if read_manifest(target) is None:
+        check_target(OutputNames(target), form, force=force)
+    return form
 
 
 def check_target(names: OutputNames, form: OutputFormat, *, force: bool) -> None:

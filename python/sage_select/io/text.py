@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import pyarrow as pa
 
@@ -18,11 +18,28 @@ from sage_select.io.inputs import Input
 from sage_select.io.progress import Meter
 from sage_select.io.sniff import Compression, compression_of
 
-__all__ = ["MAX_LINE_BYTES", "TextFile", "decoded", "open_text"]
+__all__ = ["MAX_LINE_BYTES", "Text", "TextFile", "decoded", "open_text"]
 
 MAX_LINE_BYTES: Final = 1 << 29
 _BLOCK: Final = 1 << 20
 _BOM: Final = b"\xef\xbb\xbf"
+
+
+class Text(Protocol):
+    """Text that readers of JSON and CSV take: a file, or a piece of one."""
+
+    @property
+    def source(self) -> Input:
+        """The file, for messages."""
+        ...
+
+    def read_all(self) -> bytes:
+        """Return all of the text without a byte order mark."""
+        ...
+
+    def lines(self) -> Iterator[tuple[int, bytes]]:
+        """Yield (line number from 1, bytes of the line without its line feed)."""
+        ...
 
 
 class TextFile:
@@ -37,6 +54,16 @@ class TextFile:
         self._packed = source.size
         self._done = 0
 
+    @property
+    def compressed(self) -> bool:
+        """Whether the text is packed."""
+        return self._compressed
+
+    @property
+    def consumed(self) -> int:
+        """Bytes of the file, as they lie in it, that were taken in so far."""
+        return int(self._raw.tell())
+
     def read(self, size: int) -> bytes:
         """Return up to `size` bytes of the uncompressed text; empty at its end."""
         with guarded(self.source.name, "a text file"):
@@ -44,7 +71,7 @@ class TextFile:
         self._done += len(block)
         if self._compressed:
             refuse_expansion(self._done, self._packed, self.source.name)
-        self._meter.at(self._raw.tell())
+        self._meter.at(self.consumed)
         return block
 
     def read_all(self) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,10 +11,30 @@ from sage_select import kernels
 from sage_select.seeds import stage_key
 from sage_select.strategies.base import Pool
 
-__all__ = ["cells", "train_centroids"]
+__all__ = ["CELLS", "Training", "cells", "train_centroids"]
 
 #: Most rows that centroids are trained on: k-means is what takes long, and many cells do with fewer rows each.
 _LARGEST_SAMPLE: Final = 1 << 16
+
+
+class Training(NamedTuple):
+    """How centroids are trained.
+
+    `stage` names the key by which the sample is drawn; `iterations` are those of Lloyd's algorithm; the sample holds at
+    most `per_cell` rows a cell, and at most 65,536.
+    """
+
+    stage: str
+    iterations: int
+    per_cell: int
+
+    def sample(self, rows: int, count: int) -> int:
+        """Return how many of the rows `count` centroids are trained on."""
+        return min(rows, max(count, min(count * self.per_cell, _LARGEST_SAMPLE)))
+
+
+#: For cells whose borders matter.
+CELLS: Final = Training("cells", iterations=10, per_cell=64)
 
 
 def cells(pool: Pool, count: int) -> NDArray[np.int32]:
@@ -25,27 +45,17 @@ def cells(pool: Pool, count: int) -> NDArray[np.int32]:
     labels
         int32 (n,) in [0, count).
     """
-    centroids = train_centroids(pool, count, stage="cells", iterations=10, per_cell=64)
-    return kernels.assign_cells(pool.need_matrix(), centroids, threads=pool.threads)
+    return kernels.assign_cells(pool.need_matrix(), train_centroids(pool, count, CELLS), threads=pool.threads)
 
 
-def train_centroids(pool: Pool, count: int, *, stage: str, iterations: int, per_cell: int) -> NDArray[np.float32]:
-    """Train `count` centroids by k-means.
-
-    Parameters
-    ----------
-    stage
-        Names the key by which the sample is drawn.
-    iterations
-        Of Lloyd's algorithm.
-    per_cell
-        The sample, drawn by keyed hash, holds at most so many rows a cell, and at most 65,536.
+def train_centroids(pool: Pool, count: int, training: Training) -> NDArray[np.float32]:
+    """Train `count` centroids by k-means on a sample drawn by keyed hash.
 
     Returns
     -------
     centroids
         float32 (count, d).
     """
-    size = min(pool.n, max(count, min(count * per_cell, _LARGEST_SAMPLE)))
-    sample = kernels.bottom_k_hashes(pool.hashes(stage_key(pool.seed, stage)), size)
-    return kernels.k_means(pool.need_matrix(), count, sample, iterations=iterations, threads=pool.threads)
+    hashes = pool.hashes(stage_key(pool.seed, training.stage))
+    sample = kernels.bottom_k_hashes(hashes, training.sample(pool.n, count))
+    return kernels.k_means(pool.need_matrix(), count, sample, iterations=training.iterations, threads=pool.threads)

@@ -87,7 +87,7 @@ def test_what_the_standard_library_writes_comes_back(records, batch, tmp_path_fa
         writer.writerow(["a", "b"])
         writer.writerows(records)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(csv_file, "_BATCH_ROWS", batch)
+        patch.setattr(csv_file, "BATCH_ROWS", batch)
         held = read(path)
     assert list(zip(*(column.to_pylist() for column in held.table.columns), strict=True)) == records
     lines = path.read_bytes().split(b"\n")

@@ -152,5 +152,5 @@ def test_batches_do_not_show(rows: list[dict[str, Any]], size: int, folder: Path
 
     whole = outcome()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(json_source, "_BATCH_ROWS", size)
+        patch.setattr(json_source, "BATCH_ROWS", size)
         assert outcome() == whole

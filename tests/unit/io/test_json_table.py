@@ -79,7 +79,7 @@ def test_bytes_that_are_not_utf8_are_said_by_line(tmp_path) -> None:
 )
 @pytest.mark.parametrize("batch", [1, 2, 1000])
 def test_a_changed_type_is_said_by_both_lines(values, said, batch, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(json_source, "_BATCH_ROWS", batch)
+    monkeypatch.setattr(json_source, "BATCH_ROWS", batch)
     assert said in refused(jsonl(tmp_path, *({"v": value} for value in values)))
 
 
@@ -104,7 +104,7 @@ def test_null_and_missing_in_one_column_is_noticed(tmp_path) -> None:
 
 
 def test_a_late_key_makes_only_the_early_batches_be_read_again(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(json_source, "_BATCH_ROWS", 2)
+    monkeypatch.setattr(json_source, "BATCH_ROWS", 2)
     rows = [{"m": [{"r": str(number)}]} for number in range(9)]
     rows[2]["m"][0]["late"] = "x"
     made: list[int] = []
@@ -122,7 +122,7 @@ def test_a_late_key_makes_only_the_early_batches_be_read_again(tmp_path, monkeyp
 
 
 def test_a_file_that_shrinks_while_it_is_read_again_is_refused(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(json_source, "_BATCH_ROWS", 2)
+    monkeypatch.setattr(json_source, "BATCH_ROWS", 2)
     path = jsonl(tmp_path, {"m": ["a"]}, {"m": ["a"]}, {"m": [1]})
     batches = json_table.json_batches
 
@@ -209,7 +209,7 @@ def test_a_long_run_of_rows_keeps_its_order_and_lines(tmp_path) -> None:
 
 @pytest.mark.parametrize("batch", [1, 1000])
 def test_objects_with_other_keys_do_not_hide_a_changed_type(batch, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(json_source, "_BATCH_ROWS", batch)
+    monkeypatch.setattr(json_source, "BATCH_ROWS", batch)
     assert "expected: an object, as in line 1\n  got: a list" in refused(
         jsonl(tmp_path, {"v": {"a": 1}}, {"v": []}, {"v": {"b": 1}})
     )
@@ -217,7 +217,7 @@ def test_objects_with_other_keys_do_not_hide_a_changed_type(batch, tmp_path, mon
 
 @pytest.mark.parametrize("batch", [1, 1000])
 def test_tools_may_hold_anything(batch, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(json_source, "_BATCH_ROWS", batch)
+    monkeypatch.setattr(json_source, "BATCH_ROWS", batch)
     rows = [{"tools": value} for value in ("[]", 1, [{"name": "f"}], {"a": None}, None)]
     held = read(jsonl(tmp_path, *rows))
     assert held.table.schema.field("tools").metadata == JSON_TEXT

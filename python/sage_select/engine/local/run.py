@@ -15,7 +15,7 @@ from sage_select.engine.local.score import score_rows
 from sage_select.engine.local.select import select_rows
 from sage_select.engine.local.source import frame_of, read_source, shape_options
 from sage_select.io.names import OutputNames
-from sage_select.io.target import check_target
+from sage_select.io.target import check_target, check_unread
 from sage_select.ops import Embed, Score, Select, Sink, Source
 from sage_select.spec import Pipeline
 from sage_select.strategies import Picks
@@ -50,9 +50,7 @@ def run(plan: Pipeline, talk: Talk, *, force: bool = False, threads: int | None 
     recorder = Recorder(talk)
     source, sink = plan.step(Source), plan.step(Sink)
     target = Path(sink.path)
-    form = io.output_format(target)
-    if io.read_manifest(target) is None:
-        check_target(OutputNames(target), form, force=force)
+    form = check_unread(target, force=force)
     rows = read_source(source, recorder)
     inputs = input_digests(plan, rows)
     if io.existing(target, identity(plan, inputs)):

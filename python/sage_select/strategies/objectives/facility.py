@@ -11,16 +11,20 @@ from numpy.typing import NDArray
 from sage_select import kernels
 from sage_select.ops import Select
 from sage_select.strategies.base import Pool
-from sage_select.strategies.cells import train_centroids
+from sage_select.strategies.cells import Training, train_centroids
 from sage_select.strategies.objectives.base import Found
 
-__all__ = ["facility"]
+__all__ = ["DENSE_LIMIT", "GRAPH_CELLS", "NEIGHBOURS", "facility", "graph_cells"]
 
 #: Above so many rows facility location works on a graph.
-_DENSE_LIMIT: Final = 20_000
+DENSE_LIMIT: Final = 20_000
 #: Rows looked at for the neighbours of one. With 4,500 of 20,000, real and clustered rows kept 99.7 % of the dense
 #: greedy's value. Beyond 20,000 rows there is no dense value to compare with: the manifest tells the recall.
 _CANDIDATES: Final = 6000
+#: Neighbours of a row in the graph.
+NEIGHBOURS: Final = 64
+#: Few rows a cell and few iterations: where the borders lie matters little, as several cells are looked at.
+GRAPH_CELLS: Final = Training("graph", iterations=6, per_cell=32)
 
 
 def facility(pool: Pool, k: int, _select: Select, given: NDArray[np.int64]) -> Found:
@@ -31,18 +35,17 @@ def facility(pool: Pool, k: int, _select: Select, given: NDArray[np.int64]) -> F
     cells.
     """
     matrix = pool.need_matrix()
-    if pool.n <= _DENSE_LIMIT or k == 0:
+    if pool.n <= DENSE_LIMIT or k == 0:
         return kernels.facility_location(
-            matrix, k, dense_limit=_DENSE_LIMIT, given=given, threads=pool.threads, progress=pool.progress
+            matrix, k, dense_limit=DENSE_LIMIT, given=given, threads=pool.threads, progress=pool.progress
         ), {}
-    # Few rows a cell and few iterations: where the borders lie matters little, as several cells are looked at.
-    count = math.isqrt(pool.n)
-    probe = math.ceil(_CANDIDATES * count / pool.n)
-    centroids = train_centroids(pool, count, stage="graph", iterations=6, per_cell=32)
+    count, probe = graph_cells(pool.n)
+    centroids = train_centroids(pool, count, GRAPH_CELLS)
     greedy = kernels.facility_location(
         matrix,
         k,
-        dense_limit=_DENSE_LIMIT,
+        k_nn=NEIGHBOURS,
+        dense_limit=DENSE_LIMIT,
         centroids=centroids,
         probe=probe,
         given=given,
@@ -54,3 +57,9 @@ def facility(pool: Pool, k: int, _select: Select, given: NDArray[np.int64]) -> F
         "graph_cells": count,
         "graph_probe": probe,
     }
+
+
+def graph_cells(n: int) -> tuple[int, int]:
+    """Return how many cells `n` rows are divided into, and how many of them are looked at for the rows of one."""
+    count = math.isqrt(n)
+    return count, math.ceil(_CANDIDATES * count / n)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,10 +12,13 @@ from sage_select import kernels
 from sage_select.errors import UsageError
 from sage_select.ops import Select
 from sage_select.strategies.base import Pool
-from sage_select.strategies.cells import train_centroids
+from sage_select.strategies.cells import Training, train_centroids
 from sage_select.strategies.objectives.base import Found
 
-__all__ = ["kcenter"]
+__all__ = ["OUTLIER_CELLS", "kcenter", "outliers"]
+
+#: The cells from whose middles outliers are far.
+OUTLIER_CELLS: Final = Training("outliers", iterations=6, per_cell=32)
 
 
 def kcenter(pool: Pool, k: int, select: Select, given: NDArray[np.int64]) -> Found:
@@ -25,25 +29,30 @@ def kcenter(pool: Pool, k: int, select: Select, given: NDArray[np.int64]) -> Fou
     """
     if select.start is not None and select.start >= pool.n:
         raise UsageError("start names no row", expected=f"a row number below {pool.n:,}", got=str(select.start))
-    outliers = _outliers(pool, k, select, given)
+    left_out = _outliers(pool, k, select, given)
     greedy = kernels.k_center(
         pool.need_matrix(),
         k,
         given=given,
-        excluded=outliers,
+        excluded=left_out,
         start=select.start if k else None,
         threads=pool.threads,
         progress=pool.progress,
     )
-    return greedy, {"outliers_left_out": len(outliers)} if select.outlier_guard else {}
+    return greedy, {"outliers_left_out": len(left_out)} if select.outlier_guard else {}
+
+
+def outliers(select: Select, n: int, k: int, given: int) -> int:
+    """Return how many of `n` rows are left out, where `k` are picked beside those given."""
+    return min(int(select.outlier_guard * n), n - given - k)
 
 
 def _outliers(pool: Pool, k: int, select: Select, given: NDArray[np.int64]) -> NDArray[np.int64]:
-    count = min(int(select.outlier_guard * pool.n), pool.n - len(given) - k)
+    count = outliers(select, pool.n, k, len(given))
     if count == 0 or k == 0:
         return np.empty(0, np.int64)
     matrix = pool.need_matrix()
-    centroids = train_centroids(pool, math.isqrt(pool.n), stage="outliers", iterations=6, per_cell=32)
+    centroids = train_centroids(pool, math.isqrt(pool.n), OUTLIER_CELLS)
     cells = kernels.assign_cells(matrix, centroids, threads=pool.threads)
     distances = kernels.cell_distances(matrix, centroids, cells, threads=pool.threads)
     # A start that is asked for, and what is given, are the caller's choice.

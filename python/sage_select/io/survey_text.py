@@ -1,0 +1,90 @@
+"""Text files before they are read: rows estimated from a first piece."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import Final
+
+import pyarrow as pa
+
+from sage_select.errors import DataError, UsageError
+from sage_select.io.csv_file import csv_rows, string_batch
+from sage_select.io.inputs import Input
+from sage_select.io.json_source import JsonBatch, json_rows
+from sage_select.io.json_table import table_of_objects
+from sage_select.io.piece import Piece, first_piece
+from sage_select.io.sniff import Format
+from sage_select.io.survey_file import FileSurvey
+
+__all__ = ["survey_csv", "survey_json"]
+
+#: How much JSON becomes the sample.
+_SAMPLE_CHARACTERS: Final = 1 << 20
+
+
+def survey_json(source: Input, kind: Format, size: int) -> FileSurvey:
+    """Return what the first `size` bytes say of JSON lines or a JSON array.
+
+    Raises
+    ------
+    DataError
+        Where a row among them is refused.
+    UsageError
+        Where not even one row ends among them.
+    """
+    piece = first_piece(source, size)
+    count = read = 0
+    sample = JsonBatch()
+    try:
+        for value, line, characters in json_rows(piece, kind):
+            count, read = count + 1, read + characters
+            if sample.characters < _SAMPLE_CHARACTERS:
+                sample.add(value, line, characters)
+    except DataError:
+        # An array ends within an element where the piece ends; lines are whole.
+        if piece.whole or kind is not Format.JSON_ARRAY:
+            raise
+    table, _ = table_of_objects(sample, source.name)
+    return _surveyed(piece, count, table, sample.lines, sample.characters / max(1, read))
+
+
+def survey_csv(source: Input, kind: Format, size: int) -> FileSurvey:
+    """Return what the first `size` bytes say of CSV; it raises as `survey_json` does."""
+    piece = first_piece(source, size)
+    header: list[str] = []
+    records: list[list[str]] = []
+    lines: list[int] = []
+    with closing(csv_rows(piece, "\t" if kind is Format.TSV else ",")) as rows:
+        try:
+            _, header = next(rows)
+            for line, record in rows:
+                records.append(record)
+                lines.append(line)
+        except DataError as error:
+            # A quote may close beyond the piece.
+            if piece.whole or not error.message.endswith("unexpected end of data"):
+                raise
+    schema = pa.schema([(name, pa.string()) for name in header])
+    table = pa.Table.from_batches([string_batch(records, schema)] if records else [], schema)
+    return _surveyed(piece, len(records), table, lines, 1.0)
+
+
+def _surveyed(piece: Piece, count: int, sample: pa.Table, lines: list[int], share: float) -> FileSurvey:
+    """Return what a piece with `count` rows says of its file; `sample` was made of this share of its text."""
+    if not count and not piece.whole:
+        raise UsageError(
+            "the number of rows cannot be estimated: the first one is longer than the piece that is looked at",
+            where=piece.source.name,
+            got=f"{len(piece.text):,} bytes without a whole row",
+        )
+    return FileSurvey(
+        rows=piece.scaled(count),
+        exact=piece.whole,
+        sample=sample,
+        lines=lines,
+        # From the text, not the rows: longer rows further on make fewer rows of the same text, and no other table.
+        table_bytes=sample.nbytes * piece.size / max(1.0, share * len(piece.text)),
+        text_bytes=piece.size,
+        packed=piece.size != piece.source.size,
+        seen=piece.seen * piece.source.size,
+    )
