@@ -35,17 +35,19 @@ from sage_select.forecast.costs import PATH, Costs, load_costs
 from sage_select.io.digest import digest_files
 from sage_select.io.json_source import BATCH_CHARACTERS
 from sage_select.kernels import Matrix
+from sage_select.ops import Select
 from sage_select.render import canonical_json, detect_shape, plain_texts
 from sage_select.render.model_files import load_causal_lm
 from sage_select.strategies import Picks, Pool
 from sage_select.strategies.cells import train_centroids
-from sage_select.strategies.objectives.facility import GRAPH_CELLS, NEIGHBOURS, graph_cells
+from sage_select.strategies.objectives.similarities import GRAPH_CELLS, graph_cells
 
 D = 384
 CENTROIDS = 512
 SAMPLE = 32_768
 DENSE_ROWS, DENSE_PICKS = 8_000, 1_000
 ROWS, PICKS = 30_000, 3_000
+NEIGHBOURS = Select().k_nn
 FEW_ROWS = 3_000
 ITERATIONS = 6
 _NANO = 1e9

@@ -18,6 +18,7 @@ __all__ = [
     "bottom_k",
     "cell_distances",
     "facility_location",
+    "graph_cut",
     "hash_rows",
     "hashes_of_ids",
     "hashes_of_rows",
@@ -41,6 +42,11 @@ class _Stream(Protocol):
 _Progress: TypeAlias = Callable[[int, int], object] | None
 #: How many rows, which int64 row numbers are given, which are excluded.
 _Wishes: TypeAlias = tuple[int, _Array, _Array]
+
+#: Neighbours of a row, most rows for which all pairs are held, and where neighbours come from: int32 numbers that the
+#: caller found (-1 for none), so many for each row; else float32 centroids of cells, of which a row looks at so many;
+#: else all rows.
+_Similarities: TypeAlias = tuple[int, int, tuple[_Array, int] | None, tuple[_Array, int] | None]
 
 class KernelError(Exception):
     """A call was refused: `kind` is a stable word, `row` the row it is about or None, `message` a sentence."""
@@ -104,7 +110,7 @@ def hashing_encoder(
     """Return the vectors of texts, one after the other, and how many texts have no word."""
 
 def k_means(
-    matrix: Matrix, sample: _Array, cells: int, iterations: int, threads: int, progress: _Progress
+    matrix: Matrix, sample: _Array, cells: int, iterations: int, directions: bool, threads: int
 ) -> NDArray[np.float32]:
     """Return the centroids of cells trained on some rows, one after the other."""
 
@@ -118,16 +124,14 @@ def stratified(scores: _Array, cells: _Array, count: int, quantile: float) -> ND
     """Return picks around a quantile of the float64 scores within each int32 cell."""
 
 def facility_location(
-    matrix: Matrix,
-    wishes: _Wishes,
-    neighbours: int,
-    dense_limit: int,
-    centroids: _Array | None,
-    probe: int,
-    threads: int,
-    progress: _Progress,
+    matrix: Matrix, wishes: _Wishes, similarities: _Similarities, threads: int, progress: _Progress
 ) -> tuple[NDArray[np.int64], NDArray[np.float32], int, str, float]:
     """Return rows that represent all, their gains, how many were computed, how similarities were held, the recall."""
+
+def graph_cut(
+    matrix: Matrix, weight: float, wishes: _Wishes, similarities: _Similarities, threads: int, progress: _Progress
+) -> tuple[NDArray[np.int64], NDArray[np.float32], int, str, float]:
+    """Return rows like many and unlike each other, otherwise as `facility_location`."""
 
 def k_center(
     matrix: Matrix,

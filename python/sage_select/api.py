@@ -92,6 +92,9 @@ def select(
     metric: str | None = None,
     outlier_guard: float | None = None,
     start: int | None = None,
+    cut_lambda: float | None = None,
+    k_nn: int | None = None,
+    neighbors: str | None = None,
     mmr_lambda: float | None = None,
     dpp_eps: float | None = None,
     higher_is_harder: bool = True,
@@ -121,8 +124,9 @@ def select(
     strategy
         `random`, `loss_topk`, `diversity` or `hybrid`.
     objective
-        `facility` (default: rows that represent all others), `kcenter` (rows far from one another), `mmr` (hard
-        rows unlike those picked before) or `dpp` (rows that span much).
+        `facility` (default: rows that represent all others), `graph_cut` (rows like many and unlike each other),
+        `kcenter` (rows far from one another), `mmr` (hard rows unlike those picked before) or `dpp` (rows that span
+        much).
     embeddings
         One vector a row, (n, d) float16, float32 or float64, an Arrow array of lists of them, or the name of a list
         column. Without it the hashing encoder makes vectors from the text. Read-only and Arrow float32 rows that need
@@ -137,6 +141,12 @@ def select(
         none.
     start
         The row that `kcenter` picks first, by default the lowest that is no outlier.
+    cut_lambda
+        What likeness to all rows counts for in `graph_cut` (0.05): the larger, the more the picks crowd where rows are
+        dense.
+    k_nn, neighbors
+        The graph by which `facility` and `graph_cut` see more than 20,000 rows: how many neighbours a row has, itself
+        included (64), and who finds them, `cells` (our own search) or `faiss`.
     mmr_lambda
         What difficulty, taken as the share of rows that are easier, counts for in `mmr`, from 0 to 1 (0.5).
     dpp_eps
@@ -188,6 +198,9 @@ def select(
         metric=metric,
         outlier_guard=outlier_guard,
         start=start,
+        cut_lambda=cut_lambda,
+        k_nn=k_nn,
+        neighbors=neighbors,
         mmr_lambda=mmr_lambda,
         dpp_eps=dpp_eps,
         score_share=score_share,

@@ -51,6 +51,7 @@ PLANS: dict[str, tuple[Op, ...]] = {
         Select(strategy="diversity", objective="mmr", mmr_lambda=0.7, metric="dot"),
         Sink(),
     ),
+    "graph_cut": (Source(path="a.jsonl"), Select(objective="graph_cut", neighbors="faiss"), Sink()),
     "dpp": (Source(path="a.jsonl"), Select(objective="dpp", budget=20), Sink()),
     "loss_topk": (Source(path="a.jsonl"), Score(model="org/name"), Select(strategy="loss_topk"), Sink()),
 }

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from sage_select import kernels
 from sage_select.kernels import Matrix
+from sage_select.ops import Select
+from sage_select.strategies import Pool, pick
 
 
 def cloud(n: int, d: int = 96, *, clusters: int = 0) -> NDArray[np.float32]:
@@ -22,6 +24,12 @@ def cloud(n: int, d: int = 96, *, clusters: int = 0) -> NDArray[np.float32]:
         member = random.choice(clusters, n, p=sizes / sizes.sum())
         rows = (random.normal(size=(clusters, d)) * spectrum)[member] + 0.4 * rows
     return rows.astype(np.float32)
+
+
+def real_rows(folder: Path) -> NDArray[np.generic]:
+    """Return the embeddings of 36,086 real texts."""
+    files = ("clinc150/train", "clinc150/test", "metatool/queries")
+    return np.concatenate([np.load(folder / f"{name}.minilm.npy") for name in files])
 
 
 def share(rows: NDArray[np.generic], k: int) -> float:
@@ -38,9 +46,18 @@ def test_k_center_compares_few_pairs(clusters: int, most: float) -> None:
 
 @pytest.mark.real_data
 def test_k_center_compares_few_pairs_of_real_rows(shared_data: Path) -> None:
-    files = ("clinc150/train", "clinc150/test", "metatool/queries")
-    rows = np.concatenate([np.load(shared_data / f"{name}.minilm.npy") for name in files])
-    assert 0.01 < share(rows, 1000) <= 0.30
+    assert 0.01 < share(real_rows(shared_data), 1000) <= 0.30
+
+
+@pytest.mark.real_data
+def test_near_cells_hold_nearly_all_neighbours_of_real_rows(shared_data: Path) -> None:
+    rows = real_rows(shared_data)
+    pool = Pool(
+        n=len(rows), seed=0, hashes=lambda key: kernels.keyed_hashes(key, len(rows)), matrix=Matrix.from_array(rows)
+    )
+    evidence = pick(pool, Select.make(strategy="diversity", budget=1)).evidence
+    assert evidence["objective_method"] == "graph"
+    assert evidence["graph_recall"] >= 0.975
 
 
 def test_facility_location_computes_few_gains() -> None:

@@ -40,6 +40,10 @@ def centroids() -> np.ndarray[Any, Any]:
     return embeddings()[:50] / 6
 
 
+def neighbours() -> np.ndarray[Any, Any]:
+    return (np.arange(1100)[:, None] + np.arange(-8, 9)).astype(np.int32) % 1100
+
+
 CALLS: dict[str, Callable[[int | None], Any]] = {
     "hash_rows": lambda threads: kernels.hash_rows(pa.array(texts()), threads=threads).to_pylist(),
     "ids": lambda threads: kernels.keyed_hashes(3, pa.array(texts()), threads=threads),
@@ -53,6 +57,16 @@ CALLS: dict[str, Callable[[int | None], Any]] = {
     "cells": lambda threads: kernels.assign_cells(matrix(threads=threads), centroids(), threads=threads),
     "dense": lambda threads: kernels.facility_location(matrix(threads=threads), 80, threads=threads)[:3],
     "graph": lambda threads: kernels.facility_location(
+        matrix("dot", threads), 80, dense_limit=0, k_nn=9, threads=threads
+    )[:3],
+    "near cells": lambda threads: kernels.facility_location(
+        matrix(threads=threads), 80, dense_limit=0, k_nn=9, centroids=centroids(), probe=5, threads=threads
+    )[:5],
+    "neighbours given": lambda threads: kernels.facility_location(
+        matrix(threads=threads), 80, dense_limit=0, k_nn=9, neighbours=neighbours(), threads=threads
+    )[:5],
+    "cut": lambda threads: kernels.graph_cut(matrix(threads=threads), 80, threads=threads)[:3],
+    "cut on the graph": lambda threads: kernels.graph_cut(
         matrix("dot", threads), 80, dense_limit=0, k_nn=9, threads=threads
     )[:3],
     "k_center": lambda threads: kernels.k_center(matrix("sqeuclidean", threads), 80, threads=threads)[:3],

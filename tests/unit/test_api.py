@@ -102,6 +102,7 @@ def test_objectives_take_their_options() -> None:
         ).indices.tolist()
         return picks
 
+    assert sorted(chosen(objective="graph_cut", cut_lambda=0)) != sorted(chosen(objective="graph_cut", cut_lambda=100))
     assert chosen(objective="mmr", mmr_lambda=1) == [5, 1, 3, 2]
     assert chosen(objective="mmr", mmr_lambda=0)[0] == 5
     assert chosen(objective="dpp", dpp_eps=1e6) == [5, 1, 3, 2]

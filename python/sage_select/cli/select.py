@@ -99,8 +99,9 @@ def build(
     objective: Annotated[
         str | None,
         typer.Option(
-            help="What diversity maximises: facility (rows that represent all others), kcenter (rows far apart), "
-            "mmr (hard rows unlike those before) or dpp (rows that span much). [default: facility]"
+            help="What diversity maximises: facility (rows that represent all others), graph_cut (rows like many and "
+            "unlike each other), kcenter (rows far apart), mmr (hard rows unlike those before) or dpp (rows that span "
+            "much). [default: facility]"
         ),
     ] = None,
     metric: Annotated[
@@ -115,6 +116,17 @@ def build(
     start: Annotated[
         int | None,
         typer.Option(help="kcenter: the row to begin with, counted from 0. [default: the lowest that is no outlier]"),
+    ] = None,
+    cut_lambda: Annotated[
+        float | None,
+        typer.Option(help="graph_cut: the larger, the more picks crowd where rows are dense. [default: 0.05]"),
+    ] = None,
+    k_nn: Annotated[
+        int | None,
+        typer.Option(help="facility, graph_cut: neighbours of a row, where there are over 20,000. [default: 64]"),
+    ] = None,
+    neighbors: Annotated[
+        str | None, typer.Option(help="Who finds them: cells (our own search) or faiss. [default: cells]")
     ] = None,
     mmr_lambda: Annotated[
         float | None,
@@ -212,6 +224,9 @@ def build(
             "metric": metric,
             "outlier_guard": outlier_guard,
             "start": start,
+            "cut_lambda": cut_lambda,
+            "k_nn": k_nn,
+            "neighbors": neighbors,
             "mmr_lambda": mmr_lambda,
             "dpp_eps": dpp_eps,
             "score_share": score_share,

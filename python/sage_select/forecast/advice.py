@@ -16,7 +16,7 @@ from sage_select.io import Format
 from sage_select.ops import OBJECTIVES, STRATEGIES, Embed, Op, Score, Select
 from sage_select.plan import resolve
 from sage_select.spec import Pipeline
-from sage_select.strategies.objectives.facility import DENSE_LIMIT
+from sage_select.strategies.objectives.similarities import DENSE_LIMIT
 
 __all__ = ["Advice", "advice"]
 

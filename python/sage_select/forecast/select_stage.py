@@ -13,13 +13,8 @@ from sage_select.forecast.stage import Stage
 from sage_select.forecast.workload import Workload
 from sage_select.strategies.cells import CELLS, Training
 from sage_select.strategies.hybrid import MOST_CELLS, score_picks
-from sage_select.strategies.objectives.facility import (
-    DENSE_LIMIT,
-    GRAPH_CELLS,
-    NEIGHBOURS,
-    graph_cells,
-)
 from sage_select.strategies.objectives.kcenter import OUTLIER_CELLS, outliers
+from sage_select.strategies.objectives.similarities import DENSE_LIMIT, GRAPH_CELLS, graph_cells
 
 __all__ = ["OBJECTIVE_COSTS", "select"]
 
@@ -75,20 +70,26 @@ def _by_score(work: Workload, costs: Costs, count: int) -> _Part:
     return _divided(work, costs, cells, CELLS)
 
 
+def _trained(work: Workload, costs: Costs, cells: int, training: Training) -> _Part:
+    """Return the costs of centroids: k-means on a sample."""
+    n, d = work.rows, _dimensions(work)
+    sample = training.sample(n, cells)
+    steps = float(sample) * cells * d * training.iterations * costs.kmeans_ns
+    return _Part(_HASHED * n + costs.kmeans_copies * 4 * sample * d, n * costs.hash_ns + _kernel(work, costs, steps))
+
+
 def _divided(work: Workload, costs: Costs, cells: int, training: Training) -> _Part:
-    """Return the costs of cells: k-means on a sample, then the nearest centroid of each row.
+    """Return the costs of cells: centroids, then the nearest of them for each row.
 
     The latter needs int16 copies and labels; what looks at labels, such as scores sorted within cells, at most 32 bytes
     a row more.
     """
     n, d = work.rows, _dimensions(work)
-    sample = training.sample(n, cells)
-    steps = float(sample) * cells * d * training.iterations * costs.kmeans_ns
-    trained = _Part(_HASHED * n + costs.kmeans_copies * 4 * sample * d, n * costs.hash_ns + _kernel(work, costs, steps))
+    trained = _trained(work, costs, cells, training)
     return trained.then(_Part((2.0 * d + 4 + 32) * n, _kernel(work, costs, float(n) * cells * d * costs.assign_ns)))
 
 
-def _facility(work: Workload, costs: Costs, k: int, _given: int) -> _Part:
+def _similarities(work: Workload, costs: Costs, k: int, _given: int) -> _Part:
     n = work.rows
     if k == 0:
         return _Part()
@@ -113,15 +114,17 @@ def _graph(work: Workload, costs: Costs) -> _Part:
     """Return the costs of the graph of neighbours."""
     n, d = work.rows, _dimensions(work)
     cells, probe = graph_cells(n)
-    compared = float(n) * (probe * n / cells) * d * costs.join_ns
+    compared = float(n) * (probe * n / cells + cells) * d * costs.join_ns
     recall = float(_RECALL_ROWS) * n * d * 2 * costs.dense_ns
-    edges = float(n) * NEIGHBOURS
-    # Lists of neighbours beside the int16 rows; then beside the edges both ways, with where each row's begin.
-    searched = _EDGE * edges + (2 * d + 12) * n
+    edges = float(n) * work.select.k_nn
+    # Lists of neighbours, and of cells to look at, beside the int16 rows or FAISS's copy of the rows; then lists beside
+    # the edges both ways, with where each row's begin.
+    rows_held = 4 * d if work.select.neighbors == "faiss" else 2 * d
+    searched = _EDGE * edges + (rows_held + 4 * probe + 12) * n
     joined = 3 * _EDGE * edges + (4 + 8 + 8) * n
     greedy = 2 * _EDGE * edges + (12 + 2 * _CANDIDATE) * n
     nanoseconds = _kernel(work, costs, compared + recall) + edges * costs.edge_ns
-    return _divided(work, costs, cells, GRAPH_CELLS).then(_Part(max(searched, joined, greedy), nanoseconds))
+    return _trained(work, costs, cells, GRAPH_CELLS).then(_Part(max(searched, joined, greedy), nanoseconds))
 
 
 def _kcenter(work: Workload, costs: Costs, k: int, given: int) -> _Part:
@@ -168,7 +171,8 @@ def _dimensions(work: Workload) -> int:
 
 
 OBJECTIVE_COSTS: Final[dict[str, Callable[[Workload, Costs, int, int], _Part]]] = {
-    "facility": _facility,
+    "facility": _similarities,
+    "graph_cut": _similarities,
     "kcenter": _kcenter,
     "mmr": _mmr,
     "dpp": _dpp,

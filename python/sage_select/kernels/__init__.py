@@ -13,7 +13,7 @@ from __future__ import annotations
 from sage_select.kernels.cells import assign_cells, cell_distances, k_means, stratified
 from sage_select.kernels.hashes import bottom_k_hashes, hash_rows, keyed_hashes
 from sage_select.kernels.matrix import Matrix, Metric, instruction_set
-from sage_select.kernels.select import Greedy, facility_location, k_center, mmr, ridge_dpp
+from sage_select.kernels.select import Greedy, facility_location, graph_cut, k_center, mmr, ridge_dpp
 from sage_select.kernels.text import hashing_encoder, lexical_difficulty
 from sage_select.kernels.topk import top_k
 
@@ -25,6 +25,7 @@ __all__ = [
     "bottom_k_hashes",
     "cell_distances",
     "facility_location",
+    "graph_cut",
     "hash_rows",
     "hashing_encoder",
     "instruction_set",

@@ -19,7 +19,9 @@ Progress = Callable[[int, int], object]
 #: More threads than this are a mistake, not a machine.
 MAX_THREADS: Final = 1024
 
-_DATA: Final = frozenset({"not_finite", "not_positive", "zero_row", "too_large", "null", "negative_cell", "type"})
+_DATA: Final = frozenset(
+    {"not_finite", "not_positive", "zero_row", "too_large", "null", "negative_cell", "bad_neighbour", "type"}
+)
 _RESOURCE: Final = frozenset({"out_of_memory", "threads", "too_many_rows"})
 
 

@@ -20,8 +20,8 @@ def k_means(
     sample: ArrayLike,
     *,
     iterations: int = 10,
+    directions: bool = False,
     threads: int | None = None,
-    progress: Progress | None = None,
 ) -> NDArray[np.float32]:
     """Return the centroids of cells by k-means (Lloyd 1982), float32 (cells, d).
 
@@ -35,6 +35,8 @@ def k_means(
         Numbers of the rows to train on, as a rule drawn at random; the first of them are the first centroids.
     iterations
         How often rows are assigned and means are taken.
+    directions
+        Whether centroids are scaled to length 1: for rows of length 1 (Dhillon and Modha 2001).
 
     Raises
     ------
@@ -61,8 +63,8 @@ def k_means(
             numbers,
             whole(cells, "cells", least=1),
             whole(iterations, "iterations"),
+            directions,
             resolve_threads(threads),
-            progress,
         )
     return points.reshape(-1, matrix.d)
 

@@ -37,8 +37,11 @@ class ObjectiveRule:
     options: frozenset[str] = frozenset()
 
 
+_GRAPH_OPTIONS = frozenset({"k_nn", "neighbors"})
+
 OBJECTIVES: dict[str, ObjectiveRule] = {
-    "facility": ObjectiveRule(metrics=("cosine", "dot")),
+    "facility": ObjectiveRule(metrics=("cosine", "dot"), options=_GRAPH_OPTIONS),
+    "graph_cut": ObjectiveRule(metrics=("cosine", "dot"), options=_GRAPH_OPTIONS | {"cut_lambda"}),
     "kcenter": ObjectiveRule(metrics=("cosine", "sqeuclidean"), options=frozenset({"outlier_guard", "start"})),
     "mmr": ObjectiveRule(metrics=("cosine", "dot"), needs_score=True, options=frozenset({"mmr_lambda"})),
     "dpp": ObjectiveRule(metrics=("cosine", "dot"), options=frozenset({"dpp_eps"})),
@@ -75,9 +78,9 @@ class Select(Op):
     clamp
         Take all rows where the budget asks for more.
     objective
-        What the diversity part maximises: `facility` (how well the picks represent every row), `kcenter` (how
-        far the picks lie from one another), `mmr` (difficulty less likeness to the picks before) or `dpp` (how
-        much of the space the picks span).
+        What the diversity part maximises: `facility` (how well the picks represent every row), `graph_cut` (how
+        like all rows the picks are, less how like each other), `kcenter` (how far the picks lie from one another),
+        `mmr` (difficulty less likeness to the picks before) or `dpp` (how much of the space the picks span).
     metric
         How vectors are compared.
     outlier_guard
@@ -85,6 +88,12 @@ class Select(Op):
     start
         The first row of `kcenter`, by default the lowest that is no outlier; not in a hybrid selection, whose score
         part comes first.
+    cut_lambda
+        What likeness to all rows counts for in `graph_cut`: the larger, the more the picks crowd where rows are dense.
+    k_nn
+        Neighbours of a row, itself included, in the graph by which `facility` and `graph_cut` see over 20,000 rows.
+    neighbors
+        Who finds them: `cells` (our own search) or `faiss`.
     mmr_lambda
         What difficulty (the share of rows that are easier) counts for in `mmr`: 1 the hardest rows alone, 0 the
         least alike alone.
@@ -103,10 +112,13 @@ class Select(Op):
     strategy: str = "hybrid"
     budget: Budget = Budget.parse("10%")
     clamp: bool = False
-    objective: Literal["facility", "kcenter", "mmr", "dpp"] = "facility"
+    objective: Literal["facility", "graph_cut", "kcenter", "mmr", "dpp"] = "facility"
     metric: Literal["cosine", "dot", "sqeuclidean"] = "cosine"
     outlier_guard: float = Field(default=0.05, ge=0, lt=1)
     start: int | None = Field(default=None, ge=0)
+    cut_lambda: float = Field(default=0.05, ge=0, le=1e6)
+    k_nn: int = Field(default=64, ge=1, le=4096)
+    neighbors: Literal["cells", "faiss"] = "cells"
     mmr_lambda: float = Field(default=0.5, ge=0, le=1)
     dpp_eps: float = Field(default=0.1, ge=1e-6, le=1e30)
     score_share: float = Field(default=0.6, ge=0, le=1)
@@ -178,8 +190,12 @@ class Select(Op):
         """Return the settings of the objective that decide what is picked."""
         settings = {
             "kcenter": [f"{self.outlier_guard:.1%} of outliers left out"] if self.outlier_guard else [],
+            "graph_cut": [f"lambda {self.cut_lambda:g}"],
             "mmr": [f"lambda {self.mmr_lambda:g}"],
             "dpp": [f"ridge {self.dpp_eps:g}"],
         }
         start = [f"from row {self.start}"] if self.start is not None else []
-        return [*settings.get(self.objective, []), *start]
+        fields = type(self).model_fields
+        changed = any(getattr(self, name) != fields[name].default for name in _GRAPH_OPTIONS)
+        graph = [f"{self.k_nn} neighbours by {self.neighbors}"] if changed else []
+        return [*settings.get(self.objective, []), *start, *graph]

@@ -21,12 +21,13 @@ class Training(NamedTuple):
     """How centroids are trained.
 
     `stage` names the key by which the sample is drawn; `iterations` are those of Lloyd's algorithm; the sample holds at
-    most `per_cell` rows a cell, and at most 65,536.
+    most `per_cell` rows a cell, and at most 65,536. With `directions` centroids have length 1.
     """
 
     stage: str
     iterations: int
     per_cell: int
+    directions: bool = False
 
     def sample(self, rows: int, count: int) -> int:
         """Return how many of the rows `count` centroids are trained on."""
@@ -58,4 +59,11 @@ def train_centroids(pool: Pool, count: int, training: Training) -> NDArray[np.fl
     """
     hashes = pool.hashes(stage_key(pool.seed, training.stage))
     sample = kernels.bottom_k_hashes(hashes, training.sample(pool.n, count))
-    return kernels.k_means(pool.need_matrix(), count, sample, iterations=training.iterations, threads=pool.threads)
+    return kernels.k_means(
+        pool.need_matrix(),
+        count,
+        sample,
+        iterations=training.iterations,
+        directions=training.directions,
+        threads=pool.threads,
+    )

@@ -19,13 +19,14 @@ pub(crate) fn k_means<'py>(
     sample: PyArray,
     cells: usize,
     iterations: usize,
+    directions: bool,
     threads: usize,
-    progress: Option<Py<PyAny>>,
 ) -> PyResult<Bound<'py, PyArray1<f32>>> {
     let sample = convert::row_numbers(py, &sample)?;
     let view = matrix.view();
-    let wish = KMeans { sample: &sample, cells, iterations };
-    let centroids = Call { py, threads, progress }.run(|watch| cells::k_means(view, wish, watch))?;
+    let wish = KMeans { sample: &sample, cells, iterations, directions };
+    let call = Call { py, threads, progress: None };
+    let centroids = call.run(|watch| cells::k_means(view, wish, watch))?;
     Ok(centroids.into_pyarray(py))
 }
 

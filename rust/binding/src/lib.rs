@@ -31,6 +31,8 @@ mod _native {
     #[pymodule_export]
     use super::select::facility::facility_location;
     #[pymodule_export]
+    use super::select::graph_cut::graph_cut;
+    #[pymodule_export]
     use super::select::k_center::k_center;
     #[pymodule_export]
     use super::select::mmr::mmr;

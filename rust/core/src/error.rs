@@ -74,6 +74,16 @@ pub enum Error {
         /// The first such row.
         row: usize,
     },
+    /// A neighbour that a row names is none, or is named twice.
+    #[error("neighbour {neighbour} of the row {why}")]
+    BadNeighbour {
+        /// The first such row.
+        row: usize,
+        /// The number it names.
+        neighbour: i32,
+        /// What is wrong with it.
+        why: &'static str,
+    },
     /// An option is outside its range, or does not go with another.
     #[error("{what}")]
     Argument {
@@ -102,7 +112,8 @@ impl Error {
             | Self::NoSuchRow { row, .. }
             | Self::GivenTwice { row }
             | Self::NotPositive { row }
-            | Self::NegativeCell { row } => Some(row),
+            | Self::NegativeCell { row }
+            | Self::BadNeighbour { row, .. } => Some(row),
             _ => None,
         }
     }
@@ -121,6 +132,7 @@ impl Error {
             Self::GivenTwice { .. } => "given_twice",
             Self::NotPositive { .. } => "not_positive",
             Self::NegativeCell { .. } => "negative_cell",
+            Self::BadNeighbour { .. } => "bad_neighbour",
             Self::Argument { .. } => "argument",
             Self::OutOfMemory { .. } => "out_of_memory",
             Self::Interrupted => "interrupted",

@@ -48,6 +48,22 @@ impl Tied {
         self.row(a).iter().zip(self.row(b)).map(|(&x, &y)| f64::from(x * y)).sum()
     }
 
+    /// Of each row, itself and the others of largest dot product, the lowest of equal ones: so many in all.
+    pub(crate) fn nearest(&self, neighbours: usize) -> Vec<Vec<usize>> {
+        let nearest = |row: usize| {
+            let mut others: Vec<usize> = (0..self.rows()).filter(|&other| other != row).collect();
+            others.sort_by(|&a, &b| self.dot(row, b).total_cmp(&self.dot(row, a)).then(a.cmp(&b)));
+            std::iter::once(row).chain(others).take(neighbours).collect()
+        };
+        (0..self.rows()).map(nearest).collect()
+    }
+
+    /// Whether either of two rows is among the nearest of the other.
+    pub(crate) fn nearest_edges(&self, neighbours: usize) -> impl Fn(usize, usize) -> bool {
+        let lists = self.nearest(neighbours);
+        move |a, b| lists[a].contains(&b) || lists[b].contains(&a)
+    }
+
     pub(crate) fn squared_distance(&self, a: usize, b: usize) -> f64 {
         self.row(a).iter().zip(self.row(b)).map(|(&x, &y)| f64::from((x - y) * (x - y))).sum()
     }

@@ -67,7 +67,7 @@ def test_the_diverse_part_knows_the_score_part() -> None:
 
 
 def test_diversity_covers_every_cluster_first() -> None:
-    for objective in ("facility", "kcenter", "dpp"):
+    for objective in ("facility", "graph_cut", "kcenter", "dpp"):
         assert len(set(picks(8, strategy="diversity", objective=objective).indices % 8)) == 8
 
 
@@ -129,7 +129,12 @@ def test_the_ridge_says_how_soon_likes_come_again() -> None:
     assert len(set(lax[:8])) < 8
 
 
-@pytest.mark.parametrize("objective", ["facility", "kcenter", "mmr", "dpp"])
+def test_a_large_lambda_lets_graph_cut_crowd() -> None:
+    apart, crowded = (picks(16, strategy="diversity", objective="graph_cut", cut_lambda=x).indices for x in (0.05, 50))
+    assert len(set(crowded % 8)) < len(set(apart % 8)) == 8
+
+
+@pytest.mark.parametrize("objective", ["facility", "graph_cut", "kcenter", "mmr", "dpp"])
 def test_every_objective_knows_the_score_part(objective: str) -> None:
     chosen = picks(N, objective=objective)
     assert sorted(chosen.indices.tolist()) == list(range(N))

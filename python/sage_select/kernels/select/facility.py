@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal, cast
-
 from numpy.typing import ArrayLike
 
 from sage_select import _native
-from sage_select.kernels import arrays
-from sage_select.kernels.call import Progress, resolve_threads, translated, whole
+from sage_select.kernels.call import Progress, resolve_threads, translated
 from sage_select.kernels.matrix import Matrix
 from sage_select.kernels.select.greedy import Greedy, wishes
+from sage_select.kernels.select.similarities import evidence, held
 
 __all__ = ["facility_location"]
 
@@ -25,6 +23,7 @@ def facility_location(
     dense_limit: int = 20_000,
     centroids: ArrayLike | None = None,
     probe: int = 8,
+    neighbours: ArrayLike | None = None,
     threads: int | None = None,
     progress: Progress | None = None,
 ) -> Greedy:
@@ -45,27 +44,31 @@ def facility_location(
     dense_limit
         Most rows for which all pairs are held (4 n**2 bytes, and n**2 d / 2 multiply-adds).
     centroids
-        Shape (c, d), float32: neighbours are looked for in the cells around these, rather than among all rows. About
-        the square root of n of them are best.
+        Shape (c, d), float32: neighbours are looked for in cells around these directions, rather than among all rows. A
+        few times the square root of n of them are best.
     probe
-        How many cells are looked at for the rows of one, the nearest to its own; more where they hold less than `k_nn`
-        rows.
+        How many cells a row looks at, those nearest to it.
+    neighbours
+        Shape (n, any), int32: the rows that were found near each row, in any order, -1 for none; the row itself may be
+        among them or not. The `k_nn` nearest of them are taken, in place of a search.
 
     Returns
     -------
     Greedy
         `method` is ``dense`` (exact greedy, within 1 - 1/e of the best set: Nemhauser, Wolsey and Fisher 1978) or
-        ``graph``: each row is served only by its neighbours, found among all rows (n**2 d multiply-adds) or those of
-        near cells (n d (c + probe n / c), in int16; canonical arithmetic decides among what could be a neighbour), and
-        its coverage starts at 0.9 times the similarity of its last neighbour, so that gains understate those of `f`.
+        ``graph``: each row is served only by its neighbours, found among all rows (n**2 d multiply-adds), those of
+        near cells (n d (c + probe n / c), in int16; canonical arithmetic decides among what could be a neighbour) or
+        those given, and its coverage starts at 0.9 times the similarity of its last neighbour, so that gains understate
+        those of `f`.
 
     Raises
     ------
     UsageError
         ``sqeuclidean``, which is no similarity; `k`, `k_nn`, `probe` or a row given or excluded is out of range, or
-        named twice; a centroid holds NaN or infinity.
+        named twice; a centroid holds NaN or infinity; centroids and neighbours at once.
     DataError
-        The centroids have another shape.
+        The centroids or neighbours have another shape; a neighbour does not exist or is named twice (the first row that
+        names one is told).
     ResourceError
         The memory cannot be had.
 
@@ -73,16 +76,12 @@ def facility_location(
     -----
     Ties go to the lowest row; when no row gains anything the lowest unpicked row follows.
     """
-    points = None if centroids is None else arrays.points(centroids, "centroids", matrix.d)
     with translated():
-        rows, gains, evaluations, method, recall = _native.facility_location(
+        found = _native.facility_location(
             matrix.native,
             wishes(k, given, excluded),
-            whole(k_nn, "k_nn", least=1, most=2**31 - 1),
-            whole(dense_limit, "dense_limit"),
-            points,
-            whole(probe, "probe", least=1, most=2**31 - 1),
+            held(matrix, k_nn, dense_limit, centroids, probe, neighbours),
             resolve_threads(threads),
             progress,
         )
-    return Greedy(rows, gains, evaluations, cast("Literal['dense', 'graph']", method), recall)
+    return evidence(found)

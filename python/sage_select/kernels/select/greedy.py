@@ -22,8 +22,8 @@ class Greedy(NamedTuple):
     indices: NDArray[np.int64]
     #: float32, shape (k,): what each was worth when it was picked.
     gains: NDArray[np.float32]
-    #: How many gains (`facility_location`) or pairs of rows (all others) were computed, at any precision: the same on
-    #: every machine; len(indices) * n for a search that computes all.
+    #: How many gains (`facility_location`, `graph_cut`) or pairs of rows (all others) were computed, at any precision:
+    #: the same on every machine; len(indices) * n for a search that computes all.
     evaluations: int
     #: How it was found.
     method: Literal["dense", "graph", "exact"]

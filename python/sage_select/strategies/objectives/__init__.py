@@ -5,6 +5,7 @@ from __future__ import annotations
 from sage_select.strategies.objectives.base import Objective
 from sage_select.strategies.objectives.dpp import dpp
 from sage_select.strategies.objectives.facility import facility
+from sage_select.strategies.objectives.graph_cut import graph_cut
 from sage_select.strategies.objectives.kcenter import kcenter
 from sage_select.strategies.objectives.mmr import mmr
 
@@ -12,6 +13,7 @@ __all__ = ["OBJECTIVES"]
 
 OBJECTIVES: dict[str, Objective] = {
     "facility": facility,
+    "graph_cut": graph_cut,
     "kcenter": kcenter,
     "mmr": mmr,
     "dpp": dpp,

@@ -2,8 +2,10 @@
 
 pub(crate) mod dpp;
 pub(crate) mod facility;
+pub(crate) mod graph_cut;
 pub(crate) mod k_center;
 pub(crate) mod mmr;
+mod similarities;
 
 use numpy::{IntoPyArray, PyArray1};
 use pyo3::prelude::*;

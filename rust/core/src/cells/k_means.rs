@@ -17,6 +17,8 @@ pub struct KMeans<'a> {
     pub cells: usize,
     /// How often rows are assigned and means are taken.
     pub iterations: usize,
+    /// Whether means are scaled to length 1, where they have one: for rows of length 1 (Dhillon and Modha 2001).
+    pub directions: bool,
 }
 
 /// The centroids of cells of some rows, one after the other.
@@ -32,7 +34,7 @@ pub struct KMeans<'a> {
 /// [`Error::NoSuchRow`] for the sample; [`Error::BadK`] for more cells than it has rows; [`Error::Argument`] for no cells;
 /// [`Error::OutOfMemory`]; or what `control` stops with. It hears the iterations.
 pub fn k_means(matrix: MatrixView<'_>, wish: KMeans<'_>, control: &impl Control) -> Result<Vec<f32>, Error> {
-    let KMeans { sample, cells, iterations } = wish;
+    let KMeans { sample, cells, iterations, directions } = wish;
     if cells == 0 {
         return Err(Error::Argument { what: "the number of cells must be at least 1".into() });
     }
@@ -47,7 +49,7 @@ pub fn k_means(matrix: MatrixView<'_>, wish: KMeans<'_>, control: &impl Control)
         let (done, total) = (iteration as u64, iterations as u64);
         let labels = assign::nearest(rows, &centroids, &Part { control, done, total })?;
         let groups = Groups::new(labels.iter().map(|&label| label as usize), cells)?;
-        centroids = means(rows.rows, &groups, &centroids)?;
+        centroids = means(rows.rows, &groups, &centroids, directions)?;
         fill_empty(rows, &groups, &mut centroids);
         control.tick(done + 1, total)?;
     }
@@ -55,7 +57,7 @@ pub fn k_means(matrix: MatrixView<'_>, wish: KMeans<'_>, control: &impl Control)
 }
 
 /// The mean of each cell's rows; the centroid of before where there are none.
-fn means(rows: Rows<'_>, groups: &Groups, before: &[f32]) -> Result<Vec<f32>, Error> {
+fn means(rows: Rows<'_>, groups: &Groups, before: &[f32], directions: bool) -> Result<Vec<f32>, Error> {
     let width = rows.width();
     let mut means = blocks::zeroed::<f32>(before.len())?;
     means.par_chunks_exact_mut(width).zip(before.par_chunks_exact(width)).enumerate().for_each(
@@ -71,7 +73,9 @@ fn means(rows: Rows<'_>, groups: &Groups, before: &[f32]) -> Result<Vec<f32>, Er
                     .zip(rows.row(row as usize))
                     .for_each(|(sum, &value)| *sum += f64::from(value));
             }
-            mean.iter_mut().zip(sums).for_each(|(mean, sum)| *mean = (sum / members.len() as f64) as f32);
+            let length = sums.iter().map(|sum| sum * sum).sum::<f64>().sqrt();
+            let divisor = if directions && length > 0.0 { length } else { members.len() as f64 };
+            mean.iter_mut().zip(sums).for_each(|(mean, sum)| *mean = (sum / divisor) as f32);
         },
     );
     Ok(means)
@@ -130,10 +134,11 @@ mod tests {
             let mut sizes: Vec<usize> = (0..wish.cells).map(|cell| members(cell).len()).collect();
             for cell in (0..wish.cells).filter(|&cell| !members(cell).is_empty()) {
                 let members = members(cell);
-                for (at, mean) in centroids[cell].iter_mut().enumerate() {
-                    let sum: f64 = members.iter().map(|&member| f64::from(row(member)[at])).sum();
-                    *mean = (sum / members.len() as f64) as f32;
-                }
+                let sum = |at: usize| members.iter().map(|&member| f64::from(row(member)[at])).sum::<f64>();
+                let sums: Vec<f64> = (0..tied.width).map(sum).collect();
+                let length = sums.iter().map(|sum| sum * sum).sum::<f64>().sqrt();
+                let by = if wish.directions && length > 0.0 { length } else { members.len() as f64 };
+                centroids[cell] = sums.iter().map(|sum| (sum / by) as f32).collect();
             }
             let mut taken = Vec::new();
             for cell in (0..wish.cells).filter(|&cell| members(cell).is_empty()) {
@@ -154,10 +159,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn one_round_is_the_definition(tied in Tied::up_to(40), cells in 1usize..12, shift in 0usize..40) {
+        fn one_round_is_the_definition(tied in Tied::up_to(40), cells in 1usize..12, shift in 0usize..40, directions: bool) {
             let rows = tied.rows();
             let sample: Vec<usize> = (0..rows).map(|at| (at + shift) % rows).collect();
-            let wish = KMeans { sample: &sample, cells: cells.min(rows), iterations: 1 };
+            let wish = KMeans { sample: &sample, cells: cells.min(rows), iterations: 1, directions };
             prop_assume!(rows > 0);
             let expected = by_hand(&tied, wish);
             for simd in Simd::available() {
@@ -183,7 +188,7 @@ mod tests {
         };
         let mut before = f64::MAX;
         for iterations in 0..5 {
-            let wish = KMeans { sample: &sample, cells: 20, iterations };
+            let wish = KMeans { sample: &sample, cells: 20, iterations, directions: false };
             let mut all = Vec::new();
             for simd in Simd::available() {
                 let matrix =
@@ -203,7 +208,7 @@ mod tests {
     fn copies_leave_no_cell_empty_where_rows_differ() {
         let tied = Tied { data: vec![0.0, 0.0, 0.0, 0.0, 7.0, 9.0], width: 1 };
         let matrix = tied.matrix(Metric::SquaredEuclidean, Simd::active().unwrap());
-        let wish = KMeans { sample: &[0, 1, 2, 3, 4, 5], cells: 3, iterations: 3 };
+        let wish = KMeans { sample: &[0, 1, 2, 3, 4, 5], cells: 3, iterations: 3, directions: false };
         let mut found = k_means(matrix.view(), wish, &Unwatched).unwrap();
         found.sort_by(f32::total_cmp);
         assert_eq!(found, [0.0, 7.0, 9.0]);
@@ -214,7 +219,8 @@ mod tests {
         let tied = Tied { data: vec![1.0, 2.0], width: 1 };
         let matrix = tied.matrix(Metric::SquaredEuclidean, Simd::active().unwrap());
         let refused = |sample: &[usize], cells| {
-            k_means(matrix.view(), KMeans { sample, cells, iterations: 1 }, &Unwatched).unwrap_err()
+            k_means(matrix.view(), KMeans { sample, cells, iterations: 1, directions: false }, &Unwatched)
+                .unwrap_err()
         };
         assert_eq!(refused(&[0, 2], 1), Error::NoSuchRow { row: 2, n: 2 });
         assert_eq!(refused(&[0, 1], 3), Error::BadK { k: 3, n: 2 });

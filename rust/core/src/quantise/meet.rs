@@ -117,6 +117,8 @@ impl TileKernel for Near<'_> {
 pub(super) struct AtLeast<'a> {
     pub(super) quantised: &'a Quantised,
     pub(super) rows: &'a [u32],
+    /// Where the rows' bounds and lists are.
+    pub(super) places: &'a [u32],
     pub(super) tile: &'a Tile,
     pub(super) ids: &'a [u32],
     pub(super) least: &'a [i32],
@@ -127,9 +129,10 @@ impl TileKernel for AtLeast<'_> {
     type Output = ();
     #[inline(always)]
     fn run<S: Sums, const R: usize>(self) {
-        let Self { quantised, rows, tile, ids, least, found } = self;
+        let Self { quantised, rows, places, tile, ids, least, found } = self;
         let there = (1u64 << tile.rows().min(ids.len())) - 1;
-        for_each_row::<S, R>(quantised, rows, tile, |place, products| {
+        for_each_row::<S, R>(quantised, rows, tile, |at, products| {
+            let place = places[at] as usize;
             let [low, high] = [products[0].at_least(least[place]), products[1].at_least(least[place])];
             let mut bits = (u64::from(low) | u64::from(high) << LANES) & there;
             if bits == 0 {

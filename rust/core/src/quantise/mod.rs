@@ -146,17 +146,18 @@ impl Quantised {
         (f64::from(self.slack) / -f64::from(self.factor) + 1.0).ceil().min(f64::from(1 << 30)) as i32
     }
 
-    /// The pairs of a row of `rows` and one of `ids`, which `tile` holds, whose approximate dot product is at least the
-    /// row's `least`: the product and the id go to the row's list.
+    /// The pairs of one of the rows at `places` and one of `ids`, which `tile` holds, whose approximate dot product is at
+    /// least the row's `least`: the product and the id go to the row's list.
     pub(crate) fn at_least(
         &self,
         simd: Simd,
-        rows: &[u32],
+        (rows, places): (&[u32], &[u32]),
         (tile, ids): (&Tile, &[u32]),
         least: &[i32],
         found: &mut [Vec<(i32, u32)>],
     ) {
-        simd.run_tiles(AtLeast { quantised: self, rows, tile, ids, least, found });
+        let rows: Vec<u32> = places.iter().map(|&place| rows[place as usize]).collect();
+        simd.run_tiles(AtLeast { quantised: self, rows: &rows, places, tile, ids, least, found });
     }
 
     fn row(&self, row: usize) -> &[Pair] {

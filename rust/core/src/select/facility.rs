@@ -1,112 +1,63 @@
 //! Facility location: rows that represent all rows.
 
-use super::dense::Dense;
-use super::graph::{Cells, Graph};
-use super::{Request, Selection, optimizer};
-use crate::matrix::{MatrixView, Metric};
+use super::similarities::{Greedy, Similarities, SimilarityOptions, pick};
+use super::{Objective, Request};
+use crate::matrix::MatrixView;
 use crate::{Control, Error};
 
-/// How the similarities are held.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Method {
-    /// All pairs in memory: the exact objective.
-    Dense,
-    /// A symmetric graph of nearest neighbours.
-    Graph,
-}
-
-impl Method {
-    /// The name that reports show.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Dense => "dense",
-            Self::Graph => "graph",
-        }
-    }
-}
-
-/// When and how the graph replaces all pairs.
-#[derive(Debug, Clone, Copy)]
-pub struct FacilityOptions<'a> {
-    /// Neighbours of a row in the graph, itself included.
-    pub neighbours: usize,
-    /// Most rows for which all pairs are held (4 x rows^2 bytes).
-    pub dense_limit: usize,
-    /// Where to look for neighbours; everywhere without it.
-    pub cells: Option<Cells<'a>>,
-}
-
-impl Default for FacilityOptions<'_> {
-    fn default() -> Self {
-        Self { neighbours: 64, dense_limit: 20_000, cells: None }
-    }
-}
-
-/// A selection and how it was found.
-#[derive(Debug, Clone)]
-pub struct Facility {
-    /// The picks; gains are what the objective, as held, rose by.
-    pub selection: Selection,
-    /// How the similarities were held.
-    pub method: Method,
-    /// How many gains were computed; picks x rows for the definition.
-    pub evaluations: u64,
-    /// Which share of the exact neighbours, of a sample of rows, the graph has.
-    pub recall: f64,
-}
+/// Where a client's coverage starts, as a share of the similarity of its last neighbour.
+///
+/// What a client gains below that similarity is the same for all its neighbours and unknown for the others,
+/// so counting from 0 would favour rows with many neighbours over rows with near ones.
+const FLOOR: f32 = 0.9;
 
 /// Picks greedily for `f(S) = sum over rows i of max over s in S of max(0, <x_i, x_s>)`, with canonical dot
 /// products.
 ///
 /// Up to `dense_limit` rows all pairs are held and the picks are the exact greedy ones, within `1 - 1/e` of
 /// the best set (Nemhauser, Wolsey and Fisher 1978). Above it each row is served only by its graph
-/// neighbours, found among all rows or among those of near cells, and its coverage starts at 0.9 times the similarity of its last neighbour; the
-/// gains are those of that restricted function and understate `f`.
+/// neighbours, and its coverage starts at 0.9 times the similarity of its last neighbour; the gains are those of
+/// that restricted function and understate `f`.
 ///
 /// # Errors
-/// [`Error::Argument`] for [`Metric::SquaredEuclidean`], which is no similarity, and for no neighbours;
-/// [`Error::OutOfMemory`]; or what `control` stops with. It hears rows and then picks as one piece of work.
+/// [`Error::Argument`] for [`crate::Metric::SquaredEuclidean`], which is no similarity, and for no neighbours;
+/// what [`super::Search`] says of its data; [`Error::OutOfMemory`]; or what `control` stops with. It hears rows and
+/// then picks as one piece of work.
 pub fn facility_location(
     matrix: MatrixView<'_>,
     request: &Request<'_>,
-    options: FacilityOptions<'_>,
+    options: SimilarityOptions<'_>,
     control: &impl Control,
-) -> Result<Facility, Error> {
-    if matrix.metric == Metric::SquaredEuclidean {
-        return Err(Error::Argument {
-            what: "facility location needs a similarity: cosine or dot, not sqeuclidean".into(),
-        });
-    }
-    if options.neighbours == 0 {
-        return Err(Error::Argument { what: "the number of neighbours must be at least 1".into() });
-    }
-    let method = if matrix.len() <= options.dense_limit { Method::Dense } else { Method::Graph };
-    let (rows, picks) = (matrix.len() as u64, request.count() as u64);
-    let stage = |before| Stage { control, before, total: rows + picks };
-    let mut recall = 1.0;
-    let (selection, evaluations) = match method {
-        _ if picks == 0 => (Selection::default(), 0),
-        Method::Dense => optimizer::lazy(&mut Dense::new(matrix, &stage(0))?, request, &stage(rows))?,
-        Method::Graph => {
-            let mut built = Graph::build(matrix, options.neighbours, options.cells, &stage(0))?;
-            recall = built.recall;
-            optimizer::lazy(&mut built.graph, request, &stage(rows))?
-        }
-    };
-    Ok(Facility { selection, method, evaluations, recall })
+) -> Result<Greedy, Error> {
+    pick("facility location", matrix, request, options, Coverage::new, control)
 }
 
-/// One stage of a longer piece of work.
-struct Stage<'a, C> {
-    control: &'a C,
-    before: u64,
-    total: u64,
+/// How well each client is represented.
+struct Coverage {
+    similarities: Similarities,
+    /// The best similarity of each client to the set.
+    cover: Vec<f32>,
 }
 
-impl<C: Control> Control for Stage<'_, C> {
-    fn tick(&self, done: u64, _total: u64) -> Result<(), Error> {
-        self.control.tick(self.before + done, self.total)
+impl Coverage {
+    fn new(similarities: Similarities) -> Result<Self, Error> {
+        let mut cover = similarities.last()?;
+        cover.iter_mut().for_each(|last| *last *= FLOOR);
+        Ok(Self { similarities, cover })
+    }
+}
+
+impl Objective for Coverage {
+    fn rows(&self) -> usize {
+        self.similarities.rows()
+    }
+
+    fn gain(&self, row: usize) -> f64 {
+        self.similarities.above(row, &self.cover)
+    }
+
+    fn commit(&mut self, row: usize) {
+        self.similarities.tell(row, &mut self.cover, |cover, similarity| *cover = cover.max(similarity));
     }
 }
 
@@ -114,11 +65,12 @@ impl<C: Control> Control for Stage<'_, C> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::Objective;
+    use super::super::similarities::{Method, Search};
+    use super::super::{Selection, optimizer};
     use super::*;
     use crate::simd::Simd;
     use crate::testing::{THREADS, Tied, Wishes, real_rows, wishes, with_threads};
-    use crate::{Matrix, Unwatched};
+    use crate::{Matrix, Metric, Unwatched};
 
     /// The definition over exact similarities, seen only along `edge`, with coverage from `floor`.
     fn by_hand(
@@ -157,14 +109,18 @@ mod tests {
     fn run(
         matrix: MatrixView<'_>,
         request: &Request<'_>,
-        options: FacilityOptions<'_>,
+        options: SimilarityOptions<'_>,
         threads: usize,
-    ) -> Facility {
+    ) -> Greedy {
         with_threads(threads, || facility_location(matrix, request, options, &Unwatched)).unwrap()
     }
 
-    const DENSE: FacilityOptions<'_> =
-        FacilityOptions { neighbours: 64, dense_limit: usize::MAX, cells: None };
+    fn coverage(matrix: MatrixView<'_>, options: SimilarityOptions<'_>) -> Coverage {
+        Coverage::new(Similarities::build(matrix, options, &Unwatched).unwrap().0).unwrap()
+    }
+
+    const DENSE: SimilarityOptions<'_> =
+        SimilarityOptions { neighbours: 64, dense_limit: usize::MAX, search: Search::Everywhere };
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(100))]
@@ -188,16 +144,12 @@ mod tests {
             neighbours in prop::sample::select(vec![1usize, 2, 5, 64]),
         ) {
             let n = tied.rows();
-            let lists: Vec<Vec<usize>> = (0..n).map(|row| {
-                let mut others: Vec<usize> = (0..n).filter(|&other| other != row).collect();
-                others.sort_by(|&a, &b| tied.dot(row, b).total_cmp(&tied.dot(row, a)).then(a.cmp(&b)));
-                std::iter::once(row).chain(others).take(neighbours).collect()
-            }).collect();
-            let edge = |a: usize, b: usize| lists[a].contains(&b) || lists[b].contains(&a);
+            let lists = tied.nearest(neighbours);
+            let edge = tied.nearest_edges(neighbours);
             let floor = |row: usize| 0.9 * tied.dot(row, *lists[row].last().unwrap()).max(0.0) as f32;
             let expected = by_hand(&tied, &wishes, edge, floor);
             let request = wishes.request(n);
-            let options = FacilityOptions { neighbours, dense_limit: 0, cells: None };
+            let options = SimilarityOptions { neighbours, dense_limit: 0, search: Search::Everywhere };
             for simd in Simd::available() {
                 let matrix = tied.matrix(Metric::Dot, simd);
                 for threads in THREADS {
@@ -218,7 +170,7 @@ mod tests {
         // More rows than a block of clients, a panel and a block of columns.
         let rows = 4300;
         for dense_limit in [usize::MAX, 0] {
-            let options = FacilityOptions { neighbours: 8, dense_limit, cells: None };
+            let options = SimilarityOptions { neighbours: 8, dense_limit, search: Search::Everywhere };
             let picks = |simd, threads| {
                 let matrix = unit(rows, simd);
                 let request = Request::new(rows, 40, &[17, 3]).unwrap();
@@ -260,14 +212,12 @@ mod tests {
         let rows = 600;
         let matrix = unit(rows, Simd::active().unwrap());
         let request = Request::new(rows, rows, &[]).unwrap();
-        let expected =
-            optimizer::plain(&mut Dense::new(matrix.view(), &Unwatched).unwrap(), &request, &Unwatched)
-                .unwrap();
-        assert_eq!(run(matrix.view(), &request, DENSE, 2).selection, expected);
-        let mut graph = Graph::build(matrix.view(), 8, None, &Unwatched).unwrap().graph;
-        let expected = optimizer::plain(&mut graph, &request, &Unwatched).unwrap();
-        let options = FacilityOptions { neighbours: 8, dense_limit: 0, cells: None };
-        assert_eq!(run(matrix.view(), &request, options, 2).selection, expected);
+        for dense_limit in [usize::MAX, 0] {
+            let options = SimilarityOptions { neighbours: 8, dense_limit, search: Search::Everywhere };
+            let mut objective = coverage(matrix.view(), options);
+            let expected = optimizer::plain(&mut objective, &request, &Unwatched).unwrap();
+            assert_eq!(run(matrix.view(), &request, options, 2).selection, expected);
+        }
     }
 
     #[test]
@@ -279,11 +229,15 @@ mod tests {
         let matrix = Matrix::unit(data, 24, Simd::active().unwrap(), &Unwatched).unwrap();
         let request = Request::new(rows, 150, &[]).unwrap();
         let dense = run(matrix.view(), &request, DENSE, 2).selection;
-        let graph =
-            run(matrix.view(), &request, FacilityOptions { neighbours: 64, dense_limit: 0, cells: None }, 2)
-                .selection;
+        let graph = run(
+            matrix.view(),
+            &request,
+            SimilarityOptions { neighbours: 64, dense_limit: 0, search: Search::Everywhere },
+            2,
+        )
+        .selection;
         let value = |set: &[usize]| {
-            let mut objective = Dense::new(matrix.view(), &Unwatched).unwrap();
+            let mut objective = coverage(matrix.view(), DENSE);
             let gains = set.iter().map(|&row| {
                 let gain = objective.gain(row);
                 objective.commit(row);
@@ -309,7 +263,9 @@ mod tests {
     fn control_hears_rows_then_picks() {
         let matrix = unit(300, Simd::active().unwrap());
         let request = Request::new(300, 10, &[]).unwrap();
-        for options in [DENSE, FacilityOptions { neighbours: 4, dense_limit: 0, cells: None }] {
+        for options in
+            [DENSE, SimilarityOptions { neighbours: 4, dense_limit: 0, search: Search::Everywhere }]
+        {
             for (stop, stopped) in [(0, true), (304, true), (310, false)] {
                 let found = facility_location(matrix.view(), &request, options, &UntilPicks(stop));
                 assert_eq!(found.err(), stopped.then_some(Error::Interrupted));
@@ -343,7 +299,7 @@ mod tests {
         let refused = facility_location(matrix.view(), &request, DENSE, &Unwatched).unwrap_err();
         assert!(refused.to_string().contains("not sqeuclidean"));
         let matrix = tied.matrix(Metric::Dot, simd);
-        let options = FacilityOptions { neighbours: 0, dense_limit: 0, cells: None };
+        let options = SimilarityOptions { neighbours: 0, dense_limit: 0, search: Search::Everywhere };
         assert!(matches!(
             facility_location(matrix.view(), &request, options, &Unwatched),
             Err(Error::Argument { .. })

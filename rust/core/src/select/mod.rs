@@ -1,10 +1,9 @@
 //! Greedy selection: what is worth picking ([`objective`]) apart from how the best is found ([`optimizer`]).
 
-mod dense;
 pub mod dpp;
 pub mod facility;
 mod falling;
-mod graph;
+pub mod graph_cut;
 pub mod k_center;
 pub mod mmr;
 mod nearest;
@@ -13,11 +12,13 @@ pub mod optimizer;
 mod positive;
 mod rank;
 pub mod selection;
+mod similarities;
 
 pub use dpp::{ridge_dpp, ridge_dpp_plain};
-pub use facility::{Facility, FacilityOptions, Method, facility_location};
-pub use graph::Cells;
+pub use facility::facility_location;
+pub use graph_cut::graph_cut;
 pub use k_center::{KCenterOptions, k_center, k_center_plain};
 pub use mmr::{mmr, mmr_plain};
 pub use objective::Objective;
 pub use selection::{Counted, Request, Selection};
+pub use similarities::{Cells, Given, Greedy, Method, Search, SimilarityOptions};

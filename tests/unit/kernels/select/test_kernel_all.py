@@ -16,7 +16,7 @@ def mmr_of_equals(matrix: Matrix, k: int, **common: Any) -> kernels.Greedy:
     return kernels.mmr(matrix, np.ones(matrix.n), k, **common)
 
 
-PICKERS = [kernels.facility_location, kernels.k_center, mmr_of_equals, kernels.ridge_dpp]
+PICKERS = [kernels.facility_location, kernels.graph_cut, kernels.k_center, mmr_of_equals, kernels.ridge_dpp]
 
 
 @pytest.mark.parametrize("pick", PICKERS)
@@ -26,7 +26,10 @@ def test_copies_of_one_row_follow_in_row_order(pick: Callable[..., kernels.Greed
     assert found.indices.tolist() == [1, 3, 4, 5]
     # Of n copies the next multiplies the determinant by eps (1 + 1 / (n + eps)).
     dpp = [np.log(0.1 * (1 + 1 / (n + 0.1))) for n in (2, 3, 4, 5)]
-    np.testing.assert_allclose(found.gains, dpp if pick is kernels.ridge_dpp else [0] * 4, rtol=1e-5)
+    # Each copy is like all 6 rows, itself, and twice the n before it.
+    cut = [0.05 * 6 - 1 - 2 * n for n in (2, 3, 4, 5)]
+    gains = {kernels.ridge_dpp: dpp, kernels.graph_cut: cut}.get(pick, [0] * 4)
+    np.testing.assert_allclose(found.gains, gains, rtol=1e-5)
 
 
 def test_no_rows_and_no_picks() -> None:
@@ -64,6 +67,8 @@ def test_a_metric_that_makes_no_sense_is_refused() -> None:
     data = np.eye(3)
     with pytest.raises(UsageError, match="cosine or dot, not sqeuclidean"):
         kernels.facility_location(Matrix.from_array(data, metric="sqeuclidean"), 1)
+    with pytest.raises(UsageError, match="graph cut needs a similarity: cosine or dot, not sqeuclidean"):
+        kernels.graph_cut(Matrix.from_array(data, metric="sqeuclidean"), 1)
     with pytest.raises(UsageError, match="cosine or sqeuclidean, not dot"):
         kernels.k_center(Matrix.from_array(data, metric="dot"), 1)
     with pytest.raises(UsageError, match="k_nn"):
@@ -83,6 +88,9 @@ def test_relevance_and_quality_are_checked() -> None:
     for weight in (-0.1, 1.1, np.nan, "much", True):
         with pytest.raises(UsageError, match=r"lambda must be from 0 to 1|weight must be a number"):
             kernels.mmr(matrix, [1, 2, 3], 1, weight=weight)  # type: ignore[arg-type]
+    for weight in (-0.1, np.inf, np.nan, None):
+        with pytest.raises(UsageError, match=r"lambda must be (from 0 to a million|a number)"):
+            kernels.graph_cut(matrix, 1, weight=weight)  # type: ignore[arg-type]
     for eps in (0, 1e-7, np.inf, np.nan, None):
         with pytest.raises(UsageError, match=r"eps must be"):
             kernels.ridge_dpp(matrix, 1, eps=eps)  # type: ignore[arg-type]

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from small_cases import tied
 
 from sage_select import kernels
+from sage_select.errors import DataError, UsageError
 from sage_select.kernels import Matrix
 
 
@@ -74,3 +75,60 @@ def test_real_embeddings_give_the_value_of_float64_greedy(shared_data: Path) -> 
     assert value(graph.indices) > 0.99 * value(picks)
     random = np.random.default_rng(0).choice(len(rows), 120, replace=False)
     assert value(graph.indices) > 1.02 * value(random)
+
+
+def near(rows: NDArray[Any], count: int) -> NDArray[np.int32]:
+    """The nearest others of each row, in an order of no meaning, with a place left over."""
+    similarity = rows @ rows.T
+    np.fill_diagonal(similarity, -np.inf)
+    found = np.sort(np.argsort(-similarity, axis=1)[:, :count], axis=1)
+    return np.column_stack([found, np.full(len(rows), -1)]).astype(np.int32)
+
+
+@pytest.mark.parametrize("pick", [kernels.facility_location, kernels.graph_cut])
+def test_neighbours_that_are_given_make_the_graph_of_an_exact_search(pick: Any) -> None:
+    rows = np.random.default_rng(6).normal(size=(300, 12)).astype(np.float32)
+    matrix = Matrix.from_array(rows)
+    searched = pick(matrix, 60, dense_limit=0, k_nn=8)
+    given_lists = pick(matrix, 60, dense_limit=0, k_nn=8, neighbours=near(matrix.take(np.arange(300)), 7))
+    assert given_lists.recall == searched.recall == 1
+    assert given_lists.indices.tolist() == searched.indices.tolist()
+    assert given_lists.gains.tolist() == searched.gains.tolist()
+    worse = pick(matrix, 60, dense_limit=0, k_nn=8, neighbours=near(matrix.take(np.arange(300)), 3))
+    # 4 of 8 are there: the row itself and three others.
+    assert worse.recall == pytest.approx(0.5)
+    assert worse.indices.tolist() != searched.indices.tolist()
+
+
+@pytest.mark.parametrize("pick", [kernels.facility_location, kernels.graph_cut])
+def test_neighbours_are_checked(pick: Any) -> None:
+    matrix = Matrix.from_array(np.eye(4))
+    lists = np.array([[1, 2], [0, -1], [3, 1], [-1, -1]], np.int32)
+    assert len(pick(matrix, 4, dense_limit=0, neighbours=lists).indices) == 4
+    for bad in (lists[:3], lists.astype(np.int64), lists.ravel(), lists.astype(np.float32)):
+        with pytest.raises(DataError, match="neighbours do not fit the rows"):
+            pick(matrix, 1, dense_limit=0, neighbours=bad)
+    for number, message in ((4, "neighbour 4 of the row does not exist"), (3, "neighbour 3 of the row is named twice")):
+        bad = lists.copy()
+        bad[2, 1] = number
+        with pytest.raises(DataError, match=f"row 2: {message}"):
+            pick(matrix, 1, dense_limit=0, neighbours=bad)
+    with pytest.raises(UsageError, match="centroids or neighbours, not both"):
+        pick(matrix, 1, centroids=np.eye(4), neighbours=lists)
+
+
+def test_near_cells_find_what_lies_in_them() -> None:
+    random = np.random.default_rng(8)
+    rows = (np.repeat(np.eye(6), 50, axis=0) + 0.01 * random.normal(size=(300, 6))).astype(np.float32)
+    matrix = Matrix.from_array(rows)
+    everywhere = kernels.facility_location(matrix, 40, dense_limit=0, k_nn=8)
+    near_cells = kernels.facility_location(matrix, 40, dense_limit=0, k_nn=8, centroids=3 * np.eye(6), probe=1)
+    assert near_cells.recall == 1
+    assert near_cells.indices.tolist() == everywhere.indices.tolist()
+    # A cell holds 50 rows, so that 14 of 64 neighbours are missing; with all cells none is.
+    few, all_cells = (
+        kernels.facility_location(matrix, 1, dense_limit=0, k_nn=64, centroids=np.eye(6), probe=probe).recall
+        for probe in (1, 9)
+    )
+    assert few == pytest.approx(50 / 64)
+    assert all_cells == 1

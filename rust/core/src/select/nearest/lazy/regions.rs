@@ -66,7 +66,7 @@ impl Regions {
     ) -> Result<(Self, Quantised, u64), Error> {
         let sample =
             topk::bottom_k(&rng::hashes_of_rows(KEY, matrix.len())?, matrix.len().min(count * SAMPLE))?;
-        let wish = KMeans { sample: &sample, cells: count, iterations: ITERATIONS };
+        let wish = KMeans { sample: &sample, cells: count, iterations: ITERATIONS, directions: false };
         let centroids = k_means(matrix, wish, control)?;
         let middles = Rows::new(&centroids, matrix.rows.width());
         let quantised = Quantised::with(matrix, middles, measure, control)?;

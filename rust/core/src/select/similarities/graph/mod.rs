@@ -1,39 +1,48 @@
-//! Facility location on a neighbour graph: each client sees only its nearest rows, so memory grows with rows,
-//! not with pairs.
+//! The similarities of rows to their nearest neighbours only: memory grows with rows, not with pairs.
 
 mod exact;
+mod given;
 mod join;
+mod near;
+mod shortlist;
 
+pub use given::Given;
 pub use join::Cells;
 
 use rayon::prelude::*;
 
-use super::Objective;
 use crate::blocks;
 use crate::matrix::MatrixView;
 use crate::{Control, Error};
 
 /// Rows whose lists are compared with the exact ones, to tell the recall.
 const SAMPLE: usize = 64;
-/// Where a client's coverage starts, as a share of the similarity of its last neighbour.
-///
-/// What a client gains below that similarity is the same for all its neighbours and unknown for the others,
-/// so counting from 0 would favour rows with many neighbours over rows with near ones.
-const FLOOR: f32 = 0.9;
 
-/// Facility location restricted to the edges of a graph; see [`super::facility`].
-pub(super) struct Graph {
-    /// The clients of row `s` are `edges[starts[s]..starts[s + 1]]`, ascending.
-    starts: Vec<usize>,
-    edges: Vec<Edge>,
-    /// The best similarity of each client to the set, at first a share of its last neighbour's.
-    cover: Vec<f32>,
+/// Where the neighbours of rows come from.
+#[derive(Debug, Clone, Copy)]
+pub enum Search<'a> {
+    /// All rows are looked at: rows^2 x dimensions multiply-adds.
+    Everywhere,
+    /// The rows of near cells are looked at.
+    Cells(Cells<'a>),
+    /// The caller has looked.
+    Given(Given<'a>),
 }
 
+/// A symmetric graph of nearest neighbours, each row its own.
+pub(in crate::select) struct Graph {
+    /// The edges of row `s` are `edges[starts[s]..starts[s + 1]]`, ascending.
+    starts: Vec<usize>,
+    edges: Vec<Edge>,
+    /// The similarity of each row to the last of its neighbours, clipped at 0.
+    last: Vec<f32>,
+}
+
+/// A row at the other end, and its similarity.
 #[derive(Debug, Clone, Copy, Default)]
-struct Edge {
-    client: u32,
-    similarity: f32,
+pub(super) struct Edge {
+    pub(super) client: u32,
+    pub(super) similarity: f32,
 }
 
 /// A graph, and which share of the exact neighbours of a sample of rows is in it.
@@ -44,55 +53,58 @@ pub(super) struct Built {
 
 impl Graph {
     /// Joins every row with its neighbours: itself and the `neighbours - 1` others of highest similarity, the
-    /// lowest of equal ones.
+    /// lowest of equal ones, among the rows that the search looks at.
     ///
-    /// All rows are looked at (rows^2 x dimensions multiply-adds) or, with `cells`, the rows of near cells.
     /// Two rows are joined where either is a neighbour of the other, and their similarity is above 0. About 24 x
     /// rows x neighbours bytes.
     pub(super) fn build(
         matrix: MatrixView<'_>,
         neighbours: usize,
-        cells: Option<Cells<'_>>,
+        search: Search<'_>,
         control: &impl Control,
     ) -> Result<Built, Error> {
         let rows = matrix.len();
         let neighbours = neighbours.min(rows);
-        let nearest = match cells {
-            Some(cells) => join::lists(matrix, neighbours, cells, control)?,
-            None => exact::lists(matrix, neighbours, control)?,
+        let nearest = match search {
+            Search::Everywhere => exact::lists(matrix, neighbours, control)?,
+            Search::Cells(cells) => join::lists(matrix, neighbours, cells, control)?,
+            Search::Given(given) => given::lists(matrix, neighbours, given, control)?,
         };
-        let recall = if cells.is_some() { recall(matrix, neighbours, &nearest)? } else { 1.0 };
-        let mut cover = blocks::zeroed(rows)?;
+        let exact = matches!(search, Search::Everywhere);
+        let recall = if exact { 1.0 } else { recall(matrix, neighbours, &nearest)? };
+        let mut last_of = blocks::zeroed(rows)?;
         for list in nearest.chunks_exact(neighbours.max(1)) {
-            // The row itself comes first, and is the last neighbour only where it is the sole one.
-            if let (Some(own), Some(last)) = (list.first(), list.last()) {
-                cover[own.client as usize] = FLOOR * last.similarity.max(0.0);
-            }
+            // The row itself comes first, and where there are few others it fills the rest.
+            let own = list[0];
+            let last = list.iter().rfind(|edge| edge.client != own.client).unwrap_or(&own);
+            last_of[own.client as usize] = last.similarity.max(0.0);
         }
         let (starts, edges) = joined(&nearest, rows, neighbours)?;
-        Ok(Built { graph: Self { starts, edges, cover }, recall })
+        Ok(Built { graph: Self { starts, edges, last: last_of }, recall })
     }
 
-    fn clients(&self, row: usize) -> &[Edge] {
+    pub(super) fn rows(&self) -> usize {
+        self.last.len()
+    }
+
+    pub(super) fn edges(&self, row: usize) -> &[Edge] {
         &self.edges[self.starts[row]..self.starts[row + 1]]
     }
-}
 
-impl Objective for Graph {
-    fn rows(&self) -> usize {
-        self.cover.len()
+    /// The similarity of a row to itself, which has no edge where it is 0.
+    pub(super) fn own(&self, row: usize) -> f32 {
+        let edges = self.edges(row);
+        edges.binary_search_by_key(&(row as u32), |edge| edge.client).map_or(0.0, |at| edges[at].similarity)
     }
 
-    fn gain(&self, row: usize) -> f64 {
-        let gain = |edge: &Edge| f64::from((edge.similarity - self.cover[edge.client as usize]).max(0.0));
-        self.clients(row).iter().map(gain).sum()
+    pub(super) fn last(&self) -> &[f32] {
+        &self.last
     }
 
-    fn commit(&mut self, row: usize) {
-        for edge in &self.edges[self.starts[row]..self.starts[row + 1]] {
-            let cover = &mut self.cover[edge.client as usize];
-            *cover = cover.max(edge.similarity);
-        }
+    /// How far the similarities along the edges of `row` lie above the floors of the rows at their ends, in sum.
+    pub(super) fn above(&self, row: usize, floors: &[f32]) -> f64 {
+        let above = |edge: &Edge| f64::from((edge.similarity - floors[edge.client as usize]).max(0.0));
+        self.edges(row).iter().map(above).sum()
     }
 }
 
@@ -144,7 +156,8 @@ fn joined(nearest: &[Edge], rows: usize, neighbours: usize) -> Result<(Vec<usize
     segments(&mut edges, &starts)
         .into_par_iter()
         .for_each(|clients| clients.sort_unstable_by_key(|edge| edge.client));
-    // Where each lists the other the edge is there twice, with the same similarity.
+    // Where each lists the other, and where a row fills its own list, the edge is there more than once, with
+    // the same similarity.
     let mut kept = 0;
     for row in 0..rows {
         let segment = std::mem::replace(&mut starts[row], kept)..next[row];

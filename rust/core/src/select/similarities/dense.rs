@@ -1,16 +1,15 @@
-//! Facility location over all pairs: the whole similarity matrix in memory, exact.
+//! The similarities of all pairs of rows: the whole matrix in memory, exact.
 
 use rayon::prelude::*;
 
-use super::Objective;
 use crate::blocks;
 use crate::matrix::MatrixView;
 use crate::metric::{Dot, Rows, for_each_pair};
 use crate::simd::{Kernel, Lanes, Simd};
 use crate::{Control, Error};
 
-/// Clients summed in one go; the sums of the blocks are added in order.
-const CLIENT_BLOCK: usize = 4096;
+/// Rows summed in one go; the sums of the blocks are added in order.
+const BLOCK: usize = 4096;
 /// Running sums within a block.
 const LANES: usize = 8;
 /// Rows of the similarity matrix that one task computes, and columns whose vectors stay in cache meanwhile.
@@ -19,14 +18,11 @@ const COLUMNS: usize = 192;
 /// Side of the squares in which the matrix is mirrored.
 const SQUARE: usize = 32;
 
-/// `f(S) = sum over clients i of max over s in S of max(0, <x_i, x_s>)`.
-pub(super) struct Dense {
+pub(in crate::select) struct Dense {
     simd: Simd,
     rows: usize,
     /// Row-major, symmetric, clipped at 0.
     similarities: Vec<f32>,
-    /// The best similarity of each client to the set.
-    cover: Vec<f32>,
 }
 
 impl Dense {
@@ -41,26 +37,21 @@ impl Dense {
             })?;
             mirror(&mut similarities, rows, 0);
         }
-        Ok(Self { simd: matrix.simd, rows, similarities, cover: blocks::zeroed(rows)? })
+        Ok(Self { simd: matrix.simd, rows, similarities })
     }
 
-    fn row(&self, row: usize) -> &[f32] {
-        &self.similarities[row * self.rows..][..self.rows]
-    }
-}
-
-impl Objective for Dense {
-    fn rows(&self) -> usize {
+    pub(super) fn rows(&self) -> usize {
         self.rows
     }
 
-    fn gain(&self, row: usize) -> f64 {
-        self.simd.run(Gain { similarities: self.row(row), cover: &self.cover })
+    /// The similarities of a row to all rows.
+    pub(super) fn row(&self, row: usize) -> &[f32] {
+        &self.similarities[row * self.rows..][..self.rows]
     }
 
-    fn commit(&mut self, row: usize) {
-        let row = &self.similarities[row * self.rows..][..self.rows];
-        self.cover.iter_mut().zip(row).for_each(|(cover, &similarity)| *cover = cover.max(similarity));
+    /// How far the similarities of `row` lie above the floors of all rows, in sum.
+    pub(super) fn above(&self, row: usize, floors: &[f32]) -> f64 {
+        self.simd.run(Above { similarities: self.row(row), floors })
     }
 }
 
@@ -114,30 +105,28 @@ fn mirror(rows: &mut [f32], width: usize, first: usize) {
     rayon::join(|| mirror(upper, width, first), || mirror(lower, width, first + half));
 }
 
-/// What the clients would gain: each difference rounded to float32, summed in float64 in a fixed order.
-struct Gain<'a> {
+/// Each difference rounded to float32, summed in float64 in a fixed order.
+struct Above<'a> {
     similarities: &'a [f32],
-    cover: &'a [f32],
+    floors: &'a [f32],
 }
 
-impl Kernel for Gain<'_> {
+impl Kernel for Above<'_> {
     type Output = f64;
     #[inline(always)]
     fn run<V: Lanes, const R: usize, const C: usize>(self) -> f64 {
         let mut total = 0.0;
-        for (similarities, cover) in
-            self.similarities.chunks(CLIENT_BLOCK).zip(self.cover.chunks(CLIENT_BLOCK))
-        {
+        for (similarities, floors) in self.similarities.chunks(BLOCK).zip(self.floors.chunks(BLOCK)) {
             let mut lanes = [0.0f64; LANES];
             let (similarities, similarity_tail) = similarities.as_chunks::<LANES>();
-            let (cover, cover_tail) = cover.as_chunks::<LANES>();
-            for (similarities, cover) in similarities.iter().zip(cover) {
+            let (floors, floor_tail) = floors.as_chunks::<LANES>();
+            for (similarities, floors) in similarities.iter().zip(floors) {
                 for lane in 0..LANES {
-                    lanes[lane] += f64::from((similarities[lane] - cover[lane]).max(0.0));
+                    lanes[lane] += f64::from((similarities[lane] - floors[lane]).max(0.0));
                 }
             }
-            for (lane, (similarity, cover)) in similarity_tail.iter().zip(cover_tail).enumerate() {
-                lanes[lane] += f64::from((similarity - cover).max(0.0));
+            for (lane, (similarity, floor)) in similarity_tail.iter().zip(floor_tail).enumerate() {
+                lanes[lane] += f64::from((similarity - floor).max(0.0));
             }
             let four: [f64; 4] = std::array::from_fn(|lane| lanes[lane] + lanes[lane + 4]);
             total += (four[0] + four[2]) + (four[1] + four[3]);

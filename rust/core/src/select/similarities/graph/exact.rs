@@ -1,10 +1,9 @@
 //! The neighbours of rows among all rows, in canonical arithmetic.
 
-use std::cmp::Ordering;
-
 use rayon::prelude::*;
 
 use super::Edge;
+use super::near::Near;
 use crate::blocks;
 use crate::matrix::MatrixView;
 use crate::metric::{Dot, Rows, for_each_pair};
@@ -53,30 +52,6 @@ pub(super) fn lists_of(
     });
     Ok(few.collect::<Result<Vec<_>, Error>>()?.into_iter().flatten().collect())
 }
-
-/// A neighbour, the nearest first: (similarity descending, row ascending).
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Near(pub(super) Edge);
-
-impl Ord for Near {
-    fn cmp(&self, other: &Self) -> Ordering {
-        other.0.similarity.total_cmp(&self.0.similarity).then(self.0.client.cmp(&other.0.client))
-    }
-}
-
-impl PartialOrd for Near {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Near {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other).is_eq()
-    }
-}
-
-impl Eq for Near {}
 
 struct Nearest<'a> {
     all: Rows<'a>,

@@ -1,0 +1,183 @@
+//! The similarities that objectives sum over: between all rows, or along the edges of a neighbour graph.
+
+mod dense;
+mod graph;
+
+pub use graph::{Cells, Given, Search};
+
+use super::{Objective, Request, Selection, optimizer};
+use crate::control::Control;
+use crate::matrix::{MatrixView, Metric};
+use crate::{Error, blocks};
+use dense::Dense;
+use graph::Graph;
+
+/// How the similarities are held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// All pairs in memory: the exact objective.
+    Dense,
+    /// A symmetric graph of nearest neighbours.
+    Graph,
+}
+
+impl Method {
+    /// The name that reports show.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Dense => "dense",
+            Self::Graph => "graph",
+        }
+    }
+}
+
+/// When and how the graph replaces all pairs.
+#[derive(Debug, Clone, Copy)]
+pub struct SimilarityOptions<'a> {
+    /// Neighbours of a row in the graph, itself included.
+    pub neighbours: usize,
+    /// Most rows for which all pairs are held (4 x rows^2 bytes).
+    pub dense_limit: usize,
+    /// Where the neighbours come from.
+    pub search: Search<'a>,
+}
+
+impl SimilarityOptions<'_> {
+    fn method(&self, matrix: MatrixView<'_>) -> Method {
+        if matrix.len() <= self.dense_limit { Method::Dense } else { Method::Graph }
+    }
+}
+
+impl Default for SimilarityOptions<'_> {
+    fn default() -> Self {
+        Self { neighbours: 64, dense_limit: 20_000, search: Search::Everywhere }
+    }
+}
+
+/// A selection and how the similarities behind it were held.
+#[derive(Debug, Clone)]
+pub struct Greedy {
+    /// The picks; gains are what the objective, as held, rose by.
+    pub selection: Selection,
+    /// How the similarities were held.
+    pub method: Method,
+    /// How many gains were computed; picks x rows for the definition.
+    pub evaluations: u64,
+    /// Which share of the exact neighbours, of a sample of rows, the graph has.
+    pub recall: f64,
+}
+
+/// Similarities clipped at 0, symmetric, as they are held.
+pub(super) enum Similarities {
+    Dense(Dense),
+    Graph(Graph),
+}
+
+impl Similarities {
+    /// The similarities, and which share of the exact neighbours of a sample of rows is among them.
+    pub(super) fn build(
+        matrix: MatrixView<'_>,
+        options: SimilarityOptions<'_>,
+        control: &impl Control,
+    ) -> Result<(Self, f64), Error> {
+        match options.method(matrix) {
+            Method::Dense => Ok((Self::Dense(Dense::new(matrix, control)?), 1.0)),
+            Method::Graph => {
+                let built = Graph::build(matrix, options.neighbours, options.search, control)?;
+                Ok((Self::Graph(built.graph), built.recall))
+            }
+        }
+    }
+
+    /// How many rows there are.
+    pub(super) fn rows(&self) -> usize {
+        match self {
+            Self::Dense(dense) => dense.rows(),
+            Self::Graph(graph) => graph.rows(),
+        }
+    }
+
+    /// The similarity of a row to itself.
+    pub(super) fn own(&self, row: usize) -> f32 {
+        match self {
+            Self::Dense(dense) => dense.row(row)[row],
+            Self::Graph(graph) => graph.own(row),
+        }
+    }
+
+    /// How far the similarities of `row` to all rows lie above those rows' floors, in sum: a fixed order of
+    /// non-negative terms.
+    pub(super) fn above(&self, row: usize, floors: &[f32]) -> f64 {
+        match self {
+            Self::Dense(dense) => dense.above(row, floors),
+            Self::Graph(graph) => graph.above(row, floors),
+        }
+    }
+
+    /// Tells the states of all rows, or of all that `row` has an edge to, their similarity to it.
+    pub(super) fn tell<T>(&self, row: usize, states: &mut [T], tell: impl Fn(&mut T, f32)) {
+        match self {
+            Self::Dense(dense) => {
+                states
+                    .iter_mut()
+                    .zip(dense.row(row))
+                    .for_each(|(state, &similarity)| tell(state, similarity));
+            }
+            Self::Graph(graph) => {
+                for edge in graph.edges(row) {
+                    tell(&mut states[edge.client as usize], edge.similarity);
+                }
+            }
+        }
+    }
+
+    /// The similarity of each row to the last of its neighbours; 0 where those to all rows are held.
+    pub(super) fn last(&self) -> Result<Vec<f32>, Error> {
+        match self {
+            Self::Dense(dense) => blocks::zeroed(dense.rows()),
+            Self::Graph(graph) => Ok(graph.last().to_vec()),
+        }
+    }
+}
+
+/// Builds the similarities and picks greedily for the objective made of them; `name` is what messages call it.
+pub(super) fn pick<O: Objective>(
+    name: &str,
+    matrix: MatrixView<'_>,
+    request: &Request<'_>,
+    options: SimilarityOptions<'_>,
+    objective: impl FnOnce(Similarities) -> Result<O, Error>,
+    control: &impl Control,
+) -> Result<Greedy, Error> {
+    if matrix.metric == Metric::SquaredEuclidean {
+        return Err(Error::Argument {
+            what: format!("{name} needs a similarity: cosine or dot, not sqeuclidean"),
+        });
+    }
+    if options.neighbours == 0 {
+        return Err(Error::Argument { what: "the number of neighbours must be at least 1".into() });
+    }
+    let method = options.method(matrix);
+    let (rows, picks) = (matrix.len() as u64, request.count() as u64);
+    if picks == 0 {
+        return Ok(Greedy { selection: Selection::default(), method, evaluations: 0, recall: 1.0 });
+    }
+    let stage = |before| Stage { control, before, total: rows + picks };
+    let (similarities, recall) = Similarities::build(matrix, options, &stage(0))?;
+    let (selection, evaluations) = optimizer::lazy(&mut objective(similarities)?, request, &stage(rows))?;
+    Ok(Greedy { selection, method, evaluations, recall })
+}
+
+/// One stage of a longer piece of work.
+struct Stage<'a, C> {
+    control: &'a C,
+    before: u64,
+    total: u64,
+}
+
+impl<C: Control> Control for Stage<'_, C> {
+    fn tick(&self, done: u64, _total: u64) -> Result<(), Error> {
+        self.control.tick(self.before + done, self.total)
+    }
+}
