@@ -23,6 +23,7 @@ __all__ = [
     "hashes_of_ids",
     "hashes_of_rows",
     "hashing_encoder",
+    "herding",
     "instruction_set",
     "k_center",
     "k_means",
@@ -30,6 +31,8 @@ __all__ = [
     "mmr",
     "ridge_dpp",
     "stratified",
+    "target_match",
+    "threshold_filter",
     "top_k",
 ]
 
@@ -133,6 +136,11 @@ def graph_cut(
 ) -> tuple[NDArray[np.int64], NDArray[np.float32], int, str, float]:
     """Return rows like many and unlike each other, otherwise as `facility_location`."""
 
+def herding(
+    matrix: Matrix, wishes: _Wishes, threads: int, progress: _Progress
+) -> tuple[NDArray[np.int64], NDArray[np.float32], int]:
+    """Return rows whose running mean follows the mean of all, their gains, and how many pairs were compared."""
+
 def k_center(
     matrix: Matrix,
     wishes: _Wishes,
@@ -162,3 +170,13 @@ def ridge_dpp(
     progress: _Progress,
 ) -> tuple[NDArray[np.int64], NDArray[np.float32], int]:
     """Return rows whose kernel, with a ridge and qualities, has a large determinant, gains, and pairs compared."""
+
+def target_match(
+    matrix: Matrix, queries: Matrix, wishes: _Wishes, rule: str, threads: int, progress: _Progress
+) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.int64], int]:
+    """Return rows near to queries, their gains, the query that took each or -1, and how many pairs were compared."""
+
+def threshold_filter(
+    matrix: Matrix, order: _Array, wishes: _Wishes, threshold: float, threads: int, progress: _Progress
+) -> tuple[NDArray[np.int64], NDArray[np.float32], int, int, int]:
+    """Return rows of an int64 order unlike those before, their gains, entries looked at, rows too near, and pairs."""

@@ -53,6 +53,7 @@ PLANS: dict[str, tuple[Op, ...]] = {
     ),
     "graph_cut": (Source(path="a.jsonl"), Select(objective="graph_cut", neighbors="faiss"), Sink()),
     "dpp": (Source(path="a.jsonl"), Select(objective="dpp", budget=20), Sink()),
+    "herding": (Source(path="a.jsonl"), Select(strategy="diversity", objective="herding", budget=20), Sink()),
     "loss_topk": (Source(path="a.jsonl"), Score(model="org/name"), Select(strategy="loss_topk"), Sink()),
 }
 

@@ -60,6 +60,29 @@ def test_near_cells_hold_nearly_all_neighbours_of_real_rows(shared_data: Path) -
     assert evidence["graph_recall"] >= 0.975
 
 
+@pytest.mark.parametrize(("clusters", "most"), [(0, 3.0), (20, 3.5)])
+def test_herding_guesses_most_picks(clusters: int, most: float) -> None:
+    # A pass takes 12 products a row, so 12 a pick would be a pass for each.
+    rows = cloud(20_000, clusters=clusters)
+    assert 1 < kernels.herding(Matrix.from_array(rows), 500).evaluations / (500 * len(rows)) < most
+
+
+def test_the_threshold_filter_compares_few_pairs() -> None:
+    rows = cloud(6000, clusters=60)
+    found = kernels.threshold_filter(Matrix.from_array(rows), range(6000), 6000, threshold=0.8)
+    assert len(found.indices) > 100
+    # A row that is too near meets no more than those kept up to the first that shows it.
+    assert found.evaluations < 0.3 * len(rows) * len(found.indices)
+
+
+def test_turns_look_through_the_rows_a_few_times() -> None:
+    rows = cloud(20_000, clusters=20)
+    # Many queries that all want the rows of one region.
+    queries = rows[:1] + 0.1 * cloud(200)
+    found = kernels.target_match(Matrix.from_array(rows), queries, 2000)
+    assert 1 <= found.evaluations / (200 * len(rows)) < 6
+
+
 def test_facility_location_computes_few_gains() -> None:
     rows = cloud(3000, clusters=60)
     found = kernels.facility_location(Matrix.from_array(rows), 300)

@@ -71,6 +71,15 @@ CALLS: dict[str, Callable[[int | None], Any]] = {
     )[:3],
     "k_center": lambda threads: kernels.k_center(matrix("sqeuclidean", threads), 80, threads=threads)[:3],
     "mmr": lambda threads: kernels.mmr(matrix(threads=threads), embeddings()[:, 0].round(1), 80, threads=threads)[:3],
+    "herding": lambda threads: kernels.herding(matrix("dot", threads), 80, threads=threads)[:3],
+    "threshold": lambda threads: kernels.threshold_filter(
+        matrix(threads=threads), range(1100), 300, threshold=0.3, threads=threads
+    ),
+    "turns": lambda threads: kernels.target_match(matrix("dot", threads), centroids(), 300, threads=threads),
+    "best": lambda threads: kernels.target_match(matrix(threads=threads), centroids(), 80, rule="max", threads=threads),
+    "mean": lambda threads: kernels.target_match(
+        matrix("sqeuclidean", threads), centroids(), 80, rule="mean", threads=threads
+    ),
     "ridge_dpp": lambda threads: kernels.ridge_dpp(matrix("dot", threads), 80, threads=threads)[:3],
 }
 

@@ -100,8 +100,8 @@ def build(
         str | None,
         typer.Option(
             help="What diversity maximises: facility (rows that represent all others), graph_cut (rows like many and "
-            "unlike each other), kcenter (rows far apart), mmr (hard rows unlike those before) or dpp (rows that span "
-            "much). [default: facility]"
+            "unlike each other), kcenter (rows far apart), mmr (hard rows unlike those before), dpp (rows that span "
+            "much) or herding (rows whose mean is that of all). [default: facility]"
         ),
     ] = None,
     metric: Annotated[

@@ -13,12 +13,26 @@ from __future__ import annotations
 from sage_select.kernels.cells import assign_cells, cell_distances, k_means, stratified
 from sage_select.kernels.hashes import bottom_k_hashes, hash_rows, keyed_hashes
 from sage_select.kernels.matrix import Matrix, Metric, instruction_set
-from sage_select.kernels.select import Greedy, facility_location, graph_cut, k_center, mmr, ridge_dpp
+from sage_select.kernels.select import (
+    Filtered,
+    Greedy,
+    Matched,
+    facility_location,
+    graph_cut,
+    herding,
+    k_center,
+    mmr,
+    ridge_dpp,
+    target_match,
+    threshold_filter,
+)
 from sage_select.kernels.text import hashing_encoder, lexical_difficulty
 from sage_select.kernels.topk import top_k
 
 __all__ = [
+    "Filtered",
     "Greedy",
+    "Matched",
     "Matrix",
     "Metric",
     "assign_cells",
@@ -28,6 +42,7 @@ __all__ = [
     "graph_cut",
     "hash_rows",
     "hashing_encoder",
+    "herding",
     "instruction_set",
     "k_center",
     "k_means",
@@ -36,5 +51,7 @@ __all__ = [
     "mmr",
     "ridge_dpp",
     "stratified",
+    "target_match",
+    "threshold_filter",
     "top_k",
 ]

@@ -33,9 +33,15 @@ mod _native {
     #[pymodule_export]
     use super::select::graph_cut::graph_cut;
     #[pymodule_export]
+    use super::select::herding::herding;
+    #[pymodule_export]
     use super::select::k_center::k_center;
     #[pymodule_export]
     use super::select::mmr::mmr;
+    #[pymodule_export]
+    use super::select::target::target_match;
+    #[pymodule_export]
+    use super::select::threshold::threshold_filter;
     #[pymodule_export]
     use super::text::{hashing_encoder, lexical_difficulty};
     #[pymodule_export]

@@ -19,6 +19,7 @@ from sage_select.ops import OBJECTIVES, OPS, STRATEGIES, Embed, Op, Score, Selec
         (Select, {"objective": "kcenter", "metric": "dot"}, "needs metric cosine or sqeuclidean"),
         (Select, {"objective": "mmr", "metric": "sqeuclidean"}, "needs metric cosine or dot"),
         (Select, {"objective": "dpp", "metric": "sqeuclidean"}, "needs metric cosine or dot"),
+        (Select, {"objective": "herding", "metric": "sqeuclidean"}, "needs metric cosine or dot"),
         (Select, {"mmr_lambda": 0.3}, "'hybrid' with objective 'facility' does not use mmr_lambda"),
         (Select, {"objective": "mmr", "dpp_eps": 1}, "'hybrid' with objective 'mmr' does not use dpp_eps"),
         (Select, {"strategy": "random", "mmr_lambda": 0.3}, "'random' does not use mmr_lambda"),

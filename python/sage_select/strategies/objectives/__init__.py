@@ -6,6 +6,7 @@ from sage_select.strategies.objectives.base import Objective
 from sage_select.strategies.objectives.dpp import dpp
 from sage_select.strategies.objectives.facility import facility
 from sage_select.strategies.objectives.graph_cut import graph_cut
+from sage_select.strategies.objectives.herding import herding
 from sage_select.strategies.objectives.kcenter import kcenter
 from sage_select.strategies.objectives.mmr import mmr
 
@@ -17,4 +18,5 @@ OBJECTIVES: dict[str, Objective] = {
     "kcenter": kcenter,
     "mmr": mmr,
     "dpp": dpp,
+    "herding": herding,
 }

@@ -3,9 +3,12 @@
 pub(crate) mod dpp;
 pub(crate) mod facility;
 pub(crate) mod graph_cut;
+pub(crate) mod herding;
 pub(crate) mod k_center;
 pub(crate) mod mmr;
 mod similarities;
+pub(crate) mod target;
+pub(crate) mod threshold;
 
 use numpy::{IntoPyArray, PyArray1};
 use pyo3::prelude::*;

@@ -1,6 +1,6 @@
 //! What rows find out when they meet a tile.
 
-use super::{Quantised, Tile};
+use super::{Quantised, TILE, Tile};
 use crate::simd::{LANES, Lanes, Pair, Sums, TileKernel};
 
 /// The dot product of every row `x` with every row of a tile.
@@ -45,7 +45,7 @@ fn for_each_row<S: Sums, const R: usize>(
 
 /// The approximate distances of a row to those of the tile: `|x|^2 + |c|^2 - 2 <x, c>`, or `-<x, c>`.
 #[inline(always)]
-fn distances<S: Sums>(quantised: &Quantised, row: u32, tile: &Tile, products: [S; 2]) -> [S::Floats; 2] {
+fn distances_of<S: Sums>(quantised: &Quantised, row: u32, tile: &Tile, products: [S; 2]) -> [S::Floats; 2] {
     let (one, factor) = (S::Floats::all(1.0), S::Floats::all(quantised.factor));
     let length = S::Floats::all(quantised.lengths[row as usize]);
     let mut values = [S::Floats::zero(); 2];
@@ -55,6 +55,14 @@ fn distances<S: Sums>(quantised: &Quantised, row: u32, tile: &Tile, products: [S
         values[half] = lengths.plus_product(products[half].floats(), factor);
     }
     values
+}
+
+/// Gives the values of all rows of a tile.
+#[inline(always)]
+fn store<V: Lanes>(values: [V; 2], to: &mut [f32; TILE]) {
+    let halves = to.as_chunks_mut::<LANES>().0;
+    values[0].store(&mut halves[0]);
+    values[1].store(&mut halves[1]);
 }
 
 /// The least approximate distance of each row to those of a tile.
@@ -71,7 +79,7 @@ impl TileKernel for Nearest<'_> {
     fn run<S: Sums, const R: usize>(self) {
         let Self { quantised, rows, tile, nearest } = self;
         for_each_row::<S, R>(quantised, rows, tile, |place, products| {
-            let values = distances(quantised, rows[place], tile, products);
+            let values = distances_of(quantised, rows[place], tile, products);
             nearest[place] = values[0].lesser(values[1]).least();
         });
     }
@@ -95,19 +103,73 @@ impl TileKernel for Near<'_> {
         let Self { quantised, rows, tile, place, bounds, near } = self;
         let slack = quantised.slack;
         for_each_row::<S, R>(quantised, rows, tile, |at, products| {
-            let values = distances(quantised, rows[at], tile, products);
+            let values = distances_of(quantised, rows[at], tile, products);
             let least = values[0].lesser(values[1]).least();
             if least - slack > bounds[at] {
                 return;
             }
             bounds[at] = bounds[at].min(least + slack);
-            let mut all = [[0.0; LANES]; 2];
-            values[0].store(&mut all[0]);
-            values[1].store(&mut all[1]);
-            for (&distance, place) in all.as_flattened().iter().zip(place..) {
+            let mut all = [0.0; TILE];
+            store(values, &mut all);
+            for (&distance, place) in all.iter().zip(place..) {
                 if distance - slack <= bounds[at] {
                     near[at].push((distance, place));
                 }
+            }
+        });
+    }
+}
+
+/// All approximate squared distances.
+pub(super) struct Every<'a> {
+    pub(super) quantised: &'a Quantised,
+    pub(super) rows: &'a [u32],
+    pub(super) tile: &'a Tile,
+    pub(super) distances: &'a mut [[f32; TILE]],
+}
+
+impl TileKernel for Every<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Sums, const R: usize>(self) {
+        let Self { quantised, rows, tile, distances } = self;
+        for_each_row::<S, R>(quantised, rows, tile, |place, products| {
+            store(distances_of(quantised, rows[place], tile, products), &mut distances[place]);
+        });
+    }
+}
+
+/// Which rows are near enough to each row of a tile.
+pub(super) struct Within<'a> {
+    pub(super) quantised: &'a Quantised,
+    pub(super) rows: &'a [u32],
+    pub(super) tile: &'a Tile,
+    pub(super) bounds: &'a [f32; TILE],
+    pub(super) found: &'a mut [Vec<(f32, u32)>; TILE],
+}
+
+impl TileKernel for Within<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Sums, const R: usize>(self) {
+        let Self { quantised, rows, tile, bounds, found } = self;
+        let halves = bounds.as_chunks::<LANES>().0;
+        let [low, high] = [S::Floats::load(&halves[0]), S::Floats::load(&halves[1])];
+        let there = (1u64 << tile.rows()) - 1;
+        for_each_row::<S, R>(quantised, rows, tile, |place, products| {
+            let values = distances_of(quantised, rows[place], tile, products);
+            let mut bits =
+                u64::from(low.not_below(values[0])) | u64::from(high.not_below(values[1])) << LANES;
+            bits &= there;
+            if bits == 0 {
+                return;
+            }
+            let mut all = [0.0; TILE];
+            store(values, &mut all);
+            while bits != 0 {
+                let lane = bits.trailing_zeros() as usize;
+                found[lane].push((all[lane], rows[place]));
+                bits &= bits - 1;
             }
         });
     }

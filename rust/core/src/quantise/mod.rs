@@ -16,7 +16,7 @@ use crate::matrix::MatrixView;
 use crate::metric::{self, Rows};
 use crate::simd::{Kernel, LANES, Lanes, Pair, Simd};
 use crate::{Control, Error};
-use meet::{AtLeast, Near, Nearest};
+use meet::{AtLeast, Every, Near, Nearest, Within};
 
 /// Rows quantised in one go.
 const BLOCK: usize = 1024;
@@ -42,9 +42,28 @@ pub(crate) struct Quantised {
     steps: usize,
     /// What is added to a distance for each of the rows: canonical squared lengths, or zeros.
     lengths: Vec<f32>,
+    scaling: Scaling,
+    measure: Measure,
     /// What a whole-numbered dot product is multiplied with.
     factor: f32,
     slack: f32,
+}
+
+/// How rows were scaled, and what rounding left of them.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Scaling {
+    scale: f32,
+    /// No row is longer.
+    longest: f32,
+    /// No row differs from its rounded self by more.
+    residual: f32,
+}
+
+impl Scaling {
+    /// That of rows of equal scale taken together.
+    pub(crate) fn joined(self, other: Self) -> Self {
+        Self { residual: self.residual.max(other.residual), ..self }
+    }
 }
 
 impl Quantised {
@@ -64,47 +83,73 @@ impl Quantised {
         measure: Measure,
         control: &impl Control,
     ) -> Result<Self, Error> {
-        let (width, count) = (matrix.rows.width(), matrix.len() + others.len());
-        let row = |row: usize| {
-            if row < matrix.len() { matrix.rows.row(row) } else { others.row(row - matrix.len()) }
-        };
+        Self::scaled([matrix.rows, others], None, measure, matrix.simd, control)
+    }
+
+    /// Quantises finite rows by themselves, to the scale at which rows of length `longest` go; none is longer.
+    pub(crate) fn within(
+        rows: Rows<'_>,
+        longest: f32,
+        measure: Measure,
+        simd: Simd,
+        control: &impl Control,
+    ) -> Result<Self, Error> {
+        Self::scaled([rows, Rows::new(&[], rows.width())], Some(longest), measure, simd, control)
+    }
+
+    fn scaled(
+        [own, others]: [Rows<'_>; 2],
+        longest: Option<f32>,
+        measure: Measure,
+        simd: Simd,
+        control: &impl Control,
+    ) -> Result<Self, Error> {
+        let (width, count) = (own.width(), own.len() + others.len());
         let mut lengths = blocks::zeroed::<f32>(count)?;
-        blocks::fill(&mut lengths, 1, BLOCK, control, |first, block| {
-            for (at, length) in (first..).zip(block) {
-                *length = metric::dot(matrix.simd, row(at), row(at));
-            }
-            Ok(())
-        })?;
-        let longest = lengths.par_iter().copied().reduce(|| 0.0, f32::max).sqrt();
+        let (first, rest) = lengths.split_at_mut(own.len());
+        squared_lengths(own, simd, first, control)?;
+        squared_lengths(others, simd, rest, control)?;
+        let longest = longest.unwrap_or_else(|| lengths.par_iter().copied().reduce(|| 0.0, f32::max).sqrt());
         // Shorter rows have no squared length that float32 can tell well: all become zeros, with a wide slack.
         let scale = if longest > SHORTEST { LONGEST / longest } else { 1.0 };
         let steps = width.next_multiple_of(LANES) / 2;
         let mut pairs = blocks::zeroed::<Pair>(count.saturating_mul(steps))?;
-        let (own, rest) = pairs.split_at_mut(matrix.len() * steps);
+        let (first, rest) = pairs.split_at_mut(own.len() * steps);
         let round = |rows: Rows<'_>, pairs: &mut [Pair]| {
             pairs
                 .par_chunks_mut(steps * BLOCK)
                 .enumerate()
                 .map(|(block, pairs)| {
                     let rows = rows.part(block * BLOCK, BLOCK).data();
-                    let residual = matrix.simd.run(Round { rows, width, scale, pairs });
+                    let residual = simd.run(Round { rows, width, scale, pairs });
                     control.tick(count as u64, count as u64).map(|()| residual)
                 })
                 .try_reduce(|| 0.0, |a: f32, b| Ok(a.max(b)))
         };
-        let residual = round(matrix.rows, own)?.max(round(others, rest)?);
-        let slack = slack(width, longest, residual);
-        let distances = Self { pairs, steps, lengths, factor: -2.0 / scale / scale, slack };
-        Ok(match measure {
-            Measure::SquaredDistance => distances,
-            // A squared distance holds the dot product twice.
-            Measure::NegativeDot => Self {
-                lengths: blocks::zeroed(count)?,
-                factor: distances.factor / 2.0,
-                slack: slack / 2.0,
-                ..distances
-            },
-        })
+        let residual = round(own, first)?.max(round(others, rest)?);
+        let scaling = Scaling { scale, longest, residual };
+        if measure == Measure::NegativeDot {
+            lengths.fill(0.0);
+        }
+        let mut quantised = Self { pairs, steps, lengths, scaling, measure, factor: 0.0, slack: 0.0 };
+        quantised.face(scaling);
+        Ok(quantised)
+    }
+
+    /// Makes ready to meet tiles of rows that were scaled otherwise.
+    pub(crate) fn face(&mut self, tiles: Scaling) {
+        let factor = -1.0 / self.scaling.scale / tiles.scale;
+        let slack = slack(self.steps * 2, self.scaling, tiles);
+        // A squared distance holds the dot product twice.
+        (self.factor, self.slack) = match self.measure {
+            Measure::SquaredDistance => (2.0 * factor, slack),
+            Measure::NegativeDot => (factor, slack / 2.0),
+        };
+    }
+
+    /// How the rows were scaled.
+    pub(crate) fn scaling(&self) -> Scaling {
+        self.scaling
     }
 
     /// Distances are off the canonical ones by at most this.
@@ -140,6 +185,24 @@ impl Quantised {
         near.into_iter().zip(bounds).map(|(near, bound)| could(near, *bound)).collect()
     }
 
+    /// The approximate distance of each of `rows` to each row of `tile`.
+    pub(crate) fn every(&self, simd: Simd, rows: &[u32], tile: &Tile, distances: &mut [[f32; TILE]]) {
+        simd.run_tiles(Every { quantised: self, rows, tile, distances });
+    }
+
+    /// The pairs of a row of `rows` and a place in `tile` whose approximate distance is at most the place's
+    /// `bound`: the distance and the row go to the place's list.
+    pub(crate) fn at_most(
+        &self,
+        simd: Simd,
+        rows: &[u32],
+        tile: &Tile,
+        bounds: &[f32; TILE],
+        found: &mut [Vec<(f32, u32)>; TILE],
+    ) {
+        simd.run_tiles(Within { quantised: self, rows, tile, bounds, found });
+    }
+
     /// How far an approximate dot product, as a whole number, can be off; at most 2^30.
     pub(crate) fn dot_slack(&self) -> i32 {
         // `slack` and `-factor` are those of the dot product or of twice of it.
@@ -165,12 +228,35 @@ impl Quantised {
     }
 }
 
-/// How far an approximate squared distance can be off.
+/// The canonical squared lengths of rows.
+fn squared_lengths(
+    rows: Rows<'_>,
+    simd: Simd,
+    lengths: &mut [f32],
+    control: &impl Control,
+) -> Result<(), Error> {
+    blocks::fill(lengths, 1, BLOCK, control, |first, block| {
+        for (row, length) in (first..).zip(block) {
+            *length = metric::dot(simd, rows.row(row), rows.row(row));
+        }
+        Ok(())
+    })
+}
+
+/// The canonical length of the longest row, for [`Quantised::within`].
+pub(crate) fn longest(rows: Rows<'_>, simd: Simd, control: &impl Control) -> Result<f32, Error> {
+    let mut lengths = blocks::zeroed::<f32>(rows.len())?;
+    squared_lengths(rows, simd, &mut lengths, control)?;
+    Ok(lengths.par_iter().copied().reduce(|| 0.0, f32::max).sqrt())
+}
+
+/// How far an approximate squared distance of a row of `x` to one of `y` can be off.
 ///
-/// With the residuals `r` of rows `x` and `c` at most `residual` long, `<x, c>` is off by at most
-/// `(|x| + |r|) |r| + |r| |c|`. The rest covers the roundings of float32, and what vanishes in it, of this and of the canonical value.
-fn slack(width: usize, longest: f32, residual: f32) -> f32 {
-    let quantised = 2.0 * residual * (2.0 * longest + residual);
+/// With the residuals `r` of `x` and `s` of `y`, `<x, y>` is off by at most `|r| |y| + (|x| + |r|) |s|`. The rest
+/// covers the roundings of float32, and what vanishes in it, of this and of the canonical value.
+fn slack(width: usize, x: Scaling, y: Scaling) -> f32 {
+    let quantised = 2.0 * (x.residual * y.longest + (x.longest + x.residual) * y.residual);
+    let longest = x.longest.max(y.longest);
     let rounded = (width as f32 / 16.0 + 16.0) * f32::EPSILON * 16.0 * longest * longest;
     let vanished = (width as f32 + 64.0) * f32::MIN_POSITIVE;
     1.001 * (quantised + rounded + vanished)
@@ -290,6 +376,70 @@ mod tests {
             let mut bits = None;
             for simd in Simd::available() {
                 check(tied.matrix(Metric::SquaredEuclidean, simd).view(), &mut bits);
+            }
+        }
+    }
+
+    /// Rows by themselves, to a scale of their own, ready for tiles of others.
+    fn sides(x: MatrixView<'_>, y: MatrixView<'_>, measure: Measure) -> (Quantised, Quantised) {
+        let [x, y] = [x, y].map(|side| {
+            let longest = 1.25 * longest(side.rows, side.simd, &Unwatched).unwrap();
+            Quantised::within(side.rows, longest, measure, side.simd, &Unwatched).unwrap()
+        });
+        let mut facing = x;
+        facing.face(y.scaling());
+        (facing, y)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(60))]
+        #[test]
+        fn rows_of_two_scales_are_within_the_slack(
+            rows in 1usize..40, others in 1usize..=TILE, width in 1usize..70, seed: u64, lengths: bool,
+            sizes in (-30i32..16, -30i32..16), share in 0usize..40,
+        ) {
+            let data = |rows, seed, size| {
+                let mut data = real_rows(rows, width, seed);
+                data.iter_mut().for_each(|x| *x *= 10f32.powi(size));
+                data
+            };
+            let (x, y) = (data(rows, seed, sizes.0), data(others, !seed, sizes.1));
+            let mut bits = None;
+            for simd in Simd::available() {
+                let x = Matrix::raw(&x[..], width, Metric::SquaredEuclidean, simd, &Unwatched).unwrap();
+                let y = Matrix::raw(&y[..], width, Metric::SquaredEuclidean, simd, &Unwatched).unwrap();
+                let (x, y) = (x.view(), y.view());
+                let (quantised, columns) = sides(x, y, if lengths { Measure::SquaredDistance } else { Measure::NegativeDot });
+                let mut tile = Tile::of(&columns);
+                tile.hold(&columns, &(0..others as u32).collect::<Vec<_>>());
+                let all: Vec<u32> = (0..rows as u32).collect();
+                let mut found = vec![[0.0; TILE]; rows];
+                quantised.every(simd, &all, &tile, &mut found);
+                for (row, found) in found.iter().enumerate() {
+                    for (other, &distance) in found.iter().enumerate().take(others) {
+                        let (a, b) = (x.rows.row(row), y.rows.row(other));
+                        let canonical = if lengths {
+                            metric::squared_distance(simd, a, b)
+                        } else {
+                            -metric::dot(simd, a, b)
+                        };
+                        let off = (distance - canonical).abs();
+                        prop_assert!(off <= quantised.slack(), "{off} of {canonical}, slack {}", quantised.slack());
+                    }
+                    prop_assert!(found[others..].iter().all(|&distance| distance == f32::INFINITY));
+                }
+                // A bound that is a distance itself is reached by it.
+                let bounds: [f32; TILE] = std::array::from_fn(|other| found[share % rows][other]);
+                let mut near = [const { Vec::new() }; TILE];
+                quantised.at_most(simd, &all, &tile, &bounds, &mut near);
+                for (other, near) in near.into_iter().enumerate() {
+                    let at_most = |&row: &u32| other < others && found[row as usize][other] <= bounds[other];
+                    let expected: Vec<(f32, u32)> =
+                        all.iter().copied().filter(at_most).map(|row| (found[row as usize][other], row)).collect();
+                    prop_assert_eq!(near, expected);
+                }
+                let found: Vec<u32> = found.as_flattened().iter().map(|distance| distance.to_bits()).collect();
+                prop_assert_eq!(bits.get_or_insert_with(|| found.clone()), &found);
             }
         }
     }

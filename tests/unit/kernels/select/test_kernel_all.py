@@ -16,7 +16,28 @@ def mmr_of_equals(matrix: Matrix, k: int, **common: Any) -> kernels.Greedy:
     return kernels.mmr(matrix, np.ones(matrix.n), k, **common)
 
 
-PICKERS = [kernels.facility_location, kernels.graph_cut, kernels.k_center, mmr_of_equals, kernels.ridge_dpp]
+def match_of_one(matrix: Matrix, k: int, **common: Any) -> kernels.Matched:
+    return kernels.target_match(matrix, np.ones((1, matrix.d)), k, **common)
+
+
+def match_of_best(matrix: Matrix, k: int, **common: Any) -> kernels.Matched:
+    return kernels.target_match(matrix, np.ones((2, matrix.d)), k, rule="max", **common)
+
+
+def match_of_mean(matrix: Matrix, k: int, **common: Any) -> kernels.Matched:
+    return kernels.target_match(matrix, np.ones((2, matrix.d)), k, rule="mean", **common)
+
+
+MATCHERS = [match_of_one, match_of_best, match_of_mean]
+PICKERS = [
+    kernels.facility_location,
+    kernels.graph_cut,
+    kernels.k_center,
+    mmr_of_equals,
+    kernels.ridge_dpp,
+    kernels.herding,
+    *MATCHERS,
+]
 
 
 @pytest.mark.parametrize("pick", PICKERS)
@@ -28,7 +49,9 @@ def test_copies_of_one_row_follow_in_row_order(pick: Callable[..., kernels.Greed
     dpp = [np.log(0.1 * (1 + 1 / (n + 0.1))) for n in (2, 3, 4, 5)]
     # Each copy is like all 6 rows, itself, and twice the n before it.
     cut = [0.05 * 6 - 1 - 2 * n for n in (2, 3, 4, 5)]
-    gains = {kernels.ridge_dpp: dpp, kernels.graph_cut: cut}.get(pick, [0] * 4)
+    # Copies are as near to each query as can be, and their product with their mean is 1.
+    other = [1] * 4 if pick in (kernels.herding, *MATCHERS) else [0] * 4
+    gains = {kernels.ridge_dpp: dpp, kernels.graph_cut: cut}.get(pick, other)
     np.testing.assert_allclose(found.gains, gains, rtol=1e-5)
 
 
@@ -122,7 +145,7 @@ def test_progress_is_heard_in_the_calling_thread() -> None:
     assert heard[-1] == (10, 10, threading.get_ident())
 
 
-@pytest.mark.parametrize("pick", [mmr_of_equals, kernels.ridge_dpp])
+@pytest.mark.parametrize("pick", [mmr_of_equals, kernels.ridge_dpp, kernels.herding, match_of_one])
 def test_progress_counts_the_picks(pick: Callable[..., kernels.Greedy]) -> None:
     matrix = Matrix.from_array(np.random.default_rng(4).normal(size=(300, 8)))
     heard: list[tuple[int, int]] = []

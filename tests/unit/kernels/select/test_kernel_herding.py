@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from numpy.typing import NDArray
+from small_cases import tied
+
+from sage_select import kernels
+from sage_select.errors import DataError, UsageError
+from sage_select.kernels import Matrix
+
+
+def herded(data: NDArray[Any], k: int, given: list[int]) -> tuple[list[int], list[float]]:
+    """Herding by definition, in float64."""
+    rows = data.astype(np.float64)
+    mean = rows.mean(axis=0)
+    taken, picks, gains = list(given), [], []
+    for _ in range(k):
+        product = rows @ ((len(taken) + 1) * mean - rows[taken].sum(axis=0))
+        product[taken] = -np.inf
+        pick = int(product.argmax())
+        picks.append(pick)
+        gains.append(float(product[pick]))
+        taken.append(pick)
+    return picks, gains
+
+
+@settings(deadline=None)
+@given(case=tied())
+def test_herding_is_its_formula(case: tuple[NDArray[np.float32], int, list[int]]) -> None:
+    rows, k, given_rows = case
+    # 32 rows have an exact mean.
+    data = np.concatenate([rows, np.zeros((32 - len(rows), rows.shape[1]), np.float32)])
+    found = kernels.herding(Matrix.from_array(data, metric="dot"), k, given=given_rows)
+    picks, gains = herded(data, k, given_rows)
+    assert found.method == "exact"
+    assert found.indices.dtype == np.int64
+    assert found.gains.dtype == np.float32
+    assert found.indices.tolist() == picks
+    assert found.gains.tolist() == gains
+
+
+def test_excluded_rows_are_part_of_the_mean() -> None:
+    data = np.array([[4.0, 0.0], [0.0, 1.0], [1.0, 0.0], [3.0, 3.0]])
+    matrix = Matrix.from_array(data, metric="dot")
+    # The mean is (2, 1).
+    assert kernels.herding(matrix, 1, excluded=[3]).gains.tolist() == [8.0]
+    assert kernels.herding(matrix, 1, excluded=[3, 0]).indices.tolist() == [2]
+
+
+@pytest.mark.real_data
+def test_the_mean_of_real_picks_is_that_of_the_rows(shared_data: Path) -> None:
+    rows = np.load(shared_data / "clinc150" / "train.minilm.npy")[::5].astype(np.float64)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    found = kernels.herding(Matrix.from_array(rows), 200)
+
+    def off(chosen: Any) -> float:
+        return float(np.linalg.norm(rows[chosen].mean(axis=0) - rows.mean(axis=0)))
+
+    random = np.random.default_rng(0).choice(len(rows), 200, replace=False)
+    assert off(found.indices) < 0.3 * off(random)
+    picks, gains = herded(rows, 40, [])
+    assert found.indices[:40].tolist() == picks
+    np.testing.assert_allclose(found.gains[:40], gains, rtol=1e-4)
+
+
+def test_what_makes_no_sense_is_refused() -> None:
+    with pytest.raises(UsageError, match="cosine or dot, not sqeuclidean"):
+        kernels.herding(Matrix.from_array(np.eye(3), metric="sqeuclidean"), 1)
+    large = Matrix.from_array(np.array([[6e18], [6e18], [-6e18], [-6e18], [-6e18]]), metric="dot")
+    with pytest.raises(DataError, match="row 3: the values are too large"):
+        kernels.herding(large, 1, given=[2, 3, 4])
