@@ -17,6 +17,7 @@ __all__ = [
     "assign_cells",
     "bottom_k",
     "cell_distances",
+    "d2",
     "facility_location",
     "graph_cut",
     "hash_rows",
@@ -28,6 +29,7 @@ __all__ = [
     "k_center",
     "k_means",
     "lexical_difficulty",
+    "medoids",
     "mmr",
     "ridge_dpp",
     "stratified",
@@ -123,6 +125,11 @@ def assign_cells(matrix: Matrix, centroids: _Array, threads: int, progress: _Pro
 def cell_distances(matrix: Matrix, centroids: _Array, cells: _Array, threads: int) -> NDArray[np.float32]:
     """Return the squared distance of each row to the centroid of its int32 cell."""
 
+def medoids(
+    matrix: Matrix, centroids: _Array, wishes: _Wishes, threads: int, progress: _Progress
+) -> tuple[NDArray[np.int64], NDArray[np.float32], int]:
+    """Return the rows nearest to the centroids, the rows of the cell of each, and how many are not the first of one."""
+
 def stratified(scores: _Array, cells: _Array, count: int, quantile: float) -> NDArray[np.int64]:
     """Return picks around a quantile of the float64 scores within each int32 cell."""
 
@@ -150,6 +157,11 @@ def k_center(
     progress: _Progress,
 ) -> tuple[NDArray[np.int64], NDArray[np.float32], int]:
     """Return rows far from each other, farthest first, their gains, and how many pairs were compared."""
+
+def d2(
+    matrix: Matrix, wishes: _Wishes, key: int, threads: int, progress: _Progress
+) -> tuple[NDArray[np.int64], NDArray[np.float32], int]:
+    """Return rows drawn by their squared distances to those before, their gains, and how many pairs were compared."""
 
 def mmr(
     matrix: Matrix,

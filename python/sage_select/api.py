@@ -126,7 +126,8 @@ def select(
     objective
         `facility` (default: rows that represent all others), `graph_cut` (rows like many and unlike each other),
         `kcenter` (rows far from one another), `mmr` (hard rows unlike those picked before), `dpp` (rows that span
-        much) or `herding` (rows whose mean is that of all).
+        much), `herding` (rows whose mean is that of all), `d2` (rows drawn by their distance from those before) or
+        `kmeans` (the row in the middle of each of k cells).
     embeddings
         One vector a row, (n, d) float16, float32 or float64, an Arrow array of lists of them, or the name of a list
         column. Without it the hashing encoder makes vectors from the text. Read-only and Arrow float32 rows that need

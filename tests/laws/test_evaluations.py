@@ -83,6 +83,26 @@ def test_turns_look_through_the_rows_a_few_times() -> None:
     assert 1 <= found.evaluations / (200 * len(rows)) < 6
 
 
+def comparisons_per_squared_pick(rows: NDArray[np.generic], k: int) -> float:
+    """Return how many comparisons D2 sampling makes beyond those of the first pick, which are two a row, over k * k."""
+    found = kernels.d2(Matrix.from_array(rows), k, key=1)
+    assert len(set(found.indices.tolist())) == k
+    return (found.evaluations - 2 * len(rows)) / k**2
+
+
+@pytest.mark.parametrize(("clusters", "most"), [(0, 0.65), (20, 1.1)])
+def test_d2_compares_pairs_by_the_picks_not_by_the_rows(clusters: int, most: float) -> None:
+    # All pairs would be 20 k^2.
+    assert 0.25 < comparisons_per_squared_pick(cloud(20_000, clusters=clusters), 1000) < most
+
+
+@pytest.mark.real_data
+def test_d2_compares_few_pairs_of_real_rows(shared_data: Path) -> None:
+    # All pairs would be 15 k^2.
+    rows = np.load(shared_data / "clinc150/train.minilm.npy")
+    assert 0.25 < comparisons_per_squared_pick(rows, 1000) < 0.7
+
+
 def test_facility_location_computes_few_gains() -> None:
     rows = cloud(3000, clusters=60)
     found = kernels.facility_location(Matrix.from_array(rows), 300)

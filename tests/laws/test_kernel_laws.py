@@ -70,6 +70,8 @@ CALLS: dict[str, Callable[[int | None], Any]] = {
         matrix("dot", threads), 80, dense_limit=0, k_nn=9, threads=threads
     )[:3],
     "k_center": lambda threads: kernels.k_center(matrix("sqeuclidean", threads), 80, threads=threads)[:3],
+    "d2": lambda threads: kernels.d2(matrix("sqeuclidean", threads), 80, key=4, threads=threads)[:3],
+    "medoids": lambda threads: kernels.medoids(matrix(threads=threads), centroids(), 80, given=[5, 9], threads=threads),
     "mmr": lambda threads: kernels.mmr(matrix(threads=threads), embeddings()[:, 0].round(1), 80, threads=threads)[:3],
     "herding": lambda threads: kernels.herding(matrix("dot", threads), 80, threads=threads)[:3],
     "threshold": lambda threads: kernels.threshold_filter(

@@ -101,7 +101,8 @@ def build(
         typer.Option(
             help="What diversity maximises: facility (rows that represent all others), graph_cut (rows like many and "
             "unlike each other), kcenter (rows far apart), mmr (hard rows unlike those before), dpp (rows that span "
-            "much) or herding (rows whose mean is that of all). [default: facility]"
+            "much), herding (rows whose mean is that of all), d2 (rows drawn by their distance from those before) or "
+            "kmeans (the row in the middle of each of k cells). [default: facility]"
         ),
     ] = None,
     metric: Annotated[

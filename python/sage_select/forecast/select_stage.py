@@ -14,6 +14,7 @@ from sage_select.forecast.workload import Workload
 from sage_select.strategies.cells import CELLS, Training
 from sage_select.strategies.hybrid import MOST_CELLS, score_picks
 from sage_select.strategies.objectives.kcenter import OUTLIER_CELLS, outliers
+from sage_select.strategies.objectives.kmeans import MEDOID_CELLS, MOST_MEDOIDS
 from sage_select.strategies.objectives.similarities import DENSE_LIMIT, GRAPH_CELLS, graph_cells
 
 __all__ = ["OBJECTIVE_COSTS", "select"]
@@ -159,6 +160,25 @@ def _dpp(work: Workload, costs: Costs, k: int, given: int) -> _Part:
     return _Part(memory, looked + 2.0 * d * min(picks, d) * picks * costs.inverse_ns)
 
 
+def _herding(work: Workload, costs: Costs, k: int, given: int) -> _Part:
+    n, d = work.rows, _dimensions(work)
+    # About three products of each row for each pick; 200 bytes a row for products taken ahead.
+    products = 3.0 * (k + given) * n * d * costs.assign_ns
+    return _Part((2.0 * d + 200) * n, _kernel(work, costs, products))
+
+
+def _d2(work: Workload, costs: Costs, k: int, given: int) -> _Part:
+    n, d = work.rows, _dimensions(work)
+    # One look at each row for the first pick, and about as many comparisons as there are pairs of picks.
+    compared = float(n) + min(float(k + given) ** 2, 2.0 * n * (k + given))
+    return _Part((2.0 * d + 9) * n, _kernel(work, costs, compared * d * costs.assign_ns))
+
+
+def _kmeans(work: Workload, costs: Costs, k: int, given: int) -> _Part:
+    cells = min(k + given, MOST_MEDOIDS)
+    return _d2(work, costs, cells, 0).then(_divided(work, costs, cells, MEDOID_CELLS))
+
+
 def _kernel(work: Workload, costs: Costs, nanoseconds: float) -> float:
     """Return the time of multiply-adds on the threads and the instruction set that are there."""
     return nanoseconds * costs.threaded(work.threads) * costs.slower.get(kernels.instruction_set(), 1.0)
@@ -176,4 +196,7 @@ OBJECTIVE_COSTS: Final[dict[str, Callable[[Workload, Costs, int, int], _Part]]] 
     "kcenter": _kcenter,
     "mmr": _mmr,
     "dpp": _dpp,
+    "herding": _herding,
+    "d2": _d2,
+    "kmeans": _kmeans,
 }

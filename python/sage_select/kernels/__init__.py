@@ -10,13 +10,14 @@ ten times a second; what it raises stops the work and is raised again.
 
 from __future__ import annotations
 
-from sage_select.kernels.cells import assign_cells, cell_distances, k_means, stratified
+from sage_select.kernels.cells import Medoids, assign_cells, cell_distances, k_means, medoids, stratified
 from sage_select.kernels.hashes import bottom_k_hashes, hash_rows, keyed_hashes
 from sage_select.kernels.matrix import Matrix, Metric, instruction_set
 from sage_select.kernels.select import (
     Filtered,
     Greedy,
     Matched,
+    d2,
     facility_location,
     graph_cut,
     herding,
@@ -34,10 +35,12 @@ __all__ = [
     "Greedy",
     "Matched",
     "Matrix",
+    "Medoids",
     "Metric",
     "assign_cells",
     "bottom_k_hashes",
     "cell_distances",
+    "d2",
     "facility_location",
     "graph_cut",
     "hash_rows",
@@ -48,6 +51,7 @@ __all__ = [
     "k_means",
     "keyed_hashes",
     "lexical_difficulty",
+    "medoids",
     "mmr",
     "ridge_dpp",
     "stratified",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -10,8 +12,9 @@ from sage_select.errors import UsageError
 from sage_select.kernels import arrays
 from sage_select.kernels.call import Progress, resolve_threads, translated, whole
 from sage_select.kernels.matrix import Matrix
+from sage_select.kernels.select.greedy import wishes
 
-__all__ = ["assign_cells", "cell_distances", "k_means", "stratified"]
+__all__ = ["Medoids", "assign_cells", "cell_distances", "k_means", "medoids", "stratified"]
 
 
 def k_means(
@@ -122,6 +125,65 @@ def cell_distances(
     labels = arrays.as_arrow(arrays.integers(cells, "cells", np.int32))
     with translated("cells"):
         return _native.cell_distances(matrix.native, flat, labels, resolve_threads(threads))
+
+
+class Medoids(NamedTuple):
+    """Rows that stand for cells, in pick order."""
+
+    #: int64, shape (k,): row numbers.
+    indices: NDArray[np.int64]
+    #: float32, shape (k,): how many rows the cell of each has.
+    sizes: NDArray[np.float32]
+    #: How many picks, at the end, are not the first of their cell, or are of a cell with a given row.
+    fills: int
+
+
+def medoids(
+    matrix: Matrix,
+    centroids: ArrayLike,
+    k: int,
+    *,
+    given: ArrayLike | None = None,
+    excluded: ArrayLike | None = None,
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> Medoids:
+    """Pick the row nearest to the centroid of each cell, from the largest cell on.
+
+    Parameters
+    ----------
+    matrix, centroids
+        As in `assign_cells`, which says what cell a row lies in.
+    k
+        From 0 to n less the rows given and excluded.
+    given
+        Rows that are selected already: nothing is picked from their cells as long as others have rows to give.
+    excluded
+        Rows that are not picked; they count for the sizes of cells.
+
+    Raises
+    ------
+    UsageError
+        A centroid holds NaN or infinity; `k`, or a row given or excluded is out of range, or named twice.
+    DataError
+        The centroids have another shape.
+
+    Notes
+    -----
+    Ties go to the lowest row and the lowest cell. Where fewer than `k` cells have a row to give, all cells, again from
+    the largest on, give their next nearest row in turn. Canonical float32 distances; n * c * d multiply-adds.
+
+    Examples
+    --------
+    >>> matrix = Matrix.from_array([[0.0], [1.0], [9.0], [9.5], [11.0]], metric="sqeuclidean")
+    >>> medoids(matrix, [[0.0], [10.0]], 3).indices.tolist()
+    [3, 0, 2]
+    """
+    flat = arrays.points(centroids, "centroids", matrix.d)
+    with translated():
+        return Medoids(
+            *_native.medoids(matrix.native, flat, wishes(k, given, excluded), resolve_threads(threads), progress)
+        )
 
 
 def stratified(scores: ArrayLike, cells: ArrayLike, count: int, quantile: float) -> NDArray[np.int64]:

@@ -46,6 +46,8 @@ OBJECTIVES: dict[str, ObjectiveRule] = {
     "mmr": ObjectiveRule(metrics=("cosine", "dot"), needs_score=True, options=frozenset({"mmr_lambda"})),
     "dpp": ObjectiveRule(metrics=("cosine", "dot"), options=frozenset({"dpp_eps"})),
     "herding": ObjectiveRule(metrics=("cosine", "dot")),
+    "d2": ObjectiveRule(metrics=("cosine", "sqeuclidean")),
+    "kmeans": ObjectiveRule(metrics=("cosine", "sqeuclidean")),
 }
 
 _OBJECTIVE_OPTIONS = frozenset().union(*(rule.options for rule in OBJECTIVES.values()))
@@ -82,7 +84,8 @@ class Select(Op):
         What the diversity part maximises: `facility` (how well the picks represent every row), `graph_cut` (how
         like all rows the picks are, less how like each other), `kcenter` (how far the picks lie from one another),
         `mmr` (difficulty less likeness to the picks before), `dpp` (how much of the space the picks span) or
-        `herding` (how near the mean of the picks is to that of all rows).
+        `herding` (how near the mean of the picks is to that of all rows). `d2` draws rows by their squared distance to
+        the picks before, and `kmeans` takes the row nearest to the centre of each of k cells.
     metric
         How vectors are compared.
     outlier_guard
@@ -114,7 +117,7 @@ class Select(Op):
     strategy: str = "hybrid"
     budget: Budget = Budget.parse("10%")
     clamp: bool = False
-    objective: Literal["facility", "graph_cut", "kcenter", "mmr", "dpp", "herding"] = "facility"
+    objective: Literal["facility", "graph_cut", "kcenter", "mmr", "dpp", "herding", "d2", "kmeans"] = "facility"
     metric: Literal["cosine", "dot", "sqeuclidean"] = "cosine"
     outlier_guard: float = Field(default=0.05, ge=0, lt=1)
     start: int | None = Field(default=None, ge=0)

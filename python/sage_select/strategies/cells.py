@@ -49,8 +49,16 @@ def cells(pool: Pool, count: int) -> NDArray[np.int32]:
     return kernels.assign_cells(pool.need_matrix(), train_centroids(pool, count, CELLS), threads=pool.threads)
 
 
-def train_centroids(pool: Pool, count: int, training: Training) -> NDArray[np.float32]:
+def train_centroids(
+    pool: Pool, count: int, training: Training, start: NDArray[np.int64] | None = None
+) -> NDArray[np.float32]:
     """Train `count` centroids by k-means on a sample drawn by keyed hash.
+
+    Parameters
+    ----------
+    start
+        `count` rows that the centroids start from, and that belong to the sample; without them the first that were
+        drawn.
 
     Returns
     -------
@@ -59,6 +67,8 @@ def train_centroids(pool: Pool, count: int, training: Training) -> NDArray[np.fl
     """
     hashes = pool.hashes(stage_key(pool.seed, training.stage))
     sample = kernels.bottom_k_hashes(hashes, training.sample(pool.n, count))
+    if start is not None:
+        sample = np.concatenate([start, sample[~np.isin(sample, start)]])
     return kernels.k_means(
         pool.need_matrix(),
         count,

@@ -4,12 +4,12 @@ use arrow_array::types::{Float32Type, Float64Type, Int32Type};
 use numpy::{IntoPyArray, PyArray1};
 use pyo3::prelude::*;
 use pyo3_arrow::PyArray;
-use sage_select_core::cells;
-use sage_select_core::cells::{KMeans, assign, stratify};
+use sage_select_core::cells::{self, KMeans};
 
 use crate::convert;
 use crate::detach::Call;
 use crate::matrix::Matrix;
+use crate::select::{Asked, Gains, Rows, Wishes, picks};
 
 /// The centroids of so many cells, one after the other, trained on the rows of these numbers.
 #[pyfunction]
@@ -41,7 +41,8 @@ pub(crate) fn assign_cells<'py>(
 ) -> PyResult<Bound<'py, PyArray1<i32>>> {
     let centroids = convert::values::<Float32Type>(py, &centroids)?;
     let view = matrix.view();
-    let cells = Call { py, threads, progress }.run(|watch| assign::nearest(view, &centroids, watch))?;
+    let cells =
+        Call { py, threads, progress }.run(|watch| cells::assign::nearest(view, &centroids, watch))?;
     Ok(cells.into_pyarray(py))
 }
 
@@ -62,6 +63,26 @@ pub(crate) fn cell_distances<'py>(
     Ok(distances.into_pyarray(py))
 }
 
+/// The rows nearest to the centroids, from the largest cell on: (rows, rows of the cell of each, how many at the end are
+/// not the first of their cell).
+#[pyfunction]
+pub(crate) fn medoids<'py>(
+    py: Python<'py>,
+    matrix: &Matrix,
+    centroids: PyArray,
+    wishes: Wishes,
+    threads: usize,
+    progress: Option<Py<PyAny>>,
+) -> PyResult<(Rows<'py>, Gains<'py>, usize)> {
+    let centroids = convert::values::<Float32Type>(py, &centroids)?;
+    let asked = Asked::of(py, &wishes)?;
+    let view = matrix.view();
+    let found = Call { py, threads, progress }
+        .run(|watch| cells::medoids(view, &centroids, &asked.request(view.len())?, watch))?;
+    let (rows, sizes) = picks(py, found.selection);
+    Ok((rows, sizes, found.fills))
+}
+
 /// Picks around a quantile of the float64 scores within each cell, by (score descending, row ascending).
 #[pyfunction]
 pub(crate) fn stratified<'py>(
@@ -74,6 +95,6 @@ pub(crate) fn stratified<'py>(
     let scores = convert::values::<Float64Type>(py, &scores)?;
     let cells = convert::values::<Int32Type>(py, &cells)?;
     let call = Call { py, threads: 1, progress: None };
-    let rows = call.run(|_| stratify::stratified(&scores, &cells, count, quantile))?;
+    let rows = call.run(|_| cells::stratify::stratified(&scores, &cells, count, quantile))?;
     Ok(convert::indices(&rows).into_pyarray(py))
 }

@@ -19,13 +19,15 @@ mod topk;
 #[pymodule]
 mod _native {
     #[pymodule_export]
-    use super::cells::{assign_cells, cell_distances, k_means, stratified};
+    use super::cells::{assign_cells, cell_distances, k_means, medoids, stratified};
     #[pymodule_export]
     use super::error::KernelError;
     #[pymodule_export]
     use super::hashes::{hash_rows, hashes_of_ids, hashes_of_rows};
     #[pymodule_export]
     use super::matrix::{Matrix, instruction_set};
+    #[pymodule_export]
+    use super::select::d2::d2;
     #[pymodule_export]
     use super::select::dpp::ridge_dpp;
     #[pymodule_export]

@@ -51,6 +51,13 @@ pub const fn word_of_row(row: u64) -> u64 {
     mix64(row.wrapping_add(GOLDEN))
 }
 
+/// The draw with this number under this key, as a float64 from 0 up to 1 and never 1: a multiple of 2^-53.
+#[inline]
+#[must_use]
+pub fn uniform(key: u64, number: u64) -> f64 {
+    (keyed_hash(key, word_of_row(number)) >> 11) as f64 / (1u64 << 53) as f64
+}
+
 /// The draws of rows known by string ids.
 ///
 /// # Errors
@@ -116,6 +123,15 @@ mod tests {
         assert!(draws.iter().zip(&ids).all(|(&draw, id)| draw == keyed_hash(5, word_of_id(id))));
         let draws = hashes_of_rows(5, 10_000).unwrap();
         assert!(draws.iter().zip(0..).all(|(&draw, row)| draw == keyed_hash(5, word_of_row(row))));
+    }
+
+    #[test]
+    fn uniform_draws_fill_the_unit_interval_evenly() {
+        assert_eq!(uniform(0, 0), (GOLDEN_DRAWS[0] >> 11) as f64 * 2f64.powi(-53));
+        let mut tenths = [0; 10];
+        (0..100_000).for_each(|number| tenths[(uniform(9, number) * 10.0) as usize] += 1);
+        // 10,000 each, give or take 6 standard deviations (95 each).
+        assert!(tenths.iter().all(|count| (9430..10_570).contains(count)), "{tenths:?}");
     }
 
     #[test]

@@ -37,6 +37,53 @@ def test_centroids_are_checked() -> None:
         kernels.assign_cells(matrix, np.array([[0.0, 1.0], [np.inf, 0.0]]))
 
 
+def nearest_of_cells(
+    distance: NDArray[np.float64], k: int, given: list[int], excluded: list[int]
+) -> tuple[list[int], list[int], int]:
+    """Follow the documentation of `medoids` step by step; `distance` is that of rows to centroids."""
+    labels = distance.argmin(axis=1) if len(distance) else np.empty(0, int)
+    sizes = np.bincount(labels, minlength=distance.shape[1])
+    order = sorted(range(distance.shape[1]), key=lambda cell: (-sizes[cell], cell))
+    closed, picks, cells_of, fills, first = {*given, *excluded}, [], [], 0, True
+    while len(picks) < k:
+        for cell in order:
+            rows = [row for row in np.flatnonzero(labels == cell).tolist() if row not in closed]
+            skipped = first and any(labels[row] == cell for row in given)
+            if rows and not skipped and len(picks) < k:
+                picks.append(min(rows, key=lambda row: (distance[row, cell], row)))
+                closed.add(picks[-1])
+                cells_of.append(cell)
+                fills += not first
+        first = False
+    return picks, sizes[cells_of].tolist() if picks else [], fills
+
+
+@settings(deadline=None)
+@given(data=st.data(), seed=st.integers(0, 999), n=st.integers(0, 30), c=st.integers(1, 9), d=st.integers(1, 20))
+def test_medoids_follow_their_definition(data: st.DataObject, seed: int, n: int, c: int, d: int) -> None:
+    random = np.random.default_rng(seed)
+    rows, centroids = random.integers(-2, 3, (n, d)), random.integers(-2, 3, (c, d))
+    closed = data.draw(st.lists(st.integers(0, n - 1), unique=True, max_size=6)) if n else []
+    given_rows, excluded = closed[::2], closed[1::2]
+    k = data.draw(st.integers(0, n - len(closed)))
+    distance = np.square(rows[:, None] - centroids[None]).sum(axis=2).astype(np.float64)
+    matrix = Matrix.from_array(rows.astype(np.float32), metric="sqeuclidean")
+    found = kernels.medoids(matrix, centroids.astype(np.float32), k, given=given_rows, excluded=excluded)
+    assert (found.indices.dtype, found.sizes.dtype) == (np.int64, np.float32)
+    picks, sizes, fills = nearest_of_cells(distance, k, given_rows, excluded)
+    assert (found.indices.tolist(), found.sizes.tolist(), found.fills) == (picks, sizes, fills)
+
+
+def test_medoids_check_their_input() -> None:
+    matrix = Matrix.from_array(np.eye(3))
+    with pytest.raises(DataError, match="centroids do not fit"):
+        kernels.medoids(matrix, np.ones((2, 2)), 1)
+    with pytest.raises(UsageError, match="3 rows are asked for, but there are 2 to pick from"):
+        kernels.medoids(matrix, np.ones((1, 3)), 3, given=[1])
+    with pytest.raises(UsageError, match="row 1: the row is named twice"):
+        kernels.medoids(matrix, np.ones((1, 3)), 1, given=[1], excluded=[1])
+
+
 def reference(scores: Any, cells: Any, count: int, quantile: float) -> list[int]:
     """Follow the documentation of `stratified` step by step, with exact fractions."""
     scores, cells = np.asarray(scores, float), np.asarray(cells)

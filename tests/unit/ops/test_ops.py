@@ -17,6 +17,8 @@ from sage_select.ops import OBJECTIVES, OPS, STRATEGIES, Embed, Op, Score, Selec
         (Select, {"score_mode": "top", "score_quantile": 0.5}, "does not use score_quantile"),
         (Select, {"metric": "sqeuclidean"}, "needs metric cosine or dot"),
         (Select, {"objective": "kcenter", "metric": "dot"}, "needs metric cosine or sqeuclidean"),
+        (Select, {"objective": "d2", "metric": "dot"}, "needs metric cosine or sqeuclidean"),
+        (Select, {"objective": "kmeans", "metric": "dot"}, "needs metric cosine or sqeuclidean"),
         (Select, {"objective": "mmr", "metric": "sqeuclidean"}, "needs metric cosine or dot"),
         (Select, {"objective": "dpp", "metric": "sqeuclidean"}, "needs metric cosine or dot"),
         (Select, {"objective": "herding", "metric": "sqeuclidean"}, "needs metric cosine or dot"),

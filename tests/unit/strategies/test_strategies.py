@@ -11,6 +11,7 @@ from sage_select.kernels import Matrix, keyed_hashes
 from sage_select.ops import Select
 from sage_select.strategies import Picks, Pool, pick
 from sage_select.strategies.cells import cells
+from sage_select.strategies.objectives import OBJECTIVES
 
 N = 200
 RNG = np.random.default_rng(3)
@@ -144,15 +145,81 @@ def test_herding_keeps_the_mean_of_all_rows() -> None:
     assert off(herded) < 0.5 * off(picks(20, strategy="random").indices)
 
 
-@pytest.mark.parametrize("objective", ["facility", "graph_cut", "kcenter", "mmr", "dpp", "herding"])
+@pytest.mark.parametrize("objective", OBJECTIVES)
 def test_every_objective_knows_the_score_part(objective: str) -> None:
     chosen = picks(N, objective=objective)
     assert sorted(chosen.indices.tolist()) == list(range(N))
     assert chosen.evidence["objective"] == objective
     gains = chosen.gains[N * 6 // 10 :]
     assert np.isfinite(gains).all()
-    # What the picks owe to the mean may grow again; all other gains fall.
-    assert objective == "herding" or (np.diff(gains) <= 0).all()
+    # What the picks owe to the mean may grow again; d2 draws; kmeans fills up from large cells again.
+    if objective not in {"herding", "d2", "kmeans"}:
+        assert (np.diff(gains) <= 0).all()
+
+
+@pytest.mark.parametrize(("objective", "most", "least"), [("d2", 8, 7.5), ("kmeans", 8, 7.5), (None, 6, 4)])
+def test_d2_and_kmeans_miss_few_clusters_and_random_many(objective: str | None, most: float, least: float) -> None:
+    strategy = "random" if objective is None else "diversity"
+    select = Select.make(strategy=strategy, objective=objective, budget=8)
+    met = [len(set((pick(pool(seed=seed), select).indices % 8).tolist())) for seed in range(20)]
+    assert least < np.mean(met) <= most
+
+
+def test_d2_is_drawn_anew_with_every_seed_and_far_from_the_rows_given() -> None:
+    select = Select.make(strategy="diversity", objective="d2", budget=8)
+    first, again, other = (pick(pool(seed=seed), select) for seed in (0, 0, 1))
+    assert first.indices.tolist() == again.indices.tolist() != other.indices.tolist()
+    assert np.isnan(first.gains[0])
+    # Within a cluster squared distances are below 0.02, between clusters above 0.2: a second row of one is rare.
+    assert (first.gains[1:] > 0.2).all()
+    hybrid = Select.make(objective="d2", score_share=0.5, budget=8)
+    chosen = [pick(pool(seed=seed), hybrid).indices for seed in range(20)]
+    assert np.mean([_repeats(rows) - _repeats(rows[:4]) for rows in chosen]) < 0.5
+
+
+def _repeats(rows: NDArray[np.int64]) -> int:
+    return len(rows) - len(set((rows % 8).tolist()))
+
+
+def test_kmeans_takes_the_middle_of_every_cluster_the_largest_first() -> None:
+    rows = np.concatenate([VECTORS, VECTORS[:100:8] + 1e-3])  # cluster 0 has 13 rows more
+    matrix = Matrix.from_array(rows)
+    wide = pool(n=len(rows), hashes=lambda key: keyed_hashes(key, len(rows)), matrix=matrix, difficulty=None)
+    chosen = pick(wide, Select.make(strategy="diversity", objective="kmeans", budget=8))
+    clusters = np.concatenate([np.arange(N) % 8, np.zeros(13, int)])
+    assert sorted(clusters[chosen.indices]) == list(range(8))
+    assert chosen.gains.tolist() == [38.0] + [25.0] * 7
+    assert clusters[chosen.indices[0]] == 0
+    units = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    for row in chosen.indices:
+        own = np.flatnonzero(clusters == clusters[row])
+        assert row == own[np.square(units[own] - units[own].mean(axis=0)).sum(axis=1).argmin()]
+    assert chosen.evidence["objective_method"] == "cells"
+    assert chosen.evidence["kmeans_cells"] == 8
+    assert chosen.evidence["kmeans_fills"] == 0
+
+
+def test_kmeans_leaves_out_the_cells_of_rows_chosen_before() -> None:
+    given = np.array([0, 9, 18], np.int64)  # of clusters 0, 1 and 2
+    greedy, facts = OBJECTIVES["kmeans"](pool(), 5, Select.make(strategy="diversity", objective="kmeans"), given)
+    assert sorted(greedy.indices % 8) == [3, 4, 5, 6, 7]
+    assert facts["kmeans_cells"] == 8
+    assert facts["kmeans_fills"] == 0
+
+
+def test_kmeans_fills_up_where_cells_have_no_row_to_give() -> None:
+    rows = np.repeat(np.eye(3, dtype=np.float32), [5, 3, 2], axis=0)
+    copies = pool(n=10, hashes=lambda key: keyed_hashes(key, 10), matrix=Matrix.from_array(rows), difficulty=None)
+    chosen = pick(copies, Select.make(strategy="diversity", objective="kmeans", budget=6))
+    assert chosen.indices.tolist() == [0, 5, 8, 1, 6, 9]
+    assert chosen.gains.tolist() == [5, 3, 2, 5, 3, 2]
+    assert chosen.evidence["kmeans_fills"] == 3
+
+
+def test_kmeans_of_no_rows_trains_nothing() -> None:
+    chosen = pick(pool(), Select.make(strategy="diversity", objective="kmeans", budget=0))
+    assert len(chosen.indices) == 0
+    assert "kmeans_cells" not in chosen.evidence
 
 
 def test_loss_topk_is_by_difficulty() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sage_select.kernels.select.d2 import d2
 from sage_select.kernels.select.dpp import ridge_dpp
 from sage_select.kernels.select.facility import facility_location
 from sage_select.kernels.select.graph_cut import graph_cut
@@ -16,6 +17,7 @@ __all__ = [
     "Filtered",
     "Greedy",
     "Matched",
+    "d2",
     "facility_location",
     "graph_cut",
     "herding",

@@ -26,7 +26,7 @@ class Greedy(NamedTuple):
     #: the same on every machine; len(indices) * n for a search that computes all.
     evaluations: int
     #: How it was found.
-    method: Literal["dense", "graph", "exact"]
+    method: Literal["dense", "graph", "exact", "cells"]
     #: Which share of the exact neighbours the graph has, for a sample of 64 rows; 1 where they are found exactly.
     recall: float = 1.0
 

@@ -1,5 +1,6 @@
 //! Greedy selection: one file an objective.
 
+pub(crate) mod d2;
 pub(crate) mod dpp;
 pub(crate) mod facility;
 pub(crate) mod graph_cut;
@@ -19,10 +20,10 @@ use sage_select_core::select::{Counted, Request, Selection};
 use crate::convert;
 
 /// Row numbers in pick order, and what each was worth.
-type Rows<'py> = Bound<'py, PyArray1<i64>>;
-type Gains<'py> = Bound<'py, PyArray1<f32>>;
+pub(crate) type Rows<'py> = Bound<'py, PyArray1<i64>>;
+pub(crate) type Gains<'py> = Bound<'py, PyArray1<f32>>;
 
-fn picks(py: Python<'_>, selection: Selection) -> (Rows<'_>, Gains<'_>) {
+pub(crate) fn picks(py: Python<'_>, selection: Selection) -> (Rows<'_>, Gains<'_>) {
     let gains: Vec<f32> = selection.gains.into_iter().map(|gain| gain as f32).collect();
     (convert::indices(&selection.rows).into_pyarray(py), gains.into_pyarray(py))
 }

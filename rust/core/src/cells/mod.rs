@@ -4,7 +4,9 @@ pub mod assign;
 mod distance;
 pub(crate) mod group;
 mod k_means;
+mod medoids;
 pub mod stratify;
 
 pub use distance::distances;
 pub use k_means::{KMeans, k_means};
+pub use medoids::{Medoids, medoids};

@@ -173,16 +173,28 @@ impl Quantised {
     ) -> Vec<Vec<u32>> {
         let mut near = vec![Vec::new(); rows.len()];
         for at in first..tiles.len() {
-            let (tile, place) = (tiles.tile(at), (at * TILE) as u32);
-            simd.run_tiles(Near { quantised: self, rows, tile, place, bounds, near: &mut near });
+            self.note_near(simd, rows, (tiles, at), bounds, &mut near);
         }
-        let could = |near: Vec<(f32, u32)>, bound: f32| {
-            near.into_iter()
-                .filter(|(distance, _)| distance - self.slack <= bound)
-                .map(|(_, place)| place)
-                .collect()
-        };
-        near.into_iter().zip(bounds).map(|(near, bound)| could(near, *bound)).collect()
+        near.into_iter().zip(bounds).map(|(near, bound)| self.still_near(near, *bound).collect()).collect()
+    }
+
+    /// One tile's part of [`Quantised::could_be_nearest`]: rows of tile `at` that could be the nearest to a row, as far
+    /// as is known, are added to its list, as distance and place.
+    pub(crate) fn note_near(
+        &self,
+        simd: Simd,
+        rows: &[u32],
+        (tiles, at): (&Tiles, usize),
+        bounds: &mut [f32],
+        near: &mut [Vec<(f32, u32)>],
+    ) {
+        let (tile, place) = (tiles.tile(at), (at * TILE) as u32);
+        simd.run_tiles(Near { quantised: self, rows, tile, place, bounds, near });
+    }
+
+    /// The places of a list of [`Quantised::note_near`] that could still be the nearest when all tiles are met.
+    pub(crate) fn still_near(&self, near: Vec<(f32, u32)>, bound: f32) -> impl Iterator<Item = u32> {
+        near.into_iter().filter(move |(distance, _)| distance - self.slack <= bound).map(|(_, place)| place)
     }
 
     /// The approximate distance of each of `rows` to each row of `tile`.

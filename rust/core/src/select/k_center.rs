@@ -58,7 +58,7 @@ pub fn k_center_plain(
 }
 
 /// Keys that are squared distances, times weights.
-struct Farthest<'a> {
+pub(super) struct Farthest<'a> {
     weights: Option<&'a [f32]>,
 }
 

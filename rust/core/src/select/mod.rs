@@ -1,5 +1,6 @@
 //! Greedy selection: what is worth picking ([`objective`]) apart from how the best is found ([`optimizer`]).
 
+pub mod d2;
 pub mod dpp;
 pub mod facility;
 mod falling;
@@ -18,6 +19,7 @@ mod similarities;
 pub mod target;
 pub mod threshold;
 
+pub use d2::{d2, d2_plain};
 pub use dpp::{ridge_dpp, ridge_dpp_plain};
 pub use facility::facility_location;
 pub use graph_cut::graph_cut;

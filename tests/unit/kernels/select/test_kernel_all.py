@@ -28,6 +28,10 @@ def match_of_mean(matrix: Matrix, k: int, **common: Any) -> kernels.Matched:
     return kernels.target_match(matrix, np.ones((2, matrix.d)), k, rule="mean", **common)
 
 
+def d2_of_a_key(matrix: Matrix, k: int, **common: Any) -> kernels.Greedy:
+    return kernels.d2(matrix, k, key=5, **common)
+
+
 MATCHERS = [match_of_one, match_of_best, match_of_mean]
 PICKERS = [
     kernels.facility_location,
@@ -36,6 +40,7 @@ PICKERS = [
     mmr_of_equals,
     kernels.ridge_dpp,
     kernels.herding,
+    d2_of_a_key,
     *MATCHERS,
 ]
 
@@ -94,6 +99,11 @@ def test_a_metric_that_makes_no_sense_is_refused() -> None:
         kernels.graph_cut(Matrix.from_array(data, metric="sqeuclidean"), 1)
     with pytest.raises(UsageError, match="cosine or sqeuclidean, not dot"):
         kernels.k_center(Matrix.from_array(data, metric="dot"), 1)
+    with pytest.raises(UsageError, match="cosine or sqeuclidean, not dot"):
+        kernels.d2(Matrix.from_array(data, metric="dot"), 1, key=0)
+    for key in (-1, 2**64, 0.5):
+        with pytest.raises(UsageError, match="key is out of range"):
+            kernels.d2(Matrix.from_array(data), 1, key=key)  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="k_nn"):
         kernels.facility_location(Matrix.from_array(data), 1, k_nn=0)
     with pytest.raises(UsageError, match="start row has no meaning"):
@@ -145,7 +155,7 @@ def test_progress_is_heard_in_the_calling_thread() -> None:
     assert heard[-1] == (10, 10, threading.get_ident())
 
 
-@pytest.mark.parametrize("pick", [mmr_of_equals, kernels.ridge_dpp, kernels.herding, match_of_one])
+@pytest.mark.parametrize("pick", [mmr_of_equals, kernels.ridge_dpp, kernels.herding, d2_of_a_key, match_of_one])
 def test_progress_counts_the_picks(pick: Callable[..., kernels.Greedy]) -> None:
     matrix = Matrix.from_array(np.random.default_rng(4).normal(size=(300, 8)))
     heard: list[tuple[int, int]] = []

@@ -28,6 +28,11 @@ pub(super) trait Nearness: Sync {
     fn key(&self, row: u32, distance: f32) -> f64;
 }
 
+/// Lowers the distances of all rows to that of one that joins the set.
+pub(super) fn lower<N: Nearness>(matrix: MatrixView<'_>, joins: usize, distances: &mut [f32]) {
+    plain::lower::<N>(matrix, joins, distances);
+}
+
 /// Picks by the definition: every pick is compared with every row. The first is `start` where there is one, with NaN for
 /// its gain.
 pub(super) fn plain<N: Nearness>(

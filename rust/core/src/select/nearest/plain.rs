@@ -38,12 +38,15 @@ impl<N: Nearness> Objective for UpToDate<'_, N> {
     }
 
     fn commit(&mut self, row: usize) {
-        let matrix = self.matrix;
-        self.distances.par_chunks_mut(BLOCK).enumerate().for_each(|(block, distances)| {
-            let rows = matrix.rows.part(block * BLOCK, distances.len());
-            matrix.simd.run(Lower::<N>::new(rows, matrix.rows.part(row, 1), distances));
-        });
+        lower::<N>(self.matrix, row, &mut self.distances);
     }
+}
+
+pub(super) fn lower<N: Nearness>(matrix: MatrixView<'_>, joins: usize, distances: &mut [f32]) {
+    distances.par_chunks_mut(BLOCK).enumerate().for_each(|(block, distances)| {
+        let rows = matrix.rows.part(block * BLOCK, distances.len());
+        matrix.simd.run(Lower::<N>::new(rows, matrix.rows.part(joins, 1), distances));
+    });
 }
 
 /// Lowers the distances of rows to that of a pick.

@@ -1,0 +1,196 @@
+//! Medoids: the rows that stand for cells, each the nearest to its centroid.
+
+use std::cmp::Reverse;
+
+use super::assign;
+use crate::blocks;
+use crate::control::Part;
+use crate::matrix::MatrixView;
+use crate::metric::{self, Rows};
+use crate::select::{Request, Selection};
+use crate::{Control, Error};
+
+/// Rows whose distances one task computes.
+const BLOCK: usize = 240;
+
+/// Rows that stand for cells.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Medoids {
+    /// The picks; the gain of each is how many rows its cell has.
+    pub selection: Selection,
+    /// How many of them, at the end, are not the first of their cell, or of a cell that a given row stands for.
+    pub fills: usize,
+}
+
+/// A cell with rows to pick.
+struct Cell<'a> {
+    size: usize,
+    given: bool,
+    /// The rows to pick, nearest first.
+    open: &'a [Standing],
+}
+
+/// A row by its cell, its squared distance to the centroid as bits (of a number that is not negative, so they order as
+/// it does) and its number.
+type Standing = (i32, u32, usize);
+
+/// Picks the row nearest to the centroid of each cell, from the largest cell on.
+///
+/// Rows lie in the cell of the nearest centroid, as [`assign::nearest`] says, and ties go to the lowest row and cell. A
+/// given row stands for its cell, so that none of it is picked; excluded rows count for the size of a cell, and are not
+/// picked. Where too few cells have a row to pick, all cells, again from the largest on, give their next nearest row in
+/// turn until there are enough.
+///
+/// # Errors
+/// As [`assign::nearest`].
+pub fn medoids(
+    matrix: MatrixView<'_>,
+    centroids: &[f32],
+    request: &Request<'_>,
+    control: &impl Control,
+) -> Result<Medoids, Error> {
+    let labels = assign::nearest(matrix, centroids, control)?;
+    let rows = matrix.len() as u64;
+    let centroids = Rows::new(centroids, matrix.rows.width());
+    let mut distances = blocks::zeroed::<f32>(matrix.len())?;
+    blocks::fill(&mut distances, 1, BLOCK, &Part { control, done: rows, total: rows }, |first, part| {
+        for (row, distance) in (first..).zip(part) {
+            let centroid = centroids.row(labels[row] as usize);
+            *distance = metric::squared_distance(matrix.simd, matrix.rows.row(row), centroid);
+        }
+        Ok(())
+    })?;
+    let (mut sizes, mut given) = (vec![0; centroids.len()], vec![false; centroids.len()]);
+    labels.iter().for_each(|&label| sizes[label as usize] += 1);
+    request.given().iter().for_each(|&row| given[labels[row] as usize] = true);
+    let closed = request.closed(matrix.len())?;
+    let mut open: Vec<Standing> = blocks::reserved(matrix.len())?;
+    let free = (0..matrix.len()).filter(|&row| !closed[row]);
+    open.extend(free.map(|row| (labels[row], distances[row].to_bits(), row)));
+    open.sort_unstable();
+    let mut cells: Vec<Cell<'_>> = open
+        .chunk_by(|a, b| a.0 == b.0)
+        .map(|open| Cell { size: sizes[open[0].0 as usize], given: given[open[0].0 as usize], open })
+        .collect();
+    cells.sort_by_key(|cell| Reverse(cell.size));
+    Ok(pick(cells, request.count()))
+}
+
+/// Picks from cells in this order.
+fn pick(mut cells: Vec<Cell<'_>>, count: usize) -> Medoids {
+    let mut found = Medoids::default();
+    for cell in cells.iter_mut().filter(|cell| !cell.given).take(count) {
+        found.selection.push(cell.open[0].2, cell.size as f64);
+        cell.open = &cell.open[1..];
+    }
+    while found.selection.rows.len() < count {
+        cells.retain(|cell| !cell.open.is_empty());
+        for cell in cells.iter_mut().take(count - found.selection.rows.len()) {
+            found.selection.push(cell.open[0].2, cell.size as f64);
+            cell.open = &cell.open[1..];
+            found.fills += 1;
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::simd::Simd;
+    use crate::testing::{THREADS, Tied, Wishes, real_rows, wishes, with_threads};
+    use crate::{Matrix, Metric, Unwatched};
+
+    /// The definition: each pick looks at all rows.
+    fn plain(matrix: MatrixView<'_>, centroids: &[f32], wishes: &Wishes) -> Medoids {
+        let centroids = Rows::new(centroids, matrix.rows.width());
+        let distance = |row: usize, cell: usize| {
+            metric::squared_distance(matrix.simd, matrix.rows.row(row), centroids.row(cell))
+        };
+        let nearest = |row: usize| {
+            (0..centroids.len()).min_by(|&a, &b| distance(row, a).total_cmp(&distance(row, b))).unwrap()
+        };
+        let labels: Vec<usize> = (0..matrix.len()).map(nearest).collect();
+        let size = |cell: usize| labels.iter().filter(|&&label| label == cell).count();
+        let mut order: Vec<usize> = (0..centroids.len()).collect();
+        order.sort_by_key(|&cell| (Reverse(size(cell)), cell));
+        let mut found = Medoids::default();
+        for round in 0.. {
+            for &cell in &order {
+                if found.selection.rows.len() == wishes.count {
+                    return found;
+                }
+                let taken = |row: usize| {
+                    wishes.given.contains(&row)
+                        || wishes.excluded.contains(&row)
+                        || found.selection.rows.contains(&row)
+                };
+                let open = (0..matrix.len()).filter(|&row| labels[row] == cell && !taken(row));
+                let best = open.min_by(|&a, &b| distance(a, cell).total_cmp(&distance(b, cell)));
+                let given = wishes.given.iter().any(|&row| labels[row] == cell);
+                if let Some(row) = best.filter(|_| round > 0 || !given) {
+                    found.selection.push(row, size(cell) as f64);
+                    found.fills += usize::from(round > 0);
+                }
+            }
+        }
+        unreachable!()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(100))]
+        #[test]
+        fn agrees_with_the_definition_everywhere(
+            (tied, wishes) in Tied::up_to(60).prop_flat_map(|tied| (Just(tied.clone()), wishes(tied.rows()))),
+            count in 1usize..12, whole: bool, seed: u64,
+        ) {
+            let mut centroids = real_rows(count, tied.width, seed);
+            if whole {
+                // Ties between centroids, and between rows.
+                centroids.iter_mut().for_each(|x| *x = (*x * 5.0).round());
+            }
+            let request = wishes.request(tied.rows());
+            let mut expected = None;
+            for simd in Simd::available() {
+                let matrix = tied.matrix(Metric::SquaredEuclidean, simd);
+                let expected = expected.get_or_insert_with(|| plain(matrix.view(), &centroids, &wishes));
+                for threads in THREADS {
+                    let found = with_threads(threads, || {
+                        medoids(matrix.view(), &centroids, &request, &Unwatched).unwrap()
+                    });
+                    prop_assert_eq!(&found, &*expected);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_largest_cells_come_first_and_give_their_next_rows_when_all_have_given_one() {
+        // Cells around 0, 10 and 20 with 2, 3 and 1 rows; nothing is near 30.
+        let data = vec![1.0f32, 0.0, 10.0, 12.0, 11.0, 20.5];
+        let centroids = [0.0, 10.0, 20.0, 30.0];
+        let matrix =
+            Matrix::raw(data, 1, Metric::SquaredEuclidean, Simd::active().unwrap(), &Unwatched).unwrap();
+        let picks = |count, given: &[usize], excluded: &[usize]| {
+            let request = Request::with_excluded(6, count, given, excluded).unwrap();
+            let found = medoids(matrix.view(), &centroids, &request, &Unwatched).unwrap();
+            (found.selection.rows, found.selection.gains, found.fills)
+        };
+        assert_eq!(picks(2, &[], &[]), (vec![2, 1], vec![3.0, 2.0], 0));
+        assert_eq!(picks(5, &[], &[]), (vec![2, 1, 5, 4, 0], vec![3.0, 2.0, 1.0, 3.0, 2.0], 2));
+        assert_eq!(picks(3, &[3], &[]), (vec![1, 5, 2], vec![2.0, 1.0, 3.0], 1));
+        assert_eq!(picks(2, &[], &[2]), (vec![4, 1], vec![3.0, 2.0], 0));
+        assert_eq!(picks(0, &[], &[]), (vec![], vec![], 0));
+    }
+
+    #[test]
+    fn centroids_are_checked() {
+        let matrix =
+            Matrix::raw(vec![0.0], 1, Metric::SquaredEuclidean, Simd::active().unwrap(), &Unwatched).unwrap();
+        let request = Request::new(1, 1, &[]).unwrap();
+        let refused = medoids(matrix.view(), &[], &request, &Unwatched);
+        assert!(matches!(refused, Err(Error::Shape { .. })));
+    }
+}

@@ -1,0 +1,172 @@
+//! The same picks from few distances: a proposed row meets the set, and no other does.
+//!
+//! A weight is the key over the rows of the set that it heeds, so a proposed row has to meet only those that came
+//! after: in int16, tile by tile, until its key is surely not above its limit. Canonical arithmetic decides about those
+//! that remain.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use rayon::prelude::*;
+
+use super::super::{Counted, Request};
+use super::draws::Draws;
+use super::weights::{Proposal, Weights};
+use crate::matrix::MatrixView;
+use crate::metric;
+use crate::quantise::{Measure, Quantised, Tiles};
+use crate::{Control, Error};
+
+/// Proposals that one task compares.
+const PART: usize = 16;
+
+struct Search<'a> {
+    matrix: MatrixView<'a>,
+    quantised: Quantised,
+    /// Rows of the set that the weights do not heed yet, in order, and the same as tiles.
+    fresh: Vec<u32>,
+    tiles: Tiles,
+    evaluations: AtomicU64,
+}
+
+/// Picks, and tells how many pairs of rows were compared, at any precision.
+pub(super) fn pick(
+    matrix: MatrixView<'_>,
+    request: &Request<'_>,
+    key: u64,
+    control: &impl Control,
+) -> Result<Counted, Error> {
+    let (mut draws, set) = Draws::new(matrix.len(), request, key)?;
+    if draws.is_done() || set.is_empty() {
+        return Ok(Counted { selection: draws.fill_up(), evaluations: 0 });
+    }
+    let mut search = Search {
+        matrix,
+        quantised: Quantised::new(matrix, Measure::SquaredDistance, &draws.watch(control))?,
+        fresh: Vec::new(),
+        tiles: Tiles::default(),
+        evaluations: AtomicU64::new(0),
+    };
+    // Of many rows given, the weights heed the first alone: what the others take away shows when rows are proposed.
+    search.add(set[0]);
+    search.weigh(&mut draws, control)?;
+    set[1..].iter().for_each(|&row| search.add(row));
+    draws.add_fresh(set.len() - 1);
+    while !draws.is_done() && !draws.weights.all_zero() {
+        let proposals = draws.batch();
+        let keys = search.keys(&draws.weights, &proposals);
+        search.decide(&mut draws, &proposals, &keys);
+        if draws.end_batch(control)? {
+            search.weigh(&mut draws, control)?;
+        }
+    }
+    Ok(Counted { selection: draws.fill_up(), evaluations: search.evaluations.into_inner() })
+}
+
+impl Search<'_> {
+    fn add(&mut self, row: u32) {
+        self.fresh.push(row);
+        self.tiles.push(&self.quantised, row as usize);
+    }
+
+    /// Brings the weights up to date with the whole set.
+    fn weigh(&mut self, draws: &mut Draws, control: &impl Control) -> Result<(), Error> {
+        let watch = draws.watch(control);
+        draws.weights.set(&watch, |first, weights| self.lower(first, weights))?;
+        draws.are_up_to_date();
+        self.fresh.clear();
+        self.tiles = Tiles::default();
+        Ok(())
+    }
+
+    /// Lowers the weights of the rows from `first` on to their keys; a weight of 0 cannot fall.
+    fn lower(&self, first: usize, weights: &mut [f32]) {
+        let heavy = || (0..weights.len()).filter(|&at| weights[at] > 0.0);
+        let rows: Vec<u32> = heavy().map(|at| (first + at) as u32).collect();
+        let mut bounds: Vec<f32> = heavy().map(|at| weights[at]).collect();
+        let near = self.quantised.could_be_nearest(self.matrix.simd, &rows, (&self.tiles, 0), &mut bounds);
+        let mut compared = rows.len() * self.tiles.rows();
+        for (&row, near) in rows.iter().zip(near) {
+            compared += near.len();
+            let weight = &mut weights[row as usize - first];
+            *weight = near.iter().fold(*weight, |key, &place| key.min(self.distance(row, place)));
+        }
+        self.evaluations.fetch_add(compared as u64, Relaxed);
+    }
+
+    fn distance(&self, row: u32, place: u32) -> f32 {
+        let rows = self.matrix.rows;
+        let other = self.fresh[place as usize] as usize;
+        metric::squared_distance(self.matrix.simd, rows.row(row as usize), rows.row(other))
+    }
+
+    /// The keys of the proposed rows, where they are above the limits.
+    fn keys(&self, weights: &Weights, proposals: &[Proposal]) -> Vec<Option<f32>> {
+        proposals.par_chunks(PART).flat_map_iter(|part| self.keys_of(weights, part)).collect()
+    }
+
+    fn keys_of(&self, weights: &Weights, proposals: &[Proposal]) -> Vec<Option<f32>> {
+        let mut places: Vec<usize> = (0..proposals.len()).collect();
+        let mut rows: Vec<u32> = proposals.iter().map(|proposal| proposal.row).collect();
+        let mut bounds: Vec<f32> = rows.iter().map(|&row| weights.of(row)).collect();
+        let mut near = vec![Vec::new(); rows.len()];
+        let mut compared = 0;
+        for at in 0..self.tiles.len() {
+            self.quantised.note_near(self.matrix.simd, &rows, (&self.tiles, at), &mut bounds, &mut near);
+            compared += rows.len() * self.tiles.tile(at).rows();
+            let mut kept = 0;
+            for active in 0..rows.len() {
+                if f64::from(bounds[active]) > proposals[places[active]].limit {
+                    places.swap(kept, active);
+                    rows.swap(kept, active);
+                    bounds.swap(kept, active);
+                    near.swap(kept, active);
+                    kept += 1;
+                }
+            }
+            places.truncate(kept);
+            rows.truncate(kept);
+            bounds.truncate(kept);
+            near.truncate(kept);
+            if rows.is_empty() {
+                break;
+            }
+        }
+        let mut keys = vec![None; proposals.len()];
+        for ((&place, &bound), near) in places.iter().zip(&bounds).zip(near) {
+            let Proposal { row, limit } = proposals[place];
+            let mut key = weights.of(row);
+            for other in self.quantised.still_near(near, bound) {
+                compared += 1;
+                key = key.min(self.distance(row, other));
+            }
+            keys[place] = Some(key).filter(|&key| f64::from(key) > limit);
+        }
+        self.evaluations.fetch_add(compared as u64, Relaxed);
+        keys
+    }
+
+    /// Picks the proposed rows whose keys are above their limits, in order: picks of the same batch lower the keys of
+    /// those after them.
+    fn decide(&mut self, draws: &mut Draws, proposals: &[Proposal], keys: &[Option<f32>]) {
+        let before = self.fresh.len();
+        for (proposal, key) in proposals.iter().zip(keys) {
+            let Some(mut key) = *key else { continue };
+            if draws.is_done() {
+                return;
+            }
+            let mut compared = 0;
+            for place in before..self.fresh.len() {
+                if f64::from(key) <= proposal.limit {
+                    break;
+                }
+                compared += 1;
+                key = key.min(self.distance(proposal.row, place as u32));
+            }
+            *self.evaluations.get_mut() += compared;
+            if f64::from(key) > proposal.limit {
+                draws.accept(proposal.row, key);
+                self.add(proposal.row);
+            }
+        }
+    }
+}
