@@ -305,7 +305,7 @@ def _vectors() -> dict[str, Any]:
     cells, _ = graph_cells(ROWS)
     of_cell = ROWS * (ROWS / cells) * D
     join = (twice.seconds - near.seconds) / (of_cell * (twice.result - near.result))
-    beside = fast / CENTROIDS * cells + 64 * ROWS * D * 2 * dense_ns / _NANO
+    beside = fast / CENTROIDS * cells + 256 * ROWS * D * 2 * dense_ns / _NANO
     determinant, few = taken(dpp, ROWS, PICKS), taken(dpp, FEW_ROWS, PICKS // 2)
     inverse = few.seconds / (2 * D**2 * PICKS // 2)
     return {

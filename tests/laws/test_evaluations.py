@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -103,7 +104,8 @@ def test_d2_compares_few_pairs_of_real_rows(shared_data: Path) -> None:
     assert 0.25 < comparisons_per_squared_pick(rows, 1000) < 0.7
 
 
-def test_facility_location_computes_few_gains() -> None:
+@pytest.mark.parametrize("pick_by", [kernels.facility_location, kernels.graph_cut])
+def test_few_gains_are_computed(pick_by: Callable[..., kernels.Greedy]) -> None:
     rows = cloud(3000, clusters=60)
-    found = kernels.facility_location(Matrix.from_array(rows), 300)
+    found = pick_by(Matrix.from_array(rows), 300)
     assert 3000 <= found.evaluations < 0.1 * 300 * 3000

@@ -25,7 +25,7 @@ _HASHED: Final = 24
 _CANDIDATE: Final = 16
 _EDGE: Final = 8
 #: Rows whose exact neighbours are looked for, to tell the recall of the graph.
-_RECALL_ROWS: Final = 64
+_RECALL_ROWS: Final = 256
 #: From so many picks on, k-center keeps them in groups.
 _MANY_PICKS: Final = 4000
 #: By how much an estimated number of rows may be too large.
@@ -118,10 +118,9 @@ def _graph(work: Workload, costs: Costs) -> _Part:
     compared = float(n) * (probe * n / cells + cells) * d * costs.join_ns
     recall = float(_RECALL_ROWS) * n * d * 2 * costs.dense_ns
     edges = float(n) * work.select.k_nn
-    # Lists of neighbours, and of cells to look at, beside the int16 rows or FAISS's copy of the rows; then lists beside
-    # the edges both ways, with where each row's begin.
-    rows_held = 4 * d if work.select.neighbors == "faiss" else 2 * d
-    searched = _EDGE * edges + (rows_held + 4 * probe + 12) * n
+    # Lists of neighbours, and of cells to look at, beside the int16 rows and their tiles, or FAISS's copy of the rows;
+    # then lists beside the edges both ways, with where each row's begin.
+    searched = _EDGE * edges + (4 * d + 4 * probe + 12) * n
     joined = 3 * _EDGE * edges + (4 + 8 + 8) * n
     greedy = 2 * _EDGE * edges + (12 + 2 * _CANDIDATE) * n
     nanoseconds = _kernel(work, costs, compared + recall) + edges * costs.edge_ns

@@ -57,9 +57,9 @@ def facility_location(
     Greedy
         `method` is ``dense`` (exact greedy, within 1 - 1/e of the best set: Nemhauser, Wolsey and Fisher 1978) or
         ``graph``: each row is served only by its neighbours, found among all rows (n**2 d multiply-adds), those of
-        near cells (n d (c + probe n / c), in int16; canonical arithmetic decides among what could be a neighbour) or
-        those given, and its coverage starts at 0.9 times the similarity of its last neighbour, so that gains understate
-        those of `f`.
+        near cells (n d (c + probe n / c) in int16, and 4 d bytes a row; canonical arithmetic decides among what could
+        be a neighbour) or those given, and its coverage starts at 0.9 times the similarity of its last neighbour, so
+        that gains understate those of `f`.
 
     Raises
     ------

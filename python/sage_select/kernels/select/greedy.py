@@ -27,7 +27,7 @@ class Greedy(NamedTuple):
     evaluations: int
     #: How it was found.
     method: Literal["dense", "graph", "exact", "cells"]
-    #: Which share of the exact neighbours the graph has, for a sample of 64 rows; 1 where they are found exactly.
+    #: Which share of the exact neighbours the graph has, for a sample of 256 rows; 1 where they are found exactly.
     recall: float = 1.0
 
 

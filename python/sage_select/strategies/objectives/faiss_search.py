@@ -22,8 +22,8 @@ def faiss_neighbours(
 ) -> NDArray[np.int32]:
     """Return the neighbours that an inverted file finds: int32 (n, k_nn), the rows themselves among them, -1 for none.
 
-    Inverted lists rather than HNSW: they keep every vector as it is, are filled in row order whatever the threads, and
-    take seconds where HNSW, which must be built on one thread to be the same each time, takes minutes.
+    Inverted lists rather than HNSW, which takes about as long and finds a little more, but must be built on one thread
+    to be the same each time; lists are filled in row order and searched on as many threads as there are.
 
     Parameters
     ----------

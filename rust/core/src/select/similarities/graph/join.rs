@@ -13,6 +13,7 @@ use super::Edge;
 use super::near::edges;
 use super::shortlist::{Field, Packed, Shortlist};
 use crate::blocks;
+use crate::cells::group::Groups;
 use crate::control::Part;
 use crate::matrix::{MAX_SQUARED_LENGTH, MatrixView};
 use crate::metric::{self, Rows};
@@ -91,18 +92,8 @@ impl Layout {
             }
             Ok(())
         })?;
-        let own = || near.chunks_exact(probe).map(|cells| cells[0] as usize);
-        let mut starts = vec![0; cells.len() + 1];
-        own().for_each(|cell| starts[cell + 1] += 1);
-        for cell in 0..cells.len() {
-            starts[cell + 1] += starts[cell];
-        }
-        let mut rows = blocks::zeroed::<u32>(field.rows.len())?;
-        let mut next = starts.clone();
-        for (row, cell) in own().enumerate() {
-            rows[next[cell]] = row as u32;
-            next[cell] += 1;
-        }
+        let Groups { rows, starts } =
+            Groups::new(near.chunks_exact(probe).map(|cells| cells[0] as usize), cells.len())?;
         Ok(Self { rows, starts, near, probe })
     }
 

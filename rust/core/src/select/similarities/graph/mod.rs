@@ -16,7 +16,7 @@ use crate::matrix::MatrixView;
 use crate::{Control, Error};
 
 /// Rows whose lists are compared with the exact ones, to tell the recall.
-const SAMPLE: usize = 64;
+const SAMPLE: usize = 256;
 
 /// Where the neighbours of rows come from.
 #[derive(Debug, Clone, Copy)]
@@ -108,17 +108,20 @@ impl Graph {
     }
 }
 
-/// The share of exact neighbours in the lists, over lists at equal distances.
+/// The share of the exact neighbours of some rows, at equal distances, that are in their lists.
 fn recall(matrix: MatrixView<'_>, neighbours: usize, lists: &[Edge]) -> Result<f64, Error> {
     let count = SAMPLE.min(matrix.len());
-    let lists: Vec<&[Edge]> =
-        (0..count).map(|at| &lists[at * matrix.len() / count * neighbours..][..neighbours]).collect();
-    let rows: Vec<usize> = lists.iter().map(|list| list[0].client as usize).collect();
+    let rows: Vec<usize> = (0..count).map(|at| at * matrix.len() / count).collect();
+    let mut sample: Vec<&[Edge]> = lists
+        .chunks_exact(neighbours.max(1))
+        .filter(|list| rows.binary_search(&(list[0].client as usize)).is_ok())
+        .collect();
+    sample.sort_unstable_by_key(|list| list[0].client);
     let exact = exact::lists_of(matrix, &rows, neighbours)?;
     let found = |(list, exact): (&&[Edge], &Vec<Edge>)| {
         exact.iter().filter(|edge| list.iter().any(|other| other.client == edge.client)).count()
     };
-    let found: usize = lists.iter().zip(&exact).map(found).sum();
+    let found: usize = sample.iter().zip(&exact).map(found).sum();
     Ok(found as f64 / (count * neighbours).max(1) as f64)
 }
 
