@@ -193,31 +193,21 @@ fn fetch(place: *const f32) {
 }
 
 /// The tree from 8 lanes on.
-///
-/// # Safety
-/// The machine must have AVX.
-#[inline(always)]
-unsafe fn tree_of_eight(eight: __m256) -> f32 {
-    // SAFETY: the caller's promise; SSE is part of every x86-64 machine.
-    unsafe {
-        let four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps::<1>(eight));
-        let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
-        _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)))
-    }
+#[inline]
+#[target_feature(enable = "avx")]
+fn tree_of_eight(eight: __m256) -> f32 {
+    let four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps::<1>(eight));
+    let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+    _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)))
 }
 
 /// The least of 8 lanes.
-///
-/// # Safety
-/// The machine must have AVX.
-#[inline(always)]
-unsafe fn least_of_eight(eight: __m256) -> f32 {
-    // SAFETY: the caller's promise; SSE is part of every x86-64 machine.
-    unsafe {
-        let four = _mm_min_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps::<1>(eight));
-        let two = _mm_min_ps(four, _mm_movehl_ps(four, four));
-        _mm_cvtss_f32(_mm_min_ss(two, _mm_movehdup_ps(two)))
-    }
+#[inline]
+#[target_feature(enable = "avx")]
+fn least_of_eight(eight: __m256) -> f32 {
+    let four = _mm_min_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps::<1>(eight));
+    let two = _mm_min_ps(four, _mm_movehl_ps(four, four));
+    _mm_cvtss_f32(_mm_min_ss(two, _mm_movehdup_ps(two)))
 }
 
 /// Both elements of a pair as one 32-bit word.
