@@ -65,7 +65,13 @@ def check_default(vectors: Vectors, found: Rows, k: int) -> None:
 
 def ours(vectors: Vectors, scores: Scores, k: int) -> Rows:
     return sage_select.select(
-        embeddings=vectors, scores=scores, k=k, strategy="hybrid", score_mode="top", objective="kcenter"
+        embeddings=vectors,
+        scores=scores,
+        k=k,
+        strategy="hybrid",
+        score_mode="top",
+        objective="kcenter",
+        outlier_guard=0.0,
     ).indices
 
 

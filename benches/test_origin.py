@@ -19,7 +19,7 @@ from benches import origin
 from benches.data import Vectors, scaled
 from benches.measure import measure
 
-RULE = {"strategy": "hybrid", "score_mode": "top", "objective": "kcenter"}
+RULE = {"strategy": "hybrid", "score_mode": "top", "objective": "kcenter", "outlier_guard": 0.0}
 
 
 @dataclass(frozen=True)
