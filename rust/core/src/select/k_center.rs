@@ -1,6 +1,6 @@
 //! Farthest-first traversal: each pick is the row farthest from all rows picked before (Gonzalez 1985).
 
-use super::nearest::{self, Nearness, Sizes};
+use super::nearest::{self, NearestKey, Sizes};
 use super::positive::check_positive;
 use super::{Counted, Request, Selection};
 use crate::matrix::{MatrixView, Metric};
@@ -62,7 +62,7 @@ pub(super) struct Farthest<'a> {
     weights: Option<&'a [f32]>,
 }
 
-impl Nearness for Farthest<'_> {
+impl NearestKey for Farthest<'_> {
     type Step = SquaredDistance;
     const MEASURE: Measure = Measure::SquaredDistance;
     const LEAST: f32 = 0.0;

@@ -1,7 +1,7 @@
 //! Maximal marginal relevance: relevant rows that do not resemble those picked before (Carbonell and Goldstein
 //! 1998).
 
-use super::nearest::{self, Nearness, Sizes};
+use super::nearest::{self, NearestKey, Sizes};
 use super::{Counted, Request, Selection};
 use crate::matrix::{MatrixView, Metric};
 use crate::metric::Dot;
@@ -100,7 +100,7 @@ impl<'a> Marginal<'a> {
     }
 }
 
-impl Nearness for Marginal<'_> {
+impl NearestKey for Marginal<'_> {
     type Step = Dot;
     const MEASURE: Measure = Measure::NegativeDot;
     const LEAST: f32 = f32::NEG_INFINITY;

@@ -13,7 +13,7 @@ use crate::{Control, Error};
 pub(super) use lazy::Sizes;
 
 /// How the key of a row follows from its distance to the nearest member.
-pub(super) trait Nearness: Sync {
+pub(super) trait NearestKey: Sync {
     /// How the pairs of elements of two rows are summed, in canonical arithmetic.
     type Step: Step;
     /// The same in int16.
@@ -29,31 +29,31 @@ pub(super) trait Nearness: Sync {
 }
 
 /// Lowers the distances of all rows to that of one that joins the set.
-pub(super) fn lower<N: Nearness>(matrix: MatrixView<'_>, joins: usize, distances: &mut [f32]) {
+pub(super) fn lower<N: NearestKey>(matrix: MatrixView<'_>, joins: usize, distances: &mut [f32]) {
     plain::lower::<N>(matrix, joins, distances);
 }
 
 /// Picks by the definition: every pick is compared with every row. The first is `start` where there is one, with NaN for
 /// its gain.
-pub(super) fn plain<N: Nearness>(
+pub(super) fn plain<N: NearestKey>(
     matrix: MatrixView<'_>,
-    nearness: &N,
+    keys: &N,
     request: &Request<'_>,
     start: Option<usize>,
     control: &impl Control,
 ) -> Result<Selection, Error> {
-    plain::pick(matrix, nearness, request, start, control)
+    plain::pick(matrix, keys, request, start, control)
 }
 
 /// The same picks and keys, and how many pairs were compared. `sizes` decide the time, not the picks.
-pub(super) fn lazy<N: Nearness>(
+pub(super) fn lazy<N: NearestKey>(
     matrix: MatrixView<'_>,
-    nearness: &N,
+    keys: &N,
     request: &Request<'_>,
     start: Option<usize>,
     sizes: Sizes,
     control: &impl Control,
 ) -> Result<Counted, Error> {
-    let (selection, evaluations) = lazy::pick(matrix, nearness, request, start, sizes, control)?;
+    let (selection, evaluations) = lazy::pick(matrix, keys, request, start, sizes, control)?;
     Ok(Counted { selection, evaluations })
 }

@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use rayon::prelude::*;
 
 use super::super::{Objective, Request, Selection, optimizer};
-use super::Nearness;
+use super::NearestKey;
 use crate::blocks;
 use crate::matrix::MatrixView;
 use crate::metric::{Rows, for_each_pair};
@@ -20,11 +20,11 @@ const ABREAST: usize = 4;
 /// The distance of each row to the nearest member of the set.
 struct UpToDate<'a, N> {
     matrix: MatrixView<'a>,
-    nearness: &'a N,
+    keys: &'a N,
     distances: Vec<f32>,
 }
 
-impl<N: Nearness> Objective for UpToDate<'_, N> {
+impl<N: NearestKey> Objective for UpToDate<'_, N> {
     fn rows(&self) -> usize {
         self.distances.len()
     }
@@ -33,7 +33,7 @@ impl<N: Nearness> Objective for UpToDate<'_, N> {
         match self.distances[row] {
             f32::INFINITY => f64::INFINITY,
             f32::MAX => f64::MAX,
-            distance => self.nearness.key(row as u32, distance),
+            distance => self.keys.key(row as u32, distance),
         }
     }
 
@@ -42,7 +42,7 @@ impl<N: Nearness> Objective for UpToDate<'_, N> {
     }
 }
 
-pub(super) fn lower<N: Nearness>(matrix: MatrixView<'_>, joins: usize, distances: &mut [f32]) {
+pub(super) fn lower<N: NearestKey>(matrix: MatrixView<'_>, joins: usize, distances: &mut [f32]) {
     distances.par_chunks_mut(BLOCK).enumerate().for_each(|(block, distances)| {
         let rows = matrix.rows.part(block * BLOCK, distances.len());
         matrix.simd.run(Lower::<N>::new(rows, matrix.rows.part(joins, 1), distances));
@@ -54,16 +54,16 @@ pub(super) struct Lower<'a, N> {
     rows: Rows<'a>,
     pick: Rows<'a>,
     distances: &'a mut [f32],
-    nearness: PhantomData<N>,
+    keys: PhantomData<N>,
 }
 
 impl<'a, N> Lower<'a, N> {
     pub(super) fn new(rows: Rows<'a>, pick: Rows<'a>, distances: &'a mut [f32]) -> Self {
-        Self { rows, pick, distances, nearness: PhantomData }
+        Self { rows, pick, distances, keys: PhantomData }
     }
 }
 
-impl<N: Nearness> Kernel for Lower<'_, N> {
+impl<N: NearestKey> Kernel for Lower<'_, N> {
     type Output = ();
     #[inline(always)]
     fn run<V: Lanes, const R: usize, const C: usize>(self) {
@@ -74,9 +74,9 @@ impl<N: Nearness> Kernel for Lower<'_, N> {
     }
 }
 
-pub(super) fn pick<N: Nearness>(
+pub(super) fn pick<N: NearestKey>(
     matrix: MatrixView<'_>,
-    nearness: &N,
+    keys: &N,
     request: &Request<'_>,
     start: Option<usize>,
     control: &impl Control,
@@ -86,7 +86,7 @@ pub(super) fn pick<N: Nearness>(
     if let Some(first) = start.and_then(|row| distances.get_mut(row)) {
         *first = f32::INFINITY;
     }
-    let mut selection = optimizer::plain(&mut UpToDate { matrix, nearness, distances }, request, control)?;
+    let mut selection = optimizer::plain(&mut UpToDate { matrix, keys, distances }, request, control)?;
     for gain in selection.gains.iter_mut().filter(|gain| gain.is_infinite()) {
         *gain = f64::NAN;
     }

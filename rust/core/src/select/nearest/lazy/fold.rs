@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 
-use super::super::Nearness;
+use super::super::NearestKey;
 use super::known::{Candidate, Known, Rank};
 use super::regions::Regions;
 use crate::quantise::{Quantised, TILE, Tiles};
@@ -15,7 +15,7 @@ const WORTH_A_LOOK: u32 = 4;
 pub(super) struct Place<'a, N> {
     pub(super) simd: Simd,
     pub(super) quantised: &'a Quantised,
-    pub(super) nearness: &'a N,
+    pub(super) keys: &'a N,
     pub(super) regions: &'a Regions,
     /// The set.
     pub(super) tiles: &'a Tiles,
@@ -32,7 +32,7 @@ pub(super) struct Fold<'a, N> {
     pub(super) compared: u64,
 }
 
-impl<N: Nearness> Fold<'_, N> {
+impl<N: NearestKey> Fold<'_, N> {
     /// Lowers all bounds above the cutoff, by the set rows near the region and then by all, oldest first. Gives the
     /// rows that stay above it.
     pub(super) fn run(&mut self) -> Vec<Candidate> {
@@ -65,7 +65,7 @@ impl<N: Nearness> Fold<'_, N> {
 
     fn candidate(&self, one: u32) -> Candidate {
         let row = self.at.regions.row(self.first + one as usize);
-        Candidate::new(self.at.nearness, row, self.known[one as usize].bound)
+        Candidate::new(self.at.keys, row, self.known[one as usize].bound)
     }
 
     fn is_above(&self, one: u32) -> bool {

@@ -1,7 +1,7 @@
 //! What is known of each row, and how rows that may be picked compare.
 
 use super::super::super::rank;
-use super::super::Nearness;
+use super::super::NearestKey;
 
 pub(super) type Rank = rank::Rank<f64>;
 
@@ -29,14 +29,14 @@ impl Known {
 }
 
 /// The rank of a row that is at this distance from the set, or at most that.
-pub(super) fn rank(nearness: &impl Nearness, row: u32, bound: f32) -> Rank {
+pub(super) fn rank(keys: &impl NearestKey, row: u32, bound: f32) -> Rank {
     let key = if bound == f32::MAX {
         // Nothing is known yet.
         f64::MAX
     } else if bound == f32::NEG_INFINITY {
         f64::NEG_INFINITY
     } else {
-        nearness.key(row, bound)
+        keys.key(row, bound)
     };
     Rank { key, row }
 }
@@ -50,16 +50,16 @@ pub(super) struct Candidate {
 }
 
 impl Candidate {
-    pub(super) fn new(nearness: &impl Nearness, row: u32, bound: f32) -> Self {
-        Self { rank: rank(nearness, row, bound), bound }
+    pub(super) fn new(keys: &impl NearestKey, row: u32, bound: f32) -> Self {
+        Self { rank: rank(keys, row, bound), bound }
     }
 
     pub(super) fn row(self) -> u32 {
         self.rank.row
     }
 
-    pub(super) fn set(&mut self, nearness: &impl Nearness, bound: f32) {
-        *self = Self::new(nearness, self.row(), bound);
+    pub(super) fn set(&mut self, keys: &impl NearestKey, bound: f32) {
+        *self = Self::new(keys, self.row(), bound);
     }
 
     /// Below every row that may be picked.

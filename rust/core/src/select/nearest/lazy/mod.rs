@@ -26,7 +26,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use rayon::prelude::*;
 
 use super::super::{Request, Selection};
-use super::Nearness;
+use super::NearestKey;
 use super::plain::Lower;
 use crate::blocks;
 use crate::control::Part;
@@ -78,7 +78,7 @@ impl Sizes {
 struct Search<'a, N, C> {
     matrix: MatrixView<'a>,
     quantised: Quantised,
-    nearness: &'a N,
+    keys: &'a N,
     control: &'a C,
     sizes: Sizes,
     count: usize,
@@ -97,9 +97,9 @@ struct Search<'a, N, C> {
 /// Picks, and tells how many pairs of rows were compared, at any precision.
 ///
 /// The first pick is `start` where there is one.
-pub(super) fn pick<N: Nearness>(
+pub(super) fn pick<N: NearestKey>(
     matrix: MatrixView<'_>,
-    nearness: &N,
+    keys: &N,
     request: &Request<'_>,
     start: Option<usize>,
     sizes: Sizes,
@@ -114,7 +114,7 @@ pub(super) fn pick<N: Nearness>(
     let mut search = Search {
         matrix,
         quantised,
-        nearness,
+        keys,
         control,
         sizes,
         count: request.count(),
@@ -139,7 +139,7 @@ pub(super) fn pick<N: Nearness>(
     Ok((search.selection, search.evaluations.into_inner()))
 }
 
-impl<N: Nearness, C: Control> Search<'_, N, C> {
+impl<N: NearestKey, C: Control> Search<'_, N, C> {
     fn picks(&self) -> u64 {
         self.selection.rows.len() as u64
     }
@@ -168,7 +168,7 @@ impl<N: Nearness, C: Control> Search<'_, N, C> {
 
     /// A rank that about as many rows are above as the pool has room for; at least one is.
     fn cutoff(&self) -> Rank {
-        let key = |place: usize| rank(self.nearness, self.regions.row(place), self.known[place].bound).key;
+        let key = |place: usize| rank(self.keys, self.regions.row(place), self.known[place].bound).key;
         let places = 0..self.known.len();
         let sample = |stride: usize| {
             let open = places.clone().step_by(stride).filter(|&place| self.known[place].is_open());
@@ -200,8 +200,8 @@ impl<N: Nearness, C: Control> Search<'_, N, C> {
     /// Brings the bounds above the cutoff up to date until they fall below it; gives those that do not fall.
     fn fold(&mut self, cutoff: Rank) -> Result<Vec<Candidate>, Error> {
         let watch = Part { control: self.control, done: self.picks(), total: self.count as u64 };
-        let Self { matrix, quantised, nearness, regions, tiles, evaluations, .. } = self;
-        let at = &Place { simd: matrix.simd, quantised, nearness: *nearness, regions, tiles };
+        let Self { matrix, quantised, keys, regions, tiles, evaluations, .. } = self;
+        let at = &Place { simd: matrix.simd, quantised, keys: *keys, regions, tiles };
         let mut rest = &mut self.known[..];
         let mut folds = Vec::new();
         for (region, places) in regions.parts() {
@@ -267,7 +267,7 @@ impl<N: Nearness, C: Control> Search<'_, N, C> {
                 nearest = nearest.min(N::distance(metric::of::<N::Step>(self.matrix.simd, row, other)));
             }
             compared += near.len();
-            one.set(self.nearness, nearest);
+            one.set(self.keys, nearest);
         }
         self.evaluations.fetch_add(compared as u64, Relaxed);
     }
@@ -303,7 +303,7 @@ impl<N: Nearness, C: Control> Search<'_, N, C> {
             nearest.iter_mut().zip(&*front).for_each(|(nearest, one)| *nearest = one.bound);
             let (rows, pick) = (Rows::new(&vectors, width), self.matrix.rows.part(best.row as usize, 1));
             self.matrix.simd.run(Lower::<N>::new(rows, pick, &mut nearest));
-            front.iter_mut().zip(&nearest).for_each(|(one, &nearest)| one.set(self.nearness, nearest));
+            front.iter_mut().zip(&nearest).for_each(|(one, &nearest)| one.set(self.keys, nearest));
             self.evaluations.fetch_add(front.len() as u64, Relaxed);
             self.note_exact(front);
         }
@@ -337,7 +337,7 @@ impl<N: Nearness, C: Control> Search<'_, N, C> {
             if known.exact as usize == before && nearest - slack >= known.nearest {
                 known.exact = size;
             }
-            one.set(self.nearness, one.bound.min(nearest + slack));
+            one.set(self.keys, one.bound.min(nearest + slack));
         }
     }
 
