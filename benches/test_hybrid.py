@@ -39,6 +39,7 @@ def coverage(vectors: Vectors, picks: Rows) -> float:
 SIZES = [
     pytest.param((100_000, 1000), id="100k"),
     pytest.param((1_000_000, 10_000), id="1M", marks=pytest.mark.large),
+    pytest.param((1_000_000, 100_000), id="1M-tenth", marks=pytest.mark.large),
 ]
 
 
