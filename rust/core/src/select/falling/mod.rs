@@ -1,4 +1,4 @@
-//! Keys that only fall: what maximal marginal relevance and the ridge determinant have in common.
+//! Keys that only fall as the set grows, by an amount that each member adds: those of the ridge determinant.
 //!
 //! Each row has a key, and the row of the largest is picked. A row that joins the set becomes a member with a
 //! vector of its own, and all that a member does to another row's key follows from one canonical dot product,
