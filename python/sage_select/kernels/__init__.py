@@ -16,23 +16,26 @@ from sage_select.kernels.matrix import Matrix, Metric, instruction_set
 from sage_select.kernels.select import (
     Filtered,
     Greedy,
+    Limits,
     Matched,
     d2,
     facility_location,
     graph_cut,
     herding,
+    in_order,
     k_center,
     mmr,
     ridge_dpp,
     target_match,
     threshold_filter,
 )
-from sage_select.kernels.text import hashing_encoder, lexical_difficulty
+from sage_select.kernels.text import hashing_encoder, lexical_difficulty, word_counts
 from sage_select.kernels.topk import top_k
 
 __all__ = [
     "Filtered",
     "Greedy",
+    "Limits",
     "Matched",
     "Matrix",
     "Medoids",
@@ -46,6 +49,7 @@ __all__ = [
     "hash_rows",
     "hashing_encoder",
     "herding",
+    "in_order",
     "instruction_set",
     "k_center",
     "k_means",
@@ -58,4 +62,5 @@ __all__ = [
     "target_match",
     "threshold_filter",
     "top_k",
+    "word_counts",
 ]

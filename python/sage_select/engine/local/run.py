@@ -9,10 +9,12 @@ from sage_select.engine.base import Outcome, Recorder, Talk
 from sage_select.engine.frame import Frame
 from sage_select.engine.local.embed import embed_rows
 from sage_select.engine.local.inputs import input_digests
+from sage_select.engine.local.limits import limit_rows
 from sage_select.engine.local.manifest import identity, manifest_of
 from sage_select.engine.local.output import rows_story, selected_table
+from sage_select.engine.local.queries import read_queries, with_query_vectors
 from sage_select.engine.local.score import score_rows
-from sage_select.engine.local.select import select_rows
+from sage_select.engine.local.select import check_limits, select_rows
 from sage_select.engine.local.source import frame_of, read_source, shape_options
 from sage_select.io.names import OutputNames
 from sage_select.io.target import check_target, check_unread
@@ -70,12 +72,15 @@ def run(plan: Pipeline, talk: Talk, *, force: bool = False, threads: int | None 
 
 def _select(plan: Pipeline, frame: Frame, talk: Talk, threads: int | None) -> tuple[Frame, Picks]:
     select = plan.step(Select)
-    # An impossible budget is refused before hours of embedding, not after.
-    select.budget.rows(frame.n, clamp=select.clamp)
+    frame = limit_rows(frame, select, talk)
+    # What cannot be kept is refused before hours of embedding, not after.
+    check_limits(frame, select, plan.seed)
     if score := plan.find(Score):
         frame = score_rows(frame, score, talk)
     if embed := plan.find(Embed):
+        frame = read_queries(frame, select, embed, shape_options(plan.step(Source)))
         frame = embed_rows(frame, embed, select.metric, talk, threads)
+        frame = with_query_vectors(frame, select)
     return frame, select_rows(frame, select, plan.seed, talk, threads)
 
 
