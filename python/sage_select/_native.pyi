@@ -36,6 +36,7 @@ __all__ = [
     "target_match",
     "threshold_filter",
     "top_k",
+    "word_counts",
 ]
 
 class _Array(Protocol):
@@ -108,6 +109,9 @@ def bottom_k(hashes: _Array, k: int, threads: int) -> NDArray[np.int64]:
 
 def lexical_difficulty(texts: _Stream, threads: int) -> NDArray[np.float32]:
     """Return the lexical difficulty of each text."""
+
+def word_counts(texts: _Stream, threads: int, progress: _Progress) -> NDArray[np.int64]:
+    """Return how many words each text has."""
 
 def hashing_encoder(
     texts: _Stream, dimensions: int, threads: int, progress: _Progress

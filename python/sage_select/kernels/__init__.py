@@ -27,7 +27,7 @@ from sage_select.kernels.select import (
     target_match,
     threshold_filter,
 )
-from sage_select.kernels.text import hashing_encoder, lexical_difficulty
+from sage_select.kernels.text import hashing_encoder, lexical_difficulty, word_counts
 from sage_select.kernels.topk import top_k
 
 __all__ = [
@@ -58,4 +58,5 @@ __all__ = [
     "target_match",
     "threshold_filter",
     "top_k",
+    "word_counts",
 ]

@@ -45,7 +45,7 @@ mod _native {
     #[pymodule_export]
     use super::select::threshold::threshold_filter;
     #[pymodule_export]
-    use super::text::{hashing_encoder, lexical_difficulty};
+    use super::text::{hashing_encoder, lexical_difficulty, word_counts};
     #[pymodule_export]
     use super::topk::{bottom_k, top_k};
 }
