@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sage_select.kernels.select.closest import Closest, closest
 from sage_select.kernels.select.d2 import d2
 from sage_select.kernels.select.dpp import ridge_dpp
 from sage_select.kernels.select.facility import facility_location
@@ -14,9 +15,11 @@ from sage_select.kernels.select.target import Matched, target_match
 from sage_select.kernels.select.threshold import Filtered, threshold_filter
 
 __all__ = [
+    "Closest",
     "Filtered",
     "Greedy",
     "Matched",
+    "closest",
     "d2",
     "facility_location",
     "graph_cut",
