@@ -17,6 +17,7 @@ __all__ = [
     "assign_cells",
     "bottom_k",
     "cell_distances",
+    "closest",
     "d2",
     "facility_location",
     "graph_cut",
@@ -143,6 +144,16 @@ def stratified(scores: _Array, cells: _Array, count: int, quantile: float) -> ND
 
 def in_order(rows: int, order: _Array, wishes: _Wishes) -> NDArray[np.int64]:
     """Return the first of so many rows that can be picked, in an int64 order."""
+
+def closest(
+    matrix: Matrix,
+    sets: tuple[_Array, _Array],
+    itself: bool,
+    by_distance: bool,
+    threads: int,
+    progress: _Progress,
+) -> tuple[NDArray[np.int64], NDArray[np.float32], int]:
+    """Return, of (rows, members), the member nearest to each row, how near it is, and how many pairs were compared."""
 
 def facility_location(
     matrix: Matrix, wishes: _Wishes, similarities: _Similarities, threads: int, progress: _Progress

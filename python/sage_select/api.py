@@ -19,6 +19,7 @@ from sage_select import io
 from sage_select.engine.base import Talk
 from sage_select.engine.frame import Frame, Lengths, Scores
 from sage_select.engine.local.embed import embed_rows
+from sage_select.engine.local.evidence import compare_with_random
 from sage_select.engine.local.limits import groups_of, id_list, limit_rows, listed_rows
 from sage_select.engine.local.output import reason_column, selected_table
 from sage_select.engine.local.queries import read_queries, with_query_vectors
@@ -42,10 +43,11 @@ class Selection:
     It is itself an Arrow stream: hand it to polars, pyarrow, duckdb or `sage_select.train.train`.
     """
 
-    def __init__(self, frame: Frame, picks: Picks, seed: int) -> None:
+    def __init__(self, frame: Frame, picks: Picks, seed: int, threads: int | None = None) -> None:
         self._frame = frame
         self._picks = picks
         self._seed = seed
+        self._threads = threads
 
     def __len__(self) -> int:
         return len(self._picks.indices)
@@ -73,6 +75,14 @@ class Selection:
     def evidence(self) -> dict[str, Any]:
         """Facts about the run: the method used, the number of cells, digests."""
         return {**self._frame.evidence, **self._picks.evidence}
+
+    @cached_property
+    def metrics(self) -> dict[str, Any]:
+        """The selection beside random rows: coverage, duplicates, scores and lengths, as in the manifest of a build.
+
+        Computed when it is first asked for, at a cost of about a second at most for a million rows.
+        """
+        return compare_with_random(self._frame, self._picks, self._seed, _Callback(None), self._threads)
 
     def table(self) -> pa.Table:
         """Return the selected rows in training order (`sage_position`), with all `sage_` columns."""
@@ -282,7 +292,7 @@ def select(
         if frame.scores is not None:
             checked_scores(frame.scores.values, _SCORES)
         raise
-    return Selection(frame, picks, seed)
+    return Selection(frame, picks, seed, threads)
 
 
 class _Callback:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from typing import Any
 
 import numpy as np
@@ -31,11 +32,13 @@ def select(strategy: str, objective: str | None, metric: str | None = None, **ar
 
 
 def assert_valid(chosen: Selection, k: int, n: int = N) -> None:
-    """Assert that it has `k` of the `n` rows, none twice, with gains that are numbers or absent."""
+    """Assert that it has `k` of the `n` rows, none twice, with gains that are numbers or absent, and figures that are."""
     assert len(set(chosen.indices.tolist())) == len(chosen.indices) == k
     assert all(0 <= row < n for row in chosen.indices)
     assert len(chosen.gains) == len(chosen.reasons) == chosen.table().num_rows == k
     assert not np.isinf(chosen.gains).any()
+    # Strict JSON has no infinity and no NaN.
+    assert json.dumps(chosen.metrics, allow_nan=False)
 
 
 def changed(array: Any, place: Any, value: float, dtype: str) -> np.ndarray:

@@ -83,6 +83,12 @@ CALLS: dict[str, Callable[[int | None], Any]] = {
     "mean": lambda threads: kernels.target_match(
         matrix("sqeuclidean", threads), centroids(), 80, rule="mean", threads=threads
     ),
+    "closest": lambda threads: kernels.closest(
+        matrix(threads=threads), range(1000), range(0, 1100, 3), itself=False, threads=threads
+    ),
+    "closest by distance": lambda threads: kernels.closest(
+        matrix("dot", threads), range(1000), range(0, 1100, 3), by_distance=True, threads=threads
+    ),
     "ridge_dpp": lambda threads: kernels.ridge_dpp(matrix("dot", threads), 80, threads=threads)[:3],
 }
 

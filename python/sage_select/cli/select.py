@@ -324,12 +324,16 @@ def _forecast(plan: Pipeline, console: Console, force: bool, threads: int | None
 
 
 def _run(plan: Pipeline, console: Console, force: bool, threads: int | None) -> None:
+    from sage_select.cli.evidence import evidence_facts
     from sage_select.engine import run
 
     outcome = run(plan, console, force=force, threads=threads)
     console.summary(
         "cached: made before by the same plan from the same input" if outcome.cached else "selected", _facts(outcome)
     )
+    metrics = outcome.manifest["metrics"]
+    subsets = metrics["random_subsets"]
+    console.summary(f"beside {subsets or 'no'} random subsets of equal budget", evidence_facts(metrics))
     console.result({"cached": outcome.cached, "output": str(outcome.output), "manifest": outcome.manifest})
 
 

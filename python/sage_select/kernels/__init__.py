@@ -14,10 +14,12 @@ from sage_select.kernels.cells import Medoids, assign_cells, cell_distances, k_m
 from sage_select.kernels.hashes import bottom_k_hashes, hash_rows, keyed_hashes
 from sage_select.kernels.matrix import Matrix, Metric, instruction_set
 from sage_select.kernels.select import (
+    Closest,
     Filtered,
     Greedy,
     Limits,
     Matched,
+    closest,
     d2,
     facility_location,
     graph_cut,
@@ -33,6 +35,7 @@ from sage_select.kernels.text import hashing_encoder, lexical_difficulty, word_c
 from sage_select.kernels.topk import top_k
 
 __all__ = [
+    "Closest",
     "Filtered",
     "Greedy",
     "Limits",
@@ -43,6 +46,7 @@ __all__ = [
     "assign_cells",
     "bottom_k_hashes",
     "cell_distances",
+    "closest",
     "d2",
     "facility_location",
     "graph_cut",

@@ -27,6 +27,8 @@ mod _native {
     #[pymodule_export]
     use super::matrix::{Matrix, instruction_set};
     #[pymodule_export]
+    use super::select::closest::closest;
+    #[pymodule_export]
     use super::select::d2::d2;
     #[pymodule_export]
     use super::select::dpp::ridge_dpp;

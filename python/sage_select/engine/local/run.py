@@ -8,6 +8,7 @@ from sage_select import io
 from sage_select.engine.base import Outcome, Recorder, Talk
 from sage_select.engine.frame import Frame
 from sage_select.engine.local.embed import embed_rows
+from sage_select.engine.local.evidence import compare_with_random
 from sage_select.engine.local.inputs import input_digests
 from sage_select.engine.local.limits import limit_rows
 from sage_select.engine.local.manifest import identity, manifest_of
@@ -60,10 +61,11 @@ def run(plan: Pipeline, talk: Talk, *, force: bool = False, threads: int | None 
     check_target(OutputNames(target), form, force=force)
     frame = frame_of(rows, shape_options(source), source.id_column)
     frame, picks = _select(plan, frame, recorder, threads)
+    metrics = compare_with_random(frame, picks, plan.seed, recorder, threads)
     written = io.write(
         selected_table(frame, picks, plan.seed),
         target,
-        manifest_of(plan, inputs, frame, picks, recorder.notices),
+        manifest_of(plan, inputs, frame, picks, metrics, recorder.notices),
         rows_story=rows_story(frame, picks) if sink.rows else None,
         force=force,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sage_select.kernels.select.closest import Closest, closest
 from sage_select.kernels.select.d2 import d2
 from sage_select.kernels.select.dpp import ridge_dpp
 from sage_select.kernels.select.facility import facility_location
@@ -16,10 +17,12 @@ from sage_select.kernels.select.threshold import Filtered, threshold_filter
 from sage_select.kernels.select.walk import in_order
 
 __all__ = [
+    "Closest",
     "Filtered",
     "Greedy",
     "Limits",
     "Matched",
+    "closest",
     "d2",
     "facility_location",
     "graph_cut",

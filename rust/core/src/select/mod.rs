@@ -1,6 +1,7 @@
 //! Greedy selection: what is worth picking ([`objective`]) apart from how the best is found ([`optimizer`]).
 
 mod admission;
+pub mod closest;
 pub mod d2;
 pub mod dpp;
 pub mod facility;
@@ -19,10 +20,12 @@ mod rank;
 pub mod selection;
 mod similarities;
 pub mod target;
+mod targets;
 pub mod threshold;
 pub mod walk;
 
 pub(crate) use admission::Admission;
+pub use closest::{Closest, closest, closest_plain};
 pub use d2::{d2, d2_plain};
 pub use dpp::{ridge_dpp, ridge_dpp_plain};
 pub use facility::facility_location;

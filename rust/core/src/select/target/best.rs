@@ -9,11 +9,9 @@ use super::{Matched, Nearness, Rank, Rule, Targets, enough, greatest, rank};
 use crate::control::Part;
 use crate::matrix::MatrixView;
 use crate::metric::Rows;
+use crate::select::targets::{BLOCK, Nearest};
 use crate::select::{Admission, Request};
 use crate::{Control, Error, blocks};
-
-/// Rows that meet the queries together: few enough to stay in cache meanwhile.
-const BLOCK: usize = 240;
 
 pub(super) fn matched(
     matrix: MatrixView<'_>,
@@ -33,22 +31,11 @@ pub(super) fn matched(
     let decided = could.par_chunks(BLOCK).map(|rows| {
         let vectors = matrix.take(rows)?;
         let vectors = Rows::new(&vectors, matrix.rows.width());
-        let quantised = targets.facing(near, vectors, longest, &watch)?;
-        let all: Vec<u32> = (0..rows.len() as u32).collect();
-        let mut bounds = vec![f32::INFINITY; rows.len()];
-        let nearest = quantised.could_be_nearest(matrix.simd, &all, (&targets.tiles, 0), &mut bounds);
-        let exact: usize = nearest.iter().map(Vec::len).sum();
-        evaluations.fetch_add((rows.len() * queries.len() + exact) as u64, Relaxed);
-        let best = |(at, nearest): (usize, Vec<u32>)| {
-            let far = |query: u32| near.between(vectors.row(at), queries.rows.row(query as usize));
-            // Queries ascend, so a strict comparison keeps the lowest of equals.
-            let nearer = |best: (f32, u32), found: (f32, u32)| if found.0 < best.0 { found } else { best };
-            nearest.into_iter().map(|query| (far(query), query)).fold((f32::INFINITY, 0), nearer)
-        };
-        watch.tick(0, 0)?;
-        Ok(nearest.into_iter().enumerate().map(best).collect::<Vec<_>>())
+        let (nearest, compared) = targets.nearest(matrix.simd, vectors, longest, &[], &watch)?;
+        evaluations.fetch_add(compared, Relaxed);
+        Ok(nearest)
     });
-    let decided: Vec<(f32, u32)> = decided.collect::<Result<Vec<_>, Error>>()?.concat();
+    let decided: Vec<Nearest> = decided.collect::<Result<Vec<_>, Error>>()?.concat();
 
     // Ranked by their place among the candidates, which ascend as the rows do.
     let ranks: Vec<Rank> = decided.iter().enumerate().map(|(at, &(far, _))| rank(far, at)).collect();
@@ -69,18 +56,17 @@ pub(super) fn matched(
 /// The open rows that could be among the wanted ones, ascending.
 fn could_be_best(
     matrix: MatrixView<'_>,
-    targets: &Targets,
+    targets: &Targets<'_>,
     longest: f32,
     admission: &Admission<'_>,
     control: &impl Control,
 ) -> Result<Vec<usize>, Error> {
-    let near = Nearness::of(matrix);
     let mut least = blocks::filled(matrix.len(), f32::INFINITY)?;
     // The greatest slack of any block; as numbers that are not negative, they have the order of their bits.
     let slack = AtomicU32::new(0);
     let watch = Part { control, done: 0, total: matrix.len() as u64 };
     blocks::fill(&mut least, 1, BLOCK, control, |first, least| {
-        let quantised = targets.facing(near, matrix.rows.part(first, least.len()), longest, &watch)?;
+        let quantised = targets.facing(matrix.rows.part(first, least.len()), longest, &watch)?;
         slack.fetch_max(quantised.slack().to_bits(), Relaxed);
         let rows: Vec<u32> = (0..least.len() as u32).collect();
         let mut nearest = vec![0.0; least.len()];

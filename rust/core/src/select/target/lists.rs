@@ -86,7 +86,7 @@ impl<'a, C: Control> Search<'a, C> {
             let rows = self.matrix.rows.part(first, size);
             let open: Vec<u32> =
                 (0..rows.len() as u32).filter(|&row| admission.is_open(first + row as usize)).collect();
-            let quantised = targets.facing(self.near, rows, self.longest, &watch)?;
+            let quantised = targets.facing(rows, self.longest, &watch)?;
             slack = slack.max(quantised.slack());
             compared += open.len() as u64 * queries.len() as u64;
             self.meet(&targets, &quantised, &open, first as u32, &mut best);
@@ -107,7 +107,7 @@ impl<'a, C: Control> Search<'a, C> {
     /// Adds the rows of a chunk, which starts at row `first`, to the lists in which they could be.
     fn meet(
         &self,
-        targets: &Targets,
+        targets: &Targets<'_>,
         quantised: &Quantised,
         open: &[u32],
         first: u32,

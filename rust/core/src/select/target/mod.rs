@@ -7,10 +7,9 @@ mod plain;
 mod turns;
 
 use super::nearness::Nearness;
+use super::targets::Targets;
 use super::{Admission, Request, Selection, rank};
 use crate::matrix::MatrixView;
-use crate::metric::Rows;
-use crate::quantise::{Quantised, Scaling, Tiles};
 use crate::{Control, Error};
 
 /// What makes a row near to a set of queries.
@@ -138,35 +137,6 @@ fn taken(admission: &mut Admission<'_>, best: Rank) -> bool {
         admission.take(row);
     }
     open
-}
-
-/// Queries as tiles, which blocks of rows meet.
-struct Targets {
-    tiles: Tiles,
-    scaling: Scaling,
-}
-
-impl Targets {
-    fn new(near: Nearness, queries: Rows<'_>, control: &impl Control) -> Result<Self, Error> {
-        let longest = near.longest(queries, control)?;
-        let quantised = near.quantised(queries, longest, control)?;
-        let mut tiles = Tiles::default();
-        (0..queries.len()).for_each(|query| tiles.push(&quantised, query));
-        Ok(Self { tiles, scaling: quantised.scaling() })
-    }
-
-    /// Rows, none longer than `longest`, ready to meet the queries.
-    fn facing(
-        &self,
-        near: Nearness,
-        rows: Rows<'_>,
-        longest: f32,
-        control: &impl Control,
-    ) -> Result<Quantised, Error> {
-        let mut quantised = near.quantised(rows, longest, control)?;
-        quantised.face(self.scaling);
-        Ok(quantised)
-    }
 }
 
 #[cfg(test)]
