@@ -12,6 +12,9 @@ __all__ = ["select_rows"]
 
 def select_rows(frame: Frame, select: Select, seed: int, talk: Talk, threads: int | None) -> Picks:
     """Return the picks of the strategy among the frame's rows."""
+    if select.start is not None:
+        # Users count the rows of the input.
+        select = select.model_copy(update={"start": frame.number(select.start, "start")})
     with talk.progress("selecting") as progress:
         pool = Pool(
             n=frame.n,
