@@ -23,12 +23,11 @@ PROBE: Final = 8
 
 
 def near_copies(
-    pool: Pool, threshold: float, first: NDArray[np.int64]
+    pool: Pool, threshold: float, order: NDArray[np.int64], always: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float32], Mapping[str, Any]]:
     """Find the rows whose vectors are near to that of a row before them which stays.
 
-    Rows are looked at in their order, after those that come first: each leaves where its similarity to one that stays
-    is the threshold or more, and repeats the nearest of these.
+    Each leaves where its similarity to one that stays is the threshold or more, and repeats the nearest of these.
 
     Parameters
     ----------
@@ -36,8 +35,10 @@ def near_copies(
         The rows, with vectors under ``cosine``.
     threshold
         The cosine similarity from which on a row is a near copy.
-    first
-        Rows that stay in any case, and are looked at before all others.
+    order
+        All rows: that in which they are looked at.
+    always
+        How many of these, the first, stay in any case.
 
     Returns
     -------
@@ -51,7 +52,6 @@ def near_copies(
     -----
     The leader rule; Abbas et al. 2023 (SemDeDup, arXiv 2303.09540) use it within k-means cells.
     """
-    order = np.concatenate([first, np.setdiff1d(np.arange(pool.n), first)])
     facts: dict[str, Any] = {"method": "all pairs"}
     search: dict[str, Any] = {}
     if pool.n > ALL_PAIRS_LIMIT:
@@ -62,7 +62,7 @@ def near_copies(
         pool.need_matrix(),
         order,
         threshold=threshold,
-        always=len(first),
+        always=always,
         threads=pool.threads,
         progress=pool.progress,
         **search,

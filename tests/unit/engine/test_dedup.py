@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -36,12 +36,14 @@ def texts(*rows: str) -> Frame:
     return frame_of(io.from_object(pa.table({"text": rows})), ShapeOptions(), None)
 
 
-def exact(frame: Frame, *first: int) -> Frame:
-    return without_exact_copies(frame, Dedup(), Silence(), 2, np.array(first, np.int64))
+def exact(frame: Frame, *first: int, last: Sequence[int] = ()) -> Frame:
+    ends = (np.array(rows, np.int64) for rows in (first, last))
+    return without_exact_copies(frame, Dedup(), Silence(), 2, **dict(zip(("first", "last"), ends, strict=True)))
 
 
-def near(frame: Frame, *first: int, dedup: Dedup = NEAR, seed: int = 0) -> Frame:
-    return without_near_copies(frame, dedup, seed, Silence(), 2, np.array(first, np.int64))
+def near(frame: Frame, *first: int, last: Sequence[int] = (), dedup: Dedup = NEAR) -> Frame:
+    ends = (np.array(rows, np.int64) for rows in (first, last))
+    return without_near_copies(frame, dedup, 0, Silence(), 2, **dict(zip(("first", "last"), ends, strict=True)))
 
 
 def directions(*degrees: float, metric: Metric = "cosine", lengths: float = 1) -> Frame:
@@ -70,6 +72,12 @@ def test_rows_that_come_first_stay() -> None:
     assert frame.repeats.leaders.tolist() == [3, 1, 2, 3, 1]
     vectors = near(directions(0, 10, 90, 5, 100), 3, 1)
     assert vectors.repeats.leaders.tolist() == [3, 1, 2, 3, 2]
+
+
+def test_no_row_leaves_for_one_that_comes_last() -> None:
+    frame = exact(texts("a", "b", "a", "c", "b", "d"), last=[5, 4, 0])
+    assert frame.repeats.leaders.tolist() == [2, 1, 2, 3, 1, 5]
+    assert near(directions(0, 10, 90), last=[0]).repeats.leaders.tolist() == [1, 1, 2]
 
 
 def test_no_vectors_at_all() -> None:

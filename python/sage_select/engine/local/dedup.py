@@ -26,7 +26,13 @@ _NO_ROWS: Final = np.empty(0, np.int64)
 
 
 def without_exact_copies(
-    frame: Frame, dedup: Dedup, talk: Talk, threads: int | None, first: NDArray[np.int64] = _NO_ROWS
+    frame: Frame,
+    dedup: Dedup,
+    talk: Talk,
+    threads: int | None,
+    *,
+    first: NDArray[np.int64] = _NO_ROWS,
+    last: NDArray[np.int64] = _NO_ROWS,
 ) -> Frame:
     """Return the frame without the rows that say the same as another; the first of them stays.
 
@@ -34,6 +40,8 @@ def without_exact_copies(
     ----------
     first
         Rows that stay in any case, and come before all others.
+    last
+        Rows for which no other has to leave: they come after all others.
 
     Raises
     ------
@@ -51,7 +59,8 @@ def without_exact_copies(
             digests.append(kernels.hash_rows(texts, threads=threads))
             done += len(texts)
             progress(done, frame.n)
-    leaders = _first_of_equals(pa.chunked_array(digests, pa.string()), first)
+    leaders = _first_of_equals(pa.chunked_array(digests, pa.string()), _order(frame.n, first, last))
+    leaders[first] = first
     similarities = np.where(leaders == np.arange(frame.n), np.nan, 1).astype(np.float32)
     return _told(frame.without(leaders, similarities, near=False), dedup)
 
@@ -62,7 +71,9 @@ def without_near_copies(
     seed: int,
     talk: Talk,
     threads: int | None,
+    *,
     first: NDArray[np.int64] = _NO_ROWS,
+    last: NDArray[np.int64] = _NO_ROWS,
 ) -> Frame:
     """Return the frame without the rows whose vectors are near to that of another; the first of them stays.
 
@@ -72,6 +83,8 @@ def without_near_copies(
     ----------
     first
         Rows that stay in any case, and come before all others.
+    last
+        Rows for which no other has to leave: they come after all others.
 
     Raises
     ------
@@ -85,20 +98,24 @@ def without_near_copies(
         matrix = Matrix.from_array(matrix.take(np.arange(frame.n)), name=matrix.name, threads=threads)
     with talk.progress("finding near copies") as progress:
         pool = Pool(n=frame.n, seed=seed, hashes=frame.hashes, matrix=matrix, threads=threads, progress=progress)
-        leaders, similarities, facts = near_copies(pool, dedup.threshold, first)
+        leaders, similarities, facts = near_copies(pool, dedup.threshold, _order(frame.n, first, last), len(first))
     return _told(frame.without(leaders, similarities, near=True), dedup, **facts)
 
 
-def _first_of_equals(values: pa.ChunkedArray, first: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return for each row the first row with the same value; these rows come before all others, and are their own."""
+def _order(n: int, first: NDArray[np.int64], last: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return all rows in their order, but these first and those last."""
+    between = np.ones(n, np.bool_)
+    between[first] = between[last] = False
+    return np.concatenate([first, np.flatnonzero(between), last])
+
+
+def _first_of_equals(values: pa.ChunkedArray, order: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return for each row the first row in the order that has the same value."""
     codes: NDArray[np.int32] = values.combine_chunks().dictionary_encode().indices.to_numpy()
-    order = np.concatenate([first, np.arange(len(codes))])
     firsts = np.empty(len(codes), np.int64)
     # Of several rows stored at one place the last stays: that of the first row.
     firsts[codes[order[::-1]]] = order[::-1]
-    leaders = firsts[codes]
-    leaders[first] = first
-    return leaders
+    return firsts[codes]
 
 
 def _told(frame: Frame, dedup: Dedup, **facts: Any) -> Frame:
