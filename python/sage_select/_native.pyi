@@ -30,6 +30,7 @@ __all__ = [
     "instruction_set",
     "k_center",
     "k_means",
+    "leaders",
     "lexical_difficulty",
     "medoids",
     "mmr",
@@ -111,6 +112,20 @@ def top_k(scores: _Array, k: int, threads: int) -> NDArray[np.int64]:
 
 def bottom_k(hashes: _Array, k: int, threads: int) -> NDArray[np.int64]:
     """Return the `k` rows of smallest uint64 hash, by (hash ascending, row ascending)."""
+
+def leaders(
+    matrix: Matrix,
+    order: tuple[_Array, int],
+    threshold: float,
+    cells: tuple[_Array, int] | None,
+    threads: int,
+    progress: _Progress,
+) -> tuple[NDArray[np.int64], NDArray[np.float32], float, int]:
+    """Lead the int64 rows in `order` by those kept before them: (rows, similarities, recall, pairs compared).
+
+    `order`: the rows, and how many of the first are kept come what may. `cells`: float32 centroids, one after the
+    other, and of how many cells a row sees the rows; None for all rows.
+    """
 
 def lexical_difficulty(texts: _Stream, threads: int) -> NDArray[np.float32]:
     """Return the lexical difficulty of each text."""

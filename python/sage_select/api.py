@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from sage_select import io
 from sage_select.engine.base import Talk
 from sage_select.engine.frame import Frame, Lengths, Scores
+from sage_select.engine.local.dedup import without_exact_copies, without_near_copies
 from sage_select.engine.local.embed import embed_rows
 from sage_select.engine.local.evidence import compare_with_random
 from sage_select.engine.local.limits import groups_of, id_list, limit_rows, listed_rows
@@ -28,7 +29,8 @@ from sage_select.engine.local.select import check_limits, select_rows
 from sage_select.engine.local.source import frame_of
 from sage_select.errors import DataError, UsageError, Where
 from sage_select.kernels import Matrix
-from sage_select.ops import Budget, Embed, Score, Select
+from sage_select.ops import Budget, Dedup, Embed, Score, Select
+from sage_select.plan import working_order
 from sage_select.render import ShapeOptions
 from sage_select.strategies import Picks
 
@@ -53,12 +55,13 @@ class Selection:
         return len(self._picks.indices)
 
     def __repr__(self) -> str:
-        return f"Selection({len(self):,} of {self._frame.n:,} rows)"
+        left = self._frame.left
+        return f"Selection({len(self):,} of {self._frame.n if left is None else left.n:,} rows)"
 
     @property
     def indices(self) -> NDArray[np.int64]:
         """int64 (k,): row numbers of the input, in pick order."""
-        return self._picks.indices
+        return self._frame.input_rows(self._picks.indices)
 
     @property
     def gains(self) -> NDArray[np.float32]:
@@ -70,6 +73,12 @@ class Selection:
         """Which rule picked each row: one of the values of `sage_reason`, in pick order."""
         reasons: list[str] = reason_column(self._picks.reasons).to_pylist()
         return reasons
+
+    @property
+    def duplicate_of(self) -> NDArray[np.int64]:
+        """int64 (n,): for each row of the input the row that it repeats, by `dedup`; -1 where it repeats none."""
+        repeats = self._frame.repeats
+        return np.where(repeats.stayed, -1, repeats.leaders)
 
     @property
     def evidence(self) -> dict[str, Any]:
@@ -111,6 +120,8 @@ def select(
     mmr_lambda: float | None = None,
     dpp_eps: float | None = None,
     higher_is_harder: bool = True,
+    dedup: str | None = None,
+    dedup_threshold: float | None = None,
     score_share: float | None = None,
     score_mode: str | None = None,
     score_quantile: float | None = None,
@@ -181,6 +192,12 @@ def select(
         The ridge of `dpp` (0.1): the larger, the sooner rows like the picks come again.
     higher_is_harder
         False where a low score means a hard row.
+    dedup
+        `exact`: rows that say the same as an earlier one, but for Unicode form and white space, leave before anything
+        is picked. `near`: these, and rows whose vectors are as similar as the threshold to one that stays. Budgets are
+        of the rows that stay; row numbers remain those of the input.
+    dedup_threshold
+        The cosine similarity from which on a row is a near copy (0.95).
     score_share, score_mode, score_quantile
         The score part of `hybrid`: its share (0.6); how rows are taken by score, there (`stratified`) and in
         `loss_topk` (`top`), or by `band`; and the quantile within a region (0.25).
@@ -221,7 +238,7 @@ def select(
     Returns
     -------
     Selection
-        `.indices`, `.gains`, `.reasons`, `.table()`; an Arrow stream itself.
+        `.indices`, `.gains`, `.reasons`, `.duplicate_of`, `.table()`; an Arrow stream itself.
 
     Raises
     ------
@@ -267,6 +284,7 @@ def select(
         exclude=exclude if isinstance(exclude, str) else None,
         tokenizer=tokenizer,
     )
+    repeated = _dedup(dedup, dedup_threshold)
     talk = _Callback(progress)
     options = ShapeOptions(
         text_column=text_column,
@@ -282,9 +300,19 @@ def select(
         excluded=_listed(frame, "exclude", exclude, frame.excluded),
     )
     check_limits(frame, op, seed)
-    frame = _scored(frame, scores, op, higher_is_harder, talk)
-    frame = _asked(frame, op, queries, embeddings, options)
-    frame = with_query_vectors(_embedded(frame, embeddings, op, talk, threads), op)
+    for part in working_order(repeated, scores_given=scores is not None, vectors_given=embeddings is not None):
+        if part == "score":
+            frame = _scored(frame, scores, op, higher_is_harder, talk, look=repeated is not None)
+        elif part == "embed":
+            if op.needs_embedding or (repeated is not None and repeated.near):
+                frame = _embedded(_asked(frame, op, queries, embeddings, options), embeddings, op, talk, threads)
+        elif repeated is not None:
+            if part == "exact copies":
+                frame = without_exact_copies(frame, repeated, talk, threads)
+            else:
+                frame = without_near_copies(frame, repeated, seed, talk, threads)
+            check_limits(frame, op, seed)
+    frame = with_query_vectors(frame, op)
     try:
         picks = select_rows(frame, op, seed, talk, threads)
     except DataError:
@@ -293,6 +321,12 @@ def select(
             checked_scores(frame.scores.values, _SCORES)
         raise
     return Selection(frame, picks, seed, threads)
+
+
+def _dedup(mode: str | None, threshold: float | None) -> Dedup | None:
+    if mode is None and threshold is None:
+        return None
+    return Dedup.make(mode=mode, threshold=threshold)
 
 
 class _Callback:
@@ -322,13 +356,13 @@ def _frame(data: Any, scores: Any, embeddings: Any, options: ShapeOptions, id_co
     raise UsageError("nothing to select from", hint="pass data, or scores or embeddings as arrays")
 
 
-def _scored(frame: Frame, scores: Any, op: Select, higher_is_harder: bool, talk: Talk) -> Frame:
+def _scored(frame: Frame, scores: Any, op: Select, higher_is_harder: bool, talk: Talk, *, look: bool) -> Frame:
     if isinstance(scores, str):
         return score_rows(frame, Score.make(column=scores, higher_is_harder=higher_is_harder), talk)
     if scores is not None:
         values = _array(scores, "scores", 1, frame.n)
         # A look at 10 million scores costs more than their ranking, which finds the bad ones in passing.
-        seen_later = op.rule.ranks_scores and values.dtype == np.float32
+        seen_later = op.rule.ranks_scores and values.dtype == np.float32 and not look
         finite = values if seen_later else checked_scores(values, _SCORES)
         return dataclasses.replace(frame, scores=Scores(finite, higher_is_harder))
     if not op.needs_score:
@@ -379,8 +413,6 @@ def _asked(frame: Frame, op: Select, queries: Any, embeddings: Any, options: Sha
 
 
 def _embedded(frame: Frame, embeddings: Any, op: Select, talk: Talk, threads: int | None) -> Frame:
-    if not op.needs_embedding:
-        return frame
     if embeddings is None or isinstance(embeddings, str):
         embed = Embed.make(column=embeddings)
         return embed_rows(frame, embed, op.metric, talk, threads)

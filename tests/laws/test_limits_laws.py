@@ -61,7 +61,8 @@ def test_no_limit_is_broken(strategy: str, objective: str | None, asked: dict[st
         spent = sum(lengths[row] for row in rows)
         assert spent <= budget
         left = [row for row in range(N) if row not in rows and row not in asked["exclude"]]
-        if "groups" not in asked and strategy != "threshold":
+        # A threshold passes rows over, and k-center leaves outliers out.
+        if "groups" not in asked and strategy != "threshold" and objective != "kcenter":
             assert all(lengths[row] > budget - spent for row in left), "a row that fits was passed over"
     if "groups" not in asked:
         return

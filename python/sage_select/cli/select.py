@@ -38,6 +38,7 @@ Examples:
   sage-select build                                    # the demo data
   sage-select build chats.jsonl --budget 10%           # hybrid, the default
   sage-select build chats.parquet --strategy diversity --embeddings vectors.npy -o picks.parquet
+  sage-select build chats.jsonl --dedup near           # without rows that repeat others
   sage-select build q.csv --prompt-column Query --completion-column Tool --score-column loss
   sage-select build chats.jsonl --budget "200k tokens" --quota source=10: --pin keep.txt
   sage-select build chats.jsonl --strategy target --queries tasks.jsonl
@@ -170,6 +171,20 @@ def build(
         float | None,
         typer.Option(help="dpp: the larger, the sooner rows like those before come again. [default: 0.1]"),
     ] = None,
+    dedup: Annotated[
+        str | None,
+        typer.Option(
+            help="Leave out rows that repeat an earlier one: exact (they say the same, but for white space) or near "
+            "(these, and rows whose vectors are almost the same). Budgets are of the rows that stay. [default: none]"
+        ),
+    ] = None,
+    dedup_threshold: Annotated[
+        float | None,
+        typer.Option(
+            help="near: the cosine similarity from which on a row repeats another; at 0.95 the same said in other "
+            "words, at 0.8 much the same thing. [default: 0.95]"
+        ),
+    ] = None,
     score_share: Annotated[
         float | None, typer.Option(help="Share of a hybrid selection that is picked by score. [default: 0.6]")
     ] = None,
@@ -267,6 +282,7 @@ def build(
             "template": template,
             "id_column": id_column,
         },
+        "dedup": {"mode": dedup, "threshold": dedup_threshold},
         "score": {
             "file": scores,
             "column": score_column,
@@ -341,12 +357,29 @@ def _facts(outcome: Outcome) -> dict[str, object]:
     manifest = outcome.manifest
     rows = manifest["rows"]
     reasons = ", ".join(f"{count:,} by {reason}" for reason, count in rows["reasons"].items())
+    dedup = manifest["evidence"].get("dedup")
     return {
         "input": f"{manifest['source']['name']}, {rows['in']:,} rows ({manifest['shape']['name']})",
+        **({} if dedup is None else {"left out": _left_out(rows["dropped"], dedup)}),
         "kept": f"{rows['kept']:,} rows" + (f": {reasons}" if reasons else ""),
         "output": outcome.output,
         "manifest": outcome.manifest_path,
     }
+
+
+def _left_out(dropped: dict[str, int], dedup: dict[str, Any]) -> str:
+    counts = {stage: count for stage, count in dropped.items() if stage.startswith("dedup: ")}
+    if not counts:
+        return "no row repeats another"
+    # Copies, where there are several.
+    reasons = [
+        f"{count:,} {stage[7:]}" if count == 1 else f"{count:,} {stage[7:-1]}ies" for stage, count in counts.items()
+    ]
+    largest = dedup["largest_groups"][0]
+    return (
+        f"{', '.join(reasons)}, in {dedup['groups']:,} groups; the largest is of {largest['rows']:,} rows "
+        f"(kept: {largest['kept']})"
+    )
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ from sage_select.forecast.limits import Limit
 from sage_select.forecast.predict import predict
 from sage_select.forecast.workload import Workload
 from sage_select.io import Format
-from sage_select.ops import OBJECTIVES, STRATEGIES, Embed, Op, Score, Select
+from sage_select.ops import OBJECTIVES, STRATEGIES, Dedup, Embed, Op, Score, Select
 from sage_select.plan import resolve
 from sage_select.spec import Pipeline
 from sage_select.strategies.objectives.similarities import DENSE_LIMIT
@@ -104,7 +104,7 @@ def _with(work: Workload, select: Select) -> Workload:
     """Return the work of another selection, with the steps that it needs."""
     steps: list[Op] = []
     for step in work.plan.steps:
-        if isinstance(step, Embed) and not select.needs_embedding:
+        if isinstance(step, Embed) and not select.needs_embedding and not _finds_near_copies(work):
             continue
         if isinstance(step, Score) and not select.needs_score:
             continue
@@ -118,6 +118,11 @@ def _with(work: Workload, select: Select) -> Workload:
         score_item=work.score_item if scored else 0,
         score_model=work.score_model if scored else None,
     )
+
+
+def _finds_near_copies(work: Workload) -> bool:
+    dedup = work.plan.find(Dedup)
+    return dedup is not None and dedup.near
 
 
 def _most_rows(work: Workload, costs: Costs, limits: list[Limit]) -> tuple[int, Fit] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sage_select.ops.base import Op
 from sage_select.ops.budget import Budget
+from sage_select.ops.dedup import Dedup
 from sage_select.ops.embed import Embed
 from sage_select.ops.quota import Quota
 from sage_select.ops.registry import OPS
@@ -18,6 +19,7 @@ __all__ = [
     "OPS",
     "STRATEGIES",
     "Budget",
+    "Dedup",
     "Embed",
     "ObjectiveRule",
     "Op",

@@ -41,6 +41,8 @@ mod _native {
     #[pymodule_export]
     use super::select::k_center::k_center;
     #[pymodule_export]
+    use super::select::leaders::leaders;
+    #[pymodule_export]
     use super::select::mmr::mmr;
     #[pymodule_export]
     use super::select::target::target_match;

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sage_select.errors import UsageError
-from sage_select.ops import OBJECTIVES, OPS, STRATEGIES, Embed, Op, Score, Select, Sink, Source
+from sage_select.ops import OBJECTIVES, OPS, STRATEGIES, Dedup, Embed, Op, Score, Select, Sink, Source
 
 
 @pytest.mark.parametrize(
@@ -76,6 +76,8 @@ SOME = [
     Embed(),
     Embed(dimensions=64),
     Embed(file="v.npy"),
+    Dedup(),
+    Dedup(mode="near", threshold=0.9),
     Select(),
     Select(strategy="random", budget="3"),
     Select(strategy="diversity", objective="kcenter"),

@@ -35,6 +35,9 @@ def select_rows(frame: Frame, select: Select, seed: int, talk: Talk, threads: in
     UsageError
         If the limits cannot all be kept, or the strategy lacks what it needs.
     """
+    if select.start is not None:
+        # Users count the rows of the input.
+        select = select.model_copy(update={"start": frame.number(select.start, "start")})
     with talk.progress("selecting") as progress:
         return pick(dataclasses.replace(_pool(frame, select, seed), threads=threads, progress=progress), select)
 

@@ -10,6 +10,7 @@ from sage_select.kernels.select.graph_cut import graph_cut
 from sage_select.kernels.select.greedy import Greedy
 from sage_select.kernels.select.herding import herding
 from sage_select.kernels.select.k_center import k_center
+from sage_select.kernels.select.leaders import Led, leaders
 from sage_select.kernels.select.limits import Limits
 from sage_select.kernels.select.mmr import mmr
 from sage_select.kernels.select.target import Matched, target_match
@@ -20,6 +21,7 @@ __all__ = [
     "Closest",
     "Filtered",
     "Greedy",
+    "Led",
     "Limits",
     "Matched",
     "closest",
@@ -29,6 +31,7 @@ __all__ = [
     "herding",
     "in_order",
     "k_center",
+    "leaders",
     "mmr",
     "ridge_dpp",
     "target_match",

@@ -7,6 +7,7 @@ pub(crate) mod facility;
 pub(crate) mod graph_cut;
 pub(crate) mod herding;
 pub(crate) mod k_center;
+pub(crate) mod leaders;
 pub(crate) mod mmr;
 mod similarities;
 pub(crate) mod target;
