@@ -46,7 +46,8 @@ class Frame:
     """A run's rows on their way through the stages; each stage returns a new frame.
 
     `ids` is None where there are no rows, only arrays: then the row numbers name the rows. Rows are numbered as they
-    stand in the frame; `left`, once some have left, and `repeats` know which rows of the input these are.
+    stand in the frame; `left`, once some have left, and `repeats` know which rows of the input these are. `wordless`
+    are those whose vector says nothing, since they have no words.
     """
 
     n: int
@@ -55,6 +56,7 @@ class Frame:
     ids: pa.ChunkedArray | None = None
     scores: Scores | None = None
     matrix: Matrix | None = None
+    wordless: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     left: Repeats | None = None
     evidence: dict[str, Any] = field(default_factory=dict)
 
@@ -104,6 +106,7 @@ class Frame:
             ids=None if self.ids is None else self.ids.take(pa.array(stay)),
             scores=None if self.scores is None else replace(self.scores, values=self.scores.values[stay]),
             matrix=None if self.matrix is None else self.matrix.only(stay),
+            wordless=np.flatnonzero(np.isin(stay, self.wordless)),
             left=repeats,
         )
 

@@ -43,6 +43,7 @@ def embed_rows(frame: Frame, embed: Embed, metric: Metric, talk: Talk, threads: 
         talk.notice(f"{encoded.cut_rows:,} rows are longer than the encoder reads: the rest of them has no part")
     if encoded.revision is not None:
         frame = frame.found(embed_model={"model": encoded.name, "revision": encoded.revision})
+    frame = dataclasses.replace(frame, wordless=encoded.wordless)
     return _with(frame, encoded.array, metric, encoded.name, threads)
 
 
