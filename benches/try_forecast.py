@@ -32,6 +32,9 @@ CASES = (
     "flat.arrow --strategy diversity --embeddings vectors.npy --objective dpp --budget 2000",
     "flat.arrow --strategy hybrid --embeddings vectors.npy --budget 5%",
     "short.parquet --strategy random",
+    "chats.jsonl --strategy random --dedup exact",
+    "flat.parquet --strategy random --dedup near",
+    "flat.arrow --strategy diversity --objective kcenter --budget 2% --embeddings vectors.npy --dedup near",
 )
 
 

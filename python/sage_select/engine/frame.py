@@ -66,10 +66,10 @@ class Frame:
     """A run's rows on their way through the stages; each stage returns a new frame.
 
     `ids` is None where there are no rows, only arrays: then the row numbers name the rows. Rows are numbered as they
-    stand in the frame; `left`, once some have left, and `repeats` know which rows of the input these are. `measured`
-    holds the lengths that a stage found out; without it rows are as long as they have words. `queries` are vectors that
-    are looked for, those of the rows `asked` where these are rows; `groups`, `pinned` and `excluded` are what the
-    selection must keep.
+    stand in the frame; `left`, once some have left, and `repeats` know which rows of the input these are. `wordless`
+    are those whose vector says nothing, since they have no words. `measured` holds the lengths that a stage found out;
+    without it rows are as long as they have words. `queries` are vectors that are looked for, those of the rows `asked`
+    where these are rows; `groups`, `pinned` and `excluded` are what the selection must keep.
     """
 
     n: int
@@ -84,6 +84,7 @@ class Frame:
     groups: Groups | None = None
     pinned: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     excluded: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    wordless: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     left: Repeats | None = None
     evidence: dict[str, Any] = field(default_factory=dict)
 
@@ -164,6 +165,7 @@ class Frame:
             groups=None if self.groups is None else replace(self.groups, of=self.groups.of[stay]),
             pinned=_places(self.pinned, stay),
             excluded=_places(self.excluded, stay),
+            wordless=np.flatnonzero(np.isin(stay, self.wordless)),
             left=repeats,
         )
 

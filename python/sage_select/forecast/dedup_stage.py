@@ -9,6 +9,7 @@ from typing import Final
 
 from sage_select import kernels
 from sage_select.forecast.costs import Costs
+from sage_select.forecast.feature_stages import used_in_file
 from sage_select.forecast.select_stage import clustered
 from sage_select.forecast.stage import Stage
 from sage_select.forecast.workload import Workload
@@ -18,8 +19,8 @@ from sage_select.strategies.objectives.similarities import GRAPH_CELLS, graph_ce
 
 __all__ = ["exact_copies", "near_copies"]
 
-#: A digest in hexadecimal with its offset, as it is and in the dictionary that finds equal ones.
-_DIGEST: Final = 72
+#: A digest in hexadecimal with its offset.
+_DIGEST: Final = 36
 #: For each row of the input the row that it repeats, their similarity and a mark.
 _STORY: Final = 13
 _NANO: Final = 1e-9
@@ -32,7 +33,14 @@ def exact_copies(work: Workload, costs: Costs) -> Stage:
     text = row * min(n, BATCH_ROWS)
     nanoseconds = row * n * costs.same_ns + n * costs.id_row_ns
     leaves = held + _STORY * n
-    return Stage("exact copies", _DIGEST * n + leaves, costs.same_copies * text, leaves, 0.0, nanoseconds * _NANO)
+    return Stage(
+        "exact copies",
+        (_DIGEST + costs.id_row_bytes) * n + leaves,
+        costs.same_copies * text,
+        leaves,
+        0.0,
+        nanoseconds * _NANO,
+    )
 
 
 def near_copies(work: Workload, costs: Costs) -> Stage:
@@ -41,8 +49,8 @@ def near_copies(work: Workload, costs: Costs) -> Stage:
         raise RuntimeError("near copies are found by vectors")
     n, d = work.rows, work.vectors.dimensions
     held = work.table.held * n
-    # Some coordinates, gathered and in int16; what is known of each row.
-    narrow = 6.0 * d * n + 40.0 * n
+    # All coordinates in int16, or up to a third of them that are gathered before; what is known of each row.
+    narrow = 2.0 * d * n + 40.0 * n
     trained_bytes = nanoseconds = 0.0
     if n <= ALL_PAIRS_LIMIT:
         compared = float(n) * n / 2 * d * costs.leaders_ns
@@ -55,6 +63,10 @@ def near_copies(work: Workload, costs: Costs) -> Stage:
         compared = float(n) * cells * d * costs.join_ns + looked
     # Under other metrics the vectors are copied to be scaled to length 1.
     scaled = 0.0 if work.select.metric == "cosine" else 8.0 * d * n
-    leaves = held + 4.0 * d * n + _STORY * n
+    # The table and the vectors of the rows that stay, beside those of all; the latter go, unless they are mapped.
+    taken = held + 4.0 * d * n
+    leaves = _STORY * n + (4.0 * d * n if used_in_file(work) else 0.0)
     nanoseconds += compared * costs.threaded(work.threads) * costs.slower.get(kernels.instruction_set(), 1.0)
-    return Stage("near copies", max(trained_bytes, scaled + narrow, leaves), 0.0, leaves, 0.0, nanoseconds * _NANO)
+    return Stage(
+        "near copies", max(trained_bytes, scaled + narrow, taken) + leaves, 0.0, leaves, 0.0, nanoseconds * _NANO
+    )

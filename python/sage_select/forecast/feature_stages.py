@@ -9,7 +9,7 @@ from sage_select.forecast.stage import Stage
 from sage_select.forecast.workload import Model, Workload
 from sage_select.ops import Score
 
-__all__ = ["embed", "score"]
+__all__ = ["embed", "score", "used_in_file"]
 
 #: The table of n-gram counts that the hashing encoder keeps: 2^22 slots of 4 bytes.
 _SLOTS: Final = 4 << 22
@@ -50,11 +50,16 @@ def embed(work: Workload, costs: Costs) -> Stage:
     lying = vectors.item * values
     if vectors.origin == "column":
         return Stage("embed", lying + 4 * values, 0.0, 4 * values, 0.0, checked * _NANO)
-    # float32 is used where it is mapped, unless rows have to be scaled to length 1.
-    used_there = vectors.item == 4 and not vectors.copied and work.select.metric != "cosine"
-    made = 4.0 * n if used_there else 4 * values
+    made = 4.0 * n if used_in_file(work) else 4 * values
     working = made + (lying if vectors.copied else 0.0)
-    return Stage("embed", working, 0.0, 0.0 if used_there else made, lying, checked * _NANO)
+    return Stage("embed", working, 0.0, 0.0 if used_in_file(work) else made, lying, checked * _NANO)
+
+
+def used_in_file(work: Workload) -> bool:
+    """Return whether vectors are used where a file of them is mapped: float32 that need not be scaled to length 1."""
+    vectors = work.vectors
+    in_file = vectors is not None and vectors.origin == "file" and vectors.item == 4 and not vectors.copied
+    return in_file and work.select.metric != "cosine"
 
 
 def _model(name: str, model: Model | None, costs: Costs, working: float, leaves: float, words: float) -> Stage:

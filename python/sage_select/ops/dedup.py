@@ -21,7 +21,8 @@ class Dedup(Op):
         the embed step) are as similar as the threshold to a row that stays.
     threshold
         The cosine similarity from which on a row is a near copy. At 0.95 pairs of real rows say the same in other
-        words, by MiniLM vectors as by hashing ones.
+        words, by MiniLM vectors as by hashing ones. Vectors that are computed know nothing of tools and system turns,
+        and rows without other words are near to none.
     """
 
     name: ClassVar[str] = "dedup"

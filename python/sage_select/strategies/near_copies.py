@@ -36,7 +36,7 @@ def near_copies(
     threshold
         The cosine similarity from which on a row is a near copy.
     order
-        All rows: that in which they are looked at.
+        The rows to look at, in this order; others stay, and no row leaves for one of them.
     always
         How many of these, the first, stay in any case.
 
@@ -69,6 +69,6 @@ def near_copies(
     )
     if search:
         facts["recall"] = found.recall
-    leaders, similarities = np.empty(pool.n, np.int64), np.empty(pool.n, np.float32)
+    leaders, similarities = np.arange(pool.n), np.full(pool.n, np.nan, np.float32)
     leaders[order], similarities[order] = found.leaders, found.similarities
     return leaders, similarities, {**facts, "evaluations": found.evaluations}

@@ -13,10 +13,11 @@ import pytest
 from sage_select import io
 from sage_select.engine.frame import Frame
 from sage_select.engine.local.dedup import without_exact_copies, without_near_copies
+from sage_select.engine.local.embed import embed_rows
 from sage_select.engine.local.source import frame_of
 from sage_select.errors import DataError, UsageError
 from sage_select.kernels import Matrix, Metric
-from sage_select.ops import Dedup
+from sage_select.ops import Dedup, Embed
 from sage_select.render import ShapeOptions, same
 from sage_select.strategies import near_copies as rule
 
@@ -118,6 +119,20 @@ def test_near_copies_are_those_by_cosine(metric: Metric) -> None:
     assert facts["threshold"] == 0.95
     assert facts["evaluations"] > 0
     assert near(directions(0, 17, 40), dedup=Dedup(mode="near", threshold=0.99)).n == 3
+
+
+def test_rows_without_words_are_near_to_none() -> None:
+    rows = io.from_object(pa.table({"text": ["...", "book a table", "!", "book a table.", ""]}))
+    frame = frame_of(rows, ShapeOptions(), None)
+    embedded = embed_rows(frame, Embed(dimensions=64), "cosine", Silence(), 2)
+    assert embedded.wordless.tolist() == [0, 2, 4]
+    found = near(embedded)
+    assert found.repeats.leaders.tolist() == [0, 1, 2, 1, 4]
+    assert found.evidence["dedup"]["wordless_rows"] == 3
+    assert found.wordless.tolist() == [0, 2, 3]
+    # A row that comes first and has no words does not keep another in any case.
+    pinned = near(embedded, 0, 3, last=[4])
+    assert pinned.repeats.leaders.tolist() == [0, 3, 2, 3, 4]
 
 
 def test_many_rows_are_compared_in_near_cells(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -66,7 +66,8 @@ def without_near_copies(
     """Return the frame without the rows whose vectors are near to that of another; the first of them stays.
 
     Vectors are compared by cosine, whatever the metric of the selection. Rows that are pinned stay in any case, and
-    come before all others; for those excluded no other has to leave.
+    come before all others; for those excluded no other has to leave. Rows without words, whose vectors say nothing, are
+    compared with none.
 
     Raises
     ------
@@ -78,9 +79,14 @@ def without_near_copies(
     matrix = frame.matrix
     if matrix.metric != "cosine":
         matrix = Matrix.from_array(matrix.take(np.arange(frame.n)), name=matrix.name, threads=threads)
+    worded = np.ones(frame.n, np.bool_)
+    worded[frame.wordless] = False
+    order, always = _order(frame), int(worded[frame.pinned].sum())
+    order = order[worded[order]]
     with talk.progress("finding near copies") as progress:
         pool = Pool(n=frame.n, seed=seed, hashes=frame.hashes, matrix=matrix, threads=threads, progress=progress)
-        leaders, similarities, facts = near_copies(pool, dedup.threshold, _order(frame), len(frame.pinned))
+        leaders, similarities, facts = near_copies(pool, dedup.threshold, order, always)
+    facts = {**facts, "wordless_rows": len(frame.wordless)} if len(frame.wordless) else facts
     return _told(frame.without(leaders, similarities, near=True), dedup, **facts)
 
 
