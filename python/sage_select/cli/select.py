@@ -10,6 +10,7 @@ import typer
 
 from sage_select import __version__
 from sage_select.cli.console import Console, run_program
+from sage_select.cli.top import TOP_HELP, top
 from sage_select.errors import UsageError
 
 if TYPE_CHECKING:
@@ -326,6 +327,9 @@ def build(
         _forecast(plan, console, force, threads)
         return
     _run(plan, console, force, threads)
+
+
+app.command("top", help=TOP_HELP, short_help="Write the first rows of a selection.")(top)
 
 
 def _forecast(plan: Pipeline, console: Console, force: bool, threads: int | None) -> None:

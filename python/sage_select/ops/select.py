@@ -181,6 +181,21 @@ class Select(Op):
         """What the chosen strategy needs."""
         return STRATEGIES[self.strategy]
 
+    @property
+    def unnested(self) -> str:
+        """Why a smaller budget would not pick the first of these rows; empty where it would."""
+        if self.budget.tokens is not None:
+            return "a smaller budget in tokens passes over other rows"
+        if self.quota is not None and (self.quota.balanced or self.quota.least):
+            return "a quota keeps room for the fewest rows of each value, which are others in a smaller budget"
+        if self.strategy == "hybrid":
+            return "hybrid divides its budget between rows by score and rows by diversity"
+        if self.by_score == "stratified":
+            return "rows are taken from as many regions as the budget has rows"
+        if "objective" in self.rule.options and self.objective == "kmeans":
+            return "k-means divides the rows into as many cells as the budget has rows"
+        return ""
+
     def describe(self) -> str:
         """Return the strategy, the budget, the options that matter for it, and the limits."""
         return "; ".join([f"{self.strategy}, {self.budget.describe()}: {self._way()}", *self._limits()])

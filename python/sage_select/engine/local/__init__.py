@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from sage_select.engine.local.run import run
+from sage_select.engine.local.top import top
 
-__all__ = ["run"]
+__all__ = ["run", "top"]

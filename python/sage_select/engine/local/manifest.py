@@ -8,6 +8,7 @@ from typing import Any
 
 from sage_select import __version__
 from sage_select.engine.frame import Frame
+from sage_select.engine.local.output import NOT_SELECTED
 from sage_select.ops import Source
 from sage_select.plan import fingerprint
 from sage_select.spec import Pipeline
@@ -50,7 +51,8 @@ def manifest_of(
             "kept": kept,
             "dropped": {
                 **{f"dedup: {reason}": count for reason, count in frame.repeats.counts().items()},
-                "select: not selected": frame.n - kept,
+                **({"select: excluded": len(frame.excluded)} if len(frame.excluded) else {}),
+                f"select: {NOT_SELECTED}": frame.n - len(frame.excluded) - kept,
             },
             "reasons": {reason: count for reason, count in picks.reasons if count},
         },

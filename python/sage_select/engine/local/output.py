@@ -14,7 +14,10 @@ from sage_select.engine.local.order import training_order
 from sage_select.engine.repeats import REASONS
 from sage_select.strategies import Picks
 
-__all__ = ["reason_column", "rows_story", "selected_table"]
+__all__ = ["NOT_SELECTED", "reason_column", "rows_story", "selected_table"]
+
+#: The reason of a row that the strategy passed over.
+NOT_SELECTED = "not selected"
 
 
 def reason_column(runs: Iterable[tuple[str, int]]) -> pa.Array:
@@ -61,9 +64,12 @@ def rows_story(frame: Frame, picks: Picks) -> pa.Table:
     ranks = np.full(repeats.n, -1, np.int64)
     ranks[repeats.rows[picks.indices]] = np.arange(k)
     kept, left = ranks >= 0, ~repeats.stayed
+    excluded = np.zeros(repeats.n, bool)
+    excluded[repeats.rows[frame.excluded]] = True
     # The reasons of the picks, then those of rows that were not picked.
-    why = pa.concat_arrays([reason_column(picks.reasons), pa.array(["not selected", *REASONS], pa.string())])
-    reasons = np.where(kept, ranks, np.where(left, k + 1 + repeats.near, k))
+    others = pa.array([NOT_SELECTED, *REASONS, "excluded"], pa.string())
+    why = pa.concat_arrays([reason_column(picks.reasons), others])
+    reasons = np.where(kept, ranks, np.where(left, k + 1 + repeats.near, k + excluded * (len(others) - 1)))
     names = pa.array(range(repeats.n)).cast(pa.string()) if repeats.ids is None else repeats.ids
     scores = np.full(repeats.n, np.nan, np.float32)
     if frame.scores is not None:

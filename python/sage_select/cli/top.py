@@ -1,0 +1,52 @@
+"""`sage-select top`: the first rows of a selection."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sage_select.cli.console import Console
+
+__all__ = ["TOP_HELP", "top"]
+
+TOP_HELP = """Write the first BUDGET rows of a selection: what a build with that budget would have picked.
+
+\b
+Where the strategy picks row after row whatever the budget, one build serves every smaller budget: random, diversity
+(but for kmeans), target, threshold, and loss_topk by top or band. hybrid, stratified scores, balanced quotas, quotas
+with a minimum and budgets in tokens depend on the budget, and are refused.
+
+\b
+Examples:
+  sage-select top out.arrow 1000 -o smaller.arrow
+  sage-select top out.arrow 5% -o smaller.parquet      # of the rows that the build read
+
+\b
+Exit codes: 0 done, 2 bad arguments, 3 refused data, 4 output exists, 5 environment, 130 interrupted.
+"""
+
+
+def top(
+    source: Annotated[Path, typer.Argument(metavar="SELECTION", help="An output of sage-select build.")],
+    budget: Annotated[str, typer.Argument(help="How many rows (300), or which share of the build's input (10%).")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Where to write; the format follows the name.")],
+    force: Annotated[bool, typer.Option("--force", help="Replace an output that exists.")] = False,
+    json_output: Annotated[bool, typer.Option("--json", help="Print the result as one JSON object on stdout.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False,
+) -> None:
+    """Write the first rows of a selection."""
+    from sage_select.engine import top as first_rows
+    from sage_select.ops import Budget
+
+    console = Console(quiet=quiet, json_output=json_output)
+    outcome = first_rows(source, Budget.parse(budget), output, console, force=force)
+    kept, selected = outcome.manifest["rows"]["kept"], outcome.manifest["first_of"]["rows"]
+    facts = {
+        "kept": f"{kept:,} of {selected:,} selected rows, the first that were picked",
+        "output": outcome.output,
+        "manifest": outcome.manifest_path,
+    }
+    console.summary("cached: made before from the same selection" if outcome.cached else "selected", facts)
+    console.result({"cached": outcome.cached, "output": str(outcome.output), "manifest": outcome.manifest})

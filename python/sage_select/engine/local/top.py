@@ -1,0 +1,169 @@
+"""The first rows of a selection as a selection of their own."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sage_select import io
+from sage_select.engine.base import Outcome, Talk
+from sage_select.engine.local.output import NOT_SELECTED
+from sage_select.errors import DataError, UsageError
+from sage_select.io.names import OutputNames
+from sage_select.io.target import check_target, check_unread
+from sage_select.ops import Budget, Select
+from sage_select.plan import fingerprint
+from sage_select.spec import Pipeline, load_spec
+
+__all__ = ["top"]
+
+
+def top(source: Path, budget: Budget, target: Path, talk: Talk, *, force: bool = False) -> Outcome:
+    """Write the rows of a selection that a build with a smaller budget would have picked.
+
+    They are the first by `sage_rank`, where the strategy picks row after row whatever the budget is.
+
+    Parameters
+    ----------
+    source
+        An output of a build, with its manifest.
+    budget
+        Rows, or a share of the rows of that build's input.
+    target
+        The output; the format follows the name.
+    talk
+        Where progress goes.
+    force
+        Replace an output that exists.
+
+    Raises
+    ------
+    UsageError
+        If the selection has no manifest, has fewer rows, or is none of which the first rows are a smaller one.
+    DataError
+        If it has been changed since it was written.
+    """
+    form = check_unread(target, force=force)
+    with talk.progress("reading") as progress:
+        rows, manifest = io.open_output(source, progress=progress)
+    if manifest is None or "spec" not in manifest:
+        raise UsageError(
+            "this is no selection with a manifest", where=str(source), expected="an output of sage-select build"
+        )
+    plan = load_spec(manifest["spec"])
+    count = _rows(plan, manifest, budget, source)
+    smaller = _with_budget(plan, count)
+    identity = hashlib.blake2b(f"top {count} of {manifest['fingerprint']}".encode(), digest_size=16).hexdigest()
+    if io.existing(target, identity):
+        return _outcome(target, cached=True)
+    check_target(OutputNames(target), form, force=force)
+    table = _first(rows.table, count)
+    written = io.write(
+        table,
+        target,
+        {
+            **_manifest(manifest, table, source),
+            "fingerprint": identity,
+            "plan": fingerprint(smaller),
+            "spec": smaller.to_dict(),
+        },
+        rows_story=_story(OutputNames(source).story, count),
+        force=force,
+    )
+    return _outcome(written.path, cached=False)
+
+
+def _rows(plan: Pipeline, manifest: Mapping[str, Any], budget: Budget, source: Path) -> int:
+    """Return how many rows are asked for, if the first so many are a selection of their own."""
+    select, counted = plan.step(Select), manifest["rows"]
+    if budget.tokens is not None:
+        raise UsageError("the first rows are counted in rows", expected="a number (300) or a share (10%)")
+    excluded = sum(number for reason, number in counted["dropped"].items() if "not selected" not in reason)
+    count = budget.rows(counted["in"] - excluded, clamp=True)
+    kept, pinned = counted["kept"], counted["reasons"].get("pinned", 0)
+    if (budget.count or 0) > kept or count > kept:
+        raise UsageError(
+            f"the selection has only {kept:,} rows", where=str(source), expected=f"at most {kept:,}", got=str(budget)
+        )
+    if count < pinned:
+        raise UsageError(
+            f"the {pinned:,} pinned rows are more than the budget", expected=f"at least {pinned:,}", got=f"{count:,}"
+        )
+    why = select.unnested or _outliers(select, manifest)
+    if why and count < kept:
+        raise UsageError(
+            f"the first rows are not what a smaller budget picks: {why}",
+            where=str(source),
+            hint=f"build again with --budget {count}",
+        )
+    return count
+
+
+def _outliers(select: Select, manifest: Mapping[str, Any]) -> str:
+    """Return why k-center would leave other rows out, where it would: it leaves out fewer where many are picked."""
+    left_out = manifest["evidence"].get("outliers_left_out")
+    there = manifest["rows"]["in"] - sum(
+        number for reason, number in manifest["rows"]["dropped"].items() if reason.startswith("dedup")
+    )
+    if left_out is None or left_out == int(select.outlier_guard * there):
+        return ""
+    return "with a smaller budget k-center leaves more outliers out"
+
+
+def _with_budget(plan: Pipeline, count: int) -> Pipeline:
+    budget = {"budget": Budget.parse(count), "clamp": False}
+    steps = tuple(step.model_copy(update=budget) if isinstance(step, Select) else step for step in plan.steps)
+    return Pipeline(seed=plan.seed, steps=steps)
+
+
+def _first(table: pa.Table, count: int) -> pa.Table:
+    """Return the rows of lowest rank, in their order, with new positions."""
+    first = table.filter(pc.less(table["sage_rank"], count))
+    if first.num_rows != count:
+        raise DataError("the ranks of the selection are not those of a build", expected=f"0 to {table.num_rows - 1}")
+    place = first.schema.get_field_index("sage_position")
+    positions = pa.array(np.arange(count), pa.int64())
+    return first.set_column(place, first.schema.field(place), positions).combine_chunks()
+
+
+def _manifest(manifest: Mapping[str, Any], table: pa.Table, source: Path) -> dict[str, Any]:
+    """Return the manifest of the first rows: what was found out about all rows stays, figures of the picks do not."""
+    counted, kept = manifest["rows"], table.num_rows
+    dropped = dict(counted["dropped"])
+    name = f"select: {NOT_SELECTED}"
+    dropped[name] = dropped.get(name, 0) + counted["kept"] - kept
+    reasons = Counter(table["sage_reason"].to_pylist())
+    output = manifest["output"]
+    return {
+        **{name: value for name, value in manifest.items() if name not in ("format_version", "output", "metrics")},
+        "rows": {**counted, "kept": kept, "dropped": dropped, "reasons": dict(sorted(reasons.items()))},
+        "first_of": {"file": source.name, "digest": output["digest"], "rows": output["rows"]},
+    }
+
+
+def _story(path: Path, count: int) -> pa.Table | None:
+    """Return the story of every input row, where there is one; rows beyond the first are not selected."""
+    if not path.exists():
+        return None
+    story = io.read(path).table
+    gone = pc.fill_null(pc.greater_equal(story["rank"], count), False)
+    changes = {
+        "kept": pc.and_(story["kept"], pc.invert(gone)),
+        "reason": pc.if_else(gone, NOT_SELECTED, story["reason"]),
+        "rank": pc.if_else(gone, None, story["rank"]),
+    }
+    for name, column in changes.items():
+        place = story.schema.get_field_index(name)
+        story = story.set_column(place, story.schema.field(place), column)
+    return story
+
+
+def _outcome(target: Path, *, cached: bool) -> Outcome:
+    return Outcome(target, OutputNames(target).manifest, io.read_manifest(target) or {}, cached)
