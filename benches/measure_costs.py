@@ -35,8 +35,8 @@ from sage_select.forecast.costs import PATH, Costs, load_costs
 from sage_select.io.digest import digest_files
 from sage_select.io.json_source import BATCH_CHARACTERS
 from sage_select.kernels import Matrix
-from sage_select.ops import Select
-from sage_select.render import canonical_json, detect_shape, plain_texts
+from sage_select.ops import Dedup, Select
+from sage_select.render import canonical_json, detect_shape, plain_texts, same_texts
 from sage_select.render.model_files import load_causal_lm
 from sage_select.strategies import Picks, Pool
 from sage_select.strategies.cells import train_centroids
@@ -87,6 +87,20 @@ def canonical(path: Path) -> Work:
         text = canonical_json(table, shape.columns)
         kernels.hash_rows(text)
         return int(text.nbytes)
+
+    return work
+
+
+def comparing(path: Path) -> Work:
+    table = io.read(path).table
+    shape = detect_shape(table.schema)
+
+    def work() -> int:
+        size = 0
+        for texts in same_texts(table, shape.columns):
+            kernels.hash_rows(texts, threads=1)
+            size += texts.nbytes
+        return size
 
     return work
 
@@ -201,6 +215,11 @@ def k_center(n: int, k: int) -> Work:
     return lambda: kernels.k_center(matrix, k, threads=1).evaluations
 
 
+def leaders(n: int) -> Work:
+    matrix = Matrix.from_array(vectors(n))
+    return lambda: kernels.leaders(matrix, np.arange(n), threshold=Dedup(mode="near").threshold, threads=1).evaluations
+
+
 def mmr(n: int, k: int) -> Work:
     matrix = Matrix.from_array(vectors(n))
     relevance = np.random.default_rng(2).random(n, np.float32)
@@ -264,7 +283,7 @@ def _tables(folder: Path) -> dict[str, float]:
     parquet, arrow = taken(reading, folder / "flat.parquet"), taken(reading, folder / "flat.arrow")
     text, comma = chats.stat().st_size, table.stat().st_size
     named, same = taken(naming, short), taken(canonical, short)
-    json_of = taken(canonical, chats)
+    json_of, said = taken(canonical, chats), taken(comparing, chats)
     out = folder / "cost.arrow"
     bare, told = (taken(writing, short, 0.001, story, out) for story in (False, True))
     whole = taken(writing, folder / "flat.parquet", 1.0, False, out)
@@ -274,6 +293,7 @@ def _tables(folder: Path) -> dict[str, float]:
         "csv_batch_bytes": (flat.bytes - flat.result) / (comma * 16384 / FLAT),
         "parquet_bytes": (parquet.bytes - parquet.result) / parquet.result,
         "id_row_bytes": (named.bytes - same.result) / SHORT - 36,
+        "same_copies": said.bytes / said.result,
         "story_row_bytes": told.bytes / SHORT,
         "digest_ns": digest * _NANO,
         "gunzip_ns": taken(unpacking, packed).seconds / text * _NANO,
@@ -282,6 +302,7 @@ def _tables(folder: Path) -> dict[str, float]:
         "parquet_ns": parquet.wall / parquet.result * _NANO,
         "ipc_ns": (arrow.seconds / arrow.result - digest) * _NANO,
         "canonical_ns": json_of.seconds / json_of.result * _NANO,
+        "same_ns": said.seconds / said.result * _NANO,
         "id_row_ns": (named.seconds - json_of.seconds / json_of.result * same.result) / SHORT * _NANO,
         "write_ns": whole.wall / whole.result * _NANO,
         "story_row_ns": (told.seconds - bare.seconds) / SHORT * _NANO,
@@ -326,6 +347,7 @@ def _vectors() -> dict[str, Any]:
         "join_ns": join * _NANO,
         "edge_ns": max(0.0, near.seconds - beside - join * of_cell * near.result) / (ROWS * NEIGHBOURS) * _NANO,
         "kcenter_ns": taken(k_center, ROWS, PICKS).seconds / (PICKS * ROWS * D) * _NANO,
+        "leaders_ns": taken(leaders, ROWS).seconds / (ROWS**2 / 2 * D) * _NANO,
         "mmr_ns": taken(mmr, ROWS, PICKS).seconds / (PICKS * ROWS * D) * _NANO,
         "dpp_ns": max(0.0, determinant.seconds - inverse * 2 * D**2 * PICKS) / (PICKS * ROWS * D) * _NANO,
         "inverse_ns": inverse * _NANO,

@@ -26,9 +26,11 @@ __all__ = [
     "hashes_of_rows",
     "hashing_encoder",
     "herding",
+    "in_order",
     "instruction_set",
     "k_center",
     "k_means",
+    "leaders",
     "lexical_difficulty",
     "medoids",
     "mmr",
@@ -47,8 +49,11 @@ class _Stream(Protocol):
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
 
 _Progress: TypeAlias = Callable[[int, int], object] | None
-#: How many rows, which int64 row numbers are given, which are excluded.
-_Wishes: TypeAlias = tuple[int, _Array, _Array]
+#: How many rows, which int64 row numbers are given, which are excluded, and the limits: the most rows; the uint32 group
+#: of each row with the int64 least and most of each; the uint64 cost of each with what all and this request may cost.
+_Wishes: TypeAlias = tuple[
+    int, _Array, _Array, tuple[int, tuple[_Array, _Array, _Array] | None, tuple[_Array, int, int] | None] | None
+]
 
 #: Neighbours of a row, most rows for which all pairs are held, and where neighbours come from: int32 numbers that the
 #: caller found (-1 for none), so many for each row; else float32 centroids of cells, of which a row looks at so many;
@@ -108,6 +113,20 @@ def top_k(scores: _Array, k: int, threads: int) -> NDArray[np.int64]:
 def bottom_k(hashes: _Array, k: int, threads: int) -> NDArray[np.int64]:
     """Return the `k` rows of smallest uint64 hash, by (hash ascending, row ascending)."""
 
+def leaders(
+    matrix: Matrix,
+    order: tuple[_Array, int],
+    threshold: float,
+    cells: tuple[_Array, int] | None,
+    threads: int,
+    progress: _Progress,
+) -> tuple[NDArray[np.int64], NDArray[np.float32], float, int]:
+    """Lead the int64 rows in `order` by those kept before them: (rows, similarities, recall, pairs compared).
+
+    `order`: the rows, and how many of the first are kept come what may. `cells`: float32 centroids, one after the
+    other, and of how many cells a row sees the rows; None for all rows.
+    """
+
 def lexical_difficulty(texts: _Stream, threads: int) -> NDArray[np.float32]:
     """Return the lexical difficulty of each text."""
 
@@ -136,7 +155,10 @@ def medoids(
     """Return the rows nearest to the centroids, the rows of the cell of each, and how many are not the first of one."""
 
 def stratified(scores: _Array, cells: _Array, count: int, quantile: float) -> NDArray[np.int64]:
-    """Return picks around a quantile of the float64 scores within each int32 cell."""
+    """Return all rows, those first that lie around a quantile of the float64 scores within each int32 cell."""
+
+def in_order(rows: int, order: _Array, wishes: _Wishes) -> NDArray[np.int64]:
+    """Return the first of so many rows that can be picked, in an int64 order."""
 
 def closest(
     matrix: Matrix,

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from rules import RULES, VECTOR_RULES
+from rules import RULES, VECTOR_RULES, wanted
 
 import sage_select
 from sage_select import DataError, SageError, Selection, UsageError
@@ -23,6 +23,11 @@ PAIRS = [[float(row), 1.0] for row in range(N)]
 
 def select(strategy: str, objective: str | None, metric: str | None = None, **arguments: Any) -> Selection:
     settings: dict[str, Any] = {"scores": SCORES, "embeddings": VECTORS, "k": 3, **arguments}
+    vectors = settings["embeddings"]
+    if strategy == "target" and "queries" not in settings:
+        width = getattr(vectors, "shape", (0, 2))[-1] if getattr(vectors, "ndim", 0) == 2 else 2
+        settings["queries"] = np.ones((2, max(width, 1)), np.float32)
+    settings = {**wanted(strategy, None, metric), **settings}
     return sage_select.select(strategy=strategy, objective=objective, metric=metric, **settings)
 
 

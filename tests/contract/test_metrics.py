@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from rules import RULES, VECTOR_RULES
+from rules import RULES, VECTOR_RULES, wanted
 
 import sage_select
 from sage_select.ops import STRATEGIES
@@ -23,6 +23,7 @@ VECTORS = RANDOM.normal(size=(N, 10)).astype(np.float32)
 
 def chosen(strategy: str, objective: str | None, **arguments: Any) -> sage_select.Selection:
     settings: dict[str, Any] = {"scores": SCORES, "embeddings": VECTORS, "k": K, **arguments}
+    settings |= wanted(strategy, VECTORS[:3], settings.get("metric"))
     return sage_select.select(TABLE, strategy=strategy, objective=objective, **settings)
 
 

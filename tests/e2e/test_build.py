@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 from programs import Program
+from rules import wanted
 
 from sage_select.columns import COLUMNS
 from sage_select.ops import STRATEGIES
@@ -50,7 +51,9 @@ def read(path: Path) -> pa.Table:
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_output_and_manifest(strategy: str, folder: Path, chats: Path, build: Program) -> None:
-    done = build("chats.jsonl", "--strategy", strategy, "--budget", "25%", "--json")
+    (folder / "queries.jsonl").write_text("".join(json.dumps(chat(i)) + "\n" for i in (3, 17)))
+    more = [part for name, value in wanted(strategy, "queries.jsonl").items() for part in (f"--{name}", value)]
+    done = build("chats.jsonl", "--strategy", strategy, "--budget", "25%", "--json", *more)
     assert done.code == 0, done.err
     table = read(folder / "out.arrow")
     assert table.num_rows == 10

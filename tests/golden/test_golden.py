@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sage_select.errors import UsageError
-from sage_select.ops import Embed, Op, Score, Select, Sink, Source
+from sage_select.ops import Dedup, Embed, Op, Score, Select, Sink, Source
 from sage_select.plan import explain, resolve
 from sage_select.spec import Pipeline, load_spec
 
@@ -54,6 +54,13 @@ PLANS: dict[str, tuple[Op, ...]] = {
     "graph_cut": (Source(path="a.jsonl"), Select(objective="graph_cut", neighbors="faiss"), Sink()),
     "dpp": (Source(path="a.jsonl"), Select(objective="dpp", budget=20), Sink()),
     "herding": (Source(path="a.jsonl"), Select(strategy="diversity", objective="herding", budget=20), Sink()),
+    "dedup": (
+        Source(path="a.jsonl"),
+        Dedup(mode="near", threshold=0.9),
+        Embed(column="v"),
+        Select(strategy="random", budget=20),
+        Sink(),
+    ),
     "loss_topk": (Source(path="a.jsonl"), Score(model="org/name"), Select(strategy="loss_topk"), Sink()),
 }
 
@@ -76,6 +83,7 @@ SPECS: dict[str, object] = {
         ],
     },
     "out of order": {"version": 1, "steps": [{"sink": {}}, {"select": {}}, {"source": {"demo": True}}]},
+    "dedup": {"version": 1, "steps": [{"dedup": {"mode": "exact", "threshold": 0.9, "metric": "dot"}}]},
     "seed": {"version": 1, "seed": -1, "steps": [{"source": {"demo": True}}, {"select": {}}, {"sink": {}}]},
 }
 

@@ -13,6 +13,9 @@ from sage_select import kernels
 from sage_select.kernels import Matrix
 from sage_select.ops import Select
 from sage_select.strategies import Pool, pick
+from sage_select.strategies.cells import train_centroids
+from sage_select.strategies.near_copies import PROBE
+from sage_select.strategies.objectives.similarities import GRAPH_CELLS, graph_cells
 
 
 def cloud(n: int, d: int = 96, *, clusters: int = 0) -> NDArray[np.float32]:
@@ -74,6 +77,38 @@ def test_the_threshold_filter_compares_few_pairs() -> None:
     assert len(found.indices) > 100
     # A row that is too near meets no more than those kept up to the first that shows it.
     assert found.evaluations < 0.3 * len(rows) * len(found.indices)
+
+
+@pytest.mark.real_data
+def test_leaders_look_closely_at_few_pairs_of_real_rows(shared_data: Path) -> None:
+    rows = real_rows(shared_data)
+    order = np.arange(len(rows))
+    pairs = len(rows) ** 2 / 2
+    found = kernels.leaders(Matrix.from_array(rows), order, threshold=0.95)
+    kept = int((found.leaders == order).sum())
+    assert 30_000 < kept < 34_000
+    # Each row meets those kept before it once on few coordinates, and hardly any of them once more.
+    assert 0.8 < found.evaluations / pairs < 0.92
+
+
+@pytest.mark.real_data
+def test_near_cells_show_the_near_copies_of_real_rows(shared_data: Path) -> None:
+    rows = real_rows(shared_data)
+    count, _ = graph_cells(len(rows))
+    pool = Pool(
+        n=len(rows), seed=0, hashes=lambda key: kernels.keyed_hashes(key, len(rows)), matrix=Matrix.from_array(rows)
+    )
+    centroids = train_centroids(pool, count, GRAPH_CELLS)
+    order = np.arange(len(rows))
+    for threshold, recall in ((0.95, 0.999), (0.8, 0.98)):
+        found = kernels.leaders(pool.need_matrix(), order, threshold=threshold, centroids=centroids, probe=PROBE)
+        exact = kernels.leaders(pool.need_matrix(), order, threshold=threshold)
+        assert found.recall >= recall
+        # The recall of a sample is of its word: as large a share of the copies is found.
+        left, all_left = ((leaders.leaders != order).sum() for leaders in (found, exact))
+        assert recall <= left / all_left <= 1
+        # Half of this are the rows of the sample, which meet all others.
+        assert found.evaluations < 0.25 * exact.evaluations
 
 
 def test_turns_look_through_the_rows_a_few_times() -> None:

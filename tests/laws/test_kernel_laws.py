@@ -78,6 +78,10 @@ CALLS: dict[str, Callable[[int | None], Any]] = {
     "threshold": lambda threads: kernels.threshold_filter(
         matrix(threads=threads), range(1100), 300, threshold=0.3, threads=threads
     ),
+    "leaders": lambda threads: kernels.leaders(matrix(threads=threads), range(1100), threshold=0.3, threads=threads),
+    "leaders in near cells": lambda threads: kernels.leaders(
+        matrix(threads=threads), range(1100), threshold=0.3, centroids=centroids(), probe=5, threads=threads
+    ),
     "turns": lambda threads: kernels.target_match(matrix("dot", threads), centroids(), 300, threads=threads),
     "best": lambda threads: kernels.target_match(matrix(threads=threads), centroids(), 80, rule="max", threads=threads),
     "mean": lambda threads: kernels.target_match(

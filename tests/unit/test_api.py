@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from rules import wanted
 
 import sage_select
 from sage_select import DataError, SageError, UsageError
+from sage_select.ops import STRATEGIES
 
 VECTORS = np.eye(6, dtype=np.float32)
 TABLE = pa.table({"text": [f"row {i}" for i in range(6)], "loss": [0.5, 3, 1, 2, 0, 4]})
@@ -36,6 +38,12 @@ TABLE = pa.table({"text": [f"row {i}" for i in range(6)], "loss": [0.5, 3, 1, 2,
         ({"data": TABLE, "scores": "los"}, UsageError, "'loss'"),
         ({"data": 7}, UsageError, "__arrow_c_stream__"),
         ({"data": "absent.jsonl"}, UsageError, "absent.jsonl"),
+        ({"data": TABLE, "dedup": "fuzzy"}, UsageError, "'exact' or 'near'"),
+        ({"data": TABLE, "dedup": "exact", "dedup_threshold": 0.9}, UsageError, "near copies only"),
+        ({"data": TABLE, "dedup_threshold": 0.9}, UsageError, "near copies only"),
+        ({"data": TABLE, "dedup": "near", "dedup_threshold": 1.0}, UsageError, "less than 1"),
+        ({"embeddings": VECTORS, "strategy": "diversity", "dedup": "exact"}, UsageError, "no rows to compare"),
+        ({"scores": [1, 2], "strategy": "loss_topk", "dedup": "near"}, UsageError, "no rows to embed"),
         ({"scores": [1, 2], "strategy": "random", "metric": "dot"}, UsageError, "does not use metric"),
         ({"data": TABLE, "mmr_lambda": 0.1}, UsageError, "does not use mmr_lambda"),
         ({"data": TABLE, "objective": "mmr", "dpp_eps": 0.2}, UsageError, "does not use dpp_eps"),
@@ -130,3 +138,67 @@ def test_progress_is_called_from_the_calling_thread() -> None:
     sage_select.select(embeddings=vectors, k=100, strategy="diversity", progress=lambda *step: seen.append(step))
     assert seen
     assert all(0 <= done <= total for done, total in seen)
+
+
+COPIES = pa.table({"text": ["a", "b", " a", "c", "b", "d e f"]})
+#: Row 3 is near to row 0, row 5 to row 1.
+NEAR = np.array([[1, 0, 0], [0, 1, 0], [1, 0, 0], [1, 0.1, 0], [0, 1, 0], [0, 1, 0.2]], np.float32)
+
+
+@pytest.mark.parametrize(
+    ("mode", "stay", "duplicate_of"),
+    [("exact", [0, 1, 3, 5], [-1, -1, 0, -1, 1, -1]), ("near", [0, 1], [-1, -1, 0, 0, 1, 1])],
+)
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_row_numbers_are_those_of_the_input(mode: str, stay: list[int], duplicate_of: list[int], strategy: str) -> None:
+    rule = {"strategy": strategy, "dedup": mode, "budget": "100%", **wanted(strategy, NEAR[:1])}
+    chosen = sage_select.select(COPIES, scores=np.arange(6)[::-1], embeddings=NEAR, **rule)
+    assert sorted(chosen.indices.tolist()) == stay
+    assert chosen.duplicate_of.tolist() == duplicate_of
+    assert repr(chosen) == f"Selection({len(stay)} of 6 rows)"
+    assert sorted(chosen.table()["text"].to_pylist()) == sorted(COPIES["text"].take(stay).to_pylist())
+    if strategy == "loss_topk":
+        assert chosen.indices.tolist() == stay
+        assert chosen.table().sort_by("sage_rank")["sage_score"].to_pylist() == [5 - row for row in stay]
+
+
+def test_near_copies_of_vectors_alone() -> None:
+    chosen = sage_select.select(embeddings=NEAR, strategy="random", dedup="near", budget="100%")
+    assert sorted(chosen.indices.tolist()) == [0, 1]
+    assert chosen.evidence["dedup"]["groups"] == 2
+
+
+def test_without_dedup_no_row_repeats_another() -> None:
+    chosen = sage_select.select(COPIES, strategy="random", budget="100%")
+    assert sorted(chosen.indices.tolist()) == list(range(6))
+    assert chosen.duplicate_of.tolist() == [-1] * 6
+
+
+def test_budgets_are_of_the_rows_that_stay() -> None:
+    assert len(sage_select.select(COPIES, strategy="random", dedup="exact", budget="50%")) == 2
+    with pytest.raises(UsageError, match="budget of 5 rows is more than the 4 rows"):
+        sage_select.select(COPIES, strategy="random", dedup="exact", k=5)
+    assert len(sage_select.select(COPIES, strategy="random", dedup="exact", k=5, clamp=True)) == 4
+
+
+def test_the_first_row_of_k_center_may_repeat_another() -> None:
+    chosen = sage_select.select(
+        COPIES, embeddings=NEAR, strategy="diversity", objective="kcenter", outlier_guard=0, dedup="near", k=2, start=4
+    )
+    assert chosen.indices.tolist() == [1, 0]
+    with pytest.raises(UsageError, match=r"(?s)start names no row.*below 6"):
+        sage_select.select(
+            COPIES, embeddings=NEAR, strategy="diversity", objective="kcenter", dedup="near", k=2, start=6
+        )
+
+
+@pytest.mark.parametrize("mode", ["exact", "near"])
+def test_faults_of_rows_are_named_by_their_numbers_in_the_input(mode: str) -> None:
+    scores = np.arange(6, dtype=np.float32)
+    scores[5] = np.nan
+    with pytest.raises(DataError, match="row 5"):
+        sage_select.select(COPIES, scores=scores, embeddings=NEAR, strategy="loss_topk", dedup=mode, k=1)
+    vectors = NEAR.copy()
+    vectors[5] = np.inf
+    with pytest.raises(DataError, match="row 5"):
+        sage_select.select(COPIES, scores=np.arange(6), embeddings=vectors, dedup=mode, k=1)

@@ -12,9 +12,12 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from sage_select import kernels
+from sage_select.engine.repeats import Repeats
+from sage_select.errors import UsageError
 from sage_select.io import Rows
 from sage_select.kernels import Matrix
 from sage_select.render import Shape, plain_texts
+from sage_select.strategies import Groups
 
 __all__ = ["Frame", "Lengths", "Scores"]
 
@@ -62,8 +65,11 @@ class Lengths:
 class Frame:
     """A run's rows on their way through the stages; each stage returns a new frame.
 
-    `ids` is None where there are no rows, only arrays: then the row numbers name the rows. `measured` holds the lengths
-    that a stage found out; without it rows are as long as they have words.
+    `ids` is None where there are no rows, only arrays: then the row numbers name the rows. Rows are numbered as they
+    stand in the frame; `left`, once some have left, and `repeats` know which rows of the input these are. `measured`
+    holds the lengths that a stage found out; without it rows are as long as they have words. `queries` are vectors that
+    are looked for, those of the rows `asked` where these are rows; `groups`, `pinned` and `excluded` are what the
+    selection must keep.
     """
 
     n: int
@@ -73,6 +79,12 @@ class Frame:
     scores: Scores | None = None
     matrix: Matrix | None = None
     measured: Lengths | None = None
+    asked: Frame | None = None
+    queries: NDArray[Any] | None = None
+    groups: Groups | None = None
+    pinned: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    excluded: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    left: Repeats | None = None
     evidence: dict[str, Any] = field(default_factory=dict)
 
     @cached_property
@@ -107,6 +119,59 @@ class Frame:
         """Return one hash a row, a pure function of the key and the row's id."""
         return kernels.keyed_hashes(key, self.n if self.ids is None else self.ids)
 
+    def named(self, row: int) -> str:
+        """Return what messages call a row."""
+        if self.rows is None or self.ids is None:
+            return f"row {row}"
+        return f"{self.rows.where(row)} (id {self.ids[row].as_py()!r})"
+
+    @cached_property
+    def repeats(self) -> Repeats:
+        """Which rows of the input left, and which are those of the frame."""
+        return self.left or Repeats.none(self.n, self.ids)
+
+    def input_rows(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the numbers in the input of these rows of the frame."""
+        return rows if self.left is None else self.left.rows[rows]
+
+    def number(self, row: int, name: str) -> int:
+        """Return where in the frame a row of the input stands, or the row that it repeats.
+
+        Raises
+        ------
+        UsageError
+            If there is no such row; `name` is what the user calls it.
+        """
+        n = self.n if self.left is None else self.left.n
+        if not 0 <= row < n:
+            raise UsageError(f"{name} names no row", expected=f"a row number below {n:,}", got=str(row))
+        return row if self.left is None else self.left.number(row)
+
+    def without(self, leaders: NDArray[np.int64], similarities: NDArray[np.float32], *, near: bool) -> Frame:
+        """Return the frame without the rows that repeat another of its rows: `leaders`, itself for a row that stays."""
+        repeats = self.repeats.and_left(leaders, similarities, near=near)
+        stay = np.flatnonzero(leaders == np.arange(self.n))
+        if len(stay) == self.n:
+            return replace(self, left=repeats)
+        return replace(
+            self,
+            n=len(stay),
+            rows=None if self.rows is None else self.rows.only(stay),
+            ids=None if self.ids is None else self.ids.take(pa.array(stay)),
+            scores=None if self.scores is None else replace(self.scores, values=self.scores.values[stay]),
+            matrix=None if self.matrix is None else self.matrix.only(stay),
+            measured=None if self.measured is None else replace(self.measured, values=self.measured.values[stay]),
+            groups=None if self.groups is None else replace(self.groups, of=self.groups.of[stay]),
+            pinned=_places(self.pinned, stay),
+            excluded=_places(self.excluded, stay),
+            left=repeats,
+        )
+
     def found(self, **evidence: Any) -> Frame:
         """Return this frame with more evidence for the manifest."""
         return replace(self, evidence={**self.evidence, **evidence})
+
+
+def _places(rows: NDArray[np.int64], stay: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return where those of the rows that stay then stand."""
+    return np.searchsorted(stay, rows[np.isin(rows, stay)])

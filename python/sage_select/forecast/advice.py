@@ -13,7 +13,7 @@ from sage_select.forecast.limits import Limit
 from sage_select.forecast.predict import predict
 from sage_select.forecast.workload import Workload
 from sage_select.io import Format
-from sage_select.ops import OBJECTIVES, STRATEGIES, Embed, Op, Score, Select
+from sage_select.ops import OBJECTIVES, STRATEGIES, Dedup, Embed, Op, Score, Select
 from sage_select.plan import resolve
 from sage_select.spec import Pipeline
 from sage_select.strategies.objectives.similarities import DENSE_LIMIT
@@ -22,7 +22,7 @@ __all__ = ["Advice", "advice"]
 
 #: Dimensions of the hashing encoder that are tried.
 _FEWER_DIMENSIONS: Final = (256, 128, 64)
-_ALWAYS: Final = frozenset({"strategy", "budget", "clamp"})
+_ALWAYS: Final = frozenset({"strategy", "budget", "clamp", "quota", "pin", "exclude", "tokenizer"})
 _MAPPED: Final = (Format.ARROW_FILE, Format.ARROW_STREAM, Format.HF_FOLDER)
 
 
@@ -53,7 +53,7 @@ def _others(work: Workload) -> Iterator[tuple[str, Workload]]:
     select, vectors = work.select, work.vectors
     if vectors is not None:
         yield from _other_vectors(work)
-        for objective, rule in OBJECTIVES.items():
+        for objective, rule in OBJECTIVES.items() if "objective" in select.rule.options else ():
             if objective == select.objective or select.metric not in rule.metrics:
                 continue
             op = _changed(select, objective=objective)
@@ -92,7 +92,8 @@ def _other_vectors(work: Workload) -> Iterator[tuple[str, Workload]]:
 def _changed(select: Select, **changed: str) -> Select:
     """Return the selection with other settings, without those that then would do nothing."""
     settings = {**select.settings(), **changed}
-    heeded = STRATEGIES[settings["strategy"]].options
+    # Another strategy is suggested as it is by default.
+    heeded = frozenset[str]() if "strategy" in changed else select.rule.options
     if "objective" in heeded:
         heeded -= frozenset().union(*(rule.options for rule in OBJECTIVES.values()))
         heeded |= OBJECTIVES[settings["objective"]].options
@@ -103,7 +104,7 @@ def _with(work: Workload, select: Select) -> Workload:
     """Return the work of another selection, with the steps that it needs."""
     steps: list[Op] = []
     for step in work.plan.steps:
-        if isinstance(step, Embed) and not select.rule.needs_embedding:
+        if isinstance(step, Embed) and not select.needs_embedding and not _finds_near_copies(work):
             continue
         if isinstance(step, Score) and not select.needs_score:
             continue
@@ -117,6 +118,11 @@ def _with(work: Workload, select: Select) -> Workload:
         score_item=work.score_item if scored else 0,
         score_model=work.score_model if scored else None,
     )
+
+
+def _finds_near_copies(work: Workload) -> bool:
+    dedup = work.plan.find(Dedup)
+    return dedup is not None and dedup.near
 
 
 def _most_rows(work: Workload, costs: Costs, limits: list[Limit]) -> tuple[int, Fit] | None:

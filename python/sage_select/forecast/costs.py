@@ -46,6 +46,8 @@ class Costs:
     parquet_bytes: float
     #: Finding rows that repeat an earlier one, for each row: naming 400,000 rows of few words, less their text.
     id_row_bytes: float
+    #: Copies of the text of a batch while it is made to tell whether rows say the same: 20,000 nested chats.
+    same_copies: float
     #: Memory of k-means, in copies of its float32 sample: 512 centroids of 32,768 rows.
     kmeans_copies: float
     #: The story of every input row while it is made and written, for each row: 400,000 rows of few words.
@@ -67,6 +69,8 @@ class Costs:
     #: The canonical JSON of a byte of it, with its digest, and the search for copies of a row.
     canonical_ns: float
     id_row_ns: float
+    #: A byte of the canonical JSON that tells whether rows say the same, and its digest.
+    same_ns: float
     #: A byte of words, taken from nested chats.
     words_ns: float
     #: A byte of words: scored by lexical difficulty, and encoded by hashing.
@@ -96,6 +100,9 @@ class Costs:
     kcenter_ns: float
     mmr_ns: float
     dpp_ns: float
+    #: A multiply-add of the definition (rows^2 / 2 x dimensions), most of which are spared: near copies at 0.95 of
+    #: 30,000 rows.
+    leaders_ns: float
     #: A multiply-add in float64 of the inverse that dpp keeps: 2 x dimensions^2 for each pick.
     inverse_ns: float
     #: A byte of output encoded, written, synced and read back, and a row of the story.

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sage_select.forecast import evidence_stage, feature_stages, select_stage, table_stages
+from sage_select.forecast import dedup_stage, evidence_stage, feature_stages, select_stage, table_stages
 from sage_select.forecast.costs import Costs
 from sage_select.forecast.stage import Stage
 from sage_select.forecast.workload import Workload
-from sage_select.ops import Embed, Score
+from sage_select.ops import Dedup, Embed, Score
+from sage_select.plan import working_order
 
 __all__ = ["Prediction", "StagePrediction", "predict"]
 
@@ -83,11 +84,22 @@ def _has_model(work: Workload) -> bool:
 
 
 def _stages(work: Workload, costs: Costs) -> list[Stage]:
+    plan = work.plan
+    score, embed = plan.find(Score), plan.find(Embed)
     stages = [table_stages.read(work, costs), table_stages.ids(work, costs)]
-    if step := work.plan.find(Score):
-        stages.append(feature_stages.score(work, costs, step))
-    if work.plan.find(Embed):
-        stages.append(feature_stages.embed(work, costs))
+    for part in working_order(
+        plan.find(Dedup),
+        scores_given=score is not None and score.given,
+        vectors_given=embed is not None and embed.given,
+    ):
+        if part == "score" and score is not None:
+            stages.append(feature_stages.score(work, costs, score))
+        elif part == "embed" and embed is not None:
+            stages.append(feature_stages.embed(work, costs))
+        elif part == "exact copies":
+            stages.append(dedup_stage.exact_copies(work, costs))
+        elif part == "near copies":
+            stages.append(dedup_stage.near_copies(work, costs))
     return [
         *stages,
         select_stage.select(work, costs),

@@ -10,13 +10,14 @@ from typing import Final
 from sage_select.forecast.costs import Costs
 from sage_select.forecast.stage import Stage
 from sage_select.forecast.workload import Workload
+from sage_select.strategies.by_score import MOST_CELLS
 from sage_select.strategies.cells import CELLS, Training
-from sage_select.strategies.hybrid import MOST_CELLS, score_picks
 from sage_select.strategies.objectives.kcenter import OUTLIER_CELLS, outliers
 from sage_select.strategies.objectives.kmeans import MEDOID_CELLS, MOST_MEDOIDS
 from sage_select.strategies.objectives.similarities import DENSE_LIMIT, GRAPH_CELLS, graph_cells
+from sage_select.strategies.wish import rounded_share
 
-__all__ = ["OBJECTIVE_COSTS", "select"]
+__all__ = ["OBJECTIVE_COSTS", "Part", "clustered", "select"]
 
 #: 16 bytes for the id of a row as the kernels take it, 8 for its hash.
 _HASHED: Final = 24
@@ -27,72 +28,92 @@ _EDGE: Final = 8
 _RECALL_ROWS: Final = 256
 #: From so many picks on, k-center keeps them in groups.
 _MANY_PICKS: Final = 4000
+#: Queries where their number is not known before they are read.
+_QUERIES: Final = 100
 #: By how much an estimated number of rows may be too large.
 _DOUBT: Final = 0.2
 _NANO: Final = 1e-9
 
 
 @dataclass(frozen=True)
-class _Part:
+class Part:
     """Bytes and nanoseconds of a part of the selection."""
 
     bytes: float = 0.0
     ns: float = 0.0
 
-    def worst(self, other: _Part) -> _Part:
+    def worst(self, other: Part) -> Part:
         """Return what is enough for either."""
-        return _Part(max(self.bytes, other.bytes), max(self.ns, other.ns))
+        return Part(max(self.bytes, other.bytes), max(self.ns, other.ns))
 
-    def then(self, other: _Part) -> _Part:
+    def then(self, other: Part) -> Part:
         """Return both, one after the other: the first leaves nothing."""
-        return _Part(max(self.bytes, other.bytes), self.ns + other.ns)
+        return Part(max(self.bytes, other.bytes), self.ns + other.ns)
 
 
 def select(work: Workload, costs: Costs) -> Stage:
     """Return what the strategy costs."""
     n, k, op = work.rows, work.kept, work.select
     if op.strategy == "random":
-        part = _Part(_HASHED * n, n * costs.hash_ns)
+        part = Part(_HASHED * n, n * costs.hash_ns)
     elif op.strategy == "loss_topk":
-        part = _Part(4.0 * n, n * costs.top_k_ns)
+        part = _by_score(work, costs, k)
     elif op.strategy == "diversity":
         part = OBJECTIVE_COSTS[op.objective](work, costs, k, 0)
+    elif op.strategy == "target":
+        part = _target(work, costs)
+    elif op.strategy == "threshold":
+        part = _by_score(work, costs, n).then(_threshold(work, costs, k))
     else:
-        given = score_picks(op, k)
+        given = rounded_share(op.score_share, k)
         part = _by_score(work, costs, given).then(OBJECTIVE_COSTS[op.objective](work, costs, k - given, given))
     return Stage("select", part.bytes + 12.0 * k, 0.0, 0.0, 0.0, part.ns * _NANO)
 
 
-def _by_score(work: Workload, costs: Costs, count: int) -> _Part:
-    if work.select.score_mode == "top" or count == 0:
-        return _Part(4.0 * work.rows, work.rows * costs.top_k_ns)
+def _by_score(work: Workload, costs: Costs, count: int) -> Part:
+    if work.select.by_score != "stratified" or count == 0:
+        return Part((4.0 if count < work.rows else 20.0) * work.rows, work.rows * costs.top_k_ns)
     cells = min(count, MOST_CELLS)
     return _divided(work, costs, cells, CELLS)
 
 
-def _trained(work: Workload, costs: Costs, cells: int, training: Training) -> _Part:
+def _target(work: Workload, costs: Costs) -> Part:
+    """Return the costs of matching: every row beside every query, of which there may be many more than is known."""
+    n, d = work.rows, _dimensions(work)
+    queries = 1 if work.select.target_rule == "mean" else _QUERIES
+    return Part(2.0 * d * n + 12.0 * n, _kernel(work, costs, float(n) * queries * d * costs.assign_ns))
+
+
+def _threshold(work: Workload, costs: Costs, k: int) -> Part:
+    """Return the costs of the filter, where about as many rows are too near as are kept."""
+    n, d = work.rows, _dimensions(work)
+    looked = min(n, 2 * k)
+    return Part(2.0 * d * k + 33.0 * n, _kernel(work, costs, float(looked) * k * d * costs.assign_ns))
+
+
+def clustered(work: Workload, costs: Costs, cells: int, training: Training) -> Part:
     """Return the costs of centroids: k-means on a sample."""
     n, d = work.rows, _dimensions(work)
     sample = training.sample(n, cells)
     steps = float(sample) * cells * d * training.iterations * costs.kmeans_ns
-    return _Part(_HASHED * n + costs.kmeans_copies * 4 * sample * d, n * costs.hash_ns + _kernel(work, costs, steps))
+    return Part(_HASHED * n + costs.kmeans_copies * 4 * sample * d, n * costs.hash_ns + _kernel(work, costs, steps))
 
 
-def _divided(work: Workload, costs: Costs, cells: int, training: Training) -> _Part:
+def _divided(work: Workload, costs: Costs, cells: int, training: Training) -> Part:
     """Return the costs of cells: centroids, then the nearest of them for each row.
 
     The latter needs int16 copies and labels; what looks at labels, such as scores sorted within cells, at most 32 bytes
     a row more.
     """
     n, d = work.rows, _dimensions(work)
-    trained = _trained(work, costs, cells, training)
-    return trained.then(_Part((2.0 * d + 4 + 32) * n, _kernel(work, costs, float(n) * cells * d * costs.assign_ns)))
+    trained = clustered(work, costs, cells, training)
+    return trained.then(Part((2.0 * d + 4 + 32) * n, _kernel(work, costs, float(n) * cells * d * costs.assign_ns)))
 
 
-def _similarities(work: Workload, costs: Costs, k: int, _given: int) -> _Part:
+def _similarities(work: Workload, costs: Costs, k: int, _given: int) -> Part:
     n = work.rows
     if k == 0:
-        return _Part()
+        return Part()
     if n <= DENSE_LIMIT:
         return _dense(work, costs, k)
     part = _graph(work, costs)
@@ -102,15 +123,15 @@ def _similarities(work: Workload, costs: Costs, k: int, _given: int) -> _Part:
     return part.worst(_dense(work.with_rows(DENSE_LIMIT), costs, k))
 
 
-def _dense(work: Workload, costs: Costs, k: int) -> _Part:
+def _dense(work: Workload, costs: Costs, k: int) -> Part:
     """Return the costs of all similarities."""
     n, d = work.rows, _dimensions(work)
     gains = n + costs.gains_a_pick * k
     pairs = float(n) * n / 2 * d * costs.dense_ns + gains * n * costs.gain_ns
-    return _Part(4.0 * n * n + (4 + 2 * _CANDIDATE) * n, _kernel(work, costs, pairs))
+    return Part(4.0 * n * n + (4 + 2 * _CANDIDATE) * n, _kernel(work, costs, pairs))
 
 
-def _graph(work: Workload, costs: Costs) -> _Part:
+def _graph(work: Workload, costs: Costs) -> Part:
     """Return the costs of the graph of neighbours."""
     n, d = work.rows, _dimensions(work)
     cells, probe = graph_cells(n)
@@ -123,24 +144,24 @@ def _graph(work: Workload, costs: Costs) -> _Part:
     joined = 3 * _EDGE * edges + (4 + 8 + 8) * n
     greedy = 2 * _EDGE * edges + (12 + 2 * _CANDIDATE) * n
     nanoseconds = _kernel(work, costs, compared + recall) + edges * costs.edge_ns
-    return _trained(work, costs, cells, GRAPH_CELLS).then(_Part(max(searched, joined, greedy), nanoseconds))
+    return clustered(work, costs, cells, GRAPH_CELLS).then(Part(max(searched, joined, greedy), nanoseconds))
 
 
-def _kcenter(work: Workload, costs: Costs, k: int, given: int) -> _Part:
+def _kcenter(work: Workload, costs: Costs, k: int, given: int) -> Part:
     n, d = work.rows, _dimensions(work)
     if k == 0:
-        return _Part()
-    swept = _Part(_nearest(n, d, k), _kernel(work, costs, float(k + given) * n * d * costs.kcenter_ns))
+        return Part()
+    swept = Part(_nearest(n, d, k), _kernel(work, costs, float(k + given) * n * d * costs.kcenter_ns))
     if outliers(work.select, n, k, given) == 0:
         return swept
     return _divided(work, costs, math.isqrt(n), OUTLIER_CELLS).then(swept)
 
 
-def _mmr(work: Workload, costs: Costs, k: int, given: int) -> _Part:
+def _mmr(work: Workload, costs: Costs, k: int, given: int) -> Part:
     n, d = work.rows, _dimensions(work)
     # The standing among the scores: sorted copies and float64 shares, of which 4 bytes a row stay.
     memory = max(24.0 * n, _nearest(n, d, k)) + 4.0 * n
-    return _Part(memory, _kernel(work, costs, float(k + given) * n * d * costs.mmr_ns))
+    return Part(memory, _kernel(work, costs, float(k + given) * n * d * costs.mmr_ns))
 
 
 def _nearest(n: int, d: int, k: int) -> float:
@@ -149,30 +170,30 @@ def _nearest(n: int, d: int, k: int) -> float:
     return (2.0 * d + 24 + 8) * n + (12.0 * d * k if k >= _MANY_PICKS else 0.0)
 
 
-def _dpp(work: Workload, costs: Costs, k: int, given: int) -> _Part:
+def _dpp(work: Workload, costs: Costs, k: int, given: int) -> Part:
     n, d = work.rows, _dimensions(work)
     picks = k + given
     inverse = 8.0 * d * picks if picks <= d / 2 else 12.0 * d * d
     memory = inverse + 4.0 * d * picks + 32.0 * n + 8.0 * n
     looked = _kernel(work, costs, float(picks) * n * d * costs.dpp_ns)
-    return _Part(memory, looked + 2.0 * d * min(picks, d) * picks * costs.inverse_ns)
+    return Part(memory, looked + 2.0 * d * min(picks, d) * picks * costs.inverse_ns)
 
 
-def _herding(work: Workload, costs: Costs, k: int, given: int) -> _Part:
+def _herding(work: Workload, costs: Costs, k: int, given: int) -> Part:
     n, d = work.rows, _dimensions(work)
     # About three products of each row for each pick; 200 bytes a row for products taken ahead.
     products = 3.0 * (k + given) * n * d * costs.assign_ns
-    return _Part((2.0 * d + 200) * n, _kernel(work, costs, products))
+    return Part((2.0 * d + 200) * n, _kernel(work, costs, products))
 
 
-def _d2(work: Workload, costs: Costs, k: int, given: int) -> _Part:
+def _d2(work: Workload, costs: Costs, k: int, given: int) -> Part:
     n, d = work.rows, _dimensions(work)
     # One look at each row for the first pick, and about as many comparisons as there are pairs of picks.
     compared = float(n) + min(float(k + given) ** 2, 2.0 * n * (k + given))
-    return _Part((2.0 * d + 9) * n, _kernel(work, costs, compared * d * costs.assign_ns))
+    return Part((2.0 * d + 9) * n, _kernel(work, costs, compared * d * costs.assign_ns))
 
 
-def _kmeans(work: Workload, costs: Costs, k: int, given: int) -> _Part:
+def _kmeans(work: Workload, costs: Costs, k: int, given: int) -> Part:
     cells = min(k + given, MOST_MEDOIDS)
     return _d2(work, costs, cells, 0).then(_divided(work, costs, cells, MEDOID_CELLS))
 
@@ -188,7 +209,7 @@ def _dimensions(work: Workload) -> int:
     return work.vectors.dimensions
 
 
-OBJECTIVE_COSTS: Final[dict[str, Callable[[Workload, Costs, int, int], _Part]]] = {
+OBJECTIVE_COSTS: Final[dict[str, Callable[[Workload, Costs, int, int], Part]]] = {
     "facility": _similarities,
     "graph_cut": _similarities,
     "kcenter": _kcenter,

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import bisect
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from sage_select.errors import Where
 
@@ -57,6 +59,18 @@ class Places:
 
 
 @dataclass(frozen=True)
+class SomePlaces:
+    """Where some of the rows came from, by their numbers among all."""
+
+    all: Places
+    numbers: NDArray[np.int64]
+
+    def __getitem__(self, row: int) -> Where:
+        """Return the place of a row that is left."""
+        return self.all[int(self.numbers[row])]
+
+
+@dataclass(frozen=True)
 class Rows:
     """A table that was read, with what is needed to speak about its rows.
 
@@ -77,9 +91,22 @@ class Rows:
 
     table: pa.Table
     source: str
-    places: Places
+    places: Places | SomePlaces
     digest: str
     notices: list[str]
+
+    def only(self, numbers: NDArray[np.int64]) -> Rows:
+        """Return the rows of these numbers, ascending; they keep their places, and the digest stays that of all."""
+        mask = np.zeros(self.table.num_rows, np.bool_)
+        mask[numbers] = True
+        before = self.places
+        places = (
+            SomePlaces(before, numbers)
+            if isinstance(before, Places)
+            else SomePlaces(before.all, before.numbers[numbers])
+        )
+        # Chunk by chunk, where taking by number would join chunks whose text is too long for one.
+        return replace(self, table=self.table.filter(pa.array(mask)), places=places)
 
     def where(self, row: int, column: str | None = None) -> Where:
         """Return the place of `row`: its file, the row within that file and, for text, its line.

@@ -96,6 +96,18 @@ class Matrix:
             taken = self._native.take(arrays.as_arrow(arrays.integers(rows, "rows", np.int64)))
         return taken.reshape(-1, self.d)
 
+    def only(self, rows: NDArray[np.int64]) -> Matrix:
+        """Return a matrix of copies of some rows, the same bits as here.
+
+        Raises
+        ------
+        UsageError
+            A number names no row.
+        """
+        taken = self.take(rows)
+        taken.flags.writeable = False
+        return Matrix.from_array(taken, metric=self.metric, name=self.name)
+
     @property
     def n(self) -> int:
         """Number of rows."""

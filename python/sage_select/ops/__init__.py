@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from sage_select.ops.base import Op
 from sage_select.ops.budget import Budget
+from sage_select.ops.dedup import Dedup
 from sage_select.ops.embed import Embed
+from sage_select.ops.quota import Quota
 from sage_select.ops.registry import OPS
+from sage_select.ops.rules import OBJECTIVES, STRATEGIES, ObjectiveRule, StrategyRule
 from sage_select.ops.score import Score
-from sage_select.ops.select import OBJECTIVES, STRATEGIES, ObjectiveRule, Select, StrategyRule
+from sage_select.ops.select import Select
 from sage_select.ops.sink import Sink
 from sage_select.ops.source import Source
 
@@ -16,9 +19,11 @@ __all__ = [
     "OPS",
     "STRATEGIES",
     "Budget",
+    "Dedup",
     "Embed",
     "ObjectiveRule",
     "Op",
+    "Quota",
     "Score",
     "Select",
     "Sink",

@@ -50,6 +50,11 @@ class Embed(Op):
         """Whether the vectors come from the built-in hashing encoder."""
         return self.file is None and self.column is None and self.model is None
 
+    @property
+    def given(self) -> bool:
+        """Whether there is a vector for each row of the input already."""
+        return self.file is not None or self.column is not None
+
     def describe(self) -> str:
         """Return where the vectors come from."""
         if self.hashing:

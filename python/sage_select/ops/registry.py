@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sage_select.ops.base import Op
+from sage_select.ops.dedup import Dedup
 from sage_select.ops.embed import Embed
 from sage_select.ops.score import Score
 from sage_select.ops.select import Select
@@ -12,4 +13,4 @@ from sage_select.ops.source import Source
 __all__ = ["OPS"]
 
 #: In the order in which the steps of a pipeline stand.
-OPS: dict[str, type[Op]] = {op.name: op for op in (Source, Score, Embed, Select, Sink)}
+OPS: dict[str, type[Op]] = {op.name: op for op in (Source, Dedup, Score, Embed, Select, Sink)}

@@ -48,6 +48,11 @@ class Score(Op):
         """Whether the score comes from the words alone."""
         return self.file is None and self.column is None and self.model is None
 
+    @property
+    def given(self) -> bool:
+        """Whether there is a number for each row of the input already."""
+        return self.file is not None or self.column is not None
+
     def describe(self) -> str:
         """Return where the numbers come from and which end is hard."""
         if self.lexical:

@@ -5,5 +5,6 @@ from __future__ import annotations
 from sage_select.plan.explain import explain
 from sage_select.plan.fingerprint import fingerprint
 from sage_select.plan.resolve import resolve
+from sage_select.plan.working_order import Part, working_order
 
-__all__ = ["explain", "fingerprint", "resolve"]
+__all__ = ["Part", "explain", "fingerprint", "resolve", "working_order"]

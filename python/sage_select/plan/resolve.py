@@ -3,29 +3,32 @@
 from __future__ import annotations
 
 from sage_select.errors import UsageError
-from sage_select.ops import OPS, Embed, Op, Score, Select
+from sage_select.ops import OPS, Dedup, Embed, Op, Score, Select
 from sage_select.spec import Pipeline
 
 __all__ = ["resolve"]
 
 
 def resolve(pipeline: Pipeline) -> Pipeline:
-    """Return the pipeline with the score and embed steps its strategy and objective need.
+    """Return the pipeline with the score and embed steps that its strategy, objective and dedup need.
 
     Raises
     ------
     UsageError
-        If vectors are named that the strategy does not use.
+        If vectors are named that nothing uses.
     """
     select = pipeline.step(Select)
     given: dict[str, Op] = {step.name: step for step in pipeline.steps}
+    if select.strategy == "target" and select.queries is None and select.query_column is None:
+        raise UsageError("strategy 'target' needs queries", hint="name them with --queries or --query-column")
     if select.needs_score:
         given.setdefault(Score.name, Score())
-    if select.rule.needs_embedding:
+    dedup = pipeline.find(Dedup)
+    if select.needs_embedding or (dedup is not None and dedup.near):
         given.setdefault(Embed.name, Embed())
     elif Embed.name in given:
         raise UsageError(
             f"strategy {select.strategy!r} does not use embeddings",
-            hint="leave the embeddings out, or choose diversity or hybrid",
+            hint="leave the embeddings out, or choose diversity or hybrid, or --dedup near",
         )
     return Pipeline(seed=pipeline.seed, steps=tuple(given[name] for name in OPS if name in given))

@@ -1,6 +1,7 @@
 """A row -> its shape, its words, its tokens: one rendering for scores, embeddings and training.
 
-`shape` tells how rows are read, `example` reads one, `text` gives its words and `canonical` its identity; `tokens`
+`shape` tells how rows are read, `example` reads one, `text` gives its words, `canonical` its identity
+and `same` what rows that say the same have in common; `tokens`
 turns it into what a model sees. Nothing here imports torch or transformers before a tokenizer or a model is loaded.
 """
 
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 from sage_select.render.canonical import canonical_json
 from sage_select.render.example import Conversation, Example, Text, examples, to_example
+from sage_select.render.same import same_texts
 from sage_select.render.shape import Shape, ShapeOptions, detect_shape
 from sage_select.render.text import plain_text, plain_texts
 
@@ -22,5 +24,6 @@ __all__ = [
     "examples",
     "plain_text",
     "plain_texts",
+    "same_texts",
     "to_example",
 ]

@@ -41,11 +41,15 @@ mod _native {
     #[pymodule_export]
     use super::select::k_center::k_center;
     #[pymodule_export]
+    use super::select::leaders::leaders;
+    #[pymodule_export]
     use super::select::mmr::mmr;
     #[pymodule_export]
     use super::select::target::target_match;
     #[pymodule_export]
     use super::select::threshold::threshold_filter;
+    #[pymodule_export]
+    use super::select::walk::in_order;
     #[pymodule_export]
     use super::text::{hashing_encoder, lexical_difficulty, word_counts};
     #[pymodule_export]

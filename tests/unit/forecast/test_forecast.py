@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
+from rules import wanted
 
 from sage_select import demo
 from sage_select.errors import DataError, OutputError, ResourceError, UsageError
@@ -19,7 +20,7 @@ from sage_select.forecast.fit import fit
 from sage_select.forecast.look import look
 from sage_select.forecast.predict import predict
 from sage_select.forecast.select_stage import OBJECTIVE_COSTS
-from sage_select.ops import OBJECTIVES, STRATEGIES, Embed, Op, Score, Select, Sink, Source
+from sage_select.ops import OBJECTIVES, STRATEGIES, Dedup, Embed, Op, Score, Select, Sink, Source
 from sage_select.plan import resolve
 from sage_select.spec import Pipeline
 
@@ -54,7 +55,8 @@ def outcome(source: Path, *steps: Op, size: int = 1 << 50) -> Forecast:
 @pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_every_strategy_has_a_forecast(strategy: str, objective: str, rows: Path) -> None:
-    settings = {"objective": objective} if STRATEGIES[strategy].needs_embedding else {}
+    settings = {"objective": objective} if "objective" in STRATEGIES[strategy].options else {}
+    settings |= wanted(strategy, str(rows))
     found = outcome(rows, Select(strategy=strategy, **settings))
     resolved = [step.name for step in found.work.plan.steps if step.name in ("score", "embed")]
     assert [stage.name for stage in found.prediction.stages] == [
@@ -72,6 +74,53 @@ def test_every_strategy_has_a_forecast(strategy: str, objective: str, rows: Path
     assert found.fit.fits
     assert found.advice == ()
     refuse_what_cannot_fit(found)
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("mode", ["exact", "near"])
+def test_copies_have_a_forecast(mode: str, strategy: str, rows: Path) -> None:
+    select = Select(strategy=strategy, **wanted(strategy, str(rows)))
+    plain = outcome(rows, select)
+    found = outcome(rows, Dedup.make(mode=mode), select)
+    stages = [stage.name for stage in found.prediction.stages]
+    assert stages[:3] == ["read", "ids", "exact copies"]
+    assert ("near copies" in stages) == (mode == "near")
+    assert sorted(stages) == sorted(["exact copies", *stages[3:], "read", "ids"])
+    assert found.prediction.seconds > plain.prediction.seconds
+    assert found.prediction.peak.memory >= plain.prediction.peak.memory
+    assert "copies" in report(found)
+    tight = outcome(
+        rows, Dedup.make(mode=mode), Select(strategy="diversity"), size=int(1.05 * plain.prediction.peak.memory)
+    )
+    assert tight.fit is not None
+
+
+def test_near_copies_of_very_many_rows_are_looked_for_in_cells(rows: Path) -> None:
+    work, costs = look(plan(rows, Dedup(mode="near"), Select(strategy="random")), 1), load_costs()
+
+    def seconds(count: int) -> float:
+        stages = {stage.name: stage for stage in predict(work.with_rows(count), costs).stages}
+        return stages["near copies"].seconds or 0.0
+
+    # Pairs of all rows, and then those of near cells: 50 times as many rows take no square of that.
+    assert seconds(200_000) > 15 * seconds(50_000)
+    assert seconds(10_000_000) < 1000 * seconds(200_001)
+    scaled = resolve(
+        Pipeline(
+            steps=(
+                Source(path=str(rows)),
+                Dedup(mode="near"),
+                Select(strategy="diversity", objective="d2", metric="sqeuclidean"),
+                Sink(path=str(rows.parent / "out.arrow")),
+            )
+        )
+    )
+    other = dataclasses.replace(work, plan=scaled)
+    near, far = (
+        {stage.name: stage.memory for stage in predict(of.with_rows(150_000), costs).stages}["near copies"]
+        for of in (work, other)
+    )
+    assert far > near
 
 
 def test_every_objective_has_costs() -> None:

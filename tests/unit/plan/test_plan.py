@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from sage_select.errors import UsageError
-from sage_select.ops import Embed, Op, Score, Select, Sink, Source
-from sage_select.plan import explain, fingerprint, resolve
+from sage_select.ops import Dedup, Embed, Op, Score, Select, Sink, Source
+from sage_select.plan import explain, fingerprint, resolve, working_order
 from sage_select.spec import Pipeline
 
 
@@ -39,6 +39,35 @@ def test_vectors_nobody_uses_are_refused() -> None:
         resolve(pipeline(Embed(file="v.npy"), Select(strategy="random"), Sink()))
 
 
+@pytest.mark.parametrize("mode", ["exact", "near"])
+def test_near_copies_need_vectors(mode: str) -> None:
+    plan = resolve(pipeline(Dedup.make(mode=mode), Select(strategy="random"), Sink()))
+    assert (plan.find(Embed) is not None) == (mode == "near")
+    named = pipeline(Dedup.make(mode=mode), Embed(file="v.npy"), Select(strategy="random"), Sink())
+    if mode == "near":
+        assert resolve(named).step(Embed).file == "v.npy"
+    else:
+        with pytest.raises(UsageError, match="does not use embeddings"):
+            resolve(named)
+
+
+@pytest.mark.parametrize(
+    ("dedup", "scores", "vectors", "expected"),
+    [
+        (None, False, False, ["score", "embed"]),
+        (None, False, True, ["embed", "score"]),
+        (Dedup(), False, False, ["exact copies", "score", "embed"]),
+        (Dedup(), True, True, ["score", "embed", "exact copies"]),
+        (Dedup(mode="near"), False, False, ["exact copies", "embed", "near copies", "score"]),
+        (Dedup(mode="near"), True, False, ["score", "exact copies", "embed", "near copies"]),
+    ],
+)
+def test_what_is_given_comes_first_and_what_is_costly_last(
+    dedup: Dedup | None, scores: bool, vectors: bool, expected: list[str]
+) -> None:
+    assert working_order(dedup, scores_given=scores, vectors_given=vectors) == expected
+
+
 def test_explain_has_a_line_a_step() -> None:
     lines = explain(resolve(pipeline(Select(), Sink()))).splitlines()
     assert [line.split()[0] for line in lines] == ["source", "score", "embed", "select", "order", "sink", "plan"]
@@ -51,7 +80,10 @@ def test_the_fingerprint_follows_the_meaning() -> None:
         fingerprint(resolve(pipeline(Select(budget="11%"), Sink()))),
         fingerprint(resolve(pipeline(Select(), Sink(), seed=1))),
         fingerprint(resolve(pipeline(Score(column="loss"), Select(), Sink()))),
+        fingerprint(resolve(pipeline(Dedup(), Select(), Sink()))),
+        fingerprint(resolve(pipeline(Dedup(mode="near"), Select(), Sink()))),
+        fingerprint(resolve(pipeline(Dedup(mode="near", threshold=0.9), Select(), Sink()))),
         fingerprint(resolve(pipeline(Select(), Sink())), {"source": "digest"}),
         fingerprint(resolve(pipeline(Select(), Sink())), version="0.2"),
     ]
-    assert len({base, *others}) == 6
+    assert len({base, *others}) == 9

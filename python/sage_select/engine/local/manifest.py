@@ -46,9 +46,12 @@ def manifest_of(
         "inputs": dict(inputs),
         "shape": frame.shape.to_dict(),
         "rows": {
-            "in": frame.n,
+            "in": frame.repeats.n,
             "kept": kept,
-            "dropped": {"select: not selected": frame.n - kept},
+            "dropped": {
+                **{f"dedup: {reason}": count for reason, count in frame.repeats.counts().items()},
+                "select: not selected": frame.n - kept,
+            },
             "reasons": {reason: count for reason, count in picks.reasons if count},
         },
         "evidence": {**frame.evidence, **picks.evidence},

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sage_select.columns import COLUMNS, PREFIX, Origin
 from sage_select.engine.frame import Frame
 from sage_select.engine.local.order import training_order
+from sage_select.engine.repeats import REASONS
 from sage_select.strategies import Picks
 
 __all__ = ["reason_column", "rows_story", "selected_table"]
@@ -55,19 +56,28 @@ def selected_table(frame: Frame, picks: Picks, seed: int) -> pa.Table:
 
 
 def rows_story(frame: Frame, picks: Picks) -> pa.Table:
-    """Return one row for every input row: whether it was kept, by which stage, and why."""
-    ranks = np.full(frame.n, -1, np.int64)
-    ranks[picks.indices] = np.arange(len(picks.indices))
-    kept = ranks >= 0
-    reasons = pa.concat_arrays([reason_column(picks.reasons), pa.array(["not selected"], pa.string())])
+    """Return one row for every input row: whether it was kept, by which stage and why, and which row it repeats."""
+    repeats, k = frame.repeats, len(picks.indices)
+    ranks = np.full(repeats.n, -1, np.int64)
+    ranks[repeats.rows[picks.indices]] = np.arange(k)
+    kept, left = ranks >= 0, ~repeats.stayed
+    # The reasons of the picks, then those of rows that were not picked.
+    why = pa.concat_arrays([reason_column(picks.reasons), pa.array(["not selected", *REASONS], pa.string())])
+    reasons = np.where(kept, ranks, np.where(left, k + 1 + repeats.near, k))
+    names = pa.array(range(repeats.n)).cast(pa.string()) if repeats.ids is None else repeats.ids
+    scores = np.full(repeats.n, np.nan, np.float32)
+    if frame.scores is not None:
+        scores[repeats.rows] = frame.scores.values
     return pa.table(
         {
-            "sage_row_id": _ids(frame, np.arange(frame.n)),
+            "sage_row_id": names,
             "kept": pa.array(kept),
-            "stage": pa.repeat(pa.scalar("select"), frame.n),
-            "reason": reasons.take(pa.array(np.where(kept, ranks, len(picks.indices)))),
+            "stage": pa.array(["select", "dedup"], pa.string()).take(pa.array(left.astype(np.int64))),
+            "reason": why.take(pa.array(reasons)),
             "rank": pa.array(ranks, mask=~kept),
-            "score": _scores(frame, np.arange(frame.n)),
+            "score": _null_for_nan(scores),
+            "duplicate_of": names.take(pa.array(repeats.leaders, mask=repeats.stayed)),
+            "similarity": _null_for_nan(repeats.similarities),
         }
     )
 

@@ -7,17 +7,21 @@ from pathlib import Path
 from sage_select import io
 from sage_select.engine.base import Outcome, Recorder, Talk
 from sage_select.engine.frame import Frame
+from sage_select.engine.local.dedup import without_exact_copies, without_near_copies
 from sage_select.engine.local.embed import embed_rows
 from sage_select.engine.local.evidence import compare_with_random
 from sage_select.engine.local.inputs import input_digests
+from sage_select.engine.local.limits import limit_rows
 from sage_select.engine.local.manifest import identity, manifest_of
 from sage_select.engine.local.output import rows_story, selected_table
+from sage_select.engine.local.queries import read_queries, with_query_vectors
 from sage_select.engine.local.score import score_rows
-from sage_select.engine.local.select import select_rows
+from sage_select.engine.local.select import check_limits, select_rows
 from sage_select.engine.local.source import frame_of, read_source, shape_options
 from sage_select.io.names import OutputNames
 from sage_select.io.target import check_target, check_unread
-from sage_select.ops import Embed, Score, Select, Sink, Source
+from sage_select.ops import Dedup, Embed, Score, Select, Sink, Source
+from sage_select.plan import working_order
 from sage_select.spec import Pipeline
 from sage_select.strategies import Picks
 
@@ -72,12 +76,27 @@ def run(plan: Pipeline, talk: Talk, *, force: bool = False, threads: int | None 
 
 def _select(plan: Pipeline, frame: Frame, talk: Talk, threads: int | None) -> tuple[Frame, Picks]:
     select = plan.step(Select)
-    # An impossible budget is refused before hours of embedding, not after.
-    select.budget.rows(frame.n, clamp=select.clamp)
-    if score := plan.find(Score):
-        frame = score_rows(frame, score, talk)
-    if embed := plan.find(Embed):
-        frame = embed_rows(frame, embed, select.metric, talk, threads)
+    frame = limit_rows(frame, select, talk)
+    # What cannot be kept is refused before hours of embedding, not after.
+    check_limits(frame, select, plan.seed)
+    score, embed, dedup = plan.find(Score), plan.find(Embed), plan.find(Dedup)
+    for part in working_order(
+        dedup,
+        scores_given=score is not None and score.given,
+        vectors_given=embed is not None and embed.given,
+    ):
+        if part == "score" and score is not None:
+            frame = score_rows(frame, score, talk)
+        elif part == "embed" and embed is not None:
+            frame = read_queries(frame, select, embed, shape_options(plan.step(Source)))
+            frame = embed_rows(frame, embed, select.metric, talk, threads)
+        elif dedup is not None:
+            if part == "exact copies":
+                frame = without_exact_copies(frame, dedup, talk, threads)
+            elif part == "near copies":
+                frame = without_near_copies(frame, dedup, plan.seed, talk, threads)
+            check_limits(frame, select, plan.seed)
+    frame = with_query_vectors(frame, select)
     return frame, select_rows(frame, select, plan.seed, talk, threads)
 
 

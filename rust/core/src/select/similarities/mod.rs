@@ -3,6 +3,7 @@
 mod dense;
 mod graph;
 
+pub(in crate::select) use graph::near_cells;
 pub use graph::{Cells, Given, Search};
 
 use super::{Objective, Request, Selection, optimizer};

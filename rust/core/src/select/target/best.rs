@@ -5,12 +5,12 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use rayon::prelude::*;
 
-use super::{Matched, Nearness, Rank, Rule, Targets, greatest, rank};
+use super::{Matched, Nearness, Rank, Rule, Targets, enough, greatest, rank};
 use crate::control::Part;
 use crate::matrix::MatrixView;
 use crate::metric::Rows;
-use crate::select::Request;
 use crate::select::targets::{BLOCK, Nearest};
+use crate::select::{Admission, Request};
 use crate::{Control, Error, blocks};
 
 pub(super) fn matched(
@@ -23,7 +23,8 @@ pub(super) fn matched(
     let watch = Part { control, done: 0, total: matrix.len() as u64 };
     let targets = Targets::new(near, queries.rows, &watch)?;
     let longest = near.longest(matrix.rows, &watch)?;
-    let could = could_be_best(matrix, &targets, longest, request, control)?;
+    let mut admission = request.admission()?;
+    let could = could_be_best(matrix, &targets, longest, &admission, control)?;
 
     let evaluations = AtomicU64::new(matrix.len() as u64 * queries.len() as u64);
     let watch = Part { control, done: matrix.len() as u64, ..watch };
@@ -39,8 +40,13 @@ pub(super) fn matched(
     // Ranked by their place among the candidates, which ascend as the rows do.
     let ranks: Vec<Rank> = decided.iter().enumerate().map(|(at, &(far, _))| rank(far, at)).collect();
     let mut matched = Matched::empty(Rule::Max);
-    for best in greatest(ranks, request.count()) {
+    let enough = enough(&admission, ranks.len());
+    for best in greatest(ranks, enough) {
         let at = best.row as usize;
+        if admission.is_done() || !admission.is_open(could[at]) {
+            continue;
+        }
+        admission.take(could[at]);
         matched.push(near, decided[at].0, could[at] as u32, decided[at].1 as usize);
     }
     matched.evaluations = evaluations.into_inner();
@@ -52,7 +58,7 @@ fn could_be_best(
     matrix: MatrixView<'_>,
     targets: &Targets<'_>,
     longest: f32,
-    request: &Request<'_>,
+    admission: &Admission<'_>,
     control: &impl Control,
 ) -> Result<Vec<usize>, Error> {
     let mut least = blocks::filled(matrix.len(), f32::INFINITY)?;
@@ -70,10 +76,10 @@ fn could_be_best(
         }
         Ok(())
     })?;
-    let closed = request.closed(matrix.len())?;
     let mut open: Vec<f32> = blocks::reserved(matrix.len())?;
-    open.extend(least.iter().zip(&closed).filter(|(_, closed)| !**closed).map(|(least, _)| least));
-    let (_, last, _) = open.select_nth_unstable_by(request.count() - 1, f32::total_cmp);
+    open.extend(admission.open().map(|row| least[row]));
+    let enough = enough(admission, open.len());
+    let (_, last, _) = open.select_nth_unstable_by(enough - 1, f32::total_cmp);
     let cutoff = *last + 2.0 * f32::from_bits(slack.into_inner());
-    Ok((0..matrix.len()).filter(|&row| !closed[row] && least[row] <= cutoff).collect())
+    Ok(admission.open().filter(|&row| least[row] <= cutoff).collect())
 }

@@ -63,6 +63,28 @@ fn directions(matrix: MatrixView<'_>, centroids: &[f32]) -> Result<Vec<f32>, Err
     Ok(directions)
 }
 
+/// The cells that each row looks at, its own first, one row after the other; and how many these are.
+///
+/// Rows, cells and their order are those of [`lists`].
+pub(in crate::select) fn near_cells(
+    matrix: MatrixView<'_>,
+    cells: Cells<'_>,
+    control: &impl Control,
+) -> Result<(Vec<u32>, usize), Error> {
+    let directions = directions(matrix, cells.centroids)?;
+    let centroids = Rows::new(&directions, matrix.rows.width());
+    let quantised = Quantised::with(matrix, centroids, Measure::SquaredDistance, control)?;
+    let field = Field {
+        simd: matrix.simd,
+        rows: matrix.rows,
+        candidates: centroids,
+        quantised: &quantised,
+        first: matrix.len() as u32,
+    };
+    let layout = Layout::new(field, cells.probe, control)?;
+    Ok((layout.near, layout.probe))
+}
+
 /// The rows of each cell, and the cells that each row looks at.
 struct Layout {
     /// Rows by cell, ascending within one.

@@ -8,6 +8,7 @@ mod shortlist;
 
 pub use given::Given;
 pub use join::Cells;
+pub(in crate::select) use join::near_cells;
 
 use rayon::prelude::*;
 

@@ -1,0 +1,50 @@
+"""Which rows repeat others."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import Field, model_validator
+
+from sage_select.ops.base import Op
+
+__all__ = ["Dedup"]
+
+
+class Dedup(Op):
+    """Rows that repeat an earlier one leave the run: they are neither selected nor represented.
+
+    Attributes
+    ----------
+    mode
+        `exact`: rows that say the same, but for Unicode form and white space. `near`: these, and rows whose vectors (of
+        the embed step) are as similar as the threshold to a row that stays.
+    threshold
+        The cosine similarity from which on a row is a near copy. At 0.95 pairs of real rows say the same in other
+        words, by MiniLM vectors as by hashing ones.
+    """
+
+    name: ClassVar[str] = "dedup"
+
+    mode: Literal["exact", "near"] = "exact"
+    threshold: float = Field(default=0.95, gt=0, lt=1)
+
+    @model_validator(mode="after")
+    def _options_fit(self) -> Dedup:
+        if self.changed_idle_fields():
+            raise ValueError("threshold is for near copies only: mode 'near'")
+        return self
+
+    def idle_fields(self) -> frozenset[str]:
+        """Return the threshold where no vectors are compared."""
+        return frozenset() if self.near else frozenset({"threshold"})
+
+    @property
+    def near(self) -> bool:
+        """Whether near copies leave as well, for which rows need vectors."""
+        return self.mode == "near"
+
+    def describe(self) -> str:
+        """Return which rows leave."""
+        exact = "rows that say the same as one before"
+        return f"{exact}, or whose cosine similarity to it is {self.threshold:g} or more" if self.near else exact

@@ -1,0 +1,175 @@
+"""Rows that repeat others, from files to files."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+import unicodedata
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet
+import pytest
+from programs import Program
+
+from sage_select.ops import STRATEGIES
+
+TEXTS = [
+    "book a table for two in paris tomorrow",
+    "what is the weather in rome",
+    "book a table  for two in paris tomorrow ",
+    "please book a table for two in paris tomorrow",
+    "play some jazz",
+    "what is the weather in rome",
+    "send the report to anna",
+]
+
+
+@pytest.fixture
+def rows(folder: Path) -> Path:
+    lines = [json.dumps({"text": text, "name": f"row-{row}", "loss": row}) for row, text in enumerate(TEXTS)]
+    (folder / "rows.jsonl").write_text("".join(line + "\n" for line in lines))
+    return folder / "rows.jsonl"
+
+
+def told(folder: Path) -> list[dict[str, object]]:
+    rows: list[dict[str, object]] = pyarrow.parquet.read_table(folder / "out.arrow.rows.parquet").to_pylist()
+    return rows
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_every_row_tells_what_it_repeats(strategy: str, folder: Path, rows: Path, build: Program) -> None:
+    done = build(
+        rows, "--strategy", strategy, "--dedup", "near", "--dedup-threshold", 0.8, "--id-column", "name", "-k", "100%"
+    )
+    assert done.code == 0, done.err
+    assert "left out  2 exact copies, 1 near copy, in 2 groups; the largest is of 3 rows (kept: row-0)" in done.err
+    story = told(folder)
+    assert [row["sage_row_id"] for row in story] == [f"row-{row}" for row in range(7)]
+    assert [row["duplicate_of"] for row in story] == [None, None, "row-0", "row-0", None, "row-1", None]
+    left = {"row-2": "exact copy", "row-3": "near copy", "row-5": "exact copy"}
+    for row in story:
+        out = row["sage_row_id"] in left
+        assert row["kept"] != out
+        assert row["stage"] == ("dedup" if out else "select")
+        assert (row["similarity"] is None) != out
+        assert (row["score"] is None) == (out or strategy in ("random", "diversity"))
+        if out:
+            assert row["reason"] == left[str(row["sage_row_id"])]
+            assert row["rank"] is None
+    assert story[2]["similarity"] == 1
+    manifest = json.loads((folder / "out.arrow.manifest.json").read_text())
+    assert manifest["rows"]["in"] == 7
+    assert manifest["rows"]["kept"] == 4
+    assert manifest["rows"]["dropped"] == {
+        "dedup: exact copy": 2,
+        "dedup: near copy": 1,
+        "select: not selected": 0,
+    }
+    facts = manifest["evidence"]["dedup"]
+    assert facts["groups"] == 2
+    assert facts["largest_groups"] == [{"kept": "row-0", "rows": 3}, {"kept": "row-1", "rows": 2}]
+    assert pa.ipc.open_file(folder / "out.arrow").read_all().num_rows == 4
+
+
+def test_files_of_numbers_have_one_for_each_row_of_the_input(folder: Path, rows: Path, build: Program) -> None:
+    np.save(folder / "loss.npy", np.arange(7))
+    vectors = np.eye(7, dtype=np.float32)
+    vectors[6] = vectors[4] + 0.01 * vectors[6]
+    np.save(folder / "vectors.npy", vectors)
+    done = build(
+        rows, "--dedup", "near", "--scores", "loss.npy", "--embeddings", "vectors.npy", "--id-column", "name",
+        "--score-mode", "top", "--score-share", 1, "-k", 3,
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    story = told(folder)
+    assert [row["duplicate_of"] for row in story] == [None, None, "row-0", None, None, "row-1", "row-4"]
+    assert [row["sage_row_id"] for row in story if row["kept"]] == ["row-1", "row-3", "row-4"]
+    assert [row["score"] for row in story] == [0, 1, None, 3, 4, None, None]
+
+
+def test_a_column_of_scores_is_refused_by_the_row_of_the_input(folder: Path, rows: Path, build: Program) -> None:
+    lines = rows.read_text().splitlines()
+    lines[6] = json.dumps({**json.loads(lines[6]), "loss": None})
+    rows.write_text("\n".join(lines) + "\n")
+    done = build(rows, "--dedup", "exact", "--strategy", "loss_topk", "--score-column", "loss")
+    assert done.code == 3
+    assert "row 6" in done.err
+
+
+def test_a_spec_and_its_options(folder: Path, rows: Path, build: Program) -> None:
+    steps = [{"source": {"path": "rows.jsonl"}}, {"dedup": {"mode": "near", "threshold": 0.9}}]
+    steps += [{"select": {"strategy": "random", "budget": "100%"}}, {"sink": {}}]
+    (folder / "sage.yaml").write_text(json.dumps({"version": 1, "steps": steps}))
+    near = build("--dedup-threshold", 0.8, "--json").json["manifest"]
+    assert near["spec"]["steps"][1] == {"dedup": {"mode": "near", "threshold": 0.8}}
+    assert near["rows"]["kept"] == 4
+    assert build("--dedup-threshold", 0.8, "--json").json["cached"]
+    (folder / "again.yaml").write_text(json.dumps(near["spec"]))
+    assert build("--spec", "again.yaml", "--json").json["cached"]
+
+
+def test_nothing_to_leave_out_is_said(folder: Path, build: Program) -> None:
+    (folder / "rows.jsonl").write_text('{"text": "a"}\n{"text": "b"}\n')
+    done = build("rows.jsonl", "--dedup", "exact", "--strategy", "random", "-k", 1)
+    assert done.code == 0
+    assert "left out  no row repeats another" in done.err
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--dedup", "fuzzy"], "'exact' or 'near'"),
+        (["--dedup", "near", "--dedup-threshold", 1], "less than 1"),
+        (["--dedup", "near", "--dedup-threshold", "nan"], "finite"),
+        (["--dedup", "exact", "--dedup-threshold", 0.9], "near copies only"),
+        (["--dedup-threshold", 0.9], "near copies only"),
+        (["--dedup", "exact", "-k", 6], "the budget of 6 rows is more than the 5 rows there are"),
+    ],
+)
+def test_refused(options: list[object], words: str, folder: Path, rows: Path, build: Program) -> None:
+    done = build(rows, *options)
+    assert done.code == 2
+    assert words in done.err
+    assert not (folder / "out.arrow").exists()
+
+
+def norm(text: str) -> str:
+    return re.sub(r"\s+", " ", unicodedata.normalize("NFC", text)).strip()
+
+
+@pytest.mark.real_data
+def test_a_published_filtered_set_agrees(folder: Path, build: Program, shared_data: Path) -> None:
+    source = shared_data / "toolformer"
+    done = build(source / "all.jsonl.gz", "--dedup", "near", "--strategy", "random", "--json")
+    assert done.json["manifest"]["rows"]["in"] == 7673
+
+    def instructions(name: str) -> list[str]:
+        with gzip.open(source / f"{name}.jsonl.gz", "rt", encoding="utf-8") as file:
+            return [norm(json.loads(line)["instruction"]) for line in file]
+
+    published = set(instructions("similarity_0.9"))
+    left = np.array([row["stage"] == "dedup" for row in told(folder)])
+    out = np.array([text not in published for text in instructions("all")])
+    assert 0.15 < left.mean() < 0.18
+    # Of what was left out there more than half leaves here, of what was kept there one in twenty.
+    assert left[out].mean() > 0.55
+    assert left[~out].mean() < 0.06
+    # Each leaves for a row that stays.
+    story = told(folder)
+    stay = {row["sage_row_id"] for row in story if row["stage"] != "dedup"}
+    assert all(row["duplicate_of"] in stay and row["similarity"] >= 0.95 for row in story if row["stage"] == "dedup")
+
+
+@pytest.mark.real_data
+def test_copies_added_to_real_rows_are_all_found(folder: Path, build: Program, shared_data: Path) -> None:
+    table = pyarrow.parquet.read_table(shared_data / "clinc150" / "train.parquet").slice(0, 2000)
+    spaced = pa.table({"text": [f" {text}\n" for text in table["text"].slice(0, 500).to_pylist()]})
+    whole = pa.concat_tables([pa.table({"text": table["text"].cast(pa.string())}), spaced])
+    pyarrow.parquet.write_table(whole, folder / "rows.parquet")
+    before = build("rows.parquet", "--dedup", "exact", "--strategy", "random", "-k", "100%", "--json").json["manifest"]
+    assert before["rows"]["dropped"]["dedup: exact copy"] >= 500
+    story = told(folder)
+    assert all(row["stage"] == "dedup" for row in story[2000:])
