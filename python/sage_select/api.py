@@ -45,9 +45,10 @@ class Selection:
     It is itself an Arrow stream: hand it to polars, pyarrow, duckdb or `sage_select.train.train`.
     """
 
-    def __init__(self, frame: Frame, picks: Picks, seed: int, threads: int | None = None) -> None:
+    def __init__(self, frame: Frame, picks: Picks, budget: Budget, seed: int, threads: int | None) -> None:
         self._frame = frame
         self._picks = picks
+        self._budget = budget
         self._seed = seed
         self._threads = threads
 
@@ -91,7 +92,7 @@ class Selection:
 
         Computed when it is first asked for, at a cost of about a second at most for a million rows.
         """
-        return compare_with_random(self._frame, self._picks, self._seed, _Callback(None), self._threads)
+        return compare_with_random(self._frame, self._picks, self._budget, self._seed, _Callback(None), self._threads)
 
     def table(self) -> pa.Table:
         """Return the selected rows in training order (`sage_position`), with all `sage_` columns."""
@@ -320,7 +321,7 @@ def select(
         if frame.scores is not None:
             checked_scores(frame.scores.values, _SCORES)
         raise
-    return Selection(frame, picks, seed, threads)
+    return Selection(frame, picks, amount, seed, threads)
 
 
 def _dedup(mode: str | None, threshold: float | None) -> Dedup | None:

@@ -75,6 +75,27 @@ def test_any_budget_can_be_compared(strategy: str, objective: str | None, k: int
         assert metrics["lengths"]["total"]["selected"] == sum(counted)
 
 
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_budgets_in_tokens_are_compared_with_as_many(strategy: str) -> None:
+    metrics = chosen(strategy, None, k=None, budget="600 tokens").metrics
+    total = metrics["lengths"]["total"]
+    # A row more would be too much: none has 30 words.
+    assert total["selected"] - 30 < total["random"]["least"] <= total["random"]["most"] <= total["selected"] <= 600
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_groups_of_a_quota_are_counted(strategy: str) -> None:
+    table = TABLE.append_column("kind", pa.array(["many"] * 300 + ["few"] * 100))
+    settings: dict[str, Any] = {"scores": SCORES, "embeddings": VECTORS, **wanted(strategy, VECTORS[:3])}
+    metrics = sage_select.select(table, k=K, strategy=strategy, quota="kind", **settings).metrics
+    counts = metrics["groups"]["counts"]
+    assert {name: (group["all"], group["selected"]) for name, group in counts.items()} == {
+        "many": (300, K / 2),
+        "few": (100, K / 2),
+    }
+    assert counts["few"]["random"]["most"] < K / 2 < counts["many"]["random"]["least"]
+
+
 def test_random_subsets_follow_the_ids_of_their_rows() -> None:
     """Rows in another order are the same rows: what random subsets are like does not change."""
     order = np.random.default_rng(1).permutation(N)

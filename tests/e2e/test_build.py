@@ -74,7 +74,9 @@ def test_output_and_manifest(strategy: str, folder: Path, chats: Path, build: Pr
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_the_selection_is_shown_beside_random_rows(strategy: str, folder: Path, chats: Path, build: Program) -> None:
-    done = build("chats.jsonl", "--strategy", strategy, "--budget", "25%")
+    (folder / "queries.jsonl").write_text(json.dumps(chat(3)) + "\n")
+    more = [part for name, value in wanted(strategy, "queries.jsonl").items() for part in (f"--{name}", value)]
+    done = build("chats.jsonl", "--strategy", strategy, "--budget", "25%", *more)
     assert done.code == 0, done.err
     metrics = json.loads((folder / "out.arrow.manifest.json").read_text())["metrics"]
     rule = STRATEGIES[strategy]
@@ -88,8 +90,15 @@ def test_the_selection_is_shown_beside_random_rows(strategy: str, folder: Path, 
     assert lines["words"].split()[0] == f"{metrics['lengths']['total']['selected']:,.0f}"
     assert ("coverage" in lines) == rule.needs_embedding
     # A build that is cached shows the same.
-    again = build("chats.jsonl", "--strategy", strategy, "--budget", "25%")
+    again = build("chats.jsonl", "--strategy", strategy, "--budget", "25%", *more)
     assert again.err.splitlines()[-len(lines) :] == done.err.splitlines()[-len(lines) :]
+
+
+def test_groups_of_a_quota_are_in_the_summary(folder: Path, build: Program) -> None:
+    (folder / "rows.csv").write_text("text,kind\n" + "".join(f"row {i},{'ab'[i % 2]}\n" for i in range(100)))
+    done = build("rows.csv", "--strategy", "random", "--quota", "kind", "-k", "10")
+    assert done.code == 0, done.err
+    assert "groups   2, of which 0 have no row selected" in done.err
 
 
 def test_a_selection_no_better_than_random_is_said_to_be_none(folder: Path, build: Program) -> None:

@@ -103,6 +103,22 @@ def test_the_evidence_says_how() -> None:
     assert chosen.evidence == {"objective": "facility", "objective_method": "dense"}
 
 
+def test_metrics_are_computed_once_and_only_when_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+    compare = sage_select.api.compare_with_random
+    monkeypatch.setattr(sage_select.api, "compare_with_random", lambda *args: calls.append(1) or compare(*args))
+    chosen = sage_select.select(TABLE, k=2, strategy="diversity", embeddings=VECTORS)
+    assert chosen.table().num_rows == len(chosen.reasons) == 2
+    assert not calls
+    # Rows that are all at right angles: two picks represent two of six, whichever they are.
+    assert chosen.metrics["coverage"]["figures"]["coverage"] == {
+        "selected": pytest.approx(1 / 3, abs=1e-6),
+        "random": dict.fromkeys(("mean", "least", "most"), pytest.approx(1 / 3, abs=1e-6)),
+    }
+    assert chosen.metrics["lengths"]["total"]["selected"] == 4
+    assert len(calls) == 1
+
+
 def test_objectives_take_their_options() -> None:
     def chosen(**options: Any) -> list[int]:
         picks: list[int] = sage_select.select(

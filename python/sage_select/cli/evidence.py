@@ -29,6 +29,8 @@ def evidence_facts(metrics: Mapping[str, Any]) -> dict[str, str]:
         facts["mean score"] = _beside(scored["mean"], "{:.4g}".format)
     if long := metrics["lengths"]:
         facts[long["unit"]] = _beside(long["total"], "{:,.0f}".format)
+    if grouped := metrics["groups"]:
+        facts["groups"] = f"{grouped['groups']:,}, of which {grouped['without_picks']:,} have no row selected"
     return {**facts, "verdict": metrics["verdict"]["text"]}
 
 

@@ -6,6 +6,6 @@ Arrays go in, plain values come out; `measure` puts all of it together, and `ver
 from __future__ import annotations
 
 from sage_select.evidence.measure import measure
-from sage_select.evidence.subject import Groups, Subject
+from sage_select.evidence.subject import Subject
 
-__all__ = ["Groups", "Subject", "measure"]
+__all__ = ["Subject", "measure"]

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from sage_select.evidence.draws import Sampler
 from sage_select.evidence.figure import Figure, mean, rounded
-from sage_select.evidence.subject import Groups, Subject
+from sage_select.evidence.subject import Subject
+from sage_select.strategies import Groups
 
 __all__ = ["LENGTHS_OF_ALL", "LENGTHS_OF_SUBSET", "groups", "lengths", "scores"]
 
@@ -68,8 +69,8 @@ def lengths(subject: Subject, subsets: list[Rows], sampler: Sampler) -> dict[str
 def groups(subject: Subject, known: Groups, subsets: list[Rows]) -> dict[str, Any]:
     """Return how many picks are of each group; of the 100 largest groups, the largest first, where there are more."""
     size = len(known.names)
-    pool = np.bincount(known.codes, minlength=size)
-    picked, *of_subsets = (np.bincount(known.codes[rows], minlength=size) for rows in (subject.picks, *subsets))
+    pool = np.bincount(known.of, minlength=size)
+    picked, *of_subsets = (np.bincount(known.of[rows], minlength=size) for rows in (subject.picks, *subsets))
     largest = np.lexsort((np.arange(size), -pool))[:_MOST_GROUPS]
     counts = {
         known.names[group]: {

@@ -9,24 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sage_select.kernels import Matrix
+from sage_select.strategies import Groups
 
-__all__ = ["Groups", "Subject"]
-
-
-@dataclass(frozen=True)
-class Groups:
-    """Which group each row belongs to.
-
-    Attributes
-    ----------
-    codes
-        Whole numbers (n,), the place of the row's group in `names`.
-    names
-        One name a group.
-    """
-
-    codes: NDArray[np.integer]
-    names: tuple[str, ...]
+__all__ = ["Subject"]
 
 
 @dataclass(frozen=True)

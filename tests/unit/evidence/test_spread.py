@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from sage_select import kernels
-from sage_select.evidence import Groups, Subject, measure
+from sage_select.evidence import Subject, measure
 from sage_select.evidence.draws import random_subsets
+from sage_select.strategies import Groups
 
 N = 200
 

@@ -63,7 +63,7 @@ def run(plan: Pipeline, talk: Talk, *, force: bool = False, threads: int | None 
     check_target(OutputNames(target), form, force=force)
     frame = frame_of(rows, shape_options(source), source.id_column)
     frame, picks = _select(plan, frame, recorder, threads)
-    metrics = compare_with_random(frame, picks, plan.seed, recorder, threads)
+    metrics = compare_with_random(frame, picks, plan.step(Select).budget, plan.seed, recorder, threads)
     written = io.write(
         selected_table(frame, picks, plan.seed),
         target,
