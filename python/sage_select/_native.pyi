@@ -17,6 +17,7 @@ __all__ = [
     "assign_cells",
     "bottom_k",
     "cell_distances",
+    "closest",
     "d2",
     "facility_location",
     "graph_cut",
@@ -25,6 +26,7 @@ __all__ = [
     "hashes_of_rows",
     "hashing_encoder",
     "herding",
+    "in_order",
     "instruction_set",
     "k_center",
     "k_means",
@@ -37,6 +39,7 @@ __all__ = [
     "target_match",
     "threshold_filter",
     "top_k",
+    "word_counts",
 ]
 
 class _Array(Protocol):
@@ -46,8 +49,11 @@ class _Stream(Protocol):
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
 
 _Progress: TypeAlias = Callable[[int, int], object] | None
-#: How many rows, which int64 row numbers are given, which are excluded.
-_Wishes: TypeAlias = tuple[int, _Array, _Array]
+#: How many rows, which int64 row numbers are given, which are excluded, and the limits: the most rows; the uint32 group
+#: of each row with the int64 least and most of each; the uint64 cost of each with what all and this request may cost.
+_Wishes: TypeAlias = tuple[
+    int, _Array, _Array, tuple[int, tuple[_Array, _Array, _Array] | None, tuple[_Array, int, int] | None] | None
+]
 
 #: Neighbours of a row, most rows for which all pairs are held, and where neighbours come from: int32 numbers that the
 #: caller found (-1 for none), so many for each row; else float32 centroids of cells, of which a row looks at so many;
@@ -124,6 +130,9 @@ def leaders(
 def lexical_difficulty(texts: _Stream, threads: int) -> NDArray[np.float32]:
     """Return the lexical difficulty of each text."""
 
+def word_counts(texts: _Stream, threads: int, progress: _Progress) -> NDArray[np.int64]:
+    """Return how many words each text has."""
+
 def hashing_encoder(
     texts: _Stream, dimensions: int, threads: int, progress: _Progress
 ) -> tuple[NDArray[np.float32], int]:
@@ -146,7 +155,20 @@ def medoids(
     """Return the rows nearest to the centroids, the rows of the cell of each, and how many are not the first of one."""
 
 def stratified(scores: _Array, cells: _Array, count: int, quantile: float) -> NDArray[np.int64]:
-    """Return picks around a quantile of the float64 scores within each int32 cell."""
+    """Return all rows, those first that lie around a quantile of the float64 scores within each int32 cell."""
+
+def in_order(rows: int, order: _Array, wishes: _Wishes) -> NDArray[np.int64]:
+    """Return the first of so many rows that can be picked, in an int64 order."""
+
+def closest(
+    matrix: Matrix,
+    sets: tuple[_Array, _Array],
+    itself: bool,
+    by_distance: bool,
+    threads: int,
+    progress: _Progress,
+) -> tuple[NDArray[np.int64], NDArray[np.float32], int]:
+    """Return, of (rows, members), the member nearest to each row, how near it is, and how many pairs were compared."""
 
 def facility_location(
     matrix: Matrix, wishes: _Wishes, similarities: _Similarities, threads: int, progress: _Progress

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from numbers import Real
@@ -12,16 +12,20 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import ArrayLike, NDArray
 
 from sage_select import io
 from sage_select.engine.base import Talk
-from sage_select.engine.frame import Frame, Scores
+from sage_select.engine.frame import Frame, Lengths, Scores
 from sage_select.engine.local.dedup import without_exact_copies, without_near_copies
 from sage_select.engine.local.embed import embed_rows
+from sage_select.engine.local.evidence import compare_with_random
+from sage_select.engine.local.limits import groups_of, id_list, limit_rows, listed_rows
 from sage_select.engine.local.output import reason_column, selected_table
+from sage_select.engine.local.queries import read_queries, with_query_rows, with_query_vectors
 from sage_select.engine.local.score import checked_scores, score_rows
-from sage_select.engine.local.select import select_rows
+from sage_select.engine.local.select import check_limits, select_rows
 from sage_select.engine.local.source import frame_of
 from sage_select.errors import DataError, UsageError, Where
 from sage_select.kernels import Matrix
@@ -41,10 +45,11 @@ class Selection:
     It is itself an Arrow stream: hand it to polars, pyarrow, duckdb or `sage_select.train.train`.
     """
 
-    def __init__(self, frame: Frame, picks: Picks, seed: int) -> None:
+    def __init__(self, frame: Frame, picks: Picks, seed: int, threads: int | None = None) -> None:
         self._frame = frame
         self._picks = picks
         self._seed = seed
+        self._threads = threads
 
     def __len__(self) -> int:
         return len(self._picks.indices)
@@ -80,6 +85,14 @@ class Selection:
         """Facts about the run: the method used, the number of cells, digests."""
         return {**self._frame.evidence, **self._picks.evidence}
 
+    @cached_property
+    def metrics(self) -> dict[str, Any]:
+        """The selection beside random rows: coverage, duplicates, scores and lengths, as in the manifest of a build.
+
+        Computed when it is first asked for, at a cost of about a second at most for a million rows.
+        """
+        return compare_with_random(self._frame, self._picks, self._seed, _Callback(None), self._threads)
+
     def table(self) -> pa.Table:
         """Return the selected rows in training order (`sage_position`), with all `sage_` columns."""
         return selected_table(self._frame, self._picks, self._seed)
@@ -112,6 +125,17 @@ def select(
     score_share: float | None = None,
     score_mode: str | None = None,
     score_quantile: float | None = None,
+    score_band: str | None = None,
+    queries: ArrayLike | str | None = None,
+    query_column: str | None = None,
+    target_rule: str | None = None,
+    threshold: float | None = None,
+    quota: str | None = None,
+    groups: ArrayLike | pa.Array | pa.ChunkedArray | None = None,
+    pin: str | Sequence[object] | None = None,
+    exclude: str | Sequence[object] | None = None,
+    tokenizer: str | None = None,
+    lengths: ArrayLike | None = None,
     clamp: bool = False,
     seed: int = 0,
     text_column: str | None = None,
@@ -131,9 +155,12 @@ def select(
         LazyFrame; a `datasets.Dataset`; a list of dictionaries; or None when the arrays alone say how many rows
         there are.
     k, budget
-        How many rows: a count, or `"10%"`, or a fraction as a float. 10 % where neither is given.
+        How many rows: a count, or `"10%"` of those that are not excluded, or a fraction as a float; or how many tokens,
+        as in `"200k tokens"`: then the strategy's order is walked, and rows that no longer fit are passed over. 10 %
+        where neither is given.
     strategy
-        `random`, `loss_topk`, `diversity` or `hybrid`.
+        `random`, `loss_topk`, `diversity`, `hybrid`, `target` (the rows nearest to queries) or `threshold` (the hardest
+        rows first, without those too near to one before).
     objective
         `facility` (default: rows that represent all others), `graph_cut` (rows like many and unlike each other),
         `kcenter` (rows far from one another), `mmr` (hard rows unlike those picked before), `dpp` (rows that span
@@ -172,9 +199,31 @@ def select(
     dedup_threshold
         The cosine similarity from which on a row is a near copy (0.95).
     score_share, score_mode, score_quantile
-        The score part of `hybrid`: its share (0.6), `stratified` or `top`, and the quantile within a region.
+        The score part of `hybrid`: its share (0.6); how rows are taken by score, there (`stratified`) and in
+        `loss_topk` (`top`), or by `band`; and the quantile within a region (0.25).
+    score_band
+        Between which shares of easier rows a `band` lies: `"0:0.9"` leaves the hardest tenth out.
+    queries, query_column
+        What `target` looks for: vectors (q, d), a path to them (.npy) or to rows like those of `data`; or a column of
+        truth values that marks rows of `data` as queries, which then are not picked.
+    target_rule
+        `round_robin` (default: each query in turn takes the nearest row left), `max` or `mean`.
+    threshold
+        From this similarity on (up to this squared distance under `sqeuclidean`) a row is too near in `threshold`: 0.9.
+    quota
+        `"COLUMN"`: as many rows of each of its values as of the others, or as near to that as can be;
+        `"COLUMN=2:10"`, `"COLUMN=2:"` or `"COLUMN=:10"`: at least, and at most, so many of each.
+    groups
+        The values of that column, one a row, where `data` has none.
+    pin, exclude
+        Ids of rows that are selected in any case, and of rows that never are: a list, or a path to a file with one id a
+        line. Rows without ids are known by their numbers.
+    tokenizer
+        Whose tokens are counted for a budget in tokens, a path or repository; words without one.
+    lengths
+        Those tokens, one whole number a row, where they are known.
     clamp
-        Take all rows where the budget asks for more.
+        Take what there is where the budget, or the fewest of a quota, ask for more.
     seed
         Same input, settings and seed: same rows, whatever the threads.
     text_column, prompt_column, completion_column, template
@@ -194,7 +243,8 @@ def select(
     Raises
     ------
     UsageError
-        If an argument is wrong or missing, or the budget is more than there is.
+        If an argument is wrong or missing, the budget is more than there is, or two limits cannot both be kept: it
+        says which, and by how much.
     DataError
         If a row, score or vector is refused; the message names the row.
 
@@ -224,6 +274,15 @@ def select(
         score_share=score_share,
         score_mode=score_mode,
         score_quantile=score_quantile,
+        score_band=score_band,
+        queries=queries if isinstance(queries, str) else None,
+        query_column=query_column,
+        target_rule=target_rule,
+        threshold=threshold,
+        quota="groups" if quota is None and groups is not None else quota,
+        pin=pin if isinstance(pin, str) else None,
+        exclude=exclude if isinstance(exclude, str) else None,
+        tokenizer=tokenizer,
     )
     repeated = _dedup(dedup, dedup_threshold)
     talk = _Callback(progress)
@@ -234,16 +293,27 @@ def select(
         template=template,
     )
     frame = _frame(data, scores, embeddings, options, id_column)
+    frame = _limited(frame, op, groups, lengths, talk)
+    frame = dataclasses.replace(
+        frame,
+        pinned=_listed(frame, "pin", pin, frame.pinned),
+        excluded=_listed(frame, "exclude", exclude, frame.excluded),
+    )
+    frame = with_query_rows(frame, op)
+    check_limits(frame, op, seed)
     for part in working_order(repeated, scores_given=scores is not None, vectors_given=embeddings is not None):
         if part == "score":
             frame = _scored(frame, scores, op, higher_is_harder, talk, look=repeated is not None)
         elif part == "embed":
-            near = repeated is not None and repeated.near
-            frame = _embedded(frame, embeddings, op, talk, threads) if near or op.rule.needs_embedding else frame
-        elif part == "exact copies" and repeated is not None:
-            frame = without_exact_copies(frame, repeated, talk, threads)
-        elif part == "near copies" and repeated is not None:
-            frame = without_near_copies(frame, repeated, seed, talk, threads)
+            if op.needs_embedding or (repeated is not None and repeated.near):
+                frame = _embedded(_asked(frame, op, queries, embeddings, options), embeddings, op, talk, threads)
+        elif repeated is not None:
+            if part == "exact copies":
+                frame = without_exact_copies(frame, repeated, talk, threads)
+            else:
+                frame = without_near_copies(frame, repeated, seed, talk, threads)
+            check_limits(frame, op, seed)
+    frame = with_query_vectors(frame, op)
     try:
         picks = select_rows(frame, op, seed, talk, threads)
     except DataError:
@@ -251,7 +321,7 @@ def select(
         if frame.scores is not None:
             checked_scores(frame.scores.values, _SCORES)
         raise
-    return Selection(frame, picks, seed)
+    return Selection(frame, picks, seed, threads)
 
 
 def _dedup(mode: str | None, threshold: float | None) -> Dedup | None:
@@ -302,6 +372,45 @@ def _scored(frame: Frame, scores: Any, op: Select, higher_is_harder: bool, talk:
         rule = f"strategy {op.strategy!r}" if op.rule.needs_score else f"objective {op.objective!r}"
         raise UsageError(f"{rule} needs scores", hint="pass scores, or data with text")
     return score_rows(frame, Score(), talk)
+
+
+def _limited(frame: Frame, op: Select, groups: Any, lengths: Any, talk: Talk) -> Frame:
+    """Return the frame with what the selection must keep; arrays stand for columns and tokens."""
+    if lengths is not None:
+        values = _array(lengths, "lengths", 1, frame.n)
+        if values.dtype.kind not in "iu" or (len(values) and int(values.min()) < 0):
+            raise DataError("lengths must be whole numbers from 0", where="lengths", got=str(values.dtype))
+        frame = dataclasses.replace(frame, measured=Lengths(values.astype(np.int64), "tokens"))
+    if groups is None:
+        return limit_rows(frame, op, talk)
+    values = groups if isinstance(groups, pa.Array | pa.ChunkedArray) else pa.array(np.asarray(groups).tolist())
+    if len(values) != frame.n:
+        raise _misfit("groups", 1, frame.n, f"{len(values):,} values")
+    if values.null_count:
+        row = pc.index(values.is_null(), True).as_py()
+        raise DataError("the row has no value to be counted by", where=Where(file="groups", row=row), got="null")
+    frame = limit_rows(frame, op.model_copy(update={"quota": None}), talk)
+    return dataclasses.replace(frame, groups=groups_of(values.cast(pa.string())))
+
+
+def _listed(frame: Frame, name: str, ids: Any, otherwise: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the rows of a list of ids, where one is given and it is no path."""
+    return otherwise if ids is None or isinstance(ids, str) else listed_rows(frame, id_list(name, ids))
+
+
+def _asked(frame: Frame, op: Select, queries: Any, embeddings: Any, options: ShapeOptions) -> Frame:
+    """Return the frame with the queries: vectors of an array, or what a file holds."""
+    if queries is None or isinstance(queries, str):
+        # Vectors that came as an array are as unknown as those of a file: words cannot be made like them.
+        unknown = embeddings is not None and not isinstance(embeddings, str)
+        return read_queries(frame, op, Embed(file="embeddings") if unknown else Embed(), options)
+    try:
+        array = np.asarray(queries)
+    except ValueError:
+        raise _ragged(queries, "queries", 2) from None
+    if array.dtype.kind not in "fiu":
+        raise _no_numbers(array, "queries")
+    return dataclasses.replace(frame, queries=array.astype(np.float32) if array.dtype.kind in "iu" else array)
 
 
 def _embedded(frame: Frame, embeddings: Any, op: Select, talk: Talk, threads: int | None) -> Frame:

@@ -38,3 +38,5 @@ class Reason:
     SCORE: Final = "score"
     DIVERSITY: Final = "diversity"
     RANDOM: Final = "random"
+    TARGET: Final = "target"
+    PINNED: Final = "pinned"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import json
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
-from rules import RULES, VECTOR_RULES
+from rules import RULES, VECTOR_RULES, wanted
 
 import sage_select
 from sage_select import DataError, SageError, Selection, UsageError
@@ -22,15 +23,22 @@ PAIRS = [[float(row), 1.0] for row in range(N)]
 
 def select(strategy: str, objective: str | None, metric: str | None = None, **arguments: Any) -> Selection:
     settings: dict[str, Any] = {"scores": SCORES, "embeddings": VECTORS, "k": 3, **arguments}
+    vectors = settings["embeddings"]
+    if strategy == "target" and "queries" not in settings:
+        width = getattr(vectors, "shape", (0, 2))[-1] if getattr(vectors, "ndim", 0) == 2 else 2
+        settings["queries"] = np.ones((2, max(width, 1)), np.float32)
+    settings = {**wanted(strategy, None, metric), **settings}
     return sage_select.select(strategy=strategy, objective=objective, metric=metric, **settings)
 
 
 def assert_valid(chosen: Selection, k: int, n: int = N) -> None:
-    """Assert that it has `k` of the `n` rows, none twice, with gains that are numbers or absent."""
+    """Assert that it has `k` of the `n` rows, none twice, with gains that are numbers or absent, and figures."""
     assert len(set(chosen.indices.tolist())) == len(chosen.indices) == k
     assert all(0 <= row < n for row in chosen.indices)
     assert len(chosen.gains) == len(chosen.reasons) == chosen.table().num_rows == k
     assert not np.isinf(chosen.gains).any()
+    # Strict JSON has no infinity and no NaN.
+    assert json.dumps(chosen.metrics, allow_nan=False)
 
 
 def changed(array: Any, place: Any, value: float, dtype: str) -> np.ndarray:

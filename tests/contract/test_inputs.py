@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 import pytest
-from rules import RULES
+from rules import RULES, wanted
 
 import sage_select
 
@@ -113,8 +113,11 @@ INPUTS: dict[str, Callable[[Path], Any]] = {
 @pytest.mark.parametrize("kind", INPUTS)
 @pytest.mark.parametrize(("strategy", "objective"), RULES)
 def test_same_rows_from_every_input(kind: str, strategy: str, objective: str | None, tmp_path: Path) -> None:
-    expected = sage_select.select(ROWS, k=9, strategy=strategy, objective=objective)
-    chosen = sage_select.select(INPUTS[kind](tmp_path), k=9, strategy=strategy, objective=objective)
+    queries = tmp_path / "queries.jsonl"
+    queries.write_text("".join(json.dumps(row) + "\n" for row in ROWS[5:8]))
+    rule = {"k": 9, "strategy": strategy, "objective": objective, **wanted(strategy, str(queries))}
+    expected = sage_select.select(ROWS, **rule)
+    chosen = sage_select.select(INPUTS[kind](tmp_path), **rule)
     assert chosen.indices.tolist() == expected.indices.tolist()
     assert chosen.table()["sage_row_id"].equals(expected.table()["sage_row_id"])
     np.testing.assert_array_equal(chosen.gains, expected.gains)
@@ -123,7 +126,8 @@ def test_same_rows_from_every_input(kind: str, strategy: str, objective: str | N
 @pytest.mark.parametrize(("strategy", "objective"), RULES)
 @pytest.mark.parametrize("k", [0, 1, 7, N])
 def test_every_strategy_gives_exactly_k_rows_once(strategy: str, objective: str | None, k: int) -> None:
-    chosen = sage_select.select(scores=SCORES, embeddings=VECTORS, k=k, strategy=strategy, objective=objective)
+    rule = {"k": k, "strategy": strategy, "objective": objective, **wanted(strategy, VECTORS[:3])}
+    chosen = sage_select.select(scores=SCORES, embeddings=VECTORS, **rule)
     assert chosen.indices.dtype == np.int64
     assert len(set(chosen.indices.tolist())) == len(chosen) == k
     assert len(chosen.reasons) == len(chosen.gains) == k
@@ -136,7 +140,7 @@ def test_every_strategy_gives_exactly_k_rows_once(strategy: str, objective: str 
 @pytest.mark.parametrize(("strategy", "objective"), RULES)
 def test_columns_and_arrays_are_the_same(strategy: str, objective: str | None) -> None:
     table = TABLE.append_column("loss", pa.array(SCORES)).append_column("vector", pa.array(list(VECTORS)))
-    rule = {"k": 9, "strategy": strategy, "objective": objective}
+    rule = {"k": 9, "strategy": strategy, "objective": objective, **wanted(strategy, VECTORS[:3])}
     by_name = sage_select.select(table, scores="loss", embeddings="vector", **rule)
     by_array = sage_select.select(TABLE, scores=SCORES, embeddings=VECTORS, **rule)
     assert by_name.indices.tolist() == by_array.indices.tolist()

@@ -38,10 +38,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 {"role": "assistant", "content": f"it is {i + i % 7}."},
             ],
             "loss": float(i % 11),
+            "id": f"chat-{i}",
+            "source": ["web", "book", "forum"][i % 3],
         }
         for i in range(200)
     ]
     (folder / "chats.jsonl").write_text("".join(json.dumps(chat) + "\n" for chat in chats))
+    (folder / "keep.txt").write_text("chat-7\nchat-8\n")
+    (folder / "leak.txt").write_text("chat-9\n")
     rows = [{"instruction": f"write about topic {i}", "output": f"topic {i} is fine"} for i in range(200)]
     (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     (folder / "queries.csv").write_text("Query,Tool\n" + "".join(f"find {i} things,Tool{i % 5}\n" for i in range(60)))

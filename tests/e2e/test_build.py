@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 from programs import Program
+from rules import wanted
 
 from sage_select.columns import COLUMNS
 from sage_select.ops import STRATEGIES
@@ -50,7 +51,9 @@ def read(path: Path) -> pa.Table:
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_output_and_manifest(strategy: str, folder: Path, chats: Path, build: Program) -> None:
-    done = build("chats.jsonl", "--strategy", strategy, "--budget", "25%", "--json")
+    (folder / "queries.jsonl").write_text("".join(json.dumps(chat(i)) + "\n" for i in (3, 17)))
+    more = [part for name, value in wanted(strategy, "queries.jsonl").items() for part in (f"--{name}", value)]
+    done = build("chats.jsonl", "--strategy", strategy, "--budget", "25%", "--json", *more)
     assert done.code == 0, done.err
     table = read(folder / "out.arrow")
     assert table.num_rows == 10
@@ -67,6 +70,41 @@ def test_output_and_manifest(strategy: str, folder: Path, chats: Path, build: Pr
     assert story.num_rows == 40
     kept = story.filter(story["kept"])
     assert set(kept["sage_row_id"].to_pylist()) == set(table["sage_row_id"].to_pylist())
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_the_selection_is_shown_beside_random_rows(strategy: str, folder: Path, chats: Path, build: Program) -> None:
+    done = build("chats.jsonl", "--strategy", strategy, "--budget", "25%")
+    assert done.code == 0, done.err
+    metrics = json.loads((folder / "out.arrow.manifest.json").read_text())["metrics"]
+    rule = STRATEGIES[strategy]
+    assert metrics["random_subsets"] == 5
+    assert (metrics["coverage"] is not None) == rule.needs_embedding
+    assert (metrics["scores"] is not None) == rule.needs_score
+    assert metrics["lengths"]["unit"] == "words"
+    assert "beside 5 random subsets of equal budget" in done.err
+    lines = dict(line.strip().split("  ", 1) for line in done.err.splitlines() if line.startswith("  "))
+    assert lines["verdict"].strip() == metrics["verdict"]["text"]
+    assert lines["words"].split()[0] == f"{metrics['lengths']['total']['selected']:,.0f}"
+    assert ("coverage" in lines) == rule.needs_embedding
+    # A build that is cached shows the same.
+    again = build("chats.jsonl", "--strategy", strategy, "--budget", "25%")
+    assert again.err.splitlines()[-len(lines) :] == done.err.splitlines()[-len(lines) :]
+
+
+def test_a_selection_no_better_than_random_is_said_to_be_none(folder: Path, build: Program) -> None:
+    random = np.random.default_rng(0)
+    vectors = np.repeat(random.normal(size=(20, 8)), 20, axis=0) + 0.05 * random.normal(size=(400, 8))
+    np.save(folder / "v.npy", vectors)
+    (folder / "rows.csv").write_text("text,loss\n" + "".join(f"row {i},{400 - i}\n" for i in range(400)))
+    options = ["--embeddings", "v.npy", "--score-column", "loss", "-k", "20"]
+    # The hardest rows are all of one cluster.
+    hard = build("rows.csv", *options, "--strategy", "hybrid", "--score-share", "1", "--score-mode", "top")
+    assert "verdict" in hard.err
+    assert "no better than random rows at covering the data" in hard.err
+    spread = build("rows.csv", "--embeddings", "v.npy", "-k", "20", "--strategy", "diversity", "-o", "o.arrow")
+    assert "better than each of 5 random subsets on coverage" in spread.err
+    assert "no better" not in spread.err
 
 
 def test_tool_calls_survive(folder: Path, chats: Path, build: Program) -> None:

@@ -53,6 +53,7 @@ CALLS: dict[str, Callable[[int | None], Any]] = {
         kernels.keyed_hashes(1, 9999) % np.uint64(99), 300, threads=threads
     ),
     "lexical": lambda threads: kernels.lexical_difficulty(pa.array(texts()), threads=threads),
+    "words": lambda threads: kernels.word_counts(pa.array(texts()), threads=threads),
     "encoder": lambda threads: kernels.hashing_encoder(pa.array(texts()), threads=threads)[0],
     "cells": lambda threads: kernels.assign_cells(matrix(threads=threads), centroids(), threads=threads),
     "dense": lambda threads: kernels.facility_location(matrix(threads=threads), 80, threads=threads)[:3],
@@ -85,6 +86,12 @@ CALLS: dict[str, Callable[[int | None], Any]] = {
     "best": lambda threads: kernels.target_match(matrix(threads=threads), centroids(), 80, rule="max", threads=threads),
     "mean": lambda threads: kernels.target_match(
         matrix("sqeuclidean", threads), centroids(), 80, rule="mean", threads=threads
+    ),
+    "closest": lambda threads: kernels.closest(
+        matrix(threads=threads), range(1000), range(0, 1100, 3), itself=False, threads=threads
+    ),
+    "closest by distance": lambda threads: kernels.closest(
+        matrix("dot", threads), range(1000), range(0, 1100, 3), by_distance=True, threads=threads
     ),
     "ridge_dpp": lambda threads: kernels.ridge_dpp(matrix("dot", threads), 80, threads=threads)[:3],
 }
@@ -158,7 +165,7 @@ def test_chunks_do_not_change_a_bit(cuts: list[int], wide: bool) -> None:
     bounds = [0, *sorted(cuts), 60]
     chunks = [column.slice(a, b - a) for a, b in itertools.pairwise(bounds)]
     chunked = pa.chunked_array(chunks, column.type)
-    for kernel in (kernels.hash_rows, kernels.lexical_difficulty):
+    for kernel in (kernels.hash_rows, kernels.lexical_difficulty, kernels.word_counts):
         assert kernel(chunked).tolist() == kernel(column).tolist()
     assert kernels.keyed_hashes(1, chunked).tolist() == kernels.keyed_hashes(1, column).tolist()
     assert digest(kernels.hashing_encoder(chunked)) == digest(kernels.hashing_encoder(column))

@@ -7,11 +7,14 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rules import RULES
+from rules import RULES, wanted
 
 import sage_select
 
 WORDS = ["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu"]
+
+#: As wide as the vectors of the hashing encoder.
+QUERIES = np.eye(3, 384, dtype=np.float32)
 
 rows = st.lists(st.lists(st.sampled_from(WORDS), min_size=0, max_size=6).map(" ".join), min_size=1, max_size=40).map(
     lambda texts: pa.table({"text": texts})
@@ -24,9 +27,10 @@ quick = settings(max_examples=30, deadline=None)
 @quick
 def test_threads_do_not_matter(strategy: str, objective: str | None, table: pa.Table, data: st.DataObject) -> None:
     k = data.draw(st.integers(0, table.num_rows))
-    one = sage_select.select(table, k=k, strategy=strategy, objective=objective, threads=1)
+    rule = {"k": k, "strategy": strategy, "objective": objective, **wanted(strategy, QUERIES)}
+    one = sage_select.select(table, **rule, threads=1)
     for threads in (2, 7):
-        other = sage_select.select(table, k=k, strategy=strategy, objective=objective, threads=threads)
+        other = sage_select.select(table, **rule, threads=threads)
         assert other.table().equals(one.table())
 
 
@@ -35,7 +39,7 @@ def test_threads_do_not_matter(strategy: str, objective: str | None, table: pa.T
 @quick
 def test_chunks_do_not_matter(strategy: str, objective: str | None, table: pa.Table, size: int) -> None:
     chunked = pa.Table.from_batches(table.to_batches(max_chunksize=size), table.schema)
-    rule = {"budget": "30%", "strategy": strategy, "objective": objective}
+    rule = {"budget": "30%", "strategy": strategy, "objective": objective, **wanted(strategy, QUERIES)}
     whole = sage_select.select(table, **rule)
     assert sage_select.select(chunked, **rule).table().equals(whole.table())
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sage_select.ops import OBJECTIVES, STRATEGIES
 
-__all__ = ["RULES", "VECTOR_RULES"]
+__all__ = ["RULES", "VECTOR_RULES", "wanted"]
+
+#: Nothing is as near as this.
+_NEAR = {"cosine": 1.5, "dot": 3e38, "sqeuclidean": -1.0}
 
 #: Every strategy with every objective that it heeds.
 RULES = [
@@ -18,5 +23,10 @@ VECTOR_RULES = [
     (strategy, objective, metric)
     for strategy, objective in RULES
     if STRATEGIES[strategy].needs_embedding
-    for metric in (OBJECTIVES[objective].metrics if objective else [None])
+    for metric in (OBJECTIVES[objective].metrics if objective else _NEAR)
 ]
+
+
+def wanted(strategy: str, queries: Any, metric: str | None = None) -> dict[str, Any]:
+    """Return what a strategy must be told beside its objective: queries, or a threshold that passes nothing over."""
+    return {"target": {"queries": queries}, "threshold": {"threshold": _NEAR[metric or "cosine"]}}.get(strategy, {})

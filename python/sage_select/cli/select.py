@@ -40,6 +40,8 @@ Examples:
   sage-select build chats.parquet --strategy diversity --embeddings vectors.npy -o picks.parquet
   sage-select build chats.jsonl --dedup near           # without rows that repeat others
   sage-select build q.csv --prompt-column Query --completion-column Tool --score-column loss
+  sage-select build chats.jsonl --budget "200k tokens" --quota source=10: --pin keep.txt
+  sage-select build chats.jsonl --strategy target --queries tasks.jsonl
   sage-select build --spec sage.yaml --explain         # say what would be done
   sage-select build chats.jsonl --dry-run              # and what it would take
 
@@ -87,13 +89,44 @@ def build(
         Path | None, typer.Option(help="A pipeline in YAML or TOML; options given here win over it.")
     ] = None,
     strategy: Annotated[
-        str | None, typer.Option(help="random, loss_topk, diversity or hybrid. [default: hybrid]")
+        str | None,
+        typer.Option(
+            help="hybrid (by score and by diversity), diversity (rows that represent all), target (rows nearest to "
+            "queries), threshold (the hardest rows, none too near to another), loss_topk (by score alone) or random. "
+            "[default: hybrid]"
+        ),
     ] = None,
     budget: Annotated[
         str | None,
-        typer.Option("--budget", "-k", help="How much to select: rows (300) or a share (10%). [default: 10%]"),
+        typer.Option(
+            "--budget",
+            "-k",
+            help='How much to select: rows (300), a share (10%) or tokens ("200k tokens"). [default: 10%]',
+        ),
     ] = None,
-    clamp: Annotated[bool | None, typer.Option("--clamp", help="Take all rows where the budget asks for more.")] = None,
+    clamp: Annotated[
+        bool | None, typer.Option("--clamp", help="Take what there is where the budget or a quota asks for more.")
+    ] = None,
+    quota: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN[=MIN:MAX]",
+            help="At least and at most so many rows of each value of a column; without numbers as even as can be.",
+        ),
+    ] = None,
+    balance: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="The same as --quota COLUMN: as even as can be.")
+    ] = None,
+    pin: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Rows to select in any case: a file with one id a line.")
+    ] = None,
+    exclude: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Rows never to select: a file with one id a line.")
+    ] = None,
+    tokenizer: Annotated[
+        str | None,
+        typer.Option(help="Whose tokens are counted, a model (path or repository). [default: words are counted]"),
+    ] = None,
     seed: Annotated[
         int | None, typer.Option(help="Same input, settings and seed give the same bytes. [default: 0]")
     ] = None,
@@ -158,11 +191,33 @@ def build(
     score_mode: Annotated[
         str | None,
         typer.Option(
-            help="stratified (from every region of the data) or top (the hardest rows). [default: stratified]"
+            help="How hybrid and loss_topk take rows by score: stratified (from every region of the data), top (the "
+            "hardest) or band (the hardest between two quantiles). [default: stratified in hybrid, else top]"
         ),
     ] = None,
     score_quantile: Annotated[
         float | None, typer.Option(help="Which row of a region: 0 its easiest, 1 its hardest. [default: 0.25]")
+    ] = None,
+    score_band: Annotated[
+        str | None,
+        typer.Option(metavar="LOW:HIGH", help="The quantiles of a band; 0:0.9 leaves the hardest tenth out."),
+    ] = None,
+    queries: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="target: rows like those of INPUT, or their vectors (.npy), to look for."),
+    ] = None,
+    query_column: Annotated[
+        str | None, typer.Option(help="target: a column that is true for rows of INPUT which are the queries.")
+    ] = None,
+    target_rule: Annotated[
+        str | None,
+        typer.Option(
+            help="target: round_robin (each query in turn), max (the nearest query counts) or mean (all do). "
+            "[default: round_robin]"
+        ),
+    ] = None,
+    threshold: Annotated[
+        float | None, typer.Option(help="threshold: from this similarity on a row is too near. [default: 0.9]")
     ] = None,
     scores: Annotated[str | None, typer.Option(help="A .npy file with one number a row.")] = None,
     score_column: Annotated[str | None, typer.Option(help="A column of the input that holds the score.")] = None,
@@ -215,6 +270,8 @@ def build(
 
     if explain and dry_run:
         raise UsageError("--explain and --dry-run contradict each other", hint="--dry-run explains as well")
+    if quota is not None and balance is not None:
+        raise UsageError("give --quota or --balance, not both", hint="--balance COLUMN is --quota COLUMN")
     console = Console(quiet=quiet, json_output=json_output)
     settings: dict[str, dict[str, Any]] = {
         "source": {
@@ -249,6 +306,15 @@ def build(
             "score_share": score_share,
             "score_mode": score_mode,
             "score_quantile": score_quantile,
+            "score_band": score_band,
+            "queries": queries,
+            "query_column": query_column,
+            "target_rule": target_rule,
+            "threshold": threshold,
+            "quota": quota or balance,
+            "pin": pin,
+            "exclude": exclude,
+            "tokenizer": tokenizer,
         },
         "sink": {"path": output, "rows": rows},
     }
@@ -274,12 +340,16 @@ def _forecast(plan: Pipeline, console: Console, force: bool, threads: int | None
 
 
 def _run(plan: Pipeline, console: Console, force: bool, threads: int | None) -> None:
+    from sage_select.cli.evidence import evidence_facts
     from sage_select.engine import run
 
     outcome = run(plan, console, force=force, threads=threads)
     console.summary(
         "cached: made before by the same plan from the same input" if outcome.cached else "selected", _facts(outcome)
     )
+    metrics = outcome.manifest["metrics"]
+    subsets = metrics["random_subsets"]
+    console.summary(f"beside {subsets or 'no'} random subsets of equal budget", evidence_facts(metrics))
     console.result({"cached": outcome.cached, "output": str(outcome.output), "manifest": outcome.manifest})
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -16,8 +17,11 @@ from sage_select.errors import UsageError
 from sage_select.io import Rows
 from sage_select.kernels import Matrix
 from sage_select.render import Shape, plain_texts
+from sage_select.strategies import Groups
 
-__all__ = ["Frame", "Scores"]
+__all__ = ["Frame", "Lengths", "Scores"]
+
+Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -42,12 +46,31 @@ class Scores:
 
 
 @dataclass(frozen=True)
+class Lengths:
+    """How long rows are.
+
+    Attributes
+    ----------
+    values
+        int64, one a row.
+    unit
+        What they count, as users read it: words, or tokens of some tokenizer.
+    """
+
+    values: NDArray[np.int64]
+    unit: str = "words"
+
+
+@dataclass(frozen=True)
 class Frame:
     """A run's rows on their way through the stages; each stage returns a new frame.
 
     `ids` is None where there are no rows, only arrays: then the row numbers name the rows. Rows are numbered as they
-    stand in the frame; `left`, once some have left, and `repeats` know which rows of the input these are. `wordless`
-    are those whose vector says nothing, since they have no words.
+    stand in the frame; `left`, once some have left, and `repeats` know which rows of the input these are. `measured`
+    holds the lengths that a stage found out; without it rows are as long as they have words. `queries` are vectors that
+    are looked for, those of the rows `asked` where these are rows, or of the frame's own rows `asking`; `groups`,
+    `pinned` and `excluded` are what the selection must keep. `wordless` are rows whose vectors say nothing, since they
+    have no words.
     """
 
     n: int
@@ -57,19 +80,57 @@ class Frame:
     scores: Scores | None = None
     matrix: Matrix | None = None
     wordless: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    measured: Lengths | None = None
+    asked: Frame | None = None
+    asking: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    queries: NDArray[Any] | None = None
+    groups: Groups | None = None
+    pinned: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    excluded: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     left: Repeats | None = None
     evidence: dict[str, Any] = field(default_factory=dict)
 
     @cached_property
     def texts(self) -> pa.ChunkedArray:
         """The words of each row, without tools and system turns."""
+        return self._texts_of(None)
+
+    @cached_property
+    def lengths(self) -> Lengths:
+        """The length of each row."""
+        return self.measured or Lengths(kernels.word_counts(self.texts))
+
+    @property
+    def has_lengths(self) -> bool:
+        """Whether lengths are known, or can be counted."""
+        return self.measured is not None or self.rows is not None
+
+    def lengths_of(
+        self, rows: NDArray[np.int64], *, threads: int | None = None, progress: Progress | None = None
+    ) -> Lengths:
+        """Return the lengths of some rows; words are counted in these alone."""
+        if self.measured is not None:
+            return Lengths(self.measured.values[rows], self.measured.unit)
+        return Lengths(kernels.word_counts(self._texts_of(rows, progress), threads=threads))
+
+    def _texts_of(self, rows: NDArray[np.int64] | None, progress: Progress | None = None) -> pa.ChunkedArray:
         if self.rows is None or self.shape is None:
             raise RuntimeError("a frame without rows has no texts")
-        return plain_texts(self.rows.table, self.shape, where=self.rows.where)
+        return plain_texts(self.rows.table, self.shape, rows=rows, progress=progress, where=self.rows.where)
 
     def hashes(self, key: int) -> NDArray[np.uint64]:
         """Return one hash a row, a pure function of the key and the row's id."""
-        return kernels.keyed_hashes(key, self.n if self.ids is None else self.ids)
+        if self.ids is not None:
+            return kernels.keyed_hashes(key, self.ids)
+        if self.left is not None:
+            return kernels.keyed_hashes(key, self.left.n)[self.left.rows]
+        return kernels.keyed_hashes(key, self.n)
+
+    def named(self, row: int) -> str:
+        """Return what messages call a row."""
+        if self.rows is None or self.ids is None:
+            return f"row {self.input_rows(np.array([row]))[0]}"
+        return f"{self.rows.where(row)} (id {self.ids[row].as_py()!r})"
 
     @cached_property
     def repeats(self) -> Repeats:
@@ -107,9 +168,19 @@ class Frame:
             scores=None if self.scores is None else replace(self.scores, values=self.scores.values[stay]),
             matrix=None if self.matrix is None else self.matrix.only(stay),
             wordless=np.flatnonzero(np.isin(stay, self.wordless)),
+            measured=None if self.measured is None else replace(self.measured, values=self.measured.values[stay]),
+            groups=None if self.groups is None else replace(self.groups, of=self.groups.of[stay]),
+            pinned=_places(self.pinned, stay),
+            excluded=_places(self.excluded, stay),
+            asking=_places(self.asking, stay),
             left=repeats,
         )
 
     def found(self, **evidence: Any) -> Frame:
         """Return this frame with more evidence for the manifest."""
         return replace(self, evidence={**self.evidence, **evidence})
+
+
+def _places(rows: NDArray[np.int64], stay: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return where those of the rows that stay then stand."""
+    return np.searchsorted(stay, rows[np.isin(rows, stay)])

@@ -22,7 +22,7 @@ __all__ = ["Advice", "advice"]
 
 #: Dimensions of the hashing encoder that are tried.
 _FEWER_DIMENSIONS: Final = (256, 128, 64)
-_ALWAYS: Final = frozenset({"strategy", "budget", "clamp"})
+_ALWAYS: Final = frozenset({"strategy", "budget", "clamp", "quota", "pin", "exclude", "tokenizer"})
 _MAPPED: Final = (Format.ARROW_FILE, Format.ARROW_STREAM, Format.HF_FOLDER)
 
 
@@ -53,7 +53,7 @@ def _others(work: Workload) -> Iterator[tuple[str, Workload]]:
     select, vectors = work.select, work.vectors
     if vectors is not None:
         yield from _other_vectors(work)
-        for objective, rule in OBJECTIVES.items():
+        for objective, rule in OBJECTIVES.items() if "objective" in select.rule.options else ():
             if objective == select.objective or select.metric not in rule.metrics:
                 continue
             op = _changed(select, objective=objective)
@@ -92,7 +92,8 @@ def _other_vectors(work: Workload) -> Iterator[tuple[str, Workload]]:
 def _changed(select: Select, **changed: str) -> Select:
     """Return the selection with other settings, without those that then would do nothing."""
     settings = {**select.settings(), **changed}
-    heeded = STRATEGIES[settings["strategy"]].options
+    # Another strategy is suggested as it is by default.
+    heeded = frozenset[str]() if "strategy" in changed else select.rule.options
     if "objective" in heeded:
         heeded -= frozenset().union(*(rule.options for rule in OBJECTIVES.values()))
         heeded |= OBJECTIVES[settings["objective"]].options
@@ -103,7 +104,7 @@ def _with(work: Workload, select: Select) -> Workload:
     """Return the work of another selection, with the steps that it needs."""
     steps: list[Op] = []
     for step in work.plan.steps:
-        if isinstance(step, Embed) and not select.rule.needs_embedding and not _finds_near_copies(work):
+        if isinstance(step, Embed) and not select.needs_embedding and not _finds_near_copies(work):
             continue
         if isinstance(step, Score) and not select.needs_score:
             continue

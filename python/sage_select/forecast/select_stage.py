@@ -11,11 +11,12 @@ from sage_select import kernels
 from sage_select.forecast.costs import Costs
 from sage_select.forecast.stage import Stage
 from sage_select.forecast.workload import Workload
+from sage_select.strategies.by_score import MOST_CELLS
 from sage_select.strategies.cells import CELLS, Training
-from sage_select.strategies.hybrid import MOST_CELLS, score_picks
 from sage_select.strategies.objectives.kcenter import OUTLIER_CELLS, outliers
 from sage_select.strategies.objectives.kmeans import MEDOID_CELLS, MOST_MEDOIDS
 from sage_select.strategies.objectives.similarities import DENSE_LIMIT, GRAPH_CELLS, graph_cells
+from sage_select.strategies.wish import rounded_share
 
 __all__ = ["OBJECTIVE_COSTS", "Part", "clustered", "select"]
 
@@ -28,6 +29,8 @@ _EDGE: Final = 8
 _RECALL_ROWS: Final = 256
 #: From so many picks on, k-center keeps them in groups.
 _MANY_PICKS: Final = 4000
+#: Queries where their number is not known before they are read.
+_QUERIES: Final = 100
 #: By how much an estimated number of rows may be too large.
 _DOUBT: Final = 0.2
 _NANO: Final = 1e-9
@@ -55,20 +58,38 @@ def select(work: Workload, costs: Costs) -> Stage:
     if op.strategy == "random":
         part = Part(_HASHED * n, n * costs.hash_ns)
     elif op.strategy == "loss_topk":
-        part = Part(4.0 * n, n * costs.top_k_ns)
+        part = _by_score(work, costs, k)
     elif op.strategy == "diversity":
         part = OBJECTIVE_COSTS[op.objective](work, costs, k, 0)
+    elif op.strategy == "target":
+        part = _target(work, costs)
+    elif op.strategy == "threshold":
+        part = _by_score(work, costs, n).then(_threshold(work, costs, k))
     else:
-        given = score_picks(op, k)
+        given = rounded_share(op.score_share, k)
         part = _by_score(work, costs, given).then(OBJECTIVE_COSTS[op.objective](work, costs, k - given, given))
     return Stage("select", part.bytes + 12.0 * k, 0.0, 0.0, 0.0, part.ns * _NANO)
 
 
 def _by_score(work: Workload, costs: Costs, count: int) -> Part:
-    if work.select.score_mode == "top" or count == 0:
-        return Part(4.0 * work.rows, work.rows * costs.top_k_ns)
+    if work.select.by_score != "stratified" or count == 0:
+        return Part((4.0 if count < work.rows else 20.0) * work.rows, work.rows * costs.top_k_ns)
     cells = min(count, MOST_CELLS)
     return _divided(work, costs, cells, CELLS)
+
+
+def _target(work: Workload, costs: Costs) -> Part:
+    """Return the costs of matching: every row beside every query, of which there may be many more than is known."""
+    n, d = work.rows, _dimensions(work)
+    queries = 1 if work.select.target_rule == "mean" else _QUERIES
+    return Part(2.0 * d * n + 12.0 * n, _kernel(work, costs, float(n) * queries * d * costs.assign_ns))
+
+
+def _threshold(work: Workload, costs: Costs, k: int) -> Part:
+    """Return the costs of the filter, where about as many rows are too near as are kept."""
+    n, d = work.rows, _dimensions(work)
+    looked = min(n, 2 * k)
+    return Part(2.0 * d * k + 33.0 * n, _kernel(work, costs, float(looked) * k * d * costs.assign_ns))
 
 
 def clustered(work: Workload, costs: Costs, cells: int, training: Training) -> Part:

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from sage_select.io.column_values import embedding_column, numeric_column, require_column
+from sage_select.io.column_values import (
+    embedding_column,
+    group_column,
+    numeric_column,
+    require_column,
+    truth_column,
+)
 from sage_select.io.digest import digest_table
 from sage_select.io.encode import output_format
+from sage_select.io.id_list import IdList, read_id_list
 from sage_select.io.manifest import read_manifest
 from sage_select.io.nested import decode_rows
 from sage_select.io.npy import NpyHeader, npy_header, read_npy
@@ -18,6 +25,7 @@ from sage_select.io.write import Written, write
 
 __all__ = [
     "Format",
+    "IdList",
     "NpyHeader",
     "Rows",
     "Survey",
@@ -27,14 +35,17 @@ __all__ = [
     "embedding_column",
     "existing",
     "from_object",
+    "group_column",
     "npy_header",
     "numeric_column",
     "open_output",
     "output_format",
     "read",
+    "read_id_list",
     "read_manifest",
     "read_npy",
     "require_column",
     "survey",
+    "truth_column",
     "write",
 ]

@@ -13,7 +13,7 @@ from sage_select.errors import DataError, UsageError, nearest
 from sage_select.io.rows import Rows
 from sage_select.kernels.vectors import lists_of_one_width
 
-__all__ = ["embedding_column", "numeric_column", "require_column"]
+__all__ = ["embedding_column", "group_column", "numeric_column", "require_column", "truth_column"]
 
 _SHOWN_COLUMNS: Final = 30
 
@@ -87,6 +87,60 @@ def embedding_column(rows: Rows, name: str) -> pa.ChunkedArray:
             "embeddings are of the wrong type", where=rows.where(0, name), expected="lists of numbers", got=str(kind)
         )
     return lists
+
+
+def group_column(rows: Rows, name: str) -> pa.ChunkedArray:
+    """Return a column of names as strings; whole numbers and truth values are written out.
+
+    Raises
+    ------
+    UsageError
+        Where there is no such column.
+    DataError
+        Where it holds something else, or a value is null; naming the first such row, and how many there are.
+    """
+    column = require_column(rows, name)
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        column, kind = column.cast(kind.value_type), kind.value_type
+    if not (pa.types.is_string(kind) or pa.types.is_integer(kind) or pa.types.is_boolean(kind)):
+        raise DataError(
+            "rows cannot be counted by this column",
+            where=rows.where(0, name),
+            expected="text, whole numbers or truth values",
+            got=str(kind),
+        )
+    if column.null_count:
+        raise DataError(
+            f"{column.null_count:,} rows have no value to be counted by",
+            where=rows.where(_first(column.is_null()), name),
+            expected="a value in every row",
+            got="null",
+            hint="fill the column, or take these rows out of the input",
+        )
+    return column.cast(pa.string())
+
+
+def truth_column(rows: Rows, name: str) -> npt.NDArray[np.bool_]:
+    """Return a column of truth values, shape (rows,).
+
+    Raises
+    ------
+    UsageError
+        Where there is no such column.
+    DataError
+        Where it holds something else, or a value is null; naming the row.
+    """
+    column = require_column(rows, name)
+    if not pa.types.is_boolean(column.type):
+        raise DataError(
+            "a column does not hold truth values",
+            where=rows.where(0, name),
+            expected="true or false",
+            got=str(column.type),
+        )
+    _refuse_null(rows, name, column)
+    return np.asarray(column.to_numpy())
 
 
 def _refuse_null(rows: Rows, name: str, column: pa.ChunkedArray) -> None:

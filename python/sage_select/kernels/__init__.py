@@ -14,14 +14,18 @@ from sage_select.kernels.cells import Medoids, assign_cells, cell_distances, k_m
 from sage_select.kernels.hashes import bottom_k_hashes, hash_rows, keyed_hashes
 from sage_select.kernels.matrix import Matrix, Metric, instruction_set
 from sage_select.kernels.select import (
+    Closest,
     Filtered,
     Greedy,
     Led,
+    Limits,
     Matched,
+    closest,
     d2,
     facility_location,
     graph_cut,
     herding,
+    in_order,
     k_center,
     leaders,
     mmr,
@@ -29,13 +33,15 @@ from sage_select.kernels.select import (
     target_match,
     threshold_filter,
 )
-from sage_select.kernels.text import hashing_encoder, lexical_difficulty
+from sage_select.kernels.text import hashing_encoder, lexical_difficulty, word_counts
 from sage_select.kernels.topk import top_k
 
 __all__ = [
+    "Closest",
     "Filtered",
     "Greedy",
     "Led",
+    "Limits",
     "Matched",
     "Matrix",
     "Medoids",
@@ -43,12 +49,14 @@ __all__ = [
     "assign_cells",
     "bottom_k_hashes",
     "cell_distances",
+    "closest",
     "d2",
     "facility_location",
     "graph_cut",
     "hash_rows",
     "hashing_encoder",
     "herding",
+    "in_order",
     "instruction_set",
     "k_center",
     "k_means",
@@ -62,4 +70,5 @@ __all__ = [
     "target_match",
     "threshold_filter",
     "top_k",
+    "word_counts",
 ]

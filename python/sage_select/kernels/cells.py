@@ -13,6 +13,7 @@ from sage_select.kernels import arrays
 from sage_select.kernels.call import Progress, resolve_threads, translated, whole
 from sage_select.kernels.matrix import Matrix
 from sage_select.kernels.select.greedy import wishes
+from sage_select.kernels.select.limits import Limits
 
 __all__ = ["Medoids", "assign_cells", "cell_distances", "k_means", "medoids", "stratified"]
 
@@ -145,6 +146,7 @@ def medoids(
     *,
     given: ArrayLike | None = None,
     excluded: ArrayLike | None = None,
+    limits: Limits | None = None,
     threads: int | None = None,
     progress: Progress | None = None,
 ) -> Medoids:
@@ -160,6 +162,8 @@ def medoids(
         Rows that are selected already: nothing is picked from their cells as long as others have rows to give.
     excluded
         Rows that are not picked; they count for the sizes of cells.
+    limits
+        What the selection may hold, the rows given included: then `k` is the most rows to pick.
 
     Raises
     ------
@@ -182,12 +186,14 @@ def medoids(
     flat = arrays.points(centroids, "centroids", matrix.d)
     with translated():
         return Medoids(
-            *_native.medoids(matrix.native, flat, wishes(k, given, excluded), resolve_threads(threads), progress)
+            *_native.medoids(
+                matrix.native, flat, wishes(k, given, excluded, limits), resolve_threads(threads), progress
+            )
         )
 
 
 def stratified(scores: ArrayLike, cells: ArrayLike, count: int, quantile: float) -> NDArray[np.int64]:
-    """Pick `count` rows, as many from each cell as its size allows, around a quantile of the scores within it.
+    """Rank all rows, the first `count` divided over the cells by size, around a quantile of the scores within each.
 
     Parameters
     ----------
@@ -196,14 +202,15 @@ def stratified(scores: ArrayLike, cells: ArrayLike, count: int, quantile: float)
     cells
         Shape (n,), whole numbers from 0.
     count
-        From 0 to n; always exactly so many rows are picked.
+        From 0 to n: how many rows are wanted.
     quantile
         Within 0 (the lowest scores of each cell) and 1 (the highest).
 
     Returns
     -------
     numpy.ndarray
-        int64, shape (`count`,), by (score descending, row ascending).
+        int64, shape (n,): the wanted rows, by (score descending, row ascending), and then all others, for where some of
+        those cannot be had.
 
     Raises
     ------
@@ -215,14 +222,15 @@ def stratified(scores: ArrayLike, cells: ArrayLike, count: int, quantile: float)
     Notes
     -----
     A cell of s of the n rows is due ``count * s / n`` picks: the whole parts first, then one each by largest
-    remainder, ties to the lowest cell. Within a cell, sorted by (score, row), the picks are the contiguous window
+    remainder, ties to the lowest cell. Within a cell, sorted by (score, row), the wanted rows are the contiguous window
     of the allotted length m that starts at ``floor(quantile * (s - 1) - (m - 1) / 2 + 0.5)``, moved into the cell
-    where it reaches beyond. O(n log n).
+    where it reaches beyond. All others follow by (places from the window of their cell, score descending, row
+    ascending). O(n log n).
 
     Examples
     --------
     >>> stratified([1.0, 2.0, 3.0, 10.0, 20.0, 30.0], [0, 0, 0, 1, 1, 1], 2, 0.5).tolist()
-    [4, 1]
+    [4, 1, 5, 3, 2, 0]
     """
     if not isinstance(quantile, (float, int, np.floating)) or not 0 <= quantile <= 1:
         raise UsageError("quantile is out of range", expected="a number from 0 to 1", got=repr(quantile))

@@ -10,7 +10,7 @@ from sage_select import _native
 from sage_select.kernels import arrays
 from sage_select.kernels.call import Progress, resolve_threads, translated, whole
 
-__all__ = ["hashing_encoder", "lexical_difficulty"]
+__all__ = ["hashing_encoder", "lexical_difficulty", "word_counts"]
 
 
 def lexical_difficulty(texts: pa.Array | pa.ChunkedArray, *, threads: int | None = None) -> NDArray[np.float32]:
@@ -38,6 +38,31 @@ def lexical_difficulty(texts: pa.Array | pa.ChunkedArray, *, threads: int | None
     column = arrays.texts(texts)
     with translated():
         return _native.lexical_difficulty(column, resolve_threads(threads))
+
+
+def word_counts(
+    texts: pa.Array | pa.ChunkedArray, *, threads: int | None = None, progress: Progress | None = None
+) -> NDArray[np.int64]:
+    """Count the words of each text, as `lexical_difficulty` tells them apart.
+
+    Returns
+    -------
+    numpy.ndarray
+        int64, shape (n,).
+
+    Raises
+    ------
+    DataError
+        The column does not hold text, or a text is null.
+
+    Examples
+    --------
+    >>> word_counts(pa.array(["", "get_user(id=42)", "it's 3.5"])).tolist()
+    [0, 3, 4]
+    """
+    column = arrays.texts(texts)
+    with translated():
+        return _native.word_counts(column, resolve_threads(threads), progress)
 
 
 def hashing_encoder(

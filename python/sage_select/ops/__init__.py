@@ -6,9 +6,11 @@ from sage_select.ops.base import Op
 from sage_select.ops.budget import Budget
 from sage_select.ops.dedup import Dedup
 from sage_select.ops.embed import Embed
+from sage_select.ops.quota import Quota
 from sage_select.ops.registry import OPS
+from sage_select.ops.rules import OBJECTIVES, STRATEGIES, ObjectiveRule, StrategyRule
 from sage_select.ops.score import Score
-from sage_select.ops.select import OBJECTIVES, STRATEGIES, ObjectiveRule, Select, StrategyRule
+from sage_select.ops.select import Select
 from sage_select.ops.sink import Sink
 from sage_select.ops.source import Source
 
@@ -21,6 +23,7 @@ __all__ = [
     "Embed",
     "ObjectiveRule",
     "Op",
+    "Quota",
     "Score",
     "Select",
     "Sink",

@@ -1,72 +1,28 @@
-"""Which rows to keep: the strategy, its budget and its options."""
+"""Which rows to keep: the strategy, its budget, its options and the limits it must keep."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from sage_select.errors import nearest
+from sage_select.ops.band import Band
 from sage_select.ops.base import Op
 from sage_select.ops.budget import Budget
+from sage_select.ops.quota import Quota
+from sage_select.ops.rules import OBJECTIVE_OPTIONS, OBJECTIVES, STRATEGIES, StrategyRule
 
-__all__ = ["OBJECTIVES", "STRATEGIES", "ObjectiveRule", "Select", "StrategyRule"]
-
-
-@dataclass(frozen=True)
-class StrategyRule:
-    """What a strategy needs and which options of `Select` it heeds.
-
-    `ranks_scores`: it hands every score to a kernel that refuses what is not finite.
-    """
-
-    summary: str
-    needs_score: bool = False
-    ranks_scores: bool = False
-    needs_embedding: bool = False
-    options: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True)
-class ObjectiveRule:
-    """What an objective of diversity needs, under which metrics, and which options of `Select` are its own."""
-
-    metrics: tuple[str, ...]
-    needs_score: bool = False
-    options: frozenset[str] = frozenset()
-
-
-_GRAPH_OPTIONS = frozenset({"k_nn", "neighbors"})
-
-OBJECTIVES: dict[str, ObjectiveRule] = {
-    "facility": ObjectiveRule(metrics=("cosine", "dot"), options=_GRAPH_OPTIONS),
-    "graph_cut": ObjectiveRule(metrics=("cosine", "dot"), options=_GRAPH_OPTIONS | {"cut_lambda"}),
-    "kcenter": ObjectiveRule(metrics=("cosine", "sqeuclidean"), options=frozenset({"outlier_guard", "start"})),
-    "mmr": ObjectiveRule(metrics=("cosine", "dot"), needs_score=True, options=frozenset({"mmr_lambda"})),
-    "dpp": ObjectiveRule(metrics=("cosine", "dot"), options=frozenset({"dpp_eps"})),
-    "herding": ObjectiveRule(metrics=("cosine", "dot")),
-    "d2": ObjectiveRule(metrics=("cosine", "sqeuclidean")),
-    "kmeans": ObjectiveRule(metrics=("cosine", "sqeuclidean")),
-}
-
-_OBJECTIVE_OPTIONS = frozenset().union(*(rule.options for rule in OBJECTIVES.values()))
-_DIVERSITY_OPTIONS = frozenset({"objective", "metric"}) | _OBJECTIVE_OPTIONS
-
-STRATEGIES: dict[str, StrategyRule] = {
-    "random": StrategyRule("the rows with the smallest keyed hashes"),
-    "loss_topk": StrategyRule("the hardest rows first", needs_score=True, ranks_scores=True),
-    "diversity": StrategyRule("the rows that represent all others", needs_embedding=True, options=_DIVERSITY_OPTIONS),
-    "hybrid": StrategyRule(
-        "60 % by score, 40 % by diversity, the second aware of the first",
-        needs_score=True,
-        needs_embedding=True,
-        options=_DIVERSITY_OPTIONS | {"score_share", "score_mode", "score_quantile"},
-    ),
-}
+__all__ = ["Select"]
 
 #: Options that every strategy heeds.
-_COMMON = frozenset({"strategy", "budget", "clamp"})
+_COMMON = frozenset({"strategy", "budget", "clamp", "quota", "pin", "exclude", "tokenizer"})
+#: What a way of taking rows by score alone heeds.
+_OF_SCORE_MODE = {"top": set[str](), "band": {"score_band"}, "stratified": {"score_quantile"}}
+#: From this similarity on, a row is too near to another.
+_THRESHOLD = 0.9
+
+ScoreMode = Literal["top", "band", "stratified"]
 
 
 class Select(Op):
@@ -77,9 +33,15 @@ class Select(Op):
     strategy
         One of `STRATEGIES`.
     budget
-        Rows (300) or a share of them (10%).
+        Rows (300), a share of those that are not excluded (10%), or tokens (200k tokens).
     clamp
-        Take all rows where the budget asks for more.
+        Take what there is where the budget, or the fewest of a quota, ask for more.
+    quota
+        A column, and the fewest and most rows of each of its values; or as even as can be.
+    pin, exclude
+        Files with one id a line: rows that are selected in any case, and rows that never are.
+    tokenizer
+        Whose tokens the length of a row is counted in (path or repository); words without one.
     objective
         What the diversity part maximises: `facility` (how well the picks represent every row), `graph_cut` (how
         like all rows the picks are, less how like each other), `kcenter` (how far the picks lie from one another),
@@ -107,9 +69,21 @@ class Select(Op):
     score_share
         The share of a hybrid selection picked by score.
     score_mode
-        `stratified`: a share from every region of the embedding space; `top`: the hardest rows anywhere.
+        How rows are taken by score. `stratified` (as a rule in `hybrid`): a share from every region of the embedding
+        space; `top` (as a rule in `loss_topk`): the hardest rows anywhere; `band`: the hardest between two quantiles.
     score_quantile
         Where within its region a stratified pick stands: 0 the easiest row, 1 the hardest.
+    score_band
+        Between which quantiles the rows of a band stand: 0:0.9 leaves the hardest tenth out.
+    queries, query_column
+        What `target` looks for: a file with rows like those of the input, or with their vectors (.npy); or a column
+        that is true for rows which are queries, and are not picked.
+    target_rule
+        `round_robin`: each query in turn takes the nearest row that is left; `max`: the rows nearest to their nearest
+        query; `mean`: the rows nearest to all queries on average.
+    threshold
+        From this similarity on (up to this squared distance under `sqeuclidean`), a row is too near to one that
+        `threshold` has picked. 0.9 where it is a similarity.
     """
 
     name: ClassVar[str] = "select"
@@ -117,6 +91,10 @@ class Select(Op):
     strategy: str = "hybrid"
     budget: Budget = Budget.parse("10%")
     clamp: bool = False
+    quota: Quota | None = None
+    pin: str | None = None
+    exclude: str | None = None
+    tokenizer: str | None = None
     objective: Literal["facility", "graph_cut", "kcenter", "mmr", "dpp", "herding", "d2", "kmeans"] = "facility"
     metric: Literal["cosine", "dot", "sqeuclidean"] = "cosine"
     outlier_guard: float = Field(default=0.05, ge=0, lt=1)
@@ -127,8 +105,13 @@ class Select(Op):
     mmr_lambda: float = Field(default=0.5, ge=0, le=1)
     dpp_eps: float = Field(default=0.1, ge=1e-6, le=1e30)
     score_share: float = Field(default=0.6, ge=0, le=1)
-    score_mode: Literal["stratified", "top"] = "stratified"
+    score_mode: ScoreMode | None = None
     score_quantile: float = Field(default=0.25, ge=0, le=1)
+    score_band: Band = Band(0.0, 0.9)
+    queries: str | None = None
+    query_column: str | None = None
+    target_rule: Literal["round_robin", "max", "mean"] = "round_robin"
+    threshold: float | None = None
 
     @field_validator("strategy")
     @classmethod
@@ -145,32 +128,53 @@ class Select(Op):
         if unused := self.changed_idle_fields():
             raise ValueError(f"strategy {self.strategy!r}{self._mode_without(unused)} does not use {', '.join(unused)}")
         metrics = OBJECTIVES[self.objective].metrics
-        if self.rule.needs_embedding and self.metric not in metrics:
+        if "objective" in self.rule.options and self.metric not in metrics:
             raise ValueError(f"objective {self.objective!r} needs metric {' or '.join(metrics)}, not {self.metric!r}")
+        if self.strategy == "threshold" and self.threshold is None and self.metric != "cosine":
+            raise ValueError(f"strategy 'threshold' needs a threshold under metric {self.metric!r}")
+        if self.queries is not None and self.query_column is not None:
+            raise ValueError("give queries or query_column, not both")
         return self
 
     def _mode_without(self, unused: list[str]) -> str:
         """Return the setting that idles these options, where the strategy alone does not."""
         if not set(unused) <= self.rule.options:
             return ""
-        if unused == ["score_quantile"]:
-            return " with score_mode 'top'"
+        if set(unused) <= {"score_quantile", "score_band", "metric"}:
+            return f" with score_mode {self.by_score!r}"
         if unused == ["start"] and self.objective == "kcenter":
             return ""
-        return f" with objective {self.objective!r}" if set(unused) <= _OBJECTIVE_OPTIONS else ""
+        return f" with objective {self.objective!r}" if set(unused) <= OBJECTIVE_OPTIONS else ""
 
     def idle_fields(self) -> frozenset[str]:
         """Return the options that the chosen strategy does not heed."""
         idle = frozenset(type(self).model_fields) - _COMMON - self.rule.options
-        idle |= _OBJECTIVE_OPTIONS - OBJECTIVES[self.objective].options
+        idle |= OBJECTIVE_OPTIONS - OBJECTIVES[self.objective].options
         if self.strategy == "hybrid":
             idle |= {"start"}
-        return idle | {"score_quantile"} if self.score_mode == "top" else idle
+        if not self.needs_embedding:
+            idle |= {"metric"}
+        return idle | frozenset().union(*(of for mode, of in _OF_SCORE_MODE.items() if mode != self.by_score))
+
+    @property
+    def by_score(self) -> str | None:
+        """How rows are taken by score; None where none are."""
+        return None if self.rule.score_mode is None else self.score_mode or self.rule.score_mode
+
+    @property
+    def near(self) -> float:
+        """From which similarity on, or up to which squared distance, a row is too near to another."""
+        return _THRESHOLD if self.threshold is None else self.threshold
 
     @property
     def needs_score(self) -> bool:
         """Whether the strategy, or the objective of its diversity, needs scores."""
-        return self.rule.needs_score or (self.rule.needs_embedding and OBJECTIVES[self.objective].needs_score)
+        return self.rule.needs_score or ("objective" in self.rule.options and OBJECTIVES[self.objective].needs_score)
+
+    @property
+    def needs_embedding(self) -> bool:
+        """Whether the strategy, or its way of taking rows by score, needs vectors."""
+        return self.rule.needs_embedding or self.by_score == "stratified"
 
     @property
     def rule(self) -> StrategyRule:
@@ -178,18 +182,43 @@ class Select(Op):
         return STRATEGIES[self.strategy]
 
     def describe(self) -> str:
-        """Return the strategy, the budget and the options that matter for it."""
-        share = f"{self.budget} of the rows" if self.budget.share is not None else f"{self.budget} rows"
+        """Return the strategy, the budget, the options that matter for it, and the limits."""
+        return "; ".join([f"{self.strategy}, {self.budget.describe()}: {self._way()}", *self._limits()])
+
+    def _way(self) -> str:
         diversity = f"{self.objective} ({', '.join([self.metric, *self._settings()])})"
         if self.strategy == "hybrid":
-            where = f" at quantile {self.score_quantile:g} of each cell" if self.score_mode == "stratified" else ""
-            return (
-                f"hybrid, {share}: {self.score_share:.0%} by score ({self.score_mode}{where}), "
-                f"{1 - self.score_share:.0%} by {diversity}"
-            )
+            return f"{self.score_share:.0%} by score ({self._score_way()}), {1 - self.score_share:.0%} by {diversity}"
         if self.strategy == "diversity":
-            return f"diversity, {share}: {diversity}"
-        return f"{self.strategy}, {share}: {self.rule.summary}"
+            return diversity
+        if self.strategy == "loss_topk":
+            return f"{self.rule.summary} ({self._score_way()})"
+        if self.strategy == "target":
+            queries = self.queries or (f"column {self.query_column!r}" if self.query_column else "the queries given")
+            return f"the rows nearest to {queries} ({self.metric}, {self.target_rule.replace('_', ' ')})"
+        if self.strategy == "threshold":
+            return f"{self.rule.summary} ({self.metric}, {self.near:g})"
+        return self.rule.summary
+
+    def _score_way(self) -> str:
+        """Return how rows are taken by score."""
+        if self.by_score == "stratified":
+            return f"stratified at quantile {self.score_quantile:g} of each cell"
+        return f"band {self.score_band}" if self.by_score == "band" else str(self.by_score)
+
+    def _limits(self) -> list[str]:
+        """Return what the selection must keep beside its budget."""
+        quota = self.quota
+        limits = []
+        if quota is not None and quota.balanced:
+            limits.append(f"as many rows of each {quota.column!r} as can be")
+        elif quota is not None:
+            fewest = [f"at least {quota.least:,}"] if quota.least is not None else []
+            most = [f"at most {quota.most:,}"] if quota.most is not None else []
+            limits.append(f"{' and '.join(fewest + most)} rows of each {quota.column!r}")
+        limits += [f"with the rows of {self.pin}"] if self.pin else []
+        limits += [f"without those of {self.exclude}"] if self.exclude else []
+        return limits
 
     def _settings(self) -> list[str]:
         """Return the settings of the objective that decide what is picked."""
@@ -201,6 +230,6 @@ class Select(Op):
         }
         start = [f"from row {self.start}"] if self.start is not None else []
         fields = type(self).model_fields
-        changed = any(getattr(self, name) != fields[name].default for name in _GRAPH_OPTIONS)
+        changed = any(getattr(self, name) != fields[name].default for name in ("k_nn", "neighbors"))
         graph = [f"{self.k_nn} neighbours by {self.neighbors}"] if changed else []
         return [*settings.get(self.objective, []), *start, *graph]

@@ -19,10 +19,12 @@ def resolve(pipeline: Pipeline) -> Pipeline:
     """
     select = pipeline.step(Select)
     given: dict[str, Op] = {step.name: step for step in pipeline.steps}
+    if select.strategy == "target" and select.queries is None and select.query_column is None:
+        raise UsageError("strategy 'target' needs queries", hint="name them with --queries or --query-column")
     if select.needs_score:
         given.setdefault(Score.name, Score())
     dedup = pipeline.find(Dedup)
-    if select.rule.needs_embedding or (dedup is not None and dedup.near):
+    if select.needs_embedding or (dedup is not None and dedup.near):
         given.setdefault(Embed.name, Embed())
     elif Embed.name in given:
         raise UsageError(

@@ -6,8 +6,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from sage_select.errors import Where
 from sage_select.render.example import Example, Text, examples
@@ -61,10 +63,11 @@ def plain_texts(
     table: pa.Table,
     shape: Shape,
     *,
+    rows: NDArray[np.int64] | None = None,
     progress: Progress | None = None,
     where: Callable[[int], Where] | None = None,
 ) -> pa.ChunkedArray:
-    """Return the words of every row (`string`, no nulls), one chunk for at most 4096 rows.
+    """Return the words of every row, or of `rows` (`string`, no nulls), one chunk for at most 4096 rows.
 
     Shapes made of text columns and usual conversations are joined by Arrow; anything else goes through Python a
     batch at a time, so that memory grows by the text alone.
@@ -73,6 +76,8 @@ def plain_texts(
     ----------
     table, shape
         The rows and how they are read.
+    rows
+        Numbers of the rows wanted; None for all.
     progress
         Called with (rows done, rows) after each batch.
     where
@@ -86,9 +91,12 @@ def plain_texts(
     chunks: list[pa.Array] = []
     done = 0
     shape = _worded(shape)
-    for batch in table.select(list(shape.columns)).to_batches(max_chunksize=_BATCH_ROWS):
+    table = table.select(list(shape.columns))
+    if rows is not None:
+        table = table.take(pa.array(rows))
+    for batch in table.to_batches(max_chunksize=_BATCH_ROWS):
         texts = _joined(batch, shape)
-        chunks.append(_spoken(batch, shape, done, where) if texts is None else texts)
+        chunks.append(_spoken(batch, shape, _places(rows, done, where)) if texts is None else texts)
         done += batch.num_rows
         if progress is not None:
             progress(done, table.num_rows)
@@ -109,9 +117,14 @@ def _worded(shape: Shape) -> Shape:
     )
 
 
-def _spoken(batch: pa.RecordBatch, shape: Shape, first: int, where: Callable[[int], Where] | None) -> pa.Array:
+def _places(rows: NDArray[np.int64] | None, first: int, where: Callable[[int], Where] | None) -> Callable[[int], Where]:
+    """Return where the rows of a batch lie that begins with the row, or wanted row, `first`."""
+    place = where or (lambda row: Where(row=row))
+    return lambda row: place(first + row if rows is None else int(rows[first + row]))
+
+
+def _spoken(batch: pa.RecordBatch, shape: Shape, place: Callable[[int], Where]) -> pa.Array:
     """Return the words of a batch by way of its examples."""
-    place = (lambda row: where(first + row)) if where else (lambda row: Where(row=first + row))
     rows = examples(pa.Table.from_batches([batch]), shape, place)
     return pa.array([plain_text(example) for example in rows], pa.string())
 

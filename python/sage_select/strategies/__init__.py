@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from sage_select.strategies.base import Picks, Pool, Strategy
+from sage_select.strategies.base import Groups, Picks, Pool, Strategy
+from sage_select.strategies.constraints import wish_of
 from sage_select.strategies.registry import REGISTRY, pick
 
-__all__ = ["REGISTRY", "Picks", "Pool", "Strategy", "pick"]
+__all__ = ["REGISTRY", "Groups", "Picks", "Pool", "Strategy", "pick", "wish_of"]

@@ -12,8 +12,25 @@ from numpy.typing import NDArray
 from sage_select.errors import UsageError
 from sage_select.kernels import Matrix
 from sage_select.ops import Select
+from sage_select.strategies.wish import Wish
 
-__all__ = ["Picks", "Pool", "Strategy"]
+__all__ = ["Groups", "Picks", "Pool", "Strategy"]
+
+
+@dataclass(frozen=True)
+class Groups:
+    """The values of a column by which rows are counted.
+
+    Attributes
+    ----------
+    of
+        Whole numbers (n,): the number of the value of each row.
+    names
+        The values, by their numbers.
+    """
+
+    of: NDArray[np.int64]
+    names: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -32,6 +49,16 @@ class Pool:
         float32 (n,), a higher number is a harder row; None where the strategy needs none.
     matrix
         The checked vectors (n, d), or None.
+    queries
+        Vectors (q, d) that `target` looks for, or None.
+    pinned, excluded
+        Numbers of rows that are selected in any case, and of rows that are not.
+    groups
+        The values of the column of a quota, or None.
+    lengths
+        Whole numbers (n,): the tokens of each row, where the budget is in tokens; else None.
+    named
+        Function from a row number to what the user calls the row.
     threads
         Threads to use, None for all.
     progress
@@ -43,6 +70,12 @@ class Pool:
     hashes: Callable[[int], NDArray[np.uint64]]
     difficulty: NDArray[np.float32] | None = None
     matrix: Matrix | None = None
+    queries: NDArray[Any] | None = None
+    pinned: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    excluded: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    groups: Groups | None = None
+    lengths: NDArray[np.int64] | None = None
+    named: Callable[[int], str] = "row {}".format
     threads: int | None = None
     progress: Callable[[int, int], None] | None = None
 
@@ -81,14 +114,23 @@ class Picks:
     evidence: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def without_gains(cls, indices: NDArray[np.int64], reason: str) -> Picks:
+    def without_gains(cls, indices: NDArray[np.int64], reason: str, evidence: Mapping[str, Any] | None = None) -> Picks:
         """Return picks that all have one reason and no gain."""
-        return cls(indices, np.full(len(indices), np.nan, np.float32), ((reason, len(indices)),))
+        return cls(indices, np.full(len(indices), np.nan, np.float32), ((reason, len(indices)),), evidence or {})
+
+    def then(self, others: Picks) -> Picks:
+        """Return these picks and after them the others."""
+        return Picks(
+            np.concatenate([self.indices, others.indices]),
+            np.concatenate([self.gains, others.gains]),
+            (*self.reasons, *others.reasons),
+            {**self.evidence, **others.evidence},
+        )
 
 
 class Strategy(Protocol):
-    """A rule that picks `k` of the pool's rows under the options of `select`."""
+    """A rule that picks rows under the options of `select`."""
 
-    def __call__(self, pool: Pool, k: int, select: Select, /) -> Picks:
-        """Return exactly `k` picks, in order."""
+    def __call__(self, pool: Pool, wish: Wish, select: Select, /) -> Picks:
+        """Return the picks that `wish` asks for, in order."""
         ...

@@ -83,7 +83,7 @@ pub(crate) fn medoids<'py>(
     Ok((rows, sizes, found.fills))
 }
 
-/// Picks around a quantile of the float64 scores within each cell, by (score descending, row ascending).
+/// All rows, those first that lie around a quantile of the float64 scores within each cell.
 #[pyfunction]
 pub(crate) fn stratified<'py>(
     py: Python<'py>,

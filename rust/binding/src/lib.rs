@@ -27,6 +27,8 @@ mod _native {
     #[pymodule_export]
     use super::matrix::{Matrix, instruction_set};
     #[pymodule_export]
+    use super::select::closest::closest;
+    #[pymodule_export]
     use super::select::d2::d2;
     #[pymodule_export]
     use super::select::dpp::ridge_dpp;
@@ -47,7 +49,9 @@ mod _native {
     #[pymodule_export]
     use super::select::threshold::threshold_filter;
     #[pymodule_export]
-    use super::text::{hashing_encoder, lexical_difficulty};
+    use super::select::walk::in_order;
+    #[pymodule_export]
+    use super::text::{hashing_encoder, lexical_difficulty, word_counts};
     #[pymodule_export]
     use super::topk::{bottom_k, top_k};
 }

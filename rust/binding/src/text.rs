@@ -3,7 +3,7 @@
 use numpy::{IntoPyArray, PyArray1};
 use pyo3::prelude::*;
 use pyo3_arrow::PyChunkedArray;
-use sage_select_core::text::{encoder, lexical};
+use sage_select_core::text::{encoder, lexical, words};
 
 use crate::convert;
 use crate::detach::Call;
@@ -18,6 +18,19 @@ pub(crate) fn lexical_difficulty<'py>(
     let texts = convert::texts(py, &texts)?;
     let values = Call { py, threads, progress: None }.run(|watch| lexical::difficulties(&texts, watch))?;
     Ok(values.into_pyarray(py))
+}
+
+/// How many words each text has.
+#[pyfunction]
+pub(crate) fn word_counts<'py>(
+    py: Python<'py>,
+    texts: PyChunkedArray,
+    threads: usize,
+    progress: Option<Py<PyAny>>,
+) -> PyResult<Bound<'py, PyArray1<i64>>> {
+    let texts = convert::texts(py, &texts)?;
+    let counts = Call { py, threads, progress }.run(|watch| words::counts(&texts, watch))?;
+    Ok(counts.into_pyarray(py))
 }
 
 /// The vectors of texts, one after the other, and how many texts have no word.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -37,14 +38,16 @@ def texts(*rows: str) -> Frame:
     return frame_of(io.from_object(pa.table({"text": rows})), ShapeOptions(), None)
 
 
+def limited(frame: Frame, pinned: Sequence[int], excluded: Sequence[int]) -> Frame:
+    return dataclasses.replace(frame, pinned=np.array(pinned, np.int64), excluded=np.array(excluded, np.int64))
+
+
 def exact(frame: Frame, *first: int, last: Sequence[int] = ()) -> Frame:
-    ends = (np.array(rows, np.int64) for rows in (first, last))
-    return without_exact_copies(frame, Dedup(), Silence(), 2, **dict(zip(("first", "last"), ends, strict=True)))
+    return without_exact_copies(limited(frame, first, last), Dedup(), Silence(), 2)
 
 
 def near(frame: Frame, *first: int, last: Sequence[int] = (), dedup: Dedup = NEAR) -> Frame:
-    ends = (np.array(rows, np.int64) for rows in (first, last))
-    return without_near_copies(frame, dedup, 0, Silence(), 2, **dict(zip(("first", "last"), ends, strict=True)))
+    return without_near_copies(limited(frame, first, last), dedup, 0, Silence(), 2)
 
 
 def directions(*degrees: float, metric: Metric = "cosine", lengths: float = 1) -> Frame:
@@ -71,6 +74,7 @@ def test_the_first_of_equal_rows_stays(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_rows_that_come_first_stay() -> None:
     frame = exact(texts("a", "b", "a", "a", "b"), 3, 2)
     assert frame.repeats.leaders.tolist() == [3, 1, 2, 3, 1]
+    assert frame.input_rows(frame.pinned).tolist() == [3, 2]
     vectors = near(directions(0, 10, 90, 5, 100), 3, 1)
     assert vectors.repeats.leaders.tolist() == [3, 1, 2, 3, 2]
 

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
+from rules import wanted
 
 from sage_select import demo
 from sage_select.errors import DataError, OutputError, ResourceError, UsageError
@@ -54,7 +55,8 @@ def outcome(source: Path, *steps: Op, size: int = 1 << 50) -> Forecast:
 @pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_every_strategy_has_a_forecast(strategy: str, objective: str, rows: Path) -> None:
-    settings = {"objective": objective} if STRATEGIES[strategy].needs_embedding else {}
+    settings = {"objective": objective} if "objective" in STRATEGIES[strategy].options else {}
+    settings |= wanted(strategy, str(rows))
     found = outcome(rows, Select(strategy=strategy, **settings))
     resolved = [step.name for step in found.work.plan.steps if step.name in ("score", "embed")]
     assert [stage.name for stage in found.prediction.stages] == ["read", "ids", *resolved, "select", "write"]
@@ -70,8 +72,9 @@ def test_every_strategy_has_a_forecast(strategy: str, objective: str, rows: Path
 @pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize("mode", ["exact", "near"])
 def test_copies_have_a_forecast(mode: str, strategy: str, rows: Path) -> None:
-    plain = outcome(rows, Select(strategy=strategy))
-    found = outcome(rows, Dedup.make(mode=mode), Select(strategy=strategy))
+    select = Select(strategy=strategy, **wanted(strategy, str(rows)))
+    plain = outcome(rows, select)
+    found = outcome(rows, Dedup.make(mode=mode), select)
     stages = [stage.name for stage in found.prediction.stages]
     assert stages[:3] == ["read", "ids", "exact copies"]
     assert ("near copies" in stages) == (mode == "near")

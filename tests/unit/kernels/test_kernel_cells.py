@@ -109,15 +109,16 @@ def test_stratified_follows_its_definition(data: st.DataObject, n: int, dtype: t
     cells = np.array(data.draw(st.lists(st.sampled_from([0, 1, 2, 70]), min_size=n, max_size=n)), np.int64)
     count = data.draw(st.integers(0, n))
     quantile = data.draw(st.sampled_from([0, 0.25, 0.35, 0.5, 0.75, 1.0]))
-    picks = kernels.stratified(scores, cells, count, quantile)
-    assert picks.dtype == np.int64
-    assert picks.tolist() == reference(scores, cells, count, quantile)
+    ranked = kernels.stratified(scores, cells, count, quantile)
+    assert ranked.dtype == np.int64
+    assert ranked[:count].tolist() == reference(scores, cells, count, quantile)
+    assert sorted(ranked.tolist()) == list(range(n))
 
 
 def test_stratified_in_one_cell_is_a_window_of_the_ranking() -> None:
     scores = np.arange(100.0)
-    assert kernels.stratified(scores, np.zeros(100, int), 3, 0.25).tolist() == [26, 25, 24]
-    assert kernels.stratified(scores, np.zeros(100, int), 2, 1).tolist() == [99, 98]
+    assert kernels.stratified(scores, np.zeros(100, int), 3, 0.25)[:7].tolist() == [26, 25, 24, 27, 23, 28, 22]
+    assert kernels.stratified(scores, np.zeros(100, int), 2, 1)[:4].tolist() == [99, 98, 97, 96]
     assert kernels.stratified(scores, np.arange(100), 100, 0.5).tolist() == list(range(99, -1, -1))
 
 

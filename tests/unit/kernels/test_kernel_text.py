@@ -33,6 +33,14 @@ def test_lexical_difficulty_is_its_formula(texts: list[str]) -> None:
     np.testing.assert_allclose(values, [difficulty(text) for text in texts], rtol=1e-6, atol=1e-6)
 
 
+@settings(deadline=None)
+@given(texts=TEXTS)
+def test_word_counts_are_those_of_the_words(texts: list[str]) -> None:
+    counts = kernels.word_counts(pa.array(texts, pa.string()))
+    assert counts.dtype == np.int64
+    assert counts.tolist() == [len(re.findall(r"\w+", text)) for text in texts]
+
+
 def test_longer_and_more_varied_is_harder() -> None:
     values = kernels.lexical_difficulty(pa.array(["", "a", "a a a a", "a b c d", "a b c d e f g h"]))
     assert values[0] == 0
@@ -103,7 +111,7 @@ def test_progress_ends_at_the_whole_and_what_it_raises_is_raised() -> None:
 
 
 def test_bad_columns_are_named() -> None:
-    for kernel in (kernels.lexical_difficulty, kernels.hashing_encoder):
+    for kernel in (kernels.lexical_difficulty, kernels.word_counts, kernels.hashing_encoder):
         with pytest.raises(DataError, match="row 1: the text is null"):
             kernel(pa.array(["a", None]))
         with pytest.raises(DataError, match="does not hold text"):

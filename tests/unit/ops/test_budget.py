@@ -18,6 +18,17 @@ def test_rows(text: object, available: int, rows: int) -> None:
     assert Budget.parse(text).rows(available) == rows
 
 
+@pytest.mark.parametrize(
+    ("text", "tokens"),
+    [("200k tokens", 200_000), ("1.5M tokens", 1_500_000), ("1 token", 1), ("2_000tokens", 2000), ("0 tokens", 0)],
+)
+def test_tokens(text: str, tokens: int) -> None:
+    budget = Budget.parse(text)
+    assert budget.tokens == tokens
+    assert budget.rows(7) == 7
+    assert Budget.parse(str(budget)) == budget
+
+
 def test_an_empty_pool_gives_no_rows() -> None:
     assert Budget.parse("10%").rows(0) == 0
     assert Budget.parse("0%").rows(10) == 0
@@ -25,7 +36,27 @@ def test_an_empty_pool_gives_no_rows() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["-1", "110%", 1.5, "ten", "", "10 rows", -3, True, float("nan"), float("inf"), 2**128, "9" * 5000, "1e3", None],
+    [
+        "0.5 tokens",
+        "tokens",
+        "-5 tokens",
+        "3 k k tokens",
+        "5 kilotokens",
+        "-1",
+        "110%",
+        1.5,
+        "ten",
+        "",
+        "10 rows",
+        -3,
+        True,
+        float("nan"),
+        float("inf"),
+        2**128,
+        "9" * 5000,
+        "1e3",
+        None,
+    ],
 )
 def test_what_is_no_budget_is_refused(text: object) -> None:
     with pytest.raises(UsageError, match="no budget"):

@@ -14,7 +14,24 @@ from sage_select.ops import OBJECTIVES, OPS, STRATEGIES, Dedup, Embed, Op, Score
         (Select, {"strategy": "diversty"}, "did you mean 'diversity'"),
         (Select, {"strategy": "random", "objective": "kcenter"}, "'random' does not use objective"),
         (Select, {"strategy": "diversity", "score_share": 0.5}, "does not use score_share"),
-        (Select, {"score_mode": "top", "score_quantile": 0.5}, "does not use score_quantile"),
+        (Select, {"score_mode": "top", "score_quantile": 0.5}, "score_mode 'top' does not use score_quantile"),
+        (Select, {"score_band": "0:0.5"}, "score_mode 'stratified' does not use score_band"),
+        (Select, {"strategy": "loss_topk", "score_band": "0:0.5"}, "score_mode 'top' does not use score_band"),
+        (Select, {"strategy": "loss_topk", "metric": "dot"}, "score_mode 'top' does not use metric"),
+        (Select, {"strategy": "diversity", "score_mode": "band"}, "'diversity' does not use score_mode"),
+        (Select, {"score_mode": "band", "score_band": "0.9:0.1"}, "no band of scores"),
+        (Select, {"score_mode": "band", "score_band": "0.5"}, "no band of scores"),
+        (Select, {"score_mode": "band", "score_band": ":"}, "no band of scores"),
+        (Select, {"queries": "q.jsonl"}, "'hybrid' does not use queries"),
+        (Select, {"strategy": "target", "queries": "q.jsonl", "query_column": "q"}, "not both"),
+        (Select, {"strategy": "target", "target_rule": "median"}, "target_rule"),
+        (Select, {"strategy": "target", "objective": "kcenter"}, "'target' does not use objective"),
+        (Select, {"threshold": 0.5}, "'hybrid' does not use threshold"),
+        (Select, {"strategy": "threshold", "metric": "sqeuclidean"}, "needs a threshold under metric 'sqeuclidean'"),
+        (Select, {"quota": "intent=5"}, "no quota"),
+        (Select, {"quota": "=1:2"}, "no quota"),
+        (Select, {"quota": "intent=:"}, "no quota"),
+        (Select, {"quota": "intent=9:2"}, "asks for more rows than it allows"),
         (Select, {"metric": "sqeuclidean"}, "needs metric cosine or dot"),
         (Select, {"objective": "kcenter", "metric": "dot"}, "needs metric cosine or sqeuclidean"),
         (Select, {"objective": "d2", "metric": "dot"}, "needs metric cosine or sqeuclidean"),
@@ -67,6 +84,14 @@ SOME = [
     Select(strategy="diversity", objective="mmr", mmr_lambda=0.3, metric="dot"),
     Select(objective="dpp", dpp_eps=1),
     Select(score_mode="top"),
+    Select(strategy="loss_topk", score_mode="band", score_band="0.25:0.75"),
+    Select(strategy="loss_topk", score_mode="stratified", score_quantile=0.5, metric="dot"),
+    Select(strategy="target", queries="q.npy", target_rule="max", metric="sqeuclidean"),
+    Select(strategy="target", query_column="wanted"),
+    Select(strategy="threshold", threshold=0.8),
+    Select(budget="1.5M tokens", quota="a=b=2:10", pin="keep.txt", exclude="leak.txt", tokenizer="./model"),
+    Select(quota="source"),
+    Select(quota="source=:3"),
     Sink(path="x.parquet", rows=False),
 ]
 
@@ -91,9 +116,9 @@ def test_ops_never_change() -> None:
 @pytest.mark.parametrize("objective", OBJECTIVES)
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_an_objective_needs_scores_only_where_it_is_used(strategy: str, objective: str) -> None:
-    if STRATEGIES[strategy].needs_embedding:
+    if "objective" in STRATEGIES[strategy].options:
         needed = strategy == "hybrid" or objective == "mmr"
         metric = OBJECTIVES[objective].metrics[0]
         assert Select(strategy=strategy, objective=objective, metric=metric).needs_score == needed
     else:
-        assert Select(strategy=strategy).needs_score == (strategy == "loss_topk")
+        assert Select(strategy=strategy).needs_score == (strategy in {"loss_topk", "threshold"})

@@ -6,6 +6,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
@@ -42,6 +43,26 @@ def by_table(rows: list[dict[str, Any]], **options: str) -> list[str]:
 def test_words_are_turns_and_calls_without_system_turns_and_tools() -> None:
     example = to_example({"messages": DIALOGUE, "tools": [{"name": "find"}]}, detect_shape(["messages", "tools"]))
     assert plain_text(example) == 'Where is it?\nLet me look.\nfind {"q": "ä"}\nhere'
+
+
+@pytest.mark.parametrize(
+    "rows", [[{"text": f"row {i}"} for i in range(9)], [{"messages": DIALOGUE[:i]} for i in range(1, 6)]]
+)
+def test_some_rows_say_what_they_say_among_all(rows: list[dict[str, Any]]) -> None:
+    table = pa.Table.from_pylist(rows)
+    shape = detect_shape(table.schema)
+    wanted = np.array([3, 0, 3, 4])
+    assert plain_texts(table, shape, rows=wanted).to_pylist() == [by_rows(rows)[row] for row in wanted]
+    assert plain_texts(table, shape, rows=wanted[:0]).to_pylist() == []
+
+
+def test_a_bad_row_is_named_by_its_number_among_all() -> None:
+    rows = [{"messages": [{"role": "user", "content": "a"}]}] * 5 + [{"messages": [{"role": "user", "content": None}]}]
+    table = pa.Table.from_pylist(rows)
+    with pytest.raises(DataError) as refused:
+        plain_texts(table, detect_shape(table.schema), rows=np.array([2, 5]))
+    assert refused.value.where is not None
+    assert refused.value.where.row == 5
 
 
 def test_arguments_that_are_no_json_are_words_as_they_are() -> None:

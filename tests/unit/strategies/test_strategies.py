@@ -12,6 +12,7 @@ from sage_select.ops import Select
 from sage_select.strategies import Picks, Pool, pick
 from sage_select.strategies.cells import cells
 from sage_select.strategies.objectives import OBJECTIVES
+from sage_select.strategies.wish import Wish
 
 N = 200
 RNG = np.random.default_rng(3)
@@ -201,7 +202,8 @@ def test_kmeans_takes_the_middle_of_every_cluster_the_largest_first() -> None:
 
 def test_kmeans_leaves_out_the_cells_of_rows_chosen_before() -> None:
     given = np.array([0, 9, 18], np.int64)  # of clusters 0, 1 and 2
-    greedy, facts = OBJECTIVES["kmeans"](pool(), 5, Select.make(strategy="diversity", objective="kmeans"), given)
+    wish = Wish(5, 5, given)
+    greedy, facts = OBJECTIVES["kmeans"](pool(), wish, Select.make(strategy="diversity", objective="kmeans"))
     assert sorted(greedy.indices % 8) == [3, 4, 5, 6, 7]
     assert facts["kmeans_cells"] == 8
     assert facts["kmeans_fills"] == 0

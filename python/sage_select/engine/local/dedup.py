@@ -22,7 +22,6 @@ __all__ = ["without_exact_copies", "without_near_copies"]
 
 #: Groups that the evidence names.
 _NAMED_GROUPS: Final = 10
-_NO_ROWS: Final = np.empty(0, np.int64)
 
 
 def without_exact_copies(
@@ -30,18 +29,10 @@ def without_exact_copies(
     dedup: Dedup,
     talk: Talk,
     threads: int | None,
-    *,
-    first: NDArray[np.int64] = _NO_ROWS,
-    last: NDArray[np.int64] = _NO_ROWS,
 ) -> Frame:
     """Return the frame without the rows that say the same as another; the first of them stays.
 
-    Parameters
-    ----------
-    first
-        Rows that stay in any case, and come before all others.
-    last
-        Rows for which no other has to leave: they come after all others.
+    Rows that are pinned stay in any case, and come before all others; for those excluded no other has to leave.
 
     Raises
     ------
@@ -59,8 +50,8 @@ def without_exact_copies(
             digests.append(kernels.hash_rows(texts, threads=threads))
             done += len(texts)
             progress(done, frame.n)
-    leaders = _first_of_equals(pa.chunked_array(digests, pa.string()), _order(frame.n, first, last))
-    leaders[first] = first
+    leaders = _first_of_equals(pa.chunked_array(digests, pa.string()), _order(frame, frame.asking))
+    leaders[frame.pinned], leaders[frame.asking] = frame.pinned, frame.asking
     similarities = np.where(leaders == np.arange(frame.n), np.nan, 1).astype(np.float32)
     return _told(frame.without(leaders, similarities, near=False), dedup)
 
@@ -71,21 +62,12 @@ def without_near_copies(
     seed: int,
     talk: Talk,
     threads: int | None,
-    *,
-    first: NDArray[np.int64] = _NO_ROWS,
-    last: NDArray[np.int64] = _NO_ROWS,
 ) -> Frame:
     """Return the frame without the rows whose vectors are near to that of another; the first of them stays.
 
     Vectors are compared by cosine, whatever the metric of the selection. Rows without words, whose vectors say nothing,
-    are compared with none.
-
-    Parameters
-    ----------
-    first
-        Rows that stay in any case, and come before all others.
-    last
-        Rows for which no other has to leave: they come after all others.
+    are compared with none. Rows that are pinned stay in any case, and come before all others; for those excluded no
+    other has to leave.
 
     Raises
     ------
@@ -97,10 +79,8 @@ def without_near_copies(
     matrix = frame.matrix
     if matrix.metric != "cosine":
         matrix = Matrix.from_array(matrix.take(np.arange(frame.n)), name=matrix.name, threads=threads)
-    worded = np.ones(frame.n, np.bool_)
-    worded[frame.wordless] = False
-    order, always = _order(frame.n, first, last), int(worded[first].sum())
-    order = order[worded[order]]
+    apart = np.union1d(frame.asking, frame.wordless)
+    order, always = _order(frame, apart), int((~np.isin(frame.pinned, apart)).sum())
     with talk.progress("finding near copies") as progress:
         pool = Pool(n=frame.n, seed=seed, hashes=frame.hashes, matrix=matrix, threads=threads, progress=progress)
         leaders, similarities, facts = near_copies(pool, dedup.threshold, order, always)
@@ -108,17 +88,18 @@ def without_near_copies(
     return _told(frame.without(leaders, similarities, near=True), dedup, **facts)
 
 
-def _order(n: int, first: NDArray[np.int64], last: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return all rows in their order, but these first and those last."""
-    between = np.ones(n, np.bool_)
-    between[first] = between[last] = False
-    return np.concatenate([first, np.flatnonzero(between), last])
+def _order(frame: Frame, apart: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the rows to compare in their order, but those pinned first and those excluded last; and none of these."""
+    between = np.ones(frame.n, np.bool_)
+    between[frame.pinned] = between[frame.excluded] = False
+    order = np.concatenate([frame.pinned, np.flatnonzero(between), frame.excluded])
+    return order[~np.isin(order, apart)] if len(apart) else order
 
 
 def _first_of_equals(values: pa.ChunkedArray, order: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return for each row the first row in the order that has the same value."""
+    """Return for each row in the order the first that has the same value."""
     codes: NDArray[np.int32] = values.combine_chunks().dictionary_encode().indices.to_numpy()
-    firsts = np.empty(len(codes), np.int64)
+    firsts = np.zeros(len(codes), np.int64)
     # Of several rows stored at one place the last stays: that of the first row.
     firsts[codes[order[::-1]]] = order[::-1]
     return firsts[codes]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
@@ -20,7 +21,7 @@ __all__ = ["embed_rows"]
 
 
 def embed_rows(frame: Frame, embed: Embed, metric: Metric, talk: Talk, threads: int | None) -> Frame:
-    """Return the frame with its vectors, checked for `metric`.
+    """Return the frame with its vectors, checked for `metric`, and those of queries that are rows.
 
     Raises
     ------
@@ -29,11 +30,16 @@ def embed_rows(frame: Frame, embed: Embed, metric: Metric, talk: Talk, threads: 
     """
     if embed.file is not None:
         return _with(frame, io.read_npy(embed.file, rows=frame.n, kind="embeddings"), metric, embed.file, threads)
-    if frame.rows is None:
+    rows = frame.rows
+    if rows is None:
         raise UsageError("there are no rows to embed", hint="pass embeddings as an array, or data")
     if embed.column is not None:
-        name = f"{frame.rows.source}, column {embed.column!r}"
-        return _with(frame, io.embedding_column(frame.rows, embed.column), metric, name, threads)
+        name = f"{rows.source}, column {embed.column!r}"
+        if frame.asked is not None and frame.asked.rows is not None:
+            lists = io.embedding_column(frame.asked.rows, embed.column)
+            queries = np.asarray(lists.combine_chunks().flatten()).reshape(len(lists), -1)
+            frame = dataclasses.replace(frame, queries=queries)
+        return _with(frame, io.embedding_column(rows, embed.column), metric, name, threads)
     encoded = _encoded(frame, embed, talk, threads)
     for notice in encoded.notices:
         talk.notice(notice)
@@ -43,8 +49,10 @@ def embed_rows(frame: Frame, embed: Embed, metric: Metric, talk: Talk, threads: 
         talk.notice(f"{encoded.cut_rows:,} rows are longer than the encoder reads: the rest of them has no part")
     if encoded.revision is not None:
         frame = frame.found(embed_model={"model": encoded.name, "revision": encoded.revision})
-    frame = dataclasses.replace(frame, wordless=encoded.wordless)
-    return _with(frame, encoded.array, metric, encoded.name, threads)
+    if frame.asked is not None:
+        frame = dataclasses.replace(frame, queries=encoded.array[frame.n :])
+    frame = dataclasses.replace(frame, wordless=encoded.wordless[encoded.wordless < frame.n])
+    return _with(frame, encoded.array[: frame.n], metric, encoded.name, threads)
 
 
 def _with(
@@ -55,8 +63,12 @@ def _with(
 
 
 def _encoded(frame: Frame, embed: Embed, talk: Talk, threads: int | None) -> Embeddings:
+    texts = frame.texts
+    if frame.asked is not None:
+        # Together, as the weights of words come from all texts.
+        texts = pa.chunked_array([*texts.chunks, *frame.asked.texts.chunks], texts.type)
     if embed.model is not None:
         with talk.progress(f"embedding with {embed.model}") as progress:
-            return embed_texts(frame.texts, embed.model, progress=progress)
+            return embed_texts(texts, embed.model, progress=progress)
     with talk.progress("embedding") as progress:
-        return hash_texts(frame.texts, dimensions=embed.dimensions, threads=threads, progress=progress)
+        return hash_texts(texts, dimensions=embed.dimensions, threads=threads, progress=progress)

@@ -24,7 +24,12 @@ def identity(pipeline: Pipeline, inputs: Mapping[str, str]) -> str:
 
 
 def manifest_of(
-    pipeline: Pipeline, inputs: Mapping[str, str], frame: Frame, picks: Picks, notices: Sequence[str]
+    pipeline: Pipeline,
+    inputs: Mapping[str, str],
+    frame: Frame,
+    picks: Picks,
+    metrics: Mapping[str, Any],
+    notices: Sequence[str],
 ) -> dict[str, Any]:
     """Return the manifest, without what only the writer knows (the output's format, rows and digest)."""
     if frame.rows is None or frame.shape is None:
@@ -50,6 +55,7 @@ def manifest_of(
             "reasons": {reason: count for reason, count in picks.reasons if count},
         },
         "evidence": {**frame.evidence, **picks.evidence},
+        "metrics": dict(metrics),
         "libraries": {name: metadata.version(name) for name in _LIBRARIES},
         "notices": list(notices),
     }

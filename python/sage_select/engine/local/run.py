@@ -9,11 +9,14 @@ from sage_select.engine.base import Outcome, Recorder, Talk
 from sage_select.engine.frame import Frame
 from sage_select.engine.local.dedup import without_exact_copies, without_near_copies
 from sage_select.engine.local.embed import embed_rows
+from sage_select.engine.local.evidence import compare_with_random
 from sage_select.engine.local.inputs import input_digests
+from sage_select.engine.local.limits import limit_rows
 from sage_select.engine.local.manifest import identity, manifest_of
 from sage_select.engine.local.output import rows_story, selected_table
+from sage_select.engine.local.queries import read_queries, with_query_rows, with_query_vectors
 from sage_select.engine.local.score import score_rows
-from sage_select.engine.local.select import select_rows
+from sage_select.engine.local.select import check_limits, select_rows
 from sage_select.engine.local.source import frame_of, read_source, shape_options
 from sage_select.io.names import OutputNames
 from sage_select.io.target import check_target, check_unread
@@ -60,10 +63,11 @@ def run(plan: Pipeline, talk: Talk, *, force: bool = False, threads: int | None 
     check_target(OutputNames(target), form, force=force)
     frame = frame_of(rows, shape_options(source), source.id_column)
     frame, picks = _select(plan, frame, recorder, threads)
+    metrics = compare_with_random(frame, picks, plan.seed, recorder, threads)
     written = io.write(
         selected_table(frame, picks, plan.seed),
         target,
-        manifest_of(plan, inputs, frame, picks, recorder.notices),
+        manifest_of(plan, inputs, frame, picks, metrics, recorder.notices),
         rows_story=rows_story(frame, picks) if sink.rows else None,
         force=force,
     )
@@ -72,8 +76,9 @@ def run(plan: Pipeline, talk: Talk, *, force: bool = False, threads: int | None 
 
 def _select(plan: Pipeline, frame: Frame, talk: Talk, threads: int | None) -> tuple[Frame, Picks]:
     select = plan.step(Select)
-    # An impossible budget is refused before hours of embedding, not after.
-    select.budget.rows(frame.n, clamp=select.clamp)
+    frame = with_query_rows(limit_rows(frame, select, talk), select)
+    # What cannot be kept is refused before hours of embedding, not after.
+    check_limits(frame, select, plan.seed)
     score, embed, dedup = plan.find(Score), plan.find(Embed), plan.find(Dedup)
     for part in working_order(
         dedup,
@@ -83,12 +88,15 @@ def _select(plan: Pipeline, frame: Frame, talk: Talk, threads: int | None) -> tu
         if part == "score" and score is not None:
             frame = score_rows(frame, score, talk)
         elif part == "embed" and embed is not None:
+            frame = read_queries(frame, select, embed, shape_options(plan.step(Source)))
             frame = embed_rows(frame, embed, select.metric, talk, threads)
-        elif part == "exact copies" and dedup is not None:
-            frame = without_exact_copies(frame, dedup, talk, threads)
-        elif part == "near copies" and dedup is not None:
-            frame = without_near_copies(frame, dedup, plan.seed, talk, threads)
-        select.budget.rows(frame.n, clamp=select.clamp)
+        elif dedup is not None:
+            if part == "exact copies":
+                frame = without_exact_copies(frame, dedup, talk, threads)
+            elif part == "near copies":
+                frame = without_near_copies(frame, dedup, plan.seed, talk, threads)
+            check_limits(frame, select, plan.seed)
+    frame = with_query_vectors(frame, select)
     return frame, select_rows(frame, select, plan.seed, talk, threads)
 
 

@@ -8,6 +8,7 @@ from sage_select import _native
 from sage_select.kernels.call import Progress, resolve_threads, translated, whole
 from sage_select.kernels.matrix import Matrix
 from sage_select.kernels.select.greedy import Greedy, wishes
+from sage_select.kernels.select.limits import Limits
 
 __all__ = ["d2"]
 
@@ -19,6 +20,7 @@ def d2(
     key: int,
     given: ArrayLike | None = None,
     excluded: ArrayLike | None = None,
+    limits: Limits | None = None,
     threads: int | None = None,
     progress: Progress | None = None,
 ) -> Greedy:
@@ -39,6 +41,8 @@ def d2(
         Rows that are selected already: they count for the distances, and they are not returned.
     excluded
         Rows that are not picked.
+    limits
+        What the selection may hold, the rows given included: then `k` is the most rows to pick.
 
     Returns
     -------
@@ -61,7 +65,7 @@ def d2(
     with translated():
         rows, gains, evaluations = _native.d2(
             matrix.native,
-            wishes(k, given, excluded),
+            wishes(k, given, excluded, limits),
             whole(key, "key", most=2**64 - 1),
             resolve_threads(threads),
             progress,

@@ -9,6 +9,7 @@ from sage_select.kernels import arrays
 from sage_select.kernels.call import Progress, resolve_threads, translated
 from sage_select.kernels.matrix import Matrix
 from sage_select.kernels.select.greedy import Greedy, float32, number, wishes
+from sage_select.kernels.select.limits import Limits
 
 __all__ = ["ridge_dpp"]
 
@@ -21,6 +22,7 @@ def ridge_dpp(
     eps: float = 0.1,
     given: ArrayLike | None = None,
     excluded: ArrayLike | None = None,
+    limits: Limits | None = None,
     threads: int | None = None,
     progress: Progress | None = None,
 ) -> Greedy:
@@ -42,6 +44,8 @@ def ridge_dpp(
         Rows that are selected already: what they span counts, and they are not returned.
     excluded
         Rows that are not picked.
+    limits
+        What the selection may hold, the rows given included: then `k` is the most rows to pick.
 
     Returns
     -------
@@ -73,7 +77,7 @@ def ridge_dpp(
         rows, gains, evaluations = _native.ridge_dpp(
             matrix.native,
             values,
-            wishes(k, given, excluded),
+            wishes(k, given, excluded, limits),
             number(eps, "eps"),
             resolve_threads(threads),
             progress,

@@ -8,6 +8,7 @@ from sage_select import _native
 from sage_select.kernels.call import Progress, resolve_threads, translated
 from sage_select.kernels.matrix import Matrix
 from sage_select.kernels.select.greedy import Greedy, wishes
+from sage_select.kernels.select.limits import Limits
 from sage_select.kernels.select.similarities import evidence, held
 
 __all__ = ["facility_location"]
@@ -19,6 +20,7 @@ def facility_location(
     *,
     given: ArrayLike | None = None,
     excluded: ArrayLike | None = None,
+    limits: Limits | None = None,
     k_nn: int = 64,
     dense_limit: int = 20_000,
     centroids: ArrayLike | None = None,
@@ -39,6 +41,8 @@ def facility_location(
         Rows that are selected already: their coverage counts, and they are not returned.
     excluded
         Rows that are not picked, though others may represent them.
+    limits
+        What the selection may hold, the rows given included: then `k` is the most rows to pick.
     k_nn
         Neighbours of a row in the graph, itself included.
     dense_limit
@@ -79,7 +83,7 @@ def facility_location(
     with translated():
         found = _native.facility_location(
             matrix.native,
-            wishes(k, given, excluded),
+            wishes(k, given, excluded, limits),
             held(matrix, k_nn, dense_limit, centroids, probe, neighbours),
             resolve_threads(threads),
             progress,

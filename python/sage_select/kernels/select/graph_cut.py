@@ -8,6 +8,7 @@ from sage_select import _native
 from sage_select.kernels.call import Progress, resolve_threads, translated
 from sage_select.kernels.matrix import Matrix
 from sage_select.kernels.select.greedy import Greedy, number, wishes
+from sage_select.kernels.select.limits import Limits
 from sage_select.kernels.select.similarities import evidence, held
 
 __all__ = ["graph_cut"]
@@ -20,6 +21,7 @@ def graph_cut(
     weight: float = 0.05,
     given: ArrayLike | None = None,
     excluded: ArrayLike | None = None,
+    limits: Limits | None = None,
     k_nn: int = 64,
     dense_limit: int = 20_000,
     centroids: ArrayLike | None = None,
@@ -45,6 +47,8 @@ def graph_cut(
         Rows that are selected already: picks are unlike them too, and they are not returned.
     excluded
         Rows that are not picked, though picks are to be like them.
+    limits
+        What the selection may hold, the rows given included: then `k` is the most rows to pick.
     k_nn, dense_limit, centroids, probe, neighbours
         As for `facility_location`.
 
@@ -78,7 +82,7 @@ def graph_cut(
         found = _native.graph_cut(
             matrix.native,
             number(weight, "lambda"),
-            wishes(k, given, excluded),
+            wishes(k, given, excluded, limits),
             held(matrix, k_nn, dense_limit, centroids, probe, neighbours),
             resolve_threads(threads),
             progress,

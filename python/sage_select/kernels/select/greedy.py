@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from sage_select.errors import UsageError
 from sage_select.kernels import arrays
 from sage_select.kernels.call import whole
+from sage_select.kernels.select.limits import Bounds, Limits, bounds
 
 __all__ = ["Greedy", "float32", "number", "wishes"]
 
@@ -45,9 +46,11 @@ def number(value: float, name: str) -> float:
     return float(value)
 
 
-def wishes(k: int, given: ArrayLike | None, excluded: ArrayLike | None) -> tuple[int, pa.Array, pa.Array]:
-    """Return how many rows to pick, which are in the set and which are never picked, as the kernels take them."""
-    return whole(k, "k"), _row_numbers(given, "given"), _row_numbers(excluded, "excluded")
+def wishes(
+    k: int, given: ArrayLike | None, excluded: ArrayLike | None, limits: Limits | None
+) -> tuple[int, pa.Array, pa.Array, Bounds | None]:
+    """Return how many rows to pick, which are in the set, which are never picked, and the limits, for the kernels."""
+    return whole(k, "k"), _row_numbers(given, "given"), _row_numbers(excluded, "excluded"), bounds(limits)
 
 
 def _row_numbers(rows: ArrayLike | None, name: str) -> pa.Array:

@@ -8,6 +8,7 @@ from sage_select import _native
 from sage_select.kernels.call import Progress, resolve_threads, translated
 from sage_select.kernels.matrix import Matrix
 from sage_select.kernels.select.greedy import Greedy, wishes
+from sage_select.kernels.select.limits import Limits
 
 __all__ = ["herding"]
 
@@ -18,6 +19,7 @@ def herding(
     *,
     given: ArrayLike | None = None,
     excluded: ArrayLike | None = None,
+    limits: Limits | None = None,
     threads: int | None = None,
     progress: Progress | None = None,
 ) -> Greedy:
@@ -36,6 +38,8 @@ def herding(
         Rows that are selected already: each has added its ``mean - x``, and they are not returned.
     excluded
         Rows that are not picked; they are part of the mean.
+    limits
+        What the selection may hold, the rows given included: then `k` is the most rows to pick.
 
     Returns
     -------
@@ -67,6 +71,6 @@ def herding(
     """
     with translated():
         rows, gains, evaluations = _native.herding(
-            matrix.native, wishes(k, given, excluded), resolve_threads(threads), progress
+            matrix.native, wishes(k, given, excluded, limits), resolve_threads(threads), progress
         )
     return Greedy(rows, gains, evaluations, "exact")

@@ -9,6 +9,7 @@ from sage_select.kernels import arrays
 from sage_select.kernels.call import Progress, resolve_threads, translated, whole
 from sage_select.kernels.matrix import Matrix
 from sage_select.kernels.select.greedy import Greedy, float32, wishes
+from sage_select.kernels.select.limits import Limits
 
 __all__ = ["k_center"]
 
@@ -19,6 +20,7 @@ def k_center(
     *,
     given: ArrayLike | None = None,
     excluded: ArrayLike | None = None,
+    limits: Limits | None = None,
     weights: ArrayLike | None = None,
     start: int | None = None,
     threads: int | None = None,
@@ -36,6 +38,8 @@ def k_center(
         Rows that are selected already: picks are far from them too, and they are not returned.
     excluded
         Rows that are not picked.
+    limits
+        What the selection may hold, the rows given included: then `k` is the most rows to pick.
     weights
         Shape (n,), above 0, what the squared distance of each row is multiplied with, such as how unsure a model is of
         it; taken as float32. None for 1 everywhere.
@@ -76,7 +80,7 @@ def k_center(
     with translated("weights"):
         rows, gains, evaluations = _native.k_center(
             matrix.native,
-            wishes(k, given, excluded),
+            wishes(k, given, excluded, limits),
             values,
             None if start is None else whole(start, "start"),
             resolve_threads(threads),

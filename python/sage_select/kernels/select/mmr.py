@@ -9,6 +9,7 @@ from sage_select.kernels import arrays
 from sage_select.kernels.call import Progress, resolve_threads, translated
 from sage_select.kernels.matrix import Matrix
 from sage_select.kernels.select.greedy import Greedy, float32, number, wishes
+from sage_select.kernels.select.limits import Limits
 
 __all__ = ["mmr"]
 
@@ -21,6 +22,7 @@ def mmr(
     weight: float = 0.5,
     given: ArrayLike | None = None,
     excluded: ArrayLike | None = None,
+    limits: Limits | None = None,
     threads: int | None = None,
     progress: Progress | None = None,
 ) -> Greedy:
@@ -40,6 +42,8 @@ def mmr(
         Rows that are selected already: picks are unlike them too, and they are not returned.
     excluded
         Rows that are not picked.
+    limits
+        What the selection may hold, the rows given included: then `k` is the most rows to pick.
 
     Returns
     -------
@@ -72,7 +76,7 @@ def mmr(
         rows, gains, evaluations = _native.mmr(
             matrix.native,
             values,
-            wishes(k, given, excluded),
+            wishes(k, given, excluded, limits),
             number(weight, "weight"),
             resolve_threads(threads),
             progress,

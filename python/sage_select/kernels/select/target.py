@@ -12,6 +12,7 @@ from sage_select.errors import UsageError, nearest
 from sage_select.kernels.call import Progress, resolve_threads, translated
 from sage_select.kernels.matrix import Matrix
 from sage_select.kernels.select.greedy import wishes
+from sage_select.kernels.select.limits import Limits
 
 __all__ = ["Matched", "target_match"]
 
@@ -42,6 +43,7 @@ def target_match(
     rule: Rule = "round_robin",
     given: ArrayLike | None = None,
     excluded: ArrayLike | None = None,
+    limits: Limits | None = None,
     threads: int | None = None,
     progress: Progress | None = None,
 ) -> Matched:
@@ -62,6 +64,8 @@ def target_match(
         Rows that are selected already, and so are not picked.
     excluded
         Rows that are not picked.
+    limits
+        What the selection may hold, the rows given included: then `k` is the most rows to pick.
 
     Returns
     -------
@@ -105,7 +109,7 @@ def target_match(
             *_native.target_match(
                 matrix.native,
                 targets.native,
-                wishes(k, given, excluded),
+                wishes(k, given, excluded, limits),
                 rule,
                 resolve_threads(threads),
                 progress,

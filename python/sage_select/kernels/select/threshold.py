@@ -12,6 +12,7 @@ from sage_select.kernels import arrays
 from sage_select.kernels.call import Progress, resolve_threads, translated
 from sage_select.kernels.matrix import Matrix
 from sage_select.kernels.select.greedy import number, wishes
+from sage_select.kernels.select.limits import Limits
 
 __all__ = ["Filtered", "threshold_filter"]
 
@@ -40,6 +41,7 @@ def threshold_filter(
     threshold: float,
     given: ArrayLike | None = None,
     excluded: ArrayLike | None = None,
+    limits: Limits | None = None,
     threads: int | None = None,
     progress: Progress | None = None,
 ) -> Filtered:
@@ -63,6 +65,8 @@ def threshold_filter(
         Rows that are selected already: rows near to them are not kept, and they are not returned.
     excluded
         Rows that are not kept. Those in the order are passed over, and so are rows given.
+    limits
+        What the selection may hold, the rows given included: then `k` is the most rows to pick.
 
     Returns
     -------
@@ -98,7 +102,7 @@ def threshold_filter(
             *_native.threshold_filter(
                 matrix.native,
                 numbers,
-                wishes(k, given, excluded),
+                wishes(k, given, excluded, limits),
                 number(threshold, "threshold"),
                 resolve_threads(threads),
                 progress,

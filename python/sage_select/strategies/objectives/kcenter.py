@@ -14,6 +14,7 @@ from sage_select.ops import Select
 from sage_select.strategies.base import Pool
 from sage_select.strategies.cells import Training, train_centroids
 from sage_select.strategies.objectives.base import Found
+from sage_select.strategies.wish import Wish
 
 __all__ = ["OUTLIER_CELLS", "kcenter", "outliers"]
 
@@ -21,42 +22,44 @@ __all__ = ["OUTLIER_CELLS", "kcenter", "outliers"]
 OUTLIER_CELLS: Final = Training("outliers", iterations=6, per_cell=32)
 
 
-def kcenter(pool: Pool, k: int, select: Select, given: NDArray[np.int64]) -> Found:
+def kcenter(pool: Pool, wish: Wish, select: Select) -> Found:
     """Pick farthest-first among the rows that are no outliers: at most twice the best radius of those (Gonzalez 1985).
 
     Left to itself the rule picks outliers first. The share `outlier_guard` of the rows that lie farthest from the
-    middle of their cell (of about sqrt(n) cells) is not picked, unless too few rows are left for `k`.
+    middle of their cell (of about sqrt(n) cells) is not picked, unless too few rows are left then.
     """
     if select.start is not None and select.start >= pool.n:
         raise UsageError("start names no row", expected=f"a row number below {pool.n:,}", got=str(select.start))
-    left_out = _outliers(pool, k, select, given)
+    if select.start is not None and len(wish.given):
+        raise UsageError("a start has no meaning beside pinned rows", hint="leave --start or --pin out")
+    left_out = _outliers(pool, wish, select)
     greedy = kernels.k_center(
         pool.need_matrix(),
-        k,
-        given=given,
-        excluded=left_out,
-        start=select.start if k else None,
+        wish.count,
+        **wish.without(left_out).terms,
+        start=select.start if wish.count else None,
         threads=pool.threads,
         progress=pool.progress,
     )
     return greedy, {"outliers_left_out": len(left_out)} if select.outlier_guard else {}
 
 
-def outliers(select: Select, n: int, k: int, given: int) -> int:
-    """Return how many of `n` rows are left out, where `k` are picked beside those given."""
-    return min(int(select.outlier_guard * n), n - given - k)
+def outliers(select: Select, n: int, k: int, closed: int) -> int:
+    """Return how many of `n` rows are left out, where `k` are picked and so many are closed to picks."""
+    return max(0, min(int(select.outlier_guard * n), n - closed - k))
 
 
-def _outliers(pool: Pool, k: int, select: Select, given: NDArray[np.int64]) -> NDArray[np.int64]:
-    count = outliers(select, pool.n, k, len(given))
-    if count == 0 or k == 0:
+def _outliers(pool: Pool, wish: Wish, select: Select) -> NDArray[np.int64]:
+    count = outliers(select, pool.n, wish.expected, len(wish.given) + len(wish.excluded))
+    if count == 0 or wish.count == 0:
         return np.empty(0, np.int64)
     matrix = pool.need_matrix()
     centroids = train_centroids(pool, math.isqrt(pool.n), OUTLIER_CELLS)
     cells = kernels.assign_cells(matrix, centroids, threads=pool.threads)
     distances = kernels.cell_distances(matrix, centroids, cells, threads=pool.threads)
     # A start that is asked for, and what is given, are the caller's choice.
-    distances[given] = -1
+    distances[wish.given] = -1
+    distances[wish.excluded] = -1
     if select.start is not None:
         distances[select.start] = -1
-    return kernels.top_k(distances, count, threads=pool.threads)
+    return wish.dispensable(kernels.top_k(distances, count, threads=pool.threads))

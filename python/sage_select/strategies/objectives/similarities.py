@@ -16,6 +16,7 @@ from sage_select.strategies.base import Pool
 from sage_select.strategies.cells import Training, train_centroids
 from sage_select.strategies.objectives.base import Found
 from sage_select.strategies.objectives.faiss_search import faiss_neighbours
+from sage_select.strategies.wish import Wish
 
 __all__ = ["DENSE_LIMIT", "GRAPH_CELLS", "graph_cells", "over_similarities"]
 
@@ -29,10 +30,8 @@ _CELLS: Final = 4
 GRAPH_CELLS: Final = Training("graph", iterations=3, per_cell=16, directions=True)
 
 
-def over_similarities(
-    kernel: Callable[..., kernels.Greedy], pool: Pool, k: int, select: Select, given: NDArray[np.int64]
-) -> Found:
-    """Pick `k` rows by a kernel that works on similarities.
+def over_similarities(kernel: Callable[..., kernels.Greedy], pool: Pool, wish: Wish, select: Select) -> Found:
+    """Pick rows by a kernel that works on similarities.
 
     All pairs up to 20,000 rows; above that the graph of the `k_nn` nearest neighbours, looked for among about 4,000
     rows in the nearest of about 4 sqrt(n) cells, by our own search or by FAISS.
@@ -41,15 +40,15 @@ def over_similarities(
     def pick(**search: Any) -> kernels.Greedy:
         return kernel(
             pool.need_matrix(),
-            k,
-            given=given,
+            wish.count,
+            **wish.terms,
             dense_limit=DENSE_LIMIT,
             threads=pool.threads,
             progress=pool.progress,
             **search,
         )
 
-    if pool.n <= DENSE_LIMIT or k == 0:
+    if pool.n <= DENSE_LIMIT or wish.count == 0:
         return pick(), {}
     count, probe = graph_cells(pool.n)
     centroids = train_centroids(pool, count, GRAPH_CELLS)

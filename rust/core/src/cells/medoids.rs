@@ -7,7 +7,7 @@ use crate::blocks;
 use crate::control::Part;
 use crate::matrix::MatrixView;
 use crate::metric::{self, Rows};
-use crate::select::{Request, Selection};
+use crate::select::{Admission, Request, Selection};
 use crate::{Control, Error};
 
 /// Rows whose distances one task computes.
@@ -63,35 +63,50 @@ pub fn medoids(
     let (mut sizes, mut given) = (vec![0; centroids.len()], vec![false; centroids.len()]);
     labels.iter().for_each(|&label| sizes[label as usize] += 1);
     request.given().iter().for_each(|&row| given[labels[row] as usize] = true);
-    let closed = request.closed(matrix.len())?;
+    let admission = request.admission()?;
     let mut open: Vec<Standing> = blocks::reserved(matrix.len())?;
-    let free = (0..matrix.len()).filter(|&row| !closed[row]);
-    open.extend(free.map(|row| (labels[row], distances[row].to_bits(), row)));
+    open.extend(admission.open().map(|row| (labels[row], distances[row].to_bits(), row)));
     open.sort_unstable();
     let mut cells: Vec<Cell<'_>> = open
         .chunk_by(|a, b| a.0 == b.0)
         .map(|open| Cell { size: sizes[open[0].0 as usize], given: given[open[0].0 as usize], open })
         .collect();
     cells.sort_by_key(|cell| Reverse(cell.size));
-    Ok(pick(cells, request.count()))
+    Ok(pick(cells, admission))
 }
 
 /// Picks from cells in this order.
-fn pick(mut cells: Vec<Cell<'_>>, count: usize) -> Medoids {
+fn pick(mut cells: Vec<Cell<'_>>, mut admission: Admission<'_>) -> Medoids {
     let mut found = Medoids::default();
-    for cell in cells.iter_mut().filter(|cell| !cell.given).take(count) {
-        found.selection.push(cell.open[0].2, cell.size as f64);
-        cell.open = &cell.open[1..];
+    for cell in cells.iter_mut().filter(|cell| !cell.given) {
+        cell.give(&mut found, &mut admission);
     }
-    while found.selection.rows.len() < count {
-        cells.retain(|cell| !cell.open.is_empty());
-        for cell in cells.iter_mut().take(count - found.selection.rows.len()) {
-            found.selection.push(cell.open[0].2, cell.size as f64);
-            cell.open = &cell.open[1..];
-            found.fills += 1;
-        }
+    while !admission.is_done() && !cells.is_empty() {
+        cells.retain_mut(|cell| {
+            let given = cell.give(&mut found, &mut admission);
+            found.fills += usize::from(given);
+            given
+        });
     }
     found
+}
+
+impl Cell<'_> {
+    /// Picks the nearest row of the cell that can be picked; tells whether there was one, and it was wanted.
+    fn give(&mut self, found: &mut Medoids, admission: &mut Admission<'_>) -> bool {
+        while let Some((&(_, _, row), others)) = self.open.split_first() {
+            if admission.is_done() {
+                return false;
+            }
+            self.open = others;
+            if admission.is_open(row) {
+                found.selection.push(row, self.size as f64);
+                admission.take(row);
+                return true;
+            }
+        }
+        false
+    }
 }
 
 #[cfg(test)]
@@ -119,15 +134,12 @@ mod tests {
         let mut found = Medoids::default();
         for round in 0.. {
             for &cell in &order {
-                if found.selection.rows.len() == wishes.count {
+                let set: Vec<usize> = wishes.given.iter().chain(&found.selection.rows).copied().collect();
+                let open = wishes.open(&set);
+                if open.is_empty() {
                     return found;
                 }
-                let taken = |row: usize| {
-                    wishes.given.contains(&row)
-                        || wishes.excluded.contains(&row)
-                        || found.selection.rows.contains(&row)
-                };
-                let open = (0..matrix.len()).filter(|&row| labels[row] == cell && !taken(row));
+                let open = open.into_iter().filter(|&row| labels[row] == cell);
                 let best = open.min_by(|&a, &b| distance(a, cell).total_cmp(&distance(b, cell)));
                 let given = wishes.given.iter().any(|&row| labels[row] == cell);
                 if let Some(row) = best.filter(|_| round > 0 || !given) {

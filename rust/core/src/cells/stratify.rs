@@ -1,16 +1,17 @@
 //! Picks by score spread over cells: as many from each as its size allows, around one quantile of the scores
 //! within it.
 
-use crate::Error;
 use crate::topk::Score;
+use crate::{Error, blocks};
 
-/// Picks `count` rows, divided over the cells in proportion to their size.
+/// Ranks all rows so that the first `count` are divided over the cells in proportion to their size.
 ///
-/// A cell of `s` of the `n` rows is due `count * s / n` picks; the whole parts are given, and what is left
+/// A cell of `s` of the `n` rows is due `count * s / n` of them; the whole parts are given, and what is left
 /// goes one by one to the cells with the largest remainders, ties to the lowest cell. Within a cell the rows
 /// are sorted by (score ascending, row ascending), and the window of the allotted length `m` that starts at
-/// `floor(quantile * (s - 1) - (m - 1) / 2 + 1/2)`, moved into the cell where it reaches beyond, is taken:
-/// the `m` rows around the quantile. The result is ordered by (score descending, row ascending).
+/// `floor(quantile * (s - 1) - (m - 1) / 2 + 1/2)`, moved into the cell where it reaches beyond, comes first:
+/// the `m` rows around the quantile. These are ordered by (score descending, row ascending). All others follow, for
+/// where some of the first cannot be had: by (places from the window, score descending, row ascending).
 ///
 /// # Errors
 /// [`Error::Shape`] where the lengths differ; [`Error::Argument`] where `quantile` is not within 0 and 1;
@@ -31,7 +32,7 @@ pub fn stratified<S: Score>(
             what: format!("the quantile must be between 0 and 1, not {quantile}"),
         });
     }
-    let mut rows = Vec::with_capacity(n);
+    let mut rows = blocks::reserved(n)?;
     for (row, (score, &cell)) in scores.iter().zip(cells).enumerate() {
         let key = score.descending().ok_or(Error::NotFinite { row })?;
         if cell < 0 {
@@ -45,14 +46,20 @@ pub fn stratified<S: Score>(
     rows.sort_unstable();
     let groups: Vec<&[_]> = rows.chunk_by(|a, b| a.0 == b.0).collect();
     let sizes: Vec<usize> = groups.iter().map(|group| group.len()).collect();
-    let mut picks: Vec<_> = groups
-        .iter()
-        .zip(shares(&sizes, count))
-        .flat_map(|(group, share)| group[window(group.len(), share, quantile)].iter())
-        .map(|&(_, std::cmp::Reverse(key), row)| (key, row))
-        .collect();
-    picks.sort_unstable();
-    Ok(picks.into_iter().map(|(_, row)| row).collect())
+    let mut ranks = blocks::reserved(n)?;
+    for (group, share) in groups.iter().zip(shares(&sizes, count)) {
+        let window = window(group.len(), share, quantile);
+        for (place, &(_, std::cmp::Reverse(key), row)) in group.iter().enumerate() {
+            ranks.push((outside(&window, place), key, row));
+        }
+    }
+    ranks.sort_unstable();
+    Ok(ranks.into_iter().map(|(_, _, row)| row).collect())
+}
+
+/// How many places a place is from a window; 0 within. An empty window is where it starts.
+fn outside(window: &std::ops::Range<usize>, place: usize) -> usize {
+    if place < window.start { window.start - place } else { (place + 1).saturating_sub(window.end) }
 }
 
 /// Divides `count` (at most the sum) in proportion to `sizes` by largest remainder, ties to the first.
@@ -96,9 +103,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn picks_are_exactly_as_many_distinct_and_ordered((scores, cells, count, quantile) in inputs()) {
-            let picks = stratified(&scores, &cells, count, quantile).unwrap();
-            prop_assert_eq!(picks.len(), count);
+        fn all_rows_are_ranked_once_and_the_first_by_score((scores, cells, count, quantile) in inputs()) {
+            let ranked = stratified(&scores, &cells, count, quantile).unwrap();
+            let mut all = ranked.clone();
+            all.sort_unstable();
+            prop_assert_eq!(all, (0..scores.len()).collect::<Vec<_>>());
+            let picks = &ranked[..count];
             let ordered = |pair: &[usize]| {
                 let (a, b) = (pair[0], pair[1]);
                 scores[a] > scores[b] || (scores[a] == scores[b] && a < b)
@@ -108,7 +118,8 @@ mod tests {
 
         #[test]
         fn each_cell_gets_its_share_as_a_window_around_the_quantile((scores, cells, count, quantile) in inputs()) {
-            let picks = stratified(&scores, &cells, count, quantile).unwrap();
+            let ranked = stratified(&scores, &cells, count, quantile).unwrap();
+            let (picks, others) = ranked.split_at(count);
             let n = scores.len();
             for cell in [0, 1, 5, i32::MAX] {
                 let mut sorted: Vec<usize> = (0..n).filter(|&row| cells[row] == cell).collect();
@@ -122,6 +133,14 @@ mod tests {
                 // there.
                 let off = (first + last) as f64 / 2.0 - quantile * (sorted.len() - 1) as f64;
                 prop_assert!(off.abs() <= 0.5 + 1e-9 || first == 0 && off > 0.0 || last + 1 == sorted.len() && off < 0.0);
+                // The others of the cell go away from the window on both sides.
+                let place = |&row: &usize| sorted.iter().position(|&other| other == row);
+                let away: Vec<usize> = others
+                    .iter()
+                    .filter_map(place)
+                    .map(|place| if place < first { first - place } else { place - last })
+                    .collect();
+                prop_assert!(away.is_sorted(), "{:?}", away);
             }
         }
     }

@@ -83,21 +83,21 @@ mod tests {
         let seen = |client, row| if edge(client, row) { tied.dot(client, row).max(0.0) as f32 } else { 0.0 };
         let mut cover: Vec<f32> = clients.clone().map(floor).collect();
         let mut selection = Selection::default();
-        let mut set = Vec::new();
-        let given = &wishes.given;
-        while set.len() < given.len() + wishes.count {
+        let mut set = wishes.given.clone();
+        let cover_by = |cover: &mut Vec<f32>, row: usize| {
+            clients.clone().for_each(|client| cover[client] = cover[client].max(seen(client, row)));
+        };
+        set.iter().for_each(|&row| cover_by(&mut cover, row));
+        let best = |set: &[usize], cover: &[f32]| {
             let gain =
                 |row| clients.clone().map(|at| f64::from((seen(at, row) - cover[at]).max(0.0))).sum::<f64>();
-            let closed =
-                |row: &usize| set.contains(row) || given.contains(row) || wishes.excluded.contains(row);
-            let free = clients.clone().filter(|row| !closed(row));
-            let best = || free.max_by(|&a, &b| gain(a).total_cmp(&gain(b)).then(b.cmp(&a))).unwrap();
-            let row = given.get(set.len()).copied().unwrap_or_else(best);
-            if set.len() >= given.len() {
-                selection.push(row, gain(row));
-            }
+            let free = wishes.open(set).into_iter().map(|row| (gain(row), row));
+            free.max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1)))
+        };
+        while let Some((gain, row)) = best(&set, &cover) {
+            selection.push(row, gain);
             set.push(row);
-            clients.clone().for_each(|client| cover[client] = cover[client].max(seen(client, row)));
+            cover_by(&mut cover, row);
         }
         selection
     }

@@ -94,11 +94,10 @@ mod tests {
         let rows = tied.rows();
         let mut selection = Selection::default();
         let mut set = wishes.given.clone();
-        for _ in 0..wishes.count {
+        while !wishes.open(&set).is_empty() {
             let before = value(rows, &set, weight, &seen);
             let gain = |row: usize| value(rows, &[&set[..], &[row]].concat(), weight, &seen) - before;
-            let free = (0..rows).filter(|row| !set.contains(row) && !wishes.excluded.contains(row));
-            let gains = free.map(|row| (gain(row), row));
+            let gains = wishes.open(&set).into_iter().map(|row| (gain(row), row));
             let (gain, row) = gains.max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1))).unwrap();
             selection.push(row, gain);
             set.push(row);

@@ -13,7 +13,7 @@ use crate::{Control, Error};
 pub struct KCenterOptions<'a> {
     /// What the squared distance of each row is multiplied with, above 0; 1 without.
     pub weights: Option<&'a [f32]>,
-    /// The first pick, where nothing is given; the lowest row that is not excluded without.
+    /// The first pick, where nothing is given; the lowest row that can be picked without.
     pub start: Option<usize>,
 }
 
@@ -28,8 +28,8 @@ pub struct KCenterOptions<'a> {
 /// from 4,000 picks of 100,000 rows on 8 more, and 12 x dimensions a pick.
 ///
 /// # Errors
-/// [`Error::Argument`] for [`Metric::Dot`], which is no distance, and for `start` together with given rows or among
-/// those excluded; [`Error::NoSuchRow`] for `start`; [`Error::Shape`], [`Error::NotFinite`] and [`Error::NotPositive`]
+/// [`Error::Argument`] for [`Metric::Dot`], which is no distance, and for `start` together with given rows, among
+/// those excluded or beyond the limits; [`Error::NoSuchRow`] for `start`; [`Error::Shape`], [`Error::NotFinite`] and [`Error::NotPositive`]
 /// for `weights`; [`Error::OutOfMemory`]; or what `control` stops with.
 pub fn k_center(
     matrix: MatrixView<'_>,
@@ -100,9 +100,12 @@ fn first_pick(
         Some(row) if request.excluded().contains(&row) => {
             Err(Error::Argument { what: format!("the start row {row} is excluded") })
         }
+        Some(row) if request.count() > 0 && !request.admission()?.is_open(row) => {
+            Err(Error::Argument { what: format!("the start row {row} is beyond the limits") })
+        }
         _ if !request.given().is_empty() => Ok(None),
         Some(row) => Ok(Some(row)),
-        None => Ok(request.closed(matrix.len())?.iter().position(|&closed| !closed)),
+        None => Ok(request.admission()?.open().next()),
     }
 }
 
@@ -111,6 +114,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::select::{Costs, Groups, Limits};
     use crate::simd::Simd;
     use crate::testing::{THREADS, Tied, Wishes, real_rows, wishes, with_threads};
     use crate::{Matrix, Unwatched};
@@ -119,13 +123,13 @@ mod tests {
     fn by_hand(tied: &Tied, wishes: &Wishes, options: KCenterOptions<'_>) -> Vec<usize> {
         let mut set = wishes.given.clone();
         let mut picks = Vec::new();
-        while picks.len() < wishes.count {
+        while !wishes.open(&set).is_empty() {
             let key = |row: usize| {
                 let nearest =
                     set.iter().map(|&s| tied.squared_distance(row, s)).fold(f64::INFINITY, f64::min);
                 nearest * f64::from(options.weights.map_or(1.0, |weights| weights[row]))
             };
-            let free = (0..tied.rows()).filter(|row| !set.contains(row) && !wishes.excluded.contains(row));
+            let free = wishes.open(&set).into_iter();
             let farthest = free.max_by(|&a, &b| key(a).total_cmp(&key(b)).then(b.cmp(&a))).unwrap();
             let pick = if set.is_empty() { options.start.unwrap_or(farthest) } else { farthest };
             set.push(pick);
@@ -169,17 +173,17 @@ mod tests {
         #[test]
         fn picks_farthest_first((tied, wishes, weights, start) in cases(), weighted: bool) {
             let free = wishes.given.is_empty() && tied.rows() > 0 && start.index(2) == 1;
-            let start = free.then(|| start.index(tied.rows())).filter(|row| !wishes.excluded.contains(row));
+            let open = wishes.open(&wishes.given);
+            let start = (free && !open.is_empty()).then(|| open[start.index(open.len())]);
             let options = KCenterOptions { weights: weighted.then_some(&weights[..]), start };
             let expected = by_hand(&tied, &wishes, options);
             let request = wishes.request(tied.rows());
-            let count = wishes.count;
             let key = |pick: usize| {
                 let set = wishes.given.iter().chain(&expected[..pick]);
                 let nearest = set.map(|&s| tied.squared_distance(expected[pick], s)).reduce(f64::min);
                 nearest.unwrap_or(f64::NAN) * if weighted { f64::from(weights[expected[pick]]) } else { 1.0 }
             };
-            let gains: Vec<u64> = (0..count).map(|pick| key(pick).to_bits()).collect();
+            let gains: Vec<u64> = (0..expected.len()).map(|pick| key(pick).to_bits()).collect();
             for simd in Simd::available() {
                 let matrix = tied.matrix(Metric::SquaredEuclidean, simd);
                 for threads in THREADS {
@@ -247,6 +251,28 @@ mod tests {
             assert_eq!(found.rows, expected);
             assert!(found.gains.iter().all(|gain| *gain == 0.0));
         }
+    }
+
+    #[test]
+    fn limits_close_rows_in_every_circle() {
+        let (rows, width) = (3000, 24);
+        let matrix =
+            Matrix::unit(real_rows(rows, width, 8), width, Simd::active().unwrap(), &Unwatched).unwrap();
+        let of: Vec<u32> = (0..rows as u32).map(|row| row * row % 31).collect();
+        let costs: Vec<u64> = (0..rows as u64).map(|row| 1 + row % 17).collect();
+        let limits = Limits {
+            rows: 900,
+            groups: Some(Groups { of: &of, least: &[3; 31], most: &[40; 31] }),
+            costs: Some(Costs { of: &costs, budget: 3000, part: u64::MAX }),
+        };
+        let request =
+            Request::with_excluded(rows, rows - 4, &[5, 6], &[7, 8]).unwrap().within(limits).unwrap();
+        let ways = all_ways(matrix.view(), KCenterOptions::default(), &request);
+        for found in &ways {
+            assert_eq!(bits(found), bits(&ways[0]));
+        }
+        let spent: u64 = ways[0].rows.iter().chain(&[5, 6]).map(|&row| costs[row]).sum();
+        assert!((2984..=3000).contains(&spent), "{spent}");
     }
 
     #[test]

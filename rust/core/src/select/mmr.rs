@@ -84,9 +84,9 @@ impl<'a> Marginal<'a> {
         if !request.given().is_empty() || request.count() == 0 {
             return Ok(None);
         }
-        let closed = request.closed(self.relevance.len())?;
+        let admission = request.admission()?;
         // The last of equal ones is kept, and the rows come from the end; adding +0 makes -0 equal to it.
-        let open = (0..closed.len()).rev().filter(|&row| !closed[row]);
+        let open = (0..self.relevance.len()).rev().filter(|&row| admission.is_open(row));
         let relevance = |row: usize| self.relevance[row] + 0.0;
         Ok(open.max_by(|&a, &b| relevance(a).total_cmp(&relevance(b))))
     }
@@ -129,13 +129,13 @@ mod tests {
     fn by_hand(tied: &Tied, relevance: &[f32], lambda: f64, wishes: &Wishes) -> (Vec<usize>, Vec<f64>) {
         let mut set = wishes.given.clone();
         let (mut picks, mut gains) = (Vec::new(), Vec::new());
-        while picks.len() < wishes.count {
+        while !wishes.open(&set).is_empty() {
             let key = |row: usize| {
                 let nearest = set.iter().map(|&s| tied.dot(row, s)).reduce(f64::max);
                 lambda * f64::from(relevance[row]) - (1.0 - lambda) * nearest.unwrap_or(0.0) + 0.0
             };
             let order = |row: usize| if set.is_empty() { f64::from(relevance[row]) + 0.0 } else { key(row) };
-            let free = (0..tied.rows()).filter(|row| !set.contains(row) && !wishes.excluded.contains(row));
+            let free = wishes.open(&set).into_iter();
             let pick = free.max_by(|&a, &b| order(a).total_cmp(&order(b)).then(b.cmp(&a))).unwrap();
             gains.push(key(pick));
             set.push(pick);

@@ -1,5 +1,7 @@
 //! Greedy selection: what is worth picking ([`objective`]) apart from how the best is found ([`optimizer`]).
 
+mod admission;
+pub mod closest;
 pub mod d2;
 pub mod dpp;
 pub mod facility;
@@ -8,6 +10,7 @@ pub mod graph_cut;
 pub mod herding;
 pub mod k_center;
 pub mod leaders;
+pub mod limits;
 pub mod mmr;
 mod nearest;
 mod nearness;
@@ -18,8 +21,12 @@ mod rank;
 pub mod selection;
 mod similarities;
 pub mod target;
+mod targets;
 pub mod threshold;
+pub mod walk;
 
+pub(crate) use admission::Admission;
+pub use closest::{Closest, closest, closest_plain};
 pub use d2::{d2, d2_plain};
 pub use dpp::{ridge_dpp, ridge_dpp_plain};
 pub use facility::facility_location;
@@ -27,9 +34,11 @@ pub use graph_cut::graph_cut;
 pub use herding::{herding, herding_plain};
 pub use k_center::{KCenterOptions, k_center, k_center_plain};
 pub use leaders::{Led, leaders, leaders_plain};
+pub use limits::{Costs, Groups, Limits};
 pub use mmr::{mmr, mmr_plain};
 pub use objective::Objective;
 pub use selection::{Counted, Request, Selection};
 pub use similarities::{Cells, Given, Greedy, Method, Search, SimilarityOptions};
 pub use target::{Matched, Rule, target_match, target_match_plain};
 pub use threshold::{Filtered, threshold_filter, threshold_filter_plain};
+pub use walk::in_order;

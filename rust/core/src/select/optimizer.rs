@@ -2,14 +2,15 @@
 //! computed.
 //!
 //! The best row is the one of largest gain, the lowest of equal ones. A picked row is never picked again;
-//! when no row gains anything, all gains are 0 and the lowest unpicked row follows.
+//! when no row gains anything, all gains are 0 and the lowest unpicked row follows. Rows that the limits of the request
+//! refuse are passed over, and picks end where none is left.
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
 use rayon::prelude::*;
 
-use super::{Objective, Request, Selection};
+use super::{Admission, Objective, Request, Selection};
 use crate::blocks;
 use crate::{Control, Error};
 
@@ -53,18 +54,18 @@ fn candidate(objective: &impl Objective, row: u32, known_at: u32) -> Candidate {
     Candidate { gain: objective.gain(row as usize) + 0.0, row, known_at }
 }
 
-/// Commits what is given and returns which rows cannot be picked.
-fn start(
+/// Commits what is given and returns which rows can be picked.
+fn start<'a>(
     objective: &mut impl Objective,
-    request: &Request<'_>,
+    request: &Request<'a>,
     control: &impl Control,
-) -> Result<Vec<bool>, Error> {
+) -> Result<Admission<'a>, Error> {
     blocks::check_countable(objective.rows())?;
     for &row in request.given() {
         objective.commit(row);
         control.tick(0, request.count() as u64)?;
     }
-    request.closed(objective.rows())
+    request.admission()
 }
 
 /// Looks at the gain of every row for every pick.
@@ -76,21 +77,21 @@ pub fn plain(
     request: &Request<'_>,
     control: &impl Control,
 ) -> Result<Selection, Error> {
-    let mut taken = start(objective, request, control)?;
+    let mut admission = start(objective, request, control)?;
     let mut selection = Selection::default();
-    for pick in 0..request.count() {
+    while !admission.is_done() {
         let seen: &_ = objective;
-        let best = (0..taken.len() as u32)
+        let best = (0..admission.rows() as u32)
             .into_par_iter()
             .with_min_len(MIN_ROWS)
-            .filter(|&row| !taken[row as usize])
+            .filter(|&row| admission.is_open(row as usize))
             .map(|row| candidate(seen, row, 0))
             .max();
         let Some(best) = best else { break };
         selection.push(best.row as usize, best.gain);
-        taken[best.row as usize] = true;
+        admission.take(best.row as usize);
         objective.commit(best.row as usize);
-        control.tick(pick as u64 + 1, request.count() as u64)?;
+        control.tick(selection.rows.len() as u64, request.count() as u64)?;
     }
     Ok(selection)
 }
@@ -107,18 +108,23 @@ pub fn lazy(
     request: &Request<'_>,
     control: &impl Control,
 ) -> Result<(Selection, u64), Error> {
-    let taken = start(objective, request, control)?;
+    let mut admission = start(objective, request, control)?;
     let seen: &_ = objective;
-    let rows = (0..taken.len() as u32).into_par_iter().filter(|&row| !taken[row as usize]);
+    let rows = (0..admission.rows() as u32).into_par_iter().filter(|&row| admission.is_open(row as usize));
     let mut heap: BinaryHeap<_> = rows.map(|row| candidate(seen, row, 0)).collect::<Vec<_>>().into();
     let mut computed = heap.len() as u64;
     let mut selection = Selection::default();
     let mut stale = Vec::with_capacity(BATCH);
-    while selection.rows.len() < request.count() {
+    while !admission.is_done() {
         let size = selection.rows.len() as u32;
         let Some(top) = heap.pop() else { break };
+        // What the limits refuse once they refuse for good.
+        if !admission.is_open(top.row as usize) {
+            continue;
+        }
         if top.known_at == size {
             selection.push(top.row as usize, top.gain);
+            admission.take(top.row as usize);
             objective.commit(top.row as usize);
             control.tick(selection.rows.len() as u64, request.count() as u64)?;
             continue;
@@ -168,21 +174,20 @@ mod tests {
     }
 
     /// The definition of greedy, in one loop.
-    fn by_hand(mut objective: Cover, count: usize, given: &[usize], excluded: &[usize]) -> Selection {
-        given.iter().for_each(|&row| objective.commit(row));
-        let open = |row: &usize| !given.contains(row) && !excluded.contains(row);
-        let mut free: Vec<usize> = (0..objective.rows()).filter(open).collect();
+    fn by_hand(mut objective: Cover, wishes: &Wishes) -> Selection {
+        wishes.given.iter().for_each(|&row| objective.commit(row));
         let mut selection = Selection::default();
-        for _ in 0..count {
-            let mut best = free[0];
-            for &row in &free {
+        let mut set = wishes.given.clone();
+        while let Some((&first, others)) = wishes.open(&set).split_first() {
+            let mut best = first;
+            for &row in others {
                 if objective.gain(row) > objective.gain(best) {
                     best = row;
                 }
             }
             selection.push(best, objective.gain(best));
             objective.commit(best);
-            free.retain(|&row| row != best);
+            set.push(best);
         }
         selection
     }
@@ -196,7 +201,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(100))]
         #[test]
         fn both_pick_what_greedy_means((cover, wishes) in cases()) {
-            let expected = by_hand(cover.clone(), wishes.count, &wishes.given, &wishes.excluded);
+            let expected = by_hand(cover.clone(), &wishes);
             let request = wishes.request(cover.sets.len());
             for threads in THREADS {
                 let found = with_threads(threads, || plain(&mut cover.clone(), &request, &Unwatched)).unwrap();

@@ -1,13 +1,18 @@
 //! What a greedy selection is asked for and what it answers.
 
+use super::admission::Admission;
+use super::limits::Limits;
 use crate::Error;
 
-/// Checked wishes: how many rows, beside which, and never which.
+/// Checked wishes: how many rows, beside which, never which, and within which limits.
 #[derive(Debug, Clone, Copy)]
 pub struct Request<'a> {
     count: usize,
     given: &'a [usize],
     excluded: &'a [usize],
+    limits: Option<Limits<'a>>,
+    /// How many rows there are to choose from.
+    rows: usize,
 }
 
 impl<'a> Request<'a> {
@@ -44,10 +49,21 @@ impl<'a> Request<'a> {
         if count > free {
             return Err(Error::BadK { k: count, n: free });
         }
-        Ok(Self { count, given, excluded })
+        Ok(Self { count, given, excluded, limits: None, rows })
     }
 
-    /// How many rows to pick.
+    /// The same wishes, within limits: as many rows as were asked for, or as the limits leave.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] where groups or costs are not one a row; [`Error::Argument`] for limits that cross, and for a
+    /// group without any; [`Error::OutOfMemory`].
+    pub fn within(self, limits: Limits<'a>) -> Result<Self, Error> {
+        limits.check(self.rows)?;
+        let limited = Self { limits: Some(limits), ..self };
+        Ok(Self { count: limited.admission()?.most()?, ..limited })
+    }
+
+    /// How many rows to pick; where there are limits, they may leave fewer.
     #[must_use]
     pub fn count(&self) -> usize {
         self.count
@@ -65,14 +81,14 @@ impl<'a> Request<'a> {
         self.excluded
     }
 
-    /// Which of so many rows cannot be picked: those given and those excluded.
+    /// Which rows can be picked, before the first pick.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].
-    pub(crate) fn closed(&self, rows: usize) -> Result<Vec<bool>, Error> {
-        let mut closed = crate::blocks::filled(rows, false)?;
+    pub(crate) fn admission(&self) -> Result<Admission<'a>, Error> {
+        let mut closed = crate::blocks::filled(self.rows, false)?;
         self.given.iter().chain(self.excluded).for_each(|&row| closed[row] = true);
-        Ok(closed)
+        Admission::new(closed, self.count, self.given, self.limits)
     }
 }
 
@@ -117,7 +133,7 @@ mod tests {
         assert_eq!(Request::with_excluded(3, 2, &[1], &[0]).err(), Some(Error::BadK { k: 2, n: 1 }));
         let request = Request::with_excluded(3, 1, &[1], &[0]).unwrap();
         assert_eq!(request.excluded(), [0]);
-        assert_eq!(request.closed(3), Ok(vec![true, true, false]));
+        assert_eq!(request.admission().unwrap().open().collect::<Vec<_>>(), [2]);
         let request = Request::new(3, 2, &[1]).unwrap();
         assert_eq!((request.count(), request.given()), (2, &[1usize][..]));
     }

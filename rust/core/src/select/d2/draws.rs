@@ -4,7 +4,7 @@
 
 use rayon::prelude::*;
 
-use super::super::{Request, Selection};
+use super::super::{Admission, Request, Selection};
 use super::weights::{Proposal, Weights};
 use crate::control::Part;
 use crate::{Control, Error, rng};
@@ -13,39 +13,38 @@ use crate::{Control, Error, rng};
 const BATCH: u64 = 64;
 
 /// What was picked so far, and what the next proposals are drawn by.
-pub(super) struct Draws {
+pub(super) struct Draws<'a> {
     pub(super) weights: Weights,
     pub(super) selection: Selection,
     key: u64,
     count: usize,
     rows: u64,
-    /// Rows given, excluded or picked.
-    closed: Vec<bool>,
+    admission: Admission<'a>,
     /// The number of the next proposal.
     next: u64,
     /// Rows of the set that the weights do not heed yet.
     fresh: u64,
     /// Comparisons with these that the proposals since took, had each met all of them.
     compared: u64,
-    /// Picks whose weights have not been taken away.
-    picked: Vec<u32>,
+    /// Rows that cannot be picked any more, and whose weights have not been taken away.
+    gone: Vec<u32>,
 }
 
-impl Draws {
+impl<'a> Draws<'a> {
     /// Starts with the rows given or, where there are none, a pick drawn evenly. No weight is set.
-    pub(super) fn new(rows: usize, request: &Request<'_>, key: u64) -> Result<(Self, Vec<u32>), Error> {
-        let closed = request.closed(rows)?;
+    pub(super) fn new(request: &Request<'a>, key: u64) -> Result<(Self, Vec<u32>), Error> {
+        let admission = request.admission()?;
         let mut draws = Self {
-            weights: Weights::new(&closed)?,
+            weights: Weights::new(admission.rows(), |row| admission.is_open(row))?,
             selection: Selection::default(),
             key,
             count: request.count(),
-            rows: rows as u64,
-            closed,
+            rows: admission.rows() as u64,
+            admission,
             next: 0,
             fresh: 0,
             compared: 0,
-            picked: Vec::new(),
+            gone: Vec::new(),
         };
         let mut set: Vec<u32> = request.given().iter().map(|&row| row as u32).collect();
         if set.is_empty() && !draws.is_done() {
@@ -58,19 +57,18 @@ impl Draws {
 
     /// Proposal 0 of a set without rows: every open row is as likely.
     fn even_draw(&mut self) -> u32 {
-        let open = || (0u32..).zip(&self.closed).filter(|(_, closed)| !**closed).map(|(row, _)| row);
-        let count = open().count();
+        let count = self.admission.open().count();
         let place = (rng::uniform(self.key, 0) * count as f64) as usize;
         self.next += 1;
-        open().nth(place.min(count - 1)).unwrap_or_default()
+        self.admission.open().nth(place.min(count - 1)).unwrap_or_default() as u32
     }
 
     pub(super) fn is_done(&self) -> bool {
-        self.selection.rows.len() == self.count
+        self.admission.is_done()
     }
 
     /// What is told of work between the picks.
-    pub(super) fn watch<'a, C>(&self, control: &'a C) -> Part<'a, C> {
+    pub(super) fn watch<'c, C>(&self, control: &'c C) -> Part<'c, C> {
         Part { control, done: self.selection.rows.len() as u64, total: self.count as u64 }
     }
 
@@ -85,9 +83,18 @@ impl Draws {
     /// Picks a row.
     pub(super) fn accept(&mut self, row: u32, key: f32) {
         self.selection.push(row as usize, f64::from(key));
-        self.closed[row as usize] = true;
-        self.picked.push(row);
+        self.admission.take(row as usize);
+        self.gone.push(row);
         self.fresh += 1;
+    }
+
+    /// Whether the limits let a row be picked; one that they refuse is not proposed again after this batch.
+    pub(super) fn admit(&mut self, row: u32) -> bool {
+        let open = self.admission.is_open(row as usize);
+        if !open {
+            self.gone.push(row);
+        }
+        open
     }
 
     /// Notes rows of the set that the weights do not heed.
@@ -95,11 +102,11 @@ impl Draws {
         self.fresh += rows as u64;
     }
 
-    /// Takes the weights of the picks of a batch away, and tells whether all weights should be brought up to date:
+    /// Takes the weights of what is gone since the batch was drawn away, and tells whether all weights should be brought up to date:
     /// once the proposals have cost as much as that would.
     pub(super) fn end_batch(&mut self, control: &impl Control) -> Result<bool, Error> {
-        self.weights.clear(&self.picked);
-        self.picked.clear();
+        self.weights.clear(&self.gone);
+        self.gone.clear();
         control.tick(self.selection.rows.len() as u64, self.count as u64)?;
         Ok(self.fresh > 0 && self.compared >= self.rows * self.fresh)
     }
@@ -112,9 +119,15 @@ impl Draws {
 
     /// Fills the selection up with the lowest open rows: when all keys are zero.
     pub(super) fn fill_up(mut self) -> Selection {
-        let left = self.count - self.selection.rows.len();
-        let open = self.closed.iter().enumerate().filter(|(_, closed)| !**closed);
-        open.take(left).for_each(|(row, _)| self.selection.push(row, 0.0));
+        for row in 0..self.admission.rows() {
+            if self.admission.is_done() {
+                break;
+            }
+            if self.admission.is_open(row) {
+                self.admission.take(row);
+                self.selection.push(row, 0.0);
+            }
+        }
         self.selection
     }
 }

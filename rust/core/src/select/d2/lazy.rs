@@ -35,7 +35,7 @@ pub(super) fn pick(
     key: u64,
     control: &impl Control,
 ) -> Result<Counted, Error> {
-    let (mut draws, set) = Draws::new(matrix.len(), request, key)?;
+    let (mut draws, set) = Draws::new(request, key)?;
     if draws.is_done() || set.is_empty() {
         return Ok(Counted { selection: draws.fill_up(), evaluations: 0 });
     }
@@ -69,7 +69,7 @@ impl Search<'_> {
     }
 
     /// Brings the weights up to date with the whole set.
-    fn weigh(&mut self, draws: &mut Draws, control: &impl Control) -> Result<(), Error> {
+    fn weigh(&mut self, draws: &mut Draws<'_>, control: &impl Control) -> Result<(), Error> {
         let watch = draws.watch(control);
         draws.weights.set(&watch, |first, weights| self.lower(first, weights))?;
         draws.are_up_to_date();
@@ -147,13 +147,16 @@ impl Search<'_> {
 
     /// Picks the proposed rows whose keys are above their limits, in order: picks of the same batch lower the keys of
     /// those after them.
-    fn decide(&mut self, draws: &mut Draws, proposals: &[Proposal], keys: &[Option<f32>]) {
+    fn decide(&mut self, draws: &mut Draws<'_>, proposals: &[Proposal], keys: &[Option<f32>]) {
         let before = self.fresh.len();
         for (proposal, key) in proposals.iter().zip(keys) {
-            let Some(mut key) = *key else { continue };
             if draws.is_done() {
                 return;
             }
+            if !draws.admit(proposal.row) {
+                continue;
+            }
+            let Some(mut key) = *key else { continue };
             let mut compared = 0;
             for place in before..self.fresh.len() {
                 if f64::from(key) <= proposal.limit {

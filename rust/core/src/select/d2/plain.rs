@@ -14,7 +14,7 @@ pub(super) fn pick(
     key: u64,
     control: &impl Control,
 ) -> Result<Selection, Error> {
-    let (mut draws, set) = Draws::new(matrix.len(), request, key)?;
+    let (mut draws, set) = Draws::new(request, key)?;
     let Some((&first, others)) = set.split_first() else { return Ok(draws.fill_up()) };
     let mut keys = blocks::filled(matrix.len(), f32::MAX)?;
     nearest::lower::<Farthest<'_>>(matrix, first as usize, &mut keys);
@@ -24,7 +24,7 @@ pub(super) fn pick(
     while !draws.is_done() && !draws.weights.all_zero() {
         for proposal in draws.batch() {
             let key = keys[proposal.row as usize];
-            if f64::from(key) > proposal.limit && !draws.is_done() {
+            if !draws.is_done() && draws.admit(proposal.row) && f64::from(key) > proposal.limit {
                 draws.accept(proposal.row, key);
                 nearest::lower::<Farthest<'_>>(matrix, proposal.row as usize, &mut keys);
             }
@@ -37,7 +37,7 @@ pub(super) fn pick(
 }
 
 /// Brings the weights up to date. Rows without one keep none.
-fn weigh(draws: &mut Draws, keys: &[f32], control: &impl Control) -> Result<(), Error> {
+fn weigh(draws: &mut Draws<'_>, keys: &[f32], control: &impl Control) -> Result<(), Error> {
     draws.weights.set(&draws.watch(control), |first, weights| {
         weights.iter_mut().zip(&keys[first..]).for_each(|(weight, &key)| *weight = weight.min(key));
     })?;

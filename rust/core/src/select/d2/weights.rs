@@ -29,11 +29,11 @@ pub(super) struct Weights {
 }
 
 impl Weights {
-    /// The largest of all weights for every row but those `closed`, which have none. To be set before rows are drawn.
-    pub(super) fn new(closed: &[bool]) -> Result<Self, Error> {
-        let mut of = blocks::filled(closed.len(), f32::MAX)?;
-        of.iter_mut().zip(closed).filter(|(_, closed)| **closed).for_each(|(weight, _)| *weight = 0.0);
-        let count = closed.len().div_ceil(BLOCK);
+    /// The largest of all weights for every row that is open, and none for the others. To be set before rows are drawn.
+    pub(super) fn new(rows: usize, is_open: impl Fn(usize) -> bool) -> Result<Self, Error> {
+        let mut of = blocks::zeroed(rows)?;
+        (0..rows).filter(|&row| is_open(row)).for_each(|row| of[row] = f32::MAX);
+        let count = rows.div_ceil(BLOCK);
         Ok(Self { of, sums: blocks::zeroed(count)?, up_to: blocks::zeroed(count)? })
     }
 
@@ -129,7 +129,7 @@ mod tests {
     use crate::Unwatched;
 
     fn weights(of: &[f32]) -> Weights {
-        let mut weights = Weights::new(&vec![false; of.len()]).unwrap();
+        let mut weights = Weights::new(of.len(), |_| true).unwrap();
         weights
             .set(&Unwatched, |first, part| {
                 part.iter_mut().zip(&of[first..]).for_each(|(weight, &given)| *weight = given);
@@ -164,7 +164,7 @@ mod tests {
         assert!((0..100).all(|number| weights.propose(5, number).row == 1));
         weights.clear(&[1]);
         assert!(weights.all_zero());
-        assert!(Weights::new(&[]).unwrap().all_zero());
+        assert!(Weights::new(0, |_| true).unwrap().all_zero());
     }
 
     #[test]

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use rayon::prelude::*;
 
-use super::super::{Request, Selection, rank};
+use super::super::{Admission, Request, Selection, rank};
 use super::Falling;
 use super::plain::Fold;
 use crate::metric::{Dot, Rows, tile};
@@ -65,7 +65,8 @@ struct Search<'a, K: Falling, C> {
     control: &'a C,
     pool: Pool,
     count: usize,
-    /// How many rows can be picked at all.
+    admission: Admission<'a>,
+    /// How many rows have a bound.
     open: usize,
     known: Vec<Known<K::State>>,
     selection: Selection,
@@ -91,10 +92,11 @@ pub(super) fn pick<K: Falling>(
         met: 0,
     }));
     let count = request.count();
-    let open = known.len() - request.given().len() - request.excluded().len();
+    let open = known.len() - request.excluded().len();
+    let admission = request.admission()?;
     let selection = Selection::default();
     let evaluations = AtomicU64::new(0);
-    let mut search = Search { keys, control, pool, count, open, known, selection, evaluations };
+    let mut search = Search { keys, control, pool, count, admission, open, known, selection, evaluations };
     for &row in request.given() {
         search.join(row);
         control.tick(0, count as u64)?;
@@ -104,7 +106,7 @@ pub(super) fn pick<K: Falling>(
         let key = search.keys.alone(row);
         search.pick(Rank { key, row: row as u32 })?;
     }
-    while !search.is_done() {
+    while !search.is_done() && search.open > 0 {
         let cutoff = search.cutoff();
         let pool = search.fold(cutoff)?;
         search.drain(pool, cutoff)?;
@@ -114,16 +116,23 @@ pub(super) fn pick<K: Falling>(
 
 impl<K: Falling, C: Control> Search<'_, K, C> {
     fn is_done(&self) -> bool {
-        self.selection.rows.len() == self.count
+        self.admission.is_done()
     }
 
     fn join(&mut self, row: usize) {
         self.keys.join(row);
+        self.close(row);
+    }
+
+    /// Takes a row out of all that may be picked.
+    fn close(&mut self, row: usize) {
         self.known[row].bound = f64::NEG_INFINITY;
+        self.open -= 1;
     }
 
     fn pick(&mut self, best: Rank) -> Result<(), Error> {
         self.join(best.row as usize);
+        self.admission.take(best.row as usize);
         self.selection.push(best.row as usize, best.key);
         self.control.tick(self.selection.rows.len() as u64, self.count as u64)
     }
@@ -144,8 +153,7 @@ impl<K: Falling, C: Control> Search<'_, K, C> {
             // One row is left, and it is above this.
             return Rank { key: f64::MIN, row: u32::MAX };
         }
-        let left = self.open - self.selection.rows.len();
-        let place = (self.pool.rows * ranks.len() / left).clamp(1, ranks.len() - 1);
+        let place = (self.pool.rows * ranks.len() / self.open).clamp(1, ranks.len() - 1);
         let (_, &mut cutoff, _) = ranks.select_nth_unstable_by(place, |a, b| b.cmp(a));
         if cutoff.key == f64::INFINITY {
             // Nothing is known of most rows yet: each of them meets the first members.
@@ -156,16 +164,18 @@ impl<K: Falling, C: Control> Search<'_, K, C> {
 
     /// Brings the bounds above the cutoff up to date until they fall below it; gives those that do not fall.
     fn fold(&mut self, cutoff: Rank) -> Result<Vec<Candidate<K::State>>, Error> {
-        let Self { keys, control, known, evaluations, selection, .. } = self;
+        let Self { keys, control, admission, known, evaluations, selection, .. } = self;
         let (done, total) = (selection.rows.len() as u64, self.count as u64);
         let blocks = known.par_chunks_mut(BLOCK).enumerate().map(|(block, known)| {
             let mut fold = Block { keys, first: block * BLOCK, known, cutoff };
+            let refused = fold.refuse(admission);
             let compared = fold.run();
             evaluations.fetch_add(compared as u64, Relaxed);
-            control.tick(done, total).map(|()| fold.above())
+            control.tick(done, total).map(|()| (fold.above(), refused))
         });
-        let pools: Vec<Vec<_>> = blocks.collect::<Result<_, Error>>()?;
-        Ok(pools.into_iter().flatten().collect())
+        let pools: Vec<(Vec<_>, usize)> = blocks.collect::<Result<_, Error>>()?;
+        self.open -= pools.iter().map(|(_, refused)| refused).sum::<usize>();
+        Ok(pools.into_iter().flat_map(|(above, _)| above).collect())
     }
 
     /// Picks from a pool as long as its best beat the cutoff, and remembers what is known of the rest.
@@ -181,8 +191,13 @@ impl<K: Falling, C: Control> Search<'_, K, C> {
         loop {
             let best = (0..ranks.len()).max_by_key(|&at| ranks[at]).filter(|&at| ranks[at] > cutoff);
             let Some(at) = best else { break };
-            self.pick(ranks[at])?;
+            let best = ranks[at];
             ranks[at].key = f64::NEG_INFINITY;
+            if !self.admission.is_open(best.row as usize) {
+                self.close(best.row as usize);
+                continue;
+            }
+            self.pick(best)?;
             if self.is_done() {
                 return Ok(());
             }
@@ -216,6 +231,18 @@ struct Block<'a, K: Falling> {
 impl<K: Falling> Block<'_, K> {
     fn rank(&self, at: usize) -> Rank {
         Rank { key: self.known[at].bound, row: (self.first + at) as u32 }
+    }
+
+    /// Closes the rows above the cutoff that the limits refuse, and tells how many.
+    fn refuse(&mut self, admission: &Admission<'_>) -> usize {
+        let mut refused = 0;
+        for at in (0..self.known.len()).filter(|_| admission.is_limited()) {
+            if self.rank(at) > self.cutoff && !admission.is_open(self.first + at) {
+                self.known[at].bound = f64::NEG_INFINITY;
+                refused += 1;
+            }
+        }
+        refused
     }
 
     /// The rows above the cutoff.

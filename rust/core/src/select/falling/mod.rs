@@ -68,8 +68,8 @@ fn start(keys: &impl Falling, request: &Request<'_>) -> Result<Option<usize>, Er
         return Ok(None);
     }
     let rows = keys.rows().len();
-    let closed = request.closed(rows)?;
+    let admission = request.admission()?;
     // The last of equal ones is kept, and the rows come from the end.
-    let open = (0..rows).rev().filter(|&row| !closed[row]);
+    let open = (0..rows).rev().filter(|&row| admission.is_open(row));
     Ok(open.max_by(|&a, &b| keys.alone(a).total_cmp(&keys.alone(b))))
 }

@@ -15,7 +15,7 @@ use std::collections::VecDeque;
 use rayon::prelude::*;
 
 use super::super::nearness::Nearness;
-use super::super::{Counted, Request, Selection, rank};
+use super::super::{Admission, Counted, Request, Selection, rank};
 use super::debt::Debt;
 use crate::control::Part;
 use crate::matrix::MatrixView;
@@ -100,6 +100,7 @@ struct Search<'a, C> {
     tiles: Vec<Tile>,
     scaling: Scaling,
     longest: f32,
+    admission: Admission<'a>,
     debt: Debt,
     /// The approximate product of each row with `w`, with the sign turned; infinite for rows that cannot be picked and
     /// for what fills the last tile.
@@ -125,12 +126,12 @@ pub(super) fn pick(
     let mut selection = Selection::default();
     let watch = Part { control, done: 0, total: request.count() as u64 };
     let mut search = Search::new(matrix, request, sizes, watch)?;
-    while selection.rows.len() < request.count() {
+    while !search.admission.is_done() {
         let Some(best) = search.best() else { break };
         selection.push(best.row as usize, f64::from(best.key));
         search.watch.done = selection.rows.len() as u64;
         control.tick(search.watch.done, search.watch.total)?;
-        search.add(best.row, selection.rows.len() < request.count())?;
+        search.add(best.row)?;
     }
     Ok(Counted { selection, evaluations: search.evaluations })
 }
@@ -145,7 +146,7 @@ fn power(vector: &[f64], longest: f32) -> Option<f32> {
 impl<'a, C: Control> Search<'a, C> {
     fn new(
         matrix: MatrixView<'a>,
-        request: &Request<'_>,
+        request: &Request<'a>,
         sizes: Sizes,
         watch: Part<'a, C>,
     ) -> Result<Self, Error> {
@@ -169,9 +170,8 @@ impl<'a, C: Control> Search<'a, C> {
             }));
         }
         let mut against = blocks::filled(tiles.len() * TILE, f32::INFINITY)?;
-        for (against, closed) in against.iter_mut().zip(request.closed(matrix.len())?) {
-            *against = if closed { f32::INFINITY } else { 0.0 };
-        }
+        let admission = request.admission()?;
+        admission.open().for_each(|row| against[row] = 0.0);
         let least = blocks::filled(against.len().div_ceil(sizes.block), f32::INFINITY)?;
         let batches = VecDeque::new();
         let mut search = Self {
@@ -182,6 +182,7 @@ impl<'a, C: Control> Search<'a, C> {
             tiles,
             scaling,
             longest,
+            admission,
             debt,
             against,
             least,
@@ -225,13 +226,15 @@ impl<'a, C: Control> Search<'a, C> {
     }
 
     /// Adds a row to the set; brings all products up to date unless nothing is picked any more.
-    fn add(&mut self, row: u32, more: bool) -> Result<(), Error> {
+    fn add(&mut self, row: u32) -> Result<(), Error> {
         let x = self.matrix.rows.row(row as usize);
         self.debt.add(row as usize, x)?;
-        if !more {
+        self.admission.take(row as usize);
+        if self.admission.is_done() {
             return Ok(());
         }
         self.against[row as usize] = f32::INFINITY;
+        self.refuse();
         let known = self.batches.iter_mut().enumerate().find_map(|(at, batch)| {
             let vector = batch.rows.iter().position(|&known| known == Some(row))?;
             batch.rows[vector] = None;
@@ -248,6 +251,21 @@ impl<'a, C: Control> Search<'a, C> {
             }
         }
         Ok(())
+    }
+
+    /// Takes the rows that the limits refuse away. The change that follows a pick finds the least of what is left.
+    fn refuse(&mut self) {
+        if self.admission.is_limited() {
+            let admission = &self.admission;
+            let rows = self.against.par_chunks_mut(self.sizes.block).enumerate();
+            rows.for_each(|(at, against)| {
+                for (row, against) in (at * self.sizes.block..admission.rows()).zip(against) {
+                    if !admission.is_open(row) {
+                        *against = f32::INFINITY;
+                    }
+                }
+            });
+        }
     }
 
     /// Adds a known change to all products.

@@ -70,7 +70,7 @@ mod tests {
             .collect();
         let mut set = wishes.given.clone();
         let (mut picks, mut gains) = (Vec::new(), Vec::new());
-        while picks.len() < wishes.count {
+        while !wishes.open(&set).is_empty() {
             let want = |at: usize| {
                 let picked: f64 = set.iter().map(|&row| f64::from(tied.row(row)[at])).sum();
                 mean[at] * (set.len() + 1) as f64 - picked
@@ -78,7 +78,7 @@ mod tests {
             let product = |row: usize| -> f64 {
                 tied.row(row).iter().enumerate().map(|(at, &x)| f64::from(x) * want(at)).sum::<f64>() + 0.0
             };
-            let open = rows.clone().filter(|row| !set.contains(row) && !wishes.excluded.contains(row));
+            let open = wishes.open(&set).into_iter();
             let best = open.max_by(|&a, &b| product(a).total_cmp(&product(b)).then(b.cmp(&a))).unwrap();
             gains.push(product(best));
             picks.push(best);

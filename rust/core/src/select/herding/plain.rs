@@ -22,22 +22,21 @@ pub(super) fn pick(
     for &row in request.given() {
         debt.add(row, matrix.rows.row(row))?;
     }
-    let mut closed = request.closed(matrix.len())?;
+    let mut admission = request.admission()?;
     let mut far = blocks::zeroed::<f32>(matrix.len())?;
     let mut selection = Selection::default();
-    for pick in 0..request.count() {
+    while !admission.is_done() {
         let wanted = debt.rounded();
         far.par_chunks_mut(BLOCK).enumerate().for_each(|(block, far)| {
             near.all(&wanted, matrix.rows.part(block * BLOCK, far.len()), far);
         });
-        let open = (0..matrix.len()).filter(|&row| !closed[row]);
-        let best = open.map(|row| Rank { key: near.meaning(far[row]), row: row as u32 }).max();
+        let best = admission.open().map(|row| Rank { key: near.meaning(far[row]), row: row as u32 }).max();
         let Some(Rank { key, row }) = best else { break };
         let row = row as usize;
         selection.push(row, f64::from(key));
-        closed[row] = true;
+        admission.take(row);
         debt.add(row, matrix.rows.row(row))?;
-        control.tick(pick as u64 + 1, request.count() as u64)?;
+        control.tick(selection.rows.len() as u64, request.count() as u64)?;
     }
     Ok(selection)
 }

@@ -5,15 +5,13 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use rayon::prelude::*;
 
-use super::{Matched, Nearness, Rank, Rule, Targets, greatest, rank};
+use super::{Matched, Nearness, Rank, Rule, Targets, enough, greatest, rank};
 use crate::control::Part;
 use crate::matrix::MatrixView;
 use crate::metric::Rows;
-use crate::select::Request;
+use crate::select::targets::{BLOCK, Nearest};
+use crate::select::{Admission, Request};
 use crate::{Control, Error, blocks};
-
-/// Rows that meet the queries together: few enough to stay in cache meanwhile.
-const BLOCK: usize = 240;
 
 pub(super) fn matched(
     matrix: MatrixView<'_>,
@@ -25,35 +23,30 @@ pub(super) fn matched(
     let watch = Part { control, done: 0, total: matrix.len() as u64 };
     let targets = Targets::new(near, queries.rows, &watch)?;
     let longest = near.longest(matrix.rows, &watch)?;
-    let could = could_be_best(matrix, &targets, longest, request, control)?;
+    let mut admission = request.admission()?;
+    let could = could_be_best(matrix, &targets, longest, &admission, control)?;
 
     let evaluations = AtomicU64::new(matrix.len() as u64 * queries.len() as u64);
     let watch = Part { control, done: matrix.len() as u64, ..watch };
     let decided = could.par_chunks(BLOCK).map(|rows| {
         let vectors = matrix.take(rows)?;
         let vectors = Rows::new(&vectors, matrix.rows.width());
-        let quantised = targets.facing(near, vectors, longest, &watch)?;
-        let all: Vec<u32> = (0..rows.len() as u32).collect();
-        let mut bounds = vec![f32::INFINITY; rows.len()];
-        let nearest = quantised.could_be_nearest(matrix.simd, &all, (&targets.tiles, 0), &mut bounds);
-        let exact: usize = nearest.iter().map(Vec::len).sum();
-        evaluations.fetch_add((rows.len() * queries.len() + exact) as u64, Relaxed);
-        let best = |(at, nearest): (usize, Vec<u32>)| {
-            let far = |query: u32| near.between(vectors.row(at), queries.rows.row(query as usize));
-            // Queries ascend, so a strict comparison keeps the lowest of equals.
-            let nearer = |best: (f32, u32), found: (f32, u32)| if found.0 < best.0 { found } else { best };
-            nearest.into_iter().map(|query| (far(query), query)).fold((f32::INFINITY, 0), nearer)
-        };
-        watch.tick(0, 0)?;
-        Ok(nearest.into_iter().enumerate().map(best).collect::<Vec<_>>())
+        let (nearest, compared) = targets.nearest(matrix.simd, vectors, longest, &[], &watch)?;
+        evaluations.fetch_add(compared, Relaxed);
+        Ok(nearest)
     });
-    let decided: Vec<(f32, u32)> = decided.collect::<Result<Vec<_>, Error>>()?.concat();
+    let decided: Vec<Nearest> = decided.collect::<Result<Vec<_>, Error>>()?.concat();
 
     // Ranked by their place among the candidates, which ascend as the rows do.
     let ranks: Vec<Rank> = decided.iter().enumerate().map(|(at, &(far, _))| rank(far, at)).collect();
     let mut matched = Matched::empty(Rule::Max);
-    for best in greatest(ranks, request.count()) {
+    let enough = enough(&admission, ranks.len());
+    for best in greatest(ranks, enough) {
         let at = best.row as usize;
+        if admission.is_done() || !admission.is_open(could[at]) {
+            continue;
+        }
+        admission.take(could[at]);
         matched.push(near, decided[at].0, could[at] as u32, decided[at].1 as usize);
     }
     matched.evaluations = evaluations.into_inner();
@@ -63,18 +56,17 @@ pub(super) fn matched(
 /// The open rows that could be among the wanted ones, ascending.
 fn could_be_best(
     matrix: MatrixView<'_>,
-    targets: &Targets,
+    targets: &Targets<'_>,
     longest: f32,
-    request: &Request<'_>,
+    admission: &Admission<'_>,
     control: &impl Control,
 ) -> Result<Vec<usize>, Error> {
-    let near = Nearness::of(matrix);
     let mut least = blocks::filled(matrix.len(), f32::INFINITY)?;
     // The greatest slack of any block; as numbers that are not negative, they have the order of their bits.
     let slack = AtomicU32::new(0);
     let watch = Part { control, done: 0, total: matrix.len() as u64 };
     blocks::fill(&mut least, 1, BLOCK, control, |first, least| {
-        let quantised = targets.facing(near, matrix.rows.part(first, least.len()), longest, &watch)?;
+        let quantised = targets.facing(matrix.rows.part(first, least.len()), longest, &watch)?;
         slack.fetch_max(quantised.slack().to_bits(), Relaxed);
         let rows: Vec<u32> = (0..least.len() as u32).collect();
         let mut nearest = vec![0.0; least.len()];
@@ -84,10 +76,10 @@ fn could_be_best(
         }
         Ok(())
     })?;
-    let closed = request.closed(matrix.len())?;
     let mut open: Vec<f32> = blocks::reserved(matrix.len())?;
-    open.extend(least.iter().zip(&closed).filter(|(_, closed)| !**closed).map(|(least, _)| least));
-    let (_, last, _) = open.select_nth_unstable_by(request.count() - 1, f32::total_cmp);
+    open.extend(admission.open().map(|row| least[row]));
+    let enough = enough(admission, open.len());
+    let (_, last, _) = open.select_nth_unstable_by(enough - 1, f32::total_cmp);
     let cutoff = *last + 2.0 * f32::from_bits(slack.into_inner());
-    Ok((0..matrix.len()).filter(|&row| !closed[row] && least[row] <= cutoff).collect())
+    Ok(admission.open().filter(|&row| least[row] <= cutoff).collect())
 }

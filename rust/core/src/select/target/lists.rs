@@ -10,6 +10,7 @@ use crate::control::Part;
 use crate::matrix::MatrixView;
 use crate::metric::Rows;
 use crate::quantise::{Quantised, TILE};
+use crate::select::Admission;
 use crate::{Control, Error};
 
 /// Rows of the first chunk; each is twice the one before, up to a limit, so that lists are never much too long.
@@ -58,13 +59,13 @@ impl<'a, C: Control> Search<'a, C> {
         Ok(Self { matrix, queries, near, longest, chunk, watch })
     }
 
-    /// The `wanted` (at least 1) nearest rows that are not closed of each of `queries`, fewer where there are fewer.
+    /// The `wanted` (at least 1) nearest rows that can be picked of each of `queries`, fewer where there are fewer.
     /// So many rows are picked already.
     pub(super) fn nearest(
         &self,
         queries: &[usize],
         wanted: usize,
-        closed: &[bool],
+        admission: &Admission<'_>,
         done: u64,
     ) -> Result<Found, Error> {
         let watch = Part { done, ..self.watch };
@@ -84,8 +85,8 @@ impl<'a, C: Control> Search<'a, C> {
         while first < self.matrix.len() {
             let rows = self.matrix.rows.part(first, size);
             let open: Vec<u32> =
-                (0..rows.len() as u32).filter(|&row| !closed[first + row as usize]).collect();
-            let quantised = targets.facing(self.near, rows, self.longest, &watch)?;
+                (0..rows.len() as u32).filter(|&row| admission.is_open(first + row as usize)).collect();
+            let quantised = targets.facing(rows, self.longest, &watch)?;
             slack = slack.max(quantised.slack());
             compared += open.len() as u64 * queries.len() as u64;
             self.meet(&targets, &quantised, &open, first as u32, &mut best);
@@ -106,7 +107,7 @@ impl<'a, C: Control> Search<'a, C> {
     /// Adds the rows of a chunk, which starts at row `first`, to the lists in which they could be.
     fn meet(
         &self,
-        targets: &Targets,
+        targets: &Targets<'_>,
         quantised: &Quantised,
         open: &[u32],
         first: u32,

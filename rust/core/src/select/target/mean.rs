@@ -1,6 +1,6 @@
 //! The rows nearest to the mean of the queries.
 
-use super::{Matched, Nearness, Rule, greatest, rank};
+use super::{Matched, Nearness, Rule, enough, greatest, rank, taken};
 use crate::matrix::{MatrixView, Metric};
 use crate::select::Request;
 use crate::{Control, Error, blocks};
@@ -51,12 +51,13 @@ pub(super) fn matched(
         near.all(&middle.row, matrix.rows.part(first, far.len()), far);
         Ok(())
     })?;
-    let closed = request.closed(matrix.len())?;
+    let mut admission = request.admission()?;
     let mut ranks = blocks::reserved(matrix.len())?;
-    ranks.extend((0..matrix.len()).filter(|&row| !closed[row]).map(|row| rank(far[row], row)));
+    ranks.extend(admission.open().map(|row| rank(far[row], row)));
     let mut matched = Matched::empty(Rule::Mean);
     matched.evaluations = matrix.len() as u64;
-    for best in greatest(ranks, request.count()) {
+    let enough = enough(&admission, ranks.len());
+    for best in greatest(ranks, enough).into_iter().filter(|&best| taken(&mut admission, best)) {
         matched.selection.push(best.row as usize, middle.gain(near, 0.0 - best.key));
     }
     Ok(matched)

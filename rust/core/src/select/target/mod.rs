@@ -7,10 +7,9 @@ mod plain;
 mod turns;
 
 use super::nearness::Nearness;
-use super::{Request, Selection, rank};
+use super::targets::Targets;
+use super::{Admission, Request, Selection, rank};
 use crate::matrix::MatrixView;
-use crate::metric::Rows;
-use crate::quantise::{Quantised, Scaling, Tiles};
 use crate::{Control, Error};
 
 /// What makes a row near to a set of queries.
@@ -125,33 +124,19 @@ fn greatest(mut ranks: Vec<Rank>, k: usize) -> Vec<Rank> {
     ranks
 }
 
-/// Queries as tiles, which blocks of rows meet.
-struct Targets {
-    tiles: Tiles,
-    scaling: Scaling,
+/// How many of so many ranked rows are enough to find those to pick: all where limits may refuse some.
+fn enough(admission: &Admission<'_>, ranked: usize) -> usize {
+    if admission.is_limited() { ranked } else { admission.left() }
 }
 
-impl Targets {
-    fn new(near: Nearness, queries: Rows<'_>, control: &impl Control) -> Result<Self, Error> {
-        let longest = near.longest(queries, control)?;
-        let quantised = near.quantised(queries, longest, control)?;
-        let mut tiles = Tiles::default();
-        (0..queries.len()).for_each(|query| tiles.push(&quantised, query));
-        Ok(Self { tiles, scaling: quantised.scaling() })
+/// Picks a row, unless there are enough or the limits refuse it; tells whether it is picked.
+fn taken(admission: &mut Admission<'_>, best: Rank) -> bool {
+    let row = best.row as usize;
+    let open = !admission.is_done() && admission.is_open(row);
+    if open {
+        admission.take(row);
     }
-
-    /// Rows, none longer than `longest`, ready to meet the queries.
-    fn facing(
-        &self,
-        near: Nearness,
-        rows: Rows<'_>,
-        longest: f32,
-        control: &impl Control,
-    ) -> Result<Quantised, Error> {
-        let mut quantised = near.quantised(rows, longest, control)?;
-        quantised.face(self.scaling);
-        Ok(quantised)
-    }
+    open
 }
 
 #[cfg(test)]
@@ -212,14 +197,12 @@ mod tests {
                 Rule::Mean => (0..queries).map(|query| near(row, query)).sum::<f64>() / queries as f64,
             }
         };
-        let mut open: Vec<usize> = (0..tied.rows())
-            .filter(|row| !wishes.given.contains(row) && !wishes.excluded.contains(row))
-            .collect();
+        let mut set = wishes.given.clone();
         let (mut rows, mut gains) = (Vec::new(), Vec::new());
         for turn in 0..wishes.count {
-            let best = |a: &&usize, b: &&usize| score(**a, turn).total_cmp(&score(**b, turn)).then(b.cmp(a));
-            let pick = *open.iter().max_by(best).unwrap();
-            open.retain(|&row| row != pick);
+            let best = |a: &usize, b: &usize| score(*a, turn).total_cmp(&score(*b, turn)).then(b.cmp(a));
+            let Some(pick) = wishes.open(&set).into_iter().max_by(best) else { break };
+            set.push(pick);
             rows.push(pick);
             gains.push(score(pick, turn) * if metric == Metric::Dot { 1.0 } else { -1.0 } + 0.0);
         }

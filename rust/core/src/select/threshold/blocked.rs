@@ -39,14 +39,15 @@ pub(super) fn filter(
     control: &impl Control,
 ) -> Result<Filtered, Error> {
     let mut filtered = Filtered::default();
-    if walk.count == 0 {
+    let mut admission = walk.request.admission()?;
+    if walk.request.count() == 0 {
         return Ok(filtered);
     }
     let width = matrix.rows.width();
-    let watch = Part { control, done: 0, total: walk.count as u64 };
+    let watch = Part { control, done: 0, total: walk.request.count() as u64 };
     let longest = walk.near.longest(matrix.rows, &watch)?;
     let mut kept = Kept { matrix, walk, set: Vec::new(), tiles: Tiles::default(), scaling: None };
-    for rows in walk.given.chunks(block) {
+    for rows in walk.request.given().chunks(block) {
         let vectors = matrix.take(rows)?;
         let quantised = walk.near.quantised(Rows::new(&vectors, width), longest, &watch)?;
         rows.iter().enumerate().for_each(|(at, &row)| kept.add(&quantised, at, row));
@@ -62,6 +63,10 @@ pub(super) fn filter(
         filtered.evaluations += compared;
         let mut joined = Vec::new();
         for (at, (&entry, nearest)) in entries.iter().zip(nearest).enumerate() {
+            // What the limits refuse is passed over.
+            if !admission.is_open(entry.1) {
+                continue;
+            }
             let mut far = nearest;
             if far > TOO_NEAR {
                 far = far.min(fresh.nearest(walk, vectors.row(at)));
@@ -72,6 +77,7 @@ pub(super) fn filter(
                 continue;
             }
             filtered.keep(walk, entry, far);
+            admission.take(entry.1);
             fresh.push(vectors.row(at));
             joined.push(at);
             if filtered.is_full(walk) {

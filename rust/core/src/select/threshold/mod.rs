@@ -63,10 +63,8 @@ struct Walk<'a> {
     near: Nearness,
     /// A row that is no farther than this from one kept is too near.
     limit: f64,
-    given: &'a [usize],
-    /// How many rows to keep.
-    count: usize,
-    /// The rows that can be kept, in order, each with its place there.
+    request: Request<'a>,
+    /// The rows that can be kept at first, in order, each with its place there.
     open: Vec<(usize, usize)>,
     /// How long the order is.
     length: usize,
@@ -91,12 +89,12 @@ impl<'a> Walk<'a> {
                 Some(met) => *met = true,
             }
         }
-        let closed = request.closed(n)?;
+        let admission = request.admission()?;
         let mut open = blocks::reserved(order.len())?;
-        open.extend(order.iter().copied().enumerate().filter(|&(_, row)| !closed[row]));
+        open.extend(order.iter().copied().enumerate().filter(|&(_, row)| admission.is_open(row)));
         let near = Nearness::of(matrix);
-        let (limit, given, count) = (near.far(threshold), request.given(), request.count());
-        Ok(Self { near, limit, given, count, open, length: order.len() })
+        let limit = near.far(threshold);
+        Ok(Self { near, limit, request: *request, open, length: order.len() })
     }
 }
 
@@ -110,7 +108,7 @@ impl Filtered {
 
     /// Whether there is nothing more to keep.
     fn is_full(&self, walk: &Walk<'_>) -> bool {
-        self.selection.rows.len() >= walk.count
+        self.selection.rows.len() >= walk.request.count()
     }
 
     /// The answer, where the walk went to its end unless enough was kept before.
@@ -138,12 +136,13 @@ mod tests {
     ) -> (Vec<usize>, Vec<f64>, u64, u64) {
         let mut set = wishes.given.clone();
         let (mut rows, mut gains, mut looked_at, mut too_near) = (Vec::new(), Vec::new(), 0, 0);
+        let most = wishes.request(tied.rows()).count();
         for &row in order {
-            if rows.len() == wishes.count {
+            if rows.len() == most {
                 break;
             }
             looked_at += 1;
-            if wishes.given.contains(&row) || wishes.excluded.contains(&row) {
+            if !wishes.open(&set).contains(&row) {
                 continue;
             }
             let nearest = if metric == Metric::SquaredEuclidean {

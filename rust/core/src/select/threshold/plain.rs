@@ -10,10 +10,14 @@ pub(super) fn filter(
     control: &impl Control,
 ) -> Result<Filtered, Error> {
     let mut filtered = Filtered::default();
-    let mut set = walk.given.to_vec();
+    let mut set = walk.request.given().to_vec();
+    let mut admission = walk.request.admission()?;
     for &(place, row) in &walk.open {
         if filtered.is_full(walk) {
             break;
+        }
+        if !admission.is_open(row) {
+            continue;
         }
         let far = |&other: &usize| walk.near.between(matrix.rows.row(row), matrix.rows.row(other));
         let nearest = set.iter().map(far).fold(f32::INFINITY, f32::min);
@@ -22,9 +26,10 @@ pub(super) fn filter(
             filtered.too_near += 1;
         } else {
             filtered.keep(walk, (place, row), nearest);
+            admission.take(row);
             set.push(row);
         }
-        control.tick(filtered.selection.rows.len() as u64, walk.count as u64)?;
+        control.tick(filtered.selection.rows.len() as u64, walk.request.count() as u64)?;
     }
     Ok(filtered.finished(walk))
 }

@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 
+use super::super::super::Admission;
 use super::super::NearestKey;
 use super::known::{Candidate, Known, Rank};
 use super::regions::Regions;
@@ -16,6 +17,7 @@ pub(super) struct Place<'a, N> {
     pub(super) simd: Simd,
     pub(super) quantised: &'a Quantised,
     pub(super) keys: &'a N,
+    pub(super) admission: &'a Admission<'a>,
     pub(super) regions: &'a Regions,
     /// The set.
     pub(super) tiles: &'a Tiles,
@@ -30,6 +32,8 @@ pub(super) struct Fold<'a, N> {
     pub(super) known: &'a mut [Known],
     pub(super) cutoff: Rank,
     pub(super) compared: u64,
+    /// How many rows the limits turned out to refuse.
+    pub(super) refused: usize,
 }
 
 impl<N: NearestKey> Fold<'_, N> {
@@ -37,6 +41,7 @@ impl<N: NearestKey> Fold<'_, N> {
     /// rows that stay above it.
     pub(super) fn run(&mut self) -> Vec<Candidate> {
         let mut above: Vec<u32> = (0..self.known.len() as u32).filter(|&one| self.is_above(one)).collect();
+        above.retain(|&one| self.is_admitted(one));
         let (size, near) = (self.at.tiles.rows() as u32, self.at.regions.near(self.region));
         let mut waiting = Vec::new();
         for &one in &above {
@@ -66,6 +71,17 @@ impl<N: NearestKey> Fold<'_, N> {
     fn candidate(&self, one: u32) -> Candidate {
         let row = self.at.regions.row(self.first + one as usize);
         Candidate::new(self.at.keys, row, self.known[one as usize].bound)
+    }
+
+    /// Whether a row can be picked; one that the limits refuse is closed.
+    fn is_admitted(&mut self, one: u32) -> bool {
+        let row = self.at.regions.row(self.first + one as usize) as usize;
+        let open = self.at.admission.is_open(row);
+        if !open {
+            self.known[one as usize].bound = f32::NEG_INFINITY;
+            self.refused += 1;
+        }
+        open
     }
 
     fn is_above(&self, one: u32) -> bool {

@@ -25,7 +25,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use rayon::prelude::*;
 
-use super::super::{Request, Selection};
+use super::super::{Admission, Request, Selection};
 use super::NearestKey;
 use super::plain::Lower;
 use crate::blocks;
@@ -82,7 +82,8 @@ struct Search<'a, N, C> {
     control: &'a C,
     sizes: Sizes,
     count: usize,
-    /// How many rows can be picked at all.
+    admission: Admission<'a>,
+    /// How many rows have a bound.
     open: usize,
     regions: Regions,
     /// By the places of the rows in their regions.
@@ -118,7 +119,8 @@ pub(super) fn pick<N: NearestKey>(
         control,
         sizes,
         count: request.count(),
-        open: matrix.len() - request.given().len() - request.excluded().len(),
+        admission: request.admission()?,
+        open: matrix.len() - request.excluded().len(),
         regions,
         known: blocks::filled(matrix.len(), Known::NOTHING)?,
         set: Vec::new(),
@@ -131,7 +133,7 @@ pub(super) fn pick<N: NearestKey>(
     if let Some(row) = start.filter(|_| search.count > 0) {
         search.pick(Rank { key: f64::NAN, row: row as u32 })?;
     }
-    while !search.is_done() {
+    while !search.is_done() && search.open > 0 {
         let cutoff = search.cutoff();
         let pool = search.fold(cutoff)?;
         search.drain(pool, cutoff)?;
@@ -145,7 +147,7 @@ impl<N: NearestKey, C: Control> Search<'_, N, C> {
     }
 
     fn is_done(&self) -> bool {
-        self.selection.rows.len() == self.count
+        self.admission.is_done()
     }
 
     /// What is known of a row.
@@ -158,10 +160,18 @@ impl<N: NearestKey, C: Control> Search<'_, N, C> {
         self.set.push(row);
         self.tiles.push(&self.quantised, row as usize);
         self.of(row).bound = f32::NEG_INFINITY;
+        self.open -= 1;
+    }
+
+    /// Takes a row that the limits refuse out of all that may be picked.
+    fn close(&mut self, row: u32) {
+        self.of(row).bound = f32::NEG_INFINITY;
+        self.open -= 1;
     }
 
     fn pick(&mut self, best: Rank) -> Result<(), Error> {
         self.add(best.row);
+        self.admission.take(best.row as usize);
         self.selection.push(best.row as usize, best.key);
         self.control.tick(self.picks(), self.count as u64)
     }
@@ -178,8 +188,7 @@ impl<N: NearestKey, C: Control> Search<'_, N, C> {
         if keys.is_empty() {
             keys = sample(1);
         }
-        let left = self.open - self.selection.rows.len();
-        let place = (self.sizes.pool * keys.len() / left.max(1)).min(keys.len() - 1);
+        let place = (self.sizes.pool * keys.len() / self.open.max(1)).min(keys.len() - 1);
         let (_, &mut middle, _) = keys.select_nth_unstable_by(place, |a, b| b.total_cmp(a));
         if middle == f64::from(f32::MAX) {
             // Nothing is known of most rows yet.
@@ -200,22 +209,23 @@ impl<N: NearestKey, C: Control> Search<'_, N, C> {
     /// Brings the bounds above the cutoff up to date until they fall below it; gives those that do not fall.
     fn fold(&mut self, cutoff: Rank) -> Result<Vec<Candidate>, Error> {
         let watch = Part { control: self.control, done: self.picks(), total: self.count as u64 };
-        let Self { matrix, quantised, keys, regions, tiles, evaluations, .. } = self;
-        let at = &Place { simd: matrix.simd, quantised, keys: *keys, regions, tiles };
+        let Self { matrix, quantised, keys, admission, regions, tiles, evaluations, .. } = self;
+        let at = &Place { simd: matrix.simd, quantised, keys: *keys, admission, regions, tiles };
         let mut rest = &mut self.known[..];
         let mut folds = Vec::new();
         for (region, places) in regions.parts() {
             let (known, after) = rest.split_at_mut(places.len());
-            folds.push(Fold { at, region, first: places.start, known, cutoff, compared: 0 });
+            folds.push(Fold { at, region, first: places.start, known, cutoff, compared: 0, refused: 0 });
             rest = after;
         }
         let parts = folds.into_par_iter().map(|mut fold| {
             let above = fold.run();
             evaluations.fetch_add(fold.compared, Relaxed);
-            watch.tick(0, 0).map(|()| above)
+            watch.tick(0, 0).map(|()| (above, fold.refused))
         });
-        let pools: Vec<Vec<Candidate>> = parts.collect::<Result<_, Error>>()?;
-        Ok(pools.into_iter().flatten().collect())
+        let pools: Vec<(Vec<Candidate>, usize)> = parts.collect::<Result<_, Error>>()?;
+        self.open -= pools.iter().map(|(_, refused)| refused).sum::<usize>();
+        Ok(pools.into_iter().flat_map(|(above, _)| above).collect())
     }
 
     /// Picks from a pool as long as its best beat the cutoff, and remembers what is known of the rest.
@@ -236,6 +246,7 @@ impl<N: NearestKey, C: Control> Search<'_, N, C> {
             }
             pool.retain(|one| one.is_open());
             self.remember(&pool);
+            self.refuse(&mut pool);
             pool.retain(|one| one.rank > cutoff);
         }
         Ok(())
@@ -291,6 +302,10 @@ impl<N: NearestKey, C: Control> Search<'_, N, C> {
             let Some(at) = best else { return Ok(()) };
             let best = front[at].rank;
             front[at].close();
+            if !self.admission.is_open(best.row as usize) {
+                self.close(best.row);
+                continue;
+            }
             self.pick(best)?;
             if self.is_done() {
                 return Ok(());
@@ -338,6 +353,16 @@ impl<N: NearestKey, C: Control> Search<'_, N, C> {
                 known.exact = size;
             }
             one.set(self.keys, one.bound.min(nearest + slack));
+        }
+    }
+
+    /// Takes the rows that the limits refuse out of a pool.
+    fn refuse(&mut self, pool: &mut Vec<Candidate>) {
+        if self.admission.is_limited() {
+            let (open, refused) = pool.iter().partition(|one| self.admission.is_open(one.row() as usize));
+            *pool = open;
+            let refused: Vec<Candidate> = refused;
+            refused.iter().for_each(|one| self.close(one.row()));
         }
     }
 

@@ -1,0 +1,96 @@
+"""The queries that `target` looks for: rows of a file, vectors, or rows of the input."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from sage_select import io
+from sage_select.engine.frame import Frame
+from sage_select.errors import DataError, UsageError
+from sage_select.ops import Embed, Select
+from sage_select.render import ShapeOptions, detect_shape
+
+__all__ = ["read_queries", "with_query_rows", "with_query_vectors"]
+
+
+def with_query_rows(frame: Frame, select: Select) -> Frame:
+    """Return the frame with the rows that are queries by a column, which are not picked, and repeat no other.
+
+    Raises
+    ------
+    UsageError
+        If there is no such column.
+    DataError
+        If it does not hold truth values, or there is no query.
+    """
+    column = select.query_column
+    if column is None:
+        return frame
+    if frame.rows is None:
+        raise UsageError("a column of queries needs rows with vectors", hint="pass data")
+    rows = np.flatnonzero(io.truth_column(frame.rows, column))
+    if len(rows) == 0:
+        raise DataError("no row is a query", where=frame.rows.source, expected=f"column {column!r} true for some rows")
+    return dataclasses.replace(frame, asking=rows, excluded=np.union1d(frame.excluded, rows))
+
+
+def read_queries(frame: Frame, select: Select, embed: Embed, options: ShapeOptions) -> Frame:
+    """Return the frame with the queries of a file: their vectors, or rows that are still to be embedded.
+
+    Raises
+    ------
+    UsageError
+        If there is no such file, or its rows are to be compared with vectors that nobody can make for them.
+    DataError
+        If it cannot be read, or holds no row.
+    """
+    path = select.queries
+    if path is None:
+        return frame
+    if path.endswith(".npy"):
+        return dataclasses.replace(frame, queries=io.read_npy(path, rows=None, kind="embeddings"))
+    if embed.file is not None:
+        raise UsageError(
+            "the rows have vectors from a file, and the queries have none",
+            where=path,
+            expected="a .npy file of queries, made by the same encoder",
+        )
+    rows = io.read(path)
+    if rows.table.num_rows == 0:
+        raise DataError("there must be at least one query", where=path, got="no rows")
+    shape = detect_shape(rows.table.schema, options)
+    return dataclasses.replace(frame, asked=Frame(n=rows.table.num_rows, rows=rows, shape=shape))
+
+
+def with_query_vectors(frame: Frame, select: Select) -> Frame:
+    """Return the embedded frame with the vectors of its queries, checked.
+
+    Raises
+    ------
+    DataError
+        If there is no query, or one has a vector of another width than the rows.
+    """
+    if len(frame.asking) and frame.matrix is not None:
+        frame = dataclasses.replace(frame, queries=frame.matrix.take(frame.asking))
+    queries, matrix = frame.queries, frame.matrix
+    if queries is None or matrix is None:
+        return frame
+    name = select.queries or "queries"
+    if queries.ndim != 2 or len(queries) == 0:
+        raise DataError(
+            "there must be at least one query",
+            where=name,
+            expected="a vector a query",
+            got="none" if queries.ndim == 2 else f"shape {queries.shape}",
+        )
+    if queries.shape[1] != matrix.d:
+        raise DataError(
+            "the queries have vectors of another width than the rows",
+            where=name,
+            expected=f"{matrix.d} numbers a query",
+            got=f"{queries.shape[1]}",
+            hint="make both with the same encoder",
+        )
+    return frame

@@ -1,0 +1,11 @@
+"""What a selection is like beside random rows: coverage, duplicates, scores, lengths, groups.
+
+Arrays go in, plain values come out; `measure` puts all of it together, and `verdict` says what it amounts to.
+"""
+
+from __future__ import annotations
+
+from sage_select.evidence.measure import measure
+from sage_select.evidence.subject import Groups, Subject
+
+__all__ = ["Groups", "Subject", "measure"]

@@ -1,0 +1,159 @@
+"""How well picks represent all rows: how near a sample of rows is to them, and how many are duplicates."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sage_select import kernels
+from sage_select.evidence.draws import SUBSETS, Sampler
+from sage_select.evidence.figure import Figure, mean, rounded
+from sage_select.evidence.steps import Steps
+from sage_select.evidence.subject import Subject
+from sage_select.kernels import Matrix, Metric
+
+__all__ = ["Coverage", "coverage", "sample_sizes", "work"]
+
+#: Multiply-adds that the nearest picks of all sets, and the search for duplicates among them and among all rows, may
+#: take: less than a second on two cores. Fixed, so that no figure depends on how fast a machine is.
+_NEAREST_WORK: Final = 1.2e11
+_DUPLICATES_WORK: Final = 3e10
+#: Rows of the sample: the fewest, whatever they take, and the most.
+_FEWEST, _MOST = 500, 10_000
+#: Picks looked at for duplicates.
+_FEWEST_PICKS, _MOST_PICKS = 250, 2_000
+#: Duplicates among all rows are told where so many can be compared with all.
+_FEWEST_OF_ALL: Final = 200
+#: What is nearer than this share of the mean squared distance of two rows is a duplicate. Under cosine that is a
+#: similarity of 0.95: rows that have nothing in common are at squared distance 2.
+_DUPLICATE: Final = 0.05
+_UNRELATED: Final = 2.0
+_PERCENTILES: Final = (5, 25, 50, 75, 95)
+
+
+class Sizes(NamedTuple):
+    """How many rows are looked at: of all rows, of the picks for duplicates, of all rows for duplicates."""
+
+    sample: int
+    picks: int
+    pool: int
+
+
+def sample_sizes(n: int, k: int, d: int) -> Sizes:
+    """Return how many rows are looked at beside `k` picks of `n` rows of `d` values and as many random subsets."""
+    all_sets = float((1 + SUBSETS) * k * d)
+    sample = min(n, _MOST, max(_FEWEST, int(_NEAREST_WORK / all_sets)))
+    picks = min(k, _MOST_PICKS, max(_FEWEST_PICKS, int(_DUPLICATES_WORK / all_sets)))
+    pool = min(n, _MOST_PICKS, int(_DUPLICATES_WORK / (n * d)))
+    return Sizes(sample, picks, pool if pool >= min(n, _FEWEST_OF_ALL) else 0)
+
+
+def work(n: int, k: int, d: int) -> int:
+    """Return how many pairs of rows are compared."""
+    sizes = sample_sizes(n, k, d)
+    return (1 + SUBSETS) * (sizes.sample + sizes.picks) * k + sizes.pool * n
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """How well picks represent all rows.
+
+    Attributes
+    ----------
+    figures
+        `coverage`: the mean similarity of a row and its nearest pick, 0 where that is negative (facility location; not
+        under ``sqeuclidean``). `distance_p5` to `distance_p95`: percentiles of the distance to the nearest pick, which
+        is 1 less the cosine, or Euclidean; under ``dot`` `similarity_p5` to `similarity_p95` instead. `radius`: the
+        largest such distance (not under ``dot``). `duplicates`: the share of picks with another pick next to them.
+    facts
+        What was looked at, and the share of all rows with another row next to them.
+    """
+
+    figures: dict[str, Figure]
+    facts: dict[str, Any]
+
+
+def coverage(
+    subject: Subject, matrix: Matrix, subsets: list[NDArray[np.int64]], sampler: Sampler, steps: Steps
+) -> Coverage:
+    """Measure how well the picks, and the random subsets, represent all rows."""
+    sizes = sample_sizes(subject.n, len(subject.picks), matrix.d)
+    sample = sampler.of_all(sizes.sample)
+    sets = [subject.picks, *subsets]
+    values = [_nearest(subject, matrix, sample, members, steps) for members in sets]
+    threshold = _DUPLICATE * _spread(matrix, sample)
+    looked_at = [sampler.of(members, sizes.picks) for members in sets]
+    shares = [
+        _duplicates(subject, matrix, rows, members, threshold, steps)
+        for rows, members in zip(looked_at, sets, strict=True)
+    ]
+    figures = {**_figures(matrix.metric, values), "duplicates": Figure.of(shares, "less", 0.0)}
+    facts: dict[str, Any] = {"metric": matrix.metric, "sample": len(sample), "sample_of_picks": sizes.picks}
+    if sizes.pool:
+        rows, everything = sampler.of_all(sizes.pool), np.arange(subject.n)
+        share = _duplicates(subject, matrix, rows, everything, threshold, steps)
+        facts |= {"duplicates_of_all": rounded(share), "sample_for_duplicates_of_all": sizes.pool}
+    return Coverage(figures, facts)
+
+
+def _nearest(
+    subject: Subject, matrix: Matrix, sample: NDArray[np.int64], members: NDArray[np.int64], steps: Steps
+) -> NDArray[np.float64]:
+    """Return how near each row of the sample is to its nearest member, ascending."""
+    progress = steps.next(len(sample) * len(members))
+    found = kernels.closest(matrix, sample, members, threads=subject.threads, progress=progress)
+    return np.sort(found.values).astype(np.float64)
+
+
+def _duplicates(
+    subject: Subject,
+    matrix: Matrix,
+    rows: NDArray[np.int64],
+    members: NDArray[np.int64],
+    threshold: float,
+    steps: Steps,
+) -> float:
+    """Return which share of the rows, which are members, have another member next to them."""
+    progress = steps.next(len(rows) * len(members))
+    if len(members) < 2:
+        return 0.0
+    found = kernels.closest(
+        matrix, rows, members, itself=False, by_distance=True, threads=subject.threads, progress=progress
+    )
+    return np.count_nonzero(found.values <= threshold) / len(rows)
+
+
+def _spread(matrix: Matrix, sample: NDArray[np.int64]) -> float:
+    """Return the mean squared distance of two rows."""
+    if matrix.metric == "cosine":
+        return _UNRELATED
+    values = matrix.take(sample).astype(np.float64)
+    # Sums over rows go one row after the other, so they are the same on every machine, and so is fsum.
+    middle = values.sum(axis=0) / len(values)
+    return 2 * math.fsum(np.square(values - middle).sum(axis=0)) / len(values)
+
+
+def _figures(metric: Metric, values: list[NDArray[np.float64]]) -> dict[str, Figure]:
+    figures: dict[str, Figure] = {}
+    if metric != "sqeuclidean":
+        figures["coverage"] = Figure.of([mean(np.maximum(near, 0.0).tolist()) for near in values], "more")
+    if metric == "dot":
+        return figures | {
+            f"similarity_p{percent}": Figure.of([_percentile(near, percent) for near in values], "more")
+            for percent in _PERCENTILES
+        }
+    away = [np.sqrt(near) if metric == "sqeuclidean" else np.maximum(0.0, 1.0 - near[::-1]) for near in values]
+    figures["radius"] = Figure.of([float(far[-1]) for far in away], "less", 0.0)
+    return figures | {
+        f"distance_p{percent}": Figure.of([_percentile(far, percent) for far in away], "less", 0.0)
+        for percent in _PERCENTILES
+    }
+
+
+def _percentile(ascending: NDArray[np.float64], percent: int) -> float:
+    """Return the least value that so many per cent of all do not exceed."""
+    return float(ascending[max(0, -(-percent * len(ascending) // 100) - 1)])

@@ -1,0 +1,55 @@
+"""The random subsets that a selection is compared with, and the rows at which they are looked."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sage_select import kernels
+from sage_select.evidence.subject import Subject
+from sage_select.seeds import stage_key
+
+__all__ = ["SUBSETS", "Sampler", "random_subsets"]
+
+#: Random subsets beside the selection.
+SUBSETS: Final = 5
+
+
+def random_subsets(subject: Subject) -> list[NDArray[np.int64]]:
+    """Return 5 random subsets that take as much of the budget as the selection.
+
+    One keyed hash places every row on a circle; the subsets are the rows that come first from five starts on it, a
+    fifth of the circle apart. Each is as random as rows drawn by a hash of its own, which would cost as much again.
+    """
+    hashes = subject.hashes(stage_key(subject.seed, "evidence"))
+    starts = [np.uint64(at * (2**64 // SUBSETS)) for at in range(SUBSETS)]
+    return [_first(subject, hashes - start) for start in starts]
+
+
+def _first(subject: Subject, hashes: NDArray[np.uint64]) -> NDArray[np.int64]:
+    if subject.costs is None:
+        return kernels.bottom_k_hashes(hashes, len(subject.picks), threads=subject.threads)
+    order = kernels.bottom_k_hashes(hashes, subject.n, threads=subject.threads)
+    taken = np.cumsum(subject.costs[order])
+    fitting = np.searchsorted(taken, subject.costs[subject.picks].sum(), side="right")
+    return order[: max(1, int(fitting))]
+
+
+class Sampler:
+    """Draws rows of any set by one keyed hash of their ids, another than that of the random subsets."""
+
+    def __init__(self, subject: Subject) -> None:
+        self._hashes = subject.hashes(stage_key(subject.seed, "evidence sample"))
+        self._threads = subject.threads
+
+    def of_all(self, count: int) -> NDArray[np.int64]:
+        """Return `count` rows, or all where there are fewer, in the order of the draw."""
+        return kernels.bottom_k_hashes(self._hashes, min(count, len(self._hashes)), threads=self._threads)
+
+    def of(self, rows: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+        """Return `count` of these rows, or all where there are fewer."""
+        if len(rows) <= count:
+            return rows
+        return rows[kernels.bottom_k_hashes(self._hashes[rows], count, threads=self._threads)]

@@ -1,0 +1,51 @@
+"""All evidence of a selection, as plain values for its manifest."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sage_select.evidence import spread
+from sage_select.evidence.coverage import coverage, work
+from sage_select.evidence.draws import SUBSETS, Sampler, random_subsets
+from sage_select.evidence.steps import Steps
+from sage_select.evidence.subject import Subject
+from sage_select.evidence.verdict import EVERYTHING, NO_VECTORS, NOTHING, verdict
+
+__all__ = ["measure"]
+
+
+def measure(subject: Subject) -> dict[str, Any]:
+    """Compare a selection with random subsets of the same budget.
+
+    Returns
+    -------
+    metrics
+        `random_subsets`: how many; `coverage`, `scores`, `lengths`, `groups`: what `evidence.coverage` and
+        `evidence.spread` tell, None where it is not known; `verdict`: on which figures of coverage the selection is
+        better than each random subset, on which it is not, and that in words.
+    """
+    found: dict[str, Any] = dict.fromkeys(("coverage", "scores", "lengths", "groups"))
+    k = len(subject.picks)
+    if k == 0:
+        return {"random_subsets": 0, **found, "verdict": _undecided(NOTHING)}
+    subsets, sampler = random_subsets(subject), Sampler(subject)
+    if subject.scores is not None:
+        found["scores"] = spread.scores(subject, subject.scores, subsets, sampler)
+    found["lengths"] = spread.lengths(subject, subsets, sampler)
+    if subject.groups is not None:
+        found["groups"] = spread.groups(subject, subject.groups, subsets)
+    if k == subject.n:
+        decided = _undecided(EVERYTHING)
+    elif subject.matrix is None:
+        decided = _undecided(NO_VECTORS)
+    else:
+        steps = Steps(subject.progress, work(subject.n, k, subject.matrix.d))
+        covered = coverage(subject, subject.matrix, subsets, sampler, steps)
+        figures = {name: figure.values() for name, figure in covered.figures.items()}
+        found["coverage"] = {**covered.facts, "figures": figures}
+        decided = verdict(covered.figures)
+    return {"random_subsets": SUBSETS, **found, "verdict": decided}
+
+
+def _undecided(why: str) -> dict[str, Any]:
+    return {"better": [], "no_better": [], "text": why}

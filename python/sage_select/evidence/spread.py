@@ -1,0 +1,102 @@
+"""How scores, lengths and groups of picks are spread, beside all rows and random subsets."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sage_select.evidence.draws import Sampler
+from sage_select.evidence.figure import Figure, mean, rounded
+from sage_select.evidence.subject import Groups, Subject
+
+__all__ = ["LENGTHS_OF_ALL", "LENGTHS_OF_SUBSET", "groups", "lengths", "scores"]
+
+#: Rows whose lengths are looked at: of all rows, and of each random subset. Those of the picks are all.
+LENGTHS_OF_ALL: Final = 20_000
+LENGTHS_OF_SUBSET: Final = 5_000
+#: Rows whose scores tell the deciles of all.
+_SCORES_OF_ALL: Final = 100_000
+_DECILES: Final = 10
+#: Groups that are told one by one.
+_MOST_GROUPS: Final = 100
+
+Rows = NDArray[np.int64]
+
+
+def scores(subject: Subject, values: NDArray[np.float32], subsets: list[Rows], sampler: Sampler) -> dict[str, Any]:
+    """Return the mean score, and which share of the picks lies in each decile of the scores of all rows.
+
+    A decile holds the scores above the edge before it, up to its own; equal edges are one.
+    """
+    pool = values[sampler.of_all(_SCORES_OF_ALL)]
+    ascending = np.sort(pool)
+    inner = [ascending[-(-tenth * len(ascending) // _DECILES) - 1] for tenth in range(1, _DECILES)]
+    edges = np.unique(np.array(inner, np.float32))
+    of_sets = [values[rows] for rows in (subject.picks, *subsets)]
+    return {
+        "mean": Figure.of([mean(part.astype(np.float64).tolist()) for part in of_sets]).values(),
+        "histogram": _histogram(edges, pool, of_sets),
+    }
+
+
+def lengths(subject: Subject, subsets: list[Rows], sampler: Sampler) -> dict[str, Any] | None:
+    """Return how long the picks are in all and in the mean, and which share of them has which length.
+
+    Random subsets of more than 5,000 rows are told by 5,000 of their rows, all rows by 20,000.
+    """
+    if subject.lengths is None:
+        return None
+    looked_at = [subject.picks, *(sampler.of(rows, LENGTHS_OF_SUBSET) for rows in subsets)]
+    pool_rows = sampler.of_all(LENGTHS_OF_ALL)
+    wanted, places = np.unique(np.concatenate([*looked_at, pool_rows]), return_inverse=True)
+    values = subject.lengths(wanted)[places]
+    *of_sets, pool = np.split(values, np.cumsum([len(rows) for rows in looked_at]))
+    means = [int(part.sum()) / len(part) for part in of_sets]
+    totals = [float(int(of_sets[0].sum())), *(m * len(rows) for m, rows in zip(means[1:], subsets, strict=True))]
+    longest = int(values.max())
+    edges = np.array([0, *(1 << power for power in range(max(0, longest - 1).bit_length()))], np.int64)
+    return {
+        "unit": subject.unit,
+        "total": Figure.of(totals).values(),
+        "mean": Figure.of(means).values(),
+        "histogram": _histogram(edges, pool, of_sets),
+    }
+
+
+def groups(subject: Subject, known: Groups, subsets: list[Rows]) -> dict[str, Any]:
+    """Return how many picks are of each group; of the 100 largest groups, the largest first, where there are more."""
+    size = len(known.names)
+    pool = np.bincount(known.codes, minlength=size)
+    picked, *of_subsets = (np.bincount(known.codes[rows], minlength=size) for rows in (subject.picks, *subsets))
+    largest = np.lexsort((np.arange(size), -pool))[:_MOST_GROUPS]
+    counts = {
+        known.names[group]: {
+            "all": int(pool[group]),
+            **Figure.of([float(picked[group]), *(float(part[group]) for part in of_subsets)]).values(),
+        }
+        for group in largest
+    }
+    return {"groups": size, "without_picks": int(np.count_nonzero((picked == 0) & (pool > 0))), "counts": counts}
+
+
+def _histogram(edges: NDArray[Any], pool: NDArray[Any], of_sets: list[NDArray[Any]]) -> dict[str, Any]:
+    """Return the shares up to each edge and beyond the last."""
+    share_of_all, picked, *of_subsets = (_shares(edges, part) for part in (pool, *of_sets))
+    columns = [list(column) for column in zip(*of_subsets, strict=True)]
+    return {
+        "edges": [rounded(float(edge)) for edge in edges],
+        "all": [rounded(share) for share in share_of_all],
+        "selected": [rounded(share) for share in picked],
+        "random": {
+            "mean": [rounded(mean(column)) for column in columns],
+            "least": [rounded(min(column)) for column in columns],
+            "most": [rounded(max(column)) for column in columns],
+        },
+    }
+
+
+def _shares(edges: NDArray[Any], values: NDArray[Any]) -> list[float]:
+    counts = np.bincount(np.searchsorted(edges, values, side="left"), minlength=len(edges) + 1)
+    return [int(count) / len(values) for count in counts]

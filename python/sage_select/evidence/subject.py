@@ -1,0 +1,75 @@
+"""What evidence is about: a selection, and what is known of the rows that it was made from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sage_select.kernels import Matrix
+
+__all__ = ["Groups", "Subject"]
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Which group each row belongs to.
+
+    Attributes
+    ----------
+    codes
+        Whole numbers (n,), the place of the row's group in `names`.
+    names
+        One name a group.
+    """
+
+    codes: NDArray[np.integer]
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A selection and its rows.
+
+    Attributes
+    ----------
+    n
+        Number of rows.
+    picks
+        int64 (k,), the rows that were selected.
+    seed
+        The run seed, from which the keys of all draws derive.
+    hashes
+        Function from a stage key to one uint64 a row, a pure function of key and row id.
+    matrix
+        The vectors (n, d), or None: then nothing is told of coverage.
+    scores
+        float32 (n,), or None.
+    lengths
+        Function from row numbers to their lengths, int64, or None.
+    unit
+        What lengths count.
+    groups
+        The groups of the rows, or None.
+    costs
+        int64 (n,), what each row takes of the budget, where that is no number of rows.
+    threads
+        Threads to use, None for all.
+    progress
+        Called with (done, total) meanwhile.
+    """
+
+    n: int
+    picks: NDArray[np.int64]
+    seed: int
+    hashes: Callable[[int], NDArray[np.uint64]]
+    matrix: Matrix | None = None
+    scores: NDArray[np.float32] | None = None
+    lengths: Callable[[NDArray[np.int64]], NDArray[np.int64]] | None = None
+    unit: str = "words"
+    groups: Groups | None = None
+    costs: NDArray[np.int64] | None = None
+    threads: int | None = None
+    progress: Callable[[int, int], None] | None = None

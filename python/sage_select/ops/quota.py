@@ -1,0 +1,85 @@
+"""How many rows of each group: a column, and the fewest and the most rows of each of its values."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import GetCoreSchemaHandler
+from pydantic_core import CoreSchema, core_schema
+
+from sage_select.errors import UsageError
+
+__all__ = ["Quota"]
+
+_EXPECTED = "COLUMN (as even as can be), or COLUMN=FEWEST:MOST with one of the numbers left out or both there"
+
+
+@dataclass(frozen=True)
+class Quota:
+    """How many rows of each value of a column a selection must and may have.
+
+    With neither number the selection is balanced: every value has as many rows as the others, give or take one, and
+    what a value cannot give is spread over those that can.
+
+    Examples
+    --------
+    >>> Quota.parse("intent=2:10")
+    Quota(column='intent', least=2, most=10)
+    >>> str(Quota.parse("intent"))
+    'intent'
+    """
+
+    column: str
+    least: int | None = None
+    most: int | None = None
+
+    @classmethod
+    def parse(cls, value: object) -> Quota:
+        """Read `COLUMN`, `COLUMN=2:10`, `COLUMN=2:` or `COLUMN=:10`.
+
+        Raises
+        ------
+        UsageError
+            If it is none of these, or the fewest are more than the most.
+        """
+        if isinstance(value, Quota):
+            return value
+        text = value if isinstance(value, str) else ""
+        column, sign, numbers = text.rpartition("=")
+        if not sign:
+            column, numbers = text, ""
+        match = re.fullmatch(r"([0-9]{0,12}):([0-9]{0,12})", numbers)
+        if not column or (sign and (match is None or numbers == ":")):
+            raise UsageError("this is no quota", expected=_EXPECTED, got=repr(value))
+        if match is None:
+            return cls(column)
+        least, most = (int(number) if number else None for number in match.groups())
+        if least is not None and most is not None and least > most:
+            raise UsageError("a quota asks for more rows than it allows", expected="FEWEST <= MOST", got=repr(value))
+        return cls(column, least, most)
+
+    @property
+    def balanced(self) -> bool:
+        """Whether every value is to have as many rows as the others."""
+        return self.least is None and self.most is None
+
+    def __str__(self) -> str:
+        def said(number: int | None) -> str:
+            return "" if number is None else str(number)
+
+        return self.column if self.balanced else f"{self.column}={said(self.least)}:{said(self.most)}"
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(
+            _parse_for_pydantic, serialization=core_schema.to_string_ser_schema()
+        )
+
+
+def _parse_for_pydantic(value: object) -> Quota:
+    try:
+        return Quota.parse(value)
+    except UsageError as error:
+        raise ValueError(f"{error.message}: {error.got}; expected {error.expected}") from None

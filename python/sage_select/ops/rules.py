@@ -1,0 +1,78 @@
+"""What each strategy and each objective of diversity needs, and which options of `Select` it heeds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["OBJECTIVES", "OBJECTIVE_OPTIONS", "STRATEGIES", "ObjectiveRule", "StrategyRule"]
+
+
+@dataclass(frozen=True)
+class StrategyRule:
+    """What a strategy needs and which options of `Select` it heeds.
+
+    `ranks_scores`: it hands every score to a kernel that refuses what is not finite. `score_mode`: how it takes its
+    rows by score where nothing else is asked for, None where it takes none.
+    """
+
+    summary: str
+    needs_score: bool = False
+    ranks_scores: bool = False
+    needs_embedding: bool = False
+    score_mode: str | None = None
+    options: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class ObjectiveRule:
+    """What an objective of diversity needs, under which metrics, and which options of `Select` are its own."""
+
+    metrics: tuple[str, ...]
+    needs_score: bool = False
+    options: frozenset[str] = frozenset()
+
+
+_GRAPH_OPTIONS = frozenset({"k_nn", "neighbors"})
+
+OBJECTIVES: dict[str, ObjectiveRule] = {
+    "facility": ObjectiveRule(metrics=("cosine", "dot"), options=_GRAPH_OPTIONS),
+    "graph_cut": ObjectiveRule(metrics=("cosine", "dot"), options=_GRAPH_OPTIONS | {"cut_lambda"}),
+    "kcenter": ObjectiveRule(metrics=("cosine", "sqeuclidean"), options=frozenset({"outlier_guard", "start"})),
+    "mmr": ObjectiveRule(metrics=("cosine", "dot"), needs_score=True, options=frozenset({"mmr_lambda"})),
+    "dpp": ObjectiveRule(metrics=("cosine", "dot"), options=frozenset({"dpp_eps"})),
+    "herding": ObjectiveRule(metrics=("cosine", "dot")),
+    "d2": ObjectiveRule(metrics=("cosine", "sqeuclidean")),
+    "kmeans": ObjectiveRule(metrics=("cosine", "sqeuclidean")),
+}
+
+#: What objectives alone heed.
+OBJECTIVE_OPTIONS = frozenset().union(*(rule.options for rule in OBJECTIVES.values()))
+
+_DIVERSITY_OPTIONS = frozenset({"objective", "metric"}) | OBJECTIVE_OPTIONS
+_SCORE_OPTIONS = frozenset({"score_mode", "score_quantile", "score_band", "metric"})
+
+STRATEGIES: dict[str, StrategyRule] = {
+    "random": StrategyRule("the rows with the smallest keyed hashes"),
+    "loss_topk": StrategyRule(
+        "by score alone", needs_score=True, ranks_scores=True, score_mode="top", options=_SCORE_OPTIONS
+    ),
+    "diversity": StrategyRule("the rows that represent all others", needs_embedding=True, options=_DIVERSITY_OPTIONS),
+    "hybrid": StrategyRule(
+        "60 % by score, 40 % by diversity, the second aware of the first",
+        needs_score=True,
+        needs_embedding=True,
+        score_mode="stratified",
+        options=_DIVERSITY_OPTIONS | _SCORE_OPTIONS | {"score_share"},
+    ),
+    "target": StrategyRule(
+        "the rows nearest to a set of queries",
+        needs_embedding=True,
+        options=frozenset({"queries", "query_column", "target_rule", "metric"}),
+    ),
+    "threshold": StrategyRule(
+        "the hardest rows first, without those too near to one before",
+        needs_score=True,
+        needs_embedding=True,
+        options=frozenset({"threshold", "metric"}),
+    ),
+}

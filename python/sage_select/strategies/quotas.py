@@ -1,0 +1,91 @@
+"""From a quota to the fewest and the most rows of each group."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sage_select.errors import UsageError
+from sage_select.ops import Quota
+
+__all__ = ["Counts", "Members", "even_bounds", "stated_bounds"]
+
+Counts = NDArray[np.int64]
+
+#: How many groups a message names.
+_NAMED = 3
+
+
+@dataclass(frozen=True)
+class Members:
+    """How many rows of each group there are.
+
+    Attributes
+    ----------
+    names
+        The groups.
+    there
+        Rows that are not excluded.
+    held
+        Those of them that are pinned.
+    """
+
+    names: tuple[str, ...]
+    there: Counts
+    held: Counts
+
+
+def stated_bounds(quota: Quota, members: Members, *, clamp: bool) -> tuple[Counts, Counts]:
+    """Return the fewest and the most rows of each group where the quota says so.
+
+    Raises
+    ------
+    UsageError
+        If a group has too few rows, unless `clamp`, or too many pinned ones.
+    """
+    least = np.full(len(members.names), quota.least or 0, np.int64)
+    most = members.there if quota.most is None else np.full(len(members.names), quota.most, np.int64)
+    if clamp:
+        least = np.minimum(least, members.there)
+    few = np.flatnonzero(members.there < least)
+    if len(few):
+        raise UsageError(
+            f"quota {str(quota)!r}: {_listed(members.names, members.there, few)}",
+            expected=f"at least {quota.least:,} rows of each {quota.column!r} to choose from",
+            hint="lower the quota, exclude fewer rows, or pass --clamp (clamp=True) to take those there are",
+        )
+    many = np.flatnonzero(members.held > most)
+    if len(many):
+        raise UsageError(
+            f"quota {str(quota)!r} and the pinned rows contradict each other: "
+            f"{_listed(members.names, members.held, many)} pinned",
+            expected=f"at most {quota.most:,} rows of each {quota.column!r}",
+            hint="raise the quota, or pin fewer of these rows",
+        )
+    return least, most
+
+
+def even_bounds(members: Members, fits: Callable[[Counts], bool]) -> tuple[Counts, Counts]:
+    """Return the bounds of a balanced selection: all groups at one level, or one row above it.
+
+    A group that has fewer rows gives all, and one with more pinned rows keeps those; the level is the highest at which
+    `fits`, asked about the number of rows of each group, is still true.
+    """
+
+    def at(level: int) -> Counts:
+        return np.maximum(members.held, np.minimum(members.there, level))
+
+    low, high = 0, int(members.there.max(initial=0))
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if fits(at(middle)) else (low, middle - 1)
+    return at(low), at(low + 1)
+
+
+def _listed(names: tuple[str, ...], counts: Counts, which: NDArray[np.int64]) -> str:
+    """Return the first of some groups with their counts, in words."""
+    said = [f"{names[group]!r} has {counts[group]:,}" for group in which[:_NAMED]]
+    return ", ".join(said) + (f" and {len(which) - _NAMED:,} more groups" if len(which) > _NAMED else "")

@@ -1,0 +1,84 @@
+"""Every strategy is shown beside random rows, in plain values that threads do not change."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from rules import RULES, VECTOR_RULES, wanted
+
+import sage_select
+from sage_select.ops import STRATEGIES
+
+N, K = 400, 40
+RANDOM = np.random.default_rng(8)
+TABLE = pa.table({"text": [" ".join(RANDOM.choice(["a", "b", "c"], size)) for size in RANDOM.integers(0, 30, N)]})
+SCORES = RANDOM.normal(size=N).astype(np.float32)
+VECTORS = RANDOM.normal(size=(N, 10)).astype(np.float32)
+
+
+def chosen(strategy: str, objective: str | None, **arguments: Any) -> sage_select.Selection:
+    settings: dict[str, Any] = {"scores": SCORES, "embeddings": VECTORS, "k": K, **arguments}
+    settings |= wanted(strategy, VECTORS[:3], settings.get("metric"))
+    return sage_select.select(TABLE, strategy=strategy, objective=objective, **settings)
+
+
+def figures(value: Any) -> Iterator[dict[str, Any]]:
+    """Yield every number that is told of the selection and of random subsets."""
+    if isinstance(value, dict):
+        if isinstance(value.get("selected"), float):
+            yield value
+        for part in value.values():
+            yield from figures(part)
+
+
+@pytest.mark.parametrize(("strategy", "objective"), RULES)
+def test_every_strategy_is_compared(strategy: str, objective: str | None) -> None:
+    metrics = chosen(strategy, objective).metrics
+    assert json.loads(json.dumps(metrics, allow_nan=False)) == metrics
+    assert metrics["random_subsets"] == 5
+    assert (metrics["coverage"] is not None) == STRATEGIES[strategy].needs_embedding
+    assert metrics["scores"] is not None
+    assert metrics["lengths"]["unit"] == "words"
+    assert metrics["groups"] is None
+    told = list(figures(metrics))
+    assert len(told) >= 3
+    for figure in told:
+        assert figure["random"]["least"] <= figure["random"]["mean"] <= figure["random"]["most"]
+    assert metrics["verdict"]["text"]
+    assert metrics == chosen(strategy, objective, threads=1).metrics
+
+
+@pytest.mark.parametrize(("strategy", "objective", "metric"), VECTOR_RULES)
+def test_every_metric_has_its_figures(strategy: str, objective: str, metric: str) -> None:
+    covered = chosen(strategy, objective, metric=metric).metrics["coverage"]
+    assert covered["metric"] == metric
+    assert ("coverage" in covered["figures"]) == (metric != "sqeuclidean")
+    assert ("radius" in covered["figures"]) == (metric != "dot")
+    assert {"duplicates"} < covered["figures"].keys()
+
+
+@pytest.mark.parametrize("k", [0, 1, 2, N - 1, N])
+@pytest.mark.parametrize(("strategy", "objective"), RULES)
+def test_any_budget_can_be_compared(strategy: str, objective: str | None, k: int) -> None:
+    metrics = chosen(strategy, objective, k=k).metrics
+    assert metrics["verdict"]["text"]
+    assert (metrics["lengths"] is None) == (k == 0)
+    if k:
+        counted = [
+            len(text.as_py().split()) for text in TABLE["text"].take(pa.array(chosen(strategy, objective, k=k).indices))
+        ]
+        assert metrics["lengths"]["total"]["selected"] == sum(counted)
+
+
+def test_random_subsets_follow_the_ids_of_their_rows() -> None:
+    """Rows in another order are the same rows: what random subsets are like does not change."""
+    order = np.random.default_rng(1).permutation(N)
+    table = pa.table({"text": [f"row {row} {'x ' * (row % 9)}" for row in range(N)]})
+    one = sage_select.select(table, embeddings=VECTORS, k=K, strategy="diversity").metrics
+    two = sage_select.select(table.take(order), embeddings=VECTORS[order], k=K, strategy="diversity").metrics
+    assert one == two
