@@ -166,6 +166,12 @@ def assigning(n: int, simd: str) -> Work:
     return lambda: len(kernels.assign_cells(matrix, rows[:CENTROIDS], threads=1))
 
 
+def meeting(n: int) -> Work:
+    """Prepare a comparison of one row with all, which takes no longer than it takes to make them ready for it."""
+    matrix = Matrix.from_array(vectors(n))
+    return lambda: kernels.closest(matrix, [0], np.arange(n), threads=1).evaluations
+
+
 def sharing(n: int) -> Work:
     """Prepare the share of a kernel that threads divide: the shortest of 40 turns on one thread and on two."""
     rows = vectors(n)
@@ -334,6 +340,7 @@ def _vectors() -> dict[str, Any]:
         "value_ns": taken(checking, ROWS).seconds / (ROWS * D) * _NANO,
         "kmeans_ns": kmeans.seconds / (SAMPLE * CENTROIDS * D * ITERATIONS) * _NANO,
         "assign_ns": fast / (ROWS * CENTROIDS * D) * _NANO,
+        "member_ns": taken(meeting, ROWS).seconds / (ROWS * D) * _NANO,
         "dense_ns": dense_ns,
         "gain_ns": (picks.seconds - one_pick.seconds) / ((later - first) * DENSE_ROWS) * _NANO,
         "gains_a_pick": (later - DENSE_ROWS) / DENSE_PICKS,

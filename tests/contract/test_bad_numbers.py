@@ -32,7 +32,7 @@ def select(strategy: str, objective: str | None, metric: str | None = None, **ar
 
 
 def assert_valid(chosen: Selection, k: int, n: int = N) -> None:
-    """Assert that it has `k` of the `n` rows, none twice, with gains that are numbers or absent, and figures."""
+    """Assert that it has `k` of the `n` rows, none twice, with gains and figures that are numbers or absent."""
     assert len(set(chosen.indices.tolist())) == len(chosen.indices) == k
     assert all(0 <= row < n for row in chosen.indices)
     assert len(chosen.gains) == len(chosen.reasons) == chosen.table().num_rows == k

@@ -41,7 +41,7 @@ def test_the_plan_and_the_forecast_are_printed(folder: Path, rows: Path, build: 
     assert done.out.startswith(explained.out + "\n")
     assert "rows       50 (JSON lines, read in whole), 5 kept\n" in done.out
     assert "vectors    384 dimensions (hashing encoder)\n" in done.out
-    for word in ("memory", "available", "time", "read", "ids", "score", "embed", "select", "write"):
+    for word in ("memory", "available", "time", "read", "ids", "score", "embed", "select", "evidence", "write"):
         assert re.search(rf"^{word} ", done.out, re.MULTILINE), word
     assert done.err == ""
     assert {path.name for path in folder.iterdir()} == {"rows.jsonl"}
@@ -55,7 +55,15 @@ def test_json(rows: Path, build: Program) -> None:
     assert found["fits"] is True
     assert found["would_fit"] == []
     assert found["threads"] == 1
-    assert [stage["name"] for stage in found["stages"]] == ["read", "ids", "score", "embed", "select", "write"]
+    assert [stage["name"] for stage in found["stages"]] == [
+        "read",
+        "ids",
+        "score",
+        "embed",
+        "select",
+        "evidence",
+        "write",
+    ]
     assert found["memory"]["peak"] == max(stage["memory"] for stage in found["stages"])
 
 

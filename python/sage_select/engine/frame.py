@@ -66,11 +66,11 @@ class Frame:
     """A run's rows on their way through the stages; each stage returns a new frame.
 
     `ids` is None where there are no rows, only arrays: then the row numbers name the rows. Rows are numbered as they
-    stand in the frame; `left`, once some have left, and `repeats` know which rows of the input these are. `measured`
-    holds the lengths that a stage found out; without it rows are as long as they have words. `queries` are vectors that
-    are looked for, those of the rows `asked` where these are rows, or of the frame's own rows `asking`; `groups`,
-    `pinned` and `excluded` are what the selection must keep. `wordless` are rows whose vectors say nothing, since they
-    have no words.
+    stand in the frame; `left`, once some have left, and `repeats` know which rows of the input these are. `wordless`
+    are those whose vector says nothing, since they have no words. `measured` holds the lengths that a stage found out;
+    without it rows are as long as they have words. `queries` are vectors that are looked for, those of the rows `asked`
+    where these are rows, or of the frame's own rows `asking`; `groups`, `pinned` and `excluded` are what the selection
+    must keep.
     """
 
     n: int
@@ -79,7 +79,6 @@ class Frame:
     ids: pa.ChunkedArray | None = None
     scores: Scores | None = None
     matrix: Matrix | None = None
-    wordless: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     measured: Lengths | None = None
     asked: Frame | None = None
     asking: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
@@ -87,6 +86,7 @@ class Frame:
     groups: Groups | None = None
     pinned: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     excluded: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    wordless: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     left: Repeats | None = None
     evidence: dict[str, Any] = field(default_factory=dict)
 
@@ -167,12 +167,12 @@ class Frame:
             ids=None if self.ids is None else self.ids.take(pa.array(stay)),
             scores=None if self.scores is None else replace(self.scores, values=self.scores.values[stay]),
             matrix=None if self.matrix is None else self.matrix.only(stay),
-            wordless=np.flatnonzero(np.isin(stay, self.wordless)),
             measured=None if self.measured is None else replace(self.measured, values=self.measured.values[stay]),
             groups=None if self.groups is None else replace(self.groups, of=self.groups.of[stay]),
             pinned=_places(self.pinned, stay),
             excluded=_places(self.excluded, stay),
             asking=_places(self.asking, stay),
+            wordless=np.flatnonzero(np.isin(stay, self.wordless)),
             left=repeats,
         )
 

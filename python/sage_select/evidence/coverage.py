@@ -16,7 +16,7 @@ from sage_select.evidence.steps import Steps
 from sage_select.evidence.subject import Subject
 from sage_select.kernels import Matrix, Metric
 
-__all__ = ["Coverage", "coverage", "sample_sizes", "work"]
+__all__ = ["Coverage", "coverage", "members_met", "pairs_compared", "sample_sizes"]
 
 #: Multiply-adds that the nearest picks of all sets, and the search for duplicates among them and among all rows, may
 #: take: less than a second on two cores. Fixed, so that no figure depends on how fast a machine is.
@@ -52,10 +52,15 @@ def sample_sizes(n: int, k: int, d: int) -> Sizes:
     return Sizes(sample, picks, pool if pool >= min(n, _FEWEST_OF_ALL) else 0)
 
 
-def work(n: int, k: int, d: int) -> int:
+def pairs_compared(n: int, k: int, d: int) -> int:
     """Return how many pairs of rows are compared."""
     sizes = sample_sizes(n, k, d)
     return (1 + SUBSETS) * (sizes.sample + sizes.picks) * k + sizes.pool * n
+
+
+def members_met(n: int, k: int, d: int) -> int:
+    """Return how many rows samples are compared with, each as often as it is."""
+    return 2 * (1 + SUBSETS) * k + (n if sample_sizes(n, k, d).pool else 0)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sage_select.evidence import spread
-from sage_select.evidence.coverage import coverage, work
+from sage_select.evidence.coverage import coverage, pairs_compared
 from sage_select.evidence.draws import SUBSETS, Sampler, random_subsets
 from sage_select.evidence.steps import Steps
 from sage_select.evidence.subject import Subject
@@ -39,7 +39,7 @@ def measure(subject: Subject) -> dict[str, Any]:
     elif subject.matrix is None:
         decided = _undecided(NO_VECTORS)
     else:
-        steps = Steps(subject.progress, work(subject.n, k, subject.matrix.d))
+        steps = Steps(subject.progress, pairs_compared(subject.n, k, subject.matrix.d))
         covered = coverage(subject, subject.matrix, subsets, sampler, steps)
         figures = {name: figure.values() for name, figure in covered.figures.items()}
         found["coverage"] = {**covered.facts, "figures": figures}

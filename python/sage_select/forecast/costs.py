@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from sage_select.kernels import instruction_set
+
 __all__ = ["PATH", "Costs", "load_costs"]
 
 PATH: Final = Path(__file__).parent / "costs.json"
@@ -83,6 +85,8 @@ class Costs:
     kmeans_ns: float
     #: A multiply-add (rows x centroids x dimensions) of the nearest centroid.
     assign_ns: float
+    #: A value of a row, made ready to be compared with a sample.
+    member_ns: float
     #: A multiply-add (rows^2 / 2 x dimensions) of all similarities, and a similarity that the greedy picks look at.
     dense_ns: float
     gain_ns: float
@@ -114,6 +118,10 @@ class Costs:
     def threaded(self, threads: int) -> float:
         """Return the share of a kernel's time on one thread that so many threads take."""
         return 1 - self.parallel_share + self.parallel_share / threads
+
+    def kernel(self, nanoseconds: float, threads: int) -> float:
+        """Return how long multiply-adds take on so many threads and the instruction set that is there."""
+        return nanoseconds * self.threaded(threads) * self.slower.get(instruction_set(), 1.0)
 
 
 def load_costs(path: Path = PATH) -> Costs:

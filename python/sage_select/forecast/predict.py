@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sage_select.forecast import dedup_stage, feature_stages, select_stage, table_stages
+from sage_select.forecast import dedup_stage, evidence_stage, feature_stages, select_stage, table_stages
 from sage_select.forecast.costs import Costs
 from sage_select.forecast.stage import Stage
 from sage_select.forecast.workload import Workload
@@ -100,4 +100,9 @@ def _stages(work: Workload, costs: Costs) -> list[Stage]:
             stages.append(dedup_stage.exact_copies(work, costs))
         elif part == "near copies":
             stages.append(dedup_stage.near_copies(work, costs))
-    return [*stages, select_stage.select(work, costs), table_stages.write(work, costs)]
+    return [
+        *stages,
+        select_stage.select(work, costs),
+        evidence_stage.evidence(work, costs),
+        table_stages.write(work, costs),
+    ]

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from sage_select import kernels
 from sage_select.forecast.costs import Costs
 from sage_select.forecast.stage import Stage
 from sage_select.forecast.workload import Workload
@@ -201,7 +200,7 @@ def _kmeans(work: Workload, costs: Costs, k: int, given: int) -> Part:
 
 def _kernel(work: Workload, costs: Costs, nanoseconds: float) -> float:
     """Return the time of multiply-adds on the threads and the instruction set that are there."""
-    return nanoseconds * costs.threaded(work.threads) * costs.slower.get(kernels.instruction_set(), 1.0)
+    return costs.kernel(nanoseconds, work.threads)
 
 
 def _dimensions(work: Workload) -> int:

@@ -9,7 +9,7 @@ import pytest
 
 from sage_select import kernels
 from sage_select.evidence import Subject, measure
-from sage_select.evidence.coverage import sample_sizes, work
+from sage_select.evidence.coverage import pairs_compared, sample_sizes
 from sage_select.evidence.draws import SUBSETS, random_subsets
 from sage_select.kernels import Matrix, Metric
 
@@ -99,7 +99,7 @@ def test_samples_are_as_large_as_the_work_allows() -> None:
     for n, k, d in ((200_000, 20_000, 384), (10**6, 1000, 384), (40_000, 4000, 1024)):
         sizes = sample_sizes(n, k, d)
         assert 500 < sizes.sample < 10_000 or sizes.sample == min(n, 10_000)
-        assert work(n, k, d) * d <= 1.9e11
+        assert pairs_compared(n, k, d) * d <= 1.9e11
 
 
 def test_a_sample_tells_about_what_all_rows_tell() -> None:
@@ -156,4 +156,4 @@ def test_progress_tells_of_the_whole() -> None:
     heard: list[tuple[int, int]] = []
     measure(subject(np.arange(K), progress=lambda done, total: heard.append((done, total))))
     assert heard == sorted(heard)
-    assert heard[-1][0] == heard[-1][1] == work(N, K, D)
+    assert heard[-1][0] == heard[-1][1] == pairs_compared(N, K, D)

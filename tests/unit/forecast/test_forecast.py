@@ -59,7 +59,14 @@ def test_every_strategy_has_a_forecast(strategy: str, objective: str, rows: Path
     settings |= wanted(strategy, str(rows))
     found = outcome(rows, Select(strategy=strategy, **settings))
     resolved = [step.name for step in found.work.plan.steps if step.name in ("score", "embed")]
-    assert [stage.name for stage in found.prediction.stages] == ["read", "ids", *resolved, "select", "write"]
+    assert [stage.name for stage in found.prediction.stages] == [
+        "read",
+        "ids",
+        *resolved,
+        "select",
+        "evidence",
+        "write",
+    ]
     assert all(stage.seconds is not None and stage.seconds > 0 for stage in found.prediction.stages)
     assert found.work.rows == ROWS
     assert found.work.kept == ROWS // 10

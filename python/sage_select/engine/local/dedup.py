@@ -65,9 +65,9 @@ def without_near_copies(
 ) -> Frame:
     """Return the frame without the rows whose vectors are near to that of another; the first of them stays.
 
-    Vectors are compared by cosine, whatever the metric of the selection. Rows without words, whose vectors say nothing,
-    are compared with none. Rows that are pinned stay in any case, and come before all others; for those excluded no
-    other has to leave.
+    Vectors are compared by cosine, whatever the metric of the selection. Rows that are pinned stay in any case, and
+    come before all others; for those excluded no other has to leave. Rows without words, whose vectors say nothing, are
+    compared with none.
 
     Raises
     ------

@@ -49,9 +49,9 @@ def embed_rows(frame: Frame, embed: Embed, metric: Metric, talk: Talk, threads: 
         talk.notice(f"{encoded.cut_rows:,} rows are longer than the encoder reads: the rest of them has no part")
     if encoded.revision is not None:
         frame = frame.found(embed_model={"model": encoded.name, "revision": encoded.revision})
+    frame = dataclasses.replace(frame, wordless=encoded.wordless[encoded.wordless < frame.n])
     if frame.asked is not None:
         frame = dataclasses.replace(frame, queries=encoded.array[frame.n :])
-    frame = dataclasses.replace(frame, wordless=encoded.wordless[encoded.wordless < frame.n])
     return _with(frame, encoded.array[: frame.n], metric, encoded.name, threads)
 
 

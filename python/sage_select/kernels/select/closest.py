@@ -61,8 +61,8 @@ def closest(
 
     Notes
     -----
-    Canonical float32 values. len(rows) * len(members) * d multiply-adds in int16; 8 len(rows) bytes for each 4,096
-    members, 4 len(rows) d for the rows, and about 8 * 4,096 d for each thread.
+    Canonical float32 values. len(rows) * len(members) * d multiply-adds in int16. (4 d + 72) len(rows) bytes, and about
+    8 d for each of at most 32,768 members.
 
     Examples
     --------

@@ -15,6 +15,8 @@ use crate::{Control, Error, blocks};
 
 /// Members that rows meet together, copied for that: so many that a copy costs little beside the comparisons.
 const CHUNK: usize = 4096;
+/// Chunks that are copied at one time, however many threads there are.
+const ABREAST: usize = 8;
 /// Values of a row that tell it from others in most cases.
 const TOLD_BY: usize = 32;
 
@@ -33,8 +35,8 @@ pub struct Closest {
 ///
 /// Without `itself` a row is compared with all members but itself.
 ///
-/// Cost: rows x members x dimensions multiply-adds in int16; 8 x rows bytes for each 4,096 members, and copies of
-/// the rows and, for each thread, of 4,096 members.
+/// Cost: rows x members x dimensions multiply-adds in int16; 72 x rows bytes, and copies of the rows and of at most
+/// 32,768 members, in float32 and int16.
 ///
 /// # Errors
 /// [`Error::NoSuchRow`], and [`Error::GivenTwice`] for members; [`Error::Argument`] where a row has no member to be
@@ -73,12 +75,15 @@ pub fn closest(
         control.tick(done.fetch_add(count, Relaxed) + count, watch.total)?;
         Ok(nearest)
     };
-    let of_chunks: Vec<Vec<Nearest>> = members.par_chunks(CHUNK).map(chunk).collect::<Result<_, Error>>()?;
-
     let mut best = blocks::filled(rows.len(), UNKNOWN)?;
-    for (nearest, first) in of_chunks.into_iter().zip((0u32..).step_by(CHUNK)) {
-        for (best, (far, place)) in best.iter_mut().zip(nearest) {
-            *best = nearer(*best, (far, first + place));
+    let mut first = 0;
+    for some in members.chunks(CHUNK * ABREAST) {
+        let of_chunks: Vec<Vec<Nearest>> = some.par_chunks(CHUNK).map(chunk).collect::<Result<_, Error>>()?;
+        for nearest in of_chunks {
+            for (best, (far, place)) in best.iter_mut().zip(nearest) {
+                *best = nearer(*best, (far, first + place));
+            }
+            first += CHUNK as u32;
         }
     }
     Ok(found(near, members, &best, evaluations.into_inner()))
@@ -230,14 +235,14 @@ mod tests {
     }
 
     #[test]
-    fn more_members_than_a_chunk_and_near_copies() {
-        let (n, width) = (CHUNK + 900, 21);
+    fn more_members_than_are_copied_at_one_time_and_near_copies() {
+        let (n, width) = (CHUNK * ABREAST + 900, 5);
         let mut data = real_rows(n, width, 3);
         for row in (CHUNK..n).filter(|row| row % 3 == 0) {
             data.copy_within((row - CHUNK) * width..(row - CHUNK + 1) * width, row * width);
             data[row * width] += [0.0, 1e-6, -1e-6][row % 9 / 3];
         }
-        let rows: Vec<usize> = (0..n).step_by(11).collect();
+        let rows: Vec<usize> = (0..n).step_by(311).collect();
         let members: Vec<usize> = (0..n).rev().collect();
         for metric in [Metric::Cosine, Metric::SquaredEuclidean] {
             let mut counted = None;
