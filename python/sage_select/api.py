@@ -23,7 +23,7 @@ from sage_select.engine.local.embed import embed_rows
 from sage_select.engine.local.evidence import compare_with_random
 from sage_select.engine.local.limits import groups_of, id_list, limit_rows, listed_rows
 from sage_select.engine.local.output import reason_column, selected_table
-from sage_select.engine.local.queries import read_queries, with_query_vectors
+from sage_select.engine.local.queries import read_queries, with_query_rows, with_query_vectors
 from sage_select.engine.local.score import checked_scores, score_rows
 from sage_select.engine.local.select import check_limits, select_rows
 from sage_select.engine.local.source import frame_of
@@ -300,6 +300,7 @@ def select(
         pinned=_listed(frame, "pin", pin, frame.pinned),
         excluded=_listed(frame, "exclude", exclude, frame.excluded),
     )
+    frame = with_query_rows(frame, op)
     check_limits(frame, op, seed)
     for part in working_order(repeated, scores_given=scores is not None, vectors_given=embeddings is not None):
         if part == "score":

@@ -41,9 +41,12 @@ def told(folder: Path) -> list[dict[str, object]]:
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_every_row_tells_what_it_repeats(strategy: str, folder: Path, rows: Path, build: Program) -> None:
+    (folder / "queries.jsonl").write_text('{"text": "what is the weather in rome"}\n')
+    queries = ["--queries", "queries.jsonl"] if strategy == "target" else []
     done = build(
-        rows, "--strategy", strategy, "--dedup", "near", "--dedup-threshold", 0.8, "--id-column", "name", "-k", "100%"
-    )
+        rows, "--strategy", strategy, *queries, "--dedup", "near", "--dedup-threshold", 0.8, "--id-column", "name",
+        "-k", "100%",
+    )  # fmt: skip
     assert done.code == 0, done.err
     assert "left out  2 exact copies, 1 near copy, in 2 groups; the largest is of 3 rows (kept: row-0)" in done.err
     story = told(folder)
@@ -55,7 +58,7 @@ def test_every_row_tells_what_it_repeats(strategy: str, folder: Path, rows: Path
         assert row["kept"] != out
         assert row["stage"] == ("dedup" if out else "select")
         assert (row["similarity"] is None) != out
-        assert (row["score"] is None) == (out or strategy in ("random", "diversity"))
+        assert (row["score"] is None) == (out or not STRATEGIES[strategy].needs_score)
         if out:
             assert row["reason"] == left[str(row["sage_row_id"])]
             assert row["rank"] is None

@@ -202,3 +202,26 @@ def test_faults_of_rows_are_named_by_their_numbers_in_the_input(mode: str) -> No
     vectors[5] = np.inf
     with pytest.raises(DataError, match="row 5"):
         sage_select.select(COPIES, scores=np.arange(6), embeddings=vectors, dedup=mode, k=1)
+
+
+@pytest.mark.parametrize("mode", ["exact", "near"])
+def test_queries_among_the_rows_repeat_none_and_none_repeats_them(mode: str) -> None:
+    # The first row and the fifth are queries; a row says the same as each.
+    table = COPIES.append_column("query", pa.array([True, False, False, False, True, False]))
+    chosen = sage_select.select(
+        table, embeddings=NEAR, strategy="target", query_column="query", dedup=mode, budget="100%"
+    )
+    # Near to one another are the third row and the fourth, and the second and the last.
+    left = {3: 2, 5: 1} if mode == "near" else {}
+    assert {row: leader for row, leader in enumerate(chosen.duplicate_of.tolist()) if leader >= 0} == left
+    assert sorted(chosen.indices.tolist()) == [row for row in (1, 2, 3, 5) if row not in left]
+
+
+def test_rows_without_ids_are_known_by_their_numbers_in_the_input() -> None:
+    vectors = np.repeat(np.eye(5, dtype=np.float32), 2, axis=0)
+    chosen = sage_select.select(embeddings=vectors, strategy="random", dedup="near", budget="100%")
+    table = chosen.table().sort_by("sage_rank")
+    assert table["sage_row_id"].to_pylist() == [str(row) for row in chosen.indices]
+    # Draws follow the rows: those of all rows, without the rows that left.
+    every = sage_select.select(embeddings=vectors, strategy="random", budget="100%")
+    assert chosen.indices.tolist() == [row for row in every.indices if row % 2 == 0]

@@ -69,7 +69,8 @@ class Frame:
     stand in the frame; `left`, once some have left, and `repeats` know which rows of the input these are. `wordless`
     are those whose vector says nothing, since they have no words. `measured` holds the lengths that a stage found out;
     without it rows are as long as they have words. `queries` are vectors that are looked for, those of the rows `asked`
-    where these are rows; `groups`, `pinned` and `excluded` are what the selection must keep.
+    where these are rows, or of the frame's own rows `asking`; `groups`, `pinned` and `excluded` are what the selection
+    must keep.
     """
 
     n: int
@@ -80,6 +81,7 @@ class Frame:
     matrix: Matrix | None = None
     measured: Lengths | None = None
     asked: Frame | None = None
+    asking: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     queries: NDArray[Any] | None = None
     groups: Groups | None = None
     pinned: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
@@ -118,12 +120,16 @@ class Frame:
 
     def hashes(self, key: int) -> NDArray[np.uint64]:
         """Return one hash a row, a pure function of the key and the row's id."""
-        return kernels.keyed_hashes(key, self.n if self.ids is None else self.ids)
+        if self.ids is not None:
+            return kernels.keyed_hashes(key, self.ids)
+        if self.left is not None:
+            return kernels.keyed_hashes(key, self.left.n)[self.left.rows]
+        return kernels.keyed_hashes(key, self.n)
 
     def named(self, row: int) -> str:
         """Return what messages call a row."""
         if self.rows is None or self.ids is None:
-            return f"row {row}"
+            return f"row {self.input_rows(np.array([row]))[0]}"
         return f"{self.rows.where(row)} (id {self.ids[row].as_py()!r})"
 
     @cached_property
@@ -165,6 +171,7 @@ class Frame:
             groups=None if self.groups is None else replace(self.groups, of=self.groups.of[stay]),
             pinned=_places(self.pinned, stay),
             excluded=_places(self.excluded, stay),
+            asking=_places(self.asking, stay),
             wordless=np.flatnonzero(np.isin(stay, self.wordless)),
             left=repeats,
         )

@@ -50,8 +50,8 @@ def without_exact_copies(
             digests.append(kernels.hash_rows(texts, threads=threads))
             done += len(texts)
             progress(done, frame.n)
-    leaders = _first_of_equals(pa.chunked_array(digests, pa.string()), _order(frame))
-    leaders[frame.pinned] = frame.pinned
+    leaders = _first_of_equals(pa.chunked_array(digests, pa.string()), _order(frame, frame.asking))
+    leaders[frame.pinned], leaders[frame.asking] = frame.pinned, frame.asking
     similarities = np.where(leaders == np.arange(frame.n), np.nan, 1).astype(np.float32)
     return _told(frame.without(leaders, similarities, near=False), dedup)
 
@@ -79,10 +79,8 @@ def without_near_copies(
     matrix = frame.matrix
     if matrix.metric != "cosine":
         matrix = Matrix.from_array(matrix.take(np.arange(frame.n)), name=matrix.name, threads=threads)
-    worded = np.ones(frame.n, np.bool_)
-    worded[frame.wordless] = False
-    order, always = _order(frame), int(worded[frame.pinned].sum())
-    order = order[worded[order]]
+    apart = np.union1d(frame.asking, frame.wordless)
+    order, always = _order(frame, apart), int((~np.isin(frame.pinned, apart)).sum())
     with talk.progress("finding near copies") as progress:
         pool = Pool(n=frame.n, seed=seed, hashes=frame.hashes, matrix=matrix, threads=threads, progress=progress)
         leaders, similarities, facts = near_copies(pool, dedup.threshold, order, always)
@@ -90,17 +88,18 @@ def without_near_copies(
     return _told(frame.without(leaders, similarities, near=True), dedup, **facts)
 
 
-def _order(frame: Frame) -> NDArray[np.int64]:
-    """Return all rows in their order, but those pinned first and those excluded last."""
+def _order(frame: Frame, apart: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the rows to compare in their order, but those pinned first and those excluded last; and none of these."""
     between = np.ones(frame.n, np.bool_)
     between[frame.pinned] = between[frame.excluded] = False
-    return np.concatenate([frame.pinned, np.flatnonzero(between), frame.excluded])
+    order = np.concatenate([frame.pinned, np.flatnonzero(between), frame.excluded])
+    return order[~np.isin(order, apart)] if len(apart) else order
 
 
 def _first_of_equals(values: pa.ChunkedArray, order: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return for each row the first row in the order that has the same value."""
+    """Return for each row in the order the first that has the same value."""
     codes: NDArray[np.int32] = values.combine_chunks().dictionary_encode().indices.to_numpy()
-    firsts = np.empty(len(codes), np.int64)
+    firsts = np.zeros(len(codes), np.int64)
     # Of several rows stored at one place the last stays: that of the first row.
     firsts[codes[order[::-1]]] = order[::-1]
     return firsts[codes]

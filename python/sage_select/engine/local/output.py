@@ -89,7 +89,7 @@ def rows_story(frame: Frame, picks: Picks) -> pa.Table:
 
 
 def _ids(frame: Frame, rows: NDArray[np.int64]) -> pa.Array | pa.ChunkedArray:
-    return pa.array(rows).cast(pa.string()) if frame.ids is None else frame.ids.take(pa.array(rows))
+    return pa.array(frame.input_rows(rows)).cast(pa.string()) if frame.ids is None else frame.ids.take(pa.array(rows))
 
 
 def _scores(frame: Frame, rows: NDArray[np.int64]) -> pa.Array:

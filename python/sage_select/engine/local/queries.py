@@ -12,7 +12,28 @@ from sage_select.errors import DataError, UsageError
 from sage_select.ops import Embed, Select
 from sage_select.render import ShapeOptions, detect_shape
 
-__all__ = ["read_queries", "with_query_vectors"]
+__all__ = ["read_queries", "with_query_rows", "with_query_vectors"]
+
+
+def with_query_rows(frame: Frame, select: Select) -> Frame:
+    """Return the frame with the rows that are queries by a column, which are not picked, and repeat no other.
+
+    Raises
+    ------
+    UsageError
+        If there is no such column.
+    DataError
+        If it does not hold truth values, or there is no query.
+    """
+    column = select.query_column
+    if column is None:
+        return frame
+    if frame.rows is None:
+        raise UsageError("a column of queries needs rows with vectors", hint="pass data")
+    rows = np.flatnonzero(io.truth_column(frame.rows, column))
+    if len(rows) == 0:
+        raise DataError("no row is a query", where=frame.rows.source, expected=f"column {column!r} true for some rows")
+    return dataclasses.replace(frame, asking=rows, excluded=np.union1d(frame.excluded, rows))
 
 
 def read_queries(frame: Frame, select: Select, embed: Embed, options: ShapeOptions) -> Frame:
@@ -44,17 +65,15 @@ def read_queries(frame: Frame, select: Select, embed: Embed, options: ShapeOptio
 
 
 def with_query_vectors(frame: Frame, select: Select) -> Frame:
-    """Return the embedded frame with the vectors of its queries, checked; rows of a column that is true are not picked.
+    """Return the embedded frame with the vectors of its queries, checked.
 
     Raises
     ------
-    UsageError
-        If there is no such column.
     DataError
-        If it does not hold truth values, there is no query, or one has a vector of another width than the rows.
+        If there is no query, or one has a vector of another width than the rows.
     """
-    if select.query_column is not None:
-        frame = _of_column(frame, select.query_column)
+    if len(frame.asking) and frame.matrix is not None:
+        frame = dataclasses.replace(frame, queries=frame.matrix.take(frame.asking))
     queries, matrix = frame.queries, frame.matrix
     if queries is None or matrix is None:
         return frame
@@ -75,14 +94,3 @@ def with_query_vectors(frame: Frame, select: Select) -> Frame:
             hint="make both with the same encoder",
         )
     return frame
-
-
-def _of_column(frame: Frame, column: str) -> Frame:
-    matrix = frame.matrix
-    if frame.rows is None or matrix is None:
-        raise UsageError("a column of queries needs rows with vectors", hint="pass data")
-    rows = np.flatnonzero(io.truth_column(frame.rows, column))
-    if len(rows) == 0:
-        raise DataError("no row is a query", where=frame.rows.source, expected=f"column {column!r} true for some rows")
-    excluded = np.union1d(frame.excluded, rows)
-    return dataclasses.replace(frame, excluded=excluded, queries=matrix.take(rows))

@@ -14,7 +14,7 @@ from sage_select.engine.local.inputs import input_digests
 from sage_select.engine.local.limits import limit_rows
 from sage_select.engine.local.manifest import identity, manifest_of
 from sage_select.engine.local.output import rows_story, selected_table
-from sage_select.engine.local.queries import read_queries, with_query_vectors
+from sage_select.engine.local.queries import read_queries, with_query_rows, with_query_vectors
 from sage_select.engine.local.score import score_rows
 from sage_select.engine.local.select import check_limits, select_rows
 from sage_select.engine.local.source import frame_of, read_source, shape_options
@@ -76,7 +76,7 @@ def run(plan: Pipeline, talk: Talk, *, force: bool = False, threads: int | None 
 
 def _select(plan: Pipeline, frame: Frame, talk: Talk, threads: int | None) -> tuple[Frame, Picks]:
     select = plan.step(Select)
-    frame = limit_rows(frame, select, talk)
+    frame = with_query_rows(limit_rows(frame, select, talk), select)
     # What cannot be kept is refused before hours of embedding, not after.
     check_limits(frame, select, plan.seed)
     score, embed, dedup = plan.find(Score), plan.find(Embed), plan.find(Dedup)
