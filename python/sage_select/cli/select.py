@@ -351,9 +351,9 @@ def _run(plan: Pipeline, console: Console, force: bool, threads: int | None) -> 
     console.summary(
         "cached: made before by the same plan from the same input" if outcome.cached else "selected", _facts(outcome)
     )
-    metrics = outcome.manifest["metrics"]
-    subsets = metrics["random_subsets"]
-    console.summary(f"beside {subsets or 'no'} random subsets of equal budget", evidence_facts(metrics))
+    if metrics := outcome.manifest.get("metrics"):
+        subsets = metrics["random_subsets"]
+        console.summary(f"beside {subsets or 'no'} random subsets of equal budget", evidence_facts(metrics))
     console.result({"cached": outcome.cached, "output": str(outcome.output), "manifest": outcome.manifest})
 
 

@@ -18,20 +18,25 @@ SUBSETS: Final = 5
 
 
 def random_subsets(subject: Subject) -> list[NDArray[np.int64]]:
-    """Return 5 random subsets that take as much of the budget as the selection.
+    """Return 5 random subsets of the rows that are not excluded, which take as much of the budget as the selection.
 
     One keyed hash places every row on a circle; the subsets are the rows that come first from five starts on it, a
     fifth of the circle apart. Each is as random as rows drawn by a hash of its own, which would cost as much again.
     """
     hashes = subject.hashes(stage_key(subject.seed, "evidence"))
+    rows = np.delete(np.arange(subject.n), subject.excluded) if len(subject.excluded) else None
+    if rows is not None:
+        hashes = hashes[rows]
     starts = [np.uint64(at * (2**64 // SUBSETS)) for at in range(SUBSETS)]
-    return [_first(subject, hashes - start) for start in starts]
+    return [_first(subject, hashes - start, rows) for start in starts]
 
 
-def _first(subject: Subject, hashes: NDArray[np.uint64]) -> NDArray[np.int64]:
+def _first(subject: Subject, hashes: NDArray[np.uint64], rows: NDArray[np.int64] | None) -> NDArray[np.int64]:
+    count = len(subject.picks) if subject.costs is None else len(hashes)
+    order = kernels.bottom_k_hashes(hashes, count, threads=subject.threads)
+    order = order if rows is None else rows[order]
     if subject.costs is None:
-        return kernels.bottom_k_hashes(hashes, len(subject.picks), threads=subject.threads)
-    order = kernels.bottom_k_hashes(hashes, subject.n, threads=subject.threads)
+        return order
     taken = np.cumsum(subject.costs[order])
     fitting = np.searchsorted(taken, subject.costs[subject.picks].sum(), side="right")
     return order[: max(1, int(fitting))]

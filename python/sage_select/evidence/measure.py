@@ -34,7 +34,7 @@ def measure(subject: Subject) -> dict[str, Any]:
     found["lengths"] = spread.lengths(subject, subsets, sampler)
     if subject.groups is not None:
         found["groups"] = spread.groups(subject, subject.groups, subsets)
-    if k == subject.n:
+    if k == subject.n - len(subject.excluded):
         decided = _undecided(EVERYTHING)
     elif subject.matrix is None:
         decided = _undecided(NO_VECTORS)

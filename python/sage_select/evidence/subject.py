@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +40,8 @@ class Subject:
         The groups of the rows, or None.
     costs
         int64 (n,), what each row takes of the budget, where that is no number of rows.
+    excluded
+        Rows that could not be picked, and are in no random subset.
     threads
         Threads to use, None for all.
     progress
@@ -56,5 +58,6 @@ class Subject:
     unit: str = "words"
     groups: Groups | None = None
     costs: NDArray[np.int64] | None = None
+    excluded: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     threads: int | None = None
     progress: Callable[[int, int], None] | None = None

@@ -124,6 +124,9 @@ def test_random_subsets_are_of_equal_size_and_apart() -> None:
     assert len(subsets) == SUBSETS
     assert [len(set(subset.tolist())) for subset in subsets] == [K] * SUBSETS
     assert len(set(np.concatenate(subsets).tolist())) == SUBSETS * K
+    without = random_subsets(subject(np.arange(K), excluded=np.arange(7, N, 2)))
+    assert [len(set(subset.tolist())) for subset in without] == [K] * SUBSETS
+    assert all(((subset < 7) | (subset % 2 == 0)).all() for subset in without)
     many = random_subsets(subject(np.arange(N - 10)))
     assert [len(set(subset.tolist())) for subset in many] == [N - 10] * SUBSETS
     assert len({tuple(sorted(subset.tolist())) for subset in many}) == SUBSETS

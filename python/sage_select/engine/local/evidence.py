@@ -38,6 +38,7 @@ def compare_with_random(
                 scores=None if frame.scores is None else frame.scores.values,
                 lengths=lengths if frame.has_lengths else None,
                 groups=frame.groups,
+                excluded=frame.excluded,
                 costs=None if budget.tokens is None else frame.lengths.values,
                 unit="words" if frame.measured is None else frame.measured.unit,
                 threads=threads,
