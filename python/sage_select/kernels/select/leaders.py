@@ -79,7 +79,7 @@ def leaders(
     -----
     Similarities are canonical float32, compared with `threshold` as float64. Most pairs are told apart in int16 by a
     few coordinates, since the squared distance in these is at most 2 - 2 threshold where all are that near. Of rows
-    that are mostly kept the cost grows with their square: 100,000 take about 2 s on two cores at 384 dimensions.
+    that are mostly kept the cost grows with their square: 100,000 take about 1 s on two cores at 384 dimensions.
 
     Examples
     --------
