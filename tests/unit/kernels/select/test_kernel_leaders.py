@@ -58,7 +58,11 @@ def test_rows_have_the_leaders_of_the_rule(
     expected = led(near, order, threshold, always, seen)
     assert found.leaders.dtype == np.int64
     assert found.similarities.dtype == np.float32
-    assert found.leaders.tolist() == [leader for leader, _ in expected]
+    for entry, row in enumerate(order):
+        # Two that are equally similar but for rounding may both be the most similar.
+        leader, other = expected[entry][0], int(found.leaders[entry])
+        stays = row in (leader, other)
+        assert leader == other or (not stays and abs(near[row, leader] - near[row, other]) < 3e-5)
     np.testing.assert_allclose(found.similarities, [similarity for _, similarity in expected], atol=2e-5)
 
 
