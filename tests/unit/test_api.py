@@ -11,6 +11,7 @@ from rules import wanted
 
 import sage_select
 from sage_select import DataError, SageError, UsageError
+from sage_select.api import selection
 from sage_select.ops import STRATEGIES
 
 VECTORS = np.eye(6, dtype=np.float32)
@@ -105,8 +106,8 @@ def test_the_evidence_says_how() -> None:
 
 def test_metrics_are_computed_once_and_only_when_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
-    compare = sage_select.api.compare_with_random
-    monkeypatch.setattr(sage_select.api, "compare_with_random", lambda *args: calls.append(1) or compare(*args))
+    compare = selection.compare_with_random
+    monkeypatch.setattr(selection, "compare_with_random", lambda *args: calls.append(1) or compare(*args))
     chosen = sage_select.select(TABLE, k=2, strategy="diversity", embeddings=VECTORS)
     assert chosen.table().num_rows == len(chosen.reasons) == 2
     assert not calls
@@ -225,3 +226,26 @@ def test_rows_without_ids_are_known_by_their_numbers_in_the_input() -> None:
     # Draws follow the rows: those of all rows, without the rows that left.
     every = sage_select.select(embeddings=vectors, strategy="random", budget="100%")
     assert chosen.indices.tolist() == [row for row in every.indices if row % 2 == 0]
+
+
+def test_the_first_picks_are_those_of_a_smaller_budget() -> None:
+    rule = {"scores": np.arange(9), "embeddings": np.eye(9), "pin": [4], "exclude": [8]}
+    large = sage_select.select(**rule, k=6, strategy="loss_topk")
+    for k in range(1, 7):
+        small = sage_select.select(**rule, k=k, strategy="loss_topk")
+        assert large.top(k).table().equals(small.table())
+        assert large.top(k).reasons == small.reasons == ["pinned"] + ["score"] * (k - 1)
+        assert large.top(k).metrics == small.metrics
+    with pytest.raises(UsageError, match="the selection has 6 rows"):
+        large.top(7)
+    with pytest.raises(UsageError, match="divides its budget"):
+        sage_select.select(**rule, k=6).top(3)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+@pytest.mark.parametrize("mode", ["top", "band", "stratified"])
+def test_no_bad_score_hides_behind_a_limit(mode: str, bad: float) -> None:
+    scores = np.arange(9, dtype=np.float32)
+    scores[3] = bad
+    with pytest.raises(DataError, match="scores, row 3"):
+        sage_select.select(scores=scores, embeddings=np.eye(9), k=2, strategy="loss_topk", score_mode=mode, exclude=[3])

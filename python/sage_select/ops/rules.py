@@ -11,8 +11,8 @@ __all__ = ["OBJECTIVES", "OBJECTIVE_OPTIONS", "STRATEGIES", "ObjectiveRule", "St
 class StrategyRule:
     """What a strategy needs and which options of `Select` it heeds.
 
-    `ranks_scores`: it hands every score to a kernel that refuses what is not finite. `score_mode`: how it takes its
-    rows by score where nothing else is asked for, None where it takes none.
+    `ranks_scores`: by top it hands every score to a kernel that refuses what is not finite. `score_mode`: how it takes
+    its rows by score where nothing else is asked for, None where it takes none.
     """
 
     summary: str

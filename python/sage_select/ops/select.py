@@ -162,6 +162,11 @@ class Select(Op):
         return None if self.rule.score_mode is None else self.score_mode or self.rule.score_mode
 
     @property
+    def ranks_scores(self) -> bool:
+        """Whether every score goes to a kernel that refuses what is not finite."""
+        return self.rule.ranks_scores and self.by_score == "top"
+
+    @property
     def near(self) -> float:
         """From which similarity on, or up to which squared distance, a row is too near to another."""
         return _THRESHOLD if self.threshold is None else self.threshold

@@ -118,6 +118,14 @@ class Picks:
         """Return picks that all have one reason and no gain."""
         return cls(indices, np.full(len(indices), np.nan, np.float32), ((reason, len(indices)),), evidence or {})
 
+    def first(self, k: int) -> Picks:
+        """Return the first `k` of these picks."""
+        reasons, left = [], k
+        for reason, count in self.reasons:
+            reasons.append((reason, min(count, left)))
+            left -= reasons[-1][1]
+        return Picks(self.indices[:k], self.gains[:k], tuple(reasons), self.evidence)
+
     def then(self, others: Picks) -> Picks:
         """Return these picks and after them the others."""
         return Picks(

@@ -21,6 +21,7 @@ from sage_select.io.target import check_target, check_unread
 from sage_select.ops import Budget, Select
 from sage_select.plan import fingerprint
 from sage_select.spec import Pipeline, load_spec
+from sage_select.strategies.objectives.kcenter import nearer_outliers
 
 __all__ = ["top"]
 
@@ -96,7 +97,8 @@ def _rows(plan: Pipeline, manifest: Mapping[str, Any], budget: Budget, source: P
         raise UsageError(
             f"the {pinned:,} pinned rows are more than the budget", expected=f"at least {pinned:,}", got=f"{count:,}"
         )
-    why = select.unnested or _outliers(select, manifest)
+    left = sum(number for reason, number in counted["dropped"].items() if reason.startswith("dedup"))
+    why = select.unnested or nearer_outliers(select, counted["in"] - left, manifest["evidence"])
     if why and count < kept:
         raise UsageError(
             f"the first rows are not what a smaller budget picks: {why}",
@@ -104,17 +106,6 @@ def _rows(plan: Pipeline, manifest: Mapping[str, Any], budget: Budget, source: P
             hint=f"build again with --budget {count}",
         )
     return count
-
-
-def _outliers(select: Select, manifest: Mapping[str, Any]) -> str:
-    """Return why k-center would leave other rows out, where it would: it leaves out fewer where many are picked."""
-    left_out = manifest["evidence"].get("outliers_left_out")
-    there = manifest["rows"]["in"] - sum(
-        number for reason, number in manifest["rows"]["dropped"].items() if reason.startswith("dedup")
-    )
-    if left_out is None or left_out == int(select.outlier_guard * there):
-        return ""
-    return "with a smaller budget k-center leaves more outliers out"
 
 
 def _with_budget(plan: Pipeline, count: int) -> Pipeline:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ from sage_select.strategies.cells import Training, train_centroids
 from sage_select.strategies.objectives.base import Found
 from sage_select.strategies.wish import Wish
 
-__all__ = ["OUTLIER_CELLS", "kcenter", "outliers"]
+__all__ = ["OUTLIER_CELLS", "kcenter", "nearer_outliers", "outliers"]
 
 #: The cells from whose middles outliers are far.
 OUTLIER_CELLS: Final = Training("outliers", iterations=6, per_cell=32)
@@ -47,6 +48,17 @@ def kcenter(pool: Pool, wish: Wish, select: Select) -> Found:
 def outliers(select: Select, n: int, k: int, closed: int) -> int:
     """Return how many of `n` rows are left out, where `k` are picked and so many are closed to picks."""
     return max(0, min(int(select.outlier_guard * n), n - closed - k))
+
+
+def nearer_outliers(select: Select, n: int, evidence: Mapping[str, Any]) -> str:
+    """Return why a smaller budget would leave other rows out, where it would: few are left out where many are picked.
+
+    `evidence` is that of the selection among `n` rows.
+    """
+    left_out = evidence.get("outliers_left_out")
+    if left_out is None or left_out == int(select.outlier_guard * n):
+        return ""
+    return "with a smaller budget k-center leaves more outliers out"
 
 
 def _outliers(pool: Pool, wish: Wish, select: Select) -> NDArray[np.int64]:

@@ -1,0 +1,120 @@
+"""From the arguments of `select` to a frame: arrays stand for files and columns."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from sage_select import io
+from sage_select.api.arrays import array_of, misfit, no_numbers, ragged
+from sage_select.engine.base import Talk
+from sage_select.engine.frame import Frame, Lengths, Scores
+from sage_select.engine.local.embed import embed_rows
+from sage_select.engine.local.limits import groups_of, id_list, limit_rows, listed_rows
+from sage_select.engine.local.queries import read_queries
+from sage_select.engine.local.score import checked_scores, score_rows
+from sage_select.engine.local.source import frame_of
+from sage_select.errors import DataError, UsageError, Where
+from sage_select.kernels import Matrix
+from sage_select.ops import Embed, Score, Select
+from sage_select.render import ShapeOptions
+
+__all__ = ["SCORES", "asked", "embedded", "frame_of_arguments", "limited", "listed", "scored"]
+
+#: What messages call scores that came as an array.
+SCORES: Final = Where(file="scores")
+
+
+def frame_of_arguments(data: Any, scores: Any, embeddings: Any, options: ShapeOptions, id_column: str | None) -> Frame:
+    """Return the frame of the rows, or of as many as an array has."""
+    if data is not None:
+        rows = io.read(data) if isinstance(data, str | Path) else io.from_object(data)
+        return frame_of(rows, options, id_column)
+    for name, value in (("scores", scores), ("embeddings", embeddings)):
+        if isinstance(value, str):
+            raise UsageError(f"{name}={value!r} names a column, and there is no data", hint="pass data, or an array")
+        if value is not None:
+            return Frame(n=len(value))
+    raise UsageError("nothing to select from", hint="pass data, or scores or embeddings as arrays")
+
+
+def scored(frame: Frame, scores: Any, op: Select, higher_is_harder: bool, talk: Talk, *, look: bool) -> Frame:
+    """Return the frame with scores: those given, or of the words where some are needed."""
+    if isinstance(scores, str):
+        return score_rows(frame, Score.make(column=scores, higher_is_harder=higher_is_harder), talk)
+    if scores is not None:
+        values = array_of(scores, "scores", 1, frame.n)
+        # A look at 10 million scores costs more than their ranking, which finds the bad ones in passing.
+        seen_later = op.ranks_scores and values.dtype == np.float32 and not look
+        finite = values if seen_later else checked_scores(values, SCORES)
+        return dataclasses.replace(frame, scores=Scores(finite, higher_is_harder))
+    if not op.needs_score:
+        return frame
+    if frame.rows is None:
+        rule = f"strategy {op.strategy!r}" if op.rule.needs_score else f"objective {op.objective!r}"
+        raise UsageError(f"{rule} needs scores", hint="pass scores, or data with text")
+    return score_rows(frame, Score(), talk)
+
+
+def limited(frame: Frame, op: Select, groups: Any, lengths: Any, talk: Talk) -> Frame:
+    """Return the frame with what the selection must keep; arrays stand for columns and tokens."""
+    if lengths is not None:
+        values = array_of(lengths, "lengths", 1, frame.n)
+        if values.dtype.kind not in "iu" or (len(values) and int(values.min()) < 0):
+            raise DataError("lengths must be whole numbers from 0", where="lengths", got=str(values.dtype))
+        frame = dataclasses.replace(frame, measured=Lengths(values.astype(np.int64), "tokens"))
+    if groups is None:
+        return limit_rows(frame, op, talk)
+    values = groups if isinstance(groups, pa.Array | pa.ChunkedArray) else pa.array(np.asarray(groups).tolist())
+    if len(values) != frame.n:
+        raise misfit("groups", 1, frame.n, f"{len(values):,} values")
+    if values.null_count:
+        row = pc.index(values.is_null(), True).as_py()
+        raise DataError("the row has no value to be counted by", where=Where(file="groups", row=row), got="null")
+    frame = limit_rows(frame, op.model_copy(update={"quota": None}), talk)
+    return dataclasses.replace(frame, groups=groups_of(values.cast(pa.string())))
+
+
+def listed(frame: Frame, pin: Any, exclude: Any) -> Frame:
+    """Return the frame with the rows that lists of ids pin and exclude; those of paths are looked up already."""
+
+    def rows(name: str, ids: Any, otherwise: NDArray[np.int64]) -> NDArray[np.int64]:
+        return otherwise if ids is None or isinstance(ids, str) else listed_rows(frame, id_list(name, ids))
+
+    return dataclasses.replace(
+        frame, pinned=rows("pin", pin, frame.pinned), excluded=rows("exclude", exclude, frame.excluded)
+    )
+
+
+def asked(frame: Frame, op: Select, queries: Any, embeddings: Any, options: ShapeOptions) -> Frame:
+    """Return the frame with the queries: vectors of an array, or what a file holds."""
+    if queries is None or isinstance(queries, str):
+        # Vectors that came as an array are as unknown as those of a file: words cannot be made like them.
+        unknown = embeddings is not None and not isinstance(embeddings, str)
+        return read_queries(frame, op, Embed(file="embeddings") if unknown else Embed(), options)
+    try:
+        array = np.asarray(queries)
+    except ValueError:
+        raise ragged(queries, "queries", 2) from None
+    if array.dtype.kind not in "fiu":
+        raise no_numbers(array, "queries")
+    return dataclasses.replace(frame, queries=array.astype(np.float32) if array.dtype.kind in "iu" else array)
+
+
+def embedded(frame: Frame, embeddings: Any, op: Select, talk: Talk, threads: int | None) -> Frame:
+    """Return the frame with vectors: those given, or of the words."""
+    if embeddings is None or isinstance(embeddings, str):
+        embed = Embed.make(column=embeddings)
+        return embed_rows(frame, embed, op.metric, talk, threads)
+    if not isinstance(embeddings, pa.Array | pa.ChunkedArray):
+        embeddings = array_of(embeddings, "embeddings", 2, frame.n)
+    elif len(embeddings) != frame.n:
+        raise misfit("embeddings", 2, frame.n, f"{len(embeddings):,} rows")
+    matrix = Matrix.from_array(embeddings, metric=op.metric, name="embeddings", threads=threads)
+    return dataclasses.replace(frame, matrix=matrix)
