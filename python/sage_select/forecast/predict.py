@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sage_select.forecast import dedup_stage, evidence_stage, feature_stages, select_stage, table_stages
+from sage_select.forecast import dedup_stage, evidence_stage, feature_stages, limit_stage, select_stage, table_stages
 from sage_select.forecast.costs import Costs
 from sage_select.forecast.stage import Stage
 from sage_select.forecast.workload import Workload
@@ -87,6 +87,8 @@ def _stages(work: Workload, costs: Costs) -> list[Stage]:
     plan = work.plan
     score, embed = plan.find(Score), plan.find(Embed)
     stages = [table_stages.read(work, costs), table_stages.ids(work, costs)]
+    if lengths := limit_stage.limits(work, costs):
+        stages.append(lengths)
     for part in working_order(
         plan.find(Dedup),
         scores_given=score is not None and score.given,

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from sage_select.io import Format
 from sage_select.ops import Select
 from sage_select.spec import Pipeline
 
 __all__ = ["Model", "Table", "Vectors", "Workload"]
+
+
+_BYTES_OF_WORD: Final = 6
 
 
 @dataclass(frozen=True)
@@ -130,8 +133,14 @@ class Workload:
 
     @property
     def kept(self) -> int:
-        """Rows that are selected; all, where the budget asks for more than an estimate, or than fewer rows, hold."""
-        return self.select.budget.rows(self.rows, clamp=True)
+        """Rows that are selected; all, where the budget asks for more than an estimate, or than fewer rows, hold.
+
+        A token is about a word, and a word has about six bytes.
+        """
+        budget = self.select.budget
+        if budget.tokens is not None:
+            return min(self.rows, int(budget.tokens * _BYTES_OF_WORD / max(self.table.words, 1.0)))
+        return budget.rows(self.rows, clamp=True)
 
     def with_rows(self, rows: int) -> Workload:
         """Return the same work on exactly so many rows like these."""

@@ -12,6 +12,7 @@ import pyarrow.parquet
 import pytest
 from rules import wanted
 
+import sage_select
 from sage_select import demo
 from sage_select.errors import DataError, OutputError, ResourceError, UsageError
 from sage_select.forecast import Forecast, Limit, forecast, refuse_what_cannot_fit, report, values
@@ -121,6 +122,14 @@ def test_near_copies_of_very_many_rows_are_looked_for_in_cells(rows: Path) -> No
         for of in (work, other)
     )
     assert far > near
+
+
+def test_a_budget_in_tokens_is_about_so_many_rows(rows: Path) -> None:
+    found = outcome(rows, Select(strategy="random", budget="600 tokens"))
+    built = sage_select.select(str(rows), strategy="random", budget="600 tokens")
+    assert 0.5 < found.work.kept / len(built) < 2
+    assert "limits" in [stage.name for stage in found.prediction.stages]
+    assert outcome(rows, Select(strategy="random", budget="900M tokens")).work.kept == ROWS
 
 
 def test_every_objective_has_costs() -> None:
