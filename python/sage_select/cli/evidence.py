@@ -13,6 +13,10 @@ _SHOWN = {
     "similarity_p50": ("median similarity", "{:.3g}"),
     "distance_p50": ("median distance", "{:.3g}"),
     "radius": ("radius", "{:.3g}"),
+    "query_similarity": ("queries to picks", "{:.3g}"),
+    "pick_similarity": ("picks to queries", "{:.3g}"),
+    "query_distance": ("queries to picks", "{:.3g}"),
+    "pick_distance": ("picks to queries", "{:.3g}"),
     "duplicates": ("duplicates", "{:.1%}"),
 }
 

@@ -9,6 +9,7 @@ from sage_select.evidence.coverage import coverage, pairs_compared
 from sage_select.evidence.draws import SUBSETS, Sampler, random_subsets
 from sage_select.evidence.steps import Steps
 from sage_select.evidence.subject import Subject
+from sage_select.evidence.target import near_queries
 from sage_select.evidence.verdict import EVERYTHING, NO_VECTORS, NOTHING, verdict
 
 __all__ = ["measure"]
@@ -41,9 +42,11 @@ def measure(subject: Subject) -> dict[str, Any]:
     else:
         steps = Steps(subject.progress, pairs_compared(subject.n, k, subject.matrix.d))
         covered = coverage(subject, subject.matrix, subsets, sampler, steps)
-        figures = {name: figure.values() for name, figure in covered.figures.items()}
-        found["coverage"] = {**covered.facts, "figures": figures}
-        decided = verdict(covered.figures)
+        told = dict(covered.figures)
+        if subject.queries is not None:
+            told |= near_queries(subject, subject.matrix, subject.queries, subsets)
+        found["coverage"] = {**covered.facts, "figures": {name: figure.values() for name, figure in told.items()}}
+        decided = verdict(told)
     return {"random_subsets": SUBSETS, **found, "verdict": decided}
 
 

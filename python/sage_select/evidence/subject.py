@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +31,8 @@ class Subject:
         Function from a stage key to one uint64 a row, a pure function of key and row id.
     matrix
         The vectors (n, d), or None: then nothing is told of coverage.
+    queries
+        Vectors (q, d) that the picks were to match, or None.
     scores
         float32 (n,), or None.
     lengths
@@ -53,6 +56,7 @@ class Subject:
     seed: int
     hashes: Callable[[int], NDArray[np.uint64]]
     matrix: Matrix | None = None
+    queries: NDArray[Any] | None = None
     scores: NDArray[np.float32] | None = None
     lengths: Callable[[NDArray[np.int64]], NDArray[np.int64]] | None = None
     unit: str = "words"

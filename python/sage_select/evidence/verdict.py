@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from sage_select.evidence.draws import SUBSETS
 from sage_select.evidence.figure import Figure, mean
+from sage_select.evidence.target import FIGURES
 
 __all__ = ["EVERYTHING", "NOTHING", "NO_VECTORS", "verdict"]
 
@@ -27,10 +28,12 @@ NO_VECTORS: Final = "coverage was not measured: this strategy uses no vectors, a
 def verdict(figures: Mapping[str, Figure]) -> dict[str, Any]:
     """Return on which figures the selection is better than every random subset, on which it is not, and that in words.
 
+    Picks that were to match queries are judged by those alone: how they cover all rows is told, and was not asked for.
     On a figure that is as good as can be for the selection and for a random subset it is neither. Where it does not
     cover the data better (by the median distance, where coverage has no meaning), this comes first.
     """
-    judged = {name: figures[name] for name in _JUDGED if name in figures}
+    names = FIGURES if any(name in figures for name in FIGURES) else _JUDGED
+    judged = {name: figures[name] for name in names if name in figures}
     better = [name for name, figure in judged.items() if figure.standing == "better"]
     no_better = [name for name, figure in judged.items() if figure.standing == "no better"]
     sentences = []
@@ -43,7 +46,7 @@ def verdict(figures: Mapping[str, Figure]) -> dict[str, Any]:
 
 
 def _behind(judged: Mapping[str, Figure], names: list[str]) -> str:
-    head = "coverage" if "coverage" in judged else "distance_p50"
+    head = "coverage" if "coverage" in judged else "distance_p50" if "distance_p50" in judged else ""
     others = [name for name in names if name != head]
     if head not in names:
         return f"on {_listed(others)}"
@@ -54,5 +57,5 @@ def _behind(judged: Mapping[str, Figure], names: list[str]) -> str:
 
 
 def _listed(names: list[str]) -> str:
-    words = [_JUDGED[name] for name in names]
+    words = [{**_JUDGED, **FIGURES}[name] for name in names]
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"

@@ -160,3 +160,27 @@ def test_progress_tells_of_the_whole() -> None:
     measure(subject(np.arange(K), progress=lambda done, total: heard.append((done, total))))
     assert heard == sorted(heard)
     assert heard[-1][0] == heard[-1][1] == pairs_compared(N, K, D)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_picks_for_queries_are_judged_by_the_queries(metric: Metric) -> None:
+    values, queries = rows(), rows(9)[3:] + np.float32(0.1)
+    matrix = Matrix.from_array(values, metric=metric)
+    picks = kernels.target_match(matrix, queries, K).indices
+    chosen = subject(picks, metric, queries=queries)
+    found = measure(chosen)
+    wide, asked = values.astype(np.float64), queries.astype(np.float64)
+    if metric == "cosine":
+        wide, asked = (part / np.linalg.norm(part, axis=1, keepdims=True) for part in (wide, asked))
+    if metric == "sqeuclidean":
+        between, best, kind = np.sqrt(np.square(asked[:, None] - wide[None]).sum(axis=2)), np.min, "distance"
+    else:
+        between, best, kind = asked @ wide.T, np.max, "similarity"
+    figures = found["coverage"]["figures"]
+    for name, axis in ((f"query_{kind}", 1), (f"pick_{kind}", 0)):
+        expected = [best(between[:, some], axis=axis).mean() for some in (picks, *random_subsets(chosen))]
+        assert figures[name]["selected"] == pytest.approx(expected[0], rel=1e-4)
+        assert figures[name]["random"]["mean"] == pytest.approx(np.mean(expected[1:]), rel=1e-4)
+    assert set(found["verdict"]["better"]) <= {f"query_{kind}", f"pick_{kind}"}
+    assert f"query_{kind}" in found["verdict"]["better"]
+    assert "queries" in found["verdict"]["text"]

@@ -35,6 +35,7 @@ def compare_with_random(
                 seed=seed,
                 hashes=frame.hashes,
                 matrix=frame.matrix,
+                queries=frame.queries,
                 scores=None if frame.scores is None else frame.scores.values,
                 lengths=lengths if frame.has_lengths else None,
                 groups=frame.groups,
