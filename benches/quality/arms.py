@@ -31,9 +31,14 @@ def chosen(**options: Any) -> Rule:
     return rule
 
 
+def _draws(case: Case) -> np.random.Generator:
+    """Return random numbers that have nothing to do with those by which the case was made."""
+    return np.random.default_rng([case.seed, 1])
+
+
 def stratified_random(case: Case, k: int) -> Rows:
     """Pick at random, as many from each of as many cells as there are classes, as far as they go."""
-    rng = np.random.default_rng(case.seed)
+    rng = _draws(case)
     matrix = kernels.Matrix.from_array(case.vectors)
     order = rng.permutation(matrix.n)
     cells = kernels.assign_cells(matrix, kernels.k_means(matrix, case.task.classes, order, threads=1), threads=1)
@@ -54,7 +59,7 @@ def graph_facility(case: Case, k: int) -> Rows:
     """Pick by facility location over the neighbours of rows, as `diversity` does for more than 20,000 rows."""
     matrix = kernels.Matrix.from_array(case.vectors)
     count = 4 * math.isqrt(matrix.n)
-    sample = np.random.default_rng(case.seed).permutation(matrix.n)[: 16 * count]
+    sample = _draws(case).permutation(matrix.n)[: 16 * count]
     centroids = kernels.k_means(matrix, count, sample, iterations=3, directions=True, threads=1)
     probe = math.ceil(4000 * count / matrix.n)
     return kernels.facility_location(matrix, k, dense_limit=0, centroids=centroids, probe=probe, threads=1).indices
@@ -73,9 +78,10 @@ ARMS: dict[str, Rule] = {
     "facility location, neighbours": graph_facility,
     DIVERSITY: chosen(strategy="diversity"),
     **{f"diversity, {name}": chosen(strategy="diversity", objective=name) for name in OBJECTIVES if name != "facility"},
+    "diversity, dpp without losses": chosen(strategy="diversity", objective="dpp", scores=None),
     HYBRID: chosen(strategy="hybrid"),
     **{f"hybrid, {name}": chosen(strategy="hybrid", objective=name) for name in OBJECTIVES if name != "facility"},
-    **{f"hybrid, quantile {q:g}": chosen(strategy="hybrid", score_quantile=q) for q in (0, 0.1, 0.35, 0.5, 0.75)},
+    **{f"hybrid, quantile {q:g}": chosen(strategy="hybrid", score_quantile=q) for q in (0, 0.5)},
     "hybrid, scores of the words alone": chosen(strategy="hybrid", scores=None),
     "hybrid, top": chosen(strategy="hybrid", score_mode="top"),
     "hybrid, top, kcenter": chosen(strategy="hybrid", score_mode="top", objective="kcenter", outlier_guard=0.0),
