@@ -13,10 +13,10 @@ BIN := $(VENV)/bin
 UV := $(BIN)/uv
 RUST_SOURCES := Cargo.toml Cargo.lock $(shell find rust -name '*.rs' -o -name Cargo.toml)
 
-.PHONY: help setup demo test check asan fmt bench bench-large lock wheel-test clean
+.PHONY: help setup demo test check asan fmt bench bench-large bench-quality lock wheel-test clean
 
 help:  ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 $(UV):
 	@echo "Making $(VENV) with $$($(PYTHON) --version)"
@@ -90,6 +90,10 @@ bench: setup $(VENV)/.rivals  ## how fast selection is, beside what people use t
 
 bench-large: setup $(VENV)/.rivals  ## the same on a million rows
 	@$(BIN)/python -m pytest benches --benchmark-only --large
+
+# A part of it, in a minute: QUALITY="--seeds 1 --sizes 2 --cases CLINC150"
+bench-quality: setup  ## whether selections help: a classifier on the picks of every rule: benches/QUALITY.md
+	@$(BIN)/python -m benches.quality $(QUALITY)
 
 wheel-test: setup  ## build the wheel, install it alone into a clean environment, select with it
 	@PYTHON=$(BIN)/python scripts/wheel_test.sh

@@ -1,0 +1,88 @@
+"""The rules that are compared. To add one, add an entry to `ARMS`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import sage_select
+from benches.quality.cases import Case
+from sage_select import kernels
+from sage_select.ops import OBJECTIVES
+
+__all__ = ["ARMS", "DIVERSITY", "EXACT", "HYBRID", "RANDOM", "Rule"]
+
+Rows = NDArray[np.int64]
+#: Picks so many rows of a case.
+Rule = Callable[[Case, int], Rows]
+
+
+def chosen(**options: Any) -> Rule:
+    """Return the rule that these options of `sage_select.select` describe."""
+
+    def rule(case: Case, k: int) -> Rows:
+        given = {"embeddings": case.vectors, "scores": case.losses, **options}
+        return sage_select.select(case.table, k=k, seed=case.seed, threads=1, **given).indices
+
+    return rule
+
+
+def _draws(case: Case) -> np.random.Generator:
+    """Return random numbers that have nothing to do with those by which the case was made."""
+    return np.random.default_rng([case.seed, 1])
+
+
+def stratified_random(case: Case, k: int) -> Rows:
+    """Pick at random, as many from each of as many cells as there are classes, as far as they go."""
+    rng = _draws(case)
+    matrix = kernels.Matrix.from_array(case.vectors)
+    order = rng.permutation(matrix.n)
+    cells = kernels.assign_cells(matrix, kernels.k_means(matrix, case.task.classes, order, threads=1), threads=1)
+    # The rows of a cell in random order, and of these first all firsts, then all seconds.
+    by_cell = order[np.argsort(cells[order], kind="stable")]
+    sizes = np.bincount(cells)
+    turns = np.concatenate([np.arange(size) for size in sizes])
+    return by_cell[np.lexsort((rng.random(matrix.n), turns))[:k]]
+
+
+def exact_facility(case: Case, k: int) -> Rows:
+    """Pick by facility location over all pairs of rows."""
+    matrix = kernels.Matrix.from_array(case.vectors)
+    return kernels.facility_location(matrix, k, dense_limit=matrix.n, threads=1).indices
+
+
+def graph_facility(case: Case, k: int) -> Rows:
+    """Pick by facility location over the neighbours of rows, as `diversity` does for more than 20,000 rows."""
+    matrix = kernels.Matrix.from_array(case.vectors)
+    count = 4 * math.isqrt(matrix.n)
+    sample = _draws(case).permutation(matrix.n)[: 16 * count]
+    centroids = kernels.k_means(matrix, count, sample, iterations=3, directions=True, threads=1)
+    probe = math.ceil(4000 * count / matrix.n)
+    return kernels.facility_location(matrix, k, dense_limit=0, centroids=centroids, probe=probe, threads=1).indices
+
+
+RANDOM = "random"
+DIVERSITY = "diversity (default)"
+HYBRID = "hybrid (default)"
+EXACT = "facility location, all pairs"
+
+ARMS: dict[str, Rule] = {
+    RANDOM: chosen(strategy="random"),
+    "random, balanced over cells": stratified_random,
+    "loss_topk": chosen(strategy="loss_topk"),
+    EXACT: exact_facility,
+    "facility location, neighbours": graph_facility,
+    DIVERSITY: chosen(strategy="diversity"),
+    **{f"diversity, {name}": chosen(strategy="diversity", objective=name) for name in OBJECTIVES if name != "facility"},
+    "diversity, dpp without losses": chosen(strategy="diversity", objective="dpp", scores=None),
+    HYBRID: chosen(strategy="hybrid"),
+    **{f"hybrid, {name}": chosen(strategy="hybrid", objective=name) for name in OBJECTIVES if name != "facility"},
+    **{f"hybrid, quantile {q:g}": chosen(strategy="hybrid", score_quantile=q) for q in (0, 0.5)},
+    "hybrid, scores of the words alone": chosen(strategy="hybrid", scores=None),
+    "hybrid, top": chosen(strategy="hybrid", score_mode="top"),
+    "hybrid, top, kcenter": chosen(strategy="hybrid", score_mode="top", objective="kcenter", outlier_guard=0.0),
+}
