@@ -49,6 +49,24 @@ def stratified_random(case: Case, k: int) -> Rows:
     return by_cell[np.lexsort((rng.random(matrix.n), turns))[:k]]
 
 
+def balanced_random(case: Case, k: int) -> Rows:
+    """Pick at random, as many of each label as can be: a control that knows all labels, wrong ones included."""
+    return chosen(strategy="random", groups=case.pool.labels, quota="label")(case, k)
+
+
+def matching(rule: str) -> Rule:
+    """Return the rule that looks for the rows nearest to queries: one rightly labelled row a class, drawn at random."""
+
+    def pick(case: Case, k: int) -> Rows:
+        order = _draws(case).permutation(len(case.pool.labels))
+        sound = order[~case.pool.wrong[order]]
+        _, firsts = np.unique(case.pool.labels[sound], return_index=True)
+        queries = case.vectors[sound[firsts]]
+        return chosen(strategy="target", queries=queries, target_rule=rule, scores=None)(case, k)
+
+    return pick
+
+
 def exact_facility(case: Case, k: int) -> Rows:
     """Pick by facility location over all pairs of rows."""
     matrix = kernels.Matrix.from_array(case.vectors)
@@ -73,10 +91,16 @@ EXACT = "facility location, all pairs"
 ARMS: dict[str, Rule] = {
     RANDOM: chosen(strategy="random"),
     "random, balanced over cells": stratified_random,
+    "random, balanced by label": balanced_random,
     "loss_topk": chosen(strategy="loss_topk"),
+    "loss_topk, band": chosen(strategy="loss_topk", score_mode="band"),
+    "loss_topk, stratified": chosen(strategy="loss_topk", score_mode="stratified"),
+    "threshold": chosen(strategy="threshold", clamp=True),
+    **{f"target, {rule}": matching(rule) for rule in ("round_robin", "max", "mean")},
     EXACT: exact_facility,
     "facility location, neighbours": graph_facility,
     DIVERSITY: chosen(strategy="diversity"),
+    "diversity after dedup near": chosen(strategy="diversity", dedup="near"),
     **{f"diversity, {name}": chosen(strategy="diversity", objective=name) for name in OBJECTIVES if name != "facility"},
     "diversity, dpp without losses": chosen(strategy="diversity", objective="dpp", scores=None),
     HYBRID: chosen(strategy="hybrid"),
