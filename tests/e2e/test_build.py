@@ -170,6 +170,10 @@ def test_no_rows_leaves_the_story_out(folder: Path, chats: Path, build: Program)
     assert build("chats.jsonl", "--no-rows").code == 0
     names = {path.name for path in folder.iterdir() if not path.name.endswith(".lock")}
     assert names == {"chats.jsonl", "out.arrow", "out.arrow.manifest.json"}
+    # An output without the story is none with it.
+    assert build("chats.jsonl").code == 4
+    assert build("chats.jsonl", "--force").code == 0
+    assert (folder / "out.arrow.rows.parquet").exists()
 
 
 def test_the_demo_data_without_an_input(folder: Path, build: Program) -> None:

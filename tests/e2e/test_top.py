@@ -143,3 +143,44 @@ def test_mistakes(folder: Path, build: Program, top: Program) -> None:
     done = top("out.arrow", "5", "-o", "top.arrow")
     assert done.code == 3
     assert "changed or damaged" in done.err
+
+
+def test_lines_of_json_lose_no_types_on_the_way(folder: Path, build: Program, top: Program) -> None:
+    common = ["rows.jsonl", "--strategy", "random"]
+    assert build(*common, "-k", "20", "-o", "large.jsonl").code == 0
+    assert build(*common, "-k", "9", "-o", "small.arrow").code == 0
+    assert top("large.jsonl", "9", "-o", "top.arrow").code == 0
+    assert (folder / "top.arrow").read_bytes() == (folder / "small.arrow").read_bytes()
+    # Without rows they have no columns either.
+    assert top("large.jsonl", "0", "-o", "none.jsonl").code == 0
+    assert top("none.jsonl", "0", "-o", "none.arrow").code == 0
+    assert pa.ipc.open_file(folder / "none.arrow").schema.field("sage_weight").type == pa.float32()
+
+
+def test_all_rows_stay_what_they_were(folder: Path, build: Program, top: Program) -> None:
+    assert build("rows.jsonl", "--strategy", "random", "--budget", "50 tokens").code == 0
+    kept = json.loads((folder / "out.arrow.manifest.json").read_text())["rows"]["kept"]
+    steps = top("out.arrow", kept, "-o", "all.arrow", "--json").json["manifest"]["spec"]["steps"]
+    assert next(step["select"] for step in steps if "select" in step)["budget"] == "50 tokens"
+    # A smaller one of these is none of the budget in tokens either.
+    assert "budget in tokens" in top("all.arrow", kept - 1, "-o", "top.arrow").err
+
+
+def test_evidence_of_the_larger_selection_is_not_told_of_the_smaller(
+    folder: Path, build: Program, top: Program
+) -> None:
+    assert build("rows.jsonl", *NESTED["target"], "-k", "20").code == 0
+    evidence = top("out.arrow", "1", "-o", "top.arrow", "--json").json["manifest"]["evidence"]
+    assert evidence["queries"] == 3
+    assert "queries_with_a_row" not in evidence
+
+
+def test_a_story_of_other_rows_is_refused(folder: Path, build: Program, top: Program) -> None:
+    for seed in "01":
+        assert build("rows.jsonl", "--strategy", "random", "--seed", seed, "-o", f"{seed}.arrow").code == 0
+    (folder / "1.arrow.rows.parquet").replace(folder / "0.arrow.rows.parquet")
+    done = top("0.arrow", "2", "-o", "top.arrow")
+    assert done.code == 3
+    assert "the story of the rows is not the one" in done.err
+    assert top("1.arrow", "2", "-o", "top.arrow").code == 0
+    assert not (folder / "top.arrow.rows.parquet").exists()

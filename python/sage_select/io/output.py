@@ -42,8 +42,11 @@ def open_output(path: str | Path, *, progress: Progress | None = None) -> tuple[
     return read_even_empty(path, progress=progress), manifest
 
 
-def existing(target: str | Path, fingerprint: str) -> bool:
-    """Tell whether `target` is a complete, undamaged output of the run with this fingerprint."""
+def existing(target: str | Path, fingerprint: str, *, with_story: bool | None = None) -> bool:
+    """Tell whether `target` is a complete, undamaged output of the run with this fingerprint.
+
+    With the story of every input row, or without it, or, where that is None, as it comes.
+    """
     path = Path(target)
     try:
         recover(path)
@@ -53,6 +56,8 @@ def existing(target: str | Path, fingerprint: str) -> bool:
         if content_digest([path]) != manifest["output"].get("digest"):
             return False
         story = manifest["output"].get("story")
+        if with_story is not None and with_story != (story is not None):
+            return False
         return story is None or content_digest([OutputNames(path).story]) == story.get("digest")
     except (SageError, OSError):
         return False

@@ -191,6 +191,8 @@ def test_existing_knows_fingerprint_digest_and_story(tmp_path) -> None:
     assert not existing(path, "f")
     write(TABLE, path, {"fingerprint": "f"}, rows_story=STORY)
     assert existing(path, "f")
+    assert existing(path, "f", with_story=True)
+    assert not existing(path, "f", with_story=False)
     assert not existing(path, "g")
     story = tmp_path / "out.arrow.rows.parquet"
     kept = story.read_bytes()

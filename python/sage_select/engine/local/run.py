@@ -58,7 +58,7 @@ def run(plan: Pipeline, talk: Talk, *, force: bool = False, threads: int | None 
     form = check_unread(target, force=force)
     rows = read_source(source, recorder)
     inputs = input_digests(plan, rows)
-    if io.existing(target, identity(plan, inputs)):
+    if io.existing(target, identity(plan, inputs), with_story=sink.rows):
         return _found(target)
     check_target(OutputNames(target), form, force=force)
     frame = frame_of(rows, shape_options(source), source.id_column)

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sage_select import io
+from sage_select.columns import COLUMNS
 from sage_select.engine.base import Outcome, Talk
 from sage_select.engine.local.output import NOT_SELECTED
 from sage_select.errors import DataError, UsageError
@@ -24,6 +25,9 @@ from sage_select.spec import Pipeline, load_spec
 from sage_select.strategies.objectives.kcenter import nearer_outliers
 
 __all__ = ["top"]
+
+#: Evidence that tells of the rows picked, and not of those there were to pick from.
+_OF_PICKS = frozenset({"too_near", "looked_at", "queries_with_a_row"})
 
 
 def top(source: Path, budget: Budget, target: Path, talk: Talk, *, force: bool = False) -> Outcome:
@@ -49,7 +53,7 @@ def top(source: Path, budget: Budget, target: Path, talk: Talk, *, force: bool =
     UsageError
         If the selection has no manifest, has fewer rows, or is none of which the first rows are a smaller one.
     DataError
-        If it has been changed since it was written.
+        If it, or the story of its rows, has been changed since it was written.
     """
     form = check_unread(target, force=force)
     with talk.progress("reading") as progress:
@@ -60,12 +64,13 @@ def top(source: Path, budget: Budget, target: Path, talk: Talk, *, force: bool =
         )
     plan = load_spec(manifest["spec"])
     count = _rows(plan, manifest, budget, source)
-    smaller = _with_budget(plan, count)
+    # All rows are what they were: of budgets that a number of rows cannot say, such as tokens, too.
+    smaller = plan if count == manifest["rows"]["kept"] else _with_budget(plan, count)
     identity = hashlib.blake2b(f"top {count} of {manifest['fingerprint']}".encode(), digest_size=16).hexdigest()
     if io.existing(target, identity):
         return _outcome(target, cached=True)
     check_target(OutputNames(target), form, force=force)
-    table = _first(rows.table, count)
+    table = _first(_typed(rows.table), count)
     written = io.write(
         table,
         target,
@@ -75,7 +80,7 @@ def top(source: Path, budget: Budget, target: Path, talk: Talk, *, force: bool =
             "plan": fingerprint(smaller),
             "spec": smaller.to_dict(),
         },
-        rows_story=_story(OutputNames(source).story, count),
+        rows_story=_story(source, manifest, count),
         force=force,
     )
     return _outcome(written.path, cached=False)
@@ -114,6 +119,20 @@ def _with_budget(plan: Pipeline, count: int) -> Pipeline:
     return Pipeline(seed=plan.seed, steps=steps)
 
 
+def _typed(table: pa.Table) -> pa.Table:
+    """Return the table with the `sage_` columns of a build: JSON lines lose their types, and without rows all columns."""
+    own = [name for name in table.column_names if name not in COLUMNS]
+    fields = [pa.field(name, pa.type_for_alias(kind), nullable=nullable) for name, (kind, nullable) in COLUMNS.items()]
+    made = [
+        pa.nulls(table.num_rows, field.type)
+        if field.name not in table.column_names
+        else table[field.name].cast(field.type)
+        for field in fields
+    ]
+    schema = pa.schema([*(table.schema.field(name) for name in own), *fields], metadata=table.schema.metadata)
+    return pa.Table.from_arrays([*(table[name] for name in own), *made], schema=schema)
+
+
 def _first(table: pa.Table, count: int) -> pa.Table:
     """Return the rows of lowest rank, in their order, with new positions."""
     first = table.filter(pc.less(table["sage_rank"], count))
@@ -134,16 +153,25 @@ def _manifest(manifest: Mapping[str, Any], table: pa.Table, source: Path) -> dic
     output = manifest["output"]
     return {
         **{name: value for name, value in manifest.items() if name not in ("format_version", "output", "metrics")},
+        "evidence": {name: value for name, value in manifest["evidence"].items() if name not in _OF_PICKS},
         "rows": {**counted, "kept": kept, "dropped": dropped, "reasons": dict(sorted(reasons.items()))},
         "first_of": {"file": source.name, "digest": output["digest"], "rows": output["rows"]},
     }
 
 
-def _story(path: Path, count: int) -> pa.Table | None:
+def _story(source: Path, manifest: Mapping[str, Any], count: int) -> pa.Table | None:
     """Return the story of every input row, where there is one; rows beyond the first are not selected."""
-    if not path.exists():
+    told, path = manifest["output"].get("story"), OutputNames(source).story
+    if told is None or not path.exists():
         return None
-    story = io.read(path).table
+    rows = io.read(path)
+    if rows.digest != told["digest"]:
+        raise DataError(
+            "the story of the rows is not the one that was written with the selection",
+            where=rows.source,
+            hint="build the selection again",
+        )
+    story = rows.table
     gone = pc.fill_null(pc.greater_equal(story["rank"], count), False)
     changes = {
         "kept": pc.and_(story["kept"], pc.invert(gone)),

@@ -10,6 +10,7 @@
 //!   reserve, which never rises either.
 
 use super::limits::Limits;
+use super::reserve::Reserve;
 use crate::{Error, blocks};
 
 /// The state of a selection in the making.
@@ -30,8 +31,8 @@ struct Limited<'a> {
     room: Vec<usize>,
     need: Vec<usize>,
     needed: usize,
-    /// The costs and numbers of the cheapest open rows that each group needs, ascending.
-    reserves: Vec<Vec<(u64, usize)>>,
+    /// The cheapest open rows that each group needs.
+    reserves: Vec<Reserve>,
     /// What may be spent beyond all reserves, and on this part.
     spare: u64,
     part: u64,
@@ -147,17 +148,16 @@ impl<'a> Limited<'a> {
     /// Sets the cheapest rows that are needed aside.
     fn reserve(&mut self, closed: &[bool]) -> Result<(), Error> {
         let (Some(groups), Some(costs)) = (self.limits.groups, self.limits.costs) else { return Ok(()) };
-        self.reserves = blocks::filled(self.need.len(), Vec::new())?;
+        let mut rows = blocks::filled(self.need.len(), Vec::new())?;
         for (row, &group) in groups.of.iter().enumerate() {
             if !closed[row] && self.need[group as usize] > 0 {
-                self.reserves[group as usize].push((costs.of[row], row));
+                rows[group as usize].push((costs.of[row], row));
             }
         }
-        for (reserve, &need) in self.reserves.iter_mut().zip(&self.need) {
-            reserve.sort_unstable();
-            reserve.truncate(need);
-            let cost = reserve.iter().map(|&(cost, _)| cost).fold(0, u64::saturating_add);
-            self.spare = self.spare.saturating_sub(cost);
+        self.reserves =
+            rows.into_iter().zip(&self.need).map(|(rows, &need)| Reserve::of(rows, need)).collect();
+        for reserve in &self.reserves {
+            self.spare = self.spare.saturating_sub(reserve.cost());
         }
         Ok(())
     }
@@ -171,7 +171,7 @@ impl<'a> Limited<'a> {
                 return false;
             }
             // The row stands for the dearest of the reserve.
-            if let Some(&(dearest, _)) = self.reserves.get(group).and_then(|reserve| reserve.last()) {
+            if let Some(dearest) = self.reserves.get(group).and_then(Reserve::dearest) {
                 spare = spare.saturating_add(dearest);
             }
         }
@@ -188,10 +188,8 @@ impl<'a> Limited<'a> {
                 self.need[group] -= 1;
                 self.needed -= 1;
             }
-            if let Some(reserve) = self.reserves.get_mut(group) {
-                let own = reserve.iter().position(|&(_, reserved)| reserved == row);
-                let stood_for = own.map(|at| reserve.remove(at)).or_else(|| reserve.pop());
-                freed = stood_for.map_or(0, |(cost, _)| cost);
+            if let (Some(reserve), Some(costs)) = (self.reserves.get_mut(group), self.limits.costs) {
+                freed = reserve.take(costs.of[row], row).unwrap_or(0);
             }
         }
         if let Some(costs) = self.limits.costs {

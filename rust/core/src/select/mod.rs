@@ -18,6 +18,7 @@ pub mod objective;
 pub mod optimizer;
 mod positive;
 mod rank;
+mod reserve;
 pub mod selection;
 mod similarities;
 pub mod target;
