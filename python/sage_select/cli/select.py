@@ -312,7 +312,7 @@ def build(
             "query_column": query_column,
             "target_rule": target_rule,
             "threshold": threshold,
-            "quota": quota or balance,
+            "quota": balance if quota is None else quota,
             "pin": pin,
             "exclude": exclude,
             "tokenizer": tokenizer,
