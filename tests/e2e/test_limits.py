@@ -166,3 +166,57 @@ def test_mistakes(mistake: str, folder: Path, rows: Path, build: Program) -> Non
     for word in words:
         assert word in done.err
     assert not (folder / "out.arrow").exists()
+
+
+SPEC = """version: 1
+steps:
+  - source: {path: rows.jsonl, id_column: id}
+  - dedup: {mode: near, threshold: 0.9}
+  - select: {strategy: loss_topk, budget: 40 tokens, score_mode: band, score_band: "0:0.8", clamp: true,
+             quota: "source=1:9", pin: pin.txt, exclude: exclude.txt, tokenizer: nowhere}
+  - sink: {path: out.arrow}
+"""
+
+
+def explained(build: Program, *options: str) -> str:
+    done = build("--spec", "sage.yaml", "--explain", *options)
+    assert done.code == 0, done.err
+    return done.out
+
+
+def test_what_a_spec_asks_for_can_be_switched_off(folder: Path, rows: Path, build: Program) -> None:
+    (folder / "sage.yaml").write_text(SPEC)
+    asked = {
+        "--quota": "at least 1 and at most 9 rows of each 'source'",
+        "--pin": "with the rows of pin.txt",
+        "--exclude": "without those of exclude.txt",
+        "--tokenizer": "40 tokens of nowhere",
+        "--dedup": "or whose cosine similarity to it is 0.9 or more",
+    }
+    for option, words in asked.items():
+        assert words in explained(build)
+        assert words not in explained(build, option, "none")
+    assert "40 tokens (words)" in explained(build, "--tokenizer", "none")
+    assert "dedup " not in explained(build, "--dedup", "none")
+    assert "or what there is" in explained(build)
+    assert "or what there is" not in explained(build, "--no-clamp")
+
+
+def test_another_way_brings_its_own_settings(folder: Path, rows: Path, build: Program) -> None:
+    (folder / "sage.yaml").write_text(SPEC)
+    assert "(top)" in explained(build, "--score-mode", "top")
+    # The same way keeps those of the spec.
+    assert "band 0:0.8" in explained(build, "--score-mode", "band", "--dedup", "near")
+    assert "is 0.9 or more" in explained(build, "--score-mode", "band", "--dedup", "near")
+    assert "cosine similarity" not in explained(build, "--dedup", "exact")
+    text = SPEC.replace("strategy: loss_topk", "strategy: target").replace(
+        'score_mode: band, score_band: "0:0.8"', "query_column: asked"
+    )
+    (folder / "sage.yaml").write_text(text)
+    assert "nearest to column 'asked'" in explained(build)
+    assert "nearest to q.npy" in explained(build, "--queries", "q.npy")
+
+
+def test_the_summary_counts_pinned_rows(folder: Path, rows: Path, build: Program) -> None:
+    done = build("rows.jsonl", "--id-column", "id", "--pin", "pin.txt", "-k", "5", "--strategy", "random")
+    assert "kept      5 rows: 2 pinned, 3 by random" in done.err
