@@ -141,6 +141,11 @@ MISTAKES: dict[str, tuple[list[str], int, list[str]]] = {
         ["wide.npy", "384 numbers a query", "got: 7"],
     ),
     "no query among the rows": (["--strategy", "target", "--query-column", "never"], 3, ["no row is a query", "never"]),
+    "a query that is pinned": (
+        ["--strategy", "target", "--query-column", "asked", "--pin", "asked.txt"],
+        2,
+        ["row 2, line 3 (id 'q2')", "pinned and a query", "'asked' true"],
+    ),
     "queries without vectors": (
         ["--strategy", "target", "--queries", "rows.jsonl", "--embeddings", "rows.npy"],
         2,
@@ -156,6 +161,7 @@ def test_mistakes(mistake: str, folder: Path, rows: Path, build: Program) -> Non
     (folder / "twice.txt").write_text("q1\nq2\nq1\n")
     (folder / "bytes.bin").write_bytes(b"\xff\xfe\n")
     (folder / "none.jsonl").write_text("")
+    (folder / "asked.txt").write_text("q2")
     np.save(folder / "wide.npy", np.ones((2, 7), np.float32))
     np.save(folder / "rows.npy", np.ones((30, 5), np.float32))
     arguments, code, words = MISTAKES[mistake]
