@@ -128,8 +128,9 @@ MISTAKES: dict[str, tuple[list[str], int, list[str]]] = {
     "both": (["--pin", "pin.txt", "--exclude", "pin.txt"], 2, ["pinned and excluded", "'q3'"]),
     "more pins than budget": (["--pin", "pin.txt", "--budget", "1"], 2, ["2 pinned rows", "at least 2"]),
     "nulls": (["--quota", "empty"], 3, ["row 4, line 5, column 'empty'", "1 rows have no value"]),
+    "no quota": (["--quota", ""], 2, ["this is no quota: ''"]),
     "no column": (["--quota", "sorce=1:2"], 2, ["no column 'sorce'", "did you mean 'source'"]),
-    "wrong column": (["--quota", "loss"], 3, ["counted by this column", "double"]),
+    "wrong column": (["--quota", "loss"], 3, ["counted by these values", "double"]),
     "contradiction": (["--quota", "source=4:", "--budget", "9"], 2, ["at least 12 rows", "9: 0 pinned and 9 more"]),
     "too short": (["--budget", "2 tokens"], 2, ["no row is short enough", "at least 7 tokens", "'q0'"]),
     "no queries": (["--strategy", "target"], 2, ["needs queries", "--queries"]),
@@ -140,6 +141,11 @@ MISTAKES: dict[str, tuple[list[str], int, list[str]]] = {
         ["wide.npy", "384 numbers a query", "got: 7"],
     ),
     "no query among the rows": (["--strategy", "target", "--query-column", "never"], 3, ["no row is a query", "never"]),
+    "a query that is pinned": (
+        ["--strategy", "target", "--query-column", "asked", "--pin", "asked.txt"],
+        2,
+        ["row 2, line 3 (id 'q2')", "pinned and a query", "'asked' true"],
+    ),
     "queries without vectors": (
         ["--strategy", "target", "--queries", "rows.jsonl", "--embeddings", "rows.npy"],
         2,
@@ -155,6 +161,7 @@ def test_mistakes(mistake: str, folder: Path, rows: Path, build: Program) -> Non
     (folder / "twice.txt").write_text("q1\nq2\nq1\n")
     (folder / "bytes.bin").write_bytes(b"\xff\xfe\n")
     (folder / "none.jsonl").write_text("")
+    (folder / "asked.txt").write_text("q2")
     np.save(folder / "wide.npy", np.ones((2, 7), np.float32))
     np.save(folder / "rows.npy", np.ones((30, 5), np.float32))
     arguments, code, words = MISTAKES[mistake]
@@ -165,3 +172,57 @@ def test_mistakes(mistake: str, folder: Path, rows: Path, build: Program) -> Non
     for word in words:
         assert word in done.err
     assert not (folder / "out.arrow").exists()
+
+
+SPEC = """version: 1
+steps:
+  - source: {path: rows.jsonl, id_column: id}
+  - dedup: {mode: near, threshold: 0.9}
+  - select: {strategy: loss_topk, budget: 40 tokens, score_mode: band, score_band: "0:0.8", clamp: true,
+             quota: "source=1:9", pin: pin.txt, exclude: exclude.txt, tokenizer: nowhere}
+  - sink: {path: out.arrow}
+"""
+
+
+def explained(build: Program, *options: str) -> str:
+    done = build("--spec", "sage.yaml", "--explain", *options)
+    assert done.code == 0, done.err
+    return done.out
+
+
+def test_what_a_spec_asks_for_can_be_switched_off(folder: Path, rows: Path, build: Program) -> None:
+    (folder / "sage.yaml").write_text(SPEC)
+    asked = {
+        "--quota": "at least 1 and at most 9 rows of each 'source'",
+        "--pin": "with the rows of pin.txt",
+        "--exclude": "without those of exclude.txt",
+        "--tokenizer": "40 tokens of nowhere",
+        "--dedup": "or whose cosine similarity to it is 0.9 or more",
+    }
+    for option, words in asked.items():
+        assert words in explained(build)
+        assert words not in explained(build, option, "none")
+    assert "40 tokens (words)" in explained(build, "--tokenizer", "none")
+    assert "dedup " not in explained(build, "--dedup", "none")
+    assert "or what there is" in explained(build)
+    assert "or what there is" not in explained(build, "--no-clamp")
+
+
+def test_another_way_brings_its_own_settings(folder: Path, rows: Path, build: Program) -> None:
+    (folder / "sage.yaml").write_text(SPEC)
+    assert "(top)" in explained(build, "--score-mode", "top")
+    # The same way keeps those of the spec.
+    assert "band 0:0.8" in explained(build, "--score-mode", "band", "--dedup", "near")
+    assert "is 0.9 or more" in explained(build, "--score-mode", "band", "--dedup", "near")
+    assert "cosine similarity" not in explained(build, "--dedup", "exact")
+    text = SPEC.replace("strategy: loss_topk", "strategy: target").replace(
+        'score_mode: band, score_band: "0:0.8"', "query_column: asked"
+    )
+    (folder / "sage.yaml").write_text(text)
+    assert "nearest to column 'asked'" in explained(build)
+    assert "nearest to q.npy" in explained(build, "--queries", "q.npy")
+
+
+def test_the_summary_counts_pinned_rows(folder: Path, rows: Path, build: Program) -> None:
+    done = build("rows.jsonl", "--id-column", "id", "--pin", "pin.txt", "-k", "5", "--strategy", "random")
+    assert "kept      5 rows: 2 pinned, 3 by random" in done.err

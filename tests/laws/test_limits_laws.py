@@ -169,6 +169,9 @@ def test_clamp_takes_what_there_is() -> None:
 def test_a_band_too_narrow_is_refused() -> None:
     with pytest.raises(UsageError, match=r"band 0:0\.1 of the scores has too few rows"):
         sage_select.select(scores=np.arange(N), k=9, strategy="loss_topk", score_mode="band", score_band="0:0.1")
+    narrow = {"scores": np.arange(N), "score_mode": "band", "score_band": "0:0.1", "clamp": True}
+    assert sage_select.select(**narrow, k=9, strategy="loss_topk").indices.tolist() == [3, 2, 1, 0]
+    assert len(sage_select.select(**narrow, k=9, strategy="hybrid", embeddings=VECTORS, score_share=1.0)) == 9
     chosen = sage_select.select(scores=np.arange(N), k=4, strategy="loss_topk", score_mode="band", score_band="0:0.5")
     assert chosen.indices.tolist() == [19, 18, 17, 16]
 

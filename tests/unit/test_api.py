@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -48,6 +49,18 @@ TABLE = pa.table({"text": [f"row {i}" for i in range(6)], "loss": [0.5, 3, 1, 2,
         ({"scores": [1, 2], "strategy": "random", "metric": "dot"}, UsageError, "does not use metric"),
         ({"data": TABLE, "mmr_lambda": 0.1}, UsageError, "does not use mmr_lambda"),
         ({"data": TABLE, "objective": "mmr", "dpp_eps": 0.2}, UsageError, "does not use dpp_eps"),
+        ({"scores": [1, 2], "pin": 1}, UsageError, "pin: this is no list of ids"),
+        ({"scores": [1, 2], "exclude": b"01"}, UsageError, "exclude: this is no list of ids"),
+        ({"scores": [1, 2], "pin": ["\ud800"]}, UsageError, "no row has the id"),
+        ({"data": TABLE, "pin": ["row 5"]}, UsageError, "hint: column 'text' holds it: pass --id-column text"),
+        ({"scores": [1, 2], "groups": [1.5, 2.0]}, DataError, "groups, row 0: rows cannot be counted"),
+        ({"scores": [1, 2], "groups": [1, {}]}, DataError, "groups, row 1: rows cannot be counted"),
+        ({"scores": [1, 2], "groups": [[1], [1, 2]]}, DataError, "groups, row 0: rows cannot be counted"),
+        ({"scores": [1, 2], "groups": [[1], [2]]}, DataError, "groups: this array does not fit"),
+        ({"scores": [1, 2], "groups": ["a", None]}, DataError, "groups, row 1: 1 rows have no value"),
+        ({"scores": [1, 2], "groups": ["a", "\ud800"]}, DataError, "groups, row 0: rows cannot be counted"),
+        ({"scores": [1, 2], "lengths": [0, -1]}, DataError, "(?s)lengths, row 1.*got: -1"),
+        ({"scores": [1, 2], "lengths": np.full(2, 2**63, np.uint64)}, DataError, "lengths are too large"),
         (
             {"embeddings": 1e4 * VECTORS, "strategy": "diversity", "objective": "dpp", "metric": "dot"},
             UsageError,
@@ -249,3 +262,27 @@ def test_no_bad_score_hides_behind_a_limit(mode: str, bad: float) -> None:
     scores[3] = bad
     with pytest.raises(DataError, match="scores, row 3"):
         sage_select.select(scores=scores, embeddings=np.eye(9), k=2, strategy="loss_topk", score_mode=mode, exclude=[3])
+
+
+def test_lists_of_ids_may_be_paths(tmp_path: Path) -> None:
+    (tmp_path / "ids").write_text("2\n")
+    chosen = sage_select.select(scores=[1, 2, 3, 4], strategy="loss_topk", k=2, pin=tmp_path / "ids", exclude=[3])
+    assert chosen.indices.tolist() == [2, 1]
+
+
+def test_groups_of_every_kind_count_alike() -> None:
+    kinds: list[Any] = [
+        ["a", "a", "b"],
+        [True, True, False],
+        np.array([2**63 + 5, 2**63 + 5, 1], np.uint64),
+        pa.array(["a", "a", "b"], pa.large_string()).dictionary_encode(),
+        pa.chunked_array([["a"], ["a", "b"]], pa.string_view()),
+    ]
+    for groups in kinds:
+        chosen = sage_select.select(scores=[3, 2, 1], strategy="loss_topk", k=2, groups=groups)
+        assert chosen.indices.tolist() == [0, 2]
+
+
+def test_any_budget_in_tokens_is_one() -> None:
+    chosen = sage_select.select(scores=[3, 2, 1], strategy="loss_topk", budget=f"{2**100} tokens", lengths=[1, 2, 3])
+    assert chosen.indices.tolist() == [0, 1, 2]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 from numpy.typing import ArrayLike
 
-from sage_select.api.frames import SCORES, asked, embedded, frame_of_arguments, limited, listed, scored
+from sage_select.api.frames import SCORES, asked, embedded, frame_of_arguments, scored
+from sage_select.api.limits import limited, listed
 from sage_select.api.selection import Selection
 from sage_select.api.talk import Callback
 from sage_select.engine.local.dedup import without_exact_copies, without_near_copies
@@ -47,14 +49,14 @@ def select(
     score_mode: str | None = None,
     score_quantile: float | None = None,
     score_band: str | None = None,
-    queries: ArrayLike | str | None = None,
+    queries: ArrayLike | str | Path | None = None,
     query_column: str | None = None,
     target_rule: str | None = None,
     threshold: float | None = None,
     quota: str | None = None,
     groups: ArrayLike | pa.Array | pa.ChunkedArray | None = None,
-    pin: str | Sequence[object] | None = None,
-    exclude: str | Sequence[object] | None = None,
+    pin: str | Path | Sequence[object] | None = None,
+    exclude: str | Path | Sequence[object] | None = None,
     tokenizer: str | None = None,
     lengths: ArrayLike | None = None,
     clamp: bool = False,
@@ -178,6 +180,7 @@ def select(
     """
     if k is not None and budget is not None:
         raise UsageError("give k or budget, not both", got=f"k={k!r} and budget={budget!r}")
+    queries, pin, exclude = _spelt(queries), _spelt(pin), _spelt(exclude)
     amount = Budget.parse(k if k is not None else "10%" if budget is None else budget)
     op = Select.make(
         strategy=strategy,
@@ -239,6 +242,11 @@ def select(
             checked_scores(frame.scores.values, SCORES)
         raise
     return Selection(frame, picks, op, seed, threads)
+
+
+def _spelt(value: Any) -> Any:
+    """Return a path as text, and all else as it is."""
+    return str(value) if isinstance(value, Path) else value
 
 
 def _dedup(mode: str | None, threshold: float | None) -> Dedup | None:

@@ -8,24 +8,21 @@ from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from sage_select import io
 from sage_select.api.arrays import array_of, misfit, no_numbers, ragged
 from sage_select.engine.base import Talk
-from sage_select.engine.frame import Frame, Lengths, Scores
+from sage_select.engine.frame import Frame, Scores
 from sage_select.engine.local.embed import embed_rows
-from sage_select.engine.local.limits import groups_of, id_list, limit_rows, listed_rows
 from sage_select.engine.local.queries import read_queries
 from sage_select.engine.local.score import checked_scores, score_rows
 from sage_select.engine.local.source import frame_of
-from sage_select.errors import DataError, UsageError, Where
+from sage_select.errors import UsageError, Where
 from sage_select.kernels import Matrix
 from sage_select.ops import Embed, Score, Select
 from sage_select.render import ShapeOptions
 
-__all__ = ["SCORES", "asked", "embedded", "frame_of_arguments", "limited", "listed", "scored"]
+__all__ = ["SCORES", "asked", "embedded", "frame_of_arguments", "scored"]
 
 #: What messages call scores that came as an array.
 SCORES: Final = Where(file="scores")
@@ -60,36 +57,6 @@ def scored(frame: Frame, scores: Any, op: Select, higher_is_harder: bool, talk: 
         rule = f"strategy {op.strategy!r}" if op.rule.needs_score else f"objective {op.objective!r}"
         raise UsageError(f"{rule} needs scores", hint="pass scores, or data with text")
     return score_rows(frame, Score(), talk)
-
-
-def limited(frame: Frame, op: Select, groups: Any, lengths: Any, talk: Talk) -> Frame:
-    """Return the frame with what the selection must keep; arrays stand for columns and tokens."""
-    if lengths is not None:
-        values = array_of(lengths, "lengths", 1, frame.n)
-        if values.dtype.kind not in "iu" or (len(values) and int(values.min()) < 0):
-            raise DataError("lengths must be whole numbers from 0", where="lengths", got=str(values.dtype))
-        frame = dataclasses.replace(frame, measured=Lengths(values.astype(np.int64), "tokens"))
-    if groups is None:
-        return limit_rows(frame, op, talk)
-    values = groups if isinstance(groups, pa.Array | pa.ChunkedArray) else pa.array(np.asarray(groups).tolist())
-    if len(values) != frame.n:
-        raise misfit("groups", 1, frame.n, f"{len(values):,} values")
-    if values.null_count:
-        row = pc.index(values.is_null(), True).as_py()
-        raise DataError("the row has no value to be counted by", where=Where(file="groups", row=row), got="null")
-    frame = limit_rows(frame, op.model_copy(update={"quota": None}), talk)
-    return dataclasses.replace(frame, groups=groups_of(values.cast(pa.string())))
-
-
-def listed(frame: Frame, pin: Any, exclude: Any) -> Frame:
-    """Return the frame with the rows that lists of ids pin and exclude; those of paths are looked up already."""
-
-    def rows(name: str, ids: Any, otherwise: NDArray[np.int64]) -> NDArray[np.int64]:
-        return otherwise if ids is None or isinstance(ids, str) else listed_rows(frame, id_list(name, ids))
-
-    return dataclasses.replace(
-        frame, pinned=rows("pin", pin, frame.pinned), excluded=rows("exclude", exclude, frame.excluded)
-    )
 
 
 def asked(frame: Frame, op: Select, queries: Any, embeddings: Any, options: ShapeOptions) -> Frame:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from sage_select.cli.console import Console
 from sage_select.errors import UsageError
@@ -15,6 +15,21 @@ __all__ = ["pipeline_of"]
 
 #: Steps that stand in every pipeline; the others stand where an option asks for them.
 _ALWAYS = ("source", "select", "sink")
+#: What takes the place of settings of a spec: any of the first of the second. Another origin of scores or vectors does,
+#: another input, and another way for which the old settings mean nothing.
+_INSTEAD: Final[dict[str, list[tuple[set[str], set[str]]]]] = {
+    "source": [({"path", "demo"}, {"path", "demo"})],
+    "dedup": [({"mode"}, {"threshold"})],
+    "score": [({"file", "column", "model"}, {"file", "column", "model"})],
+    "embed": [({"file", "column", "model"}, {"file", "column", "model"})],
+    "select": [
+        ({"queries", "query_column"}, {"queries", "query_column"}),
+        ({"score_mode"}, {"score_band", "score_quantile"}),
+    ],
+}
+#: What switches these settings of a spec off.
+_OFF: Final = "none"
+_SWITCHES: Final = {"dedup": {"mode"}, "select": {"quota", "pin", "exclude", "tokenizer"}}
 
 
 def pipeline_of(
@@ -51,19 +66,20 @@ def pipeline_of(
     steps: list[Op] = []
     for name, op in OPS.items():
         under = base.find(op) if base is not None else None
-        over = given[name]
+        off = {key for key in _SWITCHES.get(name, set()) if given[name].get(key) == _OFF}
+        over = {key: value for key, value in given[name].items() if key not in off}
+        if name == "dedup" and off:
+            under = None
         if under is None and not over and name not in _ALWAYS:
             continue
-        steps.append(op.make(**_laid_over(name, under, over)))
+        steps.append(op.make(**_laid_over(name, under, over, off)))
     if seed is not None and seed < 0:
         raise UsageError("a seed is a whole number from 0", got=str(seed))
     return Pipeline(seed=seed if seed is not None else base.seed if base is not None else 0, steps=tuple(steps))
 
 
-def _laid_over(name: str, under: Op | None, over: Mapping[str, Any]) -> dict[str, Any]:
+def _laid_over(name: str, under: Op | None, over: Mapping[str, Any], off: set[str]) -> dict[str, Any]:
     settings = under.settings() if under is not None else {}
-    # Another origin of scores or vectors, or another input, takes the place of the one in the spec.
-    origins = {"source": {"path", "demo"}, "score": {"file", "column", "model"}, "embed": {"file", "column", "model"}}
-    if origins.get(name, set()) & over.keys():
-        settings = {key: value for key, value in settings.items() if key not in origins[name]}
-    return {**settings, **over}
+    changed = {key for key, value in over.items() if value != settings.get(key)}
+    gone = off.union(*(replaced for by, replaced in _INSTEAD.get(name, []) if by & changed))
+    return {**{key: value for key, value in settings.items() if key not in gone}, **over}

@@ -11,6 +11,7 @@ import typer
 from sage_select import __version__
 from sage_select.cli.console import Console, run_program
 from sage_select.cli.top import TOP_HELP, top
+from sage_select.columns import Reason
 from sage_select.errors import UsageError
 
 if TYPE_CHECKING:
@@ -87,7 +88,11 @@ def build(
         ),
     ] = None,
     spec: Annotated[
-        Path | None, typer.Option(help="A pipeline in YAML or TOML; options given here win over it.")
+        Path | None,
+        typer.Option(
+            help="A pipeline in YAML or TOML; options given here win over it, and none switches its dedup, quota, pin, "
+            "exclude or tokenizer off."
+        ),
     ] = None,
     strategy: Annotated[
         str | None,
@@ -106,7 +111,8 @@ def build(
         ),
     ] = None,
     clamp: Annotated[
-        bool | None, typer.Option("--clamp", help="Take what there is where the budget or a quota asks for more.")
+        bool | None,
+        typer.Option("--clamp/--no-clamp", help="Take what there is where the budget or a quota asks for more."),
     ] = None,
     quota: Annotated[
         str | None,
@@ -312,7 +318,7 @@ def build(
             "query_column": query_column,
             "target_rule": target_rule,
             "threshold": threshold,
-            "quota": quota or balance,
+            "quota": balance if quota is None else quota,
             "pin": pin,
             "exclude": exclude,
             "tokenizer": tokenizer,
@@ -360,7 +366,10 @@ def _run(plan: Pipeline, console: Console, force: bool, threads: int | None) -> 
 def _facts(outcome: Outcome) -> dict[str, object]:
     manifest = outcome.manifest
     rows = manifest["rows"]
-    reasons = ", ".join(f"{count:,} by {reason}" for reason, count in rows["reasons"].items())
+    reasons = ", ".join(
+        f"{count:,} {reason}" if reason == Reason.PINNED else f"{count:,} by {reason}"
+        for reason, count in rows["reasons"].items()
+    )
     dedup = manifest["evidence"].get("dedup")
     return {
         "input": f"{manifest['source']['name']}, {rows['in']:,} rows ({manifest['shape']['name']})",

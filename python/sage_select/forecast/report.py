@@ -32,7 +32,7 @@ def report(forecast: Forecast) -> str:
         )
         for stage in prediction.stages
     ]
-    width = max(len(name) for name, _ in facts)
+    width = max(len(line[0]) for line in (*facts, *stages))
     lines = [f"{name:<{width}}  {text}" for name, text in facts]
     lines += ["", f"{'stage':<{width}}  {'memory':>10}  {'time':>10}"]
     lines += [f"{name:<{width}}  {memory:>10}  {seconds:>10}" for name, memory, seconds in stages]

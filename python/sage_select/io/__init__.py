@@ -5,6 +5,7 @@ from __future__ import annotations
 from sage_select.io.column_values import (
     embedding_column,
     group_column,
+    group_names,
     numeric_column,
     require_column,
     truth_column,
@@ -36,6 +37,7 @@ __all__ = [
     "existing",
     "from_object",
     "group_column",
+    "group_names",
     "npy_header",
     "numeric_column",
     "open_output",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
@@ -9,11 +10,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sage_select.errors import DataError, UsageError, nearest
+from sage_select.errors import DataError, UsageError, Where, nearest
 from sage_select.io.rows import Rows
 from sage_select.kernels.vectors import lists_of_one_width
 
-__all__ = ["embedding_column", "group_column", "numeric_column", "require_column", "truth_column"]
+__all__ = ["embedding_column", "group_column", "group_names", "numeric_column", "require_column", "truth_column"]
 
 _SHOWN_COLUMNS: Final = 30
 
@@ -99,26 +100,31 @@ def group_column(rows: Rows, name: str) -> pa.ChunkedArray:
     DataError
         Where it holds something else, or a value is null; naming the first such row, and how many there are.
     """
-    column = require_column(rows, name)
-    kind = column.type
+    return group_names(require_column(rows, name), lambda row: rows.where(row, name))
+
+
+def group_names(values: pa.ChunkedArray, where: Callable[[int], Where]) -> pa.ChunkedArray:
+    """Return names as strings, as `group_column` does; `where` tells what messages call the place of a row."""
+    kind = values.type
     if pa.types.is_dictionary(kind):
-        column, kind = column.cast(kind.value_type), kind.value_type
-    if not (pa.types.is_string(kind) or pa.types.is_integer(kind) or pa.types.is_boolean(kind)):
+        values, kind = values.cast(kind.value_type), kind.value_type
+    text = pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+    if not (text or pa.types.is_integer(kind) or pa.types.is_boolean(kind) or pa.types.is_null(kind)):
         raise DataError(
-            "rows cannot be counted by this column",
-            where=rows.where(0, name),
+            "rows cannot be counted by these values",
+            where=where(0),
             expected="text, whole numbers or truth values",
             got=str(kind),
         )
-    if column.null_count:
+    if values.null_count:
         raise DataError(
-            f"{column.null_count:,} rows have no value to be counted by",
-            where=rows.where(_first(column.is_null()), name),
+            f"{values.null_count:,} rows have no value to be counted by",
+            where=where(_first(values.is_null())),
             expected="a value in every row",
             got="null",
             hint="fill the column, or take these rows out of the input",
         )
-    return column.cast(pa.string())
+    return values.cast(pa.string())
 
 
 def truth_column(rows: Rows, name: str) -> npt.NDArray[np.bool_]:

@@ -55,7 +55,7 @@ def read_id_list(path: str) -> IdList:
             continue
         if text in found:
             raise DataError(
-                f"the id {text!r} stands twice in the list",
+                f"the id {text[:80]!r} stands twice in the list",
                 where=Where(file=path, line=line),
                 expected="each id once",
                 got=f"line {found[text]} has it already",

@@ -203,7 +203,9 @@ class Select(Op):
 
     def describe(self) -> str:
         """Return the strategy, the budget, the options that matter for it, and the limits."""
-        return "; ".join([f"{self.strategy}, {self.budget.describe()}: {self._way()}", *self._limits()])
+        counted = f" of {self.tokenizer}" if self.tokenizer else " (words)"
+        budget = self.budget.describe() + (counted if self.budget.tokens is not None else "")
+        return "; ".join([f"{self.strategy}, {budget}: {self._way()}", *self._limits()])
 
     def _way(self) -> str:
         diversity = f"{self.objective} ({', '.join([self.metric, *self._settings()])})"
@@ -231,13 +233,14 @@ class Select(Op):
         quota = self.quota
         limits = []
         if quota is not None and quota.balanced:
-            limits.append(f"as many rows of each {quota.column!r} as can be")
+            limits.append(f"the values of {quota.column!r} as even as can be")
         elif quota is not None:
             fewest = [f"at least {quota.least:,}"] if quota.least is not None else []
             most = [f"at most {quota.most:,}"] if quota.most is not None else []
             limits.append(f"{' and '.join(fewest + most)} rows of each {quota.column!r}")
         limits += [f"with the rows of {self.pin}"] if self.pin else []
         limits += [f"without those of {self.exclude}"] if self.exclude else []
+        limits += ["or what there is"] if self.clamp else []
         return limits
 
     def _settings(self) -> list[str]:

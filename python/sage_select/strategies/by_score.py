@@ -31,7 +31,7 @@ def by_score(pool: Pool, wish: Wish, select: Select) -> tuple[NDArray[np.int64],
     Raises
     ------
     UsageError
-        If a band holds too few rows.
+        If a band holds too few rows, unless the budget is clamped.
     """
     difficulty = pool.need_difficulty()
     if select.by_score == "top" or wish.count == 0:
@@ -53,12 +53,13 @@ def _of_band(pool: Pool, wish: Wish, select: Select) -> NDArray[np.int64]:
     band = select.score_band
     rows = np.flatnonzero((where >= band.low) & (where <= band.high))
     picks = _walk(pool, _hardest_first(pool, rows), wish)
-    if len(picks) < wish.count and (wish.limits is None or wish.limits.costs is None):
+    exact = wish.limits is None or wish.limits.costs is None
+    if exact and len(picks) < wish.count and not select.clamp:
         raise UsageError(
             f"the band {band} of the scores has too few rows",
             expected=f"{wish.count:,} rows to pick by score",
             got=f"{len(picks):,} that the limits allow, of {len(rows):,} in the band",
-            hint="widen --score-band, or lower the budget",
+            hint="widen --score-band, lower the budget, or pass --clamp (clamp=True) to take those there are",
         )
     return picks
 

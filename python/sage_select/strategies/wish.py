@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from sage_select.kernels import Limits
 
-__all__ = ["Wish", "rounded_share"]
+__all__ = ["Wish", "cheapest", "rounded_share"]
 
 Rows = NDArray[np.int64]
 
@@ -89,11 +89,15 @@ class Wish:
     def dispensable(self, rows: Rows) -> Rows:
         """Return which of `rows`, the most dispensable first, can be left out so that the limits can still be met.
 
-        A group keeps as many rows as it may have, or, where that is all, as it must have.
+        A group keeps as many rows as it may have, or, where that is all, as it must have; and, where rows have
+        costs, the cheapest of those it must have.
         """
         if self.limits is None or self.limits.groups is None or self.limits.least is None or self.limits.most is None:
             return rows
         groups, free = self.limits.groups, self.open(len(self.limits.groups))
+        if self.limits.costs is not None:
+            need = self.limits.least - np.bincount(groups[self.given], minlength=len(self.limits.least))
+            rows = rows[~np.isin(rows, cheapest(free, groups, self.limits.costs, need))]
         there = np.bincount(groups[free], minlength=len(self.limits.least))
         held = np.bincount(groups[self.given], minlength=len(there))
         bounded = self.limits.most < there + held
@@ -106,6 +110,14 @@ class Wish:
         left = there - np.bincount(groups[rows[kept]], minlength=len(there))
         possible = int(np.minimum(left, np.maximum(self.limits.most - held, 0)).sum())
         return rows[kept] if self.limits.costs is not None or possible >= self.count else rows[:0]
+
+
+def cheapest(rows: Rows, groups: Rows, costs: Rows, need: Rows) -> Rows:
+    """Return of these rows the cheapest of each group, as many as it needs."""
+    order = rows[np.lexsort((costs[rows], groups[rows]))]
+    of = groups[order]
+    place = np.arange(len(order)) - np.searchsorted(of, of)
+    return order[place < need[of]]
 
 
 def rounded_share(share: float, whole: int) -> int:

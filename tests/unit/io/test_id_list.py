@@ -47,7 +47,7 @@ def test_groups(values: list[object], packed: bool) -> None:
 def test_bad_groups() -> None:
     with pytest.raises(DataError, match=r"row 1, column 'g': 2 rows have no value"):
         group_column(from_object(pa.table({"g": ["a", None, None]})), "g")
-    with pytest.raises(DataError, match="cannot be counted by this column"):
+    with pytest.raises(DataError, match="cannot be counted by these values"):
         group_column(from_object(pa.table({"g": [1.5]})), "g")
     with pytest.raises(UsageError, match="no column"):
         group_column(from_object(pa.table({"g": [1]})), "h")

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sage_select.errors import UsageError
 from sage_select.kernels import Matrix, keyed_hashes
 from sage_select.ops import Select
-from sage_select.strategies import Picks, Pool, pick
+from sage_select.strategies import Groups, Picks, Pool, pick
 from sage_select.strategies.cells import cells
 from sage_select.strategies.objectives import OBJECTIVES
 from sage_select.strategies.wish import Wish
@@ -93,6 +93,21 @@ def test_k_center_leaves_outliers_out() -> None:
         chosen(start=N)
     with pytest.raises(UsageError, match="does not use start"):
         Select.make(strategy="hybrid", objective="kcenter", start=3)
+
+
+def test_k_center_keeps_the_outlier_that_alone_is_short_enough_for_a_quota() -> None:
+    vectors = VECTORS.copy()
+    vectors[17] = -5 * vectors[17]
+    lengths = np.full(N, 10)
+    lengths[17] = 1
+    groups = Groups((np.arange(N) % 10 == 7).astype(np.int64), ("many", "few"))
+    strange = pool(matrix=Matrix.from_array(vectors), lengths=lengths, groups=groups)
+    rule = {"strategy": "diversity", "objective": "kcenter", "quota": "kind=1:"}
+    chosen = pick(strange, Select.make(budget="11 tokens", **rule))
+    assert 17 in chosen.indices
+    assert len(chosen.indices) == 2
+    # Where another will do, it is left out.
+    assert 17 not in pick(strange, Select.make(budget="20 tokens", **rule)).indices
 
 
 def test_mmr_goes_from_the_hardest_to_the_least_alike() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import numpy as np
 import pyarrow as pa
@@ -51,19 +51,26 @@ def limit_rows(frame: Frame, select: Select, talk: Talk) -> Frame:
     return frame
 
 
-def id_list(name: str, ids: Sequence[object]) -> io.IdList:
+def id_list(name: str, ids: Iterable[object]) -> io.IdList:
     """Return ids that a program hands over as a list.
 
     Raises
     ------
     UsageError
-        If one stands twice.
+        If it is no list, or one stands twice.
     """
-    texts = tuple(str(one) for one in ids)
-    if len(set(texts)) < len(texts):
-        twice = next(text for place, text in enumerate(texts) if text in texts[:place])
-        raise UsageError(f"the id {twice!r} stands twice", where=name, expected="each id once")
-    return io.IdList(name, texts)
+    if isinstance(ids, bytes) or not isinstance(ids, Iterable):
+        raise UsageError(
+            "this is no list of ids", where=name, expected="a list, or a path to a file", got=repr(ids)[:80]
+        )
+    texts: dict[str, None] = {}
+    for one in ids:
+        # What no UTF-8 text can hold is the id of no row.
+        text = str(one).encode(errors="backslashreplace").decode()
+        if text in texts:
+            raise UsageError(f"the id {text[:80]!r} stands twice", where=name, expected="each id once")
+        texts[text] = None
+    return io.IdList(name, tuple(texts))
 
 
 def listed_rows(frame: Frame, ids: io.IdList) -> NDArray[np.int64]:
@@ -80,13 +87,26 @@ def listed_rows(frame: Frame, ids: io.IdList) -> NDArray[np.int64]:
     if len(unknown):
         first = int(unknown[0])
         raise UsageError(
-            f"no row has the id {ids.ids[first]!r}"
-            + (f", and {len(unknown) - 1:,} more ids of the list name none" if len(unknown) > 1 else ""),
+            f"no row has the id {ids.ids[first][:80]!r}"
+            + (f" (more such ids in the list: {len(unknown) - 1:,})" if len(unknown) > 1 else ""),
             where=ids.where(first),
             expected="ids of --id-column, or the sage_row_id of an earlier output",
-            hint=nearest(ids.ids[first], known.slice(0, _SEARCHED).to_pylist()),
+            hint=_column_with(frame, ids.ids[first]) or nearest(ids.ids[first], known.slice(0, _SEARCHED).to_pylist()),
         )
     return np.asarray(found.to_numpy(zero_copy_only=False), np.int64)
+
+
+def _column_with(frame: Frame, text: str) -> str | None:
+    """Return a hint that names the first column which holds an id that names no row."""
+    if frame.rows is None:
+        return None
+    table = frame.rows.table
+    for name in (
+        field.name for field in table.schema if pa.types.is_string(field.type) or pa.types.is_integer(field.type)
+    ):
+        if pc.index(table[name].cast(pa.string()), text).as_py() >= 0:
+            return f"column {name!r} holds it: pass --id-column {name} (id_column={name!r})"
+    return None
 
 
 def groups_of(values: pa.Array | pa.ChunkedArray) -> Groups:

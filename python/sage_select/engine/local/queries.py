@@ -21,7 +21,7 @@ def with_query_rows(frame: Frame, select: Select) -> Frame:
     Raises
     ------
     UsageError
-        If there is no such column.
+        If there is no such column, or a query is pinned.
     DataError
         If it does not hold truth values, or there is no query.
     """
@@ -33,6 +33,14 @@ def with_query_rows(frame: Frame, select: Select) -> Frame:
     rows = np.flatnonzero(io.truth_column(frame.rows, column))
     if len(rows) == 0:
         raise DataError("no row is a query", where=frame.rows.source, expected=f"column {column!r} true for some rows")
+    both = np.intersect1d(frame.pinned, rows)
+    if len(both):
+        raise UsageError(
+            "this row is pinned and a query, and queries are not picked",
+            where=frame.named(int(both[0])),
+            expected=f"no pinned row with {column!r} true",
+            hint="pin other rows, or take the value back",
+        )
     return dataclasses.replace(frame, asking=rows, excluded=np.union1d(frame.excluded, rows))
 
 

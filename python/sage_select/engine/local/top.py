@@ -120,7 +120,7 @@ def _with_budget(plan: Pipeline, count: int) -> Pipeline:
 
 
 def _typed(table: pa.Table) -> pa.Table:
-    """Return the table with the `sage_` columns of a build: JSON lines lose their types, and empty ones the columns."""
+    """Return the table with the `sage_` columns of a build: JSON lines lose types, and, without rows, columns."""
     own = [name for name in table.column_names if name not in COLUMNS]
     fields = [pa.field(name, pa.type_for_alias(kind), nullable=nullable) for name, (kind, nullable) in COLUMNS.items()]
     made = [

@@ -12,7 +12,7 @@ from sage_select.kernels import Limits
 from sage_select.ops import Select
 from sage_select.strategies.base import Pool
 from sage_select.strategies.constraints.quotas import Counts, Members, even_bounds, stated_bounds
-from sage_select.strategies.wish import Wish
+from sage_select.strategies.wish import Wish, cheapest
 
 __all__ = ["wish_in_tokens"]
 
@@ -49,7 +49,8 @@ def wish_in_tokens(pool: Pool, select: Select, members: Members, budget: int) ->
         else:
             least, most = stated_bounds(select.quota, members, clamp=select.clamp)
         _check_cheapest(pool, select, groups, rows, np.maximum(least - members.held, 0), budget - spent)
-    limits = Limits(groups=groups, least=least, most=most, costs=lengths, budget=budget)
+    # More than all rows cost together is as good as no budget, and may be more than 64 bits hold.
+    limits = Limits(groups=groups, least=least, most=most, costs=lengths, budget=min(budget, int(lengths.sum())))
     mean = float(lengths[rows].mean()) if len(rows) else 1.0
     expected = min(len(rows), int((budget - spent) / max(mean, 1.0)))
     return Wish(len(rows), expected, pool.pinned, pool.excluded, limits)
@@ -92,14 +93,11 @@ def _check_cheapest(
     """Refuse a quota whose shortest rows are longer than the budget."""
     if pool.lengths is None or not need.any():
         return
-    order = rows[np.lexsort((pool.lengths[rows], groups[rows]))]
-    starts = np.searchsorted(groups[order], np.arange(len(need)))
-    place = np.arange(len(order)) - starts[groups[order]]
-    cheapest = int(pool.lengths[order[place < need[groups[order]]]].sum())
-    if cheapest > left:
+    least = int(pool.lengths[cheapest(rows, groups, pool.lengths, need)].sum())
+    if least > left:
         raise UsageError(
             f"quota {str(select.quota)!r} asks for more tokens than the budget has",
-            expected=f"at least {cheapest:,} tokens beside the pinned rows, for the shortest rows of each group",
+            expected=f"at least {least:,} tokens beside the pinned rows, for the shortest rows of each group",
             got=f"{left:,}",
             hint="raise the budget or lower the quota",
         )
