@@ -149,6 +149,7 @@ def test_refusals_say_which_two_and_by_how_much() -> None:
     assert "no row has the id '99'" in refused(k=9, pin=[1, 99])
     assert "the id '7' stands twice" in refused(k=9, exclude=[7, 7])
     assert "a budget in tokens needs rows" in refused(budget="9 tokens")
+    assert "all 40 rows are excluded" in refused(budget="10%", exclude=list(range(N)))
     assert "needs queries" in refused(k=3, strategy="target", embeddings=VECTORS)
 
 

@@ -31,6 +31,9 @@ def wish_of(pool: Pool, select: Select) -> Wish:
             where=pool.named(int(both[0])),
             hint="take each of them out of one of the two lists",
         )
+    budget = select.budget
+    if 0 < pool.n == len(pool.excluded) and (budget.share or budget.tokens):
+        raise UsageError(f"all {pool.n:,} rows are excluded: there is nothing to pick", hint="exclude fewer rows")
     members = _members(pool)
     if select.budget.tokens is not None:
         return wish_in_tokens(pool, select, members, select.budget.tokens)
