@@ -136,9 +136,14 @@ MISTAKES: dict[str, tuple[list[str], int, list[str]]] = {
     "no queries": (["--strategy", "target"], 2, ["needs queries", "--queries"]),
     "empty queries": (["--strategy", "target", "--queries", "none.jsonl"], 3, ["none.jsonl", "no rows"]),
     "queries of another width": (
-        ["--strategy", "target", "--queries", "wide.npy"],
+        ["--strategy", "target", "--queries", "wide.npy", "--embeddings", "rows.npy"],
         3,
-        ["wide.npy", "384 numbers a query", "got: 7"],
+        ["wide.npy", "5 numbers a query", "got: 7"],
+    ),
+    "queries of another encoder": (
+        ["--strategy", "target", "--queries", "wide.npy"],
+        2,
+        ["wide.npy", "made from their words", "pass embeddings"],
     ),
     "no query among the rows": (["--strategy", "target", "--query-column", "never"], 3, ["no row is a query", "never"]),
     "a query that is pinned": (

@@ -150,6 +150,10 @@ def test_refusals_say_which_two_and_by_how_much() -> None:
     assert "the id '7' stands twice" in refused(k=9, exclude=[7, 7])
     assert "a budget in tokens needs rows" in refused(budget="9 tokens")
     assert "all 40 rows are excluded" in refused(budget="10%", exclude=list(range(N)))
+    words = [{"text": f"number {row}"} for row in range(N)]
+    rule = {"data": words, "scores": None, "strategy": "target", "k": 3}
+    assert "made from their words" in refused(**rule, queries=np.ones((1, 384)))
+    assert "queries have none" in refused(**rule, queries=words[:2], embeddings=VECTORS)
     assert "needs queries" in refused(k=3, strategy="target", embeddings=VECTORS)
 
 

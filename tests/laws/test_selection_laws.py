@@ -13,8 +13,7 @@ import sage_select
 
 WORDS = ["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu"]
 
-#: As wide as the vectors of the hashing encoder.
-QUERIES = np.eye(3, 384, dtype=np.float32)
+QUERIES = pa.table({"text": ["alpha beta gamma", "mu"]})
 
 rows = st.lists(st.lists(st.sampled_from(WORDS), min_size=0, max_size=6).map(" ".join), min_size=1, max_size=40).map(
     lambda texts: pa.table({"text": texts})

@@ -49,7 +49,7 @@ def select(
     score_mode: str | None = None,
     score_quantile: float | None = None,
     score_band: str | None = None,
-    queries: ArrayLike | str | Path | None = None,
+    queries: Any = None,
     query_column: str | None = None,
     target_rule: str | None = None,
     threshold: float | None = None,
@@ -127,8 +127,9 @@ def select(
     score_band
         Between which shares of easier rows a `band` lies: `"0:0.9"` leaves the hardest tenth out.
     queries, query_column
-        What `target` looks for: vectors (q, d), a path to them (.npy) or to rows like those of `data`; or a column of
-        truth values that marks rows of `data` as queries, which then are not picked.
+        What `target` looks for: rows like those of `data`, as a table, a list or a path; vectors (q, d) of the encoder
+        that made `embeddings`, as an array or a path (.npy); or a column of truth values that marks rows of `data` as
+        queries, which then are not picked.
     target_rule
         `round_robin` (default: each query in turn takes the nearest row left), `max` or `mean`.
     threshold

@@ -14,7 +14,7 @@ from sage_select.api.arrays import array_of, misfit, no_numbers, ragged
 from sage_select.engine.base import Talk
 from sage_select.engine.frame import Frame, Scores
 from sage_select.engine.local.embed import embed_rows
-from sage_select.engine.local.queries import read_queries
+from sage_select.engine.local.queries import asking_rows, check_encoder, read_queries
 from sage_select.engine.local.score import checked_scores, score_rows
 from sage_select.engine.local.source import frame_of
 from sage_select.errors import UsageError, Where
@@ -60,11 +60,25 @@ def scored(frame: Frame, scores: Any, op: Select, higher_is_harder: bool, talk: 
 
 
 def asked(frame: Frame, op: Select, queries: Any, embeddings: Any, options: ShapeOptions) -> Frame:
-    """Return the frame with the queries: vectors of an array, or what a file holds."""
-    if queries is None or isinstance(queries, str):
+    """Return the frame with the queries: rows, vectors of an array, or what a file holds."""
+    if queries is None:
+        return frame
+    if embeddings is None or isinstance(embeddings, str):
+        embed = Embed.make(column=embeddings)
+    else:
         # Vectors that came as an array are as unknown as those of a file: words cannot be made like them.
-        unknown = embeddings is not None and not isinstance(embeddings, str)
-        return read_queries(frame, op, Embed(file="embeddings") if unknown else Embed(), options)
+        embed = Embed(file="embeddings")
+    if isinstance(queries, str):
+        return read_queries(frame, op, embed, options)
+    if _are_rows(queries):
+        if embed.file is not None:
+            raise UsageError(
+                "the rows have vectors from an array, and the queries have none",
+                where="queries",
+                expected="an array of queries, made by the same encoder",
+            )
+        return asking_rows(frame, io.from_object(queries), options)
+    check_encoder(embed, "queries")
     try:
         array = np.asarray(queries)
     except ValueError:
@@ -72,6 +86,13 @@ def asked(frame: Frame, op: Select, queries: Any, embeddings: Any, options: Shap
     if array.dtype.kind not in "fiu":
         raise no_numbers(array, "queries")
     return dataclasses.replace(frame, queries=array.astype(np.float32) if array.dtype.kind in "iu" else array)
+
+
+def _are_rows(queries: Any) -> bool:
+    """Tell whether queries are rows of a table, not vectors."""
+    if isinstance(queries, list | tuple):
+        return bool(queries) and isinstance(queries[0], dict)
+    return hasattr(queries, "__arrow_c_stream__") and not isinstance(queries, pa.Array | pa.ChunkedArray)
 
 
 def embedded(frame: Frame, embeddings: Any, op: Select, talk: Talk, threads: int | None) -> Frame:

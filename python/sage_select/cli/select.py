@@ -211,7 +211,10 @@ def build(
     ] = None,
     queries: Annotated[
         str | None,
-        typer.Option(metavar="FILE", help="target: rows like those of INPUT, or their vectors (.npy), to look for."),
+        typer.Option(
+            metavar="FILE",
+            help="target: rows like those of INPUT to look for, or vectors of the encoder of --embeddings (.npy).",
+        ),
     ] = None,
     query_column: Annotated[
         str | None, typer.Option(help="target: a column that is true for rows of INPUT which are the queries.")

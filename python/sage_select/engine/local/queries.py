@@ -12,7 +12,7 @@ from sage_select.errors import DataError, UsageError
 from sage_select.ops import Embed, Select
 from sage_select.render import ShapeOptions, detect_shape
 
-__all__ = ["read_queries", "with_query_rows", "with_query_vectors"]
+__all__ = ["asking_rows", "check_encoder", "read_queries", "with_query_rows", "with_query_vectors"]
 
 
 def with_query_rows(frame: Frame, select: Select) -> Frame:
@@ -58,6 +58,7 @@ def read_queries(frame: Frame, select: Select, embed: Embed, options: ShapeOptio
     if path is None:
         return frame
     if path.endswith(".npy"):
+        check_encoder(embed, path)
         return dataclasses.replace(frame, queries=io.read_npy(path, rows=None, kind="embeddings"))
     if embed.file is not None:
         raise UsageError(
@@ -65,9 +66,36 @@ def read_queries(frame: Frame, select: Select, embed: Embed, options: ShapeOptio
             where=path,
             expected="a .npy file of queries, made by the same encoder",
         )
-    rows = io.read(path)
+    return asking_rows(frame, io.read(path), options)
+
+
+def check_encoder(embed: Embed, name: str) -> None:
+    """Refuse vectors as queries for rows whose vectors are made from words: no other encoder makes such vectors.
+
+    Raises
+    ------
+    UsageError
+        As said; `name` is what the user calls the queries.
+    """
+    if embed.hashing:
+        raise UsageError(
+            "the queries are vectors, and those of the rows are made from their words",
+            where=name,
+            expected="queries that are rows like those of the input",
+            hint="pass embeddings of the rows that the encoder of the queries has made, or queries with words",
+        )
+
+
+def asking_rows(frame: Frame, rows: io.Rows, options: ShapeOptions) -> Frame:
+    """Return the frame with rows as queries, which are still to be embedded.
+
+    Raises
+    ------
+    DataError
+        If there is no row, or its shape is not recognised.
+    """
     if rows.table.num_rows == 0:
-        raise DataError("there must be at least one query", where=path, got="no rows")
+        raise DataError("there must be at least one query", where=rows.source, got="no rows")
     shape = detect_shape(rows.table.schema, options)
     return dataclasses.replace(frame, asked=Frame(n=rows.table.num_rows, rows=rows, shape=shape))
 
