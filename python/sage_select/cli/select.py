@@ -11,11 +11,9 @@ import typer
 from sage_select import __version__
 from sage_select.cli.console import Console, run_program
 from sage_select.cli.top import TOP_HELP, top
-from sage_select.columns import Reason
 from sage_select.errors import UsageError
 
 if TYPE_CHECKING:
-    from sage_select.engine import Outcome
     from sage_select.spec import Pipeline
 
 __all__ = ["app", "main"]
@@ -354,48 +352,18 @@ def _forecast(plan: Pipeline, console: Console, force: bool, threads: int | None
 
 def _run(plan: Pipeline, console: Console, force: bool, threads: int | None) -> None:
     from sage_select.cli.evidence import evidence_facts
+    from sage_select.cli.summary import build_facts
     from sage_select.engine import run
 
     outcome = run(plan, console, force=force, threads=threads)
     console.summary(
-        "cached: made before by the same plan from the same input" if outcome.cached else "selected", _facts(outcome)
+        "cached: made before by the same plan from the same input" if outcome.cached else "selected",
+        build_facts(outcome),
     )
     if metrics := outcome.manifest.get("metrics"):
         subsets = metrics["random_subsets"]
         console.summary(f"beside {subsets or 'no'} random subsets of equal budget", evidence_facts(metrics))
     console.result({"cached": outcome.cached, "output": str(outcome.output), "manifest": outcome.manifest})
-
-
-def _facts(outcome: Outcome) -> dict[str, object]:
-    manifest = outcome.manifest
-    rows = manifest["rows"]
-    reasons = ", ".join(
-        f"{count:,} {reason}" if reason == Reason.PINNED else f"{count:,} by {reason}"
-        for reason, count in rows["reasons"].items()
-    )
-    dedup = manifest["evidence"].get("dedup")
-    return {
-        "input": f"{manifest['source']['name']}, {rows['in']:,} rows ({manifest['shape']['name']})",
-        **({} if dedup is None else {"left out": _left_out(rows["dropped"], dedup)}),
-        "kept": f"{rows['kept']:,} rows" + (f": {reasons}" if reasons else ""),
-        "output": outcome.output,
-        "manifest": outcome.manifest_path,
-    }
-
-
-def _left_out(dropped: dict[str, int], dedup: dict[str, Any]) -> str:
-    counts = {stage: count for stage, count in dropped.items() if stage.startswith("dedup: ")}
-    if not counts:
-        return "no row repeats another"
-    # Copies, where there are several.
-    reasons = [
-        f"{count:,} {stage[7:]}" if count == 1 else f"{count:,} {stage[7:-1]}ies" for stage, count in counts.items()
-    ]
-    largest = dedup["largest_groups"][0]
-    return (
-        f"{', '.join(reasons)}, in {dedup['groups']:,} groups; the largest is of {largest['rows']:,} rows "
-        f"(kept: {largest['kept']})"
-    )
 
 
 def main() -> None:
