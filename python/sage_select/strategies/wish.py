@@ -89,9 +89,14 @@ class Wish:
     def dispensable(self, rows: Rows) -> Rows:
         """Return which of `rows`, the most dispensable first, can be left out so that the limits can still be met.
 
-        A group keeps as many rows as it may have, or, where that is all, as it must have; and, where rows have
-        costs, the cheapest of those it must have.
+        None can where no other row is cheap enough. A group keeps as many rows as it may have, or, where that is all,
+        as it must have; and, where rows have costs, the cheapest of those it must have.
         """
+        if self.limits is not None and self.limits.costs is not None:
+            costs = self.limits.costs
+            others = np.setdiff1d(self.open(len(costs)), rows)
+            if not (costs[others] <= self.limits.budget - costs[self.given].sum()).any():
+                return rows[:0]
         if self.limits is None or self.limits.groups is None or self.limits.least is None or self.limits.most is None:
             return rows
         groups, free = self.limits.groups, self.open(len(self.limits.groups))

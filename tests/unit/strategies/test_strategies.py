@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from sage_select.errors import UsageError
-from sage_select.kernels import Matrix, keyed_hashes
+from sage_select.kernels import Limits, Matrix, keyed_hashes
 from sage_select.ops import Select
 from sage_select.strategies import Groups, Picks, Pool, pick
 from sage_select.strategies.cells import cells
@@ -263,3 +263,12 @@ def test_what_is_missing_is_said() -> None:
         pick(pool(matrix=None), Select.make(strategy="diversity"))
     with pytest.raises(UsageError, match="needs scores"):
         pick(pool(difficulty=None), Select.make(strategy="diversity", objective="mmr"))
+
+
+def test_no_row_can_be_left_out_where_no_other_fits() -> None:
+    costs = np.array([9, 9, 9, 2])
+    for budget, dispensable in ((8, []), (9, [3])):
+        wish = Wish(4, 1, limits=Limits(costs=costs, budget=budget))
+        assert wish.dispensable(np.array([3])).tolist() == dispensable
+    given = Wish(3, 1, np.array([0]), limits=Limits(costs=costs, budget=12))
+    assert given.dispensable(np.array([3])).tolist() == []
