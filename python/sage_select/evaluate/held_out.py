@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from sage_select.errors import DataError, Where
 from sage_select.render import Conversation, Example, to_example
+from sage_select.render.example import is_answer
 from sage_select.render.tokens import IGNORED, Encoded, Renderer
 from sage_select.train.selection import OrderedRows
 
@@ -108,7 +109,7 @@ def opening_of(example: Example) -> Conversation | None:
     if not isinstance(example, Conversation):
         return None
     for index, turn in enumerate(example.messages):
-        if turn["role"] == "assistant" and turn.get("weight") != 0:
+        if is_answer(turn):
             return Conversation(example.messages[: index + 1], example.tools)
     return None
 

@@ -1,4 +1,4 @@
-"""One row as the thing to train on: a conversation or a plain text."""
+"""One row as the thing to train on: a conversation or a plain text, and whether it holds anything to learn."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 import pyarrow as pa
 
 from sage_select.errors import DataError, Where
-from sage_select.render.messages import normalise_messages, normalise_tools
+from sage_select.render.messages import THOUGHTS, normalise_messages, normalise_tools
 from sage_select.render.shape import Shape
 from sage_select.render.template import parse_template
 from sage_select.render.values import decode_json_text, python_values, text_of
 
-__all__ = ["Conversation", "Example", "Text", "examples", "to_example"]
+__all__ = ["Conversation", "Example", "Text", "examples", "has_answer", "is_answer", "to_example"]
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,32 @@ class Text:
 
 
 Example = Conversation | Text
+
+
+def has_answer(example: Example) -> bool:
+    """Return whether there is anything to train: words, a call or a thought in a turn that is trained.
+
+    A row without an answer trains nothing, or an end token alone; it takes no place in a selection and in training.
+
+    Examples
+    --------
+    >>> has_answer(Conversation([{"role": "user", "content": "Hi"}, {"role": "assistant", "content": " "}]))
+    False
+    >>> has_answer(Text("once"))
+    True
+    """
+    if isinstance(example, Text):
+        return bool(example.text.strip())
+    return any(map(is_answer, example.messages))
+
+
+def is_answer(message: Mapping[str, Any]) -> bool:
+    """Return whether a turn is trained: the assistant's, not of weight 0, with words, a call or a thought."""
+    if message["role"] != "assistant" or message.get("weight") == 0:
+        return False
+    thoughts = (message.get(name) for name in THOUGHTS)
+    said = (message["content"], *(thought for thought in thoughts if isinstance(thought, str)))
+    return bool(message.get("tool_calls")) or any(text.strip() for text in said)
 
 
 def to_example(row: Mapping[str, Any], shape: Shape, where: Where | None = None) -> Example:
@@ -55,7 +81,7 @@ def to_example(row: Mapping[str, Any], shape: Shape, where: Where | None = None)
     Notes
     -----
     Two-part rows become one user and one assistant turn; an instruction and its input are two paragraphs of the
-    user turn. Where the answer is null, as opposed to empty, there is nothing to train (weight 0). In a prompt
+    user turn. An answer that is null is an empty one, and empty answers are not trained (`has_answer`). In a prompt
     that is a list of messages no turn is trained.
 
     Examples
@@ -144,10 +170,7 @@ def _read_question(row: dict[str, Any], shape: Shape, where: Where | None) -> Co
 
 
 def _turn(role: str, value: Any, column: str, where: Where | None) -> dict[str, Any]:
-    turn: dict[str, Any] = {"role": role, "content": text_of(value, column, where)}
-    if role == "assistant" and value is None:
-        turn["weight"] = 0
-    return turn
+    return {"role": role, "content": text_of(value, column, where)}
 
 
 def _system(row: dict[str, Any], shape: Shape, where: Where | None) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from typing import Any, Final
 from sage_select.errors import DataError, Where
 from sage_select.render.values import dump_json, in_column, try_json
 
-__all__ = ["CALL_ROLES", "ROLES", "normalise_messages", "normalise_tools"]
+__all__ = ["CALL_ROLES", "ROLES", "THOUGHTS", "normalise_messages", "normalise_tools"]
 
 Message = dict[str, Any]
 
@@ -26,8 +26,12 @@ ROLES: Final = {
     **dict.fromkeys(("tool", "observation", "function", "function_response", "tool_response", "ipython"), "tool"),
     **dict.fromkeys(sorted(CALL_ROLES), "assistant"),
 }
+#: Members of a message that hold what the assistant thought before it spoke, in the spellings in use.
+THOUGHTS: Final = ("reasoning_content", "reasoning", "thinking")
 #: Members that the normal form replaces; all others are kept as they are.
 _READ: Final = frozenset(("role", "from", "content", "value", "tool_calls", "function_call", "weight", "loss_weight"))
+#: Members that an assistant turn without content may have; any other may be the words under a name of its own.
+_BESIDE_NOTHING: Final = _READ.union(THOUGHTS, ("name",))
 
 
 def normalise_messages(value: Any, column: str, where: Where | None) -> list[Message]:
@@ -37,7 +41,7 @@ def normalise_messages(value: Any, column: str, where: Where | None) -> list[Mes
     ------
     DataError
         It is no list, or a message has an unknown role, no content, or content that is not text. The message
-        counts from 0.
+        counts from 0. An assistant turn that holds nothing at all is an empty answer.
 
     Examples
     --------
@@ -81,7 +85,10 @@ def _message(raw: Any, index: int, where: Where) -> Message:
         spelled = _spelled_calls(content)
         if spelled is not None:
             content, calls = "", spelled
-    message: Message = {"role": role, "content": _content(content, role, bool(calls), index, where)}
+    message: Message = {
+        "role": role,
+        "content": _content(content, role, _may_be_silent(raw, role, calls), index, where),
+    }
     if calls:
         message["tool_calls"] = calls
     message.update({key: member for key, member in raw.items() if key not in _READ and member is not None})
@@ -90,11 +97,17 @@ def _message(raw: Any, index: int, where: Where) -> Message:
     return message
 
 
-def _content(content: Any, role: str, has_calls: bool, index: int, where: Where) -> str:
+def _may_be_silent(raw: Message, role: str, calls: list[Message]) -> bool:
+    """Return whether a message may do without content: it calls, or it is an empty answer."""
+    others = (key for key, member in raw.items() if member is not None and key not in _BESIDE_NOTHING)
+    return bool(calls) or (role == "assistant" and not any(others))
+
+
+def _content(content: Any, role: str, may_be_silent: bool, index: int, where: Where) -> str:
     if isinstance(content, str):
         return content
     if content is None:
-        if has_calls:
+        if may_be_silent:
             return ""
         expected = "content, or tool_calls" if role == "assistant" else "content"
         raise DataError(f"message {index} ({role}) has no content", where=where, expected=expected)

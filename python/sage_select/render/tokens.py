@@ -15,7 +15,7 @@ from typing import Any, Final
 from sage_select.errors import DataError, UsageError, Where
 from sage_select.render.adapt import CHANGES, adapt, probe, usable
 from sage_select.render.chat import FIXED_DATE, TemplateRefused, choose_template
-from sage_select.render.example import Conversation, Example, Text
+from sage_select.render.example import Conversation, Example, Text, is_answer
 from sage_select.render.mask import marked_spans, prefix_spans, tokens_within
 from sage_select.render.truncate import keep_end, keep_start
 
@@ -140,7 +140,7 @@ class Renderer:
         if isinstance(example, Text):
             return self._encode_text(example.text)
         self._look_for_special(*(message["content"] for message in example.messages))
-        turns, tools, changes = adapt(example.messages, example.tools, self._support)
+        turns, tools, changes = adapt(_answers(example.messages), example.tools, self._support)
         self._changes.update(changes)
         if not turns:
             return Encoded([], [], 0, 0)
@@ -161,7 +161,7 @@ class Renderer:
             The example has no assistant turn that is trained.
         """
         said = Conversation([]) if isinstance(example, Text) else example
-        turns, tools, _ = adapt(said.messages, said.tools, self._support)
+        turns, tools, _ = adapt(_answers(said.messages), said.tools, self._support)
         last = max((i for i, turn in enumerate(turns) if _is_trained(turn)), default=None)
         if last is None:
             raise DataError("the row has no assistant turn to generate", where=where)
@@ -181,7 +181,7 @@ class Renderer:
         end = self.tokenizer.eos_token_id
         if end is not None and ids[-1:] != [end]:
             ids.append(end)
-        return _labelled(ids, [True] * len(ids), keep_start(len(ids), self.max_length))
+        return _labelled(ids, [bool(text.strip())] * len(ids), keep_start(len(ids), self.max_length))
 
     def _spans(
         self, turns: list[dict[str, Any]], tools: list[dict[str, Any]], where: Where | None
@@ -221,6 +221,11 @@ def _rows(count: int) -> str:
 
 def _is_trained(turn: dict[str, Any]) -> bool:
     return turn["role"] == "assistant" and turn.get("weight") != 0
+
+
+def _answers(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the turns with weight 0 for the assistant's empty ones, which would train an end token alone."""
+    return [turn if turn["role"] != "assistant" or is_answer(turn) else {**turn, "weight": 0} for turn in messages]
 
 
 def _labelled(ids: list[int], trained: list[bool], kept: slice) -> Encoded:

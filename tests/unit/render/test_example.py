@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from sage_select.errors import DataError, Where
-from sage_select.render.example import Conversation, Text, examples, to_example
+from sage_select.render.example import Conversation, Text, examples, has_answer, to_example
 from sage_select.render.shape import ShapeOptions, detect_shape
 
 
@@ -37,9 +37,44 @@ def test_an_instruction_and_its_input_are_two_paragraphs() -> None:
     assert read({**row, "input": "", "system": None}).messages == turns("Add.", "2")
 
 
-def test_an_answer_that_is_null_is_not_trained_and_an_empty_one_is() -> None:
-    assert read({"question": "a", "answer": None}).messages[1] == {"role": "assistant", "content": "", "weight": 0}
-    assert read({"question": "a", "answer": ""}).messages[1] == {"role": "assistant", "content": ""}
+CALL = {"type": "function", "function": {"name": "now", "arguments": {}}}
+
+
+@pytest.mark.parametrize("answer", [None, "", "  \n", "\u3000\t"])
+def test_an_empty_answer_is_nothing_to_train_however_it_is_spelled(answer: str | None) -> None:
+    rows = [
+        {"question": "a", "answer": answer},
+        {"prompt": "a", "completion": answer},
+        {"instruction": "a", "input": "b", "output": answer},
+        {"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": answer}]},
+        {"conversations": [{"from": "human", "value": "a"}, {"from": "gpt", "value": answer}]},
+        {"text": answer},
+    ]
+    assert [has_answer(read(row)) for row in rows] == [False] * len(rows)
+
+
+@pytest.mark.parametrize(
+    ("turn", "is_answer"),
+    [
+        ({"content": "x"}, True),
+        ({"content": "", "tool_calls": [CALL]}, True),
+        ({"content": "", "reasoning_content": "so"}, True),
+        ({"content": " ", "thinking": " "}, False),
+        ({"content": "x", "weight": 0}, False),
+        ({"content": "", "tool_calls": [CALL], "weight": 0}, False),
+        ({"content": "", "reasoning": {"kind": "hidden"}}, False),
+    ],
+)
+def test_words_calls_and_thoughts_are_answers_where_they_are_trained(turn: dict[str, Any], is_answer: bool) -> None:
+    example = Conversation([{"role": "user", "content": "words"}, {"role": "assistant", **turn}])
+    assert has_answer(example) is is_answer
+    empty = Conversation([*example.messages, {"role": "user", "content": "b"}, {"role": "assistant", "content": ""}])
+    assert has_answer(empty) is is_answer
+
+
+def test_rows_without_an_assistant_have_no_answer() -> None:
+    assert not has_answer(Conversation([]))
+    assert not has_answer(Conversation([{"role": "user", "content": "a"}, {"role": "tool", "content": "b"}]))
 
 
 def test_a_prompt_may_be_messages_and_none_of_them_is_trained() -> None:

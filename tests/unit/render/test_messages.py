@@ -100,7 +100,7 @@ def test_weight_zero_marks_a_turn_that_is_not_trained(key: str) -> None:
         ({"role": "narrator", "content": "x"}, "message 1 has the unknown role 'narrator'"),
         ({"content": "x"}, "message 1 has no role"),
         ({"role": 3, "content": "x"}, "message 1 has the unknown role 3"),
-        ({"role": "assistant"}, "message 1 (assistant) has no content"),
+        ({"role": "assistant", "txt": "x"}, "message 1 (assistant) has no content"),
         ({"role": "user", "content": None}, "message 1 (user) has no content"),
         ({"role": "user", "content": 5}, "message 1 (user) has content that is not text"),
         ({"role": "user", "content": [{"type": "image_url", "image_url": "x"}]}, "image_url"),
@@ -144,6 +144,14 @@ TOOL = {"type": "function", "function": {"name": "now", "parameters": {"type": "
 )
 def test_tools_of_every_spelling_are_one(value: Any) -> None:
     assert normalise_tools(value, "tools", None) == [TOOL]
+
+
+@pytest.mark.parametrize("members", [{}, {"content": None}, {"content": None, "reasoning_content": "so", "weight": 1}])
+def test_an_assistant_turn_that_holds_nothing_is_an_empty_answer(members: dict[str, Any]) -> None:
+    thoughts = {key: member for key, member in members.items() if key == "reasoning_content"}
+    assert normalise_messages([{"role": "assistant", **members}], "messages", PLACE) == [
+        {"role": "assistant", "content": "", **thoughts}
+    ]
 
 
 @pytest.mark.parametrize("value", [None, [], "", "[]", "null", " "])
