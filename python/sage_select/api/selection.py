@@ -38,8 +38,7 @@ class Selection:
         return len(self._picks.indices)
 
     def __repr__(self) -> str:
-        left = self._frame.left
-        return f"Selection({len(self):,} of {self._frame.n if left is None else left.n:,} rows)"
+        return f"Selection({len(self):,} of {self._frame.input_n:,} rows)"
 
     @property
     def indices(self) -> NDArray[np.int64]:
@@ -59,9 +58,9 @@ class Selection:
 
     @property
     def duplicate_of(self) -> NDArray[np.int64]:
-        """int64 (n,): for each row of the input the row that it repeats, by `dedup`; -1 where it repeats none."""
-        repeats = self._frame.repeats
-        return np.where(repeats.stayed, -1, repeats.leaders)
+        """int64 (n,): for each row of the input the row that it is a duplicate of, by `dedup`; -1 where it is none."""
+        lineage = self._frame.lineage
+        return np.where(lineage.is_duplicate, lineage.representatives, -1)
 
     @property
     def evidence(self) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from sage_select import kernels
-from sage_select.engine.repeats import Repeats
+from sage_select.engine.lineage import Cause, Lineage
 from sage_select.errors import UsageError
 from sage_select.io import Rows
 from sage_select.kernels import Matrix
@@ -66,11 +66,11 @@ class Frame:
     """A run's rows on their way through the stages; each stage returns a new frame.
 
     `ids` is None where there are no rows, only arrays: then the row numbers name the rows. Rows are numbered as they
-    stand in the frame; `left`, once some have left, and `repeats` know which rows of the input these are. `wordless`
-    are those whose vector says nothing, since they have no words. `measured` holds the lengths that a stage found out;
-    without it rows are as long as they have words. `queries` are vectors that are looked for, those of the rows `asked`
-    where these are rows, or of the frame's own rows `asking`; `groups`, `pinned` and `excluded` are what the selection
-    must keep.
+    stand in the frame; `dropped`, once some have left, and `lineage` know which rows of the input these are, and why
+    the others left. `wordless` are those whose vector says nothing, since they have no words. `measured` holds the
+    lengths that a stage found out; without it rows are as long as they have words. `queries` are vectors that are
+    looked for, those of the rows `asked` where these are rows, or of the frame's own rows `asking`; `groups`, `pinned`
+    and `excluded` are what the selection must keep.
     """
 
     n: int
@@ -87,7 +87,7 @@ class Frame:
     pinned: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     excluded: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     wordless: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
-    left: Repeats | None = None
+    dropped: Lineage | None = None
     evidence: dict[str, Any] = field(default_factory=dict)
 
     @cached_property
@@ -122,8 +122,8 @@ class Frame:
         """Return one hash a row, a pure function of the key and the row's id."""
         if self.ids is not None:
             return kernels.keyed_hashes(key, self.ids)
-        if self.left is not None:
-            return kernels.keyed_hashes(key, self.left.n)[self.left.rows]
+        if self.dropped is not None:
+            return kernels.keyed_hashes(key, self.dropped.n)[self.dropped.rows]
         return kernels.keyed_hashes(key, self.n)
 
     def named(self, row: int) -> str:
@@ -133,33 +133,50 @@ class Frame:
         return f"{self.rows.where(row)} (id {self.ids[row].as_py()!r})"
 
     @cached_property
-    def repeats(self) -> Repeats:
-        """Which rows of the input left, and which are those of the frame."""
-        return self.left or Repeats.none(self.n, self.ids)
+    def lineage(self) -> Lineage:
+        """What became of each row of the input, and which of them are those of the frame."""
+        return self.dropped or Lineage.of(self.n, self.ids)
+
+    @property
+    def input_n(self) -> int:
+        """Rows of the input."""
+        return self.n if self.dropped is None else self.dropped.n
 
     def input_rows(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the numbers in the input of these rows of the frame."""
-        return rows if self.left is None else self.left.rows[rows]
+        return rows if self.dropped is None else self.dropped.rows[rows]
 
     def number(self, row: int, name: str) -> int:
-        """Return where in the frame a row of the input stands, or the row that it repeats.
+        """Return where in the frame a row of the input stands, or its representative where it is a duplicate.
 
         Raises
         ------
         UsageError
-            If there is no such row; `name` is what the user calls it.
+            If there is no such row, or it left; `name` is what the user calls it.
         """
-        n = self.n if self.left is None else self.left.n
-        if not 0 <= row < n:
-            raise UsageError(f"{name} names no row", expected=f"a row number below {n:,}", got=str(row))
-        return row if self.left is None else self.left.number(row)
+        if not 0 <= row < self.input_n:
+            raise UsageError(f"{name} names no row", expected=f"a row number below {self.input_n:,}", got=str(row))
+        number = row if self.dropped is None else self.dropped.number(row)
+        if number is None:
+            raise UsageError(f"{name} names a row that left ({self.lineage.cause(row)})", got=str(row))
+        return number
 
-    def without(self, leaders: NDArray[np.int64], similarities: NDArray[np.float32], *, near: bool) -> Frame:
-        """Return the frame without the rows that repeat another of its rows: `leaders`, itself for a row that stays."""
-        repeats = self.repeats.and_left(leaders, similarities, near=near)
-        stay = np.flatnonzero(leaders == np.arange(self.n))
+    def drop(self, rows: NDArray[np.int64], cause: Cause) -> Frame:
+        """Return the frame without these of its rows; the row report says why they left, the manifest how many."""
+        if len(rows) == 0:
+            return self
+        return self._only(np.delete(np.arange(self.n), rows), self.lineage.drop(rows, cause))
+
+    def drop_duplicates(
+        self, representatives: NDArray[np.int64], similarities: NDArray[np.float32], cause: Cause
+    ) -> Frame:
+        """Return the frame without the rows that have another as representative, and not themselves."""
+        lineage = self.lineage.drop_duplicates(representatives, similarities, cause)
+        return self._only(np.flatnonzero(representatives == np.arange(self.n)), lineage)
+
+    def _only(self, stay: NDArray[np.int64], lineage: Lineage) -> Frame:
         if len(stay) == self.n:
-            return replace(self, left=repeats)
+            return replace(self, dropped=lineage)
         return replace(
             self,
             n=len(stay),
@@ -173,7 +190,7 @@ class Frame:
             excluded=_places(self.excluded, stay),
             asking=_places(self.asking, stay),
             wordless=np.flatnonzero(np.isin(stay, self.wordless)),
-            left=repeats,
+            dropped=lineage,
         )
 
     def found(self, **evidence: Any) -> Frame:

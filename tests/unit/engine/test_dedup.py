@@ -12,6 +12,7 @@ import pytest
 
 from sage_select import io
 from sage_select.engine.frame import Frame
+from sage_select.engine.lineage import EXACT_COPY
 from sage_select.engine.local.dedup import without_exact_copies, without_near_copies
 from sage_select.engine.local.embed import embed_rows
 from sage_select.engine.local.source import frame_of
@@ -61,8 +62,8 @@ def test_the_first_of_equal_rows_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(same, "BATCH_ROWS", 2)
     frame = exact(texts("a b", "c", " a\nb", "C", "c", "a b"))
     assert frame.n == 3
-    assert frame.repeats.leaders.tolist() == [0, 1, 0, 3, 1, 0]
-    assert frame.repeats.counts() == {"exact copy": 3}
+    assert frame.lineage.representatives.tolist() == [0, 1, 0, 3, 1, 0]
+    assert frame.lineage.counts() == {EXACT_COPY: 3}
     facts = frame.evidence["dedup"]
     assert facts["mode"] == "exact"
     assert facts["groups"] == 2
@@ -73,16 +74,16 @@ def test_the_first_of_equal_rows_stays(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_rows_that_come_first_stay() -> None:
     frame = exact(texts("a", "b", "a", "a", "b"), 3, 2)
-    assert frame.repeats.leaders.tolist() == [3, 1, 2, 3, 1]
+    assert frame.lineage.representatives.tolist() == [3, 1, 2, 3, 1]
     assert frame.input_rows(frame.pinned).tolist() == [3, 2]
     vectors = near(directions(0, 10, 90, 5, 100), 3, 1)
-    assert vectors.repeats.leaders.tolist() == [3, 1, 2, 3, 2]
+    assert vectors.lineage.representatives.tolist() == [3, 1, 2, 3, 2]
 
 
 def test_no_row_leaves_for_one_that_comes_last() -> None:
     frame = exact(texts("a", "b", "a", "c", "b", "d"), last=[5, 4, 0])
-    assert frame.repeats.leaders.tolist() == [2, 1, 2, 3, 1, 5]
-    assert near(directions(0, 10, 90), last=[0]).repeats.leaders.tolist() == [1, 1, 2]
+    assert frame.lineage.representatives.tolist() == [2, 1, 2, 3, 1, 5]
+    assert near(directions(0, 10, 90), last=[0]).lineage.representatives.tolist() == [1, 1, 2]
 
 
 def test_no_vectors_at_all() -> None:
@@ -106,11 +107,11 @@ def test_a_row_that_has_no_text_is_named() -> None:
 def test_near_copies_are_those_by_cosine(metric: Metric) -> None:
     frame = near(directions(0, 17, 40, 57, 34, metric=metric, lengths=3))
     # 18.2 degrees are a cosine of 0.95.
-    assert frame.repeats.leaders.tolist() == [0, 0, 2, 2, 2]
+    assert frame.lineage.representatives.tolist() == [0, 0, 2, 2, 2]
     assert frame.matrix is not None
     assert frame.matrix.metric == metric
     np.testing.assert_allclose(
-        frame.repeats.similarities,
+        frame.lineage.similarities,
         [np.nan, np.cos(np.radians(17)), np.nan, *[np.cos(np.radians(17)), np.cos(np.radians(6))]],
         rtol=1e-6,
     )
@@ -127,12 +128,12 @@ def test_rows_without_words_are_near_to_none() -> None:
     embedded = embed_rows(frame, Embed(dimensions=64), "cosine", Silence(), 2)
     assert embedded.wordless.tolist() == [0, 2, 4]
     found = near(embedded)
-    assert found.repeats.leaders.tolist() == [0, 1, 2, 1, 4]
+    assert found.lineage.representatives.tolist() == [0, 1, 2, 1, 4]
     assert found.evidence["dedup"]["wordless_rows"] == 3
     assert found.wordless.tolist() == [0, 2, 3]
     # A row that comes first and has no words does not keep another in any case.
     pinned = near(embedded, 0, 3, last=[4])
-    assert pinned.repeats.leaders.tolist() == [0, 3, 2, 3, 4]
+    assert pinned.lineage.representatives.tolist() == [0, 3, 2, 3, 4]
 
 
 def test_many_rows_are_compared_in_near_cells(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,4 +152,4 @@ def test_many_rows_are_compared_in_near_cells(monkeypatch: pytest.MonkeyPatch) -
     assert facts["evaluations"] < everywhere.evidence["dedup"]["evaluations"]
     assert everywhere.n <= cells.n <= everywhere.n + 15
     # The cells depend on the seed alone.
-    np.testing.assert_array_equal(near(frame).repeats.leaders, cells.repeats.leaders)
+    np.testing.assert_array_equal(near(frame).lineage.representatives, cells.lineage.representatives)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sage_select import kernels
 from sage_select.engine.base import Talk
 from sage_select.engine.frame import Frame
+from sage_select.engine.lineage import EXACT_COPY, NEAR_COPY
 from sage_select.errors import UsageError
 from sage_select.kernels import Matrix
 from sage_select.ops import Dedup
@@ -50,10 +51,10 @@ def without_exact_copies(
             digests.append(kernels.hash_rows(texts, threads=threads))
             done += len(texts)
             progress(done, frame.n)
-    leaders = _first_of_equals(pa.chunked_array(digests, pa.string()), _order(frame, frame.asking))
-    leaders[frame.pinned], leaders[frame.asking] = frame.pinned, frame.asking
-    similarities = np.where(leaders == np.arange(frame.n), np.nan, 1).astype(np.float32)
-    return _told(frame.without(leaders, similarities, near=False), dedup)
+    representatives = _first_of_equals(pa.chunked_array(digests, pa.string()), _order(frame, frame.asking))
+    representatives[frame.pinned], representatives[frame.asking] = frame.pinned, frame.asking
+    similarities = np.where(representatives == np.arange(frame.n), np.nan, 1).astype(np.float32)
+    return _told(frame.drop_duplicates(representatives, similarities, EXACT_COPY), dedup)
 
 
 def without_near_copies(
@@ -83,9 +84,9 @@ def without_near_copies(
     order, always = _order(frame, apart), int((~np.isin(frame.pinned, apart)).sum())
     with talk.progress("finding near copies") as progress:
         pool = Pool(n=frame.n, seed=seed, hashes=frame.hashes, matrix=matrix, threads=threads, progress=progress)
-        leaders, similarities, facts = near_copies(pool, dedup.threshold, order, always)
+        representatives, similarities, facts = near_copies(pool, dedup.threshold, order, always)
     facts = {**facts, "wordless_rows": len(frame.wordless)} if len(frame.wordless) else facts
-    return _told(frame.without(leaders, similarities, near=True), dedup, **facts)
+    return _told(frame.drop_duplicates(representatives, similarities, NEAR_COPY), dedup, **facts)
 
 
 def _order(frame: Frame, apart: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -107,7 +108,7 @@ def _first_of_equals(values: pa.ChunkedArray, order: NDArray[np.int64]) -> NDArr
 
 def _told(frame: Frame, dedup: Dedup, **facts: Any) -> Frame:
     """Return the frame with what there is to tell of the copies."""
-    groups, largest = frame.repeats.groups(_NAMED_GROUPS)
+    groups, largest = frame.lineage.groups(_NAMED_GROUPS)
     return frame.found(
         dedup={
             **dedup.settings(),

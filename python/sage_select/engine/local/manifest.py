@@ -47,10 +47,10 @@ def manifest_of(
         "inputs": dict(inputs),
         "shape": frame.shape.to_dict(),
         "rows": {
-            "in": frame.repeats.n,
+            "in": frame.input_n,
             "kept": kept,
             "dropped": {
-                **{f"dedup: {reason}": count for reason, count in frame.repeats.counts().items()},
+                **{str(cause): count for cause, count in frame.lineage.counts().items()},
                 **({"select: excluded": len(frame.excluded)} if len(frame.excluded) else {}),
                 f"select: {NOT_SELECTED}": frame.n - len(frame.excluded) - kept,
             },

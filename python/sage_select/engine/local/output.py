@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from sage_select.columns import COLUMNS, PREFIX, Origin
 from sage_select.engine.frame import Frame
 from sage_select.engine.local.order import training_order
-from sage_select.engine.repeats import REASONS
 from sage_select.strategies import Picks
 
 __all__ = ["NOT_SELECTED", "reason_column", "rows_story", "selected_table"]
@@ -59,31 +58,34 @@ def selected_table(frame: Frame, picks: Picks, seed: int) -> pa.Table:
 
 
 def rows_story(frame: Frame, picks: Picks) -> pa.Table:
-    """Return one row for every input row: whether it was kept, by which stage and why, and which row it repeats."""
-    repeats, k = frame.repeats, len(picks.indices)
-    ranks = np.full(repeats.n, -1, np.int64)
-    ranks[repeats.rows[picks.indices]] = np.arange(k)
-    kept, left = ranks >= 0, ~repeats.stayed
-    excluded = np.zeros(repeats.n, bool)
-    excluded[repeats.rows[frame.excluded]] = True
-    # The reasons of the picks, then those of rows that were not picked.
-    others = pa.array([NOT_SELECTED, *REASONS, "excluded"], pa.string())
-    why = pa.concat_arrays([reason_column(picks.reasons), others])
-    reasons = np.where(kept, ranks, np.where(left, k + 1 + repeats.near, k + excluded * (len(others) - 1)))
-    names = pa.array(range(repeats.n)).cast(pa.string()) if repeats.ids is None else repeats.ids
-    scores = np.full(repeats.n, np.nan, np.float32)
+    """Return one row for every input row: whether it was kept, by which stage and why, and what it duplicates."""
+    lineage, k = frame.lineage, len(picks.indices)
+    ranks = np.full(lineage.n, -1, np.int64)
+    ranks[lineage.rows[picks.indices]] = np.arange(k)
+    kept, left = ranks >= 0, ~lineage.stays
+    excluded = np.zeros(lineage.n, bool)
+    excluded[lineage.rows[frame.excluded]] = True
+    # The reasons of the picks, then those of rows that were not picked, then those of rows that left before.
+    others = [NOT_SELECTED, "excluded"]
+    why = pa.concat_arrays(
+        [reason_column(picks.reasons), pa.array([*others, *(cause.reason for cause in lineage.causes)], pa.string())]
+    )
+    reasons = np.where(kept, ranks, np.where(left, k + len(others) + lineage.dropped, k + excluded))
+    stages = pa.array(["select", *(cause.stage for cause in lineage.causes)], pa.string())
+    names = pa.array(range(lineage.n)).cast(pa.string()) if lineage.ids is None else lineage.ids
+    scores = np.full(lineage.n, np.nan, np.float32)
     if frame.scores is not None:
-        scores[repeats.rows] = frame.scores.values
+        scores[lineage.rows] = frame.scores.values
     return pa.table(
         {
             "sage_row_id": names,
             "kept": pa.array(kept),
-            "stage": pa.array(["select", "dedup"], pa.string()).take(pa.array(left.astype(np.int64))),
+            "stage": stages.take(pa.array(lineage.dropped + 1)),
             "reason": why.take(pa.array(reasons)),
             "rank": pa.array(ranks, mask=~kept),
             "score": _null_for_nan(scores),
-            "duplicate_of": names.take(pa.array(repeats.leaders, mask=repeats.stayed)),
-            "similarity": _null_for_nan(repeats.similarities),
+            "duplicate_of": names.take(pa.array(lineage.representatives, mask=~lineage.is_duplicate)),
+            "similarity": _null_for_nan(lineage.similarities),
         }
     )
 

@@ -102,8 +102,8 @@ def _rows(plan: Pipeline, manifest: Mapping[str, Any], budget: Budget, source: P
         raise UsageError(
             f"the {pinned:,} pinned rows are more than the budget", expected=f"at least {pinned:,}", got=f"{count:,}"
         )
-    left = sum(number for reason, number in counted["dropped"].items() if reason.startswith("dedup"))
-    why = select.unnested or nearer_outliers(select, counted["in"] - left, manifest["evidence"])
+    earlier = sum(number for cause, number in counted["dropped"].items() if not cause.startswith("select: "))
+    why = select.unnested or nearer_outliers(select, counted["in"] - earlier, manifest["evidence"])
     if why and count < kept:
         raise UsageError(
             f"the first rows are not what a smaller budget picks: {why}",
