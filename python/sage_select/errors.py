@@ -7,7 +7,10 @@ escapes is a bug of ours and leaves with exit code 1.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+from sage_select.display import displayed
 
 __all__ = ["DataError", "OutputError", "ResourceError", "SageError", "UsageError", "Where", "nearest"]
 
@@ -47,9 +50,18 @@ class SageError(Exception):
         What would have been right and what came instead.
     hint
         What to do about it.
+    problems
+        Where there is more than one: each in a line, below the message.
+
+    Notes
+    -----
+    `str()` of an error can be printed: each part stands on a line of its own, without control characters and without
+    the credentials of URLs, whatever the user's input holds. The attributes are as they were given.
     """
 
-    exit_code = 1
+    exit_code: ClassVar[int] = 1
+    #: What machines know the kind of failure by.
+    kind: ClassVar[str] = "internal"
 
     def __init__(
         self,
@@ -59,6 +71,7 @@ class SageError(Exception):
         expected: str | None = None,
         got: str | None = None,
         hint: str | None = None,
+        problems: Iterable[str] = (),
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -66,38 +79,64 @@ class SageError(Exception):
         self.expected = expected
         self.got = got
         self.hint = hint
+        self.problems = tuple(problems)
 
     def __str__(self) -> str:
         place = str(self.where) if self.where is not None else ""
         lines = [f"{place}: {self.message}" if place else self.message]
+        lines += [f"  {problem}" for problem in self.problems]
         for label, value in (("expected", self.expected), ("got", self.got), ("hint", self.hint)):
             if value is not None:
                 lines.append(f"  {label}: {value}")
-        return "\n".join(lines)
+        return "\n".join(map(displayed, lines))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the parts of the error as JSON values, safe to show as `str()` is."""
+
+        def shown(value: str | None) -> str | None:
+            return None if value is None else displayed(value)
+
+        where = None
+        if self.where is not None:
+            where = {**asdict(self.where), "file": shown(self.where.file), "column": shown(self.where.column)}
+        return {
+            "class": self.kind,
+            "exit_code": self.exit_code,
+            "message": displayed(self.message),
+            "where": where,
+            "expected": shown(self.expected),
+            "got": shown(self.got),
+            "hint": shown(self.hint),
+            "problems": [displayed(problem) for problem in self.problems],
+        }
 
 
 class UsageError(SageError):
     """Bad arguments, a bad spec, or an input that is not there. Exit code 2."""
 
     exit_code = 2
+    kind = "usage"
 
 
 class DataError(SageError):
     """The input was found and read, and its content is refused. Exit code 3."""
 
     exit_code = 3
+    kind = "data"
 
 
 class OutputError(SageError):
     """The output exists with other content, or another run holds it. Exit code 4."""
 
     exit_code = 4
+    kind = "output"
 
 
 class ResourceError(SageError):
     """The environment falls short: disk, memory, permission, folder, extra, engine. Exit code 5."""
 
     exit_code = 5
+    kind = "environment"
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:

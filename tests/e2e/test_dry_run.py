@@ -49,7 +49,7 @@ def test_the_plan_and_the_forecast_are_printed(folder: Path, rows: Path, build: 
 
 def test_json(rows: Path, build: Program) -> None:
     said = build("rows.jsonl", "--dry-run", "--json", "--threads", "1").json
-    assert said.keys() == {"plan", "spec", "forecast", "notices"}
+    assert said.keys() == {"ok", "plan", "spec", "forecast", "notices"}
     found = said["forecast"]
     assert found["rows"] == {"in": 50, "kept": 5, "exact": True, "origin": "JSON lines, read in whole"}
     assert found["fits"] is True
@@ -107,7 +107,9 @@ def test_what_does_not_fit_leaves_with_5(folder: Path) -> None:
     limit = needed - 800_000_000
     done = run(folder, "rows.parquet", "--dry-run", "--json", addresses=limit)
     assert done.returncode == 5, done.stderr
-    said = json.loads(done.stdout)["forecast"]
+    answer = json.loads(done.stdout)
+    assert (answer["ok"], answer["error"]["class"]) == (False, "environment")
+    said = answer["forecast"]
     assert said["fits"] is False
     assert said["available"]["limit"] == "RLIMIT_AS"
     assert said["available"]["bytes"] == limit

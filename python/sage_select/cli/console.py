@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any, NoReturn
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any, Final, NoReturn
 
 import typer
 
-from sage_select.errors import ResourceError, SageError
+from sage_select.cli.habits import usage_error
+from sage_select.cli.streams import ReaderLeft, emit, open_standard_streams, say
+from sage_select.display import displayed
+from sage_select.errors import ResourceError, SageError, UsageError
 
 __all__ = ["Console", "Progress", "run_program"]
 
@@ -21,11 +26,34 @@ __all__ = ["Console", "Progress", "run_program"]
 Progress = Callable[[int, int], None]
 
 _PLAIN_INTERVAL_SECONDS = 10.0
+_TERMINATED: Final = 143
+_HELP: Final = {"-h", "--help"}
+#: What the system may refuse anywhere, to any program.
+_SHORTAGES: Final = {
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EIO,
+    errno.EROFS,
+    errno.EMFILE,
+    errno.ENFILE,
+    errno.ENOMEM,
+    errno.EAGAIN,
+}
+#: The parts of every error in JSON.
+_NO_ERROR: Final = SageError("").as_dict()
 
 
-def printable(text: str) -> str:
-    """Escape control characters, so that text from a data file cannot steer the terminal."""
-    return "".join(char if char.isprintable() or char == "\n" else repr(char)[1:-1] for char in text)
+@dataclass
+class _Told:
+    """What the run in this process has told so far, and whether a machine listens."""
+
+    json_output: bool = False
+    notices: list[str] = field(default_factory=list)
+    known: dict[str, Any] = field(default_factory=dict)
+
+
+#: `run_program` begins it anew; an error in JSON says what was told before it.
+_told = _Told()
 
 
 class Console:
@@ -42,7 +70,7 @@ class Console:
     def __init__(self, *, quiet: bool = False, json_output: bool = False) -> None:
         self.quiet = quiet
         self.json_output = json_output
-        self.notices: list[str] = []
+        self.notices = _told.notices
 
     def notice(self, text: str) -> None:
         """Say something the user should know; kept for the JSON result."""
@@ -66,25 +94,32 @@ class Console:
         if self.quiet or self.json_output:
             return
         width = max((len(name) for name in facts), default=0)
-        say(title)
-        for name, value in facts.items():
-            say(f"  {name:<{width}}  {value}")
+        say(title, *(f"  {name:<{width}}  {value}" for name, value in facts.items()))
+
+    def answer(self, text: str) -> None:
+        """Print text that was asked for on stdout, where no machine listens; its lines are safe to show already."""
+        if not self.json_output:
+            emit(text + "\n")
+
+    def known(self, value: Mapping[str, Any]) -> None:
+        """Keep what the JSON object says whether the run succeeds or fails."""
+        _told.known.update(value)
 
     def result(self, value: Mapping[str, Any]) -> None:
-        """Print the machine-readable result on stdout where it was asked for."""
+        """Print the machine-readable result on stdout where it was asked for: `ok`, the notices, and `value`."""
         if self.json_output:
-            payload = {**value, "notices": self.notices}
-            sys.stdout.write(json.dumps(payload, ensure_ascii=False, sort_keys=True) + "\n")
+            written = value.get("output")
+            hint = None if written is None else f"{written} has been written all the same"
+            _emit_json({**_told.known, **value, "ok": True, "notices": self.notices}, hint)
 
 
-def say(text: str) -> None:
-    """Print one line of talk on stderr."""
-    sys.stderr.write(printable(text) + "\n")
-    sys.stderr.flush()
+def _emit_json(value: Mapping[str, Any], hint: str | None = None) -> None:
+    # ASCII: names may hold what no encoding spells, or what a terminal obeys.
+    emit(json.dumps(value, ensure_ascii=True, allow_nan=False, sort_keys=True) + "\n", hint=hint)
 
 
 def _on_terminal() -> bool:
-    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+    return sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
 
 @contextmanager
@@ -108,7 +143,7 @@ def _bar(label: str) -> Iterator[Progress]:
         TimeRemainingColumn(),
     )
     with RichProgress(*columns, console=RichConsole(stderr=True), transient=True) as bar:
-        task = bar.add_task(label, total=None)
+        task = bar.add_task(displayed(label), total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total or None)
 
 
@@ -128,50 +163,99 @@ class _PlainLines:
 
 
 def _on_sigterm(_signal: int, _frame: object) -> NoReturn:
-    raise SystemExit(143)
+    raise SystemExit(_TERMINATED)
 
 
-def run_program(program: Callable[[], object]) -> NoReturn:
+def run_program(program: Callable[[], object], habits: Mapping[str, str] | None = None) -> NoReturn:
     """Run a program and leave with the exit code of what happened.
 
     0 done, 1 a bug of ours, 2 bad arguments, 3 refused data, 4 output exists, 5 environment,
-    130 interrupted, 143 terminated.
+    130 interrupted, 143 terminated. With `--json` among the arguments an error is a JSON object on stdout as well.
 
     Parameters
     ----------
     program
         What to run: a typer app called with `standalone_mode=False`, so that its errors come here too.
+    habits
+        Options of other programs, as for `habits.unknown_option`.
     """
+    open_standard_streams()
     signal.signal(signal.SIGTERM, _on_sigterm)
     # Threads of OpenMP (torch, FAISS) otherwise spin while they wait: beside other work, training then takes ten
     # times as long. Read once, when the first of them is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    arguments = sys.argv[1:]
+    options = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    _told.json_output, _told.notices, _told.known = "--json" in options, [], {}
     try:
+        _check_arguments(arguments)
         code = program()
-        sys.stdout.flush()
-    except SageError as error:
-        _fail(str(error), error.exit_code)
-    except (KeyboardInterrupt, typer.Abort):
-        _fail("interrupted", 130)
-    except BrokenPipeError:
-        # The reader went away (`| head`): nothing to say, and nowhere to say it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        emit("")  # what the parser printed, such as its help
+    except ReaderLeft:
         raise SystemExit(0) from None
-    except MemoryError:
-        shortage = ResourceError("out of memory", hint="use a smaller input, or a machine with more memory")
-        _fail(str(shortage), shortage.exit_code)
+    except SystemExit as leaving:
+        if leaving.code == _TERMINATED and _told.json_output:
+            _print_error({"class": "terminated", "exit_code": _TERMINATED, "message": "terminated"})
+        if leaving.code == 1:  # the parser's answer to a broken pipe, its own where it prints its help
+            if _HELP & set(options):
+                raise SystemExit(0) from None
+            _fail(ResourceError("a connection was cut off"))
+        raise
+    except (KeyboardInterrupt, typer.Abort):
+        _leave("error: interrupted", error={"class": "interrupted", "exit_code": 130, "message": "interrupted"})
     except Exception as error:
-        # typer's own errors (a wrong option) print themselves; their class is private to it.
-        if show := getattr(error, "show", None):
-            show()
-            raise SystemExit(getattr(error, "exit_code", 2)) from None
-        if os.environ.get("SAGE_DEBUG"):
-            raise
-        hint = "SAGE_DEBUG=1 shows where; please report it"
-        _fail(f"internal error, a bug of ours: {type(error).__name__}: {error}\n  hint: {hint}", 1)
+        _fail(_as_ours(error, habits or {}))
     raise SystemExit(code if isinstance(code, int) else 0)
 
 
-def _fail(text: str, code: int) -> NoReturn:
-    say(f"error: {text}")
-    raise SystemExit(code)
+def _check_arguments(arguments: Sequence[str]) -> None:
+    """Refuse bytes that are no text: names stand in manifests and reports, which are UTF-8."""
+    for argument in arguments:
+        try:
+            argument.encode()
+        except UnicodeEncodeError:
+            raise UsageError(
+                "an argument has bytes that are not UTF-8", got=argument, hint="rename the file, or link to it"
+            ) from None
+
+
+def _as_ours(error: Exception, habits: Mapping[str, str]) -> SageError | Exception:
+    """Return what a program raised as an error of the closed set, where it is one by another name."""
+    if isinstance(error, SageError):
+        return error
+    if isinstance(error, MemoryError):
+        return ResourceError("out of memory", hint="use a smaller input, or a machine with more memory")
+    if isinstance(error, OSError) and error.errno in _SHORTAGES:
+        return ResourceError(
+            "the system has no more to give",
+            where=None if error.filename is None else str(error.filename),
+            got=error.strerror,
+        )
+    if hasattr(error, "format_message"):
+        if type(error).__name__ == "NoArgsIsHelpError":
+            emit(str(error.format_message()) + "\n")
+            raise SystemExit(2)
+        return usage_error(error, habits)
+    return error
+
+
+def _fail(error: SageError | Exception) -> NoReturn:
+    if isinstance(error, SageError):
+        _leave(*f"error: {error}".split("\n"), error=error.as_dict())
+    if os.environ.get("SAGE_DEBUG"):
+        raise error
+    message, hint = f"{type(error).__name__}: {error}", "SAGE_DEBUG=1 shows where; please report it"
+    told = SageError(f"internal error, a bug of ours: {message}", hint=hint)
+    _leave(*f"error: {told}".split("\n"), error=told.as_dict())
+
+
+def _leave(*lines: str, error: Mapping[str, Any]) -> NoReturn:
+    say(*lines)
+    if _told.json_output:
+        _print_error(error)
+    raise SystemExit(error["exit_code"])
+
+
+def _print_error(error: Mapping[str, Any]) -> None:
+    with suppress(ReaderLeft, ResourceError):  # it stands on stderr as well, and the exit code tells its kind
+        _emit_json({**_told.known, "ok": False, "error": {**_NO_ERROR, **error}, "notices": _told.notices})

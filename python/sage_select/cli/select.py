@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,6 +9,8 @@ import typer
 
 from sage_select import __version__
 from sage_select.cli.console import Console, run_program
+from sage_select.cli.habits import SELECT_HABITS
+from sage_select.cli.streams import emit
 from sage_select.cli.top import TOP_HELP, top
 from sage_select.errors import UsageError
 
@@ -52,7 +53,7 @@ Exit codes: 0 done, 2 bad arguments, 3 refused data, 4 output exists, 5 environm
 
 def _print_version(asked: bool) -> None:
     if asked:
-        sys.stdout.write(f"sage-select {__version__}\n")
+        emit(f"sage-select {__version__}\n")
         raise typer.Exit
 
 
@@ -274,7 +275,7 @@ def build(
     """Build the pipeline the options describe and run it."""
     from sage_select.cli.pipeline import pipeline_of
     from sage_select.plan import explain as explain_plan
-    from sage_select.plan import resolve
+    from sage_select.plan import fingerprint, resolve
 
     if explain and dry_run:
         raise UsageError("--explain and --dry-run contradict each other", hint="--dry-run explains as well")
@@ -328,7 +329,8 @@ def build(
     }
     plan = resolve(pipeline_of(settings, seed, spec, console))
     if explain:
-        sys.stdout.write(explain_plan(plan) + "\n")
+        console.answer(explain_plan(plan))
+        console.result({"plan": fingerprint(plan), "spec": plan.to_dict(), "explain": explain_plan(plan).split("\n")})
         return
     if dry_run:
         _forecast(plan, console, force, threads)
@@ -344,10 +346,10 @@ def _forecast(plan: Pipeline, console: Console, force: bool, threads: int | None
     from sage_select.plan import explain, fingerprint
 
     found = forecast(plan, force=force, threads=threads)
-    if not console.json_output:
-        sys.stdout.write(f"{explain(plan)}\n\n{report(found)}\n")
-    console.result({"plan": fingerprint(plan), "spec": plan.to_dict(), "forecast": values(found)})
+    console.answer(f"{explain(plan)}\n\n{report(found)}")
+    console.known({"plan": fingerprint(plan), "spec": plan.to_dict(), "forecast": values(found)})
     refuse_what_cannot_fit(found)
+    console.result({})
 
 
 def _run(plan: Pipeline, console: Console, force: bool, threads: int | None) -> None:
@@ -368,4 +370,4 @@ def _run(plan: Pipeline, console: Console, force: bool, threads: int | None) -> 
 
 def main() -> None:
     """Run `sage-select`."""
-    run_program(lambda: app(prog_name="sage-select", standalone_mode=False))
+    run_program(lambda: app(prog_name="sage-select", standalone_mode=False), SELECT_HABITS)

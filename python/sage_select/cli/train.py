@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,6 +10,8 @@ import typer
 
 from sage_select import __version__
 from sage_select.cli.console import Console, run_program
+from sage_select.cli.habits import TRAIN_HABITS
+from sage_select.cli.streams import emit
 from sage_select.errors import UsageError
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ Exit codes: 0 done, 2 bad arguments, 3 refused data, 4 output exists, 5 environm
 
 def _print_version(asked: bool) -> None:
     if asked:
-        sys.stdout.write(f"sage-train {__version__}\n")
+        emit(f"sage-train {__version__}\n")
         raise typer.Exit
 
 
@@ -328,4 +329,4 @@ def _measures(comparison: Mapping[str, Any]) -> dict[str, object]:
 
 def main() -> None:
     """Run `sage-train`."""
-    run_program(lambda: app(prog_name="sage-train", standalone_mode=False))
+    run_program(lambda: app(prog_name="sage-train", standalone_mode=False), TRAIN_HABITS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from sage_select.display import displayed
 from sage_select.forecast.forecast import Forecast
 
 __all__ = ["bytes_in_words", "report", "seconds_in_words", "values"]
@@ -33,7 +34,7 @@ def report(forecast: Forecast) -> str:
         for stage in prediction.stages
     ]
     width = max(len(line[0]) for line in (*facts, *stages))
-    lines = [f"{name:<{width}}  {text}" for name, text in facts]
+    lines = [f"{name:<{width}}  {displayed(text)}" for name, text in facts]
     lines += ["", f"{'stage':<{width}}  {'memory':>10}  {'time':>10}"]
     lines += [f"{name:<{width}}  {memory:>10}  {seconds:>10}" for name, memory, seconds in stages]
     return "\n".join(lines)

@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from sage_select.display import without_secrets
 from sage_select.errors import ResourceError, UsageError
 
-__all__ = ["fetch", "is_url", "without_secrets"]
+__all__ = ["fetch", "is_url"]
 
 _URL = re.compile(r"^[A-Za-z][A-Za-z0-9+.\-]+(::|://)")
 _PACKAGES = {
@@ -37,20 +38,6 @@ def is_url(source: str) -> bool:
     (True, False)
     """
     return _URL.match(source) is not None
-
-
-def without_secrets(url: str) -> str:
-    """Return `url` as it may be shown: no user, password, query or fragment.
-
-    Examples
-    --------
-    >>> without_secrets("s3://key:secret@bucket/rows.jsonl?token=abc")
-    's3://bucket/rows.jsonl'
-    """
-    scheme, separator, rest = url.partition("://")
-    rest = rest.split("?", 1)[0].split("#", 1)[0]
-    host, slash, path = rest.partition("/")
-    return f"{scheme}{separator}{host.rsplit('@', 1)[-1]}{slash}{path}"
 
 
 @contextlib.contextmanager

@@ -82,8 +82,7 @@ class _Problems:
     def error(self) -> UsageError:
         count = len(self.lines)
         return UsageError(
-            f"{count} problem{'s' if count > 1 else ''} in the spec\n  " + "\n  ".join(self.lines),
-            where=self._document.file,
+            f"{count} problem{'s' if count > 1 else ''} in the spec", where=self._document.file, problems=self.lines
         )
 
 

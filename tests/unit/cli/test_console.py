@@ -58,8 +58,23 @@ def test_a_bug_is_shown_in_full_where_asked(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_control_characters_are_escaped(capsys: pytest.CaptureFixture[str]) -> None:
-    leave(DataError("bad \x1b[31m text\r\x07"))
-    assert capsys.readouterr().err == "error: bad \\x1b[31m text\\r\\x07\n"
+    leave(DataError("bad \x1b[31m text\r\x07\nerror: forged", where="a\nb", got="\x9b2J\u202e", problems=["c\nd"]))
+    assert capsys.readouterr().err == (
+        "error: a\\nb: bad \\x1b[31m text\\r\\x07\\nerror: forged\n  c\\nd\n  got: \\x9b2J\\u202e\n"
+    )
+
+
+def test_notices_summaries_and_labels_stay_on_their_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    console = Console()
+    console.notice("a\nerror: b")
+    console.summary("c\r", {"d": "e\x1b[2J\nf"})
+    assert capsys.readouterr().err == "note: a\\nerror: b\nc\\r\n  d  e\\x1b[2J\\nf\n"
+
+
+def test_no_credentials_are_said(capsys: pytest.CaptureFixture[str]) -> None:
+    leave(DataError("cannot read 's3://key:SECRET@bucket/a?SECRET'", where="ftp://u:SECRET@host/b", hint="x SECRE T"))
+    said = capsys.readouterr().err
+    assert said == "error: ftp://host/b: cannot read 's3://bucket/a'\n  hint: x SECRE T\n"
 
 
 def test_talk_goes_to_stderr_and_the_result_to_stdout(capsys: pytest.CaptureFixture[str]) -> None:
@@ -69,7 +84,7 @@ def test_talk_goes_to_stderr_and_the_result_to_stdout(capsys: pytest.CaptureFixt
     console.result({"rows": 3})
     captured = capsys.readouterr()
     assert captured.err == "note: mind this\n"
-    assert json.loads(captured.out) == {"rows": 3, "notices": ["mind this"]}
+    assert json.loads(captured.out) == {"ok": True, "rows": 3, "notices": ["mind this"]}
 
 
 def test_the_summary_is_aligned(capsys: pytest.CaptureFixture[str]) -> None:

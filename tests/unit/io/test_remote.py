@@ -6,9 +6,9 @@ import sys
 import fsspec
 import pytest
 
+from sage_select.display import without_secrets
 from sage_select.errors import DataError, ResourceError, UsageError
 from sage_select.io import read
-from sage_select.io.remote import without_secrets
 
 
 @pytest.fixture
