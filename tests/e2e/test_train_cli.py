@@ -190,7 +190,7 @@ def test_a_signal_leaves_a_checkpoint_and_its_exit_code(
 ) -> None:
     @contextmanager
     def progress(self: Console, label: str) -> Iterator[Progress]:
-        def at_step(done: int, total: int) -> None:
+        def at_step(done: int, total: int, note: str = "") -> None:
             if label == "training" and done == 2:
                 signal.raise_signal(number)
 

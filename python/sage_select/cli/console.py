@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, Protocol
 
 import typer
 
@@ -22,8 +22,13 @@ from sage_select.errors import ResourceError, SageError, UsageError
 
 __all__ = ["Console", "Progress", "run_program"]
 
-#: Called with (done, total); total is 0 where it is not known.
-Progress = Callable[[int, int], None]
+
+class Progress(Protocol):
+    """Told of progress."""
+
+    def __call__(self, done: int, total: int, note: str = "") -> None:
+        """Show that `done` of `total` (0: not known) is done, with a word on how it goes."""
+
 
 _PLAIN_INTERVAL_SECONDS = 10.0
 _TERMINATED: Final = 143
@@ -72,6 +77,11 @@ class Console:
         self.json_output = json_output
         self.notices = _told.notices
 
+    def begin(self, text: str) -> None:
+        """Say at once what is going on, before anything that takes seconds."""
+        if not self.quiet:
+            say(text)
+
     def notice(self, text: str) -> None:
         """Say something the user should know; kept for the JSON result."""
         self.notices.append(text)
@@ -82,7 +92,7 @@ class Console:
     def progress(self, label: str) -> Iterator[Progress]:
         """Show progress on `label`: a bar on a terminal, a plain line every ten seconds otherwise."""
         if self.quiet:
-            yield lambda _done, _total: None
+            yield lambda _done, _total, _note="": None
         elif _on_terminal():
             with _bar(label) as advance:
                 yield advance
@@ -141,10 +151,11 @@ def _bar(label: str) -> Iterator[Progress]:
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}", markup=False),
     )
     with RichProgress(*columns, console=RichConsole(stderr=True), transient=True) as bar:
-        task = bar.add_task(displayed(label), total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total or None)
+        task = bar.add_task(displayed(label), total=None, note="")
+        yield lambda done, total, note="": bar.update(task, completed=done, total=total or None, note=note)
 
 
 class _PlainLines:
@@ -154,12 +165,12 @@ class _PlainLines:
         self._label = label
         self._start = self._last = time.monotonic()
 
-    def __call__(self, done: int, total: int) -> None:
+    def __call__(self, done: int, total: int, note: str = "") -> None:
         now = time.monotonic()
         if now - self._last >= _PLAIN_INTERVAL_SECONDS:
             self._last = now
             of_total = f" of {total:,} ({done / total:.0%})" if total else ""
-            say(f"{self._label}: {done:,}{of_total} after {now - self._start:.0f} s")
+            say(f"{self._label}: {done:,}{of_total} after {now - self._start:.0f} s{note and ', ' + note}")
 
 
 def _on_sigterm(_signal: int, _frame: object) -> NoReturn:
@@ -203,7 +214,10 @@ def run_program(program: Callable[[], object], habits: Mapping[str, str] | None 
         raise
     except (KeyboardInterrupt, typer.Abort):
         _leave("error: interrupted", error={"class": "interrupted", "exit_code": 130, "message": "interrupted"})
-    except Exception as error:
+    except BaseException as error:
+        # A panic of a Rust library is no Exception.
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
         _fail(_as_ours(error, habits or {}))
     raise SystemExit(code if isinstance(code, int) else 0)
 
@@ -219,7 +233,7 @@ def _check_arguments(arguments: Sequence[str]) -> None:
             ) from None
 
 
-def _as_ours(error: Exception, habits: Mapping[str, str]) -> SageError | Exception:
+def _as_ours(error: BaseException, habits: Mapping[str, str]) -> SageError | BaseException:
     """Return what a program raised as an error of the closed set, where it is one by another name."""
     if isinstance(error, SageError):
         return error
@@ -239,7 +253,7 @@ def _as_ours(error: Exception, habits: Mapping[str, str]) -> SageError | Excepti
     return error
 
 
-def _fail(error: SageError | Exception) -> NoReturn:
+def _fail(error: SageError | BaseException) -> NoReturn:
     if isinstance(error, SageError):
         _leave(*f"error: {error}".split("\n"), error=error.as_dict())
     if os.environ.get("SAGE_DEBUG"):

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from sage_select.errors import UsageError, nearest
 
-__all__ = ["COMMAND_HABITS", "SELECT_HABITS", "TRAIN_HABITS", "unknown_option", "usage_error"]
+__all__ = ["COMMAND_HABITS", "SELECT_HABITS", "unknown_option", "usage_error"]
 
 #: Options of other programs -> the option of `sage-select` that does it, or what to do instead.
 SELECT_HABITS: Final[Mapping[str, str]] = {
@@ -79,17 +79,6 @@ SELECT_HABITS: Final[Mapping[str, str]] = {
         ("--device", "--gpu", "--cuda", "--batch-size"),
         "selection runs on the CPU, and models on a GPU where there is one",
     ),
-}
-
-#: Options of other programs -> the option of `sage-train` that does it, or what to do instead.
-TRAIN_HABITS: Final[Mapping[str, str]] = {
-    **dict.fromkeys(("--data", "--dataset", "--train-file", "--train-data", "--input", "-i"), "--selection"),
-    **dict.fromkeys(("--out", "--output", "-o", "--save-dir"), "--output-dir"),
-    **dict.fromkeys(("--model-name", "--model-name-or-path", "--base-model", "-m"), "--model"),
-    **dict.fromkeys(("--num-train-epochs", "--num-epochs"), "--epochs"),
-    **dict.fromkeys(("--overwrite", "--overwrite-output-dir"), "--force"),
-    **dict.fromkeys(("--resume-from-checkpoint",), "--resume"),
-    **dict.fromkeys(("--eval-file", "--validation-file", "--test-file"), "--eval-data"),
 }
 
 #: Commands of other programs -> the command here.

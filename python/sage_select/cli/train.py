@@ -10,8 +10,8 @@ import typer
 
 from sage_select import __version__
 from sage_select.cli.console import Console, run_program
-from sage_select.cli.habits import TRAIN_HABITS
 from sage_select.cli.streams import emit
+from sage_select.cli.train_habits import TRAIN_HABITS, TrainCommand
 from sage_select.errors import UsageError
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def _print_version(asked: bool) -> None:
         raise typer.Exit
 
 
-@app.command(help=_HELP)
+@app.command(help=_HELP, cls=TrainCommand)
 def train(
     selection: Annotated[
         Path, typer.Option(help="A file written by `sage-select build`, or any table it can read.")
@@ -111,7 +111,7 @@ def train(
     lora_dropout: Annotated[float | None, typer.Option(help="Dropout before the adapter. [default: 0.05]")] = None,
     lora_target: Annotated[
         list[str] | None,
-        typer.Option(help="Module that gets an adapter, such as q_proj; repeatable. [default: all-linear]"),
+        typer.Option(help="Modules that get an adapter, such as q_proj,v_proj; repeatable. [default: all-linear]"),
     ] = None,
     bf16: Annotated[bool, typer.Option("--bf16", help="Compute in bfloat16. [default on a GPU that has it]")] = False,
     fp16: Annotated[bool, typer.Option("--fp16", help="Compute in float16; needs a GPU.")] = False,
@@ -133,7 +133,11 @@ def train(
         int | None, typer.Option(help="Of the adapter's first weights and of dropout; never of the order. [default: 0]")
     ] = None,
     save_steps: Annotated[
-        int | None, typer.Option(help="Steps between checkpoints; one is always written at the end. [default: 200]")
+        int | None,
+        typer.Option(
+            help="Steps between checkpoints; one is always written at the end. [default: a tenth of the steps, and "
+            "after every ten minutes]"
+        ),
     ] = None,
     keep_checkpoints: Annotated[int | None, typer.Option(help="Checkpoints kept, the newest. [default: 2]")] = None,
     logging_steps: Annotated[
@@ -217,7 +221,10 @@ def _run(
     eval_data: str | None,
     eval_result: Path | None,
 ) -> None:
+    # Libraries take seconds to load: the first word comes before them.
+    console.begin(f"sage-train: reading {selection}, then loading the training libraries")
     from sage_select import demo
+    from sage_select.cli.train_facts import training_facts
     from sage_select.io import read_manifest
     from sage_select.io.commit import recover
     from sage_select.train import TrainConfig, train
@@ -254,7 +261,7 @@ def _run(
 
             write_comparison(eval_result, comparison)
     title = "already trained: the same run is there, finished" if result.cached else "trained"
-    console.summary(title, _facts(result, config))
+    console.summary(title, training_facts(result, config))
     if comparison is not None:
         console.summary(f"measured on {comparison['rows']:,} held-out rows", _measures(comparison))
     console.result({**result.as_dict(), "evaluation": comparison})
@@ -286,32 +293,6 @@ def _compare(console: Console, config: TrainConfig, result: TrainResult, held_ou
 
     base, tuned = evaluate_tuned(config.model, result.lora_weights, held_out, config=config, stages=console.progress)
     return compare(base, tuned, seed=config.seed)
-
-
-def _facts(result: TrainResult, config: TrainConfig) -> dict[str, object]:
-    rows = result.rows
-    facts: dict[str, object] = {
-        "rows": f"{rows['rows_trained']:,} of {rows['rows_in']:,}",
-        "tokens": f"{rows['tokens']:,} a pass, {rows['trained_tokens']:,} of them trained",
-    }
-    if rows["dropped"]:
-        first = rows["dropped"][0]
-        which = f"row {first['row']} (id {first['row_id']})"
-        facts["dropped"] = f"{len(rows['dropped']):,} rows; {which}: {first['reason']}"
-    if rows["truncated_rows"]:
-        facts["truncated"] = f"{rows['truncated_rows']:,} rows lost {rows['tokens_cut']:,} tokens"
-    rows_a_step = config.batch_size * config.gradient_accumulation
-    passes = result.steps * rows_a_step / rows["rows_trained"]
-    facts["steps"] = (
-        f"{result.steps:,} of {rows_a_step:,} rows, {passes:.3g} passes, in {result.precision} on {result.device}"
-    )
-    if result.resumed_from:
-        facts["steps"] = f"{facts['steps']}, resumed after step {result.resumed_from:,}"
-    facts["loss"] = f"{result.loss_first:.3f} at first, {result.loss_last:.3f} at last"
-    facts["adapter"] = result.lora_weights
-    facts["checkpoints"] = result.output_dir / "checkpoints"
-    facts["logs"] = result.output_dir / "logs"
-    return facts
 
 
 def _measures(comparison: Mapping[str, Any]) -> dict[str, object]:

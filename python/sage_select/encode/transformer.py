@@ -11,10 +11,12 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from sage_select.encode.embeddings import Embeddings
-from sage_select.errors import ResourceError, UsageError
+from sage_select.errors import DataError, ResourceError, UsageError
 from sage_select.render.extras import require
 from sage_select.render.model_files import is_local, loaded, model_revision, resolved_name
+from sage_select.render.panics import panics_refused
 from sage_select.render.quiet import quiet_libraries
+from sage_select.render.weight_files import check_encoder_folder
 
 __all__ = ["embed_texts"]
 
@@ -67,9 +69,10 @@ def embed_texts(
         worded = [index for index, text in enumerate(window) if text and not text.isspace()]
         if worded:
             spoken = [window[index] for index in worded]
-            vectors, batch_size = _encoded(encoder, spoken, batch_size)
+            with panics_refused(lambda said: DataError("the model's tokenizer gave up", where=model, got=said)):
+                vectors, batch_size = _encoded(encoder, spoken, batch_size)
+                cut += _too_long(encoder, spoken)
             array[done + np.array(worded)] = vectors
-            cut += _too_long(encoder, spoken)
         blank = np.setdiff1d(np.arange(len(window)), worded)
         array[done + blank, 0] = 1
         empty += len(blank)
@@ -95,13 +98,7 @@ def _load(model: str, device: str | None) -> tuple[Any, list[str]]:
                     expected="a folder with modules.json or config.json, or the name of a model repository",
                 )
             notices.append(f"{model} is no sentence-transformers model: its token vectors are averaged")
-        pickled = [path for path in folder.rglob("pytorch_model.bin") if not any(path.parent.glob("*.safetensors"))]
-        if pickled:
-            raise UsageError(
-                "the model's weights are pickled, and pickles are never loaded",
-                where=str(pickled[0]),
-                expected="*.safetensors",
-            )
+        check_encoder_folder(folder, model)
     encoder = loaded(
         model,
         lambda: sentence_transformers.SentenceTransformer(

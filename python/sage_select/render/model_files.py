@@ -16,6 +16,15 @@ from typing import Any, Final, TypeVar
 from sage_select.errors import DataError, ResourceError, SageError, UsageError
 from sage_select.io.digest import digest_files
 from sage_select.render.extras import require
+from sage_select.render.panics import is_panic
+from sage_select.render.weight_files import (
+    INDEX,
+    check_regular,
+    index_shards,
+    model_files,
+    refuse_adapter,
+    weight_files,
+)
 
 __all__ = [
     "is_local",
@@ -82,9 +91,11 @@ def load_tokenizer(source: str) -> Any:
         The extra is missing.
     """
     transformers = require("transformers", _EXTRA)
-    local = is_local(source)
-    if local and not any(_folder(source).glob("tokenizer*")) and not any(_folder(source).glob("vocab*")):
-        raise UsageError("the folder holds no tokenizer", where=source, expected="tokenizer.json")
+    if is_local(source):
+        folder = _folder(source)
+        if not any(folder.glob("tokenizer*")) and not any(folder.glob("vocab*")):
+            raise UsageError("the folder holds no tokenizer", where=source, expected="tokenizer.json")
+        check_regular(folder)
     return loaded(
         source,
         lambda: transformers.AutoTokenizer.from_pretrained(resolved_name(source), trust_remote_code=False),
@@ -103,8 +114,17 @@ def load_config(source: str) -> Any:
         "configuration",
     )
     kinds = getattr(config, "architectures", None) or []
+    if not isinstance(kinds, list | tuple) or not all(isinstance(kind, str) for kind in kinds):
+        raise DataError("the configuration names no classes", where=source, expected="architectures as a list of names")
     if kinds and not any(kind.endswith(_CAUSAL) for kind in kinds):
         raise UsageError("this is not a causal language model", where=source, got=", ".join(kinds))
+    if getattr(config, "transformers_weights", None) is not None:
+        raise UsageError(
+            "the configuration names a file of weights of its own",
+            where=source,
+            got=f"transformers_weights = {config.transformers_weights!r}",
+            hint="save the model again with save_pretrained",
+        )
     return config
 
 
@@ -134,6 +154,8 @@ def load_causal_lm(source: str, dtype: str, quantization: Any = None, **options:
     torch = require("torch", _EXTRA)
     transformers = require("transformers", _EXTRA)
     config = load_config(source)
+    if not is_local(source):
+        _check_repository(source)
     if quantization is not None:
         options["quantization_config"] = quantization
 
@@ -170,7 +192,9 @@ def model_revision(source: str) -> str:
     """
     if is_local(source):
         folder = _folder(source)
-        return digest_files([folder / "config.json", *sorted(folder.glob("*.safetensors"))])
+        if (folder / "modules.json").is_file():
+            return digest_files(model_files(folder))
+        return digest_files([folder / "config.json", *weight_files(folder, source)])
     found = require("huggingface_hub", _EXTRA).try_to_load_from_cache(source, "config.json")
     return Path(found).parent.name if isinstance(found, str) else "unknown"
 
@@ -219,6 +243,7 @@ def resolved_name(source: str) -> str:
 def _require_files(source: str) -> None:
     """Check that a folder looks like a model."""
     folder = _folder(source)
+    check_regular(folder)
     if not (folder / "config.json").is_file():
         adapter = (folder / "adapter_config.json").is_file()
         raise UsageError(
@@ -227,13 +252,29 @@ def _require_files(source: str) -> None:
             expected=_EXPECTED,
             hint="name the model that the adapter was trained on" if adapter else None,
         )
-    if not any(folder.glob("*.safetensors")):
-        raise UsageError(
-            "the folder holds no weights that can be read",
-            where=source,
-            expected="*.safetensors",
-            got="pickled weights, which are never loaded" if any(folder.glob("*.bin")) else "no weights",
+    refuse_adapter(folder, source)
+    weight_files(folder, source)
+
+
+def _check_repository(source: str) -> None:
+    """Check what the index of a repository's weights names, before anything of it is loaded."""
+    hub = require("transformers.utils.hub", _EXTRA)
+
+    def found(name: str) -> str | None:
+        path: str | None = hub.cached_file(
+            source,
+            name,
+            _raise_exceptions_for_missing_entries=False,
+            _raise_exceptions_for_connection_errors=False,
         )
+        return path
+
+    adapter = loaded(source, lambda: found("adapter_config.json"), "model")
+    if adapter is not None:
+        raise UsageError("the repository holds an adapter", where=source, hint="name the model that it was trained on")
+    index = loaded(source, lambda: found(INDEX), "model")
+    if index is not None:
+        index_shards(Path(index), source)
 
 
 def loaded(source: str, load: Callable[[], Loaded], what: str) -> Loaded:
@@ -253,11 +294,13 @@ def loaded(source: str, load: Callable[[], Loaded], what: str) -> Loaded:
             return load()
     except MemoryError:
         raise ResourceError(f"there is too little memory for the {what}", where=source) from None
-    except Exception as error:
+    except BaseException as error:
+        if not isinstance(error, Exception) and not is_panic(error):
+            raise
         raise _translated(source, error, what) from None
 
 
-def _translated(source: str, error: Exception, what: str) -> SageError:
+def _translated(source: str, error: BaseException, what: str) -> SageError:
     said = str(error).strip().partition("\n")[0] or type(error).__name__
     if "trust_remote_code" in str(error):
         return UsageError(f"the {what} needs code of its own, which is never run", where=source)

@@ -17,6 +17,7 @@ from sage_select.render.adapt import CHANGES, adapt, probe, usable
 from sage_select.render.chat import FIXED_DATE, TemplateRefused, choose_template
 from sage_select.render.example import Conversation, Example, Text, is_answer
 from sage_select.render.mask import marked_spans, prefix_spans, tokens_within
+from sage_select.render.panics import panics_refused
 from sage_select.render.truncate import keep_end, keep_start
 
 __all__ = ["IGNORED", "Encoded", "Renderer", "context_length"]
@@ -177,7 +178,7 @@ class Renderer:
         if not text:
             return Encoded([], [], 0, 0)
         self._look_for_special(text)
-        ids = list(self.tokenizer(text, verbose=False)["input_ids"])
+        ids = list(self._encoding(text)["input_ids"])
         end = self.tokenizer.eos_token_id
         if end is not None and ids[-1:] != [end]:
             ids.append(end)
@@ -205,8 +206,19 @@ class Renderer:
             ) from None
 
     def _tokenised(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
-        encoding = self.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
+        encoding = self._encoding(text, add_special_tokens=False, return_offsets_mapping=True)
         return list(encoding["input_ids"]), encoding["offset_mapping"]
+
+    def _encoding(self, text: str, **options: Any) -> Any:
+        def gave_up(said: str) -> DataError:
+            return DataError(
+                f"the tokenizer gave up on the text that begins {text[:40]!r}",
+                got=said,
+                hint="the pattern in its tokenizer.json fails there: fetch the model again, or leave the row out",
+            )
+
+        with panics_refused(gave_up):
+            return self.tokenizer(text, verbose=False, **options)
 
     def _look_for_special(self, *texts: str) -> None:
         found = next((match for text in texts if (match := self._special.search(text))), None)

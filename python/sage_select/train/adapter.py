@@ -13,6 +13,7 @@ from transformers.pytorch_utils import Conv1D
 
 from sage_select.errors import DataError, UsageError, nearest
 from sage_select.train.config import TrainConfig
+from sage_select.train.run_folder import ADAPTER_FILES
 
 __all__ = ["cast_adapter_to_float32", "check_targets", "is_finite", "load_adapter", "lora_config", "save_adapter"]
 
@@ -95,9 +96,11 @@ def load_adapter(model: torch.nn.Module, folder: Path) -> PeftModel:
     DataError
         If it is damaged or was trained on another model.
     """
-    if not (folder / "adapter_config.json").is_file():
+    # Without the safetensors the library would load a pickle.
+    missing = [name for name in ADAPTER_FILES if not (folder / name).is_file()]
+    if missing:
         raise UsageError(
-            "the folder holds no adapter", where=str(folder), expected="adapter_config.json, as lora_weights/ has it"
+            "the folder holds no adapter", where=str(folder), expected=f"{' and '.join(missing)}, as in lora_weights/"
         )
     try:
         return PeftModel.from_pretrained(model, str(folder))

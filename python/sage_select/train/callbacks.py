@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,23 +27,38 @@ class StepEnd(TrainerCallback):  # type: ignore[misc]
     ledger
         Told that the step is done.
     progress
-        Called with (step, steps).
+        Called with (step, steps, words on the loss).
     stop
         When set, the run writes a checkpoint and stops.
     fingerprint
         The run, for the seal of its checkpoints.
     keep
         Number of checkpoints kept.
+    save_seconds
+        A checkpoint is written where the last is older than this; None: only where the steps say so.
+    clock
+        Seconds, from any beginning.
     """
 
     def __init__(
-        self, *, ledger: Ledger, progress: Callable[[int, int], None], stop: Stop, fingerprint: str, keep: int
+        self,
+        *,
+        ledger: Ledger,
+        progress: Callable[[int, int, str], None],
+        stop: Stop,
+        fingerprint: str,
+        keep: int,
+        save_seconds: float | None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._ledger = ledger
         self._progress = progress
         self._stop = stop
         self._fingerprint = fingerprint
         self._keep = keep
+        self._save_seconds = save_seconds
+        self._clock = clock
+        self._saved = clock()
 
     def on_step_end(
         self,
@@ -54,8 +70,10 @@ class StepEnd(TrainerCallback):  # type: ignore[misc]
         **_: Any,
     ) -> None:
         """Record the step; refuse to save weights that are not numbers."""
-        self._ledger.end_step()
-        self._progress(state.global_step, state.max_steps)
+        done = self._ledger.end_step()
+        self._progress(state.global_step, state.max_steps, f"loss {done.mean_loss:.3f}")
+        if self._save_seconds is not None and self._clock() - self._saved >= self._save_seconds:
+            control.should_save = True
         if self._stop.signal is not None:
             control.should_save = True
             control.should_training_stop = True
@@ -78,3 +96,4 @@ class StepEnd(TrainerCallback):  # type: ignore[misc]
         checkpoints = Path(args.output_dir)
         seal(checkpoints / f"checkpoint-{state.global_step}", self._fingerprint)
         prune(checkpoints, self._keep)
+        self._saved = self._clock()

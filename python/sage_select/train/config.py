@@ -32,6 +32,16 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
+def _split(value: Any) -> Any:
+    """Take `"q_proj,v_proj"` for the names in it, alone or among others."""
+    if isinstance(value, str):
+        return tuple(name for part in value.split(",") if (name := part.strip()))
+    if isinstance(value, list | tuple | set | frozenset) and all(isinstance(name, str) for name in value):
+        names = sorted(value) if isinstance(value, set | frozenset) else value
+        return tuple(part for name in names for part in _split(name))
+    return value
+
+
 class TrainConfig(BaseModel):
     """The settings of one LoRA fine-tuning run.
 
@@ -59,7 +69,7 @@ class TrainConfig(BaseModel):
     lora_r, lora_alpha, lora_dropout
         Rank, scale (alpha / r multiplies the update) and dropout of the adapter.
     lora_target
-        `("all-linear",)`, or names of the modules that get an adapter.
+        `("all-linear",)`, or names of the modules that get an adapter; one text may hold several, `"q_proj,v_proj"`.
     precision
         None: bf16 on a GPU that has it, fp16 on another GPU, fp32 on a CPU.
     load_in_4bit, load_in_8bit
@@ -70,7 +80,8 @@ class TrainConfig(BaseModel):
         Seeds the adapter's initial weights and dropout, 0 to 2**32 - 1. Never the order of rows, which is the
         selection's.
     save_steps, keep_checkpoints
-        Steps between checkpoints (one is always written at the last step), and how many are kept.
+        Steps between checkpoints (one is always written at the last step), and how many are kept. None: a tenth of
+        the run's steps, and also whenever ten minutes have passed since the last.
     logging_steps
         Steps between two points in the TensorBoard log.
     chat_template
@@ -96,7 +107,7 @@ class TrainConfig(BaseModel):
     Traceback (most recent call last):
         ...
     sage_select.errors.UsageError: bad training settings
-      got: lora_r = -1: Input should be greater than 0
+      got: lora_r = -1: must be above 0
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
@@ -116,13 +127,13 @@ class TrainConfig(BaseModel):
     lora_r: Count = 64
     lora_alpha: Count = 128
     lora_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.05
-    lora_target: Annotated[tuple[str, ...], Field(min_length=1)] = ("all-linear",)
+    lora_target: Annotated[tuple[str, ...], BeforeValidator(_split), Field(min_length=1)] = ("all-linear",)
     precision: Precision | None = None
     load_in_4bit: bool = False
     load_in_8bit: bool = False
     gradient_checkpointing: bool = True
     seed: Annotated[int, Field(ge=0, lt=2**32, strict=True)] = 0
-    save_steps: Count = 200
+    save_steps: Count | None = None
     keep_checkpoints: Count = 2
     logging_steps: Count = 10
     chat_template: Path | None = None
@@ -161,11 +172,32 @@ class TrainConfig(BaseModel):
             )
 
 
+#: Kind of fault in pydantic's terms -> what is wrong, in plain words.
+_WORDS = {
+    "missing": "is missing",
+    "extra_forbidden": "is no setting",
+    "greater_than": "must be above {gt}",
+    "greater_than_equal": "must be {ge} or more",
+    "less_than": "must be below {lt}",
+    "less_than_equal": "must be {le} or less",
+    "finite_number": "must be a finite number",
+    "literal_error": "must be {expected}",
+    "too_short": "must name at least one",
+    "string_type": "must be text",
+    "path_type": "must be a path",
+    "tuple_type": "must be a list of names",
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "must be a whole number"),
+    **dict.fromkeys(("float_type", "float_parsing"), "must be a number"),
+    **dict.fromkeys(("bool_type", "bool_parsing"), "must be true or false"),
+    **dict.fromkeys(("model_type", "model_attributes_type", "dict_type"), "must be settings by name"),
+}
+
+
 def _fault(fault: Any) -> str:
     name = ".".join(str(part) for part in fault["loc"]) or "settings"
-    if fault["type"] == "missing":
-        return f"{name} is missing"
-    return f"{name} = {fault['input']!r}: {fault['msg']}"
+    words = _WORDS.get(fault["type"], "is not valid").format(**fault.get("ctx", {}))
+    shown = "" if fault["type"] == "missing" else f" = {fault['input']!r}"
+    return f"{name}{shown}: {words}" if shown else f"{name} {words}"
 
 
 def _hint(error: ValidationError) -> str | None:

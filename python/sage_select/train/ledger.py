@@ -38,6 +38,11 @@ class Step:
     losses: list[float]
     tokens: list[int]
 
+    @property
+    def mean_loss(self) -> float:
+        """Mean loss per trained token of the step."""
+        return sum(loss * n for loss, n in zip(self.losses, self.tokens, strict=True)) / sum(self.tokens)
+
 
 class Ledger:
     """Appends steps to a JSON-lines file, each flushed as it ends.

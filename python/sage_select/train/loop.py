@@ -30,6 +30,9 @@ from sage_select.train.trainer import OrderedTrainer
 
 __all__ = ["run_loop"]
 
+#: No more work than this is lost where nothing is said of checkpoints.
+SAVE_SECONDS = 600.0
+
 
 def run_loop(
     *,
@@ -42,7 +45,7 @@ def run_loop(
     fingerprint: str,
     folder: RunFolder,
     checkpoint: Checkpoint | None,
-    progress: Callable[[int, int], None],
+    progress: Callable[[int, int, str], None],
 ) -> Any:
     """Train an adapter on `model` and return the PEFT model.
 
@@ -87,6 +90,7 @@ def run_loop(
                     stop=stop,
                     fingerprint=fingerprint,
                     keep=config.keep_checkpoints,
+                    save_seconds=SAVE_SECONDS if config.save_steps is None else None,
                 ),
             ],
         )
@@ -132,7 +136,7 @@ def training_arguments(config: TrainConfig, precision: Precision, plan: Plan, ch
         seed=config.seed,
         data_seed=config.seed,
         save_strategy="steps",
-        save_steps=config.save_steps,
+        save_steps=plan.save_interval(config),
         logging_strategy="steps",
         logging_steps=config.logging_steps,
         # A NaN step would be logged as loss 0.

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sage_select.errors import OutputError
 from sage_select.render.quiet import quiet_libraries
@@ -25,10 +25,18 @@ if TYPE_CHECKING:
     from sage_select.render.tokens import Renderer
     from sage_select.train.data import TrainingRows
 
-__all__ = ["Stages", "silent_stages", "train"]
+__all__ = ["Progress", "Stages", "silent_stages", "train"]
 
-#: Gives, for a label, a context in which (done, total) may be reported.
-Stages = Callable[[str], AbstractContextManager[Callable[[int, int], None]]]
+
+class Progress(Protocol):
+    """Told of progress."""
+
+    def __call__(self, done: int, total: int, note: str = "") -> None:
+        """Take note that `done` of `total` is done; `note` says how it goes, such as the loss."""
+
+
+#: Gives, for a label, a context in which progress may be reported.
+Stages = Callable[[str], AbstractContextManager[Progress]]
 
 
 def train(
@@ -48,7 +56,8 @@ def train(
     config
         The settings.
     stages
-        Told what is going on: `with stages("tokenising") as progress: progress(done, total)`.
+        Told what is going on: `with stages("tokenising") as progress: progress(done, total)`; a step of
+        training adds its loss as a third argument.
     notice
         Called with each notice as it arises; all of them are in the result too.
 
@@ -76,9 +85,9 @@ def train(
     return _Run(config, stages or silent_stages, notice).run(selection)
 
 
-def silent_stages(_label: str) -> AbstractContextManager[Callable[[int, int], None]]:
+def silent_stages(_label: str) -> AbstractContextManager[Progress]:
     """Say nothing."""
-    return nullcontext(lambda _done, _total: None)
+    return nullcontext(lambda _done, _total, _note="": None)
 
 
 @dataclass(frozen=True)

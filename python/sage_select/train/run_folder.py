@@ -21,11 +21,12 @@ from sage_select.train.checkpoints import sync
 from sage_select.train.fingerprint import differences
 from sage_select.train.result import TrainResult
 
-__all__ = ["Found", "RunFolder", "no_run_to_resume"]
+__all__ = ["ADAPTER_FILES", "Found", "RunFolder", "no_run_to_resume"]
 
 _FORMAT_VERSION = 1
 _RUN = "run.json"
-_ADAPTER = ("adapter_config.json", "adapter_model.safetensors")
+#: An adapter as PEFT writes it.
+ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
 _OURS = ("checkpoints", "logs", "lora_weights", _RUN)
 
 
@@ -143,7 +144,7 @@ class RunFolder:
     def adapter_digest(self) -> str | None:
         """Return the digest of the adapter's weights and settings, None if they are not there."""
         try:
-            return digest_files([self.lora_weights / name for name in _ADAPTER])
+            return digest_files([self.lora_weights / name for name in ADAPTER_FILES])
         except OSError:
             return None
 

@@ -41,6 +41,22 @@ class Plan:
         steps = config.max_steps or math.ceil(config.epochs * math.ceil(rows / per_step))
         return cls(rows, per_step, steps)
 
+    @property
+    def consumed(self) -> int:
+        """Rows consumed in all steps together, each as often as it is trained."""
+        per_pass = math.ceil(self.rows / self.rows_per_step)
+        whole, rest = divmod(self.steps, per_pass)
+        return whole * self.rows + min(rest * self.rows_per_step, self.rows)
+
+    @property
+    def passes(self) -> float:
+        """How often each row is trained, on average."""
+        return self.consumed / self.rows
+
+    def save_interval(self, config: TrainConfig) -> int:
+        """Return the steps between two checkpoints: those of the settings, else a tenth of the run."""
+        return config.save_steps or max(1, self.steps // 10)
+
     def verify(self, consumed: Sequence[Sequence[str]], row_ids: Sequence[str]) -> None:
         """Prove that the rows consumed in each step are the planned ones.
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from sage_select.errors import DataError, ResourceError, UsageError
+from sage_select.errors import DataError, ResourceError, SageError, UsageError
 from sage_select.render.extras import require
 from sage_select.render.model_files import (
     is_local,
@@ -70,6 +71,7 @@ def test_what_is_no_model_is_a_usage_error(copied: Copy, tmp_path: Path) -> None
         load_tokenizer(str(folder))
     (folder / "adapter_config.json").write_text("{}")
     assert "an adapter, not a model" in refused(UsageError, folder)
+    (folder / "adapter_config.json").unlink()
     (folder / "config.json").write_text("{}")
     assert "*.safetensors" in refused(UsageError, folder)
     (folder / "pytorch_model.bin").write_bytes(b"")
@@ -182,3 +184,118 @@ def test_other_packages_errors_are_named(monkeypatch: pytest.MonkeyPatch, shared
         monkeypatch.setattr(transformers.AutoTokenizer, "from_pretrained", fail(error))
         with pytest.raises(kind, match="tokenizer"):
             load_tokenizer(str(shared_model))
+
+
+def sharded(folder: Path, weights_file: str) -> None:
+    """Make an index of shards in place of the one file of weights."""
+    from safetensors import safe_open
+
+    with safe_open(folder / "model.safetensors", "pt") as weights:
+        names = list(weights.keys())
+    content = {"metadata": {}, "weight_map": dict.fromkeys(names, weights_file)}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(content))
+    (folder / "model.safetensors").rename(folder / "shard.safetensors")
+
+
+def test_a_model_in_shards_is_known_by_what_its_index_names(copied: Copy, tmp_path: Path) -> None:
+    folder = copied("config.json", "tokenizer.json", "model.safetensors")
+    sharded(folder, "shard.safetensors")
+    assert sum(weight.numel() for weight in load_causal_lm(str(folder), "float32").parameters()) == 260_032
+    revision = model_revision(str(folder))
+    (folder / "unused.safetensors").write_bytes(b"is not read")
+    assert model_revision(str(folder)) == revision
+    with (folder / "shard.safetensors").open("r+b") as shard:
+        shard.seek(-4, 2)
+        shard.write(b"\0\0\0\1")
+    assert model_revision(str(folder)) != revision
+    # A hub's cache is made of links.
+    (folder / "shard.safetensors").rename(tmp_path / "blob")
+    (folder / "shard.safetensors").symlink_to(tmp_path / "blob")
+    assert model_revision(str(folder)) != revision
+    load_causal_lm(str(folder), "float32")
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("weights.bin", "pickles are never loaded"),
+        ("../shard.safetensors", "outside"),
+        ("/tmp/shard.safetensors", "outside"),
+        ("a/../../shard.safetensors", "outside"),
+        ("..\\shard.safetensors", "outside"),
+        ("C:\\shard.safetensors", "outside"),
+        ("absent.safetensors", "not there"),
+    ],
+)
+def test_an_index_names_safetensors_inside_the_folder_only(copied: Copy, name: str, says: str) -> None:
+    folder = copied("config.json", "tokenizer.json", "model.safetensors")
+    sharded(folder, name)
+    (folder / "weights.bin").write_bytes(b"a pickle")
+    assert says in refused(UsageError, folder)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"weight_map": {}}', '{"weight_map": {"a": 5}}', "[" * 100_000])
+def test_an_index_that_is_none_is_refused(copied: Copy, content: str) -> None:
+    folder = copied("config.json", "tokenizer.json", "model.safetensors")
+    sharded(folder, "shard.safetensors")
+    (folder / "model.safetensors.index.json").write_text(content)
+    assert "index" in refused(UsageError, folder)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "tokenizer.json", "config.json", "extra.json"])
+def test_a_file_of_a_model_that_is_a_pipe_or_a_device_is_refused(copied: Copy, name: str) -> None:
+    folder = copied("config.json", "tokenizer.json", "model.safetensors")
+    (folder / name).unlink(missing_ok=True)
+    os.mkfifo(folder / name)
+    assert "no regular file" in refused(UsageError, folder)
+    with pytest.raises(UsageError, match="no regular file"):
+        load_tokenizer(str(folder))
+    (folder / name).unlink()
+    (folder / name).symlink_to("/dev/zero")
+    assert "no regular file" in refused(UsageError, folder)
+
+
+def test_an_adapter_beside_the_model_is_not_loaded_unseen(copied: Copy) -> None:
+    folder = copied("config.json", "tokenizer.json", "model.safetensors")
+    (folder / "adapter_config.json").write_text("{}")
+    assert "adapter beside the model" in refused(UsageError, folder)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        [],
+        "llama",
+        {"model_type": 5},
+        {"architectures": 5},
+        {"architectures": [5]},
+        {"transformers_weights": "w.safetensors"},
+        {"hidden_size": "large"},
+        {"hidden_size": -1},
+        {"vocab_size": None},
+        {"rope_parameters": 7},
+        {"num_attention_heads": 0},
+    ],
+    ids=str,
+)
+def test_an_odd_configuration_is_told(copied: Copy, shared_model: Path, config: Any) -> None:
+    folder = copied("tokenizer.json", "model.safetensors")
+    if isinstance(config, dict):
+        config = {**json.loads((shared_model / "config.json").read_text()), **config}
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(SageError) as error:
+        load_causal_lm(str(folder), "float32")
+    assert error.value.exit_code in {2, 3}
+
+
+def test_a_panic_of_a_tokenizer_is_an_error_like_others(copied: Copy, shared_model: Path) -> None:
+    from sage_select.render import Text
+    from sage_select.render.tokens import Renderer
+
+    folder = copied("config.json")
+    content = json.loads((shared_model / "tokenizer.json").read_text())
+    pattern = {"type": "Split", "pattern": {"Regex": "(a+)+$|(.*.*.*.*.*)*x"}, "behavior": "Isolated", "invert": False}
+    (folder / "tokenizer.json").write_text(json.dumps({**content, "pre_tokenizer": pattern}))
+    tokenizer = load_tokenizer(str(folder))
+    with pytest.raises(DataError, match="gave up on the text that begins 'Once upon"):
+        Renderer(tokenizer, max_length=64).encode(Text("Once upon a time there was a dog"))

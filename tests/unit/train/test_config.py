@@ -81,3 +81,36 @@ def test_contradictions_are_refused(settings: dict[str, Any], says: str) -> None
 
 def test_a_path_is_a_model_too() -> None:
     assert TrainConfig(model=Path("a/b")).model == "a/b"
+
+
+@pytest.mark.parametrize(
+    "given", ["q_proj,v_proj", "q_proj, v_proj,", ["q_proj", "v_proj"], ("q_proj,v_proj",), {"v_proj", "q_proj"}]
+)
+def test_targets_come_as_a_list_in_any_form(given: Any) -> None:
+    assert TrainConfig(model="m", lora_target=given).lora_target == ("q_proj", "v_proj")
+
+
+def test_faults_are_told_in_plain_words() -> None:
+    with pytest.raises(UsageError) as raised:
+        TrainConfig(
+            model="m",
+            lora_r="x",
+            epochs=-1,
+            schedule="step",
+            lora_target=5,
+            resume="perhaps",
+            save_steps=1.5,
+            seed=2**32,
+        )  # type: ignore[arg-type]
+    for words in (
+        "lora_r = 'x': must be a whole number",
+        "epochs = -1: must be above 0",
+        "schedule = 'step': must be 'linear', 'cosine' or 'constant'",
+        "lora_target = 5: must be a list of names",
+        "resume = 'perhaps': must be true or false",
+        "save_steps = 1.5: must be a whole number",
+        "must be below 4294967296",
+    ):
+        assert words in str(raised.value)
+    with pytest.raises(UsageError, match="model is missing"):
+        TrainConfig()  # type: ignore[call-arg]

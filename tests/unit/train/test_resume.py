@@ -61,7 +61,7 @@ class Interrupting:
     def __exit__(self, *_: object) -> None:
         pass
 
-    def step(self, done: int, total: int) -> None:
+    def step(self, done: int, total: int, note: str = "") -> None:
         if done == self.at:
             signal.raise_signal(signal.SIGINT)
 
@@ -143,3 +143,21 @@ def test_a_checkpoint_of_another_run_is_refused(run: Runner) -> None:
     shutil.copytree(run.folder / "other" / "checkpoints" / stranger, run.folder / "run" / "checkpoints" / stranger)
     with pytest.raises(OutputError, match="newest checkpoint is of another run"):
         run(resume=True)
+
+
+def test_a_checkpoint_that_is_due_by_the_clock_changes_no_bit(run: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    from sage_select.train import loop
+
+    whole = run("whole", save_steps=99)
+    # As if ten minutes passed in every step: the run is over in six, and saves after each.
+    monkeypatch.setattr(loop, "SAVE_SECONDS", 0.0)
+    timed = run("timed", save_steps=None)
+    assert len(list((timed.output_dir / "checkpoints").iterdir())) == 6
+    given = run("given", save_steps=3)
+    assert len(list((given.output_dir / "checkpoints").iterdir())) == 2
+    assert timed.adapter_digest == given.adapter_digest == whole.adapter_digest
+    with pytest.raises(KeyboardInterrupt):
+        run(stop_after=3, save_steps=None)
+    shutil.rmtree(run.folder / "run" / "checkpoints" / "checkpoint-3")
+    resumed = run(resume=True, save_steps=None)
+    assert (resumed.resumed_from, resumed.adapter_digest) == (2, whole.adapter_digest)
