@@ -7,7 +7,8 @@ Rules
 -----
 - One kind of scalar, list or object at a place is held as that Arrow type.
 - Objects in lists (messages) become structs over the union of their keys; an absent key is null there.
-- Any other object whose keys vary by row, and `tools`, `arguments` and `parameters`, are held as JSON text.
+- Any other object whose keys vary by row, `tools`, `arguments` and `parameters`, and objects that are the content of
+  a message are held as JSON text.
 - A place with several kinds (content: a string here, a list of parts there) is held as JSON text.
 - Where a key of list objects is null in some and missing in others, a struct could not tell the two apart:
   the whole column is held as JSON text.
@@ -46,6 +47,8 @@ NULL_KEY: Final = b"sage.null"
 ARGUMENTS: Final = "arguments"
 #: Names whose objects differ from row to row by their nature.
 TEXT_KEYS: Final = frozenset({"tools", ARGUMENTS, "parameters"})
+#: Members of messages that are text in most rows, and in some the objects that a tool gave.
+_CONTENT_KEYS: Final = frozenset({"content", "value"})
 
 # Arrow IPC refuses more than 64 levels; nothing so deep or so wide is a table any more.
 _MAX_TYPED_DEPTH: Final = 16
@@ -135,6 +138,7 @@ class Seen:
             self.inexact |= any(is_inexact(value) for value in values if type(value) is int)
         containers = bool(types & {list, dict})
         by_name = self.name in TEXT_KEYS and (containers or (self.name == ARGUMENTS and str in types))
+        by_name |= dict in types and self.name in _CONTENT_KEYS and self.depth > 0
         too_deep = containers and self.depth >= _MAX_TYPED_DEPTH
         if by_name or too_deep or (self.mixed and not self.refuses_mixture):
             self.text = True

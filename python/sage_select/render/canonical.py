@@ -87,10 +87,10 @@ def _written(array: pa.Array, field: pa.Field, name: str) -> pa.Array:
     kind = field.type
     if is_marked(field):
         texts = array.storage if isinstance(array, pa.ExtensionArray) else array
-        return _each(texts.to_pylist(), lambda text: _object_text(text, strict=True))
+        return _each(texts.to_pylist(), lambda text: _object_text(text, name, strict=True))
     if is_text_type(kind):
         if name in _OBJECTS:
-            return _each(array.to_pylist(), lambda text: _object_text(text, strict=False))
+            return _each(array.to_pylist(), lambda text: _object_text(text, name, strict=False))
         return pc.binary_join_element_wise('"', _escaped(pc.cast(array, pa.string())), '"', "")
     if pa.types.is_integer(kind):
         return pc.cast(array, pa.string())
@@ -126,9 +126,10 @@ def _escaped(texts: pa.Array) -> pa.Array:
 
 
 @lru_cache(maxsize=1024)
-def _object_text(text: str, *, strict: bool) -> str:
-    """Return the canonical JSON of an object held as text (rows often share their tools)."""
-    return _dump(_canonical(json.loads(text) if strict else try_json(text), ""))
+def _object_text(text: str, name: str, *, strict: bool) -> str | None:
+    """Return the canonical JSON of a value held as text (rows often share their tools); a null is an absent member."""
+    value = json.loads(text) if strict else text
+    return None if value is None else _dump(_canonical(value, name))
 
 
 def _dump(value: Any) -> str:

@@ -12,7 +12,7 @@ from typing import Any, Final
 from sage_select.errors import DataError, Where
 from sage_select.render.values import dump_json, in_column, try_json
 
-__all__ = ["CALL_ROLES", "ROLES", "THOUGHTS", "normalise_messages", "normalise_tools"]
+__all__ = ["CALL_ROLES", "ROLES", "THOUGHTS", "normalise_messages", "normalise_tools", "text_of_parts"]
 
 Message = dict[str, Any]
 
@@ -111,10 +111,9 @@ def _content(content: Any, role: str, may_be_silent: bool, index: int, where: Wh
             return ""
         expected = "content, or tool_calls" if role == "assistant" else "content"
         raise DataError(f"message {index} ({role}) has no content", where=where, expected=expected)
-    if isinstance(content, list):
-        texts = [_part_text(part) for part in content]
-        if None not in texts:
-            return "".join(text for text in texts if text is not None)
+    joined = text_of_parts(content)
+    if joined is not None:
+        return joined
     if role == "tool":
         return dump_json(content)  # a result that is an object or a list is read as the JSON it is
     part = next((part for part in content if _part_text(part) is None), None) if isinstance(content, list) else content
@@ -124,6 +123,20 @@ def _content(content: Any, role: str, may_be_silent: bool, index: int, where: Wh
         expected='a string or a list of {"type": "text", "text": ...}',
         got=_shown(part),
     )
+
+
+def text_of_parts(content: Any) -> str | None:
+    """Return the text that a list of typed parts is in all, or None where it is no list or a part is no text.
+
+    Examples
+    --------
+    >>> text_of_parts([{"type": "text", "text": "Hello"}, "!"])
+    'Hello!'
+    """
+    if not isinstance(content, list):
+        return None
+    texts = [_part_text(part) for part in content]
+    return None if None in texts else "".join(text for text in texts if text is not None)
 
 
 def _part_text(part: Any) -> str | None:

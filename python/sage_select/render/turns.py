@@ -1,11 +1,12 @@
 """The words of many conversations at once, by column: what `plain_text` says, several times as fast.
 
-Only messages with calls go through Python. Anything out of the ordinary is left to the row-wise way, which either
-reads it or names the row in its error.
+Only messages with calls, and contents that are objects or lists among others that are text, go through Python. Anything
+out of the ordinary is left to the row-wise way, which either reads it or names the row in its error.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -45,18 +46,26 @@ def spoken_by_columns(
     role, content = _only(members, "role", "from"), _only(members, "content", "value")
     if role is None or content is None or not pc.all(pc.is_in(role, _KNOWN)).as_py():
         return None
-    calls = _have_calls(members, role)
-    if pc.any(pc.and_(pc.is_null(content), pc.invert(calls))).as_py():
-        return None
-    if pc.any(calls).as_py():
+    apart = _have_calls(members, role)
+    if ("content",) in json_text or ("value",) in json_text:
+        spelled = pc.fill_null(pc.starts_with(content, '"'), False)
+        apart = pc.or_(apart, pc.and_(content.is_valid(), pc.invert(spelled)))
+        plain = pc.and_(spelled, pc.invert(apart))
         try:
-            spelled = [
+            content = pc.replace_with_mask(content, plain, _strings(content.filter(plain)))
+        except ValueError:
+            return None
+    if pc.any(pc.and_(pc.is_null(content), pc.invert(apart))).as_py():
+        return None
+    if pc.any(apart).as_py():
+        try:
+            said_apart = [
                 words(normalise_messages([decode_json_text(message, json_text, None)], "", None))
-                for message in python_values(messages.filter(calls))
+                for message in python_values(messages.filter(apart))
             ]
         except (DataError, RecursionError):
             return None
-        content = pc.replace_with_mask(content, calls, pa.array(spelled, pa.string()))
+        content = pc.replace_with_mask(content, apart, pa.array(said_apart, pa.string()))
     said = pc.and_(pc.invert(pc.is_in(role, _SYSTEM)), pc.not_equal(content, ""))
     lengths = pc.fill_null(pc.list_value_length(conversations), 0).to_numpy(zero_copy_only=False)
     ends = np.concatenate(([0], np.cumsum(lengths)))
@@ -69,6 +78,11 @@ def _only(members: dict[str, pa.Array], *names: str) -> pa.Array | None:
     """Return the one member of these names as text, or None where there is not just one or it is no text."""
     found = [members[name] for name in names if name in members]
     return pc.cast(found[0], pa.string()) if len(found) == 1 and is_text_type(found[0].type) else None
+
+
+def _strings(texts: pa.Array) -> pa.Array:
+    """Return the strings that JSON texts spell."""
+    return pa.array([json.loads(text) for text in texts.to_pylist()], pa.string())
 
 
 def _have_calls(members: dict[str, pa.Array], role: pa.Array) -> pa.Array:

@@ -87,3 +87,44 @@ def test_case_answers_tools_and_arguments_count(other: dict[str, object]) -> Non
 def test_other_columns_do_not_count() -> None:
     one, another = texts({"text": "a b", "loss": 1, "id": "x"}, {"text": "a  b", "loss": 2, "id": "y"})
     assert one == another == '{"text":"a b"}'
+
+
+def test_typed_parts_of_text_are_the_text() -> None:
+    def said(*contents: object) -> dict[str, object]:
+        roles = ["user", "assistant", "tool"]
+        return {"messages": [{"role": role, "content": text} for role, text in zip(roles, contents, strict=False)]}
+
+    def part(text: str) -> dict[str, str]:
+        return {"type": "text", "text": text}
+
+    plain, typed, several, image, other = texts(
+        said('say "so"', "a\\b"),
+        said([part("say "), part('"so"')], [part(" a\\b")]),
+        said('say "so"', ["a", "\\b"]),
+        said([part('say "so"'), {"type": "image", "url": "x"}], "a\\b"),
+        said("say so", [part("a\\b")]),
+    )
+    assert plain == typed == several
+    assert len({plain, image, other}) == 3
+    # All typed, as a table of its own and as JSON text.
+    [alone] = texts(said([part('say "so"')], [part("a\\b")]))
+    [spelled] = texts({"messages": json.dumps(said([part('say "so"')], [part("a\\b")])["messages"])})
+    assert plain == alone == spelled
+
+
+def test_parts_outside_messages_count() -> None:
+    def called(query: object) -> dict[str, object]:
+        call = {"function": {"name": "find", "arguments": {"content": query}}}
+        return {"messages": [{"role": "assistant", "content": "", "tool_calls": [call]}]}
+
+    one, another = texts(called("a"), called([{"type": "text", "text": "a"}]))
+    assert one != another
+
+
+def test_the_width_of_letters_counts_and_the_kind_of_white_space_does_not() -> None:
+    narrow, wide, half, spaced, ideographic = texts(
+        {"text": "ABC"}, {"text": "\uff21\uff22\uff23"}, {"text": "ｶﾞ"}, {"text": "我 们"}, {"text": "我\u3000们\u2029"}
+    )
+    assert len({narrow, wide, half}) == 3
+    assert spaced == ideographic
+    assert texts({"text": "ガ"}) == texts({"text": "カ\u3099"}) != [half]
