@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from sage_select.cli.console import Console
 from sage_select.errors import UsageError
-from sage_select.ops import OPS, Op
+from sage_select.io.overlap import check_overlap
+from sage_select.ops import OPS, InputSetting, Op, Sink
 from sage_select.spec import Pipeline, find_spec, load_spec
 
 __all__ = ["pipeline_of"]
@@ -75,7 +76,10 @@ def pipeline_of(
         steps.append(op.make(**_laid_over(name, under, over, off)))
     if seed is not None and seed < 0:
         raise UsageError("a seed is a whole number from 0", got=str(seed))
-    return Pipeline(seed=seed if seed is not None else base.seed if base is not None else 0, steps=tuple(steps))
+    pipeline = Pipeline(seed=seed if seed is not None else base.seed if base is not None else 0, steps=tuple(steps))
+    if spec is not None:
+        check_overlap(Path(pipeline.step(Sink).path), [InputSetting("spec", "file", str(spec))])
+    return pipeline
 
 
 def _laid_over(name: str, under: Op | None, over: Mapping[str, Any], off: set[str]) -> dict[str, Any]:

@@ -256,7 +256,13 @@ def build(
     rows: Annotated[
         bool | None, typer.Option("--rows/--no-rows", help="Write the story of every input row. [default: rows]")
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace an output that exists.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace an output of sage-select (one with its manifest beside it).")
+    ] = False,
+    overwrite_foreign: Annotated[
+        bool,
+        typer.Option("--overwrite-foreign", help="With --force: replace what is not an output of sage-select, too."),
+    ] = False,
     explain: Annotated[bool, typer.Option("--explain", help="Say what would be done, read no row, and leave.")] = False,
     dry_run: Annotated[
         bool,
@@ -333,31 +339,31 @@ def build(
         console.result({"plan": fingerprint(plan), "spec": plan.to_dict(), "explain": explain_plan(plan).split("\n")})
         return
     if dry_run:
-        _forecast(plan, console, force, threads)
+        _forecast(plan, console, force, overwrite_foreign, threads)
         return
-    _run(plan, console, force, threads)
+    _run(plan, console, force, overwrite_foreign, threads)
 
 
 app.command("top", help=TOP_HELP, short_help="Write the first rows of a selection.")(top)
 
 
-def _forecast(plan: Pipeline, console: Console, force: bool, threads: int | None) -> None:
+def _forecast(plan: Pipeline, console: Console, force: bool, overwrite_foreign: bool, threads: int | None) -> None:
     from sage_select.forecast import forecast, refuse_what_cannot_fit, report, values
     from sage_select.plan import explain, fingerprint
 
-    found = forecast(plan, force=force, threads=threads)
+    found = forecast(plan, force=force, overwrite_foreign=overwrite_foreign, threads=threads)
     console.answer(f"{explain(plan)}\n\n{report(found)}")
     console.known({"plan": fingerprint(plan), "spec": plan.to_dict(), "forecast": values(found)})
     refuse_what_cannot_fit(found)
     console.result({})
 
 
-def _run(plan: Pipeline, console: Console, force: bool, threads: int | None) -> None:
+def _run(plan: Pipeline, console: Console, force: bool, overwrite_foreign: bool, threads: int | None) -> None:
     from sage_select.cli.evidence import evidence_facts
     from sage_select.cli.summary import build_facts
     from sage_select.engine import run
 
-    outcome = run(plan, console, force=force, threads=threads)
+    outcome = run(plan, console, force=force, overwrite_foreign=overwrite_foreign, threads=threads)
     console.summary(
         "cached: made before by the same plan from the same input" if outcome.cached else "selected",
         build_facts(outcome),

@@ -32,7 +32,13 @@ def top(
     source: Annotated[Path, typer.Argument(metavar="SELECTION", help="An output of sage-select build.")],
     budget: Annotated[str, typer.Argument(help="How many rows (300), or which share of the build's input (10%).")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Where to write; the format follows the name.")],
-    force: Annotated[bool, typer.Option("--force", help="Replace an output that exists.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace an output of sage-select (one with its manifest beside it).")
+    ] = False,
+    overwrite_foreign: Annotated[
+        bool,
+        typer.Option("--overwrite-foreign", help="With --force: replace what is not an output of sage-select, too."),
+    ] = False,
     json_output: Annotated[bool, typer.Option("--json", help="Print the result as one JSON object on stdout.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False,
 ) -> None:
@@ -41,7 +47,9 @@ def top(
     from sage_select.ops import Budget
 
     console = Console(quiet=quiet, json_output=json_output)
-    outcome = first_rows(source, Budget.parse(budget), output, console, force=force)
+    outcome = first_rows(
+        source, Budget.parse(budget), output, console, force=force, overwrite_foreign=overwrite_foreign
+    )
     kept, selected = outcome.manifest["rows"]["kept"], outcome.manifest["first_of"]["rows"]
     facts = {
         "kept": f"{kept:,} of {selected:,} selected rows, the first that were picked",

@@ -13,7 +13,7 @@ from sage_select.forecast.limits import Limit, limits
 from sage_select.forecast.look import look
 from sage_select.forecast.predict import Prediction, predict
 from sage_select.forecast.workload import Workload
-from sage_select.io.target import check_unread
+from sage_select.io.target import preflight_output
 from sage_select.ops import Sink
 from sage_select.spec import Pipeline
 
@@ -46,7 +46,12 @@ class Forecast:
 
 
 def forecast(
-    plan: Pipeline, *, force: bool = False, threads: int | None = None, within: Sequence[Limit] | None = None
+    plan: Pipeline,
+    *,
+    force: bool = False,
+    overwrite_foreign: bool = False,
+    threads: int | None = None,
+    within: Sequence[Limit] | None = None,
 ) -> Forecast:
     """Forecast a build from footers, headers and a first piece of its input.
 
@@ -54,8 +59,8 @@ def forecast(
     ----------
     plan
         The pipeline, as `plan.resolve` returned it.
-    force
-        Whether an output that exists would be replaced.
+    force, overwrite_foreign
+        What the build would be allowed to replace.
     threads
         Threads that it would use; None for `SAGE_THREADS` or all cores.
     within
@@ -66,7 +71,7 @@ def forecast(
     SageError
         Where the build would be refused for what was looked at. That it does not fit is no error here: `fit` tells.
     """
-    check_unread(Path(plan.step(Sink).path), force=force)
+    preflight_output(Path(plan.step(Sink).path), plan.inputs(), force=force, overwrite_foreign=overwrite_foreign)
     costs = load_costs()
     work = look(plan, threads)
     prediction = predict(work, costs)

@@ -4,54 +4,118 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-from sage_select.errors import OutputError, ResourceError, UsageError
+from sage_select.errors import DataError, OutputError, ResourceError, UsageError
 from sage_select.io.encode import OutputFormat, output_format
 from sage_select.io.hf_folder import INFO_FILE, STATE_FILE, is_hf_folder
 from sage_select.io.manifest import read_manifest
 from sage_select.io.names import OutputNames
+from sage_select.io.overlap import check_overlap
+from sage_select.ops import InputSetting
 
-__all__ = ["check_target", "check_unread"]
+__all__ = ["check_target", "preflight_output"]
 
 _ELSEWHERE: Final = "give another name with -o"
 
 
-def check_unread(target: Path, *, force: bool) -> OutputFormat:
-    """Check an output as far as can be while the input is unread, and return its format.
+def preflight_output(
+    target: Path, inputs: Iterable[InputSetting], *, force: bool, overwrite_foreign: bool = False
+) -> OutputFormat:
+    """Check an output as far as can be before anything is read, and return its format.
 
-    An output with a manifest may be the one that would be made, so it passes.
+    An output of this program may be the one that would be made, so it passes.
+
+    Parameters
+    ----------
+    target
+        Its name.
+    inputs
+        Everything that the run is going to read.
+    force, overwrite_foreign
+        What may be replaced, as `check_target` says.
 
     Raises
     ------
     SageError
-        As `check_target` does; `UsageError` also where the name has no known end.
+        As `check_target` does; `UsageError` also where the name has no known end, the output would take the place of
+        an input, or `overwrite_foreign` is given without `force`.
     """
+    if overwrite_foreign and not force:
+        raise UsageError(
+            "--overwrite-foreign replaces nothing without --force",
+            hint="give both to replace what is not an output of sage-select",
+        )
     form = output_format(target)
-    if read_manifest(target) is None:
-        check_target(OutputNames(target), form, force=force)
+    check_overlap(target, inputs)
+    names = OutputNames(target)
+    if not _is_own(names):
+        check_target(names, form, force=force, overwrite_foreign=overwrite_foreign)
     return form
 
 
-def check_target(names: OutputNames, form: OutputFormat, *, force: bool) -> None:
+def check_target(names: OutputNames, form: OutputFormat, *, force: bool, overwrite_foreign: bool = False) -> None:
     """Raise where the output must not or cannot be written.
+
+    Parameters
+    ----------
+    names
+        The output.
+    form
+        Its format.
+    force
+        Replace an output of this program: one whose manifest lies beside it and names it.
+    overwrite_foreign
+        With `force`, replace any file and any saved dataset. A folder that holds anything else is never replaced.
 
     Raises
     ------
     UsageError
         Where the name is no file name, or that of a pipe, device or socket.
     OutputError
-        Where something is there that `force` does not allow to replace.
+        Where something is there that may not be replaced.
     ResourceError
         Where the folder is missing or may not be written.
     """
     if names.target.name in ("", "..") or "\0" in str(names.target):
         raise UsageError("is not a name for an output", where=str(names.target))
     _check_folder(names.folder)
-    for path in names.parts:
-        if os.path.lexists(path):
-            _check_existing(path, form if path == names.target else OutputFormat.PARQUET, force=force)
+    present = [path for path in names.parts if os.path.lexists(path)]
+    for path in present:
+        _check_kind(path, form if path == names.target else OutputFormat.PARQUET)
+    foreign = {} if overwrite_foreign else _foreign(names, present)
+    for path in present:
+        if not force:
+            way_out = "--force --overwrite-foreign" if foreign else "--force"
+            raise OutputError("exists already", where=str(path), hint=f"replace it with {way_out}, or {_ELSEWHERE}")
+        if path in foreign:
+            raise OutputError(
+                "is not an output of sage-select, and --force replaces nothing else",
+                where=str(path),
+                got=foreign[path],
+                hint=f"replace it with --force --overwrite-foreign, or {_ELSEWHERE}",
+            )
+
+
+def _is_own(names: OutputNames) -> bool:
+    return os.path.lexists(names.manifest) and not _foreign(names, list(names.parts))
+
+
+def _foreign(names: OutputNames, present: list[Path]) -> dict[Path, str]:
+    """Return which parts are not known to be ours, each with the reason."""
+    present = [path for path in present if not _is_empty_folder(path)]
+    try:
+        manifest = read_manifest(names.target)
+    except (DataError, ResourceError) as error:
+        return dict.fromkeys(present, f"a manifest that {error.message}")
+    if manifest is None:
+        return dict.fromkeys(present, f"no {names.manifest.name} beside it")
+    output = manifest["output"]
+    story = output.get("story")
+    named = [output.get("file"), story.get("file") if isinstance(story, dict) else None, names.manifest.name]
+    return {path: f"{names.manifest.name} does not name it" for path in present if path.name not in named}
 
 
 def _check_folder(folder: Path) -> None:
@@ -62,18 +126,22 @@ def _check_folder(folder: Path) -> None:
         raise ResourceError("the output folder may not be written: permission denied", where=str(folder))
 
 
-def _check_existing(path: Path, form: OutputFormat, *, force: bool) -> None:
+def _check_kind(path: Path, form: OutputFormat) -> None:
+    """Refuse what no setting allows to replace: devices, one kind by the other, folders of other things."""
     mode = path.lstat().st_mode
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode) or stat.S_ISLNK(mode)):
         raise UsageError("is a pipe, device or socket, not an output", where=str(path), hint=_ELSEWHERE)
     if stat.S_ISDIR(mode) and form is not OutputFormat.HF_FOLDER:
         raise OutputError("is a folder", where=str(path), hint=_ELSEWHERE)
-    if not force:
-        raise OutputError("exists already", where=str(path), hint=f"replace it with --force, or {_ELSEWHERE}")
     if stat.S_ISREG(mode) and form is OutputFormat.HF_FOLDER:
         raise OutputError("is a file, and the output would be a folder", where=str(path), hint=_ELSEWHERE)
     if stat.S_ISDIR(mode):
         _check_replaceable(path)
+
+
+def _is_empty_folder(path: Path) -> bool:
+    """Tell whether there is a folder without anything in it, with which nothing is lost."""
+    return path.is_dir() and not path.is_symlink() and not any(path.iterdir())
 
 
 def _check_replaceable(folder: Path) -> None:

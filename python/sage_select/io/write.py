@@ -49,6 +49,7 @@ def write(
     *,
     rows_story: pa.Table | None = None,
     force: bool = False,
+    overwrite_foreign: bool = False,
     files: Files | None = None,
 ) -> Written:
     """Write a table with its manifest so that all of it appears or nothing does.
@@ -64,8 +65,8 @@ def write(
         What to say about the rows; `format_version` and `output` are added.
     rows_story
         The story of every input row, for `NAME.rows.parquet`.
-    force
-        Replace an output that is there.
+    force, overwrite_foreign
+        Replace an output of this program that is there; with both, anything that `check_target` lets go.
     files
         The file operations to use.
 
@@ -88,12 +89,12 @@ def write(
     form = output_format(target)
     names = OutputNames(Path(target))
     files = Files() if files is None else files
-    check_target(names, form, force=force)
+    check_target(names, form, force=force, overwrite_foreign=overwrite_foreign)
     with resource_errors(names.target, "cannot be written"):
         complete(names.target)
         with locked(names):
             sweep(names, files)
-            check_target(names, form, force=force)
+            check_target(names, form, force=force, overwrite_foreign=overwrite_foreign)
             with _swept_on_failure(names, files), _arrow_errors(names.target, form.value):
                 run = secrets.token_hex(8)
                 parts = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sage_select.ops.base import Op
+from sage_select.ops.base import InputSetting, Op, Reads
 from sage_select.ops.budget import Budget
 from sage_select.ops.dedup import Dedup
 from sage_select.ops.embed import Embed
@@ -21,9 +21,11 @@ __all__ = [
     "Budget",
     "Dedup",
     "Embed",
+    "InputSetting",
     "ObjectiveRule",
     "Op",
     "Quota",
+    "Reads",
     "Score",
     "Select",
     "Sink",

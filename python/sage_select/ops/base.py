@@ -2,13 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from sage_select.errors import UsageError
 
-__all__ = ["Op"]
+__all__ = ["InputSetting", "Op", "Reads"]
+
+
+@dataclass(frozen=True)
+class Reads:
+    """Marks a field that names what a run reads.
+
+    Parameters
+    ----------
+    kind
+        `rows` (a file, pattern, folder or URL), `file`, or `model` (a folder or the name of a repository).
+    """
+
+    kind: Literal["rows", "file", "model"]
+
+
+@dataclass(frozen=True)
+class InputSetting:
+    """A setting that names something to read: `source.path`, of kind `rows`, with its value."""
+
+    name: str
+    kind: Literal["rows", "file", "model"]
+    value: str
 
 
 class Op(BaseModel):
@@ -44,6 +67,16 @@ class Op(BaseModel):
     def settings(self) -> dict[str, Any]:
         """Return the settings that matter for this step, as plain values that make the same op again."""
         return self.model_dump(mode="json", exclude_none=True, exclude=set(self.idle_fields()))
+
+    def inputs(self) -> list[InputSetting]:
+        """Return everything that this step reads: the fields marked with `Reads`, one entry a value."""
+        found = []
+        for field, info in type(self).model_fields.items():
+            for mark in (mark for mark in info.metadata if isinstance(mark, Reads)):
+                value = getattr(self, field)
+                values = [] if value is None else [value] if isinstance(value, str) else list(value)
+                found += [InputSetting(f"{self.name}.{field}", mark.kind, str(one)) for one in values]
+        return found
 
     def idle_fields(self) -> frozenset[str]:
         """Return the fields that this op, as it is set, does not use."""

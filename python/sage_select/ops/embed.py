@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from pydantic import Field, model_validator
 
-from sage_select.ops.base import Op
+from sage_select.ops.base import Op, Reads
 
 __all__ = ["Embed"]
 
@@ -28,9 +28,9 @@ class Embed(Op):
 
     name: ClassVar[str] = "embed"
 
-    file: str | None = None
+    file: Annotated[str | None, Reads("file")] = None
     column: str | None = None
-    model: str | None = None
+    model: Annotated[str | None, Reads("model")] = None
     dimensions: int = Field(default=384, ge=8, le=65_536)
 
     @model_validator(mode="after")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from pydantic import model_validator
 
-from sage_select.ops.base import Op
+from sage_select.ops.base import Op, Reads
 
 __all__ = ["Score"]
 
@@ -28,9 +28,9 @@ class Score(Op):
 
     name: ClassVar[str] = "score"
 
-    file: str | None = None
+    file: Annotated[str | None, Reads("file")] = None
     column: str | None = None
-    model: str | None = None
+    model: Annotated[str | None, Reads("model")] = None
     higher_is_harder: bool = True
 
     @model_validator(mode="after")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from pydantic import model_validator
 
-from sage_select.ops.base import Op
+from sage_select import demo
+from sage_select.ops.base import InputSetting, Op, Reads
 
 __all__ = ["Source"]
 
@@ -28,7 +29,7 @@ class Source(Op):
 
     name: ClassVar[str] = "source"
 
-    path: str | None = None
+    path: Annotated[str | None, Reads("rows")] = None
     demo: bool = False
     text_column: str | None = None
     prompt_column: str | None = None
@@ -41,6 +42,11 @@ class Source(Op):
         if (self.path is None) == (not self.demo):
             raise ValueError("give either a path, or demo = true")
         return self
+
+    def inputs(self) -> list[InputSetting]:
+        """Return what is read, the built-in rows included."""
+        built_in = [InputSetting("source.demo", "rows", str(demo.rows_path()))] if self.demo else []
+        return [*super().inputs(), *built_in]
 
     def describe(self) -> str:
         """Return the source and the columns that were named."""

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, field_serializer, field_validator
 
-from sage_select.ops import OPS, Op
+from sage_select.ops import OPS, InputSetting, Op
 
 __all__ = ["SPEC_VERSION", "Pipeline"]
 
@@ -65,6 +65,10 @@ class Pipeline(BaseModel):
     def find(self, kind: type[OpT]) -> OpT | None:
         """Return the step of this kind, or None."""
         return next((step for step in self.steps if isinstance(step, kind)), None)
+
+    def inputs(self) -> list[InputSetting]:
+        """Return everything that the steps read, as their fields declare it."""
+        return [setting for step in self.steps for setting in step.inputs()]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the plain dictionary that `load_spec` reads back, in YAML or TOML as well."""

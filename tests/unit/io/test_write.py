@@ -68,6 +68,61 @@ def test_parts_of_an_output_are_not_written_over_either(left, tmp_path) -> None:
     assert (tmp_path / left).read_text() == "mine"
 
 
+FOREIGN = {
+    "a file": lambda path: path.write_text("mine"),
+    "a link": lambda path: path.symlink_to("elsewhere"),
+    "a saved dataset": lambda path: (path.mkdir(), (path / "state.json").write_text("{}")),
+}
+
+
+@pytest.mark.parametrize("kind", FOREIGN)
+def test_what_is_not_ours_is_replaced_only_where_that_is_said(kind, tmp_path) -> None:
+    path = tmp_path / ("out" if kind == "a saved dataset" else "out.arrow")
+    FOREIGN[kind](path)
+    before = sorted((file.name, file.is_symlink() or file.is_dir() or file.read_text()) for file in tmp_path.rglob("*"))
+    for force in (False, True):
+        with pytest.raises(OutputError, match="--force --overwrite-foreign"):
+            write(TABLE, path, {}, force=force)
+    after = sorted((file.name, file.is_symlink() or file.is_dir() or file.read_text()) for file in tmp_path.rglob("*"))
+    assert after == before
+    write(TABLE, path, {}, force=True, overwrite_foreign=True)
+    assert open_output(path)[0].table.equals(TABLE)
+    write(OTHER, path, {}, force=True)  # now it is ours
+    assert open_output(path)[0].table.equals(OTHER)
+
+
+def test_parts_that_our_manifest_does_not_name_are_not_ours(tmp_path) -> None:
+    path = tmp_path / "out.arrow"
+    write(TABLE, path, {})
+    (tmp_path / "out.arrow.rows.parquet").write_text("mine")
+    with pytest.raises(OutputError, match=r"rows\.parquet(?s:.*)does not name it"):
+        write(OTHER, path, {}, force=True)
+    assert open_output(path)[0].table.equals(TABLE)
+    (tmp_path / "out.arrow.rows.parquet").unlink()
+    for name in ("out.arrow", "out.arrow.manifest.json"):
+        (tmp_path / name).rename(tmp_path / name.replace("out", "other"))
+    with pytest.raises(OutputError, match=r"other\.arrow: (?s:.*)does not name it"):
+        write(OTHER, tmp_path / "other.arrow", {}, force=True)
+
+
+def test_an_output_with_a_damaged_manifest_has_a_way_out(tmp_path) -> None:
+    path = tmp_path / "out.arrow"
+    write(TABLE, path, {})
+    (tmp_path / "out.arrow.manifest.json").write_text("{")
+    with pytest.raises(OutputError, match=r"a manifest that is damaged(?s:.*)--overwrite-foreign"):
+        write(OTHER, path, {}, force=True)
+    write(OTHER, path, {}, force=True, overwrite_foreign=True)
+    assert open_output(path)[0].table.equals(OTHER)
+
+
+def test_an_output_whose_rows_are_gone_is_still_ours(tmp_path) -> None:
+    path = tmp_path / "out.arrow"
+    write(TABLE, path, {}, rows_story=STORY)
+    path.unlink()
+    write(OTHER, path, {}, force=True)
+    assert open_output(path)[0].table.equals(OTHER)
+
+
 def test_a_manifest_says_its_version_and_no_nan(tmp_path) -> None:
     write(TABLE, tmp_path / "out.arrow", {"a": "é"})
     assert '"a": "é"' in (tmp_path / "out.arrow.manifest.json").read_text(encoding="utf-8")
@@ -127,7 +182,10 @@ def test_a_link_is_replaced_and_never_written_through(name, tmp_path) -> None:
     (tmp_path / name).symlink_to(aim)
     with pytest.raises(OutputError, match="exists already"):
         write(TABLE, tmp_path / name, {})
-    write(TABLE, tmp_path / name, {}, force=True)
+    with pytest.raises(OutputError, match=r"not an output of sage-select(?s:.*)--force --overwrite-foreign"):
+        write(TABLE, tmp_path / name, {}, force=True)
+    assert (tmp_path / name).is_symlink()
+    write(TABLE, tmp_path / name, {}, force=True, overwrite_foreign=True)
     assert not (tmp_path / name).is_symlink()
     assert open_output(tmp_path / name)[0].table.equals(TABLE)
     assert (tmp_path / "elsewhere" / "mine").read_text() == "mine"
@@ -143,8 +201,9 @@ def test_a_folder_with_other_things_is_never_deleted(tmp_path) -> None:
         write(OTHER, tmp_path / "out", {}, force=True)
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "x.arrow").write_text("mine")
-    with pytest.raises(OutputError, match="other things"):
-        write(OTHER, tmp_path / "photos", {}, force=True)
+    for name in ("out", "photos"):
+        with pytest.raises(OutputError, match="other things"):
+            write(OTHER, tmp_path / name, {}, force=True, overwrite_foreign=True)
 
 
 def test_a_second_writer_is_refused_and_a_dead_one_is_not_waited_for(tmp_path) -> None:

@@ -7,7 +7,6 @@ from pathlib import Path
 from sage_select import io
 from sage_select.errors import UsageError
 from sage_select.io.digest import digest_files
-from sage_select.ops import Embed, Score, Select
 from sage_select.render.weight_files import model_files
 from sage_select.spec import Pipeline
 
@@ -25,19 +24,11 @@ def input_digests(pipeline: Pipeline, rows: io.Rows) -> dict[str, str]:
         If a named file is missing.
     """
     digests = {"source": rows.digest}
-    for step in (pipeline.find(Score), pipeline.find(Embed)):
-        if step is None:
-            continue
-        if step.file is not None:
-            digests[f"{step.name}.file"] = _file_digest(Path(step.file))
-        if step.model is not None:
-            digests[f"{step.name}.model"] = _model_digest(step.model)
-    select = pipeline.step(Select)
-    for name, path in (("pin", select.pin), ("exclude", select.exclude), ("queries", select.queries)):
-        if path is not None:
-            digests[f"select.{name}"] = _file_digest(Path(path))
-    if select.tokenizer is not None:
-        digests["select.tokenizer"] = _model_digest(select.tokenizer)
+    for setting in pipeline.inputs():
+        if setting.kind == "file":
+            digests[setting.name] = _file_digest(Path(setting.value))
+        elif setting.kind == "model":
+            digests[setting.name] = _model_digest(setting.value)
     return digests
 
 

@@ -19,7 +19,7 @@ from sage_select.engine.local.score import score_rows
 from sage_select.engine.local.select import check_limits, select_rows
 from sage_select.engine.local.source import frame_of, read_source, shape_options
 from sage_select.io.names import OutputNames
-from sage_select.io.target import check_target, check_unread
+from sage_select.io.target import check_target, preflight_output
 from sage_select.ops import Dedup, Embed, Score, Select, Sink, Source
 from sage_select.plan import working_order
 from sage_select.spec import Pipeline
@@ -28,7 +28,14 @@ from sage_select.strategies import Picks
 __all__ = ["run"]
 
 
-def run(plan: Pipeline, talk: Talk, *, force: bool = False, threads: int | None = None) -> Outcome:
+def run(
+    plan: Pipeline,
+    talk: Talk,
+    *,
+    force: bool = False,
+    overwrite_foreign: bool = False,
+    threads: int | None = None,
+) -> Outcome:
     """Run a resolved pipeline and commit its output.
 
     Parameters
@@ -37,8 +44,8 @@ def run(plan: Pipeline, talk: Talk, *, force: bool = False, threads: int | None 
         The pipeline, as `plan.resolve` returned it.
     talk
         Where notices and progress go.
-    force
-        Replace an output that exists.
+    force, overwrite_foreign
+        Replace an output of this program; with both, also a file or saved dataset that is none.
     threads
         Threads to use; None for `SAGE_THREADS` or all cores. No result depends on it.
 
@@ -55,12 +62,12 @@ def run(plan: Pipeline, talk: Talk, *, force: bool = False, threads: int | None 
     recorder = Recorder(talk)
     source, sink = plan.step(Source), plan.step(Sink)
     target = Path(sink.path)
-    form = check_unread(target, force=force)
+    form = preflight_output(target, plan.inputs(), force=force, overwrite_foreign=overwrite_foreign)
     rows = read_source(source, recorder)
     inputs = input_digests(plan, rows)
     if io.existing(target, identity(plan, inputs), with_story=sink.rows):
         return _found(target)
-    check_target(OutputNames(target), form, force=force)
+    check_target(OutputNames(target), form, force=force, overwrite_foreign=overwrite_foreign)
     frame = frame_of(rows, shape_options(source), source.id_column)
     frame, picks = _select(plan, frame, recorder, threads)
     metrics = compare_with_random(frame, picks, plan.step(Select).budget, plan.seed, recorder, threads)
@@ -70,6 +77,7 @@ def run(plan: Pipeline, talk: Talk, *, force: bool = False, threads: int | None 
         manifest_of(plan, inputs, frame, picks, metrics, recorder.notices),
         rows_story=rows_story(frame, picks) if sink.rows else None,
         force=force,
+        overwrite_foreign=overwrite_foreign,
     )
     return Outcome(written.path, written.manifest_path, io.read_manifest(target) or {}, cached=False)
 

@@ -18,8 +18,8 @@ from sage_select.engine.base import Outcome, Talk
 from sage_select.engine.local.output import NOT_SELECTED
 from sage_select.errors import DataError, UsageError
 from sage_select.io.names import OutputNames
-from sage_select.io.target import check_target, check_unread
-from sage_select.ops import Budget, Select
+from sage_select.io.target import check_target, preflight_output
+from sage_select.ops import Budget, InputSetting, Select
 from sage_select.plan import fingerprint
 from sage_select.spec import Pipeline, load_spec
 from sage_select.strategies.objectives.kcenter import nearer_outliers
@@ -30,7 +30,9 @@ __all__ = ["top"]
 _OF_PICKS = frozenset({"too_near", "looked_at", "queries_with_a_row"})
 
 
-def top(source: Path, budget: Budget, target: Path, talk: Talk, *, force: bool = False) -> Outcome:
+def top(
+    source: Path, budget: Budget, target: Path, talk: Talk, *, force: bool = False, overwrite_foreign: bool = False
+) -> Outcome:
     """Write the rows of a selection that a build with a smaller budget would have picked.
 
     They are the first by `sage_rank`, where the strategy picks row after row whatever the budget is.
@@ -45,8 +47,8 @@ def top(source: Path, budget: Budget, target: Path, talk: Talk, *, force: bool =
         The output; the format follows the name.
     talk
         Where progress goes.
-    force
-        Replace an output that exists.
+    force, overwrite_foreign
+        Replace an output of this program; with both, also a file or saved dataset that is none.
 
     Raises
     ------
@@ -55,7 +57,8 @@ def top(source: Path, budget: Budget, target: Path, talk: Talk, *, force: bool =
     DataError
         If it, or the story of its rows, has been changed since it was written.
     """
-    form = check_unread(target, force=force)
+    selection = InputSetting("selection", "rows", str(source))
+    form = preflight_output(target, [selection], force=force, overwrite_foreign=overwrite_foreign)
     with talk.progress("reading") as progress:
         rows, manifest = io.open_output(source, progress=progress)
     if manifest is None or "spec" not in manifest:
@@ -69,7 +72,7 @@ def top(source: Path, budget: Budget, target: Path, talk: Talk, *, force: bool =
     identity = hashlib.blake2b(f"top {count} of {manifest['fingerprint']}".encode(), digest_size=16).hexdigest()
     if io.existing(target, identity):
         return _outcome(target, cached=True)
-    check_target(OutputNames(target), form, force=force)
+    check_target(OutputNames(target), form, force=force, overwrite_foreign=overwrite_foreign)
     table = _first(_typed(rows.table), count)
     written = io.write(
         table,
@@ -82,6 +85,7 @@ def top(source: Path, budget: Budget, target: Path, talk: Talk, *, force: bool =
         },
         rows_story=_story(source, manifest, count),
         force=force,
+        overwrite_foreign=overwrite_foreign,
     )
     return _outcome(written.path, cached=False)
 

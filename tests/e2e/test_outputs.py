@@ -1,0 +1,125 @@
+"""No command replaces what is not ours, or what it reads; nothing is touched where it refuses."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from programs import Program
+
+from sage_select.cli import select
+from sage_select.ops import OPS, Reads, Sink
+
+ROWS = "".join(f'{{"prompt": "say {i}", "completion": "it is {i}"}}\n' for i in range(40))
+
+
+@pytest.fixture
+def rows(folder: Path) -> Path:
+    (folder / "rows.jsonl").write_text(ROWS)
+    return folder / "rows.jsonl"
+
+
+@pytest.fixture
+def top(folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Program:
+    return Program("sage-select top", select.main, capsys, monkeypatch)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_every_file_setting_is_declared_as_an_input() -> None:
+    """One that is not would be left out of the digests, and could be overwritten."""
+    of_files = {"path", "file", "model", "pin", "exclude", "queries", "tokenizer"}
+    settings = {
+        (op.name, field): info for op in OPS.values() if op is not Sink for field, info in op.model_fields.items()
+    }
+    declared = {name for name, info in settings.items() if any(isinstance(mark, Reads) for mark in info.metadata)}
+    assert declared == {name for name in settings if name[1] in of_files}
+
+
+SETTINGS = {
+    "rows": (["rows.jsonl"], "rows.jsonl"),
+    "a pattern": (["*.jsonl"], "rows.jsonl"),
+    "queries": (["rows.jsonl", "--strategy", "target", "--queries", "q.jsonl"], "q.jsonl"),
+    "pin": (["rows.jsonl", "--pin", "ids.jsonl"], "ids.jsonl"),
+    "exclude": (["rows.jsonl", "--exclude", "ids.jsonl"], "ids.jsonl"),
+    "scores": (["rows.jsonl", "--strategy", "loss_topk", "--scores", "s.npy"], "s.jsonl"),
+    "embeddings": (["rows.jsonl", "--strategy", "diversity", "--embeddings", "e.npy"], "e.jsonl"),
+    "a model": (["rows.jsonl", "--score-model", "model"], "model/out.arrow"),
+    "a tokenizer": (["rows.jsonl", "-k", "9 tokens", "--tokenizer", "model"], "model/weights.jsonl"),
+    "the spec": (["--spec", "sage.yaml"], "spec.jsonl"),
+    "the folder's spec": ([], "spec.jsonl"),
+}
+
+
+@pytest.mark.parametrize("case", SETTINGS)
+@pytest.mark.parametrize("more", [[], ["--force"], ["--force", "--overwrite-foreign"], ["--dry-run", "--force"]])
+def test_an_input_is_never_the_output(case: str, more: list[str], folder: Path, rows: Path, build: Program) -> None:
+    (folder / "q.jsonl").write_text(ROWS)
+    (folder / "ids.jsonl").write_text("0\n")
+    (folder / "model").mkdir()
+    (folder / "model" / "weights.jsonl").write_text("{}")
+    np.save(folder / "s.npy", np.arange(40.0))
+    np.save(folder / "e.npy", np.ones((40, 8), np.float32))
+    (folder / "sage.yaml").write_text(
+        "version: 1\nsteps:\n- source: {path: rows.jsonl}\n- select: {strategy: random}\n- sink: {path: o.arrow}\n"
+    )
+    for name in ("s.npy", "e.npy"):
+        os.link(folder / name, folder / name.replace("npy", "jsonl"))
+    os.link(folder / "sage.yaml", folder / "spec.jsonl")
+    before = contents(folder)
+    arguments, output = SETTINGS[case]
+    done = build(*arguments, "-o", output, *more)
+    assert done.code == 2, done.err
+    assert "would take the place of an input" in done.err
+    assert contents(folder) == before
+
+
+@pytest.mark.parametrize("more", [[], ["--force"], ["--force", "--overwrite-foreign"]])
+@pytest.mark.parametrize("output", ["out.arrow", "./out.arrow", "link.arrow", "out.arrow.rows.parquet"])
+def test_top_never_replaces_what_it_reads(
+    output: str, more: list[str], folder: Path, rows: Path, build: Program, top: Program
+) -> None:
+    assert build("rows.jsonl", "--strategy", "random", "-k", "20").code == 0
+    (folder / "link.arrow").symlink_to("out.arrow")
+    before = contents(folder)
+    done = top("out.arrow", "5", "-o", output, *more)
+    assert done.code == 2, done.err
+    assert contents(folder) == before
+
+
+def test_an_output_inside_the_input_folder(folder: Path, rows: Path, build: Program) -> None:
+    assert build("rows.jsonl", "--strategy", "random", "-k", "20", "-o", "saved").code == 0
+    before = contents(folder)
+    for output in ("saved", "saved/out.arrow", "saved/new"):
+        done = build("saved", "--strategy", "random", "-k", "5", "-o", output, "--force", "--overwrite-foreign")
+        assert done.code == 2, done.err
+        assert contents(folder) == before
+
+
+def test_force_replaces_what_is_ours_and_nothing_else(folder: Path, rows: Path, build: Program) -> None:
+    (folder / "out.arrow").write_text("mine")
+    for more in ([], ["--force"], ["--force", "--dry-run"]):
+        done = build("rows.jsonl", "--strategy", "random", *more)
+        assert done.code == 4
+        assert "--force --overwrite-foreign" in done.err
+        assert (folder / "out.arrow").read_text() == "mine"
+    done = build("rows.jsonl", "--strategy", "random", "--overwrite-foreign")
+    assert done.code == 2
+    assert "--force" in done.err
+    assert (folder / "out.arrow").read_text() == "mine"
+    assert build("rows.jsonl", "--strategy", "random", "--force", "--overwrite-foreign").code == 0
+    assert build("rows.jsonl", "--strategy", "random", "--seed", "1", "--force").code == 0
+
+
+def test_top_asks_for_as_much(folder: Path, rows: Path, build: Program, top: Program) -> None:
+    assert build("rows.jsonl", "--strategy", "random", "-k", "20").code == 0
+    (folder / "t.arrow").write_text("mine")
+    assert top("out.arrow", "5", "-o", "t.arrow", "--force").code == 4
+    assert top("out.arrow", "5", "-o", "t.arrow", "--overwrite-foreign").code == 2
+    assert (folder / "t.arrow").read_text() == "mine"
+    assert top("out.arrow", "5", "-o", "t.arrow", "--force", "--overwrite-foreign").code == 0
+    assert top("out.arrow", "6", "-o", "t.arrow", "--force").code == 0
