@@ -7,8 +7,8 @@ after stages the formulas), `limits` what this machine leaves, `advice` what wou
 from __future__ import annotations
 
 from sage_select.forecast.forecast import Forecast, forecast
-from sage_select.forecast.limits import Limit
 from sage_select.forecast.refuse import refuse_what_cannot_fit
 from sage_select.forecast.report import report, values
+from sage_select.io.memory import Limit
 
 __all__ = ["Forecast", "Limit", "forecast", "refuse_what_cannot_fit", "report", "values"]

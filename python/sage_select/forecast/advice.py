@@ -9,10 +9,10 @@ from typing import Final
 
 from sage_select.forecast.costs import Costs
 from sage_select.forecast.fit import Fit, fit
-from sage_select.forecast.limits import Limit
 from sage_select.forecast.predict import predict
 from sage_select.forecast.workload import Workload
 from sage_select.io import Format
+from sage_select.io.memory import Limit
 from sage_select.ops import OBJECTIVES, STRATEGIES, Dedup, Embed, Op, Score, Select
 from sage_select.plan import resolve
 from sage_select.spec import Pipeline

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sage_select.forecast.limits import Limit
 from sage_select.forecast.predict import Prediction
+from sage_select.io.memory import Limit
 
 __all__ = ["Fit", "fit"]
 

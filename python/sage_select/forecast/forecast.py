@@ -9,10 +9,10 @@ from pathlib import Path
 from sage_select.forecast.advice import Advice, advice
 from sage_select.forecast.costs import Costs, load_costs
 from sage_select.forecast.fit import Fit, fit
-from sage_select.forecast.limits import Limit, limits
 from sage_select.forecast.look import look
 from sage_select.forecast.predict import Prediction, predict
 from sage_select.forecast.workload import Workload
+from sage_select.io.memory import Limit, limits
 from sage_select.io.target import preflight_output
 from sage_select.ops import Sink
 from sage_select.spec import Pipeline

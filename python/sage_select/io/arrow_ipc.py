@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pyarrow as pa
 
 from sage_select.io.damage import guarded, refuse_expansion
-from sage_select.io.inputs import Input
+from sage_select.io.expansion import ROW_BYTES, PlainSize
 from sage_select.io.ipc_frames import Frames, walk_file, walk_stream
 from sage_select.io.normalise import normalise
+from sage_select.io.opened import Input
 from sage_select.io.sniff import Format
 
-__all__ = ["opened_ipc", "read_ipc"]
+__all__ = ["first_batch", "read_ipc"]
 
 
 def read_ipc(source: Input, kind: Format) -> tuple[pa.Table, list[str]]:
     """Return the table of an IPC file or stream, and notices.
 
-    The file is mapped into memory, so that uncompressed columns cost no memory of their own, and every value
-    is validated, because Arrow trusts what it reads.
+    Every value is validated, because Arrow trusts what it reads; what dictionaries, runs and views stand for is added
+    up before it is written out.
 
     Raises
     ------
@@ -28,23 +30,52 @@ def read_ipc(source: Input, kind: Format) -> tuple[pa.Table, list[str]]:
     """
     notices = []
     with guarded(source.name, kind.value):
-        opened, frames = opened_ipc(source, kind)
+        frames = _frames(source, kind)
         if not frames.ended:
             notices.append(
                 f"{source.name}: the stream of {frames.rows} rows has no end marker; it may have been cut off"
             )
-        table = opened.read_all()
-        table.validate(full=True)
-        return normalise(table, source.name), notices
+        data = source.buffer()
+        opened = pa.ipc.open_stream(data) if kind is Format.ARROW_STREAM else pa.ipc.open_file(data)
+        size = PlainSize(source.size, source.name)
+        batches = list(_validated(opened, size))
+        return normalise(pa.Table.from_batches(batches, opened.schema), source.name), notices
 
 
-def opened_ipc(source: Input, kind: Format) -> tuple[Any, Frames]:
-    """Return Arrow's reader of an IPC file or stream, mapped into memory, and what its frames declare.
+def first_batch(source: Input, kind: Format, rows: int) -> tuple[pa.Table, Frames]:
+    """Return the first `rows` rows of the first batch, or none, and what the frames declare; no other batch is read.
 
-    Only the frames' own bytes are touched, none of the values. To be called under `guarded`.
+    To be called under `guarded`.
     """
-    data = pa.memory_map(str(source.path)).read_buffer()
-    stream = kind is Format.ARROW_STREAM
-    frames = (walk_stream if stream else walk_file)(memoryview(data), source.name)
-    refuse_expansion(max(frames.unpacked, frames.rows), data.size, source.name)
-    return pa.ipc.open_stream(data) if stream else pa.ipc.open_file(data), frames
+    frames = _frames(source, kind)
+    opened: Any
+    with source.open() as raw:
+        opened = (pa.ipc.open_stream if kind is Format.ARROW_STREAM else pa.ipc.open_file)(pa.PythonFile(raw, "r"))
+        batch = next(_batches(opened), None)
+        if batch is None:
+            return opened.schema.empty_table(), frames
+        batch.validate(full=True)
+        head = batch.slice(0, rows)
+        PlainSize(source.size, source.name).add(head.columns, head.num_rows)
+        return pa.Table.from_batches([head]), frames
+
+
+def _frames(source: Input, kind: Format) -> Frames:
+    """Return what the frames declare, once it is known to be no trap; none of the values is touched."""
+    frames = (walk_stream if kind is Format.ARROW_STREAM else walk_file)(source)
+    refuse_expansion(max(frames.unpacked, frames.rows * ROW_BYTES), source.size, source.name)
+    return frames
+
+
+def _batches(opened: Any) -> Iterator[pa.RecordBatch]:
+    if isinstance(opened, pa.ipc.RecordBatchStreamReader):
+        yield from opened
+    else:
+        yield from (opened.get_batch(index) for index in range(opened.num_record_batches))
+
+
+def _validated(opened: Any, size: PlainSize) -> Iterator[pa.RecordBatch]:
+    for batch in _batches(opened):
+        batch.validate(full=True)
+        size.add(batch.columns, batch.num_rows)
+        yield batch

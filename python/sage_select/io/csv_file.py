@@ -12,8 +12,8 @@ from typing import Final
 import pyarrow as pa
 
 from sage_select.errors import DataError, Where
-from sage_select.io.inputs import Input
 from sage_select.io.json_table import differing_columns
+from sage_select.io.opened import Input
 from sage_select.io.progress import Meter
 from sage_select.io.rows import Part
 from sage_select.io.sniff import Format

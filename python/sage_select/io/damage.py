@@ -11,6 +11,7 @@ from typing import Final
 import pyarrow as pa
 
 from sage_select.errors import DataError, ResourceError
+from sage_select.io.memory import limits
 
 __all__ = ["MAX_RATIO", "RATIO_FREE_BYTES", "guarded", "refuse_expansion"]
 
@@ -18,6 +19,8 @@ __all__ = ["MAX_RATIO", "RATIO_FREE_BYTES", "guarded", "refuse_expansion"]
 RATIO_FREE_BYTES: Final = 1 << 30
 #: ... and beyond it to this many times its packed size; real rows reach 5 to 20.
 MAX_RATIO: Final = 500
+#: From this size on the machine's memory is looked up.
+_LARGE_BYTES: Final = 256 << 20
 
 _DAMAGE: Final = (
     pa.ArrowException,
@@ -56,13 +59,32 @@ def guarded(name: str, what: str) -> Iterator[None]:
 
 
 def refuse_expansion(declared: int, packed: int, name: str) -> None:
-    """Raise a `DataError` where `packed` bytes claim to hold so much that they must be a trap."""
+    """Refuse `packed` bytes that claim to hold `declared` ones, before memory is spent on them.
+
+    Raises
+    ------
+    DataError
+        Where that is so much that they must be a trap.
+    ResourceError
+        Where it is more than the memory that there is.
+    """
     if declared > max(RATIO_FREE_BYTES, MAX_RATIO * packed):
         raise DataError(
             "expands far more than any data set does",
             where=name,
             expected=f"at most {RATIO_FREE_BYTES} bytes, or {MAX_RATIO} times the packed size",
             got=f"{packed} bytes that expand to {declared} or more",
+        )
+    if declared <= _LARGE_BYTES:
+        return
+    tightest = min(limits(), key=lambda limit: limit.bytes, default=None)
+    if tightest is not None and declared > tightest.bytes:
+        raise ResourceError(
+            "needs more memory than there is to read",
+            where=name,
+            expected=f"at most {tightest.bytes} bytes ({tightest.name})",
+            got=f"{packed} bytes that expand to {declared} or more",
+            hint="split it, or use a machine with more memory",
         )
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path, PurePath
 from typing import Any, Final
 
 from sage_select.errors import DataError
-from sage_select.io.inputs import Input
+from sage_select.io.opened import Input
 from sage_select.io.strict_json import StrictJsonError, decode
 
 __all__ = ["INFO_FILE", "STATE_FILE", "data_files", "is_hf_folder", "state_json"]
@@ -15,6 +16,9 @@ __all__ = ["INFO_FILE", "STATE_FILE", "data_files", "is_hf_folder", "state_json"
 STATE_FILE: Final = "state.json"
 INFO_FILE: Final = "dataset_info.json"
 _SPLITS_FILE: Final = "dataset_dict.json"
+#: What file systems take, and what `datasets` writes at most by far.
+_LONGEST_NAME: Final = 255
+_MOST_JSON: Final = 64 << 20
 
 
 def is_hf_folder(path: Path) -> bool:
@@ -73,15 +77,17 @@ def _data_file(source: Input, entry: Any) -> Input:
     name = entry.get("filename") if isinstance(entry, dict) else None
     if not isinstance(name, str) or name != PurePath(name).name or name in ("", "..", "."):
         raise DataError(f"{STATE_FILE} names a file that is not in the folder", where=source.name, got=str(name)[:80])
-    path = source.path / name
-    if not path.is_file():
-        raise DataError(f"the data file {name!r} is missing", where=source.name)
-    return Input(path, str(PurePath(source.name, name)))
+    if len(os.fsencode(name)) > _LONGEST_NAME or not (source.path / name).is_file():
+        raise DataError(f"the data file {name[:80]!r} is missing", where=source.name)
+    return source.member(name)
 
 
 def _json(source: Input, name: str) -> dict[str, Any]:
     try:
-        value = decode((source.path / name).read_text(encoding="utf-8"))
+        member = source.member(name)
+        if member.size > _MOST_JSON:
+            raise DataError(f"{name} is too large to be the description of a dataset", where=source.name)
+        value = decode(member.at(0, member.size).decode())
     except (StrictJsonError, UnicodeDecodeError) as error:
         raise DataError(f"{name} is not JSON", where=source.name, got=str(error)[:80]) from None
     if not isinstance(value, dict):

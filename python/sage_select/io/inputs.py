@@ -7,27 +7,19 @@ import glob
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from sage_select.errors import ResourceError, SageError, UsageError, nearest
 from sage_select.io.commit import complete
+from sage_select.io.opened import Input
 from sage_select.io.remote import fetch, is_url
 
-__all__ = ["Input", "cannot_open", "existing_file", "open_inputs"]
+__all__ = ["cannot_open", "existing_file", "open_inputs"]
 
 
-@dataclass(frozen=True)
-class Input:
-    """A file or folder to read, and its name for messages."""
-
-    path: Path
-    name: str
-
-    @property
-    def size(self) -> int:
-        """Bytes of the file; 0 for a folder."""
-        return 0 if self.path.is_dir() else self.path.stat().st_size
+#: As many files stay open from the first byte to the digest; of more, each is opened again and known again.
+_MOST_OPEN: Final = 256
 
 
 @contextlib.contextmanager
@@ -41,19 +33,29 @@ def open_inputs(source: str | Path) -> Iterator[list[Input]]:
     ResourceError
         Where it may not be read, or a package for its URL is missing.
     """
-    text = str(source)
+    with contextlib.ExitStack() as stack:
+        found = stack.enter_context(_found(str(source)))
+        inputs = [Input(path, name, hold=len(found) <= _MOST_OPEN) for path, name in found]
+        for file in inputs:
+            stack.callback(file.close)
+        yield inputs
+
+
+@contextlib.contextmanager
+def _found(text: str) -> Iterator[list[tuple[Path, str]]]:
+    """Yield the path and the name of each file."""
     if not text or "\0" in text:
         raise UsageError("the name of the input is empty or holds a zero byte")
     if is_url(text) and not os.path.lexists(text):
         with fetch(text) as fetched:
-            yield [Input(path, name) for path, name in fetched]
+            yield fetched
         return
     path = Path(text).expanduser()
     complete(path)
     if glob.has_magic(text) and not os.path.lexists(path):
-        yield [Input(match, str(match)) for match in _matches(path)]
+        yield [(match, str(match)) for match in _matches(path)]
     else:
-        yield [Input(existing_file(path, folders=True), text)]
+        yield [(existing_file(path, folders=True), text)]
 
 
 def _matches(pattern: Path) -> list[Path]:

@@ -13,6 +13,7 @@ from typing import Final
 
 from sage_select.errors import DataError
 from sage_select.io.flatbuffer import Table
+from sage_select.io.opened import Input
 
 __all__ = ["Frames", "walk_file", "walk_stream"]
 
@@ -55,7 +56,7 @@ class Frames:
     compressed: bool = False
 
 
-def walk_stream(data: memoryview, name: str) -> Frames:
+def walk_stream(data: Input) -> Frames:
     """Return what a stream declares; it must fill `data` to its end.
 
     Raises
@@ -66,38 +67,38 @@ def walk_stream(data: memoryview, name: str) -> Frames:
         Where the frames make no sense.
     """
     frames, position = Frames(), 0
-    while position < len(data) and not frames.ended:
-        position = _next(data, position, frames, name)
-    if position != len(data):
-        second = data[position : position + 4].tobytes() == b"\xff\xff\xff\xff"
+    while position < data.size and not frames.ended:
+        position = _next(data, position, frames)
+    if position != data.size:
+        second = data.at(position, 4) == b"\xff\xff\xff\xff"
         raise DataError(
             "another Arrow stream follows the first" if second else "bytes follow the end of the Arrow stream",
-            where=name,
-            got=f"{len(data) - position} bytes after the end marker",
+            where=data.name,
+            got=f"{data.size - position} bytes after the end marker",
         )
     return frames
 
 
-def _next(data: memoryview, position: int, frames: Frames, name: str) -> int:
+def _next(data: Input, position: int, frames: Frames) -> int:
     """Add what the frame at `position` declares and return where the next begins."""
-    (size,) = struct.unpack_from("<I", data, position)
+    (size,) = struct.unpack("<I", data.at(position, 4))
     position += 4
     if size == _CONTINUATION:
-        (size,) = struct.unpack_from("<i", data, position)
+        (size,) = struct.unpack("<i", data.at(position, 4))
         position += 4
     if size == 0:
         frames.ended = True
         return position
     body = position + int(size)
-    if size < 0 or body > len(data):
-        raise DataError("is cut off within a batch", where=name)
-    length = _message(data[position:body], data[body:], frames)
-    if length < 0 or body + length > len(data):
-        raise DataError("is cut off within a batch", where=name)
+    if size < 0 or body > data.size:
+        raise DataError("is cut off within a batch", where=data.name)
+    length = _message(data, position, body, frames)
+    if length < 0 or body + length > data.size:
+        raise DataError("is cut off within a batch", where=data.name)
     return body + length
 
 
-def walk_file(data: memoryview, name: str) -> Frames:
+def walk_file(data: Input) -> Frames:
     """Return what an IPC file declares; its batches must lead to its footer.
 
     Only the footer says where the batches are: what lies between them is the writer's own affair.
@@ -109,39 +110,40 @@ def walk_file(data: memoryview, name: str) -> Frames:
     struct.error, ValueError
         Where the frames make no sense.
     """
-    if len(data) < _FILE_START + _FILE_END or data[-len(_FILE_MAGIC) :].tobytes() != _FILE_MAGIC:
-        raise DataError("is cut off: an Arrow IPC file ends with ARROW1", where=name)
-    (size,) = struct.unpack_from("<i", data, len(data) - _FILE_END)
-    end = len(data) - _FILE_END - size
+    tail = data.at(max(0, data.size - _FILE_END), _FILE_END)
+    if data.size < _FILE_START + _FILE_END or not tail.endswith(_FILE_MAGIC):
+        raise DataError("is cut off: an Arrow IPC file ends with ARROW1", where=data.name)
+    (size,) = struct.unpack_from("<i", tail)
+    end = data.size - _FILE_END - size
     if size <= 0 or end < _FILE_START:
-        raise DataError("is damaged: the footer's length is wrong", where=name)
-    footer = Table.root(data[end : end + size])
+        raise DataError("is damaged: the footer's length is wrong", where=data.name)
+    footer = Table.root(memoryview(data.at(end, size)))
     blocks = [*footer.structs(_FOOTER_DICTIONARIES, _BLOCK), *footer.structs(_FOOTER_BATCHES, _BLOCK)]
     frames, ends = Frames(ended=True), []
     for offset, metadata, body in blocks:
         start = offset + metadata
         if offset < _FILE_START or metadata < 8 or body < 0 or start + body > end:
-            raise DataError("is damaged: the footer places a batch outside the file", where=name)
-        prefix = 8 if data[offset : offset + 4].tobytes() == b"\xff\xff\xff\xff" else 4
-        _message(data[offset + prefix : start], data[start : start + body], frames)
+            raise DataError("is damaged: the footer places a batch outside the file", where=data.name)
+        prefix = 8 if data.at(offset, 4) == b"\xff\xff\xff\xff" else 4
+        _message(data, offset + prefix, start, frames)
         ends.append(start + body)
     if end - max(ends, default=end) > _FILE_SLACK:
-        raise DataError("more bytes lie between the batches and the footer than belong there", where=name)
+        raise DataError("more bytes lie between the batches and the footer than belong there", where=data.name)
     return frames
 
 
-def _message(metadata: memoryview, body: memoryview, frames: Frames) -> int:
-    """Add what one message declares and return the length of its body."""
-    message = Table.root(metadata)
+def _message(data: Input, start: int, body: int, frames: Frames) -> int:
+    """Add what one message declares and return the length of its body, which begins at `body`."""
+    message = Table.root(memoryview(data.at(start, body - start)))
     kind = message.number(_MESSAGE_KIND, "<B")
     if kind == _DICTIONARY_BATCH:
-        _batch(message.table(_MESSAGE_HEADER).table(_DICTIONARY_DATA), body, frames)
+        _batch(message.table(_MESSAGE_HEADER).table(_DICTIONARY_DATA), data, body, frames)
     elif kind == _RECORD_BATCH:
-        frames.rows += _batch(message.table(_MESSAGE_HEADER), body, frames)
+        frames.rows += _batch(message.table(_MESSAGE_HEADER), data, body, frames)
     return message.number(_MESSAGE_BODY, "<q")
 
 
-def _batch(batch: Table, body: memoryview, frames: Frames) -> int:
+def _batch(batch: Table, data: Input, body: int, frames: Frames) -> int:
     compressed = batch.has(_BATCH_COMPRESSION)
     frames.compressed |= compressed
     for offset, length in batch.structs(_BATCH_BUFFERS, _BUFFER):
@@ -149,9 +151,12 @@ def _batch(batch: Table, body: memoryview, frames: Frames) -> int:
             raise ValueError("a buffer has a negative place")
         unpacked = length
         if compressed and length >= 8:
-            (claimed,) = struct.unpack_from("<q", body, offset)
+            (claimed,) = struct.unpack("<q", data.at(body + offset, 8))
             unpacked = length - 8 if claimed == -1 else claimed
             if unpacked < 0:
                 raise ValueError("a compressed buffer claims a negative length")
         frames.unpacked += unpacked
-    return batch.number(_BATCH_ROWS, "<q")
+    rows = batch.number(_BATCH_ROWS, "<q")
+    if rows < 0:
+        raise ValueError("a batch has a negative number of rows")
+    return rows

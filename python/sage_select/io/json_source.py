@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from sage_select.errors import DataError, Where
-from sage_select.io.inputs import Input
+from sage_select.io.opened import Input
 from sage_select.io.progress import Meter
 from sage_select.io.sniff import Format
 from sage_select.io.strict_json import StrictJsonError, decode, decode_at

@@ -18,10 +18,10 @@ from typing import Any, Final
 import pyarrow as pa
 
 from sage_select.errors import DataError, Where
-from sage_select.io.inputs import Input
 from sage_select.io.json_source import JsonBatch, json_batches
 from sage_select.io.layout import ABSENT, Kind, Layout, Seen, column_field, layout_of
 from sage_select.io.nested import build, retyped
+from sage_select.io.opened import Input
 from sage_select.io.progress import Meter
 from sage_select.io.rows import Part
 from sage_select.io.sniff import Format
@@ -48,6 +48,7 @@ def read_json(inputs: Sequence[tuple[Input, Format]], meter: Meter) -> tuple[pa.
                 table.take(source, batch)
             table.end_file(source)
             meter.file_done(source.size)
+            source.release()
         table.finish(inputs)
     return table.made(), table.parts, table.notices()
 
@@ -144,6 +145,7 @@ class _JsonTable:
         for built, names in zip(self._built[: last + 1], stale, strict=False):
             source, batch = next(again, (built.source, JsonBatch()))
             if len(batch.rows) != built.count:
+                source.check_unchanged()
                 raise DataError("changed while it was read", where=source.name)
             for name in names:
                 values = [row.get(name) for row in batch.rows]

@@ -7,8 +7,9 @@ import math
 import re
 import struct
 from dataclasses import dataclass
+from io import RawIOBase
 from pathlib import Path
-from typing import Any, BinaryIO, Final, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,7 @@ import numpy.typing as npt
 from sage_select.errors import DataError
 from sage_select.io.damage import guarded
 from sage_select.io.inputs import existing_file
+from sage_select.io.opened import Input
 
 __all__ = ["NpyHeader", "npy_header", "read_npy"]
 
@@ -28,7 +30,7 @@ _SHAPES: Final = {"embeddings": (2, "two axes (rows, dimensions)"), "scores": (1
 def read_npy(
     path: str | Path, *, rows: int | None, kind: Literal["embeddings", "scores"]
 ) -> npt.NDArray[np.floating[Any]]:
-    """Return the array of an `.npy` file, mapped into memory where its type allows.
+    """Return the array of an `.npy` file; a large one lies in a mapped copy where its type allows.
 
     Parameters
     ----------
@@ -47,7 +49,9 @@ def read_npy(
     DataError
         Where it is damaged, cut off, of another shape or type, or has another number of rows.
     """
-    array = _checked(path, rows, kind)
+    source, header = _checked(path, rows, kind)
+    with guarded(str(path), "an .npy file"):
+        array = _values(source, header)
     if kind == "scores":
         return np.asarray(array, dtype=np.float64)
     rows_of_numbers = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("="))
@@ -66,7 +70,7 @@ class NpyHeader:
     item_bytes
         Bytes of a number.
     copied
-        Whether the array must be copied to be read, as it is stored by columns or in another byte order.
+        Whether the array takes memory: it is small, stored by columns or in another byte order.
     """
 
     rows: int
@@ -77,54 +81,67 @@ class NpyHeader:
 
 def npy_header(path: str | Path, *, rows: int | None, kind: Literal["embeddings", "scores"]) -> NpyHeader:
     """Return what the header says; it refuses what `read_npy` refuses, and reads no value."""
-    array = _checked(path, rows, kind)
-    width = array.shape[1] if array.ndim == 2 else 1
+    source, header = _checked(path, rows, kind)
+    by_columns = header.fortran and min(header.shape) > 1 and len(header.shape) > 1
     return NpyHeader(
-        rows=array.shape[0],
-        width=width,
-        item_bytes=array.dtype.itemsize,
-        copied=not (array.flags.c_contiguous and array.dtype.isnative),
+        rows=header.shape[0],
+        width=header.shape[1] if len(header.shape) == 2 else 1,
+        item_bytes=header.dtype.itemsize,
+        copied=by_columns or not header.dtype.isnative or not source.is_mapped,
     )
 
 
-def _checked(path: str | Path, rows: int | None, kind: Literal["embeddings", "scores"]) -> npt.NDArray[Any]:
-    """Map the array, its shape and type checked."""
-    file = existing_file(Path(path).expanduser())
-    with file.open("rb") as raw:
-        if raw.read(len(_MAGIC)) != _MAGIC:
-            raise DataError("is not an .npy file", where=str(path), hint="write it with numpy.save")
-    with guarded(str(path), "an .npy file"):
-        array = _mapped(file)
+@dataclass(frozen=True)
+class _Header:
+    """What the file says of its values, and where they begin."""
+
+    shape: tuple[int, ...]
+    fortran: bool
+    dtype: np.dtype[Any]
+    start: int
+
+    @property
+    def size(self) -> int:
+        return int(self.dtype.itemsize * math.prod(self.shape))
+
+
+def _checked(path: str | Path, rows: int | None, kind: Literal["embeddings", "scores"]) -> tuple[Input, _Header]:
+    """Return the file and its header, shape and type checked; the file must end where the values do."""
+    source = Input(existing_file(Path(path).expanduser()), str(path))
+    if source.at(0, len(_MAGIC)) != _MAGIC:
+        raise DataError("is not an .npy file", where=str(path), hint="write it with numpy.save")
+    with guarded(str(path), "an .npy file"), source.open() as raw:
+        header = _Header(*_header(raw), raw.tell())
+        if header.start + header.size != source.size:
+            held = source.size - header.start
+            raise ValueError(f"its header asks for {header.size} bytes of values, the file has {held}")
     axes, wanted = _SHAPES[kind]
-    if array.ndim != axes:
-        raise DataError(f"{kind} have the wrong shape", where=str(path), expected=wanted, got=f"shape {array.shape}")
-    _check_type(array, kind, path)
-    if rows is not None and array.shape[0] != rows:
+    shape = header.shape
+    if len(shape) != axes:
+        raise DataError(f"{kind} have the wrong shape", where=str(path), expected=wanted, got=f"shape {shape}")
+    _check_type(header.dtype, kind, path)
+    if rows is not None and shape[0] != rows:
         raise DataError(
             f"{kind} and table differ in their number of rows",
             where=str(path),
             expected=f"{rows} rows, as the table",
-            got=f"{array.shape[0]} rows",
+            got=f"{shape[0]} rows",
         )
-    if kind == "embeddings" and array.shape[1] == 0:
+    if kind == "embeddings" and shape[1] == 0:
         raise DataError("embeddings have no dimensions", where=str(path))
-    return array
+    return source, header
 
 
-def _mapped(file: Path) -> npt.NDArray[Any]:
-    """Map the array, or return an empty one, which cannot be mapped; the file must end where the array does."""
-    with file.open("rb") as raw:
-        shape, fortran, dtype = _header(raw)
-        start = raw.tell()
-    size = dtype.itemsize * math.prod(shape)
-    if start + size != file.stat().st_size:
-        raise ValueError(f"its header asks for {size} bytes of values, the file has {file.stat().st_size - start}")
-    if size == 0:
-        return np.zeros(shape, dtype)
-    return np.memmap(file, dtype=dtype, mode="r", offset=start, shape=shape, order="F" if fortran else "C")
+def _values(source: Input, header: _Header) -> npt.NDArray[Any]:
+    data = source.buffer()
+    source.check_unchanged()
+    if header.size == 0:
+        return np.zeros(header.shape, header.dtype)
+    numbers = np.frombuffer(data, header.dtype, offset=header.start)
+    return numbers.reshape(header.shape, order="F" if header.fortran else "C")
 
 
-def _header(raw: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+def _header(raw: RawIOBase) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     """Read the header by its specification (NEP 1); numpy's own reader lets errors of the tokenizer through."""
     version = raw.read(len(_MAGIC) + 2)[len(_MAGIC) :]
     form = {b"\x01\x00": "<H", b"\x02\x00": "<I", b"\x03\x00": "<I"}.get(version)
@@ -152,10 +169,10 @@ def _header(raw: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
         raise ValueError(f"type {descr[:20]!r} is not known") from None
 
 
-def _check_type(array: npt.NDArray[Any], kind: str, path: str | Path) -> None:
-    right = array.dtype.kind == "f" and array.dtype.itemsize <= 8
+def _check_type(dtype: np.dtype[Any], kind: str, path: str | Path) -> None:
+    right = dtype.kind == "f" and dtype.itemsize <= 8
     if kind == "scores":
-        right = right or array.dtype.kind in "iu"
+        right = right or dtype.kind in "iu"
     if not right:
         wanted = "float16, float32 or float64" + (", or whole numbers" if kind == "scores" else "")
-        raise DataError(f"{kind} have the wrong type", where=str(path), expected=wanted, got=str(array.dtype))
+        raise DataError(f"{kind} have the wrong type", where=str(path), expected=wanted, got=str(dtype))

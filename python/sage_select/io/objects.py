@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, cast
 
 import pyarrow as pa
 
 from sage_select.errors import DataError, UsageError, Where
 from sage_select.io.damage import guarded
 from sage_select.io.digest import digest_table
+from sage_select.io.expansion import PlainSize
 from sage_select.io.json_source import JsonBatch
 from sage_select.io.json_table import table_of_objects
 from sage_select.io.normalise import normalise
@@ -46,11 +48,11 @@ def from_object(obj: Any) -> Rows:
         name = "<list of dicts>"
         table, notices = _from_dicts(obj, name)
     elif _is_instance(obj, "polars", "LazyFrame"):
-        table = _from_stream(_collected(obj, name), name)
+        table = _plain(_imported(_collected(obj, name)), name)
     elif _is_instance(obj, "datasets", "Dataset"):
-        table = _from_stream(_dataset_reader(obj), name)
+        table = _plain(_of_dataset(obj), name)
     elif hasattr(obj, "__arrow_c_stream__"):
-        table = _from_stream(obj, name)
+        table = _plain(_imported(obj), name)
     else:
         raise UsageError("not a table", expected=_ACCEPTED, got=type(obj).__qualname__, hint=_hint(obj))
     if table.num_rows == 0:
@@ -64,11 +66,39 @@ def _is_instance(obj: Any, module: str, name: str) -> bool:
     return loaded is not None and isinstance(obj, getattr(loaded, name))
 
 
-def _from_stream(obj: Any, name: str) -> pa.Table:
+def _plain(batches: Iterator[pa.RecordBatch | pa.Schema], name: str) -> pa.Table:
+    """Return the table of a schema and valid batches after it."""
     with guarded(name, "an Arrow table"):
-        table = pa.RecordBatchReader.from_stream(obj).read_all()
-        table.validate(full=True)
-        return normalise(table, name)
+        schema, held = cast("pa.Schema", next(batches)), []
+        size = PlainSize(0, name)
+        for batch in batches:
+            size.packed += batch.nbytes
+            size.add(batch.columns, batch.num_rows)
+            held.append(batch)
+        return normalise(pa.Table.from_batches(held, schema), name)
+
+
+def _imported(obj: Any) -> Iterator[pa.RecordBatch | pa.Schema]:
+    """Yield the schema and the batches of an object, validated.
+
+    The C stream tells no sizes of buffers, so that one which came through it can no longer be validated safely: what
+    pyarrow holds itself is validated where it is. Of other libraries' objects nothing better is known than that they
+    hold what they promise.
+    """
+    if _is_instance(obj, "pandas", "DataFrame"):
+        obj = pa.Table.from_pandas(obj)
+    if isinstance(obj, pa.RecordBatch):
+        obj = pa.Table.from_batches([obj])
+    if isinstance(obj, pa.Table):
+        obj.validate(full=True)
+        yield obj.schema
+        yield from obj.to_batches()
+        return
+    reader = obj if isinstance(obj, pa.RecordBatchReader) else pa.RecordBatchReader.from_stream(obj)
+    yield reader.schema
+    for batch in reader:
+        batch.validate(full=True)
+        yield batch
 
 
 def _collected(frame: Any, name: str) -> Any:
@@ -81,14 +111,14 @@ def _collected(frame: Any, name: str) -> Any:
         raise
 
 
-def _dataset_reader(dataset: Any) -> pa.RecordBatchReader:
+def _of_dataset(dataset: Any) -> Iterator[pa.RecordBatch | pa.Schema]:
     """Read through the dataset's own iteration: its `.data` knows nothing of `select`, `shuffle` or `sort`."""
+    dataset.data.table.validate(full=True)  # it may lie in a mapped file that nobody has looked into
     tables = dataset.with_format("arrow").iter(batch_size=8192)
     first = next(tables, None)
-    if first is None:
-        return pa.RecordBatchReader.from_batches(dataset.features.arrow_schema, [])
-    batches = (batch for table in [first, *tables] for batch in table.to_batches())
-    return pa.RecordBatchReader.from_batches(first.schema, batches)
+    yield dataset.features.arrow_schema if first is None else first.schema
+    for table in [first, *tables] if first is not None else ():
+        yield from table.to_batches()
 
 
 def _from_dicts(rows: list[Any] | tuple[Any, ...], name: str) -> tuple[pa.Table, list[str]]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from sage_select.io.inputs import Input
+from sage_select.io.opened import Input
 from sage_select.io.progress import Meter
 from sage_select.io.text import TextFile, open_text
 
@@ -136,9 +136,7 @@ def _unpacked(file: TextFile, most: int) -> tuple[_Seen, bool]:
 def _places(source: Input, start: int) -> _Seen:
     """Look at blocks spread over what follows `start`."""
     feeds = read = 0
-    with source.path.open("rb") as raw:
-        for place in range(_PLACES):
-            raw.seek(start + (source.size - start) * place // _PLACES)
-            block = raw.read(_BLOCK)
-            feeds, read = feeds + block.count(b"\n"), read + len(block)
+    for place in range(_PLACES):
+        block = source.at(start + (source.size - start) * place // _PLACES, _BLOCK)
+        feeds, read = feeds + block.count(b"\n"), read + len(block)
     return _Seen(feeds, read)

@@ -11,10 +11,11 @@ import pyarrow as pa
 from sage_select.errors import DataError, Where
 from sage_select.io.arrow_ipc import read_ipc
 from sage_select.io.csv_file import read_csv
-from sage_select.io.digest import digest_files
+from sage_select.io.digest import joined
 from sage_select.io.hf_folder import INFO_FILE, STATE_FILE, data_files
-from sage_select.io.inputs import Input, open_inputs
+from sage_select.io.inputs import open_inputs
 from sage_select.io.json_table import differing_columns, read_json
+from sage_select.io.opened import Input
 from sage_select.io.parquet import read_parquet
 from sage_select.io.progress import Meter, Progress
 from sage_select.io.rows import Part, Places, Rows
@@ -64,27 +65,41 @@ def read_even_empty(source: str | Path, *, progress: Progress | None = None) -> 
     """Read a data set that may have no rows, as an empty selection has none."""
     with open_inputs(source) as inputs:
         meter = Meter(progress, sum(_size(file) for file in inputs))
-        kinds = formats_of(inputs)
-        table, parts, notices = _read(kinds, meter)
-        digest = content_digest([file.path for file in inputs])
+        try:
+            kinds = formats_of(inputs)
+            table, parts, notices = _read(kinds, meter)
+        except DataError:
+            for file in inputs:
+                file.check_unchanged()  # a file that was cut while it was read looks damaged
+            raise
+        digest = _digest(inputs)
         meter.finish()
     return Rows(table, str(source) if len(inputs) > 1 else inputs[0].name, Places(tuple(parts)), digest, notices)
 
 
 def content_digest(paths: Sequence[Path]) -> str:
     """Return the digest of what `paths` hold; of a folder, the saved dataset in it and nothing beside."""
-    return digest_files(file for path in paths for file in _content(path))
+    return _digest([Input(path, str(path)) for path in paths])
 
 
-def _content(path: Path) -> list[Path]:
-    if not path.is_dir():
-        return [path]
-    info = [path / name for name in (INFO_FILE, STATE_FILE) if (path / name).is_file()]
-    return [*(file.path for file in data_files(Input(path, str(path)))), *info]
+def _digest(inputs: Sequence[Input]) -> str:
+    """Return the digest of the bytes that were read, from the files that are open."""
+    digests = []
+    for file in inputs:
+        digests += [part.digest() for part in _content(file)]
+        file.release()
+    return joined(digests)
+
+
+def _content(file: Input) -> list[Input]:
+    if not file.is_folder:
+        return [file]
+    info = [file.member(name) for name in (INFO_FILE, STATE_FILE) if (file.path / name).is_file()]
+    return [*data_files(file), *info]
 
 
 def _size(file: Input) -> int:
-    return sum(part.stat().st_size for part in _content(file.path))
+    return sum(part.size for part in _content(file))
 
 
 def formats_of(inputs: Sequence[Input]) -> list[tuple[Input, Format]]:
@@ -95,10 +110,9 @@ def formats_of(inputs: Sequence[Input]) -> list[tuple[Input, Format]]:
 
 
 def _format(file: Input) -> Format:
-    if file.path.is_dir():
+    if file.is_folder:
         return Format.HF_FOLDER
-    with file.path.open("rb") as raw:
-        head = raw.read(_HEAD_BYTES)
+    head = file.at(0, _HEAD_BYTES)
     if not head:
         return Format.JSONL  # a data set without rows; the name of an empty file says nothing we could use
     binary = format_of(head)
@@ -152,8 +166,7 @@ def _read(kinds: list[tuple[Input, Format]], meter: Meter) -> tuple[pa.Table, li
 
 
 def _hf_file(file: Input) -> tuple[pa.Table, list[str]]:
-    with file.path.open("rb") as raw:
-        kind = format_of(raw.read(8))
+    kind = format_of(file.at(0, 8))
     return read_ipc(file, Format.ARROW_STREAM if kind is None else kind)
 
 

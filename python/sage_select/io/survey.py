@@ -12,7 +12,8 @@ import pyarrow as pa
 from sage_select.display import without_secrets
 from sage_select.errors import DataError, UsageError
 from sage_select.io.hf_folder import data_files
-from sage_select.io.inputs import Input, open_inputs
+from sage_select.io.inputs import open_inputs
+from sage_select.io.opened import Input
 from sage_select.io.read import formats_of, same_columns
 from sage_select.io.remote import is_url
 from sage_select.io.rows import Part, Places, Rows

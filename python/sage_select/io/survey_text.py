@@ -9,9 +9,9 @@ import pyarrow as pa
 
 from sage_select.errors import DataError, UsageError
 from sage_select.io.csv_file import csv_rows, string_batch
-from sage_select.io.inputs import Input
 from sage_select.io.json_source import JsonBatch, json_rows
 from sage_select.io.json_table import table_of_objects
+from sage_select.io.opened import Input
 from sage_select.io.piece import Piece, first_piece
 from sage_select.io.sniff import Format
 from sage_select.io.survey_file import FileSurvey

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from sage_select.errors import DataError, Where
 from sage_select.io.damage import guarded, refuse_expansion
-from sage_select.io.inputs import Input
+from sage_select.io.opened import Input
 from sage_select.io.progress import Meter
 from sage_select.io.sniff import Compression, compression_of
 
@@ -67,7 +67,7 @@ class TextFile:
     def read(self, size: int) -> bytes:
         """Return up to `size` bytes of the uncompressed text; empty at its end."""
         with guarded(self.source.name, "a text file"):
-            block = bytes(self._stream.read(size))
+            block: bytes = self._stream.read(size)
         self._done += len(block)
         if self._compressed:
             refuse_expansion(self._done, self._packed, self.source.name)
@@ -112,9 +112,8 @@ class TextFile:
 @contextlib.contextmanager
 def open_text(source: Input, meter: Meter) -> Iterator[TextFile]:
     """Open a text file, uncompressing it as its first bytes demand."""
-    with source.path.open("rb") as raw:
-        compression = compression_of(raw.read(4))
-        raw.seek(0)
+    with source.open() as raw:
+        compression = compression_of(source.at(0, 4))
         if compression is Compression.GZIP:
             with gzip.GzipFile(fileobj=raw, mode="rb") as stream:
                 yield TextFile(source, raw, stream, meter)

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sage_select.errors import ResourceError
 from sage_select.io.damage import guarded
 from sage_select.io.digest import digest_files
 from sage_select.io.encode import OutputFormat
-from sage_select.io.inputs import Input
 from sage_select.io.ipc_frames import walk_file, walk_stream
+from sage_select.io.opened import Input
 from sage_select.io.progress import Meter
 from sage_select.io.text import open_text
 
@@ -58,7 +57,5 @@ def _rows(path: Path, form: OutputFormat) -> int:
     if form in (OutputFormat.JSONL, OutputFormat.JSONL_GZIP):
         with open_text(Input(path, str(path)), Meter(None, 0)) as text:
             return sum(1 for _ in text.lines())
-    data = memoryview(pa.memory_map(str(path)).read_buffer())
-    if form is OutputFormat.ARROW_FILE:
-        return walk_file(data, str(path)).rows
-    return walk_stream(data, str(path)).rows
+    walk = walk_file if form is OutputFormat.ARROW_FILE else walk_stream
+    return walk(Input(path, str(path))).rows

@@ -21,6 +21,7 @@ from sage_select.forecast.fit import fit
 from sage_select.forecast.look import look
 from sage_select.forecast.predict import predict
 from sage_select.forecast.select_stage import OBJECTIVE_COSTS
+from sage_select.io import opened
 from sage_select.ops import OBJECTIVES, STRATEGIES, Dedup, Embed, Op, Score, Select, Sink, Source
 from sage_select.plan import resolve
 from sage_select.spec import Pipeline
@@ -165,7 +166,8 @@ def test_all_pairs_are_held_up_to_a_limit(rows: Path) -> None:
     assert predict(near, costs).peak.memory > 4 * 20_000**2
 
 
-def test_mapped_vectors_are_not_copied(rows: Path) -> None:
+def test_mapped_vectors_are_not_copied(rows: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(opened, "MAPPED_BYTES", 1 << 10)
     np.save(rows.parent / "v.npy", np.zeros((ROWS, 512), np.float32))
     embed = Embed(file=str(rows.parent / "v.npy"))
     size = 4 * ROWS * 512

@@ -10,6 +10,7 @@ import pytest
 from sage_select.errors import DataError
 from sage_select.io import damage, read
 from sage_select.io.ipc_frames import walk_file, walk_stream
+from sage_select.io.opened import Input
 
 TABLE = pa.table({"a": [f"text {number}" for number in range(3000)], "b": list(range(3000))})
 
@@ -35,7 +36,7 @@ def test_files_and_streams_are_read_and_walked(kind, compression, tmp_path) -> N
     held = read(put(tmp_path, data))
     assert held.table.equals(TABLE)
     assert held.notices == []
-    frames = {"file": walk_file, "stream": walk_stream}[kind](memoryview(data), "x")
+    frames = {"file": walk_file, "stream": walk_stream}[kind](Input(tmp_path / "rows.arrow", "x"))
     assert (frames.rows, frames.ended) == (3000, True)
     assert frames.unpacked >= TABLE.nbytes
 
@@ -123,9 +124,9 @@ def test_an_empty_table(tmp_path) -> None:
         read(put(tmp_path, ipc("file", TABLE.slice(0, 0))))
 
 
-def test_a_negative_buffer_length_is_damage() -> None:
+def test_a_negative_buffer_length_is_damage(tmp_path) -> None:
     data = bytearray(ipc("stream", pa.table({"a": [1, 2, 3]}), "zstd"))
     at = data.index(struct.pack("<q", 24))
     data[at : at + 8] = struct.pack("<q", -5)
     with pytest.raises((DataError, ValueError, struct.error)):
-        walk_stream(memoryview(bytes(data)), "x")
+        walk_stream(Input(put(tmp_path, bytes(data)), "x"))

@@ -5,6 +5,7 @@ The readers run in this very process, so a crash of a decoder would end the test
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 import random
@@ -16,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from sage_select.errors import DataError, ResourceError, SageError
-from sage_select.io import decode_rows, digest_table, open_output, read, read_npy, write
+from sage_select.io import decode_rows, digest_table, open_output, read, read_npy, survey, write
 
 ROWS = [
     {
@@ -120,6 +121,8 @@ def test_damage_is_an_error_of_ours_or_sound_rows(kind: str, tmp_path: Path) -> 
     refused = 0
     for mutant in mutants(data, kind):
         path.write_bytes(mutant)
+        with contextlib.suppress(SageError):
+            survey(path)
         try:
             rows = read(path)
         except (DataError, ResourceError) as error:

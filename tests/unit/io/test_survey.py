@@ -15,6 +15,7 @@ import pytest
 
 from sage_select import io
 from sage_select.errors import DataError, UsageError
+from sage_select.io import opened
 
 ROWS = [{"prompt": f"question {i} of {'many ' * (i % 7)}", "completion": "é" * (i % 5) + "x"} for i in range(6000)]
 TABLE = pa.Table.from_pylist(ROWS)
@@ -54,7 +55,8 @@ BINARY = {
 
 
 @pytest.mark.parametrize("kind", BINARY)
-def test_rows_of_binary_files_are_exact(kind: str, tmp_path: Path) -> None:
+def test_rows_of_binary_files_are_exact(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(opened, "MAPPED_BYTES", 1 << 10)
     path = BINARY[kind](tmp_path)
     found, read = io.survey(path), io.read(path).table
     assert (found.rows, found.exact) == (len(ROWS), True)
@@ -189,9 +191,10 @@ def test_real_text_without_compression(shared_data: Path, tmp_path: Path) -> Non
     assert abs(found.rows / 12_174 - 1) < 0.2
 
 
-def test_a_header_of_numbers(tmp_path: Path) -> None:
+def test_a_header_of_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import numpy as np
 
+    monkeypatch.setattr(opened, "MAPPED_BYTES", 1 << 4)
     np.save(tmp_path / "v.npy", np.zeros((5, 3), np.float16))
     np.save(tmp_path / "f.npy", np.zeros((5, 3), np.float32, order="F"))
     np.save(tmp_path / "s.npy", np.zeros(5))

@@ -8,7 +8,7 @@ import pytest
 
 from sage_select.errors import DataError, Where
 from sage_select.io import damage, text
-from sage_select.io.inputs import Input
+from sage_select.io.opened import Input
 from sage_select.io.progress import Meter
 from sage_select.io.text import decoded, open_text
 
