@@ -46,6 +46,7 @@ setup: $(VENV)/.extension  ## make .venv, install everything, build the extensio
 # --force: whatever an earlier run, or an earlier version, left in demo/ is replaced.
 demo: setup  ## run the main job on the built-in data and model, offline: select, train, measure
 	@mkdir -p demo
+	@rm -f demo/result.json
 	@echo "Selecting the rows worth training on: sage-select build --strategy hybrid"
 	@cd demo && ../$(BIN)/sage-select build --strategy hybrid --force
 	@echo "Training an adapter on them and measuring it: sage-train --selection out.arrow"

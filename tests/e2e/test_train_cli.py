@@ -69,7 +69,11 @@ def test_the_tuned_model_is_measured_beside_its_base(
     sage_train: Program, stories: Path, shared_model: Path, tmp_path: Path
 ) -> None:
     held_out = tmp_path / "held.jsonl"
-    held_out.write_text("".join(line + "\n" for line in stories.read_text().splitlines()[:5]))
+    others = [
+        {"prompt": f"Who went to the park on day {20 + i}?", "completion": "Lily went to the park. "} for i in range(5)
+    ]
+    trained = stories.read_text().splitlines()[0]
+    held_out.write_text("".join(line + "\n" for line in [trained, *map(json.dumps, others)]))
     done = sage_train(
         *("--selection", stories, "--model", shared_model, "--max-steps", 6, "--learning-rate", 5e-3, *FAST),
         *(
@@ -84,8 +88,11 @@ def test_the_tuned_model_is_measured_beside_its_base(
     )
     assert done.code == 0, done.err
     result = json.loads((tmp_path / "result.json").read_text())
-    assert result == done.json["evaluation"]
+    assert result["format"] == "sage-select evaluation"
+    assert done.json["evaluation"].items() <= result.items()
     assert result["rows"] == 5
+    assert result["held_out"]["overlapping"][0]["kind"] == "same"
+    assert "1 of 6 held-out rows are among the trained rows and are not measured: 1 by what they say" in done.err
     assert result["loss_tuned"] < result["loss_base"]
     assert result["loss_interval"][1] < 0
 
@@ -111,6 +118,9 @@ def test_the_tuned_model_is_measured_beside_its_base(
         (("--selection", "S", "--model", "M", "--eval-result", "r.json"), 2, "--eval-data"),
         (("--selection", "S", "--model", "M", "--eval-data", "torn.jsonl"), 3, "line 2"),
         (("--selection", "S", "--model", "M", "--eval-data", "S", "--eval-result", "no/r.json"), 2, "does not exist"),
+        (("--selection", "S", "--model", "M", "--eval-data", "S"), 3, "every held-out row is among the trained rows"),
+        (("--selection", "S", "--model", "M", "--eval-data", "S", "--eval-result", "S"), 2, "something that is read"),
+        (("--selection", "S", "--model", "M", "--eval-data", "S", "--eval-result", "torn.jsonl"), 4, "never replaced"),
         (("--selection", "S", "--model", "M", "--chat-template", "absent.jinja"), 2, "absent.jinja"),
         (("--selection", "torn.jsonl", "--model", "M"), 3, "line 2"),
         (("--selection", "silent.jsonl", "--model", "M"), 3, "no row has anything to train"),

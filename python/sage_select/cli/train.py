@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from sage_select import __version__
 from sage_select.cli.console import Console, run_program
+from sage_select.cli.measure import measured_facts, measurement_of
 from sage_select.cli.streams import emit
 from sage_select.cli.train_habits import TRAIN_HABITS, TrainCommand
 from sage_select.errors import UsageError
-
-if TYPE_CHECKING:
-    from sage_select.train import TrainConfig, TrainResult
-    from sage_select.train.selection import OrderedRows
 
 __all__ = ["app", "main"]
 
@@ -251,61 +248,15 @@ def _run(
     else:
         config = TrainConfig(**options, model=model)
     require_training_packages()
-    held_out = _held_out(console, config, is_demo, eval_data, eval_result)
+    # What is wrong with the held-out rows is found before hours of training, not after.
+    measurement = measurement_of(console, config, selection, eval_data, eval_result, is_demo=is_demo)
     result = train(selection, config, stages=console.progress, notice=console.notice)
-    comparison = None
-    if held_out is not None:
-        comparison = _compare(console, config, result, held_out)
-        if eval_result is not None:
-            from sage_select.evaluate import write_comparison
-
-            write_comparison(eval_result, comparison)
+    comparison = None if measurement is None else measurement.run(result)
     title = "already trained: the same run is there, finished" if result.cached else "trained"
     console.summary(title, training_facts(result, config))
     if comparison is not None:
-        console.summary(f"measured on {comparison['rows']:,} held-out rows", _measures(comparison))
+        console.summary(f"measured on {comparison['rows']:,} held-out rows", measured_facts(comparison))
     console.result({**result.as_dict(), "evaluation": comparison})
-
-
-def _held_out(
-    console: Console, config: TrainConfig, is_demo: bool, eval_data: str | None, eval_result: Path | None
-) -> OrderedRows | None:
-    """Return the held-out rows to measure on; their faults are found before hours of training, not after."""
-    from sage_select import demo
-    from sage_select.train.selection import load_selection
-
-    rows = None if eval_data in (None, "none") else Path(str(eval_data))
-    if eval_data is None and is_demo:
-        rows = demo.heldout_path()
-        console.notice("measuring on the built-in held-out rows of the demo data")
-    if rows is not None and not rows.exists():
-        raise UsageError("there are no such held-out rows", where=str(rows), hint="name them with --eval-data")
-    if eval_result is not None:
-        if rows is None:
-            raise UsageError("--eval-result needs held-out rows", hint="name them with --eval-data")
-        if not eval_result.absolute().parent.is_dir():
-            raise UsageError("the folder of --eval-result does not exist", where=str(eval_result))
-    return None if rows is None else load_selection(rows, config)
-
-
-def _compare(console: Console, config: TrainConfig, result: TrainResult, held_out: OrderedRows) -> dict[str, Any]:
-    from sage_select.evaluate import compare, evaluate_tuned
-
-    base, tuned = evaluate_tuned(config.model, result.lora_weights, held_out, config=config, stages=console.progress)
-    return compare(base, tuned, seed=config.seed)
-
-
-def _measures(comparison: Mapping[str, Any]) -> dict[str, object]:
-    loss = [comparison[f"loss_{part}"] for part in ("base", "tuned", "difference")]
-    low, high = comparison["loss_interval"]
-    measures: dict[str, object] = {
-        "loss": f"base {loss[0]:.3f}, tuned {loss[1]:.3f}: {loss[2]:+.3f} [{low:+.3f}, {high:+.3f}]"
-    }
-    if comparison["accuracy_base"] is not None:
-        base, tuned, change = (comparison[f"accuracy_{part}"] for part in ("base", "tuned", "difference"))
-        low, high = comparison["accuracy_interval"]
-        measures["tools right"] = f"base {base:.1%}, tuned {tuned:.1%}: {change:+.1%} [{low:+.1%}, {high:+.1%}]"
-    return measures
 
 
 def main() -> None:

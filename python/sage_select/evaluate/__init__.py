@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from sage_select.evaluate.compare import compare
+from sage_select.evaluate.overlap import Overlap, find_overlap
 from sage_select.evaluate.result import Evaluation, Prediction
 from sage_select.evaluate.run import evaluate, evaluate_tuned
 from sage_select.evaluate.tool_calls import Parsed, ToolCall, parse_tool_calls
-from sage_select.evaluate.write import write_comparison
+from sage_select.evaluate.write import check_result_path, write_comparison
 
 __all__ = [
     "Evaluation",
+    "Overlap",
     "Parsed",
     "Prediction",
     "ToolCall",
+    "check_result_path",
     "compare",
     "evaluate",
     "evaluate_tuned",
+    "find_overlap",
     "parse_tool_calls",
     "write_comparison",
 ]

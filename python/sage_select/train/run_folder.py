@@ -21,13 +21,14 @@ from sage_select.train.checkpoints import sync
 from sage_select.train.fingerprint import differences
 from sage_select.train.result import TrainResult
 
-__all__ = ["ADAPTER_FILES", "Found", "RunFolder", "no_run_to_resume"]
+__all__ = ["ADAPTER_FILES", "RUN_PARTS", "Found", "RunFolder", "no_run_to_resume"]
 
 _FORMAT_VERSION = 1
 _RUN = "run.json"
 #: An adapter as PEFT writes it.
 ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
-_OURS = ("checkpoints", "logs", "lora_weights", _RUN)
+#: What a run writes into its folder.
+RUN_PARTS = ("checkpoints", "logs", "lora_weights", _RUN)
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ class RunFolder:
             result = TrainResult.from_dict(content["result"], self.path) if content["finished"] else None
             return Found(dict(content["identity"]), result)
         except FileNotFoundError:
-            foreign = [name for name in _OURS if (self.path / name).exists()]
+            foreign = [name for name in RUN_PARTS if (self.path / name).exists()]
         except (OSError, ValueError, KeyError, TypeError):
             foreign = [_RUN]
         if foreign:
@@ -127,7 +128,7 @@ class RunFolder:
         """Claim the folder for a run; one that begins `anew` deletes the run that is there, and nothing else."""
         if anew:
             # The record goes last: without it, what is left after a crash here would be nobody's.
-            for name in _OURS:
+            for name in RUN_PARTS:
                 path = self.path / name
                 if path.is_dir():
                     shutil.rmtree(path)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from sage_select.errors import ResourceError, UsageError
-from sage_select.evaluate import Evaluation, Prediction, compare, write_comparison
+from sage_select.errors import OutputError, UsageError
+from sage_select.evaluate import Evaluation, Prediction, check_result_path, compare, write_comparison
 
 
 def evaluation(losses: list[float], tokens: list[int], correct: list[bool]) -> Evaluation:
@@ -90,17 +91,49 @@ def test_different_rows_cannot_be_compared() -> None:
         compare(BASE, evaluation([4.0, 6.0, 9.0], [2, 2, 4], [True] * 3))
 
 
-def test_the_file_is_whole_json_and_replaces_an_older_one(tmp_path: Path) -> None:
+def test_the_file_is_whole_json_and_replaces_an_older_result(tmp_path: Path) -> None:
     path = tmp_path / "result.json"
-    path.write_text("old")
     result = compare(BASE, TUNED)
+    write_comparison(path, compare(BASE, BASE))
     write_comparison(path, result)
-    assert json.loads(path.read_text()) == result
+    written = json.loads(path.read_text())
+    assert written["format"] == "sage-select evaluation"
+    assert result.items() <= written.items()
     assert [file.name for file in tmp_path.iterdir()] == ["result.json"]
 
 
-def test_a_missing_folder_is_a_resource_error(tmp_path: Path) -> None:
-    with pytest.raises(ResourceError, match="cannot be written"):
+@pytest.mark.parametrize("content", ["", "{}", '{"rows": 3}', '[{"format": "sage-select evaluation"}]', "a,b\n1,2\n"])
+def test_whatever_is_no_result_is_never_replaced(tmp_path: Path, content: str) -> None:
+    path, link = tmp_path / "mine", tmp_path / "link.json"
+    path.write_text(content)
+    link.symlink_to(path)
+    for name in (path, link):
+        with pytest.raises(OutputError, match="never replaced"):
+            write_comparison(name, {})
+    assert path.read_text() == content
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["link.json", "mine"]
+
+
+def test_a_result_goes_nowhere_else(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "run").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    for path, error in (
+        (tmp_path / "model" / "r.json", UsageError),
+        (tmp_path / "model", UsageError),
+        (tmp_path / "pipe", UsageError),
+        (tmp_path / "run", UsageError),
+        (tmp_path / "run" / "run.json", OutputError),
+        (tmp_path / "run" / "logs" / "r.json", UsageError),
+        (tmp_path / "absent" / "r.json", UsageError),
+    ):
+        with pytest.raises(error):
+            check_result_path(path, inputs=[tmp_path / "model"], folder=tmp_path / "run")
+    check_result_path(tmp_path / "run" / "r.json", inputs=[tmp_path / "model"], folder=tmp_path / "run")
+
+
+def test_a_missing_folder_is_told(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="does not exist"):
         write_comparison(tmp_path / "absent" / "result.json", {})
 
 
