@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["displayed", "one_line", "without_secrets"]
+__all__ = ["displayed", "is_url", "one_line", "without_secrets"]
 
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]+(::|://)")
 #: A URL, or a chain of them, in running text; one slash where a path library has taken the other.
 _URL_IN_TEXT = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]+:(?::|/)\S+")
 #: What ends the sentence or the quotation around a URL, not the URL.
@@ -43,6 +44,17 @@ def _bare(match: re.Match[str]) -> str:
     closing = _CLOSING.search(url)
     end = len(url) if closing is None else closing.start()
     return without_secrets(url[:end]) + url[end:]
+
+
+def is_url(source: str) -> bool:
+    """Tell whether `source` names a file system by a scheme.
+
+    Examples
+    --------
+    >>> is_url("hf://datasets/a/b/train.parquet"), is_url("data/train.parquet")
+    (True, False)
+    """
+    return _URL.match(source) is not None
 
 
 def without_secrets(url: str) -> str:

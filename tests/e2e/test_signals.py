@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.usefixtures("interruptible")
+
 HEAD = """
 import numpy as np
 import sage_select

@@ -192,6 +192,7 @@ def test_forked_children_make_their_own_threads() -> None:
     assert subprocess.run([sys.executable, "-W", "ignore", "-c", program], check=False).returncode == 0
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_stops_a_long_call() -> None:
     """Ctrl-C in the middle of a kernel is a KeyboardInterrupt, soon."""
     program = (

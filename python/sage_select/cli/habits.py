@@ -149,7 +149,10 @@ def usage_error(error: Any, habits: Mapping[str, str]) -> UsageError:
     parameter = getattr(error, "param", None)
     flag = max(getattr(parameter, "opts", None) or [""], key=len)
     if flag.startswith("-") and getattr(error, "message", ""):
-        return UsageError(f"{flag}: {str(error.message).strip().rstrip('.')}", hint=help_hint)
+        from sage_select.ops.problems import plain_problem  # deferred: it loads what `--help` never needs
+
+        said = plain_problem(str(error.message).strip().rstrip("."), shown=False)
+        return UsageError(f"{flag}: {said}", hint=help_hint)
     return UsageError(message[:1].lower() + message[1:], hint=help_hint)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,6 +27,19 @@ _INSTEAD: Final[dict[str, list[tuple[set[str], set[str]]]]] = {
         ({"queries", "query_column"}, {"queries", "query_column"}),
         ({"score_mode"}, {"score_band", "score_quantile"}),
     ],
+}
+#: Settings that the command line calls otherwise than by their own names.
+_FLAGS: Final = {
+    ("source", "path"): "INPUT",
+    ("dedup", "mode"): "--dedup",
+    ("dedup", "threshold"): "--dedup-threshold",
+    ("score", "file"): "--scores",
+    ("score", "column"): "--score-column",
+    ("score", "model"): "--score-model",
+    ("embed", "file"): "--embeddings",
+    ("embed", "column"): "--embedding-column",
+    ("embed", "model"): "--embed-model",
+    ("sink", "path"): "--output",
 }
 #: What switches these settings of a spec off.
 _OFF: Final = "none"
@@ -73,13 +86,18 @@ def pipeline_of(
             under = None
         if under is None and not over and name not in _ALWAYS:
             continue
-        steps.append(op.make(**_laid_over(name, under, over, off)))
+        steps.append(op.of(_laid_over(name, under, over, off), _flags(name, given[name])))
     if seed is not None and seed < 0:
         raise UsageError("a seed is a whole number from 0", got=str(seed))
     pipeline = Pipeline(seed=seed if seed is not None else base.seed if base is not None else 0, steps=tuple(steps))
     if spec is not None:
         check_overlap(Path(pipeline.step(Sink).path), [InputSetting("spec", "file", str(spec))])
     return pipeline
+
+
+def _flags(step: str, settings: Iterable[str]) -> dict[str, str]:
+    """Return what the command line calls the settings of a step."""
+    return {name: _FLAGS.get((step, name), "--" + name.replace("_", "-")) for name in settings}
 
 
 def _laid_over(name: str, under: Op | None, over: Mapping[str, Any], off: set[str]) -> dict[str, Any]:

@@ -45,10 +45,16 @@ def top(
     """Write the first rows of a selection."""
     from sage_select.engine import top as first_rows
     from sage_select.ops import Budget
+    from sage_select.paths import user_path
 
     console = Console(quiet=quiet, json_output=json_output)
     outcome = first_rows(
-        source, Budget.parse(budget), output, console, force=force, overwrite_foreign=overwrite_foreign
+        user_path(source),
+        Budget.parse(budget),
+        user_path(output),
+        console,
+        force=force,
+        overwrite_foreign=overwrite_foreign,
     )
     kept, selected = outcome.manifest["rows"]["kept"], outcome.manifest["first_of"]["rows"]
     facts = {

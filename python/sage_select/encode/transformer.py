@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from sage_select.encode.embeddings import Embeddings
 from sage_select.errors import DataError, ResourceError, UsageError
+from sage_select.paths import user_path
 from sage_select.render.extras import require
 from sage_select.render.model_files import is_local, loaded, model_revision, resolved_name
 from sage_select.render.panics import panics_refused
@@ -89,7 +89,7 @@ def _load(model: str, device: str | None) -> tuple[Any, list[str]]:
         sentence_transformers = require("sentence_transformers", _EXTRA)
     notices = []
     if is_local(model):
-        folder = Path(model).expanduser()
+        folder = user_path(model)
         if not (folder / "modules.json").is_file():
             if not (folder / "config.json").is_file():
                 raise UsageError(

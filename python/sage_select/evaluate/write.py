@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from sage_select.errors import OutputError, ResourceError, UsageError
+from sage_select.paths import user_path
 from sage_select.train.run_folder import RUN_PARTS
 
 __all__ = ["check_result_path", "write_comparison"]
@@ -88,7 +89,7 @@ def write_comparison(path: str | Path, comparison: Mapping[str, Any]) -> None:
 
 
 def _resolved(path: str | Path) -> Path:
-    return Path(os.path.realpath(Path(path).expanduser()))
+    return Path(os.path.realpath(user_path(path)))
 
 
 def _belongs_to_run(target: Path, folder: Path) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from sage_select.forecast.advice import Advice, advice
 from sage_select.forecast.costs import Costs, load_costs
@@ -15,6 +14,7 @@ from sage_select.forecast.workload import Workload
 from sage_select.io.memory import Limit, limits
 from sage_select.io.target import preflight_output
 from sage_select.ops import Sink
+from sage_select.paths import user_path
 from sage_select.spec import Pipeline
 
 __all__ = ["Forecast", "forecast"]
@@ -71,7 +71,7 @@ def forecast(
     SageError
         Where the build would be refused for what was looked at. That it does not fit is no error here: `fit` tells.
     """
-    preflight_output(Path(plan.step(Sink).path), plan.inputs(), force=force, overwrite_foreign=overwrite_foreign)
+    preflight_output(user_path(plan.step(Sink).path), plan.inputs(), force=force, overwrite_foreign=overwrite_foreign)
     costs = load_costs()
     work = look(plan, threads)
     prediction = predict(work, costs)

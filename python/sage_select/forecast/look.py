@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from pathlib import Path
 from typing import Final
 
 from sage_select import demo, io
@@ -12,6 +11,7 @@ from sage_select.errors import DataError, UsageError
 from sage_select.forecast.workload import Model, Table, Vectors, Workload
 from sage_select.kernels.call import resolve_threads
 from sage_select.ops import Embed, Score, Select, Source
+from sage_select.paths import user_path
 from sage_select.render import ShapeOptions, canonical_json, detect_shape, plain_texts
 from sage_select.render.model_files import is_local
 from sage_select.spec import Pipeline
@@ -116,7 +116,7 @@ def _vectors(embed: Embed, found: io.Survey) -> Vectors:
 def _model(name: str) -> Model:
     if not is_local(name):
         return Model(name, None)
-    weights = [file.stat().st_size for file in Path(name).expanduser().rglob("*.safetensors")]
+    weights = [file.stat().st_size for file in user_path(name).rglob("*.safetensors")]
     if not weights:
         raise UsageError("the folder holds no model", where=name, expected="*.safetensors")
     return Model(name, sum(weights))
@@ -126,7 +126,7 @@ def _dimensions_of(model: str) -> int | None:
     """Return the dimensions that a model's configuration gives, or None where the model is not here."""
     if not is_local(model):
         return None
-    folder = Path(model).expanduser()
+    folder = user_path(model)
     for name, key in (("1_Pooling/config.json", "word_embedding_dimension"), ("config.json", "hidden_size")):
         file = folder / name
         if not file.is_file():

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from sage_select.errors import DataError, Where
 from sage_select.io.inputs import existing_file
+from sage_select.paths import user_path
 
 __all__ = ["IdList", "read_id_list"]
 
@@ -44,7 +44,7 @@ def read_id_list(path: str) -> IdList:
     DataError
         Where it is no UTF-8 text, or an id stands twice; naming the lines.
     """
-    data = existing_file(Path(path).expanduser()).read_bytes()
+    data = existing_file(user_path(path)).read_bytes()
     found: dict[str, int] = {}
     for line, raw in enumerate(data.split(b"\n"), start=1):
         try:

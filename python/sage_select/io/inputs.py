@@ -10,10 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from sage_select.display import is_url
 from sage_select.errors import ResourceError, SageError, UsageError, nearest
 from sage_select.io.commit import complete
 from sage_select.io.opened import Input
-from sage_select.io.remote import fetch, is_url
+from sage_select.io.remote import fetch
+from sage_select.paths import user_path
 
 __all__ = ["cannot_open", "existing_file", "open_inputs"]
 
@@ -44,13 +46,11 @@ def open_inputs(source: str | Path) -> Iterator[list[Input]]:
 @contextlib.contextmanager
 def _found(text: str) -> Iterator[list[tuple[Path, str]]]:
     """Yield the path and the name of each file."""
-    if not text or "\0" in text:
-        raise UsageError("the name of the input is empty or holds a zero byte")
     if is_url(text) and not os.path.lexists(text):
         with fetch(text) as fetched:
             yield fetched
         return
-    path = Path(text).expanduser()
+    path = user_path(text)
     complete(path)
     if glob.has_magic(text) and not os.path.lexists(path):
         yield [(match, str(match)) for match in _matches(path)]

@@ -18,6 +18,7 @@ from sage_select.errors import DataError
 from sage_select.io.damage import guarded
 from sage_select.io.inputs import existing_file
 from sage_select.io.opened import Input
+from sage_select.paths import user_path
 
 __all__ = ["NpyHeader", "npy_header", "read_npy"]
 
@@ -107,7 +108,7 @@ class _Header:
 
 def _checked(path: str | Path, rows: int | None, kind: Literal["embeddings", "scores"]) -> tuple[Input, _Header]:
     """Return the file and its header, shape and type checked; the file must end where the values do."""
-    source = Input(existing_file(Path(path).expanduser()), str(path))
+    source = Input(existing_file(user_path(path)), str(path))
     if source.at(0, len(_MAGIC)) != _MAGIC:
         raise DataError("is not an .npy file", where=str(path), hint="write it with numpy.save")
     with guarded(str(path), "an .npy file"), source.open() as raw:

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TypeAlias
 
+from sage_select.display import is_url
 from sage_select.errors import UsageError
 from sage_select.io.names import OutputNames
-from sage_select.io.remote import is_url
 from sage_select.ops import InputSetting
 
 __all__ = ["check_overlap"]

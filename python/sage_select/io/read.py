@@ -8,6 +8,7 @@ from typing import Final
 
 import pyarrow as pa
 
+from sage_select.display import is_url, without_secrets
 from sage_select.errors import DataError, Where
 from sage_select.io.arrow_ipc import read_ipc
 from sage_select.io.csv_file import read_csv
@@ -74,7 +75,8 @@ def read_even_empty(source: str | Path, *, progress: Progress | None = None) -> 
             raise
         digest = _digest(inputs)
         meter.finish()
-    return Rows(table, str(source) if len(inputs) > 1 else inputs[0].name, Places(tuple(parts)), digest, notices)
+    name = str(source) if len(inputs) > 1 else inputs[0].name
+    return Rows(table, without_secrets(name) if is_url(name) else name, Places(tuple(parts)), digest, notices)
 
 
 def content_digest(paths: Sequence[Path]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -13,9 +12,8 @@ from typing import Any
 from sage_select.display import without_secrets
 from sage_select.errors import ResourceError, UsageError
 
-__all__ = ["fetch", "is_url"]
+__all__ = ["fetch"]
 
-_URL = re.compile(r"^[A-Za-z][A-Za-z0-9+.\-]+(::|://)")
 _PACKAGES = {
     "hf": "huggingface_hub",
     "s3": "s3fs",
@@ -27,17 +25,6 @@ _PACKAGES = {
     "http": "aiohttp",
     "https": "aiohttp",
 }
-
-
-def is_url(source: str) -> bool:
-    """Tell whether `source` names a file system by a scheme.
-
-    Examples
-    --------
-    >>> is_url("hf://datasets/a/b/train.parquet"), is_url("data/train.parquet")
-    (True, False)
-    """
-    return _URL.match(source) is not None
 
 
 @contextlib.contextmanager

@@ -9,13 +9,12 @@ from typing import Final
 
 import pyarrow as pa
 
-from sage_select.display import without_secrets
+from sage_select.display import is_url, without_secrets
 from sage_select.errors import DataError, UsageError
 from sage_select.io.hf_folder import data_files
 from sage_select.io.inputs import open_inputs
 from sage_select.io.opened import Input
 from sage_select.io.read import formats_of, same_columns
-from sage_select.io.remote import is_url
 from sage_select.io.rows import Part, Places, Rows
 from sage_select.io.sniff import Format
 from sage_select.io.survey_binary import survey_ipc, survey_parquet

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from sage_select.ops.base import InputSetting, Op, Reads
+from sage_select.ops.base import Op
 from sage_select.ops.budget import Budget
 from sage_select.ops.dedup import Dedup
 from sage_select.ops.embed import Embed
+from sage_select.ops.location import InputSetting, Reads
 from sage_select.ops.quota import Quota
 from sage_select.ops.registry import OPS
 from sage_select.ops.rules import OBJECTIVES, STRATEGIES, ObjectiveRule, StrategyRule

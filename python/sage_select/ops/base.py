@@ -2,36 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Self
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from sage_select.display import is_url, without_secrets
 from sage_select.errors import UsageError
+from sage_select.ops.location import InputSetting, Reads, Writes, location_of
+from sage_select.ops.problems import named_problems
 
-__all__ = ["InputSetting", "Op", "Reads"]
-
-
-@dataclass(frozen=True)
-class Reads:
-    """Marks a field that names what a run reads.
-
-    Parameters
-    ----------
-    kind
-        `rows` (a file, pattern, folder or URL), `file`, or `model` (a folder or the name of a repository).
-    """
-
-    kind: Literal["rows", "file", "model"]
-
-
-@dataclass(frozen=True)
-class InputSetting:
-    """A setting that names something to read: `source.path`, of kind `rows`, with its value."""
-
-    name: str
-    kind: Literal["rows", "file", "model"]
-    value: str
+__all__ = ["Op"]
 
 
 class Op(BaseModel):
@@ -55,14 +36,21 @@ class Op(BaseModel):
         UsageError
             If a setting is unknown or out of range, or two do not go together.
         """
+        return cls.of(settings)
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any], names: Mapping[str, str] | None = None) -> Self:
+        """Return the op with these settings, as `make` does; an error calls them by `names`, where they have others.
+
+        Raises
+        ------
+        UsageError
+            As `make`.
+        """
         try:
             return cls.model_validate({name: value for name, value in settings.items() if value is not None})
         except ValidationError as error:
-            problems = [
-                ": ".join([*(str(part) for part in problem["loc"]), problem["msg"].removeprefix("Value error, ")])
-                for problem in error.errors(include_url=False, include_context=False)
-            ]
-            raise UsageError("; ".join(problems)) from None
+            raise UsageError("; ".join(named_problems(error, names or {}))) from None
 
     def settings(self) -> dict[str, Any]:
         """Return the settings that matter for this step, as plain values that make the same op again."""
@@ -70,12 +58,34 @@ class Op(BaseModel):
 
     def inputs(self) -> list[InputSetting]:
         """Return everything that this step reads: the fields marked with `Reads`, one entry a value."""
+        return [
+            InputSetting(f"{self.name}.{name}", mark.kind, one)
+            for name, mark, values in self._locations()
+            if isinstance(mark, Reads)
+            for one in values
+        ]
+
+    def relocated(self, place: Callable[[str, Reads | Writes], str]) -> Self:
+        """Return the op with every location that was set put elsewhere: `place` of what it names, and of its mark."""
+        moved = {}
+        for name, mark, values in self._locations():
+            if name in self.model_fields_set:
+                placed = [place(one, mark) for one in values]
+                moved[name] = placed[0] if isinstance(getattr(self, name), str) else type(getattr(self, name))(placed)
+        return self.model_copy(update=moved)
+
+    def shown_settings(self) -> dict[str, Any]:
+        """Return `settings()` as a manifest may hold them: URLs without credentials."""
+        shown = self.relocated(lambda text, _: without_secrets(text) if is_url(text) else text)
+        return shown.settings()
+
+    def _locations(self) -> list[tuple[str, Reads | Writes, list[str]]]:
+        """Return the fields that name files, folders, URLs or models: name, mark and values."""
         found = []
-        for field, info in type(self).model_fields.items():
-            for mark in (mark for mark in info.metadata if isinstance(mark, Reads)):
-                value = getattr(self, field)
-                values = [] if value is None else [value] if isinstance(value, str) else list(value)
-                found += [InputSetting(f"{self.name}.{field}", mark.kind, str(one)) for one in values]
+        for name, info in type(self).model_fields.items():
+            value, mark = getattr(self, name), location_of(info)
+            if mark is not None and value is not None:
+                found.append((name, mark, [value] if isinstance(value, str) else [str(one) for one in value]))
         return found
 
     def idle_fields(self) -> frozenset[str]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
 from pydantic import Field, model_validator
 
-from sage_select.ops.base import Op, Reads
+from sage_select.ops.base import Op
+from sage_select.ops.location import FilePath, ModelName
 
 __all__ = ["Embed"]
 
@@ -28,9 +29,9 @@ class Embed(Op):
 
     name: ClassVar[str] = "embed"
 
-    file: Annotated[str | None, Reads("file")] = None
+    file: FilePath = None
     column: str | None = None
-    model: Annotated[str | None, Reads("model")] = None
+    model: ModelName = None
     dimensions: int = Field(default=384, ge=8, le=65_536)
 
     @model_validator(mode="after")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
 from pydantic import model_validator
 
-from sage_select.ops.base import Op, Reads
+from sage_select.ops.base import Op
+from sage_select.ops.location import FilePath, ModelName
 
 __all__ = ["Score"]
 
@@ -28,9 +29,9 @@ class Score(Op):
 
     name: ClassVar[str] = "score"
 
-    file: Annotated[str | None, Reads("file")] = None
+    file: FilePath = None
     column: str | None = None
-    model: Annotated[str | None, Reads("model")] = None
+    model: ModelName = None
     higher_is_harder: bool = True
 
     @model_validator(mode="after")

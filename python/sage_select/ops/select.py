@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from sage_select.errors import nearest
 from sage_select.ops.band import Band
-from sage_select.ops.base import Op, Reads
+from sage_select.ops.base import Op
 from sage_select.ops.budget import Budget
+from sage_select.ops.location import FilePath, ModelName
 from sage_select.ops.quota import Quota
 from sage_select.ops.rules import OBJECTIVE_OPTIONS, OBJECTIVES, STRATEGIES, StrategyRule
 
@@ -92,9 +93,9 @@ class Select(Op):
     budget: Budget = Budget.parse("10%")
     clamp: bool = False
     quota: Quota | None = None
-    pin: Annotated[str | None, Reads("file")] = None
-    exclude: Annotated[str | None, Reads("file")] = None
-    tokenizer: Annotated[str | None, Reads("model")] = None
+    pin: FilePath = None
+    exclude: FilePath = None
+    tokenizer: ModelName = None
     objective: Literal["facility", "graph_cut", "kcenter", "mmr", "dpp", "herding", "d2", "kmeans"] = "facility"
     metric: Literal["cosine", "dot", "sqeuclidean"] = "cosine"
     outlier_guard: float = Field(default=0.05, ge=0, lt=1)
@@ -108,7 +109,7 @@ class Select(Op):
     score_mode: ScoreMode | None = None
     score_quantile: float = Field(default=0.25, ge=0, le=1)
     score_band: Band = Band(0.0, 0.9)
-    queries: Annotated[str | None, Reads("file")] = None
+    queries: FilePath = None
     query_column: str | None = None
     target_rule: Literal["round_robin", "max", "mean"] = "round_robin"
     threshold: float | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from sage_select.ops.base import Op
+from sage_select.ops.location import OutputPath
 
 __all__ = ["Sink"]
 
@@ -22,7 +23,7 @@ class Sink(Op):
 
     name: ClassVar[str] = "sink"
 
-    path: str = "out.arrow"
+    path: OutputPath = "out.arrow"
     rows: bool = True
 
     def describe(self) -> str:

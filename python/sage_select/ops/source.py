@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
 from pydantic import model_validator
 
 from sage_select import demo
-from sage_select.ops.base import InputSetting, Op, Reads
+from sage_select.ops.base import Op
+from sage_select.ops.location import InputSetting, RowsPath
 
 __all__ = ["Source"]
 
@@ -29,7 +30,7 @@ class Source(Op):
 
     name: ClassVar[str] = "source"
 
-    path: Annotated[str | None, Reads("rows")] = None
+    path: RowsPath = None
     demo: bool = False
     text_column: str | None = None
     prompt_column: str | None = None

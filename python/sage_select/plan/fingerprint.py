@@ -15,7 +15,8 @@ __all__ = ["fingerprint"]
 def fingerprint(pipeline: Pipeline, inputs: Mapping[str, str] | None = None, version: str = "") -> str:
     """Return 32 hex characters that name the plan and, where given, the content of its inputs.
 
-    The name of the output is no part of it; the meaning of each op (`Op.version`) is.
+    The name of the output is no part of it, and neither are credentials; the meaning of each op (`Op.version`) is. What
+    a URL led to is among the inputs.
 
     Parameters
     ----------
@@ -29,7 +30,8 @@ def fingerprint(pipeline: Pipeline, inputs: Mapping[str, str] | None = None, ver
     identity = {
         "seed": pipeline.seed,
         "steps": [
-            [step.name, step.version, {} if isinstance(step, Sink) else step.settings()] for step in pipeline.steps
+            [step.name, step.version, {} if isinstance(step, Sink) else step.shown_settings()]
+            for step in pipeline.steps
         ],
         "inputs": dict(inputs or {}),
         "version": version,

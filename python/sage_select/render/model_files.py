@@ -15,6 +15,7 @@ from typing import Any, Final, TypeVar
 
 from sage_select.errors import DataError, ResourceError, SageError, UsageError
 from sage_select.io.digest import digest_files
+from sage_select.paths import user_path
 from sage_select.render.extras import require
 from sage_select.render.panics import is_panic
 from sage_select.render.weight_files import (
@@ -54,7 +55,7 @@ def is_local(source: str) -> bool:
     UsageError
         It is neither: a file, or a path at which there is nothing.
     """
-    path = Path(source).expanduser()
+    path = user_path(source)
     if path.is_dir():
         return True
     if path.exists():
@@ -232,7 +233,7 @@ def quiet() -> Iterator[None]:
 
 
 def _folder(source: str) -> Path:
-    return Path(source).expanduser()
+    return user_path(source)
 
 
 def resolved_name(source: str) -> str:

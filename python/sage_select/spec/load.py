@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ from pydantic import ValidationError
 
 from sage_select.errors import UsageError, nearest
 from sage_select.ops import OPS, Op
+from sage_select.ops.problems import problem_text, shortened
+from sage_select.spec.beside import beside
 from sage_select.spec.pipeline import SPEC_VERSION, Pipeline
 from sage_select.spec.text import Document, parse
 
@@ -27,7 +30,7 @@ def find_spec(folder: Path) -> Path | None:
     UsageError
         If there is more than one.
     """
-    found = [folder / name for name in _NAMES if (folder / name).is_file()]
+    found = [folder / name for name in _NAMES if os.path.lexists(folder / name)]
     if len(found) > 1:
         raise UsageError(
             "more than one spec in this folder",
@@ -43,7 +46,8 @@ def load_spec(source: Path | Mapping[str, Any]) -> Pipeline:
     Parameters
     ----------
     source
-        A `.yaml`, `.yml` or `.toml` file, or the dictionary such a file holds.
+        A `.yaml`, `.yml` or `.toml` file, whose paths are relative to its own folder, or the dictionary such a file
+        holds, whose paths are relative to the current folder.
 
     Raises
     ------
@@ -56,7 +60,7 @@ def load_spec(source: Path | Mapping[str, Any]) -> Pipeline:
     pipeline = _pipeline(document.value, problems)
     if pipeline is None or problems.lines:
         raise problems.error()
-    return pipeline
+    return beside(pipeline, source.parent) if isinstance(source, Path) else pipeline
 
 
 class _Problems:
@@ -77,7 +81,7 @@ class _Problems:
                 key = str(problem["loc"][-1])
                 self.add(location, _unknown("key", key, known))
             else:
-                self.add(location, problem["msg"].removeprefix("Value error, "))
+                self.add(location, problem_text(dict(problem)))
 
     def error(self) -> UsageError:
         count = len(self.lines)
@@ -93,13 +97,14 @@ def _unknown(kind: str, name: str, known: list[str]) -> str:
 
 def _pipeline(value: Any, problems: _Problems) -> Pipeline | None:
     if not isinstance(value, Mapping):
-        problems.add((), f"expected the keys {', '.join(_TOP_KEYS)}, got {type(value).__name__}")
+        problems.add((), f"expected the keys {', '.join(_TOP_KEYS)}, got {shortened(value)}")
         return None
     for key in value:
         if key not in _TOP_KEYS:
             problems.add((str(key),), _unknown("key", str(key), list(_TOP_KEYS)))
-    if value.get("version") != SPEC_VERSION:
-        problems.add(("version",), f"expected {SPEC_VERSION}, got {value.get('version')!r}")
+    version = value.get("version")
+    if version != SPEC_VERSION or not isinstance(version, int) or isinstance(version, bool):
+        problems.add(("version",), f"expected {SPEC_VERSION}, got {shortened(version)}")
     steps = _steps(value.get("steps"), problems)
     try:
         return Pipeline.model_validate({"seed": value.get("seed", 0), "steps": tuple(steps)})
@@ -120,13 +125,14 @@ def _steps(value: Any, problems: _Problems) -> list[Op]:
         if not isinstance(entry, Mapping) or len(entry) != 1:
             problems.add(path, "expected one step name with its settings, such as `select: {strategy: hybrid}`")
             continue
-        name, settings = next(iter(entry.items()))
+        key, settings = next(iter(entry.items()))
+        name = str(key)
         op = OPS.get(name)
         if op is None:
-            problems.add((*path, name), _unknown("step", str(name), list(OPS)))
+            problems.add((*path, name), _unknown("step", name, list(OPS)))
             continue
         try:
-            steps.append(op.model_validate(settings or {}))
+            steps.append(op.model_validate({} if settings is None else settings))
         except ValidationError as error:
             problems.add_validation((*path, name), error, list(op.model_fields))
     return steps

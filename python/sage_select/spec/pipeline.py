@@ -47,7 +47,7 @@ class Pipeline(BaseModel):
 
     @field_serializer("steps")
     def _steps_by_name(self, steps: tuple[Op, ...]) -> list[dict[str, Any]]:
-        return [{step.name: step.settings()} for step in steps]
+        return [{step.name: step.shown_settings()} for step in steps]
 
     def step(self, kind: type[OpT]) -> OpT:
         """Return the step of this kind.
@@ -71,5 +71,5 @@ class Pipeline(BaseModel):
         return [setting for step in self.steps for setting in step.inputs()]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the plain dictionary that `load_spec` reads back, in YAML or TOML as well."""
+        """Return the plain dictionary that `load_spec` reads back, in YAML or TOML as well, URLs bare of secrets."""
         return {"version": SPEC_VERSION, **self.model_dump(mode="json")}

@@ -17,6 +17,7 @@ from typing import Any
 
 from sage_select.errors import OutputError, ResourceError, UsageError
 from sage_select.io.digest import digest_files
+from sage_select.paths import user_path
 from sage_select.train.checkpoints import sync
 from sage_select.train.fingerprint import differences
 from sage_select.train.result import TrainResult
@@ -49,7 +50,7 @@ class RunFolder:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path.expanduser()
+        self.path = user_path(path)
         self.checkpoints = self.path / "checkpoints"
         self.logs = self.path / "logs"
         self.lora_weights = self.path / "lora_weights"

@@ -55,7 +55,7 @@ def test_a_name_that_looks_like_a_chain_of_file_systems(tmp_path, monkeypatch) -
 
 @pytest.mark.parametrize("name", ["", "a\0b"])
 def test_names_that_are_none(name) -> None:
-    with pytest.raises(UsageError, match="empty or holds a zero byte"):
+    with pytest.raises(UsageError, match="is no name of a file"):
         read(name)
 
 
@@ -72,7 +72,7 @@ def test_what_is_no_file(tmp_path) -> None:
     (tmp_path / "loop").symlink_to("loop")
     with pytest.raises(UsageError, match="cannot be opened"):
         read(tmp_path / "loop")
-    with pytest.raises(UsageError, match="cannot be opened"):
+    with pytest.raises(UsageError, match="at most 255 bytes"):
         read(tmp_path / ("x" * 300))
     with pytest.raises(DataError, match="a folder without a saved dataset"):
         read(tmp_path)

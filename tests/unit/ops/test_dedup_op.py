@@ -11,11 +11,11 @@ from sage_select.ops import Dedup
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"mode": "fuzzy"}, "mode: Input should be 'exact' or 'near'"),
-        ({"mode": "near", "threshold": 0}, "greater than 0"),
+        ({"mode": "fuzzy"}, "mode: expected 'exact' or 'near', got"),
+        ({"mode": "near", "threshold": 0}, "expected more than 0"),
         ({"mode": "near", "threshold": 1}, "less than 1"),
         ({"mode": "near", "threshold": float("nan")}, "finite number"),
-        ({"mode": "near", "threshold": "high"}, "valid number"),
+        ({"mode": "near", "threshold": "high"}, "expected a number, got 'high'"),
         ({"mode": "exact", "threshold": 0.9}, "threshold is for near copies only"),
         ({"threshold": 0.9}, "threshold is for near copies only"),
         ({"mod": "near"}, "mod"),

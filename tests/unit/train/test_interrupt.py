@@ -9,6 +9,8 @@ import pytest
 
 from sage_select.train.interrupt import graceful_stop
 
+pytestmark = pytest.mark.usefixtures("interruptible")
+
 
 def test_ctrl_c_waits_for_the_end_of_the_block() -> None:
     reached: list[int | None] = []

@@ -15,7 +15,7 @@ import pytest
 from sage_select.errors import OutputError
 from sage_select.train import TrainConfig, TrainResult, train
 
-pytestmark = pytest.mark.train
+pytestmark = [pytest.mark.train, pytest.mark.usefixtures("interruptible")]
 
 Chats = Callable[..., pa.Table]
 

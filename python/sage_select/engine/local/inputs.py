@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from sage_select import io
-from sage_select.errors import UsageError
 from sage_select.io.digest import digest_files
+from sage_select.io.inputs import existing_file
+from sage_select.paths import user_path
 from sage_select.render.weight_files import model_files
 from sage_select.spec import Pipeline
 
@@ -26,20 +27,18 @@ def input_digests(pipeline: Pipeline, rows: io.Rows) -> dict[str, str]:
     digests = {"source": rows.digest}
     for setting in pipeline.inputs():
         if setting.kind == "file":
-            digests[setting.name] = _file_digest(Path(setting.value))
+            digests[setting.name] = _file_digest(user_path(setting.value))
         elif setting.kind == "model":
             digests[setting.name] = _model_digest(setting.value)
     return digests
 
 
 def _file_digest(path: Path) -> str:
-    if not path.is_file():
-        raise UsageError("no such file", where=str(path))
-    return digest_files([path])
+    return digest_files([existing_file(path)])
 
 
 def _model_digest(model: str) -> str:
-    folder = Path(model)
+    folder = user_path(model)
     if not folder.is_dir():
         return model
     return digest_files(model_files(folder))

@@ -21,6 +21,7 @@ from sage_select.engine.local.source import frame_of, read_source, shape_options
 from sage_select.io.names import OutputNames
 from sage_select.io.target import check_target, preflight_output
 from sage_select.ops import Dedup, Embed, Score, Select, Sink, Source
+from sage_select.paths import user_path
 from sage_select.plan import working_order
 from sage_select.spec import Pipeline
 from sage_select.strategies import Picks
@@ -61,7 +62,7 @@ def run(
     """
     recorder = Recorder(talk)
     source, sink = plan.step(Source), plan.step(Sink)
-    target = Path(sink.path)
+    target = user_path(sink.path)
     form = preflight_output(target, plan.inputs(), force=force, overwrite_foreign=overwrite_foreign)
     rows = read_source(source, recorder)
     inputs = input_digests(plan, rows)

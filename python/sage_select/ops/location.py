@@ -1,0 +1,87 @@
+"""Settings that name files, or models: checked when made, and known as such to whoever resolves or shows them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Final, Literal
+
+from pydantic import AfterValidator
+from pydantic.fields import FieldInfo
+
+from sage_select.display import is_url
+from sage_select.paths import path_problem
+
+__all__ = ["FilePath", "InputSetting", "ModelName", "OutputPath", "Reads", "RowsPath", "Writes", "location_of"]
+
+
+@dataclass(frozen=True)
+class Reads:
+    """Marks a field that names what a run reads.
+
+    Parameters
+    ----------
+    kind
+        `rows` (a file, pattern, folder or URL), `file`, or `model` (a folder or the name of a repository).
+    """
+
+    kind: Literal["rows", "file", "model"]
+
+
+@dataclass(frozen=True)
+class Writes:
+    """Marks a field that names what a run writes."""
+
+    kind: Literal["output"] = "output"
+
+
+@dataclass(frozen=True)
+class InputSetting:
+    """A setting that names something to read: `source.path`, of kind `rows`, with its value."""
+
+    name: str
+    kind: Literal["rows", "file", "model"]
+    value: str
+
+
+def _rows(text: str | None) -> str | None:
+    if text is not None and not is_url(text):
+        return _nameable(text)
+    if text is not None and "\0" in text:
+        raise ValueError("is no URL: a URL has no zero byte")
+    return text
+
+
+def _local(text: str | None) -> str | None:
+    if text is not None and is_url(text):
+        raise ValueError("is a URL; only the input may be one, all else lies on this machine")
+    return None if text is None else _nameable(text)
+
+
+def _output(text: str) -> str:
+    if is_url(text):
+        raise ValueError("is a URL; an output is written to this machine")
+    return _nameable(text)
+
+
+def _nameable(text: str) -> str:
+    problem = path_problem(text)
+    if problem is not None:
+        raise ValueError(f"is no name of a file: {problem}")
+    return text
+
+
+#: A file, folder, pattern or URL with rows.
+RowsPath = Annotated[str | None, AfterValidator(_rows), Reads("rows")]
+#: A file of this machine to read.
+FilePath = Annotated[str | None, AfterValidator(_local), Reads("file")]
+#: A folder with a model, or the name of a repository.
+ModelName = Annotated[str | None, AfterValidator(_local), Reads("model")]
+#: A file or folder of this machine to write.
+OutputPath = Annotated[str, AfterValidator(_output), Writes()]
+
+_MARKS: Final = (Reads, Writes)
+
+
+def location_of(field: FieldInfo) -> Reads | Writes | None:
+    """Return the mark of a field of an op, or None where it names no file."""
+    return next((mark for mark in field.metadata if isinstance(mark, _MARKS)), None)
