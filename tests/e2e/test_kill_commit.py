@@ -15,7 +15,9 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from sage_select.io import open_output, read, write
+from sage_select.errors import DataError
+from sage_select.io import open_output, paired, write
+from sage_select.io.commit import recover
 from sage_select.io.names import OutputNames
 
 OLD = pa.table({"a": ["old"] * 5})
@@ -96,12 +98,22 @@ def entries(folder: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("name", ["out.arrow", "out"])
-def test_a_killed_replacement_leaves_the_old_or_the_new(name: str, tmp_path: Path) -> None:
-    found = []
-    for number, folder in enumerate(killed_writers(tmp_path, name, "replace")):
+def test_a_killed_replacement_leaves_the_old_or_the_new(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(paired, "_LOOKS", 1)
+    found, halves = [], []
+    for folder in killed_writers(tmp_path, name, "replace"):
         path = folder / name
-        if number % 2:
-            read(path)  # reading alone completes what was recorded
+        before = entries(folder)
+        try:
+            rows, manifest = open_output(path)
+            assert manifest is not None
+            assert rows.table.equals(NEW if manifest["which"] == "new" else OLD)
+        except DataError as error:
+            halves.append(error.message)
+        assert entries(folder) == before, "a reader completes and removes nothing"
+        recover(path)
         rows, manifest = open_output(path)
         assert manifest is not None
         found.append(manifest["which"])
@@ -110,6 +122,7 @@ def test_a_killed_replacement_leaves_the_old_or_the_new(name: str, tmp_path: Pat
         assert entries(folder) == {name, OutputNames(path).manifest.name} | story
     assert found == sorted(found, reverse=True)
     assert set(found) == {"old", "new"}
+    assert {message.partition(":")[0] for message in halves} == {"is half replaced"}
 
 
 def test_a_killed_first_write_leaves_nothing_or_all_and_can_be_repeated(tmp_path: Path) -> None:

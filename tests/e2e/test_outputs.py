@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import json
 import os
 from pathlib import Path
 
@@ -9,7 +11,10 @@ import numpy as np
 import pytest
 from programs import Program
 
+import sage_select
 from sage_select.cli import select
+from sage_select.errors import DataError
+from sage_select.io.files import Files
 from sage_select.ops import OPS, Reads, Sink
 
 ROWS = "".join(f'{{"prompt": "say {i}", "completion": "it is {i}"}}\n' for i in range(40))
@@ -123,3 +128,75 @@ def test_top_asks_for_as_much(folder: Path, rows: Path, build: Program, top: Pro
     assert (folder / "t.arrow").read_text() == "mine"
     assert top("out.arrow", "5", "-o", "t.arrow", "--force", "--overwrite-foreign").code == 0
     assert top("out.arrow", "6", "-o", "t.arrow", "--force").code == 0
+
+
+def test_our_own_files_are_verified_wherever_they_are_read(
+    folder: Path, rows: Path, build: Program, top: Program
+) -> None:
+    assert build("rows.jsonl", "--strategy", "random", "-k", "20", "-o", "out.jsonl").code == 0
+    (folder / "out.jsonl").write_text((folder / "out.jsonl").read_text().replace("it is", "it as"))
+    queries = ["rows.jsonl", "--strategy", "target", "--queries", "out.jsonl", "-k", "3"]
+    for number, run in enumerate(
+        (
+            lambda *more: build("out.jsonl", "--strategy", "random", "-k", "3", *more),
+            lambda *more: build(*queries, *more),
+            lambda *more: top("out.jsonl", "3", *more),
+        )
+    ):
+        done = run("-o", f"{number}.arrow")
+        assert done.code == 3, done.err
+        assert "changed or damaged since it was written" in done.err
+        assert not (folder / f"{number}.arrow").exists()
+        assert run("-o", f"{number}.arrow", "--no-verify").code == 0
+    with pytest.raises(DataError, match="changed or damaged"):
+        sage_select.select(str(folder / "out.jsonl"), k=3, strategy="random")
+    with pytest.raises(DataError, match="changed or damaged"):
+        sage_select.select(str(rows), k=3, strategy="target", queries=str(folder / "out.jsonl"))
+    assert len(sage_select.select(str(folder / "out.jsonl"), k=3, strategy="random", verify=False)) == 3
+
+
+def test_a_damaged_manifest_is_refused_wherever_it_is_read(
+    folder: Path, rows: Path, build: Program, top: Program
+) -> None:
+    assert build("rows.jsonl", "--strategy", "random", "-k", "20").code == 0
+    manifest = folder / "out.arrow.manifest.json"
+    whole = manifest.read_text()
+    for damaged in (
+        whole.replace('"prompt": "prompt"', '"prompt": "qrompt"'),
+        json.dumps({**json.loads(whole), "shape": 5}),
+        json.dumps({key: value for key, value in json.loads(whole).items() if key != "rows"}),
+        whole[:100],
+    ):
+        manifest.write_text(damaged)
+        assert build("out.arrow", "--strategy", "random", "-k", "3", "-o", "b.arrow").code == 3
+        assert top("out.arrow", "3", "-o", "t.arrow").code == 3
+        assert build("rows.jsonl", "--strategy", "random", "-k", "20").code == 4
+        assert build("rows.jsonl", "--strategy", "random", "-k", "20", "--force").code == 4
+    assert build("rows.jsonl", "--strategy", "random", "-k", "20", "--force", "--overwrite-foreign").code == 0
+    assert manifest.read_text() == whole
+
+
+def test_a_run_completes_what_one_before_it_has_left(folder: Path, rows: Path, build: Program) -> None:
+    """A build that is repeated after it was killed in its last step finds its output there."""
+    arguments = ["rows.jsonl", "--strategy", "random", "-k", "20"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Files, "rename", Dying().rename)
+        assert build(*arguments).code == 5
+    assert (folder / ".out.arrow.commit").exists()
+    done = build(*arguments)
+    assert done.code == 0, done.err
+    assert "cached" in done.err
+    assert {path.name for path in folder.iterdir() if path.name.startswith(".")} == set()
+
+
+class Dying:
+    """Renames files until a record is in place."""
+
+    def __init__(self) -> None:
+        self.recorded = False
+
+    def rename(self, old: Path, new: Path) -> None:
+        if self.recorded:
+            raise OSError(errno.EIO, "Input/output error")
+        self.recorded = new.name.endswith(".commit")
+        old.replace(new)

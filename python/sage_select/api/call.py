@@ -13,13 +13,12 @@ from sage_select.api.frames import SCORES, asked, embedded, frame_of_arguments, 
 from sage_select.api.limits import limited, listed
 from sage_select.api.selection import Selection
 from sage_select.api.talk import Callback
-from sage_select.engine.base import Recorder
 from sage_select.engine.local.dedup import without_exact_copies, without_near_copies
 from sage_select.engine.local.queries import with_query_rows, with_query_vectors
 from sage_select.engine.local.score import checked_scores
 from sage_select.engine.local.select import check_limits, select_rows
 from sage_select.errors import DataError, UsageError
-from sage_select.ops import AUTO, NO_SCORES, WITHOUT_SCORES, Budget, Dedup, Select
+from sage_select.ops import Budget, Dedup, Select
 from sage_select.plan import working_order
 from sage_select.render import ShapeOptions
 
@@ -31,7 +30,7 @@ def select(
     *,
     k: int | None = None,
     budget: int | float | str | None = None,
-    strategy: str = "auto",
+    strategy: str = "hybrid",
     objective: str | None = None,
     embeddings: ArrayLike | pa.Array | pa.ChunkedArray | str | None = None,
     scores: ArrayLike | str | None = None,
@@ -67,6 +66,7 @@ def select(
     completion_column: str | None = None,
     template: str | None = None,
     id_column: str | None = None,
+    verify: bool = True,
     threads: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Selection:
@@ -84,8 +84,7 @@ def select(
         where neither is given.
     strategy
         `random`, `loss_topk`, `diversity`, `hybrid`, `target` (the rows nearest to queries) or `threshold` (the hardest
-        rows first, without those too near to one before). `auto`: `hybrid` with scores, `diversity` without, since a
-        score made of the words alone picks worse than none.
+        rows first, without those too near to one before).
     objective
         `facility` (default: rows that represent all others), `graph_cut` (rows like many and unlike each other),
         `kcenter` (rows far from one another), `mmr` (hard rows unlike those picked before), `dpp` (rows that span
@@ -118,10 +117,9 @@ def select(
     higher_is_harder
         False where a low score means a hard row.
     dedup
-        `exact` (the default where there are rows): those that say the same as an earlier one, but for Unicode form and
-        white space, leave before anything is picked. `near`: these, and rows whose vectors are as similar as the
-        threshold to one that stays. `none`: copies are rows like any others. Budgets are of the rows that stay; row
-        numbers remain those of the input.
+        `exact`: rows that say the same as an earlier one, but for Unicode form and white space, leave before anything
+        is picked. `near`: these, and rows whose vectors are as similar as the threshold to one that stays. Budgets are
+        of the rows that stay; row numbers remain those of the input.
     dedup_threshold
         The cosine similarity from which on a row is a near copy (0.95).
     score_share, score_mode, score_quantile
@@ -157,6 +155,8 @@ def select(
         Name the columns of a row whose shape is not recognised by itself.
     id_column
         The column that names the rows; without it their content does.
+    verify
+        Refuse files that `sage-select` has written and that were changed since, by the digests in their manifests.
     threads
         Threads to use; None for `SAGE_THREADS` or all cores.
     progress
@@ -212,19 +212,15 @@ def select(
         exclude=exclude if isinstance(exclude, str) else None,
         tokenizer=tokenizer,
     )
-    chosen = op.chosen(scored=scores is not None)
-    repeated = _dedup(dedup, dedup_threshold, data)
-    talk = Recorder(Callback(progress))
-    if op.strategy == AUTO and chosen.strategy == WITHOUT_SCORES:
-        talk.notice(NO_SCORES)
-    op = chosen
+    repeated = _dedup(dedup, dedup_threshold)
+    talk = Callback(progress)
     options = ShapeOptions(
         text_column=text_column,
         prompt_column=prompt_column,
         completion_column=completion_column,
         template=template,
     )
-    frame = frame_of_arguments(data, scores, embeddings, options, id_column, repeated, query_column)
+    frame = frame_of_arguments(data, scores, embeddings, options, id_column, verify=verify)
     frame = limited(frame, op, groups, lengths, talk)
     frame = listed(frame, pin, exclude)
     frame = with_query_rows(frame, op)
@@ -234,10 +230,12 @@ def select(
             frame = scored(frame, scores, op, higher_is_harder, talk, look=repeated is not None)
         elif part == "embed":
             if op.needs_embedding or (repeated is not None and repeated.near):
-                frame = embedded(asked(frame, op, queries, embeddings, options), embeddings, op, talk, threads)
+                frame = embedded(
+                    asked(frame, op, queries, embeddings, options, verify=verify), embeddings, op, talk, threads
+                )
         elif repeated is not None:
             if part == "exact copies":
-                frame = without_exact_copies(frame, repeated)
+                frame = without_exact_copies(frame, repeated, talk, threads)
             else:
                 frame = without_near_copies(frame, repeated, seed, talk, threads)
             check_limits(frame, op, seed)
@@ -247,9 +245,9 @@ def select(
     except DataError:
         # The kernel met a score that had not been looked at yet; the check tells all about it.
         if frame.scores is not None:
-            checked_scores(frame.scores.values, frame, SCORES)
+            checked_scores(frame.scores.values, SCORES)
         raise
-    return Selection(frame, picks, op, seed, threads, talk.notices)
+    return Selection(frame, picks, op, seed, threads)
 
 
 def _spelt(value: Any) -> Any:
@@ -257,9 +255,7 @@ def _spelt(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else value
 
 
-def _dedup(mode: str | None, threshold: float | None, data: Any) -> Dedup | None:
-    """Return the dedup that was asked for, or that of rows where nothing is said; arrays alone say nothing."""
-    if mode is None and threshold is None and data is None:
+def _dedup(mode: str | None, threshold: float | None) -> Dedup | None:
+    if mode is None and threshold is None:
         return None
-    dedup = Dedup.make(mode=mode, threshold=threshold)
-    return None if dedup.idle else dedup
+    return Dedup.make(mode=mode, threshold=threshold)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
@@ -25,25 +24,15 @@ __all__ = ["Selection"]
 class Selection:
     """The rows that were selected, in pick order, with the evidence.
 
-    It is itself an Arrow stream: hand it to polars, pyarrow, duckdb or `sage_select.train.train`. `notices` are what a
-    build would have said meanwhile, such as which strategy was chosen where none was named.
+    It is itself an Arrow stream: hand it to polars, pyarrow, duckdb or `sage_select.train.train`.
     """
 
-    def __init__(
-        self,
-        frame: Frame,
-        picks: Picks,
-        select: Select,
-        seed: int,
-        threads: int | None,
-        notices: Sequence[str] = (),
-    ) -> None:
+    def __init__(self, frame: Frame, picks: Picks, select: Select, seed: int, threads: int | None) -> None:
         self._frame = frame
         self._picks = picks
         self._select = select
         self._seed = seed
         self._threads = threads
-        self.notices = list(notices)
 
     def __len__(self) -> int:
         return len(self._picks.indices)
@@ -104,7 +93,7 @@ class Selection:
                 f"the first rows are not what a smaller budget picks: {why}", hint=f"select again with k={k}"
             )
         select = self._select.model_copy(update={"budget": Budget.parse(k)})
-        return Selection(self._frame, self._picks.first(k), select, self._seed, self._threads, self.notices)
+        return Selection(self._frame, self._picks.first(k), select, self._seed, self._threads)
 
     def table(self) -> pa.Table:
         """Return the selected rows in training order (`sage_position`), with all `sage_` columns."""

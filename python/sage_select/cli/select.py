@@ -37,9 +37,9 @@ Without INPUT the folder's sage.yaml or sage.toml is run; without that, the buil
 \b
 Examples:
   sage-select build                                    # the demo data
-  sage-select build chats.jsonl --budget 10%           # by diversity, as there are no scores
+  sage-select build chats.jsonl --budget 10%           # hybrid, the default
   sage-select build chats.parquet --strategy diversity --embeddings vectors.npy -o picks.parquet
-  sage-select build chats.jsonl --dedup near           # without near copies, too
+  sage-select build chats.jsonl --dedup near           # without rows that repeat others
   sage-select build q.csv --prompt-column Query --completion-column Tool --score-column loss
   sage-select build chats.jsonl --budget "200k tokens" --quota source=10: --pin keep.txt
   sage-select build chats.jsonl --strategy target --queries tasks.jsonl
@@ -89,7 +89,7 @@ def build(
     spec: Annotated[
         Path | None,
         typer.Option(
-            help="A pipeline in YAML or TOML; options given here win over it, and none switches its quota, pin, "
+            help="A pipeline in YAML or TOML; options given here win over it, and none switches its dedup, quota, pin, "
             "exclude or tokenizer off."
         ),
     ] = None,
@@ -98,7 +98,7 @@ def build(
         typer.Option(
             help="hybrid (by score and by diversity), diversity (rows that represent all), target (rows nearest to "
             "queries), threshold (the hardest rows, none too near to another), loss_topk (by score alone) or random. "
-            "[default: auto, which is hybrid with scores and diversity without]"
+            "[default: hybrid]"
         ),
     ] = None,
     budget: Annotated[
@@ -180,8 +180,8 @@ def build(
     dedup: Annotated[
         str | None,
         typer.Option(
-            help="Leave out copies of earlier rows: exact (they say the same, but for white space), near (these, and "
-            "rows whose vectors are almost the same) or none. Budgets are of the rows that stay. [default: exact]"
+            help="Leave out rows that repeat an earlier one: exact (they say the same, but for white space) or near "
+            "(these, and rows whose vectors are almost the same). Budgets are of the rows that stay. [default: none]"
         ),
     ] = None,
     dedup_threshold: Annotated[
@@ -263,6 +263,14 @@ def build(
         bool,
         typer.Option("--overwrite-foreign", help="With --force: replace what is not an output of sage-select, too."),
     ] = False,
+    verify: Annotated[
+        bool,
+        typer.Option(
+            "--verify/--no-verify",
+            help="Refuse outputs of sage-select that were changed since they were written. [default: verify]",
+            show_default=False,
+        ),
+    ] = True,
     explain: Annotated[bool, typer.Option("--explain", help="Say what would be done, read no row, and leave.")] = False,
     dry_run: Annotated[
         bool,
@@ -279,9 +287,9 @@ def build(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False,
 ) -> None:
     """Build the pipeline the options describe and run it."""
-    from sage_select.cli.pipeline import plan_of
+    from sage_select.cli.pipeline import pipeline_of
     from sage_select.plan import explain as explain_plan
-    from sage_select.plan import fingerprint
+    from sage_select.plan import fingerprint, resolve
 
     if explain and dry_run:
         raise UsageError("--explain and --dry-run contradict each other", hint="--dry-run explains as well")
@@ -333,7 +341,7 @@ def build(
         },
         "sink": {"path": output, "rows": rows},
     }
-    plan = plan_of(settings, seed, spec, console)
+    plan = resolve(pipeline_of(settings, seed, spec, console))
     if explain:
         console.answer(explain_plan(plan))
         console.result({"plan": fingerprint(plan), "spec": plan.to_dict(), "explain": explain_plan(plan).split("\n")})
@@ -341,7 +349,7 @@ def build(
     if dry_run:
         _forecast(plan, console, force, overwrite_foreign, threads)
         return
-    _run(plan, console, force, overwrite_foreign, threads)
+    _run(plan, console, force, overwrite_foreign, verify, threads)
 
 
 app.command("top", help=TOP_HELP, short_help="Write the first rows of a selection.")(top)
@@ -358,12 +366,14 @@ def _forecast(plan: Pipeline, console: Console, force: bool, overwrite_foreign: 
     console.result({})
 
 
-def _run(plan: Pipeline, console: Console, force: bool, overwrite_foreign: bool, threads: int | None) -> None:
+def _run(
+    plan: Pipeline, console: Console, force: bool, overwrite_foreign: bool, verify: bool, threads: int | None
+) -> None:
     from sage_select.cli.evidence import evidence_facts
     from sage_select.cli.summary import build_facts
     from sage_select.engine import run
 
-    outcome = run(plan, console, force=force, overwrite_foreign=overwrite_foreign, threads=threads)
+    outcome = run(plan, console, force=force, overwrite_foreign=overwrite_foreign, verify=verify, threads=threads)
     console.summary(
         "cached: made before by the same plan from the same input" if outcome.cached else "selected",
         build_facts(outcome),

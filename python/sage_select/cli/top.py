@@ -39,6 +39,14 @@ def top(
         bool,
         typer.Option("--overwrite-foreign", help="With --force: replace what is not an output of sage-select, too."),
     ] = False,
+    verify: Annotated[
+        bool,
+        typer.Option(
+            "--verify/--no-verify",
+            help="Refuse outputs of sage-select that were changed since they were written. [default: verify]",
+            show_default=False,
+        ),
+    ] = True,
     json_output: Annotated[bool, typer.Option("--json", help="Print the result as one JSON object on stdout.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False,
 ) -> None:
@@ -55,6 +63,7 @@ def top(
         console,
         force=force,
         overwrite_foreign=overwrite_foreign,
+        verify=verify,
     )
     kept, selected = outcome.manifest["rows"]["kept"], outcome.manifest["first_of"]["rows"]
     facts = {

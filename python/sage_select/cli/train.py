@@ -68,6 +68,13 @@ def train(
     resume: Annotated[
         bool | None, typer.Option("--resume", help="Continue the unfinished run from its newest whole checkpoint.")
     ] = None,
+    verify: Annotated[
+        bool | None,
+        typer.Option(
+            "--verify/--no-verify",
+            help="Refuse a selection, or its manifest, that was changed since it was written. [default: verify]",
+        ),
+    ] = None,
     force: Annotated[bool | None, typer.Option("--force", help="Replace another run in the output folder.")] = None,
     max_length: Annotated[
         int | None,
@@ -169,6 +176,7 @@ def train(
     given = {
         "output_dir": output_dir,
         "resume": resume,
+        "verify": verify,
         "force": force,
         "max_length": max_length,
         "epochs": epochs,
@@ -223,18 +231,16 @@ def _run(
     from sage_select import demo
     from sage_select.cli.train_facts import training_facts
     from sage_select.io import read_manifest
-    from sage_select.io.commit import recover
     from sage_select.train import TrainConfig, train
     from sage_select.train.hardware import require_training_packages
 
-    recover(selection)
     if not selection.exists():
         raise UsageError(
             "there is no such selection",
             where=str(selection),
             hint="make one with `sage-select build`, or name it with --selection",
         )
-    manifest = read_manifest(selection)
+    manifest = read_manifest(selection, verify=options.get("verify", True))
     is_demo = manifest is not None and demo.is_demo(manifest)
     if model is None:
         if not is_demo:

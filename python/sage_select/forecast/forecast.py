@@ -71,7 +71,13 @@ def forecast(
     SageError
         Where the build would be refused for what was looked at. That it does not fit is no error here: `fit` tells.
     """
-    preflight_output(user_path(plan.step(Sink).path), plan.inputs(), force=force, overwrite_foreign=overwrite_foreign)
+    preflight_output(
+        user_path(plan.step(Sink).path),
+        plan.inputs(),
+        force=force,
+        overwrite_foreign=overwrite_foreign,
+        writes=False,
+    )
     costs = load_costs()
     work = look(plan, threads)
     prediction = predict(work, costs)

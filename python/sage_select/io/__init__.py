@@ -17,7 +17,7 @@ from sage_select.io.manifest import read_manifest
 from sage_select.io.nested import decode_rows
 from sage_select.io.npy import NpyHeader, npy_header, read_npy
 from sage_select.io.objects import from_object
-from sage_select.io.output import existing, open_output
+from sage_select.io.output import existing, open_output, open_with_report
 from sage_select.io.read import read
 from sage_select.io.rows import Rows
 from sage_select.io.sniff import Format
@@ -41,6 +41,7 @@ __all__ = [
     "npy_header",
     "numeric_column",
     "open_output",
+    "open_with_report",
     "output_format",
     "read",
     "read_id_list",

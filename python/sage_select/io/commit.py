@@ -1,9 +1,13 @@
 """All parts of an output appear together, or none does, whatever dies when.
 
 The protocol: every part is written under a temporary name and brought to the disk; one record, itself
-brought to the disk before it gets its name, says which temporary becomes what; then the parts get their
-names; then the record goes. Without a record the temporaries are rubbish, with one they are the output:
-whoever next opens or writes the output sweeps the first and completes the second.
+brought to the disk before it gets its name, says which temporary becomes what, and in whose place; then the parts
+get their names; then the record goes. Without a record the temporaries are rubbish, with one they are the output:
+whoever next writes the output sweeps the first and completes the second. Readers do neither.
+
+A record knows files by more than their names (inode and time of change): what it brings in, what it replaces and what
+it removes. So a record that somebody else has put there, or that came with a copied folder, does nothing, and no file
+is lost that took a name after the writer had died.
 """
 
 from __future__ import annotations
@@ -14,16 +18,14 @@ import os
 import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final
 
-from sage_select.errors import DataError, OutputError, ResourceError
+from sage_select.errors import OutputError, ResourceError
+from sage_select.io.commit_record import CommitRecord, Move, identity, read_record
 from sage_select.io.files import Files, HashedFile
 from sage_select.io.lock import locked
 from sage_select.io.names import OutputNames
 
-__all__ = ["complete", "publish", "recover", "resource_errors", "sweep"]
-
-_VERSION: Final = 1
+__all__ = ["exclusive", "publish", "recover", "resource_errors", "sweep"]
 
 
 def publish(names: OutputNames, run: str, parts: Mapping[Path, Path], files: Files) -> None:
@@ -40,59 +42,84 @@ def publish(names: OutputNames, run: str, parts: Mapping[Path, Path], files: Fil
     files
         The operations to do it with.
     """
-    record = {
-        "version": _VERSION,
-        "parts": [{"temporary": old.name, "name": new.name} for old, new in parts.items()],
-        "remove": [path.name for path in names.parts if path not in parts.values()],
-    }
+    record = CommitRecord(
+        moves=tuple(Move(old, new, identity(old), identity(new)) for old, new in parts.items()),
+        removals=tuple(
+            (path, identity(path)) for path in names.parts if path not in parts.values() and os.path.lexists(path)
+        ),
+    )
     draft = names.temporary(run, "record")
     file = HashedFile(files, draft)
     with contextlib.closing(file):
-        file.write(json.dumps(record).encode())
+        file.write(json.dumps(record.to_dict()).encode())
         file.finish()
     files.rename(draft, names.record)
     files.sync_folder(names.folder)
-    _carry_out(names, files)
-
-
-def complete(path: Path) -> None:
-    """Complete the commit of `path` where a record of one lies beside it; otherwise do nothing.
-
-    Raises
-    ------
-    ResourceError
-        Where there is a record and the folder cannot be written.
-    """
-    names = OutputNames(path)
-    if not path.name or not os.path.lexists(names.record):
-        return
-    with resource_errors(path, "a commit that was cut off cannot be completed"), locked(names, wait=True):
-        _carry_out(names, Files())
+    _carry_out(names, record, files)
 
 
 def recover(path: Path) -> None:
-    """Complete the commit of `path`, if one was cut off, and sweep what dead runs left.
+    """Complete the commit of `path`, if one was cut off, and sweep what dead runs left. Only writers do this.
 
     Raises
     ------
+    DataError
+        Where a record lies beside it that is none of ours, or is not true of the files that lie there.
     ResourceError
         Where there is a commit to complete and the folder cannot be written.
     """
-    complete(path)
     names = OutputNames(path)
+    if not path.name or not names.folder.is_dir():
+        return
+    if os.path.lexists(names.record):
+        with resource_errors(path, "a commit that was cut off cannot be completed"), exclusive(names, wait=True):
+            return
     # Rubbish that cannot be swept harms nobody, and a live writer's temporaries are none.
     with contextlib.suppress(OSError, OutputError):
         if os.path.lexists(names.lock) or names.temporaries():
-            with locked(names):  # which also removes the lock file of a dead writer
-                sweep(names, Files())
+            with exclusive(names):
+                return
+
+
+@contextlib.contextmanager
+def exclusive(names: OutputNames, files: Files | None = None, *, wait: bool = False) -> Iterator[None]:
+    """Hold the lock of an output, with nothing of an earlier writer left to do.
+
+    Parameters
+    ----------
+    names
+        The output.
+    files
+        The operations to do with what is left of an earlier writer.
+    wait
+        Whether to wait for another holder; a writer holds it as long as it writes.
+
+    Raises
+    ------
+    OutputError
+        Where another process holds it and `wait` is false.
+    DataError
+        As `recover` does.
+    OSError
+        Where the folder cannot be written.
+    """
+    files = Files() if files is None else files
+    busy = OutputError("another run is writing it", where=str(names.target), hint="wait for it, or give -o")
+    with locked(names.lock, busy=busy, wait=wait):
+        record = read_record(names, own=True)
+        if record is not None:
+            _carry_out(names, record, files)
+        sweep(names, files)
+        yield
 
 
 def sweep(names: OutputNames, files: Files) -> None:
-    """Remove the temporaries of an output, unless a record makes them its parts; the caller holds the lock."""
+    """Remove our temporaries of an output, unless a record makes them its parts; the caller holds the lock."""
     if os.path.lexists(names.record):
         return
     for path in names.temporaries():
-        _remove_tree(path, files)
+        if path.lstat().st_uid == os.geteuid():
+            _remove_tree(path, files)
 
 
 @contextlib.contextmanager
@@ -104,43 +131,20 @@ def resource_errors(path: Path, message: str) -> Iterator[None]:
         raise ResourceError(message, where=str(path), got=error.strerror or str(error)) from None
 
 
-def _carry_out(names: OutputNames, files: Files) -> None:
+def _carry_out(names: OutputNames, record: CommitRecord, files: Files) -> None:
     """Do what the record says; every step can be repeated."""
-    record = _record(names)
-    if record is None:
-        return
-    for old, new in record[0]:
-        if os.path.lexists(old):
-            if os.path.lexists(new) and (_is_folder(new) or _is_folder(old)):
-                files.rename(new, old.with_suffix(".old"))  # only files replace each other in one step
-            files.rename(old, new)
-    for path in record[1]:
+    for move in record.moves:
+        if os.path.lexists(move.temporary):
+            if os.path.lexists(move.name) and (_is_folder(move.name) or _is_folder(move.temporary)):
+                files.rename(move.name, move.aside)  # only files replace each other in one step
+            files.rename(move.temporary, move.name)
+    for path, _ in record.removals:
         files.remove(path)
     files.sync_folder(names.folder)
     files.remove(names.record)
     files.sync_folder(names.folder)
     with contextlib.suppress(OSError):  # the output is complete; rubbish is swept by the next who comes
         sweep(names, files)
-
-
-def _record(names: OutputNames) -> tuple[list[tuple[Path, Path]], list[Path]] | None:
-    """Return the renames and removals of the record, or None where another process has completed it."""
-    try:
-        text = names.record.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return None
-    try:
-        record: Any = json.loads(text)
-        renames = [(str(part["temporary"]), str(part["name"])) for part in record["parts"]]
-        removals = [str(name) for name in record["remove"]]
-        known = {path.name for path in names.parts}
-        sound = record["version"] == _VERSION and all(names.is_temporary(old) for old, _ in renames)
-        sound = sound and {new for _, new in renames} | set(removals) <= known
-    except (ValueError, TypeError, KeyError):
-        sound = False
-    if not sound:
-        raise DataError("is not a commit record of this program", where=str(names.record), hint="remove it")
-    return [(names.folder / old, names.folder / new) for old, new in renames], [names.folder / n for n in removals]
 
 
 def _is_folder(path: Path) -> bool:

@@ -12,7 +12,6 @@ from typing import Final
 
 from sage_select.display import is_url
 from sage_select.errors import ResourceError, SageError, UsageError, nearest
-from sage_select.io.commit import complete
 from sage_select.io.opened import Input
 from sage_select.io.remote import fetch
 from sage_select.paths import user_path
@@ -51,7 +50,6 @@ def _found(text: str) -> Iterator[list[tuple[Path, str]]]:
             yield fetched
         return
     path = user_path(text)
-    complete(path)
     if glob.has_magic(text) and not os.path.lexists(path):
         yield [(match, str(match)) for match in _matches(path)]
     else:
@@ -62,8 +60,6 @@ def _matches(pattern: Path) -> list[Path]:
     found = sorted(glob.glob(str(pattern), recursive=True))  # noqa: PTH207  (pathlib cannot glob absolute paths)
     if not found:
         raise UsageError("no file matches the pattern", where=str(pattern), hint=_neighbours(pattern))
-    for match in found:
-        complete(Path(match))
     return [existing_file(Path(match), folders=True) for match in found]
 
 

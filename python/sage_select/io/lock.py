@@ -6,61 +6,59 @@ import contextlib
 import fcntl
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
-from sage_select.errors import OutputError
-from sage_select.io.names import OutputNames
+from sage_select.errors import SageError
 
 __all__ = ["locked"]
 
 
 @contextlib.contextmanager
-def locked(names: OutputNames, *, wait: bool = False) -> Iterator[None]:
-    """Hold the lock of an output.
+def locked(file: Path, *, busy: SageError, wait: bool = False) -> Iterator[None]:
+    """Hold a lock.
 
     Parameters
     ----------
-    names
-        The output.
+    file
+        The file that carries it; it is there only while the lock is held, or after its holder was killed.
+    busy
+        What to raise where another process holds it and `wait` is false.
     wait
-        Whether to wait for another holder; a writer holds it as long as it writes.
+        Whether to wait for another holder.
 
     Raises
     ------
-    OutputError
-        Where another process holds it and `wait` is false.
     OSError
         Where the folder cannot be written.
     """
-    handle = _acquire(names, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    handle = _acquire(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB), busy)
     try:
         yield
     finally:
         # Removed while held: whoever waits for this very file finds it gone and makes a new one.
         with contextlib.suppress(OSError):
-            names.lock.unlink()
+            file.unlink()
         os.close(handle)
 
 
-def _acquire(names: OutputNames, how: int) -> int:
+def _acquire(file: Path, how: int, busy: SageError) -> int:
     while True:
-        handle = os.open(names.lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+        handle = os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, 0o666)
         try:
             fcntl.flock(handle, how)
-            if _is_current(names, handle):
+            if _is_current(file, handle):
                 return handle
         except BlockingIOError:
             os.close(handle)
-            raise OutputError(
-                "another run is writing it", where=str(names.target), hint="wait for it, or give -o"
-            ) from None
+            raise busy from None
         except BaseException:
             os.close(handle)
             raise
         os.close(handle)
 
 
-def _is_current(names: OutputNames, handle: int) -> bool:
+def _is_current(file: Path, handle: int) -> bool:
     try:
-        return os.path.samestat(os.fstat(handle), names.lock.lstat())
+        return os.path.samestat(os.fstat(handle), file.lstat())
     except FileNotFoundError:
         return False

@@ -6,22 +6,32 @@ import os
 from pathlib import Path
 from typing import Any
 
-from sage_select.errors import DataError, SageError
-from sage_select.io.commit import recover
-from sage_select.io.inputs import existing_file
+from sage_select.errors import SageError
 from sage_select.io.manifest import read_manifest
 from sage_select.io.names import OutputNames
+from sage_select.io.paired import Watch, settled
 from sage_select.io.progress import Progress
-from sage_select.io.read import content_digest, read_even_empty
+from sage_select.io.read import content_digest, read_once
 from sage_select.io.rows import Rows
 
-__all__ = ["existing", "open_output"]
+__all__ = ["existing", "open_output", "open_with_report"]
 
 
-def open_output(path: str | Path, *, progress: Progress | None = None) -> tuple[Rows, dict[str, Any] | None]:
+def open_output(
+    path: str | Path, *, progress: Progress | None = None, verify: bool = True
+) -> tuple[Rows, dict[str, Any] | None]:
     """Return the rows of an output and its manifest, or None for a table that has no manifest.
 
-    An output without rows is read like any other.
+    An output without rows is read like any other. Rows and manifest are those of one run, whoever writes meanwhile.
+
+    Parameters
+    ----------
+    path
+        The output.
+    progress
+        As in `read`.
+    verify
+        Whether output and manifest must be as they were written.
 
     Raises
     ------
@@ -29,17 +39,35 @@ def open_output(path: str | Path, *, progress: Progress | None = None) -> tuple[
         Where the output is not what its manifest says: changed or damaged since it was written.
     """
     target = Path(path)
-    recover(target)
-    manifest = read_manifest(target)
-    if manifest is not None:
-        existing_file(target, folders=True)
-        if content_digest([target]) != manifest["output"].get("digest"):
-            raise DataError(
-                "has been changed or damaged since it was written",
-                where=str(path),
-                hint=f"build it again; to use it as it is, remove {OutputNames(target).manifest}",
-            )
-    return read_even_empty(path, progress=progress), manifest
+    return settled(target, lambda watch: _open(target, progress, verify, watch))
+
+
+def open_with_report(
+    path: Path, *, progress: Progress | None = None, verify: bool = True
+) -> tuple[Rows, dict[str, Any] | None, Rows | None]:
+    """Return what `open_output` does and the row report of the same run; None where there is none.
+
+    Raises
+    ------
+    DataError
+        As `open_output` does, for the row report as well.
+    """
+
+    def read(watch: Watch) -> tuple[Rows, dict[str, Any] | None, Rows | None]:
+        rows, manifest = _open(path, progress, verify, watch)
+        report, story = OutputNames(path).story, (manifest or {"output": {}})["output"].get("story")
+        if story is None or not os.path.lexists(report):
+            return rows, manifest, None
+        return rows, manifest, read_once(report, None, lambda _: story["digest"] if verify else None, watch)
+
+    return settled(path, read)
+
+
+def _open(target: Path, progress: Progress | None, verify: bool, watch: Watch) -> tuple[Rows, dict[str, Any] | None]:
+    watch.add(target)
+    manifest = read_manifest(target, verify=verify)
+    digest = manifest["output"]["digest"] if verify and manifest is not None else None
+    return read_once(target, progress, lambda _: digest, watch), manifest
 
 
 def existing(target: str | Path, fingerprint: str, *, with_story: bool | None = None) -> bool:
@@ -49,15 +77,14 @@ def existing(target: str | Path, fingerprint: str, *, with_story: bool | None = 
     """
     path = Path(target)
     try:
-        recover(path)
         manifest = read_manifest(path)
         if manifest is None or manifest.get("fingerprint") != fingerprint or not os.path.lexists(path):
             return False
-        if content_digest([path]) != manifest["output"].get("digest"):
+        if content_digest([path]) != manifest["output"]["digest"]:
             return False
         story = manifest["output"].get("story")
         if with_story is not None and with_story != (story is not None):
             return False
-        return story is None or content_digest([OutputNames(path).story]) == story.get("digest")
+        return story is None or content_digest([OutputNames(path).story]) == story["digest"]
     except (SageError, OSError):
         return False

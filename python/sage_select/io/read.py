@@ -16,21 +16,23 @@ from sage_select.io.digest import joined
 from sage_select.io.hf_folder import INFO_FILE, STATE_FILE, data_files
 from sage_select.io.inputs import open_inputs
 from sage_select.io.json_table import differing_columns, read_json
+from sage_select.io.manifest import read_manifest
 from sage_select.io.opened import Input
+from sage_select.io.paired import Watch, settled
 from sage_select.io.parquet import read_parquet
 from sage_select.io.progress import Meter, Progress
 from sage_select.io.rows import Part, Places, Rows
 from sage_select.io.sniff import Format, compression_of, format_of, text_format_of
 from sage_select.io.text import open_text
 
-__all__ = ["content_digest", "formats_of", "read", "read_even_empty", "same_columns"]
+__all__ = ["content_digest", "formats_of", "read", "read_even_empty", "read_once", "same_columns"]
 
 _HEAD_BYTES: Final = 4096
 _JSON: Final = frozenset({Format.JSONL, Format.JSON_ARRAY})
 _CSV: Final = frozenset({Format.CSV, Format.TSV})
 
 
-def read(source: str | Path, *, progress: Progress | None = None) -> Rows:
+def read(source: str | Path, *, progress: Progress | None = None, verify: bool = True) -> Rows:
     """Read a data set.
 
     Parameters
@@ -41,6 +43,8 @@ def read(source: str | Path, *, progress: Progress | None = None) -> Rows:
         stream; the first bytes decide which, never the name alone. Several files need equal columns.
     progress
         Called with (bytes done, bytes in all) about ten times a second at most.
+    verify
+        Whether an output of this program, which its manifest beside it tells, must be as it was written.
 
     Returns
     -------
@@ -52,45 +56,96 @@ def read(source: str | Path, *, progress: Progress | None = None) -> Rows:
     UsageError
         Where there is no such file.
     DataError
-        Where content is damaged, empty, or not as its format demands, naming file, row and line.
+        Where content is damaged, empty, or not as its format demands, naming file, row and line; or where an output
+        of this program, or its manifest, has been changed since it was written.
     ResourceError
         Where it may not be read, or a package for the URL is missing.
     """
-    rows = read_even_empty(source, progress=progress)
+    rows = read_even_empty(source, progress=progress, verify=verify)
     if rows.table.num_rows == 0:
         raise DataError("has no rows", where=rows.source, expected="one row at least")
     return rows
 
 
-def read_even_empty(source: str | Path, *, progress: Progress | None = None) -> Rows:
+def read_even_empty(source: str | Path, *, progress: Progress | None = None, verify: bool = True) -> Rows:
     """Read a data set that may have no rows, as an empty selection has none."""
+    expected = _digest_in_manifest if verify else _no_digest
+    return settled(Path(source), lambda watch: read_once(source, progress, expected, watch))
+
+
+def read_once(
+    source: str | Path, progress: Progress | None, expected: Callable[[Path], str | None], watch: Watch
+) -> Rows:
+    """Read a data set as it lies there now.
+
+    Parameters
+    ----------
+    source, progress
+        As in `read`.
+    expected
+        The digest that a file or folder must have; None where any will do.
+    watch
+        Is told what is read.
+
+    Raises
+    ------
+    DataError
+        As `read` does.
+    """
     with open_inputs(source) as inputs:
+        digests = []
+        for file in inputs:
+            watch.add(file.path)
+            digests.append(expected(file.path))
+            watch.unproven |= digests[-1] is None
         meter = Meter(progress, sum(_size(file) for file in inputs))
         try:
-            kinds = formats_of(inputs)
-            table, parts, notices = _read(kinds, meter)
+            table, parts, notices = _read(formats_of(inputs), meter)
         except DataError:
-            for file in inputs:
+            for file, digest in zip(inputs, digests, strict=True):
                 file.check_unchanged()  # a file that was cut while it was read looks damaged
+                if digest is not None:
+                    _check_digest(file, digest, joined(_digests(file)))
             raise
-        digest = _digest(inputs)
+        found = [_digests(file) for file in inputs]
+        for file, digest, own in zip(inputs, digests, found, strict=True):
+            _check_digest(file, digest, joined(own))
         meter.finish()
     name = str(source) if len(inputs) > 1 else inputs[0].name
-    return Rows(table, without_secrets(name) if is_url(name) else name, Places(tuple(parts)), digest, notices)
+    shown = without_secrets(name) if is_url(name) else name
+    return Rows(table, shown, Places(tuple(parts)), joined([one for own in found for one in own]), notices)
 
 
 def content_digest(paths: Sequence[Path]) -> str:
     """Return the digest of what `paths` hold; of a folder, the saved dataset in it and nothing beside."""
-    return _digest([Input(path, str(path)) for path in paths])
+    return joined([digest for path in paths for digest in _digests(Input(path, str(path)))])
 
 
-def _digest(inputs: Sequence[Input]) -> str:
-    """Return the digest of the bytes that were read, from the files that are open."""
-    digests = []
-    for file in inputs:
-        digests += [part.digest() for part in _content(file)]
-        file.release()
-    return joined(digests)
+def _digest_in_manifest(path: Path) -> str | None:
+    """Return the digest that the manifest beside a file gives; None where there is no manifest."""
+    manifest = read_manifest(path) if path.name else None
+    return None if manifest is None else str(manifest["output"]["digest"])
+
+
+def _no_digest(_path: Path) -> None:
+    return None
+
+
+def _check_digest(file: Input, expected: str | None, found: str) -> None:
+    if expected is not None and expected != found:
+        raise DataError(
+            "has been changed or damaged since it was written",
+            where=file.name,
+            expected="the digest in its manifest",
+            hint="build it again; --no-verify reads it as it is",
+        )
+
+
+def _digests(file: Input) -> list[str]:
+    """Return the digests of the bytes that were read, from the files that are open."""
+    digests = [part.digest() for part in _content(file)]
+    file.release()
+    return digests
 
 
 def _content(file: Input) -> list[Input]:

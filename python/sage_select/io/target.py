@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Final
 
 from sage_select.errors import DataError, OutputError, ResourceError, UsageError
+from sage_select.io.commit import recover
 from sage_select.io.encode import OutputFormat, output_format
 from sage_select.io.hf_folder import INFO_FILE, STATE_FILE, is_hf_folder
-from sage_select.io.manifest import read_manifest
+from sage_select.io.manifest import named_parts
 from sage_select.io.names import OutputNames
 from sage_select.io.overlap import check_overlap
 from sage_select.ops import InputSetting
+from sage_select.paths import path_problem
 
 __all__ = ["check_target", "preflight_output"]
 
@@ -22,7 +24,12 @@ _ELSEWHERE: Final = "give another name with -o"
 
 
 def preflight_output(
-    target: Path, inputs: Iterable[InputSetting], *, force: bool, overwrite_foreign: bool = False
+    target: Path,
+    inputs: Iterable[InputSetting],
+    *,
+    force: bool,
+    overwrite_foreign: bool = False,
+    writes: bool = True,
 ) -> OutputFormat:
     """Check an output as far as can be before anything is read, and return its format.
 
@@ -36,12 +43,14 @@ def preflight_output(
         Everything that the run is going to read.
     force, overwrite_foreign
         What may be replaced, as `check_target` says.
+    writes
+        Whether the run goes on to write it: then it first completes the commit of a run that was cut off.
 
     Raises
     ------
     SageError
-        As `check_target` does; `UsageError` also where the name has no known end, the output would take the place of
-        an input, or `overwrite_foreign` is given without `force`.
+        As `check_target` and `recover` do; `UsageError` also where the name has no known end, the output would take
+        the place of an input, or `overwrite_foreign` is given without `force`.
     """
     if overwrite_foreign and not force:
         raise UsageError(
@@ -50,6 +59,8 @@ def preflight_output(
         )
     form = output_format(target)
     check_overlap(target, inputs)
+    if writes:
+        recover(target)
     names = OutputNames(target)
     if not _is_own(names):
         check_target(names, form, force=force, overwrite_foreign=overwrite_foreign)
@@ -79,8 +90,9 @@ def check_target(names: OutputNames, form: OutputFormat, *, force: bool, overwri
     ResourceError
         Where the folder is missing or may not be written.
     """
-    if names.target.name in ("", "..") or "\0" in str(names.target):
-        raise UsageError("is not a name for an output", where=str(names.target))
+    problem = path_problem(str(names.target))
+    if names.target.name in ("", "..") or problem is not None:
+        raise UsageError("is not a name for an output", where=str(names.target), expected=problem)
     _check_folder(names.folder)
     present = [path for path in names.parts if os.path.lexists(path)]
     for path in present:
@@ -107,14 +119,11 @@ def _foreign(names: OutputNames, present: list[Path]) -> dict[Path, str]:
     """Return which parts are not known to be ours, each with the reason."""
     present = [path for path in present if not _is_empty_folder(path)]
     try:
-        manifest = read_manifest(names.target)
+        named = named_parts(names)
     except (DataError, ResourceError) as error:
         return dict.fromkeys(present, f"a manifest that {error.message}")
-    if manifest is None:
+    if not named:
         return dict.fromkeys(present, f"no {names.manifest.name} beside it")
-    output = manifest["output"]
-    story = output.get("story")
-    named = [output.get("file"), story.get("file") if isinstance(story, dict) else None, names.manifest.name]
     return {path: f"{names.manifest.name} does not name it" for path in present if path.name not in named}
 
 

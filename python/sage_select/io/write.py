@@ -12,11 +12,10 @@ from typing import Any
 import pyarrow as pa
 
 from sage_select.errors import DataError, ResourceError, SageError
-from sage_select.io.commit import complete, publish, resource_errors, sweep
+from sage_select.io.commit import exclusive, publish, recover, resource_errors, sweep
 from sage_select.io.digest import joined
 from sage_select.io.encode import encode_table, output_format, write_parquet
 from sage_select.io.files import Files, HashedFile
-from sage_select.io.lock import locked
 from sage_select.io.manifest import manifest_text
 from sage_select.io.names import OutputNames
 from sage_select.io.target import check_target
@@ -89,40 +88,38 @@ def write(
     form = output_format(target)
     names = OutputNames(Path(target))
     files = Files() if files is None else files
+    recover(names.target)
     check_target(names, form, force=force, overwrite_foreign=overwrite_foreign)
-    with resource_errors(names.target, "cannot be written"):
-        complete(names.target)
-        with locked(names):
-            sweep(names, files)
-            check_target(names, form, force=force, overwrite_foreign=overwrite_foreign)
-            with _swept_on_failure(names, files), _arrow_errors(names.target, form.value):
-                run = secrets.token_hex(8)
-                parts = {}
+    with resource_errors(names.target, "cannot be written"), exclusive(names, files):
+        check_target(names, form, force=force, overwrite_foreign=overwrite_foreign)
+        with _swept_on_failure(names, files), _arrow_errors(names.target, form.value):
+            run = secrets.token_hex(8)
+            parts = {}
 
-                data = names.temporary(run, "data")
-                encoded = encode_table(table, form, data, files)
-                verify_written(encoded)
-                verify_rows(encoded[0][0], form, table.num_rows)
-                digest = joined([digest for _, digest in encoded])
-                parts[data] = names.target
-                output = {
-                    "file": names.target.name,
-                    "format": form.name.lower(),
-                    "digest": digest,
-                    "rows": table.num_rows,
-                }
+            data = names.temporary(run, "data")
+            encoded = encode_table(table, form, data, files)
+            verify_written(encoded)
+            verify_rows(encoded[0][0], form, table.num_rows)
+            digest = joined([digest for _, digest in encoded])
+            parts[data] = names.target
+            output = {
+                "file": names.target.name,
+                "format": form.name.lower(),
+                "digest": digest,
+                "rows": table.num_rows,
+            }
 
-                if rows_story is not None:
-                    story = names.temporary(run, "story")
-                    story_digest = write_parquet(rows_story, story, files)
-                    verify_written([(story, story_digest)])
-                    parts[story] = names.story
-                    output["story"] = {"file": names.story.name, "digest": story_digest}
+            if rows_story is not None:
+                story = names.temporary(run, "story")
+                story_digest = write_parquet(rows_story, story, files)
+                verify_written([(story, story_digest)])
+                parts[story] = names.story
+                output["story"] = {"file": names.story.name, "digest": story_digest}
 
-                draft = names.temporary(run, "manifest")
-                _write_text(manifest_text({**manifest, "output": output}), draft, files)
-                parts[draft] = names.manifest
-                publish(names, run, parts, files)
+            draft = names.temporary(run, "manifest")
+            _write_text(manifest_text({**manifest, "output": output}), draft, files)
+            parts[draft] = names.manifest
+            publish(names, run, parts, files)
     return Written(names.target, names.manifest, digest)
 
 

@@ -17,9 +17,8 @@ class Dedup(Op):
     Attributes
     ----------
     mode
-        `exact` (where nothing else is said): rows that say the same, but for Unicode form and white space. `near`:
-        these, and rows whose vectors (of the embed step) are as similar as the threshold to a row that stays. `none`:
-        copies are rows like any others.
+        `exact`: rows that say the same, but for Unicode form and white space. `near`: these, and rows whose vectors (of
+        the embed step) are as similar as the threshold to a row that stays.
     threshold
         The cosine similarity from which on a row is a near copy. At 0.95 pairs of real rows say the same in other
         words, by MiniLM vectors as by hashing ones. Vectors that are computed know nothing of tools and system turns,
@@ -28,7 +27,7 @@ class Dedup(Op):
 
     name: ClassVar[str] = "dedup"
 
-    mode: Literal["exact", "near", "none"] = "exact"
+    mode: Literal["exact", "near"] = "exact"
     threshold: float = Field(default=0.95, gt=0, lt=1)
 
     @model_validator(mode="after")
@@ -46,14 +45,7 @@ class Dedup(Op):
         """Whether near copies leave as well, for which rows need vectors."""
         return self.mode == "near"
 
-    @property
-    def idle(self) -> bool:
-        """Whether no row leaves."""
-        return self.mode == "none"
-
     def describe(self) -> str:
         """Return which rows leave."""
-        if self.idle:
-            return "none: copies are selected like any other rows"
-        exact = "rows leave that say the same as one before"
+        exact = "rows that say the same as one before"
         return f"{exact}, or whose cosine similarity to it is {self.threshold:g} or more" if self.near else exact

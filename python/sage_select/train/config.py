@@ -88,6 +88,8 @@ class TrainConfig(BaseModel):
         A Jinja file to render conversations with, instead of the model's own template.
     text_column, prompt_column, completion_column, template
         How rows are read where neither the selection's manifest nor the column names tell; they win over both.
+    verify
+        Refuse rows, or a manifest of theirs, that have been changed since `sage-select` wrote them.
     resume
         Continue the unfinished run in `output_dir` from its newest complete checkpoint.
     force
@@ -141,6 +143,7 @@ class TrainConfig(BaseModel):
     prompt_column: str | None = None
     completion_column: str | None = None
     template: str | None = None
+    verify: bool = True
     resume: bool = False
     force: bool = False
 

@@ -31,6 +31,7 @@ _NOT_IDENTITY = frozenset(
         "save_steps",
         "template",
         "text_column",
+        "verify",
     }
 )
 

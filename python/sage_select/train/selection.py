@@ -92,7 +92,8 @@ def load_selection(selection: Any, config: TrainConfig) -> OrderedRows:
     selection
         A path, or rows in memory: an object with `__arrow_c_stream__`, a list of dicts.
     config
-        Says how a row is read, where the user does; that wins over the manifest.
+        Says how a row is read, where the user does; that wins over the manifest. And whether a selection, or its
+        manifest, that has been changed since it was written is refused.
 
     Raises
     ------
@@ -102,14 +103,14 @@ def load_selection(selection: Any, config: TrainConfig) -> OrderedRows:
         If the file is damaged or a `sage_` column holds impossible values.
     """
     if isinstance(selection, str | Path):
-        rows, manifest = io.open_output(selection)
+        rows, manifest = io.open_output(selection, verify=config.verify)
     else:
         rows, manifest = io.from_object(selection), None
     notices = list(rows.notices)
     names = rows.table.column_names
     options = ShapeOptions(config.text_column, config.prompt_column, config.completion_column, config.template)
     if manifest is not None and options == ShapeOptions():
-        shape = _shape(manifest, rows.source)
+        shape = _shape(manifest, rows)
     else:
         shape = detect_shape(rows.table.schema, options)
     if manifest is None:
@@ -127,13 +128,24 @@ def load_selection(selection: Any, config: TrainConfig) -> OrderedRows:
     return OrderedRows(rows, order, shape, manifest, tuple(notices))
 
 
-def _shape(manifest: Mapping[str, Any], source: str) -> Shape:
+def _shape(manifest: Mapping[str, Any], rows: io.Rows) -> Shape:
     try:
-        return Shape.from_dict(manifest["shape"])
-    except (KeyError, TypeError):
+        shape = Shape.from_dict(manifest["shape"])
+        used = sorted({*shape.columns, *shape.fields.values()})
+        missing = [name for name in used if name not in set(rows.table.column_names)]
+    except (KeyError, TypeError, ValueError, AttributeError):
         raise DataError(
-            "the manifest does not say how rows are read", where=source, hint="build the selection again"
+            "the manifest does not say how rows are read", where=rows.source, hint="build the selection again"
         ) from None
+    if missing:
+        raise DataError(
+            "the manifest says that rows are read from columns which are not there",
+            where=rows.source,
+            expected=", ".join(used),
+            got="no " + ", ".join(missing),
+            hint="build the selection again",
+        )
+    return shape
 
 
 def _positions(rows: io.Rows) -> np.ndarray[Any, np.dtype[np.int64]]:

@@ -14,8 +14,8 @@ import pyarrow as pa
 import pytest
 
 from sage_select.errors import DataError, OutputError, ResourceError
-from sage_select.io import open_output, read, write
-from sage_select.io.commit import complete, recover
+from sage_select.io import open_output, open_with_report, paired, read, write
+from sage_select.io.commit import exclusive, recover
 from sage_select.io.files import Files
 from sage_select.io.lock import locked
 from sage_select.io.names import OutputNames
@@ -71,7 +71,8 @@ def entries(folder: Path) -> set[str]:
 
 
 def state(path: Path) -> str:
-    """Tell what is there, checked through and through."""
+    """Tell what is there once the next writer has come, checked through and through."""
+    recover(path)
     rows, manifest = open_output(path)
     assert manifest is not None
     which = manifest["which"]
@@ -192,38 +193,77 @@ def cut_off(path: Path) -> None:
     assert OutputNames(path).record.exists()
 
 
+def seen(folder: Path) -> dict[str, object]:
+    """Return what lies in a folder, through and through."""
+    return {str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
+
+
 @pytest.mark.parametrize("name", NAMES)
-def test_readers_and_writers_complete_what_was_recorded(name, tmp_path) -> None:
-    for number, use in enumerate([read, open_output, complete, recover]):
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        cut_off(folder / name)
-        use(folder / name)
-        assert entries(folder) == {name, f"{name}.manifest.json"}
-        assert state(folder / name) == "new"
+def test_writers_complete_what_was_recorded(name, tmp_path) -> None:
     cut_off(tmp_path / name)
+    recover(tmp_path / name)
+    assert entries(tmp_path) == {name, f"{name}.manifest.json"}
+    assert state(tmp_path / name) == "new"
+    other = tmp_path / "other"
+    other.mkdir()
+    cut_off(other / name)
     with pytest.raises(OutputError, match="exists already"):
-        write(OLD, tmp_path / name, {"which": "old"})
-    write(OLD, tmp_path / name, {"which": "old"}, rows_story=STORY, force=True)
-    assert state(tmp_path / name) == "old"
+        write(OLD, other / name, {"which": "old"})
+    write(OLD, other / name, {"which": "old"}, rows_story=STORY, force=True)
+    assert state(other / name) == "old"
 
 
-def test_globs_complete_too(tmp_path) -> None:
-    cut_off(tmp_path / "out.arrow")
-    assert read(str(tmp_path / "*.arrow")).table.equals(NEW)
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("use", [read, open_output, open_with_report])
+def test_readers_of_a_commit_that_was_cut_off_touch_nothing(use, name, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(paired, "_LOOKS", 2)
+    cut_off(tmp_path / name)
+    before = seen(tmp_path)
+    use(tmp_path / name)  # nothing has its new name yet: the old output is complete
+    names = OutputNames(tmp_path / name)
+    new = next(path for path in names.temporaries() if path.name.endswith(".data"))
+    assert seen(tmp_path) == before
+    if name == "out":
+        names.target.rename(new.with_suffix(".old"))
+        with pytest.raises(DataError, match="half replaced"):
+            use(names.target)
+    new.rename(names.target)
+    before = seen(tmp_path)
+    with pytest.raises(DataError, match=r"half replaced(?s:.*)repeat that run"):
+        use(names.target)
+    with pytest.raises(DataError, match="half replaced"):
+        read(str(tmp_path / f"{name[:-1]}*"))
+    assert seen(tmp_path) == before
+    assert state(names.target) == "new"
 
 
-def test_a_reader_waits_for_a_live_writer_in_its_last_step(tmp_path) -> None:
+@pytest.mark.parametrize("name", NAMES)
+def test_a_first_commit_that_was_cut_off_is_no_plain_table(name, tmp_path, monkeypatch) -> None:
+    """Its rows have their name and its manifest has not: they are not taken for rows of somebody else."""
+    monkeypatch.setattr(paired, "_LOOKS", 2)
+    with pytest.raises(ResourceError):
+        write(NEW, tmp_path / name, {"which": "new"}, files=Dying())
+    names = OutputNames(tmp_path / name)
+    with pytest.raises(DataError, match="half replaced"):
+        read(names.target)
+    next(path for path in names.temporaries() if path.name.endswith(".data")).rename(names.target)
+    for use in (read, open_output):
+        with pytest.raises(DataError, match="half replaced"):
+            use(names.target)
+    assert state(names.target) == "new"
+
+
+def test_a_writer_waits_for_a_live_one_in_its_last_step(tmp_path) -> None:
     path = tmp_path / "out.arrow"
     cut_off(path)
     done = threading.Event()
 
-    def reader() -> None:
-        complete(path)
+    def next_writer() -> None:
+        recover(path)
         done.set()
 
-    with locked(OutputNames(path)):
-        thread = threading.Thread(target=reader)
+    with locked(OutputNames(path).lock, busy=OutputError("busy")):
+        thread = threading.Thread(target=next_writer)
         thread.start()
         assert not done.wait(0.2)
     thread.join()
@@ -233,7 +273,7 @@ def test_a_reader_waits_for_a_live_writer_in_its_last_step(tmp_path) -> None:
 def test_the_temporaries_of_a_live_writer_are_left_alone(tmp_path) -> None:
     names = OutputNames(tmp_path / "out.arrow")
     live = names.temporary("0" * 16, "data")
-    with locked(names):
+    with exclusive(names):
         live.write_text("")
         recover(names.target)
         assert live.exists()
@@ -241,31 +281,108 @@ def test_the_temporaries_of_a_live_writer_are_left_alone(tmp_path) -> None:
     assert not live.exists()
 
 
-@pytest.mark.parametrize(
-    "record",
-    [
-        "",
-        "{",
-        "[]",
-        '{"version": 2, "parts": [], "remove": []}',
-        json.dumps({"version": 1, "parts": [{"temporary": "mine", "name": "out.arrow"}], "remove": []}),
-        json.dumps({"version": 1, "parts": [], "remove": ["mine"]}),
-        json.dumps({"version": 1, "parts": [], "remove": ["../mine"]}),
-        json.dumps(
-            {"version": 1, "parts": [{"temporary": f".out.arrow.tmp-{'0' * 16}.data", "name": "mine"}], "remove": []}
-        ),
-    ],
-)
-def test_a_record_that_is_none_of_ours_does_nothing(record, tmp_path) -> None:
-    (tmp_path / "mine").write_text("mine")
+def _with(change: Callable[[dict[str, Any]], object]) -> Callable[[OutputNames], None]:
+    """Return what changes the record that a dying writer has left."""
+
+    def apply(names: OutputNames) -> None:
+        record = json.loads(names.record.read_text())
+        change(record)
+        names.record.write_text(json.dumps(record))
+
+    return apply
+
+
+def _to(content: bytes) -> Callable[[OutputNames], None]:
+    return lambda names: (names.record.write_bytes(content), None)[1]
+
+
+def _as_pipe(names: OutputNames) -> None:
+    names.record.unlink()
+    os.mkfifo(names.record)
+
+
+def _as_link(names: OutputNames) -> None:
+    names.record.rename(names.folder / "elsewhere")
+    names.record.symlink_to("elsewhere")
+
+
+def _swapped(names: OutputNames) -> None:
+    names.target.unlink()
+    names.target.write_text("the user's own, put here after the writer had died")
+
+
+ODD: dict[str, Callable[[OutputNames], None]] = {
+    "empty": _to(b""),
+    "cut": _to(b"{"),
+    "a list": _to(b"[]"),
+    "not UTF-8": _to(b"\xff"),
+    "deep": _to(b"[" * 100_000 + b"]" * 100_000),
+    "huge": _to(b" " * (2 << 20)),
+    "a pipe": _as_pipe,
+    "a link": _as_link,
+    "a folder": lambda names: (names.record.unlink(), names.record.mkdir(), None)[2],
+    "another version": _with(lambda record: record.update(version=1)),
+    "no parts": _with(lambda record: record.update(parts=[])),
+    "no identity": _with(lambda record: record["parts"][0].pop("identity")),
+    "an identity that is none": _with(lambda record: record["parts"][0].update(identity=[True, 1])),
+    "another identity": _with(lambda record: record["parts"][0].update(identity=[1, 1])),
+    "another that is replaced": _with(lambda record: record["parts"][0].update(replaces=[1, 1])),
+    "a temporary that is none": _with(lambda record: record["parts"][0].update(temporary="mine")),
+    "a path": _with(lambda record: record["parts"][0].update(temporary="../mine")),
+    "another name": _with(lambda record: record["parts"][0].update(name="mine")),
+    "a name twice": _with(lambda record: record["parts"].append(record["parts"][0])),
+    "the removal of another": _with(lambda record: record.update(remove=[{"name": "mine", "identity": [1, 1]}])),
+    "the removal of the output": _with(
+        lambda record: record.update(remove=[{"name": "out.arrow", "identity": [1, 1]}])
+    ),
+    "a removal by name alone": _with(lambda record: record.update(remove=["out.arrow.rows.parquet"])),
+    "another story": _with(lambda record: record["remove"][0].update(identity=[1, 1])),
+    "a file in between": _swapped,
+    "a temporary that is gone": lambda names: [path.unlink() for path in names.temporaries()].clear(),
+}
+
+
+@pytest.mark.parametrize("case", ODD)
+def test_an_odd_record_is_refused_by_writers_and_not_obeyed_by_readers(case, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(paired, "_LOOKS", 2)
     path = tmp_path / "out.arrow"
-    OutputNames(path).record.write_text(record)
-    OutputNames(path).temporary("0" * 16, "data").write_text("data")
+    cut_off(path)
+    (tmp_path / "mine").write_text("mine")
+    ODD[case](OutputNames(path))
     before = entries(tmp_path)
+    with pytest.raises(DataError, match=r"not a commit record(?s:.*)remove it"):
+        recover(path)
     with pytest.raises(DataError, match="not a commit record"):
-        complete(path)
+        write(NEW, path, {"which": "new"}, force=True)
     assert entries(tmp_path) == before
     assert (tmp_path / "mine").read_text() == "mine"
+    if case == "a file in between":
+        assert path.read_text().startswith("the user's own")
+    else:
+        assert open_output(path)[0].table.equals(OLD)
+
+
+def test_a_record_of_another_user_is_not_obeyed(tmp_path, monkeypatch) -> None:
+    path = tmp_path / "out.arrow"
+    cut_off(path)
+    monkeypatch.setattr(os, "geteuid", lambda: 4711)
+    with pytest.raises(DataError, match="another user"):
+        recover(path)
+    monkeypatch.undo()
+    assert state(path) == "new"
+
+
+def test_a_planted_record_does_nothing_to_an_input(tmp_path) -> None:
+    data = tmp_path / "data.jsonl"
+    data.write_text('{"text": "mine"}\n')
+    planted = OutputNames(data).temporary("0" * 16, "data")
+    planted.write_text('{"text": "evil"}\n')
+    for parts, remove in (([], ["data.jsonl"]), ([{"temporary": planted.name, "name": "data.jsonl"}], [])):
+        OutputNames(data).record.write_text(json.dumps({"version": 1, "parts": parts, "remove": remove}))
+        before = seen(tmp_path)
+        assert read(data).table["text"].to_pylist() == ["mine"]
+        assert read(str(tmp_path / "*.jsonl")).table["text"].to_pylist() == ["mine"]
+        assert seen(tmp_path) == before
 
 
 def test_a_commit_in_a_folder_that_cannot_be_written_is_said(tmp_path, monkeypatch) -> None:
@@ -280,7 +397,7 @@ def test_a_commit_in_a_folder_that_cannot_be_written_is_said(tmp_path, monkeypat
 
     monkeypatch.setattr(os, "open", refuse)
     with pytest.raises(ResourceError, match=r"cannot be completed(?s:.*)Read-only"):
-        read(path)
+        recover(path)
 
 
 def test_a_lock_that_was_removed_under_its_holder_is_not_shared(tmp_path) -> None:
@@ -289,7 +406,7 @@ def test_a_lock_that_was_removed_under_its_holder_is_not_shared(tmp_path) -> Non
 
     def work() -> None:
         for _ in range(50):
-            with locked(names, wait=True):
+            with exclusive(names, wait=True):
                 inside.append(1)
                 most.append(len(inside))
                 inside.pop()

@@ -10,10 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from sage_select.errors import DataError, OutputError, ResourceError, UsageError
-from sage_select.io import existing, open_output, read_manifest, write
+from sage_select.io import existing, open_output, write
 from sage_select.io import target as target_module
+from sage_select.io.commit import exclusive
 from sage_select.io.digest import digest_files
-from sage_select.io.lock import locked
 from sage_select.io.names import OutputNames
 
 TABLE = pa.table({"a": ["x", "y", "z"]})
@@ -34,7 +34,7 @@ def test_everything_is_there_and_nothing_else(name, tmp_path) -> None:
     rows, manifest = open_output(tmp_path / name)
     assert rows.table.equals(TABLE)
     assert manifest == json.loads(written.manifest_path.read_text())
-    assert list(manifest) == ["format_version", "fingerprint", "rows", "output"]
+    assert list(manifest) == ["format_version", "digest", "fingerprint", "rows", "output"]
     assert manifest["output"]["digest"] == written.digest == rows.digest
     assert manifest["output"]["rows"] == 3
     assert manifest["output"]["file"] == name
@@ -208,7 +208,7 @@ def test_a_folder_with_other_things_is_never_deleted(tmp_path) -> None:
 
 def test_a_second_writer_is_refused_and_a_dead_one_is_not_waited_for(tmp_path) -> None:
     names = OutputNames(tmp_path / "out.arrow")
-    with locked(names), pytest.raises(OutputError, match="another run is writing it"):
+    with exclusive(names), pytest.raises(OutputError, match="another run is writing it"):
         write(TABLE, names.target, {})
     names.lock.write_text("")  # what a killed writer leaves
     write(TABLE, names.target, {})
@@ -272,29 +272,6 @@ def test_a_table_without_manifest_is_opened_as_it_is(tmp_path) -> None:
     rows, manifest = open_output(tmp_path / "x.parquet")
     assert manifest is None
     assert rows.digest == digest_files([tmp_path / "x.parquet"])
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("{", "is damaged: a manifest is a JSON object"),
-        ("[]", "is not a manifest"),
-        ('{"format_version": 1}', "is not a manifest"),
-        ('{"format_version": 2, "output": {}}', r"another version(?s:.*)got: 2"),
-        ('{"a": 1, "a": 1}', "is damaged"),
-    ],
-)
-def test_bad_manifests(text, said, tmp_path) -> None:
-    (tmp_path / "x.arrow.manifest.json").write_text(text)
-    with pytest.raises(DataError, match=said):
-        read_manifest(tmp_path / "x.arrow")
-    assert not existing(tmp_path / "x.arrow", "f")
-
-
-def test_a_manifest_that_cannot_be_read(tmp_path) -> None:
-    (tmp_path / "x.arrow.manifest.json").mkdir()
-    with pytest.raises(ResourceError, match="cannot be read"):
-        read_manifest(tmp_path / "x.arrow")
 
 
 @pytest.mark.parametrize("name", NAMES)

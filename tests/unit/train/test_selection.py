@@ -114,6 +114,34 @@ def test_a_manifest_without_a_shape_is_refused(tmp_path: Path, chats: Chats) -> 
         load_selection(tmp_path / "out.arrow", CONFIG)
 
 
+@pytest.mark.parametrize("shape", [5, [], "messages", {"name": "text", "fields": 1, "columns": 2}, {"name": 1}])
+def test_a_shape_that_is_none_is_refused(shape: Any, tmp_path: Path, chats: Chats) -> None:
+    io.write(chats(2), tmp_path / "out.arrow", {"shape": shape})
+    with pytest.raises(DataError, match="does not say how rows are read"):
+        load_selection(tmp_path / "out.arrow", CONFIG)
+
+
+def test_a_shape_of_columns_that_are_not_there_is_refused(tmp_path: Path) -> None:
+    shape = detect_shape(["prompt", "completion"], ShapeOptions()).to_dict()
+    io.write(pa.table({"qrompt": ["a"], "completion": ["b"]}), tmp_path / "out.arrow", {"shape": shape})
+    with pytest.raises(DataError, match=r"columns which are not there(?s:.*)got: no prompt"):
+        load_selection(tmp_path / "out.arrow", CONFIG)
+
+
+def test_verification_can_be_left_out(tmp_path: Path, chats: Chats) -> None:
+    path = write(chats(2), tmp_path / "out.arrow")
+    manifest = tmp_path / "out.arrow.manifest.json"
+    manifest.write_text(manifest.read_text().replace("messages", "nessages"))
+    with pytest.raises(DataError, match="changed or damaged"):
+        load_selection(path, CONFIG)
+    with pytest.raises(DataError, match="columns which are not there"):
+        load_selection(path, TrainConfig(model="m", verify=False))
+    write(chats(2), path.with_name("b.arrow"))
+    path.with_name("b.arrow").write_bytes(path.read_bytes().replace(b"find ", b"fond "))
+    rows = load_selection(path.with_name("b.arrow"), TrainConfig(model="m", verify=False))
+    assert next(iter(rows)).values["messages"][0]["content"].startswith("fond ")
+
+
 def test_something_else_is_no_selection() -> None:
     with pytest.raises(UsageError, match="not a table"):
         load_selection(3, CONFIG)

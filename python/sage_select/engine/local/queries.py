@@ -44,7 +44,7 @@ def with_query_rows(frame: Frame, select: Select) -> Frame:
     return dataclasses.replace(frame, asking=rows, excluded=np.union1d(frame.excluded, rows))
 
 
-def read_queries(frame: Frame, select: Select, embed: Embed, options: ShapeOptions) -> Frame:
+def read_queries(frame: Frame, select: Select, embed: Embed, options: ShapeOptions, *, verify: bool = True) -> Frame:
     """Return the frame with the queries of a file: their vectors, or rows that are still to be embedded.
 
     Raises
@@ -66,7 +66,7 @@ def read_queries(frame: Frame, select: Select, embed: Embed, options: ShapeOptio
             where=path,
             expected="a .npy file of queries, made by the same encoder",
         )
-    return asking_rows(frame, io.read(path), options)
+    return asking_rows(frame, io.read(path, verify=verify), options)
 
 
 def check_encoder(embed: Embed, name: str) -> None:

@@ -35,6 +35,7 @@ def run(
     *,
     force: bool = False,
     overwrite_foreign: bool = False,
+    verify: bool = True,
     threads: int | None = None,
 ) -> Outcome:
     """Run a resolved pipeline and commit its output.
@@ -47,6 +48,8 @@ def run(
         Where notices and progress go.
     force, overwrite_foreign
         Replace an output of this program; with both, also a file or saved dataset that is none.
+    verify
+        Refuse inputs that are outputs of this program and have been changed since they were written.
     threads
         Threads to use; None for `SAGE_THREADS` or all cores. No result depends on it.
 
@@ -64,19 +67,13 @@ def run(
     source, sink = plan.step(Source), plan.step(Sink)
     target = user_path(sink.path)
     form = preflight_output(target, plan.inputs(), force=force, overwrite_foreign=overwrite_foreign)
-    rows = read_source(source, recorder)
+    rows = read_source(source, recorder, verify=verify)
     inputs = input_digests(plan, rows)
     if io.existing(target, identity(plan, inputs), with_story=sink.rows):
         return _found(target)
     check_target(OutputNames(target), form, force=force, overwrite_foreign=overwrite_foreign)
-    frame = frame_of(
-        rows,
-        shape_options(source),
-        source.id_column,
-        dedup=plan.find(Dedup),
-        queries=plan.step(Select).query_column,
-    )
-    frame, picks = _select(plan, frame, recorder, threads)
+    frame = frame_of(rows, shape_options(source), source.id_column)
+    frame, picks = _select(plan, frame, recorder, threads, verify)
     metrics = compare_with_random(frame, picks, plan.step(Select).budget, plan.seed, recorder, threads)
     written = io.write(
         selected_table(frame, picks, plan.seed),
@@ -89,7 +86,7 @@ def run(
     return Outcome(written.path, written.manifest_path, io.read_manifest(target) or {}, cached=False)
 
 
-def _select(plan: Pipeline, frame: Frame, talk: Talk, threads: int | None) -> tuple[Frame, Picks]:
+def _select(plan: Pipeline, frame: Frame, talk: Talk, threads: int | None, verify: bool) -> tuple[Frame, Picks]:
     select = plan.step(Select)
     frame = with_query_rows(limit_rows(frame, select, talk), select)
     # What cannot be kept is refused before hours of embedding, not after.
@@ -103,11 +100,11 @@ def _select(plan: Pipeline, frame: Frame, talk: Talk, threads: int | None) -> tu
         if part == "score" and score is not None:
             frame = score_rows(frame, score, talk)
         elif part == "embed" and embed is not None:
-            frame = read_queries(frame, select, embed, shape_options(plan.step(Source)))
+            frame = read_queries(frame, select, embed, shape_options(plan.step(Source)), verify=verify)
             frame = embed_rows(frame, embed, select.metric, talk, threads)
         elif dedup is not None:
             if part == "exact copies":
-                frame = without_exact_copies(frame, dedup)
+                frame = without_exact_copies(frame, dedup, talk, threads)
             elif part == "near copies":
                 frame = without_near_copies(frame, dedup, plan.seed, talk, threads)
             check_limits(frame, select, plan.seed)

@@ -31,7 +31,14 @@ _OF_PICKS = frozenset({"too_near", "looked_at", "queries_with_a_row"})
 
 
 def top(
-    source: Path, budget: Budget, target: Path, talk: Talk, *, force: bool = False, overwrite_foreign: bool = False
+    source: Path,
+    budget: Budget,
+    target: Path,
+    talk: Talk,
+    *,
+    force: bool = False,
+    overwrite_foreign: bool = False,
+    verify: bool = True,
 ) -> Outcome:
     """Write the rows of a selection that a build with a smaller budget would have picked.
 
@@ -49,6 +56,8 @@ def top(
         Where progress goes.
     force, overwrite_foreign
         Replace an output of this program; with both, also a file or saved dataset that is none.
+    verify
+        Refuse a selection that has been changed since it was written.
 
     Raises
     ------
@@ -60,12 +69,17 @@ def top(
     selection = InputSetting("selection", "rows", str(source))
     form = preflight_output(target, [selection], force=force, overwrite_foreign=overwrite_foreign)
     with talk.progress("reading") as progress:
-        rows, manifest = io.open_output(source, progress=progress)
-    if manifest is None or "spec" not in manifest:
+        rows, manifest, report = io.open_with_report(source, progress=progress, verify=verify)
+    if manifest is None or "program" not in manifest:
         raise UsageError(
             "this is no selection with a manifest", where=str(source), expected="an output of sage-select build"
         )
-    plan = load_spec(manifest["spec"])
+    try:
+        plan = load_spec(manifest["spec"])
+    except UsageError as error:
+        raise DataError(
+            "the manifest holds a spec that this version does not know", where=str(source), got=error.message
+        ) from None
     count = _rows(plan, manifest, budget, source)
     # All rows are what they were: of budgets that a number of rows cannot say, such as tokens, too.
     smaller = plan if count == manifest["rows"]["kept"] else _with_budget(plan, count)
@@ -83,7 +97,7 @@ def top(
             "plan": fingerprint(smaller),
             "spec": smaller.to_dict(),
         },
-        rows_story=_story(source, manifest, count),
+        rows_story=None if report is None else _story(report.table, count),
         force=force,
         overwrite_foreign=overwrite_foreign,
     )
@@ -156,26 +170,15 @@ def _manifest(manifest: Mapping[str, Any], table: pa.Table, source: Path) -> dic
     reasons = Counter(table["sage_reason"].to_pylist())
     output = manifest["output"]
     return {
-        **{name: value for name, value in manifest.items() if name not in ("format_version", "output", "metrics")},
+        **{name: value for name, value in manifest.items() if name not in ("output", "metrics")},
         "evidence": {name: value for name, value in manifest["evidence"].items() if name not in _OF_PICKS},
         "rows": {**counted, "kept": kept, "dropped": dropped, "reasons": dict(sorted(reasons.items()))},
         "first_of": {"file": source.name, "digest": output["digest"], "rows": output["rows"]},
     }
 
 
-def _story(source: Path, manifest: Mapping[str, Any], count: int) -> pa.Table | None:
-    """Return the story of every input row, where there is one; rows beyond the first are not selected."""
-    told, path = manifest["output"].get("story"), OutputNames(source).story
-    if told is None or not path.exists():
-        return None
-    rows = io.read(path)
-    if rows.digest != told["digest"]:
-        raise DataError(
-            "the story of the rows is not the one that was written with the selection",
-            where=rows.source,
-            hint="build the selection again",
-        )
-    story = rows.table
+def _story(story: pa.Table, count: int) -> pa.Table:
+    """Return the story of every input row; rows beyond the first are not selected."""
     gone = pc.fill_null(pc.greater_equal(story["rank"], count), False)
     changes = {
         "kept": pc.and_(story["kept"], pc.invert(gone)),
