@@ -115,7 +115,9 @@ def train(
     lora_dropout: Annotated[float | None, typer.Option(help="Dropout before the adapter. [default: 0.05]")] = None,
     lora_target: Annotated[
         list[str] | None,
-        typer.Option(help="Modules that get an adapter, such as q_proj,v_proj; repeatable. [default: all-linear]"),
+        typer.Option(
+            help="Modules that get an adapter, such as q_proj,v_proj, or experts; repeatable. [default: all-linear]"
+        ),
     ] = None,
     bf16: Annotated[bool, typer.Option("--bf16", help="Compute in bfloat16. [default on a GPU that has it]")] = False,
     fp16: Annotated[bool, typer.Option("--fp16", help="Compute in float16; needs a GPU.")] = False,

@@ -3,31 +3,58 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from peft import LoraConfig, PeftModel
+from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors import SafetensorError
-from transformers.pytorch_utils import Conv1D
+from transformers import set_seed
 
-from sage_select.errors import DataError, UsageError, nearest
+from sage_select.errors import DataError, UsageError
 from sage_select.train.config import TrainConfig
+from sage_select.train.own_loss import check_trainable
 from sage_select.train.run_folder import ADAPTER_FILES
+from sage_select.train.targets import find_targets
 
-__all__ = ["cast_adapter_to_float32", "check_targets", "is_finite", "load_adapter", "lora_config", "save_adapter"]
+__all__ = ["add_adapter", "cast_adapter_to_float32", "is_finite", "load_adapter", "save_adapter"]
 
 
-def lora_config(config: TrainConfig) -> LoraConfig:
-    """Return PEFT's settings: an adapter on every linear layer but the output head, unless modules are named."""
-    targets = list(config.lora_target)
-    return LoraConfig(
+def add_adapter(model: Any, config: TrainConfig, row: Sequence[int]) -> tuple[PeftModel, list[str]]:
+    """Return `model` with a new adapter, tried with a row, and what the user should know of it; `model` is changed.
+
+    Parameters
+    ----------
+    model
+        A causal language model of transformers.
+    row
+        Token ids of a row that will be trained.
+
+    Raises
+    ------
+    UsageError
+        Settings name layers that cannot be adapted, or the model cannot be trained.
+    """
+    targets = find_targets(model, config.lora_target)
+    notices = list(targets.notices)
+    dropout = config.lora_dropout
+    if targets.parameters and dropout:
+        dropout = 0.0
+        notices.append("the adapter has no dropout: the stacked weights of experts cannot have it")
+    # The first weights of the adapter are random.
+    set_seed(config.seed)
+    adapter = LoraConfig(
         r=config.lora_r,
         lora_alpha=config.lora_alpha,
-        lora_dropout=config.lora_dropout,
-        target_modules="all-linear" if targets == ["all-linear"] else targets,
+        lora_dropout=dropout,
+        target_modules=list(targets.modules),
+        target_parameters=list(targets.parameters) or None,
         task_type="CAUSAL_LM",
     )
+    adapted: PeftModel = get_peft_model(model, adapter)
+    check_trainable(adapted, row)
+    return adapted, notices
 
 
 def cast_adapter_to_float32(model: torch.nn.Module) -> None:
@@ -56,34 +83,10 @@ def save_adapter(model: PeftModel, folder: Path) -> None:
     settings = folder / "adapter_config.json"
     # PEFT writes sets in the order of their hashes, which differs from process to process.
     content = json.loads(settings.read_text(encoding="utf-8"))
-    for key in ("target_modules", "exclude_modules", "modules_to_save"):
+    for key in ("target_modules", "target_parameters", "exclude_modules", "modules_to_save"):
         if isinstance(content.get(key), list):
             content[key] = sorted(content[key])
     settings.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-
-
-def check_targets(model: Any, config: TrainConfig) -> None:
-    """Refuse adapter targets that are no linear layers of the model; its output layer is none that can be adapted.
-
-    Raises
-    ------
-    UsageError
-        Naming the missing layers and those that exist.
-    """
-    head = model.get_output_embeddings()
-    linear = {
-        name.rsplit(".", 1)[-1]
-        for name, part in model.named_modules()
-        if isinstance(part, torch.nn.Linear | Conv1D) and part is not head
-    }
-    missing = [target for target in config.lora_target if target not in {"all-linear", *linear}]
-    if missing:
-        raise UsageError(
-            "the model has no such linear layers",
-            got=", ".join(missing),
-            expected=f"all-linear, or some of {', '.join(sorted(linear))}",
-            hint=nearest(missing[0], linear),
-        )
 
 
 def load_adapter(model: torch.nn.Module, folder: Path) -> PeftModel:

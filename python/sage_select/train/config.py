@@ -17,12 +17,16 @@ from pydantic import (
 
 from sage_select.errors import UsageError, nearest
 
-__all__ = ["DEFAULT_OUTPUT_DIR", "MAX_LENGTH_CAP", "Precision", "Schedule", "TrainConfig"]
+__all__ = ["ALL_LINEAR", "DEFAULT_OUTPUT_DIR", "EXPERTS", "MAX_LENGTH_CAP", "Precision", "Schedule", "TrainConfig"]
 
 Precision = Literal["bf16", "fp16", "fp32"]
 Schedule = Literal["linear", "cosine", "constant"]
 
 DEFAULT_OUTPUT_DIR = Path("~/.sage/agent_training")
+
+#: What `lora_target` may name besides layers: every linear layer, and the stacked weights of experts.
+ALL_LINEAR = "all-linear"
+EXPERTS = "experts"
 
 #: `max_length=None` means the model's context, at most this many tokens.
 MAX_LENGTH_CAP = 2048
@@ -70,6 +74,7 @@ class TrainConfig(BaseModel):
         Rank, scale (alpha / r multiplies the update) and dropout of the adapter.
     lora_target
         `("all-linear",)`, or names of the modules that get an adapter; one text may hold several, `"q_proj,v_proj"`.
+        `experts` names the stacked weights of a mixture of experts, which all-linear leaves out.
     precision
         None: bf16 on a GPU that has it, fp16 on another GPU, fp32 on a CPU.
     load_in_4bit, load_in_8bit
@@ -129,7 +134,7 @@ class TrainConfig(BaseModel):
     lora_r: Count = 64
     lora_alpha: Count = 128
     lora_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.05
-    lora_target: Annotated[tuple[str, ...], BeforeValidator(_split), Field(min_length=1)] = ("all-linear",)
+    lora_target: Annotated[tuple[str, ...], BeforeValidator(_split), Field(min_length=1)] = (ALL_LINEAR,)
     precision: Precision | None = None
     load_in_4bit: bool = False
     load_in_8bit: bool = False
@@ -165,7 +170,7 @@ class TrainConfig(BaseModel):
             raise UsageError(
                 "resume continues the run in the output folder and force replaces it", hint="choose one of the two"
             )
-        if "all-linear" in self.lora_target and len(self.lora_target) > 1:
+        if ALL_LINEAR in self.lora_target and set(self.lora_target) - {ALL_LINEAR, EXPERTS}:
             raise UsageError(
                 "'all-linear' already names every linear layer", hint="drop it or the other adapter targets"
             )

@@ -16,7 +16,7 @@ from transformers import PreTrainedTokenizerBase, PrinterCallback, ProgressCallb
 from transformers.integrations import TensorBoardCallback
 from trl import SFTConfig
 
-from sage_select.train.adapter import cast_adapter_to_float32, lora_config
+from sage_select.train.adapter import cast_adapter_to_float32
 from sage_select.train.callbacks import StepEnd
 from sage_select.train.checkpoints import Checkpoint
 from sage_select.train.collate import Collator
@@ -28,7 +28,7 @@ from sage_select.train.run_folder import RunFolder
 from sage_select.train.schedule import Plan
 from sage_select.train.trainer import OrderedTrainer
 
-__all__ = ["run_loop"]
+__all__ = ["can_recompute", "run_loop"]
 
 #: No more work than this is lost where nothing is said of checkpoints.
 SAVE_SECONDS = 600.0
@@ -47,12 +47,12 @@ def run_loop(
     checkpoint: Checkpoint | None,
     progress: Callable[[int, int, str], None],
 ) -> Any:
-    """Train an adapter on `model` and return the PEFT model.
+    """Train the adapter of `model` and return the model.
 
     Parameters
     ----------
     model
-        A causal language model, perhaps quantised; gets the adapter.
+        A PEFT model with a new adapter, its base perhaps quantised.
     rows, plan
         The tokenised rows in training order, and the steps they make.
     fingerprint
@@ -77,11 +77,12 @@ def run_loop(
         trainer = OrderedTrainer(
             ledger=ledger,
             model=model,
-            args=training_arguments(config, precision, plan, folder.checkpoints),
+            args=training_arguments(
+                config, precision, plan, folder.checkpoints, recompute=can_recompute(model, config)
+            ),
             train_dataset=datasets.Dataset(rows.table, fingerprint=rows.digest).with_format("numpy"),
             processing_class=tokenizer,
             data_collator=Collator(pad_token(tokenizer)),
-            peft_config=lora_config(config),
             callbacks=[
                 TensorBoardCallback(writer),
                 StepEnd(
@@ -106,7 +107,14 @@ def run_loop(
     return trainer.model
 
 
-def training_arguments(config: TrainConfig, precision: Precision, plan: Plan, checkpoints: Path) -> SFTConfig:
+def can_recompute(model: Any, config: TrainConfig) -> bool:
+    """Say whether activations are computed again in the backward pass: asked for, and known to the model's class."""
+    return config.gradient_checkpointing and bool(model.get_base_model().supports_gradient_checkpointing)
+
+
+def training_arguments(
+    config: TrainConfig, precision: Precision, plan: Plan, checkpoints: Path, *, recompute: bool
+) -> SFTConfig:
     """Translate our settings into those of TRL and transformers."""
     arguments = SFTConfig(
         output_dir=str(checkpoints),
@@ -132,7 +140,7 @@ def training_arguments(config: TrainConfig, precision: Precision, plan: Plan, ch
         bf16=precision == "bf16",
         fp16=precision == "fp16",
         use_cpu=not torch.cuda.is_available(),
-        activation_checkpointing=config.gradient_checkpointing,
+        activation_checkpointing=recompute,
         seed=config.seed,
         data_seed=config.seed,
         save_strategy="steps",

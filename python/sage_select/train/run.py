@@ -187,15 +187,19 @@ class _Run:
         return checkpoint
 
     def _train(self, folder: RunFolder, prepared: _Prepared, checkpoint: Checkpoint | None) -> TrainResult:
-        from sage_select.train.adapter import check_targets, save_adapter
+        from sage_select.train.adapter import add_adapter, save_adapter
         from sage_select.train.base_model import load_base_model
-        from sage_select.train.loop import run_loop
+        from sage_select.train.loop import can_recompute, run_loop
 
         config, rows, tokenizer = self._config, prepared.rows, prepared.renderer.tokenizer
         plan = Plan.of(len(rows.row_ids), config)
         with self._stages("loading the model"):
             model = load_base_model(config, prepared.precision, tokenizer)
-        check_targets(model, config)
+            model, notices = add_adapter(model, config, rows.table["input_ids"][0].as_py())
+        if config.gradient_checkpointing and not can_recompute(model, config):
+            notices.append("the model keeps its activations: its class has no gradient checkpointing")
+        for text in notices:
+            self._notice(text)
         # From here on the folder is this run's; whatever could be refused has been.
         folder.start(prepared.identity, anew=checkpoint is None)
         try:

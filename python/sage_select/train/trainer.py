@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ from trl import SFTTrainer
 
 from sage_select.errors import DataError
 from sage_select.train.ledger import Ledger
+from sage_select.train.own_loss import fused_is_own, fused_losses, own_losses, text_only
 
 __all__ = ["OrderedTrainer"]
 
@@ -19,7 +21,9 @@ class OrderedTrainer(SFTTrainer):  # type: ignore[misc]
     """Trains rows strictly in order and writes each into the ledger as it is consumed.
 
     The loss of a step is sum over rows of weight * sum of the row's token losses, divided by the trained tokens of
-    the step, whatever the batch size and accumulation; at weight 1 it is TRL's own.
+    the step, whatever the batch size and accumulation; at weight 1 it is TRL's own. A mixture of experts adds its
+    router's loss, the mean over the step's forward passes, as its configuration weighs it. Token losses are those of
+    the model's own logits: made by TRL's output layer where that gives the same, else by the model.
 
     Parameters
     ----------
@@ -30,6 +34,11 @@ class OrderedTrainer(SFTTrainer):  # type: ignore[misc]
     def __init__(self, *, ledger: Ledger, **arguments: Any) -> None:
         super().__init__(**arguments)
         self._ledger = ledger
+        base = self.model.get_base_model()
+        fused = fused_is_own(self.model, self.train_dataset[0]["input_ids"])
+        self._losses = fused_losses if fused else own_losses
+        self._router_options = {"output_router_logits": True} if self.aux_loss_enabled else {}
+        self._text_only = partial(text_only, base)
         # Our loss takes the token count of the whole step, also where the model's own forward would not.
         self.model_accepts_loss_kwargs = True
         sampler = self._get_train_sampler()
@@ -44,7 +53,7 @@ class OrderedTrainer(SFTTrainer):  # type: ignore[misc]
         model: torch.nn.Module,
         inputs: dict[str, torch.Tensor],
         return_outputs: bool = False,  # noqa: ARG002 (the signature is the library's)
-        num_items_in_batch: torch.Tensor | int | None = None,
+        num_items_in_batch: Any = None,
     ) -> torch.Tensor:
         """Return the loss of one forward pass and note its rows.
 
@@ -55,21 +64,22 @@ class OrderedTrainer(SFTTrainer):  # type: ignore[misc]
         """
         places = inputs.pop("place").tolist()
         weights = inputs.pop("weight")
-        outputs = model(**inputs, use_cache=False, fused_lm_head=True)
-        row_losses = -outputs.log_probs.sum(dim=1)
-        row_tokens = outputs.label_mask.sum(dim=1)
-        losses = (row_losses.detach() / row_tokens).tolist()
-        self._ledger.add(places, losses, row_tokens.tolist())
-        loss: torch.Tensor = (row_losses * weights).sum() / num_items_in_batch
+        inputs |= self._text_only(inputs["input_ids"])
+        rows = self._losses(model, inputs, **self._router_options)
+        losses = (rows.sums.detach() / rows.tokens).tolist()
+        self._ledger.add(places, losses, rows.tokens.tolist())
+        loss: torch.Tensor = (rows.sums * weights).sum() / num_items_in_batch
+        if self.aux_loss_enabled and rows.router is not None:
+            loss = loss + self.router_aux_loss_coef * rows.router / self.current_gradient_accumulation_steps
         if not torch.isfinite(loss):
-            rows = [
+            faulty = [
                 f"{row_id} {value}"
                 for row_id, value in zip(self._ledger.ids(places), losses, strict=True)
                 if not math.isfinite(value)
             ]
             raise DataError(
                 f"training diverged: the loss became {loss.item()} at step {self.state.global_step + 1}",
-                got=f"rows {', '.join(rows)}",
+                got=f"rows {', '.join(faulty)}",
                 hint="lower --learning-rate, lengthen --warmup or use --fp32 or --bf16; "
                 "the checkpoints before it are kept",
             )

@@ -70,8 +70,8 @@ def test_a_trainer_that_would_shuffle_refuses_to_start(
 
     ordered = loop.training_arguments
 
-    def shuffling(*arguments: Any) -> Any:
-        settings = ordered(*arguments)
+    def shuffling(*arguments: Any, **options: Any) -> Any:
+        settings = ordered(*arguments, **options)
         settings.train_sampling_strategy = "random"
         return settings
 

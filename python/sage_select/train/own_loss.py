@@ -1,0 +1,169 @@
+"""The loss that a model itself gives, row by row, and the proof that a model can be trained on it.
+
+TRL's output layer makes the losses of the trained tokens without a tensor of all logits, from the hidden states and the
+weight of the last layer. Models whose output does more than that (a soft cap, a transformation) would be trained on
+another loss than their own; a few tokens through both show which they are.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+import torch
+
+from sage_select.errors import UsageError
+from sage_select.render.tokens import IGNORED
+
+__all__ = ["RowLosses", "check_trainable", "fused_is_own", "fused_losses", "own_losses", "text_only"]
+
+#: Tokens of the row with which a model is tried.
+_TRIED_TOKENS: Final = 16
+
+
+@dataclass(frozen=True)
+class RowLosses:
+    """Losses of one forward pass.
+
+    Parameters
+    ----------
+    sums
+        Sum of the losses of each row's trained tokens, in nats.
+    tokens
+        Trained tokens of each row.
+    router
+        The loss of a mixture of experts that balances its experts; None where the model has none.
+    """
+
+    sums: torch.Tensor
+    tokens: torch.Tensor
+    router: torch.Tensor | None
+
+
+def fused_losses(model: Any, inputs: dict[str, torch.Tensor], **options: Any) -> RowLosses:
+    """Return the losses by TRL's output layer; `model` must have been given it."""
+    outputs = model(**inputs, use_cache=False, fused_lm_head=True, **options)
+    return RowLosses(-outputs.log_probs.sum(dim=1), outputs.label_mask.sum(dim=1), outputs.aux_loss)
+
+
+def own_losses(model: Any, inputs: dict[str, torch.Tensor], **options: Any) -> RowLosses:
+    """Return the losses by the model's own logits, made in float32 for the trained tokens alone."""
+    inputs = dict(inputs)
+    targets = inputs.pop("labels")[:, 1:]
+    outputs = model(**inputs, use_cache=False, **options)
+    trained = targets != IGNORED
+    logits = outputs.logits[:, : targets.shape[1]][trained].float()
+    losses = torch.nn.functional.cross_entropy(logits, targets[trained].to(logits.device), reduction="none")
+    owners = trained.nonzero()[:, 0].to(losses.device)
+    sums = losses.new_zeros(len(targets)).index_add(0, owners, losses)
+    return RowLosses(sums, trained.sum(dim=1), getattr(outputs, "aux_loss", None))
+
+
+def text_only(model: Any, input_ids: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Return what a model of text and images wants to be told besides: that every token is text."""
+    if model.config.get_text_config() is model.config:
+        return {}
+    known = inspect.signature(type(model).forward).parameters
+    names = [name for name in ("token_type_ids", "mm_token_type_ids") if name in known]
+    return {name: torch.zeros_like(input_ids) for name in names}
+
+
+def check_trainable(model: Any, row: Sequence[int]) -> None:
+    """Try a model with the first tokens of a row: it must not see what it is to predict, and have gradients.
+
+    Neither its weights nor the state of the random numbers is changed.
+
+    Parameters
+    ----------
+    model
+        A PEFT model.
+    row
+        Token ids.
+
+    Raises
+    ------
+    UsageError
+        The model cannot be trained as a causal language model, or not with this adapter.
+    """
+    base = model.get_base_model()
+    ids = _tried(row, base.device)
+    other = ids.clone()
+    other[0, -1] = (int(ids[0, -1]) + 1) % base.get_input_embeddings().weight.shape[0]
+    name = type(base).__name__
+    with _untouched(model):
+        try:
+            with torch.no_grad():
+                first, second = (_logits(model, tokens) for tokens in (ids, other))
+            model.train()
+            inputs = {"input_ids": ids, "labels": ids, "attention_mask": torch.ones_like(ids), **text_only(base, ids)}
+            torch.autograd.backward(own_losses(model, inputs).sums.sum())
+            taught = [weight for weight in model.parameters() if weight.requires_grad and weight.grad is not None]
+        except (MemoryError, torch.OutOfMemoryError):
+            raise
+        except Exception as error:
+            said = str(error).strip().partition("\n")[0]
+            raise UsageError(
+                f"{name} cannot be trained here",
+                got=f"{type(error).__name__}: {said}",
+                hint="name fewer layers as targets of the adapter, or choose another model",
+            ) from None
+        finally:
+            model.zero_grad(set_to_none=True)
+    changed = (first - second)[0, :-1].abs().max().item()
+    if changed > _slack(first) * max(1.0, first.abs().max().item()):
+        raise UsageError(
+            f"{name} sees the words that it is to predict, so it would learn nothing by them",
+            expected="a causal language model",
+            hint="choose another model, or a decoder's configuration of this one (is_decoder)",
+        )
+    if not taught:
+        raise UsageError(f"no gradient reaches the adapter of {name}", hint="name other layers as its targets")
+
+
+def fused_is_own(model: Any, row: Sequence[int]) -> bool:
+    """Say whether TRL's output layer gives the losses that the model's own logits give, for a row's first tokens."""
+    base = model.get_base_model()
+    ids = _tried(row, base.device)
+    inputs = {"input_ids": ids, "labels": ids, "attention_mask": torch.ones_like(ids), **text_only(base, ids)}
+    with _untouched(model), torch.no_grad():
+        own = own_losses(model, inputs).sums
+        try:
+            fused = fused_losses(model, inputs).sums
+        except (MemoryError, torch.OutOfMemoryError):
+            raise
+        except Exception:
+            return False
+        difference = (own - fused.to(own.device)).abs().max().item() / max(1, ids.shape[1] - 1)
+    return difference <= _slack(next(base.parameters())) * max(1.0, own.max().item() / ids.shape[1])
+
+
+def _tried(row: Sequence[int], device: torch.device) -> torch.Tensor:
+    tokens = [int(token) for token in row[:_TRIED_TOKENS]]
+    return torch.tensor([tokens if len(tokens) > 2 else tokens * 3], device=device)
+
+
+def _logits(model: Any, ids: torch.Tensor) -> torch.Tensor:
+    extra = text_only(model.get_base_model(), ids)
+    logits: torch.Tensor = model(input_ids=ids, attention_mask=torch.ones_like(ids), use_cache=False, **extra).logits
+    return logits.float()
+
+
+def _slack(like: torch.Tensor) -> float:
+    """Return how far rounding may take two ways to the same number apart."""
+    return 1e-6 if like.dtype == torch.float32 else 2e-2
+
+
+@contextmanager
+def _untouched(model: Any) -> Iterator[None]:
+    """Leave the mode of the model and the state of the random numbers as they are."""
+    training = model.training
+    devices = [model.device] if model.device.type == "cuda" else []
+    with torch.random.fork_rng(devices=devices):
+        model.eval()
+        try:
+            yield
+        finally:
+            model.train(training)
