@@ -25,7 +25,7 @@ def chosen(**options: Any) -> Rule:
     """Return the rule that these options of `sage_select.select` describe."""
 
     def rule(case: Case, k: int) -> Rows:
-        given = {"embeddings": case.vectors, "scores": case.losses, **options}
+        given = {"embeddings": case.vectors, "scores": case.losses, "dedup": "none", **options}
         return sage_select.select(case.table, k=k, seed=case.seed, threads=1, **given).indices
 
     return rule

@@ -16,13 +16,13 @@ from sage_select.ops import STRATEGIES
 
 N, K = 400, 40
 RANDOM = np.random.default_rng(8)
-TABLE = pa.table({"text": [" ".join(RANDOM.choice(["a", "b", "c"], size)) for size in RANDOM.integers(0, 30, N)]})
+TABLE = pa.table({"text": [" ".join(RANDOM.choice(["a", "b", "c"], size)) for size in RANDOM.integers(1, 30, N)]})
 SCORES = RANDOM.normal(size=N).astype(np.float32)
 VECTORS = RANDOM.normal(size=(N, 10)).astype(np.float32)
 
 
 def chosen(strategy: str, objective: str | None, **arguments: Any) -> sage_select.Selection:
-    settings: dict[str, Any] = {"scores": SCORES, "embeddings": VECTORS, "k": K, **arguments}
+    settings: dict[str, Any] = {"scores": SCORES, "embeddings": VECTORS, "k": K, "dedup": "none", **arguments}
     settings |= wanted(strategy, VECTORS[:3], settings.get("metric"))
     return sage_select.select(TABLE, strategy=strategy, objective=objective, **settings)
 
@@ -86,7 +86,12 @@ def test_budgets_in_tokens_are_compared_with_as_many(strategy: str) -> None:
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_groups_of_a_quota_are_counted(strategy: str) -> None:
     table = TABLE.append_column("kind", pa.array(["many"] * 300 + ["few"] * 100))
-    settings: dict[str, Any] = {"scores": SCORES, "embeddings": VECTORS, **wanted(strategy, VECTORS[:3])}
+    settings: dict[str, Any] = {
+        "scores": SCORES,
+        "embeddings": VECTORS,
+        "dedup": "none",
+        **wanted(strategy, VECTORS[:3]),
+    }
     metrics = sage_select.select(table, k=K, strategy=strategy, quota="kind", **settings).metrics
     counts = metrics["groups"]["counts"]
     assert {name: (group["all"], group["selected"]) for name, group in counts.items()} == {

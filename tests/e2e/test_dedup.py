@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.csv
 import pyarrow.parquet
 import pytest
 from programs import Program
@@ -48,7 +49,9 @@ def test_every_row_tells_what_it_repeats(strategy: str, folder: Path, rows: Path
         "-k", "100%",
     )  # fmt: skip
     assert done.code == 0, done.err
-    assert "left out  2 exact copies, 1 near copy, in 2 groups; the largest is of 3 rows (kept: row-0)" in done.err
+    assert (
+        "left out  2 exact copies, 1 near copy; copies lie in 2 groups, the largest of 3 rows (kept: row-0)" in done.err
+    )
     story = told(folder)
     assert [row["sage_row_id"] for row in story] == [f"row-{row}" for row in range(7)]
     assert [row["duplicate_of"] for row in story] == [None, None, "row-0", "row-0", None, "row-1", None]
@@ -118,13 +121,72 @@ def test_nothing_to_leave_out_is_said(folder: Path, build: Program) -> None:
     (folder / "rows.jsonl").write_text('{"text": "a"}\n{"text": "b"}\n')
     done = build("rows.jsonl", "--dedup", "exact", "--strategy", "random", "-k", 1)
     assert done.code == 0
-    assert "left out  no row repeats another" in done.err
+    assert "left out  no row: each has something to train, and none is a copy of another" in done.err
+
+
+def test_exact_copies_leave_unless_it_is_said_that_they_stay(folder: Path, rows: Path, build: Program) -> None:
+    done = build(rows, "-k", "100%", "--id-column", "name")
+    assert done.code == 0, done.err
+    assert "left out  2 exact copies; copies lie in 2 groups" in done.err
+    manifest = json.loads((folder / "out.arrow.manifest.json").read_text())
+    assert manifest["rows"]["dropped"] == {"dedup: exact copy": 2, "select: not selected": 0}
+    assert [row["duplicate_of"] for row in told(folder)] == [None, None, "row-0", None, None, "row-1", None]
+    every = build(rows, "-k", "100%", "--dedup", "none", "--json", "-o", "all.arrow").json["manifest"]
+    assert every["rows"] == {"in": 7, "kept": 7, "dropped": {"select: not selected": 0}, "reasons": {"diversity": 7}}
+    # What the manifest says makes the same selection again.
+    (folder / "again.yaml").write_text(json.dumps(every["spec"]))
+    assert build("--spec", "again.yaml", "--json").json["cached"]
+    over = build("--spec", "again.yaml", "--dedup", "exact", "-o", "few.arrow", "--json").json["manifest"]
+    assert over["rows"]["kept"] == 5
+
+
+ANSWERS = ["x", "", None, " \n", "y", "z", "w", "v", "u", "t"]
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "csv", "parquet"])
+def test_rows_with_nothing_to_train_take_no_place(suffix: str, folder: Path, build: Program) -> None:
+    table = pa.table({"question": [f"question {row}" for row in range(10)], "answer": ANSWERS, "loss": range(10)})
+    if suffix == "jsonl":
+        (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in table.to_pylist()))
+    elif suffix == "csv":
+        pa.csv.write_csv(table, folder / "rows.csv")
+    else:
+        pyarrow.parquet.write_table(table, folder / "rows.parquet")
+    np.save(folder / "s.npy", np.where(np.arange(10) == 2, np.nan, np.arange(10.0)))
+    done = build(f"rows.{suffix}", "--scores", "s.npy", "--strategy", "loss_topk", "-k", "50%")
+    assert done.code == 0, done.err
+    assert "left out  3 rows (nothing to train)" in done.err
+    assert "kept      3 rows: 3 by score (the hardest rows)" in done.err
+    report = told(folder)
+    assert [row["reason"] for row in report if row["stage"] == "source"] == ["nothing to train"] * 3
+    assert [row["stage"] == "source" for row in report] == [not (answer or "").strip() for answer in ANSWERS]
+    assert [row["score"] for row in report] == [0, None, None, None, *range(4, 10)]
+    manifest = json.loads((folder / "out.arrow.manifest.json").read_text())
+    assert manifest["rows"]["dropped"] == {"source: nothing to train": 3, "select: not selected": 4}
+    table = pa.ipc.open_file(folder / "out.arrow").read_all()
+    assert sorted(table["answer"].to_pylist()) == ["t", "u", "v"]
+    refused = build(f"rows.{suffix}", "-k", 8, "-o", "more.arrow")
+    assert refused.code == 2
+    assert "10 rows were read, of which left: 3 nothing to train" in refused.err
+
+
+def test_a_strategy_is_chosen_and_said(folder: Path, rows: Path, build: Program) -> None:
+    done = build(rows, "-k", 2)
+    assert "no scores given: rows are selected by diversity" in done.err
+    assert "2 by diversity" in done.err
+    assert "no scores given: rows are selected by diversity" in build(rows, "--explain").err
+    scored = build(rows, "-k", 3, "--score-column", "loss", "-o", "s.arrow")
+    assert "no scores given" not in scored.err
+    assert "2 by score (easier rows of every region), 1 by diversity" in scored.err
+    words = build(rows, "-k", 3, "--strategy", "hybrid", "-o", "h.arrow")
+    assert "no scores given: rows are scored by lexical difficulty" in words.err
+    assert build(rows, "--score-share", 0.5, "-o", "n.arrow").code == 2
 
 
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--dedup", "fuzzy"], "'exact' or 'near'"),
+        (["--dedup", "fuzzy"], "'exact', 'near' or 'none'"),
         (["--dedup", "near", "--dedup-threshold", 1], "less than 1"),
         (["--dedup", "near", "--dedup-threshold", "nan"], "finite"),
         (["--dedup", "exact", "--dedup-threshold", 0.9], "near copies only"),

@@ -39,11 +39,12 @@ def test_the_plan_and_the_forecast_are_printed(folder: Path, rows: Path, build: 
     done = build("rows.jsonl", "--dry-run")
     assert done.code == 0, done.err
     assert done.out.startswith(explained.out + "\n")
-    assert "rows       50 (JSON lines, read in whole), 5 kept\n" in done.out
-    assert "vectors    384 dimensions (hashing encoder)\n" in done.out
-    for word in ("memory", "available", "time", "read", "ids", "score", "embed", "select", "evidence", "write"):
+    assert "rows          50 (JSON lines, read in whole), 5 kept\n" in done.out
+    assert "vectors       384 dimensions (hashing encoder)\n" in done.out
+    for word in ("memory", "available", "time", "read", "ids", "exact copies", "embed", "select", "evidence", "write"):
         assert re.search(rf"^{word} ", done.out, re.MULTILINE), word
-    assert done.err == ""
+    assert done.err == explained.err
+    assert "no scores given" in done.err
     assert {path.name for path in folder.iterdir()} == {"rows.jsonl"}
 
 
@@ -58,7 +59,7 @@ def test_json(rows: Path, build: Program) -> None:
     assert [stage["name"] for stage in found["stages"]] == [
         "read",
         "ids",
-        "score",
+        "exact copies",
         "embed",
         "select",
         "evidence",

@@ -208,14 +208,14 @@ def test_what_a_spec_asks_for_can_be_switched_off(folder: Path, rows: Path, buil
         assert words in explained(build)
         assert words not in explained(build, option, "none")
     assert "40 tokens (words)" in explained(build, "--tokenizer", "none")
-    assert "dedup " not in explained(build, "--dedup", "none")
+    assert "dedup   none: copies" in explained(build, "--dedup", "none")
     assert "or what there is" in explained(build)
     assert "or what there is" not in explained(build, "--no-clamp")
 
 
 def test_another_way_brings_its_own_settings(folder: Path, rows: Path, build: Program) -> None:
     (folder / "sage.yaml").write_text(SPEC)
-    assert "(top)" in explained(build, "--score-mode", "top")
+    assert "(top: the hardest rows)" in explained(build, "--score-mode", "top")
     # The same way keeps those of the spec.
     assert "band 0:0.8" in explained(build, "--score-mode", "band", "--dedup", "near")
     assert "is 0.9 or more" in explained(build, "--score-mode", "band", "--dedup", "near")

@@ -40,7 +40,7 @@ TABLE = pa.table({"text": [f"row {i}" for i in range(6)], "loss": [0.5, 3, 1, 2,
         ({"data": TABLE, "scores": "los"}, UsageError, "'loss'"),
         ({"data": 7}, UsageError, "__arrow_c_stream__"),
         ({"data": "absent.jsonl"}, UsageError, "absent.jsonl"),
-        ({"data": TABLE, "dedup": "fuzzy"}, UsageError, "'exact' or 'near'"),
+        ({"data": TABLE, "dedup": "fuzzy"}, UsageError, "'exact', 'near' or 'none'"),
         ({"data": TABLE, "dedup": "exact", "dedup_threshold": 0.9}, UsageError, "near copies only"),
         ({"data": TABLE, "dedup_threshold": 0.9}, UsageError, "near copies only"),
         ({"data": TABLE, "dedup": "near", "dedup_threshold": 1.0}, UsageError, "less than 1"),
@@ -109,7 +109,7 @@ def test_what_a_selection_is() -> None:
     assert chosen.reasons == ["score", "score"]
     assert np.isnan(chosen.gains).all()
     assert chosen.table().sort_by("sage_rank")["loss"].to_pylist() == [4.0, 3.0]
-    assert chosen.evidence == {}
+    assert chosen.evidence == {"dedup": {"mode": "exact", "groups": 0, "largest_groups": []}}
 
 
 def test_the_evidence_says_how() -> None:
@@ -176,14 +176,62 @@ def test_row_numbers_are_those_of_the_input(mode: str, stay: list[int], duplicat
         assert chosen.table().sort_by("sage_rank")["sage_score"].to_pylist() == [5 - row for row in stay]
 
 
+def test_the_strategy_follows_what_there_is() -> None:
+    plain = sage_select.select(COPIES, budget="50%")
+    assert set(plain.reasons) == {"diversity"}
+    assert [notice for notice in plain.notices if "no scores given" in notice]
+    assert plain.indices.tolist() == sage_select.select(COPIES, budget="50%", strategy="diversity").indices.tolist()
+    scored = sage_select.select(COPIES, budget="50%", scores=np.arange(6.0))
+    assert set(scored.reasons) == {"score", "diversity"}
+    assert not scored.notices
+    assert sage_select.select(COPIES, budget="50%", strategy="hybrid").reasons == scored.reasons
+    with pytest.raises(
+        UsageError, match=r"(?s)'diversity', the default without scores, does not use score_share.*hybrid"
+    ):
+        sage_select.select(COPIES, budget="50%", score_share=0.5)
+    # Arrays say nothing that could be the same.
+    assert len(sage_select.select(embeddings=NEAR, k=6)) == 6
+
+
+def test_rows_with_nothing_to_train_leave_and_keep_their_numbers() -> None:
+    table = pa.table({"question": list("abcdefgh"), "answer": ["x", "", "y", None, "z", " \n", "w", "v"]})
+    whole = [0, 2, 4, 6, 7]
+    numbers = np.arange(8, dtype=np.float32)
+    numbers[1] = np.nan  # what belongs to a row that left is not looked at
+    chosen = sage_select.select(
+        table, scores=numbers, embeddings=np.eye(8), strategy="loss_topk", budget="60%", groups=list("abababab"),
+        lengths=np.arange(8), quota="groups=:2", exclude=[],
+    )  # fmt: skip
+    assert chosen.indices.tolist() == [7, 6, 4]
+    assert repr(chosen) == "Selection(3 of 8 rows)"
+    assert sorted(sage_select.select(table, budget="100%", strategy="random").indices.tolist()) == whole
+    assert chosen.table().sort_by("sage_rank")["sage_score"].to_pylist() == [7, 6, 4]
+    with pytest.raises(UsageError, match=r"(?s)than the 5 rows.*8 rows were read, of which left: 3 nothing to train"):
+        sage_select.select(table, k=6)
+    named = table.append_column("id", pa.array([f"id-{row}" for row in range(8)]))
+    assert 7 not in sage_select.select(named, k=4, id_column="id", exclude=["id-7", "id-1"]).indices
+    with pytest.raises(UsageError, match="'id-3' is pinned, and cannot be selected: source: nothing to train"):
+        sage_select.select(named, k=4, id_column="id", pin=["id-2", "id-3"])
+    with pytest.raises(DataError, match="no row has anything to train"):
+        sage_select.select(table.slice(3, 1), k=1)
+    # Queries are looked for, and not trained.
+    asked = table.append_column("query", pa.array([row in (1, 2) for row in range(8)]))
+    found = sage_select.select(asked, strategy="target", query_column="query", k=2)
+    assert not {1, 2, 3, 5} & set(found.indices.tolist())
+    assert found.evidence["queries_with_a_row"] == 2
+
+
 def test_near_copies_of_vectors_alone() -> None:
     chosen = sage_select.select(embeddings=NEAR, strategy="random", dedup="near", budget="100%")
     assert sorted(chosen.indices.tolist()) == [0, 1]
     assert chosen.evidence["dedup"]["groups"] == 2
 
 
-def test_without_dedup_no_row_repeats_another() -> None:
+def test_copies_leave_unless_they_are_wanted() -> None:
     chosen = sage_select.select(COPIES, strategy="random", budget="100%")
+    assert sorted(chosen.indices.tolist()) == [0, 1, 3, 5]
+    assert chosen.duplicate_of.tolist() == [-1, -1, 0, -1, 1, -1]
+    chosen = sage_select.select(COPIES, strategy="random", budget="100%", dedup="none")
     assert sorted(chosen.indices.tolist()) == list(range(6))
     assert chosen.duplicate_of.tolist() == [-1] * 6
 

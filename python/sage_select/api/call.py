@@ -13,12 +13,13 @@ from sage_select.api.frames import SCORES, asked, embedded, frame_of_arguments, 
 from sage_select.api.limits import limited, listed
 from sage_select.api.selection import Selection
 from sage_select.api.talk import Callback
+from sage_select.engine.base import Recorder
 from sage_select.engine.local.dedup import without_exact_copies, without_near_copies
 from sage_select.engine.local.queries import with_query_rows, with_query_vectors
 from sage_select.engine.local.score import checked_scores
 from sage_select.engine.local.select import check_limits, select_rows
 from sage_select.errors import DataError, UsageError
-from sage_select.ops import Budget, Dedup, Select
+from sage_select.ops import AUTO, NO_SCORES, WITHOUT_SCORES, Budget, Dedup, Select
 from sage_select.plan import working_order
 from sage_select.render import ShapeOptions
 
@@ -30,7 +31,7 @@ def select(
     *,
     k: int | None = None,
     budget: int | float | str | None = None,
-    strategy: str = "hybrid",
+    strategy: str = "auto",
     objective: str | None = None,
     embeddings: ArrayLike | pa.Array | pa.ChunkedArray | str | None = None,
     scores: ArrayLike | str | None = None,
@@ -84,7 +85,8 @@ def select(
         where neither is given.
     strategy
         `random`, `loss_topk`, `diversity`, `hybrid`, `target` (the rows nearest to queries) or `threshold` (the hardest
-        rows first, without those too near to one before).
+        rows first, without those too near to one before). `auto`: `hybrid` with scores, `diversity` without, since a
+        score made of the words alone picks worse than none.
     objective
         `facility` (default: rows that represent all others), `graph_cut` (rows like many and unlike each other),
         `kcenter` (rows far from one another), `mmr` (hard rows unlike those picked before), `dpp` (rows that span
@@ -117,9 +119,10 @@ def select(
     higher_is_harder
         False where a low score means a hard row.
     dedup
-        `exact`: rows that say the same as an earlier one, but for Unicode form and white space, leave before anything
-        is picked. `near`: these, and rows whose vectors are as similar as the threshold to one that stays. Budgets are
-        of the rows that stay; row numbers remain those of the input.
+        `exact` (the default where there are rows): those that say the same as an earlier one, but for Unicode form and
+        white space, leave before anything is picked. `near`: these, and rows whose vectors are as similar as the
+        threshold to one that stays. `none`: copies are rows like any others. Budgets are of the rows that stay; row
+        numbers remain those of the input.
     dedup_threshold
         The cosine similarity from which on a row is a near copy (0.95).
     score_share, score_mode, score_quantile
@@ -212,15 +215,19 @@ def select(
         exclude=exclude if isinstance(exclude, str) else None,
         tokenizer=tokenizer,
     )
-    repeated = _dedup(dedup, dedup_threshold)
-    talk = Callback(progress)
+    chosen = op.chosen(scored=scores is not None)
+    repeated = _dedup(dedup, dedup_threshold, data)
+    talk = Recorder(Callback(progress))
+    if op.strategy == AUTO and chosen.strategy == WITHOUT_SCORES:
+        talk.notice(NO_SCORES)
+    op = chosen
     options = ShapeOptions(
         text_column=text_column,
         prompt_column=prompt_column,
         completion_column=completion_column,
         template=template,
     )
-    frame = frame_of_arguments(data, scores, embeddings, options, id_column, verify=verify)
+    frame = frame_of_arguments(data, scores, embeddings, options, id_column, repeated, query_column, verify=verify)
     frame = limited(frame, op, groups, lengths, talk)
     frame = listed(frame, pin, exclude)
     frame = with_query_rows(frame, op)
@@ -235,7 +242,7 @@ def select(
                 )
         elif repeated is not None:
             if part == "exact copies":
-                frame = without_exact_copies(frame, repeated, talk, threads)
+                frame = without_exact_copies(frame, repeated)
             else:
                 frame = without_near_copies(frame, repeated, seed, talk, threads)
             check_limits(frame, op, seed)
@@ -245,9 +252,9 @@ def select(
     except DataError:
         # The kernel met a score that had not been looked at yet; the check tells all about it.
         if frame.scores is not None:
-            checked_scores(frame.scores.values, SCORES)
+            checked_scores(frame.scores.values, frame, SCORES)
         raise
-    return Selection(frame, picks, op, seed, threads)
+    return Selection(frame, picks, op, seed, threads, talk.notices)
 
 
 def _spelt(value: Any) -> Any:
@@ -255,7 +262,9 @@ def _spelt(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else value
 
 
-def _dedup(mode: str | None, threshold: float | None) -> Dedup | None:
-    if mode is None and threshold is None:
+def _dedup(mode: str | None, threshold: float | None, data: Any) -> Dedup | None:
+    """Return the dedup that was asked for, or that of rows where nothing is said; arrays alone say nothing."""
+    if mode is None and threshold is None and data is None:
         return None
-    return Dedup.make(mode=mode, threshold=threshold)
+    dedup = Dedup.make(mode=mode, threshold=threshold)
+    return None if dedup.idle else dedup

@@ -19,7 +19,7 @@ from sage_select.engine.local.score import checked_scores, score_rows
 from sage_select.engine.local.source import frame_of
 from sage_select.errors import UsageError, Where
 from sage_select.kernels import Matrix
-from sage_select.ops import Embed, Score, Select
+from sage_select.ops import Dedup, Embed, Score, Select
 from sage_select.render import ShapeOptions
 
 __all__ = ["SCORES", "asked", "embedded", "frame_of_arguments", "scored"]
@@ -29,12 +29,20 @@ SCORES: Final = Where(file="scores")
 
 
 def frame_of_arguments(
-    data: Any, scores: Any, embeddings: Any, options: ShapeOptions, id_column: str | None, *, verify: bool
+    data: Any,
+    scores: Any,
+    embeddings: Any,
+    options: ShapeOptions,
+    id_column: str | None,
+    dedup: Dedup | None,
+    queries: str | None,
+    *,
+    verify: bool,
 ) -> Frame:
     """Return the frame of the rows, or of as many as an array has."""
     if data is not None:
         rows = io.read(data, verify=verify) if isinstance(data, str | Path) else io.from_object(data)
-        return frame_of(rows, options, id_column)
+        return frame_of(rows, options, id_column, dedup=dedup, queries=queries)
     for name, value in (("scores", scores), ("embeddings", embeddings)):
         if isinstance(value, str):
             raise UsageError(f"{name}={value!r} names a column, and there is no data", hint="pass data, or an array")
@@ -48,10 +56,10 @@ def scored(frame: Frame, scores: Any, op: Select, higher_is_harder: bool, talk: 
     if isinstance(scores, str):
         return score_rows(frame, Score.make(column=scores, higher_is_harder=higher_is_harder), talk)
     if scores is not None:
-        values = array_of(scores, "scores", 1, frame.n)
+        values = frame.of_input(array_of(scores, "scores", 1, frame.input_n))
         # A look at 10 million scores costs more than their ranking, which finds the bad ones in passing.
         seen_later = op.ranks_scores and values.dtype == np.float32 and not look
-        finite = values if seen_later else checked_scores(values, SCORES)
+        finite = values if seen_later else checked_scores(values, frame, SCORES)
         return dataclasses.replace(frame, scores=Scores(finite, higher_is_harder))
     if not op.needs_score:
         return frame
@@ -103,8 +111,10 @@ def embedded(frame: Frame, embeddings: Any, op: Select, talk: Talk, threads: int
         embed = Embed.make(column=embeddings)
         return embed_rows(frame, embed, op.metric, talk, threads)
     if not isinstance(embeddings, pa.Array | pa.ChunkedArray):
-        embeddings = array_of(embeddings, "embeddings", 2, frame.n)
-    elif len(embeddings) != frame.n:
-        raise misfit("embeddings", 2, frame.n, f"{len(embeddings):,} rows")
+        embeddings = frame.of_input(array_of(embeddings, "embeddings", 2, frame.input_n))
+    elif len(embeddings) != frame.input_n:
+        raise misfit("embeddings", 2, frame.input_n, f"{len(embeddings):,} rows")
+    elif frame.dropped is not None:
+        embeddings = embeddings.take(pa.array(frame.dropped.rows))
     matrix = Matrix.from_array(embeddings, metric=op.metric, name="embeddings", threads=threads)
     return dataclasses.replace(frame, matrix=matrix)

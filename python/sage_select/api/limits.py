@@ -26,10 +26,12 @@ _MOST_IN_ALL: Final = 2**62
 def limited(frame: Frame, op: Select, groups: Any, lengths: Any, talk: Talk) -> Frame:
     """Return the frame with what the selection must keep; arrays stand for columns and tokens."""
     if lengths is not None:
-        frame = dataclasses.replace(frame, measured=Lengths(_lengths(lengths, frame.n), "tokens"))
+        frame = dataclasses.replace(frame, measured=Lengths(frame.of_input(_lengths(lengths, frame.input_n)), "tokens"))
     if groups is None:
         return limit_rows(frame, op, talk)
-    names = io.group_names(_values(groups, frame.n), lambda row: Where(file="groups", row=row))
+    values = _values(groups, frame.input_n)
+    values = values if frame.dropped is None else values.take(pa.array(frame.dropped.rows))
+    names = io.group_names(values, lambda row: Where(file="groups", row=int(frame.input_rows(np.array([row]))[0])))
     frame = limit_rows(frame, op.model_copy(update={"quota": None}), talk)
     return dataclasses.replace(frame, groups=groups_of(names))
 
@@ -38,7 +40,9 @@ def listed(frame: Frame, pin: Any, exclude: Any) -> Frame:
     """Return the frame with the rows that lists of ids pin and exclude; those of paths are looked up already."""
 
     def rows(name: str, ids: Any, otherwise: NDArray[np.int64]) -> NDArray[np.int64]:
-        return otherwise if ids is None or isinstance(ids, str) else listed_rows(frame, id_list(name, ids))
+        if ids is None or isinstance(ids, str):
+            return otherwise
+        return listed_rows(frame, id_list(name, ids), pinned=name == "pin")
 
     return dataclasses.replace(
         frame, pinned=rows("pin", pin, frame.pinned), excluded=rows("exclude", exclude, frame.excluded)

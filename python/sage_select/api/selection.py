@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
@@ -24,15 +25,25 @@ __all__ = ["Selection"]
 class Selection:
     """The rows that were selected, in pick order, with the evidence.
 
-    It is itself an Arrow stream: hand it to polars, pyarrow, duckdb or `sage_select.train.train`.
+    It is itself an Arrow stream: hand it to polars, pyarrow, duckdb or `sage_select.train.train`. `notices` are what a
+    build would have said meanwhile, such as which strategy was chosen where none was named.
     """
 
-    def __init__(self, frame: Frame, picks: Picks, select: Select, seed: int, threads: int | None) -> None:
+    def __init__(
+        self,
+        frame: Frame,
+        picks: Picks,
+        select: Select,
+        seed: int,
+        threads: int | None,
+        notices: Sequence[str] = (),
+    ) -> None:
         self._frame = frame
         self._picks = picks
         self._select = select
         self._seed = seed
         self._threads = threads
+        self.notices = list(notices)
 
     def __len__(self) -> int:
         return len(self._picks.indices)
@@ -93,7 +104,7 @@ class Selection:
                 f"the first rows are not what a smaller budget picks: {why}", hint=f"select again with k={k}"
             )
         select = self._select.model_copy(update={"budget": Budget.parse(k)})
-        return Selection(self._frame, self._picks.first(k), select, self._seed, self._threads)
+        return Selection(self._frame, self._picks.first(k), select, self._seed, self._threads, self.notices)
 
     def table(self) -> pa.Table:
         """Return the selected rows in training order (`sage_position`), with all `sage_` columns."""

@@ -9,10 +9,11 @@ from typing import Any, Final
 from sage_select.cli.console import Console
 from sage_select.errors import UsageError
 from sage_select.io.overlap import check_overlap
-from sage_select.ops import OPS, InputSetting, Op, Sink
+from sage_select.ops import AUTO, NO_SCORES, OPS, WITHOUT_SCORES, InputSetting, Op, Select, Sink
+from sage_select.plan import resolve
 from sage_select.spec import Pipeline, find_spec, load_spec
 
-__all__ = ["pipeline_of"]
+__all__ = ["plan_of"]
 
 #: Steps that stand in every pipeline; the others stand where an option asks for them.
 _ALWAYS = ("source", "select", "sink")
@@ -43,13 +44,13 @@ _FLAGS: Final = {
 }
 #: What switches these settings of a spec off.
 _OFF: Final = "none"
-_SWITCHES: Final = {"dedup": {"mode"}, "select": {"quota", "pin", "exclude", "tokenizer"}}
+_SWITCHES: Final = {"select": {"quota", "pin", "exclude", "tokenizer"}}
 
 
-def pipeline_of(
+def plan_of(
     settings: Mapping[str, Mapping[str, Any]], seed: int | None, spec: Path | None, console: Console
 ) -> Pipeline:
-    """Return the pipeline of a spec file with the options laid over it, or of the options alone.
+    """Return the plan of a spec file with the options laid over it, or of the options alone: a resolved pipeline.
 
     Parameters
     ----------
@@ -61,7 +62,7 @@ def pipeline_of(
         The spec file that was named. Without it, and without an input, the folder's own is used; without
         that, the built-in demo data.
     console
-        Where to say which of these it was.
+        Where to say which of these it was, and which strategy was chosen where none was named.
 
     Raises
     ------
@@ -82,8 +83,6 @@ def pipeline_of(
         under = base.find(op) if base is not None else None
         off = {key for key in _SWITCHES.get(name, set()) if given[name].get(key) == _OFF}
         over = {key: value for key, value in given[name].items() if key not in off}
-        if name == "dedup" and off:
-            under = None
         if under is None and not over and name not in _ALWAYS:
             continue
         steps.append(op.of(_laid_over(name, under, over, off), _flags(name, given[name])))
@@ -92,7 +91,10 @@ def pipeline_of(
     pipeline = Pipeline(seed=seed if seed is not None else base.seed if base is not None else 0, steps=tuple(steps))
     if spec is not None:
         check_overlap(Path(pipeline.step(Sink).path), [InputSetting("spec", "file", str(spec))])
-    return pipeline
+    plan = resolve(pipeline)
+    if pipeline.step(Select).strategy == AUTO and plan.step(Select).strategy == WITHOUT_SCORES:
+        console.notice(NO_SCORES)
+    return plan
 
 
 def _flags(step: str, settings: Iterable[str]) -> dict[str, str]:

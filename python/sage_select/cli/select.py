@@ -37,9 +37,9 @@ Without INPUT the folder's sage.yaml or sage.toml is run; without that, the buil
 \b
 Examples:
   sage-select build                                    # the demo data
-  sage-select build chats.jsonl --budget 10%           # hybrid, the default
+  sage-select build chats.jsonl --budget 10%           # by diversity, as there are no scores
   sage-select build chats.parquet --strategy diversity --embeddings vectors.npy -o picks.parquet
-  sage-select build chats.jsonl --dedup near           # without rows that repeat others
+  sage-select build chats.jsonl --dedup near           # without near copies, too
   sage-select build q.csv --prompt-column Query --completion-column Tool --score-column loss
   sage-select build chats.jsonl --budget "200k tokens" --quota source=10: --pin keep.txt
   sage-select build chats.jsonl --strategy target --queries tasks.jsonl
@@ -89,7 +89,7 @@ def build(
     spec: Annotated[
         Path | None,
         typer.Option(
-            help="A pipeline in YAML or TOML; options given here win over it, and none switches its dedup, quota, pin, "
+            help="A pipeline in YAML or TOML; options given here win over it, and none switches its quota, pin, "
             "exclude or tokenizer off."
         ),
     ] = None,
@@ -98,7 +98,7 @@ def build(
         typer.Option(
             help="hybrid (by score and by diversity), diversity (rows that represent all), target (rows nearest to "
             "queries), threshold (the hardest rows, none too near to another), loss_topk (by score alone) or random. "
-            "[default: hybrid]"
+            "[default: auto, which is hybrid with scores and diversity without]"
         ),
     ] = None,
     budget: Annotated[
@@ -180,8 +180,8 @@ def build(
     dedup: Annotated[
         str | None,
         typer.Option(
-            help="Leave out rows that repeat an earlier one: exact (they say the same, but for white space) or near "
-            "(these, and rows whose vectors are almost the same). Budgets are of the rows that stay. [default: none]"
+            help="Leave out copies of earlier rows: exact (they say the same, but for white space), near (these, and "
+            "rows whose vectors are almost the same) or none. Budgets are of the rows that stay. [default: exact]"
         ),
     ] = None,
     dedup_threshold: Annotated[
@@ -287,9 +287,9 @@ def build(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False,
 ) -> None:
     """Build the pipeline the options describe and run it."""
-    from sage_select.cli.pipeline import pipeline_of
+    from sage_select.cli.pipeline import plan_of
     from sage_select.plan import explain as explain_plan
-    from sage_select.plan import fingerprint, resolve
+    from sage_select.plan import fingerprint
 
     if explain and dry_run:
         raise UsageError("--explain and --dry-run contradict each other", hint="--dry-run explains as well")
@@ -341,7 +341,7 @@ def build(
         },
         "sink": {"path": output, "rows": rows},
     }
-    plan = resolve(pipeline_of(settings, seed, spec, console))
+    plan = plan_of(settings, seed, spec, console)
     if explain:
         console.answer(explain_plan(plan))
         console.result({"plan": fingerprint(plan), "spec": plan.to_dict(), "explain": explain_plan(plan).split("\n")})

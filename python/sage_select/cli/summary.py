@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from sage_select.columns import Reason
 from sage_select.engine import Outcome
+from sage_select.ops import Select
+from sage_select.spec import load_spec
 
 __all__ = ["build_facts"]
 
@@ -14,30 +17,39 @@ def build_facts(outcome: Outcome) -> dict[str, object]:
     """Return the lines of a summary: what was read, what left, what was kept and where it is."""
     manifest = outcome.manifest
     rows = manifest["rows"]
-    reasons = ", ".join(
-        f"{count:,} {reason}" if reason == Reason.PINNED else f"{count:,} by {reason}"
-        for reason, count in rows["reasons"].items()
-    )
-    dedup = manifest["evidence"].get("dedup")
+    preferred = load_spec(manifest["spec"]).step(Select).preferred
+    reasons = ", ".join(_picked(reason, count, preferred) for reason, count in rows["reasons"].items())
     return {
         "input": f"{manifest['source']['name']}, {rows['in']:,} rows ({manifest['shape']['name']})",
-        **({} if dedup is None else {"left out": _left_out(rows["dropped"], dedup)}),
+        "left out": _left_out(rows["dropped"], manifest["evidence"].get("dedup")),
         "kept": f"{rows['kept']:,} rows" + (f": {reasons}" if reasons else ""),
         "output": outcome.output,
         "manifest": outcome.manifest_path,
     }
 
 
-def _left_out(dropped: dict[str, int], dedup: dict[str, Any]) -> str:
-    counts = {stage: count for stage, count in dropped.items() if stage.startswith("dedup: ")}
-    if not counts:
-        return "no row repeats another"
-    # Copies, where there are several.
-    reasons = [
-        f"{count:,} {stage[7:]}" if count == 1 else f"{count:,} {stage[7:-1]}ies" for stage, count in counts.items()
-    ]
-    largest = dedup["largest_groups"][0]
-    return (
-        f"{', '.join(reasons)}, in {dedup['groups']:,} groups; the largest is of {largest['rows']:,} rows "
-        f"(kept: {largest['kept']})"
-    )
+def _picked(reason: str, count: int, preferred: str) -> str:
+    if reason == Reason.PINNED:
+        return f"{count:,} pinned"
+    return f"{count:,} by {reason}" + (f" ({preferred})" if reason == Reason.SCORE else "")
+
+
+def _left_out(dropped: Mapping[str, int], dedup: Mapping[str, Any] | None) -> str:
+    """Return which rows left before the selection."""
+    left = {name: count for name, count in dropped.items() if not name.startswith("select: ")}
+    told = [_counted(name.split(": ", 1)[1], count) for name, count in left.items()]
+    if dedup is not None and dedup["groups"]:
+        largest = dedup["largest_groups"][0]
+        told.append(
+            f"copies lie in {dedup['groups']:,} groups, the largest of {largest['rows']:,} rows "
+            f"(kept: {largest['kept']})"
+        )
+    if told:
+        return "; ".join([", ".join(told[: len(left)]), *told[len(left) :]])
+    return "no row: each has something to train" + ("" if dedup is None else ", and none is a copy of another")
+
+
+def _counted(reason: str, count: int) -> str:
+    if reason.endswith("copy"):
+        return f"{count:,} {reason}" if count == 1 else f"{count:,} {reason[:-1]}ies"
+    return f"{count:,} {'row' if count == 1 else 'rows'} ({reason})"

@@ -68,15 +68,17 @@ class Frame:
     `ids` is None where there are no rows, only arrays: then the row numbers name the rows. Rows are numbered as they
     stand in the frame; `dropped`, once some have left, and `lineage` know which rows of the input these are, and why
     the others left. `wordless` are those whose vector says nothing, since they have no words. `measured` holds the
-    lengths that a stage found out; without it rows are as long as they have words. `queries` are vectors that are
-    looked for, those of the rows `asked` where these are rows, or of the frame's own rows `asking`; `groups`, `pinned`
-    and `excluded` are what the selection must keep.
+    lengths that a stage found out; without it rows are as long as they have words. `contents` are digests, the same for
+    rows that say the same, where they have been made. `queries` are vectors that are looked for, those of the rows
+    `asked` where these are rows, or of the frame's own rows `asking`; `groups`, `pinned` and `excluded` are what the
+    selection must keep.
     """
 
     n: int
     rows: Rows | None = None
     shape: Shape | None = None
     ids: pa.ChunkedArray | None = None
+    contents: pa.ChunkedArray | None = None
     scores: Scores | None = None
     matrix: Matrix | None = None
     measured: Lengths | None = None
@@ -146,6 +148,10 @@ class Frame:
         """Return the numbers in the input of these rows of the frame."""
         return rows if self.dropped is None else self.dropped.rows[rows]
 
+    def of_input(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Return those of values, one for each row of the input, that are of rows of the frame."""
+        return values if self.dropped is None else values[self.dropped.rows]
+
     def number(self, row: int, name: str) -> int:
         """Return where in the frame a row of the input stands, or its representative where it is a duplicate.
 
@@ -182,6 +188,7 @@ class Frame:
             n=len(stay),
             rows=None if self.rows is None else self.rows.only(stay),
             ids=None if self.ids is None else self.ids.take(pa.array(stay)),
+            contents=None if self.contents is None else self.contents.take(pa.array(stay)),
             scores=None if self.scores is None else replace(self.scores, values=self.scores.values[stay]),
             matrix=None if self.matrix is None else self.matrix.only(stay),
             measured=None if self.measured is None else replace(self.measured, values=self.measured.values[stay]),

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-__all__ = ["EXACT_COPY", "NEAR_COPY", "Cause", "Lineage"]
+__all__ = ["EXACT_COPY", "NEAR_COPY", "NOTHING_TO_TRAIN", "Cause", "Lineage"]
 
 
 class Cause(NamedTuple):
@@ -23,6 +23,7 @@ class Cause(NamedTuple):
         return f"{self.stage}: {self.reason}"
 
 
+NOTHING_TO_TRAIN: Final = Cause("source", "nothing to train")
 EXACT_COPY: Final = Cause("dedup", "exact copy")
 NEAR_COPY: Final = Cause("dedup", "near copy")
 

@@ -9,8 +9,10 @@ from sage_select.forecast.stage import Stage
 from sage_select.forecast.workload import Workload
 from sage_select.io import Format
 from sage_select.io.csv_file import BATCH_ROWS as CSV_BATCH_ROWS
-from sage_select.io.json_source import BATCH_CHARACTERS, BATCH_ROWS
+from sage_select.io.json_source import BATCH_CHARACTERS
+from sage_select.io.json_source import BATCH_ROWS as JSON_BATCH_ROWS
 from sage_select.ops import Sink
+from sage_select.render import BATCH_ROWS
 
 __all__ = ["ids", "read", "write"]
 
@@ -28,7 +30,7 @@ def read(work: Workload, costs: Costs) -> Stage:
     nanoseconds = digested * costs.digest_ns + text * costs.gunzip_ns * table.packed
     working = pooled = 0.0
     if table.format in (Format.JSONL, Format.JSON_ARRAY):
-        batch = min(text, BATCH_CHARACTERS, BATCH_ROWS * table.text)
+        batch = min(text, BATCH_CHARACTERS, JSON_BATCH_ROWS * table.text)
         pooled = costs.json_batch_bytes * batch
         # An array is held as bytes, in blocks and joined, and as text.
         working = 2 * text if table.format is Format.JSON_ARRAY else 0.0
@@ -59,9 +61,11 @@ def _beside(work: Workload) -> float:
 def ids(work: Workload, costs: Costs) -> Stage:
     """Return what naming the rows costs: by content, or by a column, whose text is counted as an id of ours."""
     n = work.rows
-    canonical = work.table.canonical * n
-    nanoseconds = canonical * costs.canonical_ns + n * costs.id_row_ns
-    return Stage("ids", (_ID + costs.id_row_bytes) * n, canonical, _ID * n, 0.0, nanoseconds * _NANO)
+    canonical = work.table.canonical
+    nanoseconds = canonical * n * costs.canonical_ns + n * costs.id_row_ns
+    return Stage(
+        "ids", (_ID + costs.id_row_bytes) * n, canonical * min(n, BATCH_ROWS), _ID * n, 0.0, nanoseconds * _NANO
+    )
 
 
 def write(work: Workload, costs: Costs) -> Stage:

@@ -11,14 +11,18 @@ from sage_select.ops.quota import Quota
 from sage_select.ops.registry import OPS
 from sage_select.ops.rules import OBJECTIVES, STRATEGIES, ObjectiveRule, StrategyRule
 from sage_select.ops.score import Score
-from sage_select.ops.select import Select
+from sage_select.ops.select import AUTO, NO_SCORES, WITH_SCORES, WITHOUT_SCORES, Select
 from sage_select.ops.sink import Sink
 from sage_select.ops.source import Source
 
 __all__ = [
+    "AUTO",
+    "NO_SCORES",
     "OBJECTIVES",
     "OPS",
     "STRATEGIES",
+    "WITHOUT_SCORES",
+    "WITH_SCORES",
     "Budget",
     "Dedup",
     "Embed",

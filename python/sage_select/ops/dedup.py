@@ -17,8 +17,9 @@ class Dedup(Op):
     Attributes
     ----------
     mode
-        `exact`: rows that say the same, but for Unicode form and white space. `near`: these, and rows whose vectors (of
-        the embed step) are as similar as the threshold to a row that stays.
+        `exact` (where nothing else is said): rows that say the same, but for Unicode form and white space. `near`:
+        these, and rows whose vectors (of the embed step) are as similar as the threshold to a row that stays. `none`:
+        copies are rows like any others.
     threshold
         The cosine similarity from which on a row is a near copy. At 0.95 pairs of real rows say the same in other
         words, by MiniLM vectors as by hashing ones. Vectors that are computed know nothing of tools and system turns,
@@ -27,7 +28,7 @@ class Dedup(Op):
 
     name: ClassVar[str] = "dedup"
 
-    mode: Literal["exact", "near"] = "exact"
+    mode: Literal["exact", "near", "none"] = "exact"
     threshold: float = Field(default=0.95, gt=0, lt=1)
 
     @model_validator(mode="after")
@@ -45,7 +46,14 @@ class Dedup(Op):
         """Whether near copies leave as well, for which rows need vectors."""
         return self.mode == "near"
 
+    @property
+    def idle(self) -> bool:
+        """Whether no row leaves."""
+        return self.mode == "none"
+
     def describe(self) -> str:
         """Return which rows leave."""
-        exact = "rows that say the same as one before"
+        if self.idle:
+            return "none: copies are selected like any other rows"
+        exact = "rows leave that say the same as one before"
         return f"{exact}, or whose cosine similarity to it is {self.threshold:g} or more" if self.near else exact

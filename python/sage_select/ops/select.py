@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import ClassVar, Final, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from sage_select.errors import nearest
+from sage_select.errors import UsageError, nearest
 from sage_select.ops.band import Band
 from sage_select.ops.base import Op
 from sage_select.ops.budget import Budget
@@ -14,7 +14,16 @@ from sage_select.ops.location import FilePath, ModelName
 from sage_select.ops.quota import Quota
 from sage_select.ops.rules import OBJECTIVE_OPTIONS, OBJECTIVES, STRATEGIES, StrategyRule
 
-__all__ = ["Select"]
+__all__ = ["AUTO", "NO_SCORES", "WITHOUT_SCORES", "WITH_SCORES", "Select"]
+
+#: The strategy that is chosen by what there is: with scores, and without.
+AUTO: Final = "auto"
+WITH_SCORES: Final = "hybrid"
+WITHOUT_SCORES: Final = "diversity"
+NO_SCORES: Final = (
+    "no scores given: rows are selected by diversity, as scores of the words alone do worse than none; "
+    "strategy 'hybrid' uses them all the same"
+)
 
 #: Options that every strategy heeds.
 _COMMON = frozenset({"strategy", "budget", "clamp", "quota", "pin", "exclude", "tokenizer"})
@@ -22,6 +31,7 @@ _COMMON = frozenset({"strategy", "budget", "clamp", "quota", "pin", "exclude", "
 _OF_SCORE_MODE = {"top": set[str](), "band": {"score_band"}, "stratified": {"score_quantile"}}
 #: From this similarity on, a row is too near to another.
 _THRESHOLD = 0.9
+_MIDDLE = 0.5
 
 ScoreMode = Literal["top", "band", "stratified"]
 
@@ -32,7 +42,7 @@ class Select(Op):
     Attributes
     ----------
     strategy
-        One of `STRATEGIES`.
+        One of `STRATEGIES`; or `auto`, which becomes one once it is known whether there are scores (`chosen`).
     budget
         Rows (300), a share of those that are not excluded (10%), or tokens (200k tokens).
     clamp
@@ -89,7 +99,7 @@ class Select(Op):
 
     name: ClassVar[str] = "select"
 
-    strategy: str = "hybrid"
+    strategy: str = AUTO
     budget: Budget = Budget.parse("10%")
     clamp: bool = False
     quota: Quota | None = None
@@ -117,17 +127,20 @@ class Select(Op):
     @field_validator("strategy")
     @classmethod
     def _known_strategy(cls, strategy: str) -> str:
-        if strategy not in STRATEGIES:
+        if strategy != AUTO and strategy not in STRATEGIES:
             hint = nearest(strategy, STRATEGIES)
             raise ValueError(
-                f"unknown strategy {strategy!r}, known are {', '.join(STRATEGIES)}" + (f"; {hint}" if hint else "")
+                f"unknown strategy {strategy!r}, known are {', '.join((*STRATEGIES, AUTO))}"
+                + (f"; {hint}" if hint else "")
             )
         return strategy
 
     @model_validator(mode="after")
     def _options_fit(self) -> Select:
         if unused := self.changed_idle_fields():
-            raise ValueError(f"strategy {self.strategy!r}{self._mode_without(unused)} does not use {', '.join(unused)}")
+            in_mode = self._mode_without(unused)
+            who = f"strategy {self.strategy!r}{in_mode}"
+            raise ValueError(f"{who} does not use {', '.join(unused)}" + ("" if in_mode else _those_that_do(unused)))
         metrics = OBJECTIVES[self.objective].metrics
         if "objective" in self.rule.options and self.metric not in metrics:
             raise ValueError(f"objective {self.objective!r} needs metric {' or '.join(metrics)}, not {self.metric!r}")
@@ -151,7 +164,7 @@ class Select(Op):
         """Return the options that the chosen strategy does not heed."""
         idle = frozenset(type(self).model_fields) - _COMMON - self.rule.options
         idle |= OBJECTIVE_OPTIONS - OBJECTIVES[self.objective].options
-        if self.strategy == "hybrid":
+        if self.strategy == WITH_SCORES:
             idle |= {"start"}
         if not self.needs_embedding:
             idle |= {"metric"}
@@ -184,8 +197,29 @@ class Select(Op):
 
     @property
     def rule(self) -> StrategyRule:
-        """What the chosen strategy needs."""
-        return STRATEGIES[self.strategy]
+        """What the strategy needs; of `auto`, what the one of most options may need."""
+        return STRATEGIES[WITH_SCORES if self.strategy == AUTO else self.strategy]
+
+    def chosen(self, *, scored: bool) -> Select:
+        """Return the selection with the strategy that `auto` becomes: `hybrid` with scores, `diversity` without.
+
+        Raises
+        ------
+        UsageError
+            If an option is set that this strategy does not use.
+        """
+        if self.strategy != AUTO:
+            return self
+        strategy = WITH_SCORES if scored else WITHOUT_SCORES
+        unused = set(self.settings()) - _COMMON - STRATEGIES[strategy].options
+        fields = type(self).model_fields
+        changed = sorted(name for name in unused if getattr(self, name) != fields[name].default)
+        if changed:
+            raise UsageError(
+                f"strategy {strategy!r}, the default without scores, does not use {', '.join(changed)}",
+                hint=f"name the scores, or choose strategy {WITH_SCORES!r}: without scores it takes those of the words",
+            )
+        return Select.make(strategy=strategy, **{name: getattr(self, name) for name in fields if name != "strategy"})
 
     @property
     def unnested(self) -> str:
@@ -194,7 +228,7 @@ class Select(Op):
             return "a smaller budget in tokens passes over other rows"
         if self.quota is not None and (self.quota.balanced or self.quota.least):
             return "a quota keeps room for the fewest rows of each value, which are others in a smaller budget"
-        if self.strategy == "hybrid":
+        if self.strategy == WITH_SCORES:
             return "hybrid divides its budget between rows by score and rows by diversity"
         if self.by_score == "stratified":
             return "rows are taken from as many regions as the budget has rows"
@@ -210,7 +244,7 @@ class Select(Op):
 
     def _way(self) -> str:
         diversity = f"{self.objective} ({', '.join([self.metric, *self._settings()])})"
-        if self.strategy == "hybrid":
+        if self.strategy == WITH_SCORES:
             return f"{self.score_share:.0%} by score ({self._score_way()}), {1 - self.score_share:.0%} by {diversity}"
         if self.strategy == "diversity":
             return diversity
@@ -226,8 +260,20 @@ class Select(Op):
     def _score_way(self) -> str:
         """Return how rows are taken by score."""
         if self.by_score == "stratified":
-            return f"stratified at quantile {self.score_quantile:g} of each cell"
-        return f"band {self.score_band}" if self.by_score == "band" else str(self.by_score)
+            return f"stratified at quantile {self.score_quantile:g} of each cell: {self.preferred}"
+        mode = f"band {self.score_band}" if self.by_score == "band" else str(self.by_score)
+        return f"{mode}: {self.preferred}"
+
+    @property
+    def preferred(self) -> str:
+        """Which rows are preferred by score."""
+        if self.by_score == "band":
+            return "the hardest rows of the band"
+        if self.by_score != "stratified":
+            return "the hardest rows"
+        if self.score_quantile == _MIDDLE:
+            return "rows of middle difficulty in every region"
+        return f"{'easier' if self.score_quantile < _MIDDLE else 'harder'} rows of every region"
 
     def _limits(self) -> list[str]:
         """Return what the selection must keep beside its budget."""
@@ -257,3 +303,9 @@ class Select(Op):
         changed = any(getattr(self, name) != fields[name].default for name in ("k_nn", "neighbors"))
         graph = [f"{self.k_nn} neighbours by {self.neighbors}"] if changed else []
         return [*settings.get(self.objective, []), *start, *graph]
+
+
+def _those_that_do(options: list[str]) -> str:
+    """Return which strategies use these options."""
+    names = [name for name, rule in STRATEGIES.items() if rule.options.issuperset(options)]
+    return f"; {' and '.join(names)} {'does' if len(names) == 1 else 'do'}" if names else ""

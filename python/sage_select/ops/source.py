@@ -14,7 +14,7 @@ __all__ = ["Source"]
 
 
 class Source(Op):
-    """The input rows.
+    """The input rows; those with nothing to train, whose answer is missing or blank, leave.
 
     Attributes
     ----------
@@ -29,6 +29,7 @@ class Source(Op):
     """
 
     name: ClassVar[str] = "source"
+    version: ClassVar[int] = 2
 
     path: RowsPath = None
     demo: bool = False

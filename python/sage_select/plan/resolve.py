@@ -10,21 +10,25 @@ __all__ = ["resolve"]
 
 
 def resolve(pipeline: Pipeline) -> Pipeline:
-    """Return the pipeline with the score and embed steps that its strategy, objective and dedup need.
+    """Return the pipeline with a strategy, without copies, and with the score and embed steps that these need.
+
+    Where nothing is said, exact copies leave, and the strategy is hybrid with scores and diversity without.
 
     Raises
     ------
     UsageError
         If vectors are named that nothing uses.
     """
-    select = pipeline.step(Select)
     given: dict[str, Op] = {step.name: step for step in pipeline.steps}
+    select = pipeline.step(Select).chosen(scored=Score.name in given)
+    given[Select.name] = select
+    dedup = pipeline.find(Dedup) or Dedup()
+    given[Dedup.name] = dedup
     if select.strategy == "target" and select.queries is None and select.query_column is None:
         raise UsageError("strategy 'target' needs queries", hint="name them with --queries or --query-column")
     if select.needs_score:
         given.setdefault(Score.name, Score())
-    dedup = pipeline.find(Dedup)
-    if select.needs_embedding or (dedup is not None and dedup.near):
+    if select.needs_embedding or dedup.near:
         given.setdefault(Embed.name, Embed())
     elif Embed.name in given:
         raise UsageError(

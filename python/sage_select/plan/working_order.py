@@ -34,7 +34,7 @@ def working_order(dedup: Dedup | None, *, scores_given: bool, vectors_given: boo
     computed: list[Part]
     if dedup is not None and dedup.near:
         computed = ["exact copies", "embed", "near copies", "score"]
-    elif dedup is not None:
+    elif dedup is not None and not dedup.idle:
         computed = ["exact copies", "score", "embed"]
     else:
         computed = ["score", "embed"]

@@ -7,24 +7,28 @@ turns it into what a model sees. Nothing here imports torch or transformers befo
 
 from __future__ import annotations
 
+from sage_select.render.answers import answered
 from sage_select.render.canonical import canonical_json
 from sage_select.render.example import Conversation, Example, Text, examples, has_answer, to_example
-from sage_select.render.same import same_texts
+from sage_select.render.same import BATCH_ROWS, same_text, same_texts
 from sage_select.render.shape import Shape, ShapeOptions, detect_shape
 from sage_select.render.text import plain_text, plain_texts
 
 __all__ = [
+    "BATCH_ROWS",
     "Conversation",
     "Example",
     "Shape",
     "ShapeOptions",
     "Text",
+    "answered",
     "canonical_json",
     "detect_shape",
     "examples",
     "has_answer",
     "plain_text",
     "plain_texts",
+    "same_text",
     "same_texts",
     "to_example",
 ]

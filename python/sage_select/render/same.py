@@ -13,7 +13,7 @@ from sage_select.errors import Where
 from sage_select.render.canonical import canonical_json
 from sage_select.render.messages import text_of_parts
 
-__all__ = ["BATCH_ROWS", "same_texts"]
+__all__ = ["BATCH_ROWS", "same_text", "same_texts"]
 
 #: Rows whose texts are made at a time.
 BATCH_ROWS: Final = 65_536
@@ -56,7 +56,12 @@ def same_texts(
     for start in range(0, table.num_rows, BATCH_ROWS):
         place = _places(where or (lambda row: Where(row=row)), start)
         texts = canonical_json(table.slice(start, BATCH_ROWS), columns, where=place)
-        yield pa.chunked_array([_normal(_joined(chunk)) for chunk in texts.chunks], type=pa.string())
+        yield same_text(texts)
+
+
+def same_text(canonical: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return the texts of `same_texts` of rows whose canonical JSON is there already."""
+    return pa.chunked_array([_normal(_joined(chunk)) for chunk in canonical.chunks], type=pa.string())
 
 
 def _places(where: Callable[[int], Where], start: int) -> Callable[[int], Where]:

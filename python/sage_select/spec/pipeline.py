@@ -24,7 +24,7 @@ class Pipeline(BaseModel):
     >>> from sage_select.ops import Select, Sink, Source
     >>> pipeline = Pipeline(steps=(Source(demo=True), Select(budget="10%"), Sink()))
     >>> pipeline.step(Select).strategy
-    'hybrid'
+    'auto'
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

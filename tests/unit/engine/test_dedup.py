@@ -19,7 +19,7 @@ from sage_select.engine.local.source import frame_of
 from sage_select.errors import DataError, UsageError
 from sage_select.kernels import Matrix, Metric
 from sage_select.ops import Dedup, Embed
-from sage_select.render import ShapeOptions, same
+from sage_select.render import ShapeOptions
 from sage_select.strategies import near_copies as rule
 
 NEAR = Dedup(mode="near")
@@ -36,7 +36,7 @@ class Silence:
 
 
 def texts(*rows: str) -> Frame:
-    return frame_of(io.from_object(pa.table({"text": rows})), ShapeOptions(), None)
+    return frame_of(io.from_object(pa.table({"text": rows})), ShapeOptions(), None, dedup=Dedup())
 
 
 def limited(frame: Frame, pinned: Sequence[int], excluded: Sequence[int]) -> Frame:
@@ -44,7 +44,7 @@ def limited(frame: Frame, pinned: Sequence[int], excluded: Sequence[int]) -> Fra
 
 
 def exact(frame: Frame, *first: int, last: Sequence[int] = ()) -> Frame:
-    return without_exact_copies(limited(frame, first, last), Dedup(), Silence(), 2)
+    return without_exact_copies(limited(frame, first, last), Dedup())
 
 
 def near(frame: Frame, *first: int, last: Sequence[int] = (), dedup: Dedup = NEAR) -> Frame:
@@ -59,7 +59,7 @@ def directions(*degrees: float, metric: Metric = "cosine", lengths: float = 1) -
 
 def test_the_first_of_equal_rows_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     # Batches of two rows: equal rows lie in different ones.
-    monkeypatch.setattr(same, "BATCH_ROWS", 2)
+    monkeypatch.setattr("sage_select.engine.local.ids.BATCH_ROWS", 2)
     frame = exact(texts("a b", "c", " a\nb", "C", "c", "a b"))
     assert frame.n == 3
     assert frame.lineage.representatives.tolist() == [0, 1, 0, 3, 1, 0]
@@ -94,13 +94,14 @@ def test_arrays_say_nothing() -> None:
     frame = directions(0, 90)
     with pytest.raises(UsageError, match="no rows to compare"):
         exact(frame)
-    assert without_exact_copies(frame, NEAR, Silence(), 1) is frame
+    assert without_exact_copies(frame, NEAR) is frame
 
 
-def test_a_row_that_has_no_text_is_named() -> None:
+@pytest.mark.parametrize("dedup", [Dedup(), Dedup(mode="none")])
+def test_a_row_that_has_no_text_is_named(dedup: Dedup) -> None:
     rows = io.from_object(pa.table({"text": pa.array([b"a", b"\xff"], pa.binary())}))
     with pytest.raises(DataError, match="row 0"):
-        exact(Frame(n=2, rows=rows, shape=texts("a").shape))
+        frame_of(rows, ShapeOptions(), None, dedup=dedup)
 
 
 @pytest.mark.parametrize("metric", ["cosine", "dot", "sqeuclidean"])
@@ -123,7 +124,7 @@ def test_near_copies_are_those_by_cosine(metric: Metric) -> None:
 
 
 def test_rows_without_words_are_near_to_none() -> None:
-    rows = io.from_object(pa.table({"text": ["...", "book a table", "!", "book a table.", ""]}))
+    rows = io.from_object(pa.table({"text": ["...", "book a table", "!", "book a table.", "?"]}))
     frame = frame_of(rows, ShapeOptions(), None)
     embedded = embed_rows(frame, Embed(dimensions=64), "cosine", Silence(), 2)
     assert embedded.wordless.tolist() == [0, 2, 4]

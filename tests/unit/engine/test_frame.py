@@ -13,7 +13,7 @@ from sage_select.engine.frame import Frame, Lengths
 from sage_select.engine.local.source import frame_of
 from sage_select.render import ShapeOptions
 
-TABLE = pa.table({"question": ["one two", "", "it's three"], "answer": ["a", "b c", ""]})
+TABLE = pa.table({"question": ["one two", "", "it's"], "answer": ["a", "b c", "three"]})
 
 
 @pytest.fixture

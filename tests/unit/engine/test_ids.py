@@ -8,12 +8,22 @@ import pytest
 from sage_select import io
 from sage_select.engine.local.ids import row_ids
 from sage_select.errors import DataError
-from sage_select.render import ShapeOptions, detect_shape
+from sage_select.render import ShapeOptions, detect_shape, same_texts
 
 
 def ids(table: pa.Table, id_column: str | None = None) -> list[str]:
     rows = io.from_object(table)
-    found: list[str] = row_ids(rows, detect_shape(table.schema, ShapeOptions()), id_column).to_pylist()
+    shape = detect_shape(table.schema, ShapeOptions())
+    plain, nothing = row_ids(rows, shape, id_column)
+    assert nothing is None
+    # What tells whether rows say the same is made on the way, and changes no id.
+    beside, contents = row_ids(rows, shape, id_column, contents=True)
+    found: list[str] = plain.to_pylist()
+    assert beside.to_pylist() == found
+    assert contents is not None
+    same = [text for batch in same_texts(rows.table, shape.columns) for text in batch.to_pylist()]
+    assert [len(set(pair)) for pair in zip(contents.to_pylist(), same, strict=True)] == [2] * len(same)
+    assert len(set(contents.to_pylist())) == len(set(same))
     return found
 
 
@@ -22,6 +32,13 @@ def test_content_names_the_rows_and_copies_are_numbered() -> None:
     assert len(a) == 32
     assert a != b
     assert (a1, a2) == (f"{a}-1", f"{a}-2")
+
+
+def test_ids_of_many_rows_are_made_a_part_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = pa.table({"text": ["a", "b", "a", " a", "c"]})
+    whole = ids(table)
+    monkeypatch.setattr("sage_select.engine.local.ids.BATCH_ROWS", 2)
+    assert ids(table) == whole
 
 
 def test_ids_do_not_depend_on_other_columns_or_column_order() -> None:

@@ -64,6 +64,7 @@ def test_every_strategy_has_a_forecast(strategy: str, objective: str, rows: Path
     assert [stage.name for stage in found.prediction.stages] == [
         "read",
         "ids",
+        "exact copies",
         *resolved,
         "select",
         "evidence",
@@ -82,7 +83,7 @@ def test_every_strategy_has_a_forecast(strategy: str, objective: str, rows: Path
 @pytest.mark.parametrize("mode", ["exact", "near"])
 def test_copies_have_a_forecast(mode: str, strategy: str, rows: Path) -> None:
     select = Select(strategy=strategy, **wanted(strategy, str(rows)))
-    plain = outcome(rows, select)
+    plain = outcome(rows, Dedup(mode="none"), select)
     found = outcome(rows, Dedup.make(mode=mode), select)
     stages = [stage.name for stage in found.prediction.stages]
     assert stages[:3] == ["read", "ids", "exact copies"]
@@ -208,7 +209,7 @@ def test_the_time_of_a_model_is_not_told(rows: Path) -> None:
     found = outcome(rows, Score(model=str(demo.model_path())), Select(strategy="loss_topk"))
     assert found.prediction.untold == ("score",)
     assert "without score by a model" in report(found)
-    assert values(found)["stages"][2] == {**values(found)["stages"][2], "name": "score", "seconds": None}
+    assert values(found)["stages"][3] == {**values(found)["stages"][3], "name": "score", "seconds": None}
 
 
 def test_headers_tell_the_rows_of_text(tmp_path: Path) -> None:
@@ -252,7 +253,10 @@ def test_without_limits_nothing_is_refused(rows: Path) -> None:
 
 def test_advice_is_true(rows: Path) -> None:
     np.save(rows.parent / "v.npy", np.zeros((ROWS, 768), np.float32))
-    plans = [plan(rows, Embed(file=str(rows.parent / "v.npy")), Select()), plan(rows, Select(score_share=0.7))]
+    plans = [
+        plan(rows, Embed(file=str(rows.parent / "v.npy")), Select()),
+        plan(rows, Select(strategy="hybrid", score_share=0.7)),
+    ]
     costs = load_costs()
     for other in plans:
         peak = forecast(other, within=[]).prediction.peak.memory

@@ -11,7 +11,7 @@ from sage_select.ops import Dedup
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"mode": "fuzzy"}, "mode: expected 'exact' or 'near', got"),
+        ({"mode": "fuzzy"}, "mode: expected 'exact', 'near' or 'none', got"),
         ({"mode": "near", "threshold": 0}, "expected more than 0"),
         ({"mode": "near", "threshold": 1}, "less than 1"),
         ({"mode": "near", "threshold": float("nan")}, "finite number"),

@@ -15,10 +15,31 @@ def pipeline(*steps: Op, seed: int = 0) -> Pipeline:
 
 
 def test_a_strategy_gets_what_it_needs() -> None:
-    hybrid = resolve(pipeline(Select(), Sink()))
-    assert [step.name for step in hybrid.steps] == ["source", "score", "embed", "select", "sink"]
+    plain = resolve(pipeline(Select(), Sink()))
+    assert [step.name for step in plain.steps] == ["source", "dedup", "embed", "select", "sink"]
+    assert plain.step(Select).strategy == "diversity"
+    scored = resolve(pipeline(Score(column="loss"), Select(), Sink()))
+    assert scored.step(Select).strategy == "hybrid"
+    named = resolve(pipeline(Select(strategy="hybrid"), Sink()))
+    assert [step.name for step in named.steps] == ["source", "dedup", "score", "embed", "select", "sink"]
     random = resolve(pipeline(Select(strategy="random"), Sink()))
-    assert [step.name for step in random.steps] == ["source", "select", "sink"]
+    assert [step.name for step in random.steps] == ["source", "dedup", "select", "sink"]
+    assert resolve(random) == random
+
+
+def test_copies_leave_unless_it_is_said_that_they_stay() -> None:
+    assert resolve(pipeline(Select(), Sink())).step(Dedup) == Dedup()
+    kept = resolve(pipeline(Dedup(mode="none"), Select(), Sink()))
+    assert kept.step(Dedup).idle
+    assert "none: copies" in explain(kept)
+    assert working_order(kept.step(Dedup), scores_given=False, vectors_given=False) == ["score", "embed"]
+
+
+def test_without_scores_no_option_of_theirs_is_passed_over() -> None:
+    with pytest.raises(UsageError, match="does not use score_mode"):
+        resolve(pipeline(Select(score_mode="top"), Sink()))
+    resolve(pipeline(Score(file="s.npy"), Select(score_mode="top"), Sink()))
+    assert resolve(pipeline(Select(objective="mmr", mmr_lambda=0.2), Sink())).step(Select).mmr_lambda == 0.2
 
 
 @pytest.mark.parametrize(("objective", "scored"), [("facility", False), ("mmr", True), ("dpp", False)])
@@ -70,17 +91,18 @@ def test_what_is_given_comes_first_and_what_is_costly_last(
 
 def test_explain_has_a_line_a_step() -> None:
     lines = explain(resolve(pipeline(Select(), Sink()))).splitlines()
-    assert [line.split()[0] for line in lines] == ["source", "score", "embed", "select", "order", "sink", "plan"]
+    assert [line.split()[0] for line in lines] == ["source", "dedup", "embed", "select", "order", "sink", "plan"]
 
 
 def test_the_fingerprint_follows_the_meaning() -> None:
     base = fingerprint(resolve(pipeline(Select(), Sink())))
     assert base == fingerprint(resolve(pipeline(Select(), Sink(path="elsewhere.parquet"))))
+    assert base == fingerprint(resolve(pipeline(Dedup(), Select(strategy="diversity"), Sink())))
     others = [
         fingerprint(resolve(pipeline(Select(budget="11%"), Sink()))),
         fingerprint(resolve(pipeline(Select(), Sink(), seed=1))),
         fingerprint(resolve(pipeline(Score(column="loss"), Select(), Sink()))),
-        fingerprint(resolve(pipeline(Dedup(), Select(), Sink()))),
+        fingerprint(resolve(pipeline(Dedup(mode="none"), Select(), Sink()))),
         fingerprint(resolve(pipeline(Dedup(mode="near"), Select(), Sink()))),
         fingerprint(resolve(pipeline(Dedup(mode="near", threshold=0.9), Select(), Sink()))),
         fingerprint(resolve(pipeline(Select(), Sink())), {"source": "digest"}),

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from sage_select import kernels
 from sage_select.engine.base import Talk
 from sage_select.engine.frame import Frame
 from sage_select.engine.lineage import EXACT_COPY, NEAR_COPY
 from sage_select.errors import UsageError
 from sage_select.kernels import Matrix
 from sage_select.ops import Dedup
-from sage_select.render import same_texts
 from sage_select.strategies import Pool
 from sage_select.strategies.near_copies import near_copies
 
@@ -28,8 +27,6 @@ _NAMED_GROUPS: Final = 10
 def without_exact_copies(
     frame: Frame,
     dedup: Dedup,
-    talk: Talk,
-    threads: int | None,
 ) -> Frame:
     """Return the frame without the rows that say the same as another; the first of them stays.
 
@@ -44,16 +41,13 @@ def without_exact_copies(
         if dedup.near:
             return frame
         raise UsageError("there are no rows to compare", hint="pass data, or find near copies by their vectors")
-    digests = []
-    with talk.progress("finding exact copies") as progress:
-        done = 0
-        for texts in same_texts(frame.rows.table, frame.shape.columns, frame.rows.where):
-            digests.append(kernels.hash_rows(texts, threads=threads))
-            done += len(texts)
-            progress(done, frame.n)
-    representatives = _first_of_equals(pa.chunked_array(digests, pa.string()), _order(frame, frame.asking))
+    contents = frame.contents
+    if contents is None:
+        raise RuntimeError("exact copies are found by digests of what rows say")
+    representatives = _first_of_equals(contents, _order(frame, frame.asking))
     representatives[frame.pinned], representatives[frame.asking] = frame.pinned, frame.asking
     similarities = np.where(representatives == np.arange(frame.n), np.nan, 1).astype(np.float32)
+    frame = dataclasses.replace(frame, contents=None)
     return _told(frame.drop_duplicates(representatives, similarities, EXACT_COPY), dedup)
 
 

@@ -1,6 +1,8 @@
-"""Row ids: the row's own, or the digest of what the row says."""
+"""Row ids: the row's own, or the digest of what the row says; and by which digest rows say the same."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 import pyarrow as pa
@@ -8,20 +10,22 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from sage_select import kernels
-from sage_select.errors import DataError
+from sage_select.errors import DataError, Where
 from sage_select.io import Rows, require_column
-from sage_select.render import Shape, canonical_json
+from sage_select.render import BATCH_ROWS, Shape, canonical_json, same_text
 
 __all__ = ["row_ids"]
 
 _OWN = "sage_row_id"
 
 
-def row_ids(rows: Rows, shape: Shape, id_column: str | None) -> pa.ChunkedArray:
-    """Return one unique string a row.
+def row_ids(
+    rows: Rows, shape: Shape, id_column: str | None, *, contents: bool = False
+) -> tuple[pa.ChunkedArray, pa.ChunkedArray | None]:
+    """Return one unique string a row and, with `contents`, a digest that is the same for rows that say the same.
 
-    The column `id_column`, else an existing `sage_row_id`, else BLAKE3-128 of the canonical JSON of the columns
-    that make the row (an added score column changes no id), with `-1`, `-2` added to exact copies in row order.
+    The id is the column `id_column`, else an existing `sage_row_id`, else BLAKE3-128 of the canonical JSON of the
+    columns that make the row (an added score column changes no id), with `-1`, `-2` added to exact copies in row order.
 
     Raises
     ------
@@ -30,14 +34,33 @@ def row_ids(rows: Rows, shape: Shape, id_column: str | None) -> pa.ChunkedArray:
     """
     if id_column is None and _OWN in rows.table.column_names:
         id_column = _OWN
-    if id_column is not None:
-        return _given(rows, id_column)
-    digests = kernels.hash_rows(canonical_json(rows.table, shape.columns, where=rows.where))
+    given = None if id_column is None else _given(rows, id_column)
+    if given is not None and not contents:
+        return given, None
+    exact, alike = _digests(rows, shape, exact=given is None, alike=contents)
+    return _unique(exact) if given is None else given, alike if contents else None
+
+
+def _digests(rows: Rows, shape: Shape, *, exact: bool, alike: bool) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
+    """Return digests of the canonical JSON, made once and a part at a time, and of what makes rows the same."""
+    of_json, of_same = [], []
+    for start in range(0, rows.table.num_rows, BATCH_ROWS):
+        texts = canonical_json(rows.table.slice(start, BATCH_ROWS), shape.columns, where=_places(rows, start))
+        of_json += [kernels.hash_rows(texts)] if exact else []
+        of_same += [kernels.hash_rows(same_text(texts))] if alike else []
+    return pa.chunked_array(of_json, pa.string()), pa.chunked_array(of_same, pa.string())
+
+
+def _places(rows: Rows, start: int) -> Callable[[int], Where]:
+    return lambda row: rows.where(start + row)
+
+
+def _unique(digests: pa.ChunkedArray) -> pa.ChunkedArray:
     copies = _earlier_copies(digests)
     if not copies.any():
-        return pa.chunked_array([digests])
+        return digests
     suffixes = pa.array(np.where(copies > 0, np.char.add("-", copies.astype(str)), ""), pa.string())
-    return pa.chunked_array([pc.binary_join_element_wise(digests, suffixes, "")])
+    return pa.chunked_array([pc.binary_join_element_wise(digests.combine_chunks(), suffixes, "")])
 
 
 def _given(rows: Rows, name: str) -> pa.ChunkedArray:

@@ -36,8 +36,8 @@ def limit_rows(frame: Frame, select: Select, talk: Talk) -> Frame:
         If a list of ids cannot be read, or a row has no value to be counted by.
     """
     pinned, excluded = (
-        np.empty(0, np.int64) if path is None else listed_rows(frame, io.read_id_list(path))
-        for path in (select.pin, select.exclude)
+        np.empty(0, np.int64) if path is None else listed_rows(frame, io.read_id_list(path), pinned=pinned)
+        for path, pinned in ((select.pin, True), (select.exclude, False))
     )
     frame = dataclasses.replace(frame, pinned=pinned, excluded=excluded)
     if select.quota is not None:
@@ -73,15 +73,16 @@ def id_list(name: str, ids: Iterable[object]) -> io.IdList:
     return io.IdList(name, tuple(texts))
 
 
-def listed_rows(frame: Frame, ids: io.IdList) -> NDArray[np.int64]:
-    """Return the row of each id, in the order of the list.
+def listed_rows(frame: Frame, ids: io.IdList, *, pinned: bool) -> NDArray[np.int64]:
+    """Return the row of each id, in the order of the list; rows that left are passed over, unless `pinned`.
 
     Raises
     ------
     UsageError
-        If an id names no row.
+        If an id names no row, or a row is pinned that left.
     """
-    known = pa.array(np.arange(frame.n)).cast(pa.string()) if frame.ids is None else frame.ids
+    lineage = frame.lineage
+    known = pa.array(np.arange(frame.input_n)).cast(pa.string()) if lineage.ids is None else lineage.ids
     found = pc.index_in(pa.array(ids.ids, pa.string()), value_set=known)
     unknown = np.flatnonzero(found.is_null().to_numpy(zero_copy_only=False))
     if len(unknown):
@@ -93,7 +94,18 @@ def listed_rows(frame: Frame, ids: io.IdList) -> NDArray[np.int64]:
             expected="ids of --id-column, or the sage_row_id of an earlier output",
             hint=_column_with(frame, ids.ids[first]) or nearest(ids.ids[first], known.slice(0, _SEARCHED).to_pylist()),
         )
-    return np.asarray(found.to_numpy(zero_copy_only=False), np.int64)
+    rows = np.asarray(found.to_numpy(zero_copy_only=False), np.int64)
+    left = np.flatnonzero(~lineage.stays[rows])
+    if pinned and len(left):
+        first = int(left[0])
+        raise UsageError(
+            f"the row {ids.ids[first][:80]!r} is pinned, and cannot be selected: {lineage.cause(int(rows[first]))}"
+            + (f" (more such ids in the list: {len(left) - 1:,})" if len(left) > 1 else ""),
+            where=ids.where(first),
+            expected="rows that can be trained on",
+            hint="take the id out of the list, or mend the row",
+        )
+    return np.searchsorted(lineage.rows, rows[lineage.stays[rows]])
 
 
 def _column_with(frame: Frame, text: str) -> str | None:

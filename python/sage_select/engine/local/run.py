@@ -72,7 +72,13 @@ def run(
     if io.existing(target, identity(plan, inputs), with_story=sink.rows):
         return _found(target)
     check_target(OutputNames(target), form, force=force, overwrite_foreign=overwrite_foreign)
-    frame = frame_of(rows, shape_options(source), source.id_column)
+    frame = frame_of(
+        rows,
+        shape_options(source),
+        source.id_column,
+        dedup=plan.find(Dedup),
+        queries=plan.step(Select).query_column,
+    )
     frame, picks = _select(plan, frame, recorder, threads, verify)
     metrics = compare_with_random(frame, picks, plan.step(Select).budget, plan.seed, recorder, threads)
     written = io.write(
@@ -104,7 +110,7 @@ def _select(plan: Pipeline, frame: Frame, talk: Talk, threads: int | None, verif
             frame = embed_rows(frame, embed, select.metric, talk, threads)
         elif dedup is not None:
             if part == "exact copies":
-                frame = without_exact_copies(frame, dedup, talk, threads)
+                frame = without_exact_copies(frame, dedup)
             elif part == "near copies":
                 frame = without_near_copies(frame, dedup, plan.seed, talk, threads)
             check_limits(frame, select, plan.seed)

@@ -34,18 +34,18 @@ def score_rows(frame: Frame, score: Score, talk: Talk) -> Frame:
     if score.model is not None:
         return _language_model(frame, score.model, score.higher_is_harder, talk)
     if score.file is not None:
-        values: NDArray[Any] = io.read_npy(score.file, rows=frame.n, kind="scores")
-        where = Where(file=score.file)
+        values: NDArray[Any] = frame.of_input(io.read_npy(score.file, rows=frame.input_n, kind="scores"))
+        checked = checked_scores(values, frame, Where(file=score.file))
     else:
         if frame.rows is None:
             raise UsageError("a score column needs rows", hint="pass the scores as an array")
         values = io.numeric_column(frame.rows, str(score.column))
-        where = frame.rows.where(0, score.column)
-    return dataclasses.replace(frame, scores=Scores(checked_scores(values, where), score.higher_is_harder))
+        checked = checked_scores(values, frame, frame.rows.where(0, score.column))
+    return dataclasses.replace(frame, scores=Scores(checked, score.higher_is_harder))
 
 
-def checked_scores(values: NDArray[Any], where: Where) -> NDArray[np.float32]:
-    """Return the numbers as float32, every one of them finite.
+def checked_scores(values: NDArray[Any], frame: Frame, where: Where) -> NDArray[np.float32]:
+    """Return the numbers of the frame's rows as float32, every one of them finite.
 
     `where` names the file or column; the row is added where a number is refused. Float32 values are returned as they
     are, not copied.
@@ -58,7 +58,7 @@ def checked_scores(values: NDArray[Any], where: Where) -> NDArray[np.float32]:
     if len(bad):
         raise DataError(
             "a score must be a finite number" if len(bad) == 1 else f"{len(bad):,} scores are not finite numbers",
-            where=dataclasses.replace(where, row=int(bad[0]), line=None),
+            where=dataclasses.replace(where, row=int(frame.input_rows(bad[:1])[0]), line=None),
             expected="a number within float32",
             got=str(wide[bad[0]]),
             hint="mend the score, or take the row out of the input",

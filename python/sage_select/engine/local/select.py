@@ -24,7 +24,10 @@ def check_limits(frame: Frame, select: Select, seed: int) -> None:
     UsageError
         As `select_rows`.
     """
-    wish_of(_pool(frame, select, seed), select)
+    try:
+        wish_of(_pool(frame, select, seed), select)
+    except UsageError as error:
+        raise _with_departures(error, frame) from None
 
 
 def select_rows(frame: Frame, select: Select, seed: int, talk: Talk, threads: int | None) -> Picks:
@@ -40,6 +43,23 @@ def select_rows(frame: Frame, select: Select, seed: int, talk: Talk, threads: in
         select = select.model_copy(update={"start": frame.number(select.start, "start")})
     with talk.progress("selecting") as progress:
         return pick(dataclasses.replace(_pool(frame, select, seed), threads=threads, progress=progress), select)
+
+
+def _with_departures(error: UsageError, frame: Frame) -> UsageError:
+    """Return the error with the rows that left before: they are why there are fewer than the input holds."""
+    counts = frame.lineage.counts() if frame.dropped is not None else {}
+    if not counts:
+        return error
+    left = ", ".join(f"{count:,} {cause.reason}" for cause, count in counts.items())
+    copies = "; --dedup none (dedup='none') keeps copies" if any(cause.stage == "dedup" for cause in counts) else ""
+    note = f"{frame.input_n:,} rows were read, of which left: {left}{copies}"
+    return UsageError(
+        error.message,
+        where=error.where,
+        expected=error.expected,
+        got=error.got,
+        hint=note if error.hint is None else f"{error.hint}\n  note: {note}",
+    )
 
 
 def _pool(frame: Frame, select: Select, seed: int) -> Pool:

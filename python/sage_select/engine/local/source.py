@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
+
 from sage_select import demo, io
 from sage_select.engine.base import Talk
 from sage_select.engine.frame import Frame
+from sage_select.engine.lineage import NOTHING_TO_TRAIN
 from sage_select.engine.local.ids import row_ids
-from sage_select.ops import Source
-from sage_select.render import ShapeOptions, detect_shape
+from sage_select.errors import DataError
+from sage_select.ops import Dedup, Source
+from sage_select.render import ShapeOptions, answered, detect_shape
 
 __all__ = ["frame_of", "read_source", "shape_options"]
 
@@ -35,7 +39,42 @@ def shape_options(source: Source) -> ShapeOptions:
     )
 
 
-def frame_of(rows: io.Rows, options: ShapeOptions, id_column: str | None) -> Frame:
-    """Return the frame of `rows`: their shape recognised, each row named."""
+def frame_of(
+    rows: io.Rows,
+    options: ShapeOptions,
+    id_column: str | None,
+    *,
+    dedup: Dedup | None = None,
+    queries: str | None = None,
+) -> Frame:
+    """Return the frame of `rows`: their shape recognised, each row named, those with nothing to train dropped.
+
+    Parameters
+    ----------
+    rows, options, id_column
+        The rows, how they are read, and the column that names them.
+    dedup
+        The dedup step: digests of what rows say are made for it together with the ids.
+    queries
+        The column that marks rows as queries: these are not trained and need no answer.
+
+    Raises
+    ------
+    DataError
+        If a row cannot be read, or none has anything to train.
+    """
     shape = detect_shape(rows.table.schema, options)
-    return Frame(n=rows.table.num_rows, rows=rows, shape=shape, ids=row_ids(rows, shape, id_column))
+    ids, contents = row_ids(rows, shape, id_column, contents=dedup is not None and not dedup.idle)
+    frame = Frame(n=rows.table.num_rows, rows=rows, shape=shape, ids=ids, contents=contents)
+    trained = answered(rows.table, shape, rows.where)
+    if queries is not None:
+        trained |= io.truth_column(rows, queries)
+    if frame.n and not trained.any():
+        raise DataError(
+            "no row has anything to train",
+            where=rows.source,
+            expected=f"an answer in at least one row, read as {shape.name}",
+            got=f"{frame.n:,} rows whose answers are missing or blank",
+            hint="name the columns with --prompt-column and --completion-column, or --text-column",
+        )
+    return frame.drop(np.flatnonzero(~trained), NOTHING_TO_TRAIN)
