@@ -67,6 +67,7 @@ def test_every_metric_has_its_figures(strategy: str, objective: str, metric: str
 def test_any_budget_can_be_compared(strategy: str, objective: str | None, k: int) -> None:
     metrics = chosen(strategy, objective, k=k).metrics
     assert metrics["verdict"]["text"]
+    assert metrics["random_subsets"] == (5 if 0 < k < N else 0)
     assert (metrics["lengths"] is None) == (k == 0)
     if k:
         counted = [

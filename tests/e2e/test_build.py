@@ -86,7 +86,8 @@ def test_the_selection_is_shown_beside_random_rows(strategy: str, folder: Path, 
     assert metrics["lengths"]["unit"] == "words"
     assert "beside 5 random subsets of equal budget" in done.err
     lines = dict(line.strip().split("  ", 1) for line in done.err.splitlines() if line.startswith("  "))
-    assert lines["verdict"].strip() == metrics["verdict"]["text"]
+    assert lines["verdict"].strip().removeprefix("warning: ") == metrics["verdict"]["text"]
+    assert lines["verdict"].strip().startswith("warning: ") == metrics["verdict"]["alarm"]
     assert lines["words"].split()[0] == f"{metrics['lengths']['total']['selected']:,.0f}"
     assert ("coverage" in lines) == rule.needs_embedding
     # A build that is cached shows the same.
@@ -110,10 +111,11 @@ def test_a_selection_no_better_than_random_is_said_to_be_none(folder: Path, buil
     # The hardest rows are all of one cluster.
     hard = build("rows.csv", *options, "--strategy", "hybrid", "--score-share", "1", "--score-mode", "top")
     assert "verdict" in hard.err
-    assert "no better than random rows at covering the data" in hard.err
+    assert "verdict          warning: worse than random rows: coverage" in hard.err
     spread = build("rows.csv", "--embeddings", "v.npy", "-k", "20", "--strategy", "diversity", "-o", "o.arrow")
-    assert "better than each of 5 random subsets on coverage" in spread.err
-    assert "no better" not in spread.err
+    assert "better than random rows on coverage" in spread.err
+    assert "warning" not in spread.err
+    assert "more is better: mean similarity of all rows to their nearest pick" in spread.err
 
 
 def test_tool_calls_survive(folder: Path, chats: Path, build: Program) -> None:

@@ -372,6 +372,8 @@ def _run(
     from sage_select.cli.evidence import evidence_facts
     from sage_select.cli.summary import build_facts
     from sage_select.engine import run
+    from sage_select.ops import Dedup
+    from sage_select.spec import load_spec
 
     outcome = run(plan, console, force=force, overwrite_foreign=overwrite_foreign, verify=verify, threads=threads)
     console.summary(
@@ -380,7 +382,9 @@ def _run(
     )
     if metrics := outcome.manifest.get("metrics"):
         subsets = metrics["random_subsets"]
-        console.summary(f"beside {subsets or 'no'} random subsets of equal budget", evidence_facts(metrics))
+        title = f"beside {subsets} random subsets of equal budget" if subsets else "beside nothing else to select"
+        near = load_spec(outcome.manifest["spec"]).step(Dedup).near
+        console.summary(title, evidence_facts(metrics, finds_near_copies=near))
     console.result({"cached": outcome.cached, "output": str(outcome.output), "manifest": outcome.manifest})
 
 

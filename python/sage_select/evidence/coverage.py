@@ -33,6 +33,9 @@ _FEWEST_OF_ALL: Final = 200
 _DUPLICATE: Final = 0.05
 _UNRELATED: Final = 2.0
 _PERCENTILES: Final = (5, 25, 50, 75, 95)
+#: Differences that mean nothing: of similarities and distances, as a share of how far apart rows are, and of shares.
+_FLOOR: Final = 1e-3
+_FLOOR_OF_SHARES: Final = 0.01
 
 
 class Sizes(NamedTuple):
@@ -90,13 +93,17 @@ def coverage(
     sample = sampler.of_all(sizes.sample)
     sets = [subject.picks, *subsets]
     values = [_nearest(subject, matrix, sample, members, steps) for members in sets]
-    threshold = _DUPLICATE * _spread(matrix, sample)
+    spread = _spread(matrix, sample)
+    threshold = _DUPLICATE * spread
     looked_at = [sampler.of(members, sizes.picks) for members in sets]
     shares = [
         _duplicates(subject, matrix, rows, members, threshold, steps)
         for rows, members in zip(looked_at, sets, strict=True)
     ]
-    figures = {**_figures(matrix.metric, values), "duplicates": Figure.of(shares, "less", 0.0)}
+    # Similarities under ``dot`` are as large as squared distances.
+    unit = {"cosine": 1.0, "sqeuclidean": math.sqrt(spread), "dot": spread}[matrix.metric]
+    duplicates = Figure.of(shares, "less", 0.0, _FLOOR_OF_SHARES)
+    figures = {**_figures(matrix.metric, values, _FLOOR * unit), "duplicates": duplicates}
     facts: dict[str, Any] = {"metric": matrix.metric, "sample": len(sample), "sample_of_picks": sizes.picks}
     if sizes.pool:
         rows, everything = sampler.of_all(sizes.pool), np.arange(subject.n)
@@ -142,19 +149,20 @@ def _spread(matrix: Matrix, sample: NDArray[np.int64]) -> float:
     return 2 * math.fsum(np.square(values - middle).sum(axis=0)) / len(values)
 
 
-def _figures(metric: Metric, values: list[NDArray[np.float64]]) -> dict[str, Figure]:
+def _figures(metric: Metric, values: list[NDArray[np.float64]], floor: float) -> dict[str, Figure]:
     figures: dict[str, Figure] = {}
     if metric != "sqeuclidean":
-        figures["coverage"] = Figure.of([mean(np.maximum(near, 0.0).tolist()) for near in values], "more")
+        best = 1.0 if metric == "cosine" else None
+        figures["coverage"] = Figure.of([mean(np.maximum(near, 0.0).tolist()) for near in values], "more", best, floor)
     if metric == "dot":
         return figures | {
-            f"similarity_p{percent}": Figure.of([_percentile(near, percent) for near in values], "more")
+            f"similarity_p{percent}": Figure.of([_percentile(near, percent) for near in values], "more", None, floor)
             for percent in _PERCENTILES
         }
     away = [np.sqrt(near) if metric == "sqeuclidean" else np.maximum(0.0, 1.0 - near[::-1]) for near in values]
-    figures["radius"] = Figure.of([float(far[-1]) for far in away], "less", 0.0)
+    figures["radius"] = Figure.of([float(far[-1]) for far in away], "less", 0.0, floor)
     return figures | {
-        f"distance_p{percent}": Figure.of([_percentile(far, percent) for far in away], "less", 0.0)
+        f"distance_p{percent}": Figure.of([_percentile(far, percent) for far in away], "less", 0.0, floor)
         for percent in _PERCENTILES
     }
 

@@ -5,12 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 __all__ = ["Better", "Figure", "Standing", "mean", "rounded"]
 
 Better = Literal["more", "less"]
-Standing = Literal["better", "no better"]
+Standing = Literal["better", "worse", "undecided"]
+
+#: A difference below this share of the random subsets' mean is none.
+_RELATIVE_FLOOR: Final = 0.01
+#: Student's t of the two-sided 95 % interval, by degrees of freedom: one less than the subsets.
+_STUDENT: Final = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776}
 
 
 @dataclass(frozen=True)
@@ -20,38 +25,65 @@ class Figure:
     Attributes
     ----------
     selected, random
-        The numbers.
+        The numbers; no random ones where there is nothing to compare with.
     better
         Which way is better, or None where neither is.
     best
         The best there can be, or None.
+    floor
+        A difference below this means nothing.
     """
 
     selected: float
     random: tuple[float, ...]
     better: Better | None = None
     best: float | None = None
+    floor: float = 0.0
 
     @classmethod
-    def of(cls, values: Sequence[float], better: Better | None = None, best: float | None = None) -> Figure:
+    def of(
+        cls, values: Sequence[float], better: Better | None = None, best: float | None = None, floor: float = 0.0
+    ) -> Figure:
         """Return the figure of the numbers of the selection, first, and of the random subsets."""
-        return cls(values[0], tuple(values[1:]), better, best)
+        return cls(values[0], tuple(values[1:]), better, best, floor)
+
+    @property
+    def noise(self) -> float:
+        """How far from the mean of the random subsets one more of them lies at most, but once in twenty times.
+
+        Never less than what means something: the floor, or one percent of that mean.
+        """
+        middle, count = mean(self.random), len(self.random)
+        floor = max(self.floor, _RELATIVE_FLOOR * abs(middle))
+        if count < 2:
+            return floor
+        variance = math.fsum((value - middle) ** 2 for value in self.random) / (count - 1)
+        return max(floor, _STUDENT[min(count - 1, max(_STUDENT))] * math.sqrt(variance * (1 + 1 / count)))
 
     @property
     def standing(self) -> Standing | None:
-        """How the selection stands beside random subsets: better than each of them, or no better.
+        """How the selection stands beside random subsets: beyond each of them and their noise, or undecided.
 
-        None where there is no better, or where the selection and a subset both are as good as can be.
+        None where there is no better, no subset, or where the selection and the subsets are as good as can be.
         """
-        if self.better is None:
+        if self.better is None or not self.random:
             return None
-        ahead = self.selected > max(self.random) if self.better == "more" else self.selected < min(self.random)
-        if ahead:
-            return "better"
-        return None if self.selected == self.best else "no better"
+        ahead = self.selected - mean(self.random)
+        ahead = ahead if self.better == "more" else -ahead
+        outside = not min(self.random) <= self.selected <= max(self.random)
+        if outside and abs(ahead) > self.noise:
+            return "better" if ahead > 0 else "worse"
+        least_off = max(self.floor, 0.0)
+        if self.best is not None and all(
+            abs(value - self.best) <= least_off for value in (self.selected, *self.random)
+        ):
+            return None
+        return "undecided"
 
     def values(self) -> dict[str, Any]:
-        """Return the numbers for the manifest."""
+        """Return the numbers for the manifest; `random` is None where there is nothing to compare with."""
+        if not self.random:
+            return {"selected": rounded(self.selected), "random": None}
         return {
             "selected": rounded(self.selected),
             "random": {

@@ -45,7 +45,8 @@ def scores(subject: Subject, values: NDArray[np.float32], subsets: list[Rows], s
 def lengths(subject: Subject, subsets: list[Rows], sampler: Sampler) -> dict[str, Any] | None:
     """Return how long the picks are in all and in the mean, and which share of them has which length.
 
-    Random subsets of more than 5,000 rows are told by 5,000 of their rows, all rows by 20,000.
+    Random subsets of more than 5,000 rows are told by 5,000 of their rows, all rows by 20,000: then their totals are
+    estimates, from as many rows as `sample_of_subset` says, which is None where they are not.
     """
     if subject.lengths is None:
         return None
@@ -61,6 +62,7 @@ def lengths(subject: Subject, subsets: list[Rows], sampler: Sampler) -> dict[str
     return {
         "unit": subject.unit,
         "total": Figure.of(totals).values(),
+        "sample_of_subset": LENGTHS_OF_SUBSET if any(len(rows) > LENGTHS_OF_SUBSET for rows in subsets) else None,
         "mean": Figure.of(means).values(),
         "histogram": _histogram(edges, pool, of_sets),
     }
@@ -86,15 +88,16 @@ def _histogram(edges: NDArray[Any], pool: NDArray[Any], of_sets: list[NDArray[An
     """Return the shares up to each edge and beyond the last."""
     share_of_all, picked, *of_subsets = (_shares(edges, part) for part in (pool, *of_sets))
     columns = [list(column) for column in zip(*of_subsets, strict=True)]
+    random = {
+        "mean": [rounded(mean(column)) for column in columns],
+        "least": [rounded(min(column)) for column in columns],
+        "most": [rounded(max(column)) for column in columns],
+    }
     return {
         "edges": [rounded(float(edge)) for edge in edges],
         "all": [rounded(share) for share in share_of_all],
         "selected": [rounded(share) for share in picked],
-        "random": {
-            "mean": [rounded(mean(column)) for column in columns],
-            "least": [rounded(min(column)) for column in columns],
-            "most": [rounded(max(column)) for column in columns],
-        },
+        "random": random if columns else None,
     }
 
 

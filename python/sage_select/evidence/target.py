@@ -19,6 +19,8 @@ __all__ = ["FIGURES", "near_queries"]
 #: Multiply-adds that queries and picks may take; fixed, so that no figure depends on how fast a machine is.
 _WORK: Final = 6e10
 _FEWEST: Final = 50
+#: A difference of cosine similarities that means nothing.
+_FLOOR: Final = 1e-3
 
 #: The figures, and what users know them by: similarities, or distances under ``sqeuclidean``.
 FIGURES: Final = {
@@ -43,7 +45,11 @@ def near_queries(
     of_queries, of_picks = ([means[way] for means in found] for way in (0, 1))
     if matrix.metric == "sqeuclidean":
         return {"query_distance": Figure.of(of_queries, "less"), "pick_distance": Figure.of(of_picks, "less")}
-    return {"query_similarity": Figure.of(of_queries, "more"), "pick_similarity": Figure.of(of_picks, "more")}
+    floor = _FLOOR if matrix.metric == "cosine" else 0.0
+    return {
+        "query_similarity": Figure.of(of_queries, "more", floor=floor),
+        "pick_similarity": Figure.of(of_picks, "more", floor=floor),
+    }
 
 
 def _both_ways(subject: Subject, matrix: Matrix, queries: NDArray[Any], rows: NDArray[np.int64]) -> Iterator[float]:

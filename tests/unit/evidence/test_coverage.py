@@ -182,5 +182,6 @@ def test_picks_for_queries_are_judged_by_the_queries(metric: Metric) -> None:
         assert figures[name]["selected"] == pytest.approx(expected[0], rel=1e-4)
         assert figures[name]["random"]["mean"] == pytest.approx(np.mean(expected[1:]), rel=1e-4)
     assert set(found["verdict"]["better"]) <= {f"query_{kind}", f"pick_{kind}"}
-    assert f"query_{kind}" in found["verdict"]["better"]
+    assert f"pick_{kind}" in found["verdict"]["better"]
+    assert not found["verdict"]["alarm"]
     assert "queries" in found["verdict"]["text"]
