@@ -19,7 +19,7 @@ from sage_select.engine.local.queries import with_query_rows, with_query_vectors
 from sage_select.engine.local.score import checked_scores
 from sage_select.engine.local.select import check_limits, select_rows
 from sage_select.errors import DataError, UsageError
-from sage_select.ops import AUTO, NO_SCORES, WITHOUT_SCORES, Budget, Dedup, Select
+from sage_select.ops import AUTO, NO_SCORES, WITHOUT_SCORES, Budget, Dedup, Select, Source
 from sage_select.plan import working_order
 from sage_select.render import ShapeOptions
 
@@ -67,6 +67,8 @@ def select(
     completion_column: str | None = None,
     template: str | None = None,
     id_column: str | None = None,
+    on_bad_row: str = "error",
+    max_bad: int | str | None = None,
     verify: bool = True,
     threads: int | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -158,6 +160,10 @@ def select(
         Name the columns of a row whose shape is not recognised by itself.
     id_column
         The column that names the rows; without it their content does.
+    on_bad_row
+        What is done about rows that cannot be used: `error`, which tells of all of them by kind, or `drop`.
+    max_bad
+        How many may be dropped: a number, or a share such as `"1%"` (the default; one row at least).
     verify
         Refuse files that `sage-select` has written and that were changed since, by the digests in their manifests.
     threads
@@ -227,7 +233,8 @@ def select(
         completion_column=completion_column,
         template=template,
     )
-    frame = frame_of_arguments(data, scores, embeddings, options, id_column, repeated, query_column, verify=verify)
+    source = Source.make(path="data", id_column=id_column, on_bad_row=on_bad_row, max_bad=max_bad)
+    frame = frame_of_arguments(data, scores, embeddings, options, source, repeated, query_column, talk, verify=verify)
     frame = limited(frame, op, groups, lengths, talk)
     frame = listed(frame, pin, exclude)
     frame = with_query_rows(frame, op)

@@ -13,13 +13,14 @@ from sage_select import io
 from sage_select.api.arrays import array_of, misfit, no_numbers, ragged
 from sage_select.engine.base import Talk
 from sage_select.engine.frame import Frame, Scores
+from sage_select.engine.local.bad_rows import frame_of_usable
 from sage_select.engine.local.embed import embed_rows
 from sage_select.engine.local.queries import asking_rows, check_encoder, read_queries
 from sage_select.engine.local.score import checked_scores, score_rows
 from sage_select.engine.local.source import frame_of
 from sage_select.errors import UsageError, Where
 from sage_select.kernels import Matrix
-from sage_select.ops import Dedup, Embed, Score, Select
+from sage_select.ops import Dedup, Embed, Score, Select, Source
 from sage_select.render import ShapeOptions
 
 __all__ = ["SCORES", "asked", "embedded", "frame_of_arguments", "scored"]
@@ -33,16 +34,24 @@ def frame_of_arguments(
     scores: Any,
     embeddings: Any,
     options: ShapeOptions,
-    id_column: str | None,
+    source: Source,
     dedup: Dedup | None,
     queries: str | None,
+    talk: Talk,
     *,
     verify: bool,
 ) -> Frame:
     """Return the frame of the rows, or of as many as an array has."""
     if data is not None:
-        rows = io.read(data, verify=verify) if isinstance(data, str | Path) else io.from_object(data)
-        return frame_of(rows, options, id_column, dedup=dedup, queries=queries)
+        is_path = isinstance(data, str | Path)
+        rows = io.read(data, verify=verify, with_bad_rows=True) if is_path else io.from_object(data, with_bad_rows=True)
+        return frame_of_usable(
+            rows,
+            options,
+            source,
+            talk,
+            lambda usable: frame_of(usable, options, source.id_column, dedup=dedup, queries=queries),
+        )
     for name, value in (("scores", scores), ("embeddings", embeddings)):
         if isinstance(value, str):
             raise UsageError(f"{name}={value!r} names a column, and there is no data", hint="pass data, or an array")

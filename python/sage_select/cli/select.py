@@ -253,6 +253,12 @@ def build(
     id_column: Annotated[
         str | None, typer.Option(help="The column that names the rows; without it their content does.")
     ] = None,
+    on_bad_row: Annotated[
+        str | None, typer.Option(help="Rows that cannot be used: error (tells of all) or drop. [default: error]")
+    ] = None,
+    max_bad: Annotated[
+        str | None, typer.Option(help="How many of them may be dropped: 20, or 1%. [default: 1%, or one row]")
+    ] = None,
     rows: Annotated[
         bool | None, typer.Option("--rows/--no-rows", help="Write the story of every input row. [default: rows]")
     ] = None,
@@ -304,6 +310,8 @@ def build(
             "completion_column": completion_column,
             "template": template,
             "id_column": id_column,
+            "on_bad_row": on_bad_row,
+            "max_bad": max_bad,
         },
         "dedup": {"mode": dedup, "threshold": dedup_threshold},
         "score": {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final, NamedTuple
@@ -118,6 +119,34 @@ class Lineage:
             dropped=np.where(moved, np.int16(code), self.dropped),
             causes=causes,
         )
+
+    def among(self, n: int, causes: Mapping[int, Cause], name: Callable[[int], str]) -> Lineage:
+        """Return this as that of `n` rows: its own, and others between them which left before.
+
+        Parameters
+        ----------
+        n
+            Rows of the input.
+        causes
+            The numbers of the other rows in the input, ascending, and why each left.
+        name
+            The number of such a row -> what stands for its id.
+        """
+        others = np.fromiter(causes, np.int64, len(causes))
+        own = np.delete(np.arange(n), others)
+        known = tuple(dict.fromkeys(causes.values()))
+        representatives, similarities = np.arange(n), np.full(n, np.nan, np.float32)
+        representatives[own], similarities[own] = own[self.representatives], self.similarities
+        dropped = np.full(n, -1, np.int16)
+        dropped[own] = np.where(self.dropped < 0, -1, self.dropped + len(known))
+        dropped[others] = [known.index(cause) for cause in causes.values()]
+        ids = self.ids
+        if ids is not None:
+            places = np.empty(n, np.int64)
+            places[own], places[others] = np.arange(len(own)), len(own) + np.arange(len(others))
+            names = pa.chunked_array([*ids.chunks, pa.array([name(row) for row in causes], pa.string())], pa.string())
+            ids = names.take(pa.array(places))
+        return Lineage(ids, representatives, similarities, dropped, (*known, *self.causes))
 
     def counts(self) -> dict[Cause, int]:
         """Return how many rows left for each cause, without those for which none did."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sage_select.io.bad_rows import BadRows
 from sage_select.io.column_values import (
     embedding_column,
     group_column,
@@ -25,6 +26,7 @@ from sage_select.io.survey import Survey, survey
 from sage_select.io.write import Written, write
 
 __all__ = [
+    "BadRows",
     "Format",
     "IdList",
     "NpyHeader",

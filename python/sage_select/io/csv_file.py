@@ -12,6 +12,7 @@ from typing import Final
 import pyarrow as pa
 
 from sage_select.errors import DataError, Where
+from sage_select.io.bad_rows import BadRows
 from sage_select.io.json_table import differing_columns
 from sage_select.io.opened import Input
 from sage_select.io.progress import Meter
@@ -19,26 +20,27 @@ from sage_select.io.rows import Part
 from sage_select.io.sniff import Format
 from sage_select.io.text import MAX_LINE_BYTES, Text, decoded, open_text
 
-__all__ = ["BATCH_ROWS", "csv_rows", "read_csv", "string_batch"]
+__all__ = ["BATCH_ROWS", "csv_rows", "header_of", "read_csv", "string_batch"]
 
 BATCH_ROWS: Final = 16384
 
 
-def read_csv(inputs: Sequence[tuple[Input, Format]], meter: Meter) -> tuple[pa.Table, list[Part]]:
+def read_csv(inputs: Sequence[tuple[Input, Format]], meter: Meter, bad_rows: BadRows) -> tuple[pa.Table, list[Part]]:
     """Return the rows of CSV files with equal headers as one table of strings.
 
-    No value is turned into a number or a null by its looks; who needs a number asks for one.
+    No value is turned into a number or a null by its looks; who needs a number asks for one. Records with another
+    number of values than the header are bad rows, null in all columns.
 
     Raises
     ------
     DataError
-        Naming file and line, where a record has another number of values than the header, a quote is not
-        closed, or a column name is empty or given twice.
+        Naming file and line, where a quote is not closed, or a column name is empty or given twice.
     """
     parts: list[Part] = []
     tables: list[pa.Table] = []
     for source, kind in inputs:
-        table, part = _one_file(source, "\t" if kind is Format.TSV else ",", meter)
+        rows = sum(part.count for part in parts)
+        table, part = _one_file(source, "\t" if kind is Format.TSV else ",", meter, bad_rows, rows)
         wanted = tables[0].schema.names if tables else table.schema.names
         if set(table.schema.names) != set(wanted):
             raise differing_columns(source.name, set(table.schema.names), parts[0].file, set(wanted))
@@ -48,16 +50,18 @@ def read_csv(inputs: Sequence[tuple[Input, Format]], meter: Meter) -> tuple[pa.T
     return pa.concat_tables(tables), parts
 
 
-def _one_file(source: Input, delimiter: str, meter: Meter) -> tuple[pa.Table, Part]:
+def _one_file(source: Input, delimiter: str, meter: Meter, bad_rows: BadRows, rows: int) -> tuple[pa.Table, Part]:
     with open_text(source, meter) as file, closing(csv_rows(file, delimiter)) as records:
-        _, header = next(records)
+        header = header_of(records)
         schema = pa.schema([(name, pa.string()) for name in header])
         batches: list[pa.RecordBatch] = []
         lines = array("q")
-        pending: list[list[str]] = []
+        pending: list[Sequence[str | None]] = []
         for line, record in records:
+            if isinstance(record, DataError):
+                bad_rows.add(rows + len(lines), record)
             lines.append(line)
-            pending.append(record)
+            pending.append([None] * len(header) if isinstance(record, DataError) else record)
             if len(pending) == BATCH_ROWS:
                 batches.append(string_batch(pending, schema))
                 pending = []
@@ -66,8 +70,14 @@ def _one_file(source: Input, delimiter: str, meter: Meter) -> tuple[pa.Table, Pa
     return pa.Table.from_batches(batches, schema), Part(source.name, len(lines), lines)
 
 
-def csv_rows(file: Text, delimiter: str) -> Generator[tuple[int, list[str]], None, None]:
-    """Yield (line where the record begins, its values): the header, checked, and then the rows.
+def header_of(records: Generator[tuple[int, list[str] | DataError], None, None]) -> list[str]:
+    """Return the names of the columns, which come before all rows."""
+    _, header = next(records)
+    return header if isinstance(header, list) else []
+
+
+def csv_rows(file: Text, delimiter: str) -> Generator[tuple[int, list[str] | DataError], None, None]:
+    """Yield (line where the record begins, its values or what is wrong): the header, checked, and then the rows.
 
     Raises
     ------
@@ -79,17 +89,19 @@ def csv_rows(file: Text, delimiter: str) -> Generator[tuple[int, list[str]], Non
         _check_header(header, file.source)
         yield line, header
         for row, (line, record) in enumerate(records):
-            if len(record) != len(header):
-                raise DataError(
-                    "a record has another number of values than the header",
-                    where=Where(file=file.source.name, row=row, line=line),
-                    expected=str(len(header)),
-                    got=str(len(record)),
-                )
-            yield line, record
+            if len(record) == len(header):
+                yield line, record
+                continue
+            problem = DataError(
+                "a record has another number of values than the header",
+                where=Where(file=file.source.name, row=row, line=line),
+                expected=str(len(header)),
+                got=str(len(record)),
+            )
+            yield line, problem
 
 
-def string_batch(records: list[list[str]], schema: pa.Schema) -> pa.RecordBatch:
+def string_batch(records: Sequence[Sequence[str | None]], schema: pa.Schema) -> pa.RecordBatch:
     """Return records, one at least, as a batch of string columns."""
     columns = [pa.array(values, pa.string()) for values in zip(*records, strict=True)]
     return pa.RecordBatch.from_arrays(columns, schema=schema)

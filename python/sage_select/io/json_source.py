@@ -23,14 +23,21 @@ _WHITESPACE: Final = " \t\r\n"
 
 @dataclass
 class JsonBatch:
-    """Consecutive rows of one file; `lines` is empty for objects in memory, which have none."""
+    """Consecutive rows of one file; `lines` is empty for objects in memory, which have none.
+
+    Rows that cannot be used keep their place as an object without keys; `bad` says what is wrong with them.
+    """
 
     rows: list[dict[str, Any]] = field(default_factory=list)
     lines: list[int] = field(default_factory=list)
     characters: int = 0
+    bad: dict[int, DataError] = field(default_factory=dict)
 
-    def add(self, row: dict[str, Any], line: int, characters: int) -> bool:
+    def add(self, row: dict[str, Any] | DataError, line: int, characters: int) -> bool:
         """Append a row and tell whether the batch is full."""
+        if isinstance(row, DataError):
+            self.bad[len(self.rows)] = row
+            row = {}
         self.rows.append(row)
         self.lines.append(line)
         self.characters += characters
@@ -38,12 +45,12 @@ class JsonBatch:
 
 
 def json_batches(source: Input, kind: Format, meter: Meter) -> Iterator[JsonBatch]:
-    """Yield the rows of a JSON file; the same file is always cut at the same rows.
+    """Yield the rows of a JSON file, bad ones included; the same file is always cut at the same rows.
 
     Raises
     ------
     DataError
-        Naming the line, where something is not strict JSON or not an object.
+        Where a file cannot be read on: damaged, or an array that is no strict JSON.
     """
     with open_text(source, meter) as file:
         batch = JsonBatch()
@@ -55,37 +62,45 @@ def json_batches(source: Input, kind: Format, meter: Meter) -> Iterator[JsonBatc
             yield batch
 
 
-def json_rows(file: Text, kind: Format) -> Iterator[tuple[dict[str, Any], int, int]]:
-    """Yield (row, its line, its characters); it raises as `json_batches` does."""
+def json_rows(file: Text, kind: Format) -> Iterator[tuple[dict[str, Any] | DataError, int, int]]:
+    """Yield (row, or what is wrong with it; its line; its characters); it raises as `json_batches` does."""
     rows = _array_elements(file) if kind is Format.JSON_ARRAY else _line_objects(file)
     for row, (value, line, characters) in enumerate(rows):
-        if not isinstance(value, dict):
-            raise DataError(
-                "a row is not an object",
-                where=Where(file=file.source.name, row=row, line=line),
-                expected='an object such as {"text": "..."}',
-                got=_kind_name(value),
-            )
-        yield value, line, characters
+        if isinstance(value, dict | DataError):
+            yield value, line, characters
+            continue
+        problem = DataError(
+            "a row is not an object",
+            where=Where(file=file.source.name, row=row, line=line),
+            expected='an object such as {"text": "..."}',
+            got=_kind_name(value),
+        )
+        yield problem, line, characters
 
 
 def _line_objects(file: Text) -> Iterator[tuple[Any, int, int]]:
-    name, row = file.source.name, 0
+    row = 0
     for number, data in file.lines():
-        if not data.strip():
-            continue
-        text = decoded(data, Where(file=name, row=row, line=number))
-        try:
-            value = decode(text)
-        except StrictJsonError as error:
-            stripped = len(text) - len(text.lstrip(_WHITESPACE))
-            position = None if error.position is None else error.position + stripped + 1
-            hint = None
-            if number == 1 and error.position is not None and text.strip(_WHITESPACE) in ("{", "["):
-                hint = "give one object a line, or one array of objects"
-            raise _not_strict(error, Where(file=name, row=row, line=number), position, hint) from None
-        yield value, number, len(text)
-        row += 1
+        if data.strip():
+            yield _line_object(data, Where(file=file.source.name, row=row, line=number)), number, len(data)
+            row += 1
+
+
+def _line_object(data: bytes, where: Where) -> Any:
+    """Return the value that a line spells, or the error that says why it spells none."""
+    try:
+        text = decoded(data, where)
+    except DataError as error:
+        return error
+    try:
+        return decode(text)
+    except StrictJsonError as error:
+        stripped = len(text) - len(text.lstrip(_WHITESPACE))
+        position = None if error.position is None else error.position + stripped + 1
+        hint = None
+        if where.line == 1 and error.position is not None and text.strip(_WHITESPACE) in ("{", "["):
+            hint = "give one object a line, or one array of objects"
+        return _not_strict(error, where, position, hint)
 
 
 def _array_elements(file: Text) -> Iterator[tuple[Any, int, int]]:

@@ -18,30 +18,35 @@ from typing import Any, Final
 import pyarrow as pa
 
 from sage_select.errors import DataError, Where
+from sage_select.io.bad_rows import BadRows
 from sage_select.io.json_source import JsonBatch, json_batches
-from sage_select.io.layout import ABSENT, Kind, Layout, Seen, column_field, layout_of
+from sage_select.io.layout import ABSENT, KINDS, Kind, Layout, Seen, column_field, layout_of
 from sage_select.io.nested import build, retyped
 from sage_select.io.opened import Input
 from sage_select.io.progress import Meter
 from sage_select.io.rows import Part
 from sage_select.io.sniff import Format
 from sage_select.io.strict_json import StrictJsonError
-from sage_select.io.type_change import INEXACT, holds, type_change
+from sage_select.io.type_change import INEXACT, changed_type, family, holds, type_change
 
 __all__ = ["differing_columns", "read_json", "table_of_objects"]
 
 _MAX_COLUMNS: Final = 10_000
 
 
-def read_json(inputs: Sequence[tuple[Input, Format]], meter: Meter) -> tuple[pa.Table, list[Part], list[str]]:
+def read_json(
+    inputs: Sequence[tuple[Input, Format]], meter: Meter, bad_rows: BadRows
+) -> tuple[pa.Table, list[Part], list[str]]:
     """Return the rows of JSON files as one table, its parts and notices.
+
+    Bad rows (no strict JSON, no object, a column of another type than in the rows before) are null in all columns.
 
     Raises
     ------
     DataError
-        Naming file and line, where a row is refused; both lines, where a column changes its type.
+        Where a file cannot be read on.
     """
-    table = _JsonTable()
+    table = _JsonTable(bad_rows)
     with _no_cycle_collection():
         for source, kind in inputs:
             for batch in json_batches(source, kind, meter):
@@ -65,9 +70,9 @@ def _no_cycle_collection() -> Iterator[None]:
             gc.enable()
 
 
-def table_of_objects(batch: JsonBatch, name: str) -> tuple[pa.Table, list[str]]:
+def table_of_objects(batch: JsonBatch, name: str, bad_rows: BadRows) -> tuple[pa.Table, list[str]]:
     """Return objects in memory as a table, and notices."""
-    table = _JsonTable()
+    table = _JsonTable(bad_rows)
     source = Input(Path(), name)
     if batch.rows:
         table.take(source, batch)
@@ -81,12 +86,15 @@ class _Built:
     def __init__(self, source: Input, batch: JsonBatch) -> None:
         self.source = source
         self.count = len(batch.rows)
+        self.bad: set[int] = set()
         self.columns: dict[str, tuple[Layout, pa.Array]] = {}
 
 
 class _JsonTable:
-    def __init__(self) -> None:
+    def __init__(self, bad_rows: BadRows) -> None:
         self.parts: list[Part] = []
+        self._bad_rows = bad_rows
+        self._rows = 0
         self._columns: dict[str, Seen] = {}
         self._first: dict[str, dict[Kind | str, Where]] = {}
         self._built: list[_Built] = []
@@ -106,20 +114,61 @@ class _JsonTable:
                 self._columns[name].absent = bool(self._built)
         if len(self._columns) > _MAX_COLUMNS:
             raise DataError(f"the rows have more than {_MAX_COLUMNS} different keys", where=source.name)
+        self._set_apart(source, batch)
+        while (late := self._take_good(source, batch, built)) is not None:
+            batch.bad[late[0]] = late[1]
+        for index, error in batch.bad.items():
+            self._bad_rows.add(self._rows + index, error)
+        built.bad = set(batch.bad)
+        self._built.append(built)
+        self._lines.append(_compact(batch.lines))
+        self._file_rows += built.count
+        self._rows += built.count
+
+    def _take_good(self, source: Input, batch: JsonBatch, built: _Built) -> tuple[int, DataError] | None:
+        """Build the columns of a batch, or return a row of which it is only now seen that it cannot be held."""
+        good = [index for index in range(len(batch.rows)) if index not in batch.bad] if batch.bad else None
         columns = {name: [row.get(name, ABSENT) for row in batch.rows] for name in self._columns}
         changes = []
         for name, seen in self._columns.items():
-            seen.look_at(columns[name])
-            changes.append(self._type_change(source, batch, seen, columns[name]))
+            values = columns[name] if good is None else [columns[name][index] for index in good]
+            seen.look_at(values)
+            changes.append(self._type_change(source, batch, seen, values, good))
         refused = [error for error in changes if error is not None]
         if refused:
             raise min(refused, key=_row)  # the first in the file, however it is batched
         for name, seen in self._columns.items():
             layout = layout_of(seen)
-            built.columns[name] = (layout, self._array(layout, columns[name], source, batch, name))
-        self._built.append(built)
-        self._lines.append(_compact(batch.lines))
-        self._file_rows += built.count
+            values = columns[name]
+            if good is not None:
+                values = [None if index in batch.bad else value for index, value in enumerate(values)]
+            array = self._array(layout, values, source, batch, name)
+            if isinstance(array, tuple):
+                return array
+            built.columns[name] = (layout, array)
+        return None
+
+    def _set_apart(self, source: Input, batch: JsonBatch) -> None:
+        """Set the rows apart in which a column has another type than in the good rows before."""
+        changing = []
+        for name, seen in self._columns.items():
+            types = {type(row[name]) for row in batch.rows if name in row} - {type(None)}
+            kinds = {family(kind) for kind in {*map(KINDS.__getitem__, types), *seen.kinds}}
+            if seen.refuses_mixture and len(kinds) > 1:
+                changing.append(seen)
+        first: dict[str, tuple[Kind, Where]] = {}
+        for seen in changing:
+            known = self._first.get(seen.name, {}).items()
+            first.update((seen.name, (kind, where)) for kind, where in list(known)[:1] if isinstance(kind, Kind))
+        for index, row in enumerate(batch.rows if changing else ()):
+            found = {seen.name: KINDS[type(row[seen.name])] for seen in changing if row.get(seen.name) is not None}
+            for name, kind in found.items():
+                before, where = first.get(name, (kind, None))
+                if where is not None and family(before) != family(kind):
+                    batch.bad[index] = changed_type(kind, self._where(source, batch, index, name), before, where)
+                    break
+            if index not in batch.bad:
+                first = {**{n: (k, self._where(source, batch, index, n)) for n, k in found.items()}, **first}
 
     def end_file(self, source: Input) -> None:
         """Close the part of a file and compare its columns with those of the first file."""
@@ -148,11 +197,16 @@ class _JsonTable:
                 source.check_unchanged()
                 raise DataError("changed while it was read", where=source.name)
             for name in names:
-                values = [row.get(name) for row in batch.rows]
-                built.columns[name] = (final[name], self._array(final[name], values, source, batch, name))
+                values = [None if index in built.bad else row.get(name) for index, row in enumerate(batch.rows)]
+                array = self._array(final[name], values, source, batch, name)
+                if isinstance(array, tuple):
+                    raise array[1]
+                built.columns[name] = (final[name], array)
 
     def made(self) -> pa.Table:
         """Return the table."""
+        if self._rows and len(self._bad_rows) == self._rows:
+            raise self._bad_rows.error(self._rows, self.parts[0].file, None)
         if self._built and not self._columns:
             raise DataError("the rows have no keys", where=self.parts[0].file)
         fields = [column_field(seen) for seen in self._columns.values()]
@@ -176,7 +230,10 @@ class _JsonTable:
                 chunks.append(retyped(entry[1], field.type))
         return pa.chunked_array(chunks, field.type)
 
-    def _array(self, layout: Layout, values: Sequence[Any], source: Input, batch: JsonBatch, name: str) -> pa.Array:
+    def _array(
+        self, layout: Layout, values: Sequence[Any], source: Input, batch: JsonBatch, name: str
+    ) -> pa.Array | tuple[int, DataError]:
+        """Return the values as an array, or the first row that cannot be in it and why."""
         try:
             return build(layout, values)
         except StrictJsonError as error:
@@ -184,22 +241,25 @@ class _JsonTable:
                 try:
                     build(layout, [value])
                 except StrictJsonError:
-                    raise DataError(error.message, where=self._where(source, batch, index, name)) from None
+                    return index, DataError(error.message, where=self._where(source, batch, index, name))
             raise
 
     def _where(self, source: Input, batch: JsonBatch, index: int, name: str) -> Where:
         line = batch.lines[index] if batch.lines else None
         return Where(file=source.name, row=self._file_rows + index, line=line, column=name)
 
-    def _type_change(self, source: Input, batch: JsonBatch, seen: Seen, values: Sequence[Any]) -> DataError | None:
+    def _type_change(
+        self, source: Input, batch: JsonBatch, seen: Seen, values: Sequence[Any], good: Sequence[int] | None
+    ) -> DataError | None:
         first = self._first.setdefault(seen.name, {})
         wanted = seen.kinds | ({INEXACT} if seen.inexact else set())
         found = [
             (next(index for index, value in enumerate(values) if holds(label, value)), str(label), label)
             for label in wanted - first.keys()
+            if any(holds(label, value) for value in values)
         ]
         for index, _, label in sorted(found, key=itemgetter(0, 1)):
-            first[label] = self._where(source, batch, index, seen.name)
+            first[label] = self._where(source, batch, index if good is None else good[index], seen.name)
         return type_change(first) if seen.mixed and seen.refuses_mixture else None
 
 

@@ -9,6 +9,7 @@ from typing import Any, cast
 import pyarrow as pa
 
 from sage_select.errors import DataError, UsageError, Where
+from sage_select.io.bad_rows import BadRows
 from sage_select.io.damage import guarded
 from sage_select.io.digest import digest_table
 from sage_select.io.expansion import PlainSize
@@ -26,7 +27,7 @@ _ACCEPTED = (
 )
 
 
-def from_object(obj: Any) -> Rows:
+def from_object(obj: Any, *, with_bad_rows: bool = False) -> Rows:
     """Return the rows of an object in memory.
 
     Parameters
@@ -34,6 +35,8 @@ def from_object(obj: Any) -> Rows:
     obj
         Anything with `__arrow_c_stream__`, a polars `LazyFrame` (collected), a `datasets.Dataset` (with its
         selections and order) or a list of dicts of JSON values.
+    with_bad_rows
+        Return rows of a list that cannot be held as well, null in all columns and told in `Rows.bad`.
 
     Raises
     ------
@@ -44,9 +47,10 @@ def from_object(obj: Any) -> Rows:
     """
     name = f"<{type(obj).__module__.partition('.')[0]} {type(obj).__name__}>"
     notices: list[str] = []
+    bad = BadRows()
     if isinstance(obj, list | tuple):
         name = "<list of dicts>"
-        table, notices = _from_dicts(obj, name)
+        table, notices = _from_dicts(obj, name, bad)
     elif _is_instance(obj, "polars", "LazyFrame"):
         table = _plain(_imported(_collected(obj, name)), name)
     elif _is_instance(obj, "datasets", "Dataset"):
@@ -57,7 +61,9 @@ def from_object(obj: Any) -> Rows:
         raise UsageError("not a table", expected=_ACCEPTED, got=type(obj).__qualname__, hint=_hint(obj))
     if table.num_rows == 0:
         raise DataError("has no rows", where=name)
-    return Rows(table, name, Places((Part(name, table.num_rows),)), digest_table(table), notices)
+    if len(bad) and (len(bad) == table.num_rows or not with_bad_rows):
+        raise bad.error(table.num_rows, name, None)
+    return Rows(table, name, Places((Part(name, table.num_rows),)), digest_table(table), notices, bad)
 
 
 def _is_instance(obj: Any, module: str, name: str) -> bool:
@@ -121,7 +127,7 @@ def _of_dataset(dataset: Any) -> Iterator[pa.RecordBatch | pa.Schema]:
         yield from table.to_batches()
 
 
-def _from_dicts(rows: list[Any] | tuple[Any, ...], name: str) -> tuple[pa.Table, list[str]]:
+def _from_dicts(rows: list[Any] | tuple[Any, ...], name: str, bad_rows: BadRows) -> tuple[pa.Table, list[str]]:
     batch = JsonBatch()
     for index, row in enumerate(rows):
         where = Where(file=name, row=index)
@@ -129,16 +135,24 @@ def _from_dicts(rows: list[Any] | tuple[Any, ...], name: str) -> tuple[pa.Table,
             raise UsageError(
                 "not a table", where=where, expected=_ACCEPTED, got=f"a list with a {type(row).__qualname__}"
             )
-        try:
-            text = encode(row)
-            text.encode("utf-8")
-            copy = decode(text)
-        except (StrictJsonError, UnicodeEncodeError, TypeError, RecursionError) as error:
-            raise DataError(f"holds what JSON cannot hold: {error}", where=where) from None
-        if copy != row:
-            raise DataError("holds what JSON cannot hold: a tuple, or a key that is no string", where=where)
-        batch.rows.append(copy)
-    return table_of_objects(batch, name)
+        made = _json_copy(row, where)
+        if isinstance(made, DataError):
+            batch.bad[index] = made
+        batch.rows.append({} if isinstance(made, DataError) else made)
+    return table_of_objects(batch, name, bad_rows)
+
+
+def _json_copy(row: dict[Any, Any], where: Where) -> dict[str, Any] | DataError:
+    """Return the row as JSON has it, or what JSON cannot hold of it."""
+    try:
+        text = encode(row)
+        text.encode("utf-8")
+        copy: dict[str, Any] = decode(text)
+    except (StrictJsonError, UnicodeEncodeError, TypeError, RecursionError) as error:
+        return DataError(f"holds what JSON cannot hold: {error}", where=where)
+    if copy != row:
+        return DataError("holds what JSON cannot hold: a tuple, or a key that is no string", where=where)
+    return copy
 
 
 def _hint(obj: Any) -> str | None:

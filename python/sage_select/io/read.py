@@ -11,6 +11,7 @@ import pyarrow as pa
 from sage_select.display import is_url, without_secrets
 from sage_select.errors import DataError, Where
 from sage_select.io.arrow_ipc import read_ipc
+from sage_select.io.bad_rows import BadRows
 from sage_select.io.csv_file import read_csv
 from sage_select.io.digest import joined
 from sage_select.io.hf_folder import INFO_FILE, STATE_FILE, data_files
@@ -32,7 +33,9 @@ _JSON: Final = frozenset({Format.JSONL, Format.JSON_ARRAY})
 _CSV: Final = frozenset({Format.CSV, Format.TSV})
 
 
-def read(source: str | Path, *, progress: Progress | None = None, verify: bool = True) -> Rows:
+def read(
+    source: str | Path, *, progress: Progress | None = None, verify: bool = True, with_bad_rows: bool = False
+) -> Rows:
     """Read a data set.
 
     Parameters
@@ -45,6 +48,8 @@ def read(source: str | Path, *, progress: Progress | None = None, verify: bool =
         Called with (bytes done, bytes in all) about ten times a second at most.
     verify
         Whether an output of this program, which its manifest beside it tells, must be as it was written.
+    with_bad_rows
+        Return rows that cannot be used as well, null in all columns and told in `Rows.bad`; else they are refused.
 
     Returns
     -------
@@ -61,26 +66,32 @@ def read(source: str | Path, *, progress: Progress | None = None, verify: bool =
     ResourceError
         Where it may not be read, or a package for the URL is missing.
     """
-    rows = read_even_empty(source, progress=progress, verify=verify)
+    rows = read_even_empty(source, progress=progress, verify=verify, with_bad_rows=with_bad_rows)
     if rows.table.num_rows == 0:
         raise DataError("has no rows", where=rows.source, expected="one row at least")
     return rows
 
 
-def read_even_empty(source: str | Path, *, progress: Progress | None = None, verify: bool = True) -> Rows:
+def read_even_empty(
+    source: str | Path, *, progress: Progress | None = None, verify: bool = True, with_bad_rows: bool = False
+) -> Rows:
     """Read a data set that may have no rows, as an empty selection has none."""
     expected = _digest_in_manifest if verify else _no_digest
-    return settled(Path(source), lambda watch: read_once(source, progress, expected, watch))
+    return settled(Path(source), lambda watch: read_once(source, progress, expected, watch, with_bad_rows))
 
 
 def read_once(
-    source: str | Path, progress: Progress | None, expected: Callable[[Path], str | None], watch: Watch
+    source: str | Path,
+    progress: Progress | None,
+    expected: Callable[[Path], str | None],
+    watch: Watch,
+    with_bad_rows: bool = False,
 ) -> Rows:
     """Read a data set as it lies there now.
 
     Parameters
     ----------
-    source, progress
+    source, progress, with_bad_rows
         As in `read`.
     expected
         The digest that a file or folder must have; None where any will do.
@@ -98,9 +109,10 @@ def read_once(
             watch.add(file.path)
             digests.append(expected(file.path))
             watch.unproven |= digests[-1] is None
+        bad = BadRows()
         meter = Meter(progress, sum(_size(file) for file in inputs))
         try:
-            table, parts, notices = _read(formats_of(inputs), meter)
+            table, parts, notices = _read(formats_of(inputs), meter, bad)
         except DataError:
             for file, digest in zip(inputs, digests, strict=True):
                 file.check_unchanged()  # a file that was cut while it was read looks damaged
@@ -113,7 +125,10 @@ def read_once(
         meter.finish()
     name = str(source) if len(inputs) > 1 else inputs[0].name
     shown = without_secrets(name) if is_url(name) else name
-    return Rows(table, shown, Places(tuple(parts)), joined([one for own in found for one in own]), notices)
+    count = sum(part.count for part in parts)
+    if len(bad) and (len(bad) == count or not with_bad_rows):
+        raise bad.error(count, shown, None)
+    return Rows(table, shown, Places(tuple(parts)), joined([one for own in found for one in own]), notices, bad)
 
 
 def content_digest(paths: Sequence[Path]) -> str:
@@ -203,12 +218,12 @@ def _refuse_mixture(kinds: list[tuple[Input, Format]]) -> None:
             )
 
 
-def _read(kinds: list[tuple[Input, Format]], meter: Meter) -> tuple[pa.Table, list[Part], list[str]]:
+def _read(kinds: list[tuple[Input, Format]], meter: Meter, bad_rows: BadRows) -> tuple[pa.Table, list[Part], list[str]]:
     kind = kinds[0][1]
     if kind in _JSON:
-        return read_json(kinds, meter)
+        return read_json(kinds, meter, bad_rows)
     if kind in _CSV:
-        return *read_csv(kinds, meter), []
+        return *read_csv(kinds, meter, bad_rows), []
     tables: list[pa.Table] = []
     parts: list[Part] = []
     notices: list[str] = []

@@ -11,6 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from sage_select.errors import Where
+from sage_select.io.bad_rows import BadRows
 
 __all__ = ["Part", "Places", "Rows"]
 
@@ -87,6 +88,8 @@ class Rows:
         object in memory.
     notices
         What the user should be told about the reading.
+    bad
+        The rows that cannot be used, which are null in all columns.
     """
 
     table: pa.Table
@@ -94,9 +97,13 @@ class Rows:
     places: Places | SomePlaces
     digest: str
     notices: list[str]
+    bad: BadRows = field(default_factory=BadRows)
 
     def only(self, numbers: NDArray[np.int64]) -> Rows:
-        """Return the rows of these numbers, ascending; they keep their places, and the digest stays that of all."""
+        """Return the rows of these numbers, ascending; they keep their places, and the digest stays that of all.
+
+        Bad rows must not be among them.
+        """
         mask = np.zeros(self.table.num_rows, np.bool_)
         mask[numbers] = True
         before = self.places
@@ -106,7 +113,7 @@ class Rows:
             else SomePlaces(before.all, before.numbers[numbers])
         )
         # Chunk by chunk, where taking by number would join chunks whose text is too long for one.
-        return replace(self, table=self.table.filter(pa.array(mask)), places=places)
+        return replace(self, table=self.table.filter(pa.array(mask)), places=places, bad=BadRows())
 
     def where(self, row: int, column: str | None = None) -> Where:
         """Return the place of `row`: its file, the row within that file and, for text, its line.

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from sage_select.display import is_url, without_secrets
 from sage_select.errors import DataError, UsageError
+from sage_select.io.bad_rows import BadRows
 from sage_select.io.hf_folder import data_files
 from sage_select.io.inputs import open_inputs
 from sage_select.io.opened import Input
@@ -69,12 +70,12 @@ class Survey:
     sample: Rows
 
 
-def survey(source: str | Path) -> Survey:
+def survey(source: str | Path, *, bad_rows: BadRows | None = None) -> Survey:
     """Look at a data set without reading it.
 
     Parquet footers, the frames of Arrow files and a first piece of text are read: of that, 1 MiB of all files together
     as they lie on the disk, or 64 KiB of each of many, and what `first_piece` looks at beside. The first rows are held
-    as a sample.
+    as a sample, without those that cannot be used, which are added to `bad_rows`, or refused without it.
 
     Raises
     ------
@@ -97,12 +98,15 @@ def survey(source: str | Path) -> Survey:
         if kind is Format.HF_FOLDER:
             kinds = [(part, kind) for file, _ in kinds for part in data_files(file)]
         piece = max(_SMALLEST_PIECE, _PIECE // len(kinds))
-        found = [_FILES[kind](file, kind, piece) for file, kind in kinds]
+        bad = BadRows() if bad_rows is None else bad_rows
+        found = [_FILES[kind](file, kind, piece, bad) for file, kind in kinds]
     name = str(source) if len(inputs) > 1 else inputs[0].name
+    if len(bad) and bad_rows is None:
+        raise bad.error(sum(part.rows for part in found), name, None)
     return _together(found, [file for file, _ in kinds], kind, name)
 
 
-_FILES: Final[dict[Format, Callable[[Input, Format, int], FileSurvey]]] = {
+_FILES: Final[dict[Format, Callable[[Input, Format, int, BadRows], FileSurvey]]] = {
     Format.JSONL: survey_json,
     Format.JSON_ARRAY: survey_json,
     Format.CSV: survey_csv,

@@ -7,6 +7,7 @@ from typing import Final
 import pyarrow as pa
 
 from sage_select.io.arrow_ipc import first_batch
+from sage_select.io.bad_rows import BadRows
 from sage_select.io.damage import guarded
 from sage_select.io.normalise import normalise
 from sage_select.io.opened import Input
@@ -19,14 +20,14 @@ __all__ = ["survey_ipc", "survey_parquet"]
 _SAMPLE_ROWS: Final = 1024
 
 
-def survey_parquet(source: Input, _kind: Format, _piece: int) -> FileSurvey:
+def survey_parquet(source: Input, _kind: Format, _piece: int, _bad_rows: BadRows) -> FileSurvey:
     """Return what the footer says; bytes are those of the first rows, as encoded values tell little of them."""
     with guarded(source.name, Format.PARQUET.value):
         sample, rows = first_rows(source, _SAMPLE_ROWS)
     return FileSurvey(rows, exact=True, sample=sample, table_bytes=_scaled(sample, rows), said="footer")
 
 
-def survey_ipc(source: Input, kind: Format, _piece: int) -> FileSurvey:
+def survey_ipc(source: Input, kind: Format, _piece: int, _bad_rows: BadRows) -> FileSurvey:
     """Return what the frames of an IPC file or stream say; no batch but the first is opened."""
     if kind is Format.HF_FOLDER:
         kind = format_of(source.at(0, 8)) or Format.ARROW_STREAM

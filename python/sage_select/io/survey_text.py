@@ -8,7 +8,8 @@ from typing import Final
 import pyarrow as pa
 
 from sage_select.errors import DataError, UsageError
-from sage_select.io.csv_file import csv_rows, string_batch
+from sage_select.io.bad_rows import BadRows
+from sage_select.io.csv_file import csv_rows, header_of, string_batch
 from sage_select.io.json_source import JsonBatch, json_rows
 from sage_select.io.json_table import table_of_objects
 from sage_select.io.opened import Input
@@ -22,13 +23,15 @@ __all__ = ["survey_csv", "survey_json"]
 _SAMPLE_CHARACTERS: Final = 1 << 20
 
 
-def survey_json(source: Input, kind: Format, size: int) -> FileSurvey:
+def survey_json(source: Input, kind: Format, size: int, bad_rows: BadRows) -> FileSurvey:
     """Return what the first `size` bytes say of JSON lines or a JSON array.
+
+    Rows among them that cannot be used are no part of the sample.
 
     Raises
     ------
     DataError
-        Where a row among them is refused.
+        Where the file cannot be read on.
     UsageError
         Where not even one row ends among them.
     """
@@ -38,17 +41,19 @@ def survey_json(source: Input, kind: Format, size: int) -> FileSurvey:
     try:
         for value, line, characters in json_rows(piece, kind):
             count, read = count + 1, read + characters
-            if sample.characters < _SAMPLE_CHARACTERS:
+            if isinstance(value, DataError):
+                bad_rows.add(count - 1, value)
+            elif sample.characters < _SAMPLE_CHARACTERS:
                 sample.add(value, line, characters)
     except DataError:
         # An array ends within an element where the piece ends; lines are whole.
         if piece.whole or kind is not Format.JSON_ARRAY:
             raise
-    table, _ = table_of_objects(sample, source.name)
+    table, _ = table_of_objects(sample, source.name, bad_rows)
     return _surveyed(piece, count, table, sample.lines, sample.characters / max(1, read))
 
 
-def survey_csv(source: Input, kind: Format, size: int) -> FileSurvey:
+def survey_csv(source: Input, kind: Format, size: int, bad_rows: BadRows) -> FileSurvey:
     """Return what the first `size` bytes say of CSV; it raises as `survey_json` does."""
     piece = first_piece(source, size)
     header: list[str] = []
@@ -56,10 +61,13 @@ def survey_csv(source: Input, kind: Format, size: int) -> FileSurvey:
     lines: list[int] = []
     with closing(csv_rows(piece, "\t" if kind is Format.TSV else ",")) as rows:
         try:
-            _, header = next(rows)
-            for line, record in rows:
-                records.append(record)
-                lines.append(line)
+            header = header_of(rows)
+            for count, (line, record) in enumerate(rows):
+                if isinstance(record, DataError):
+                    bad_rows.add(count, record)
+                else:
+                    records.append(record)
+                    lines.append(line)
         except DataError as error:
             # A quote may close beyond the piece.
             if piece.whole or not error.message.endswith("unexpected end of data"):

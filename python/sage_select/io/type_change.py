@@ -8,7 +8,7 @@ from typing import Any, Final
 from sage_select.errors import DataError, Where
 from sage_select.io.layout import KINDS, Kind, is_inexact
 
-__all__ = ["INEXACT", "holds", "type_change"]
+__all__ = ["INEXACT", "changed_type", "family", "holds", "type_change"]
 
 #: The label of whole numbers that a 64-bit float cannot hold.
 INEXACT: Final = "inexact"
@@ -20,6 +20,21 @@ def holds(label: Kind | str, value: Any) -> bool:
     if label == INEXACT:
         return type(value) is int and is_inexact(value)
     return KINDS.get(type(value)) is label
+
+
+def family(kind: Kind) -> Kind:
+    """Return the kind that stands for all those that go together in a column."""
+    return Kind.FLOAT if kind is Kind.INT else kind
+
+
+def changed_type(kind: Kind, where: Where, before: Kind, earlier: Where) -> DataError:
+    """Return the error for a value of another kind than a column has had so far."""
+    return DataError(
+        "a column changes its type",
+        where=where,
+        expected=f"{before.value}, as in {_place(earlier, where)}",
+        got=kind.value,
+    )
 
 
 def type_change(first: Mapping[Kind | str, Where]) -> DataError:
@@ -34,12 +49,7 @@ def type_change(first: Mapping[Kind | str, Where]) -> DataError:
                     hint=f"see also {_place(first[before], where)}; give the numbers as strings",
                 )
             if isinstance(label, Kind) and isinstance(before, Kind) and not {label, before} <= _NUMBERS:
-                return DataError(
-                    "a column changes its type",
-                    where=where,
-                    expected=f"{before.value}, as in {_place(first[before], where)}",
-                    got=label.value,
-                )
+                return changed_type(label, where, before, first[before])
         earlier.append(label)
     raise AssertionError("the kinds of the column agree")
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+import math
+from typing import ClassVar, Final, Literal
 
 from pydantic import model_validator
 
@@ -11,6 +12,8 @@ from sage_select.ops.base import Op
 from sage_select.ops.location import InputSetting, RowsPath
 
 __all__ = ["Source"]
+
+_MAX_BAD: Final = "1%"
 
 
 class Source(Op):
@@ -26,6 +29,10 @@ class Source(Op):
         Name the columns of a row whose shape is not recognised by itself.
     id_column
         The column that names the rows; without it their content does.
+    on_bad_row
+        What is done about rows that cannot be used: `error`, which tells of all of them, or `drop`.
+    max_bad
+        How many may be dropped: a number, or a share such as `1%` (the default; one row at least).
     """
 
     name: ClassVar[str] = "source"
@@ -38,12 +45,38 @@ class Source(Op):
     completion_column: str | None = None
     template: str | None = None
     id_column: str | None = None
+    on_bad_row: Literal["error", "drop"] = "error"
+    max_bad: int | str | None = None
 
     @model_validator(mode="after")
     def _one_input(self) -> Source:
         if (self.path is None) == (not self.demo):
             raise ValueError("give either a path, or demo = true")
         return self
+
+    @model_validator(mode="after")
+    def _bad_rows(self) -> Source:
+        if self.max_bad is not None:
+            if self.on_bad_row == "error":
+                raise ValueError("max_bad says how many rows may be dropped: it needs on_bad_row = drop")
+            self.most_bad(0)
+        return self
+
+    def most_bad(self, rows: int) -> int:
+        """Return how many of so many rows may be dropped as bad."""
+        text = str(_MAX_BAD if self.max_bad is None else self.max_bad).strip()
+        number = text.removesuffix("%").strip()
+        try:
+            value = float(number) if text.endswith("%") else int(number)
+        except ValueError:
+            value = -1
+        if value < 0 or not math.isfinite(value) or (text.endswith("%") and value > 100):
+            raise ValueError(f"max_bad is a number of rows (20) or a share (1%), not {text!r}")
+        return max(1, int(rows * value / 100)) if text.endswith("%") else int(value)
+
+    def idle_fields(self) -> frozenset[str]:
+        """Return the fields that say what holds anyway."""
+        return frozenset({"on_bad_row"}) if self.on_bad_row == "error" else frozenset()
 
     def inputs(self) -> list[InputSetting]:
         """Return what is read, the built-in rows included."""

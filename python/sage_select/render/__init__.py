@@ -13,6 +13,7 @@ from sage_select.render.example import Conversation, Example, Text, examples, ha
 from sage_select.render.same import BATCH_ROWS, same_text, same_texts
 from sage_select.render.shape import Shape, ShapeOptions, detect_shape
 from sage_select.render.text import plain_text, plain_texts
+from sage_select.render.usable import unread_keys, unusable_rows
 
 __all__ = [
     "BATCH_ROWS",
@@ -31,4 +32,6 @@ __all__ = [
     "same_text",
     "same_texts",
     "to_example",
+    "unread_keys",
+    "unusable_rows",
 ]

@@ -12,7 +12,16 @@ from typing import Any, Final
 from sage_select.errors import DataError, Where
 from sage_select.render.values import dump_json, in_column, try_json
 
-__all__ = ["CALL_ROLES", "ROLES", "THOUGHTS", "normalise_messages", "normalise_tools", "text_of_parts"]
+__all__ = [
+    "CALL_ROLES",
+    "KEPT_KEYS",
+    "READ_KEYS",
+    "ROLES",
+    "THOUGHTS",
+    "normalise_messages",
+    "normalise_tools",
+    "text_of_parts",
+]
 
 Message = dict[str, Any]
 
@@ -29,9 +38,13 @@ ROLES: Final = {
 #: Members of a message that hold what the assistant thought before it spoke, in the spellings in use.
 THOUGHTS: Final = ("reasoning_content", "reasoning", "thinking")
 #: Members that the normal form replaces; all others are kept as they are.
-_READ: Final = frozenset(("role", "from", "content", "value", "tool_calls", "function_call", "weight", "loss_weight"))
+READ_KEYS: Final = frozenset(
+    ("role", "from", "content", "value", "tool_calls", "tool_call", "function_call", "weight", "loss_weight")
+)
 #: Members that an assistant turn without content may have; any other may be the words under a name of its own.
-_BESIDE_NOTHING: Final = _READ.union(THOUGHTS, ("name",))
+_BESIDE_NOTHING: Final = READ_KEYS.union(THOUGHTS, ("name",))
+#: Members that chat templates commonly read.
+KEPT_KEYS: Final = frozenset((*THOUGHTS, "name", "tool_call_id"))
 
 
 def normalise_messages(value: Any, column: str, where: Where | None) -> list[Message]:
@@ -91,7 +104,7 @@ def _message(raw: Any, index: int, where: Where) -> Message:
     }
     if calls:
         message["tool_calls"] = calls
-    message.update({key: member for key, member in raw.items() if key not in _READ and member is not None})
+    message.update({key: member for key, member in raw.items() if key not in READ_KEYS and member is not None})
     if role == "assistant" and not _is_trained(raw, index, where):
         message["weight"] = 0
     return message
@@ -155,7 +168,7 @@ def _calls(raw: Message, index: int, where: Where) -> list[Message]:
     if isinstance(calls, str):
         calls = try_json(calls)
     if calls is None or calls == "":
-        legacy = raw.get("function_call")
+        legacy = next((raw[key] for key in ("tool_call", "function_call") if raw.get(key) is not None), None)
         legacy = try_json(legacy) if isinstance(legacy, str) else legacy
         calls = [] if legacy is None or legacy == "" else [legacy]
     if isinstance(calls, dict):

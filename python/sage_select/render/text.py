@@ -17,7 +17,7 @@ from sage_select.render.shape import Shape
 from sage_select.render.turns import spoken_by_columns
 from sage_select.render.values import dump_json, is_text_type
 
-__all__ = ["plain_text", "plain_texts"]
+__all__ = ["joined_words", "plain_text", "plain_texts"]
 
 Progress = Callable[[int, int], None]
 
@@ -95,7 +95,7 @@ def plain_texts(
     if rows is not None:
         table = table.take(pa.array(rows))
     for batch in table.to_batches(max_chunksize=_BATCH_ROWS):
-        texts = _joined(batch, shape)
+        texts = joined_words(batch, shape)
         chunks.append(_spoken(batch, shape, _places(rows, done, where)) if texts is None else texts)
         done += batch.num_rows
         if progress is not None:
@@ -129,7 +129,7 @@ def _spoken(batch: pa.RecordBatch, shape: Shape, place: Callable[[int], Where]) 
     return pa.array([plain_text(example) for example in rows], pa.string())
 
 
-def _joined(batch: pa.RecordBatch, shape: Shape) -> pa.Array | None:
+def joined_words(batch: pa.RecordBatch, shape: Shape) -> pa.Array | None:
     """Return the words of a batch by joining its columns, or None where that cannot be done."""
     if "messages" in shape.fields:
         within = [path[2:] for path in shape.json_text]

@@ -88,7 +88,7 @@ def _strings(texts: pa.Array) -> pa.Array:
 def _have_calls(members: dict[str, pa.Array], role: pa.Array) -> pa.Array:
     """Return which messages may hold calls."""
     calls = pc.is_in(role, _CALLS)
-    for name in ("tool_calls", "function_call"):
+    for name in ("tool_calls", "tool_call", "function_call"):
         if name in members:
             calls = pc.or_(calls, members[name].is_valid())
     return calls

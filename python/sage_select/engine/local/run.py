@@ -7,6 +7,7 @@ from pathlib import Path
 from sage_select import io
 from sage_select.engine.base import Outcome, Recorder, Talk
 from sage_select.engine.frame import Frame
+from sage_select.engine.local.bad_rows import frame_of_usable
 from sage_select.engine.local.dedup import without_exact_copies, without_near_copies
 from sage_select.engine.local.embed import embed_rows
 from sage_select.engine.local.evidence import compare_with_random
@@ -72,12 +73,15 @@ def run(
     if io.existing(target, identity(plan, inputs), with_story=sink.rows):
         return _found(target)
     check_target(OutputNames(target), form, force=force, overwrite_foreign=overwrite_foreign)
-    frame = frame_of(
+    options = shape_options(source)
+    frame = frame_of_usable(
         rows,
-        shape_options(source),
-        source.id_column,
-        dedup=plan.find(Dedup),
-        queries=plan.step(Select).query_column,
+        options,
+        source,
+        recorder,
+        lambda usable: frame_of(
+            usable, options, source.id_column, dedup=plan.find(Dedup), queries=plan.step(Select).query_column
+        ),
     )
     frame, picks = _select(plan, frame, recorder, threads, verify)
     metrics = compare_with_random(frame, picks, plan.step(Select).budget, plan.seed, recorder, threads)
