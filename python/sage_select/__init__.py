@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sage_select.api import Selection, select
-    from sage_select.errors import DataError, OutputError, ResourceError, SageError, UsageError
+    from sage_select.errors import DataError, OutputError, ResourceError, SageError, SageWarning, UsageError
 
 __version__ = "0.1.0"
 
@@ -19,6 +19,7 @@ __all__ = [
     "OutputError",
     "ResourceError",
     "SageError",
+    "SageWarning",
     "Selection",
     "UsageError",
     "__version__",
@@ -32,6 +33,7 @@ _HOMES = {
     "OutputError": "sage_select.errors",
     "ResourceError": "sage_select.errors",
     "SageError": "sage_select.errors",
+    "SageWarning": "sage_select.errors",
     "UsageError": "sage_select.errors",
 }
 
@@ -41,3 +43,7 @@ def __getattr__(name: str) -> object:
     if home is None:
         raise AttributeError(f"module 'sage_select' has no attribute {name!r}")
     return getattr(import_module(home), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*__all__, *(name for name in globals() if name.startswith("__"))})

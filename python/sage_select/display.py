@@ -12,9 +12,9 @@ __all__ = ["displayed", "is_url", "one_line", "without_secrets"]
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]+(::|://)")
 #: A URL, or a chain of them, in running text; one slash where a path library has taken the other.
-_URL_IN_TEXT = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]+:(?::|/)\S+")
+_URL_IN_TEXT = re.compile(r"(?<![A-Za-z0-9+.\-])[A-Za-z][A-Za-z0-9+.\-]{1,40}:(?::|/)\S+")
 #: What ends the sentence or the quotation around a URL, not the URL.
-_CLOSING = re.compile(r"['\")\]},;:.]+$")
+_CLOSING = "'\")]},;:."
 
 
 def one_line(text: object) -> str:
@@ -41,9 +41,8 @@ def displayed(text: object) -> str:
 
 def _bare(match: re.Match[str]) -> str:
     url = match.group()
-    closing = _CLOSING.search(url)
-    end = len(url) if closing is None else closing.start()
-    return without_secrets(url[:end]) + url[end:]
+    bare = url.rstrip(_CLOSING)
+    return without_secrets(bare) + url[len(bare) :]
 
 
 def is_url(source: str) -> bool:

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from sage_select.display import displayed
 
-__all__ = ["DataError", "OutputError", "ResourceError", "SageError", "UsageError", "Where", "nearest"]
+__all__ = ["DataError", "OutputError", "ResourceError", "SageError", "SageWarning", "UsageError", "Where", "nearest"]
 
 
 @dataclass(frozen=True)
@@ -111,6 +111,10 @@ class SageError(Exception):
         }
 
 
+class SageWarning(UserWarning):
+    """Something a user should know, and no error: what `select` has to say of its input and defaults."""
+
+
 class UsageError(SageError):
     """Bad arguments, a bad spec, or an input that is not there. Exit code 2."""
 
@@ -139,6 +143,10 @@ class ResourceError(SageError):
     kind = "environment"
 
 
+#: Of names for which another is looked up: the time for it grows with their square.
+_LONGEST_NAME = 200
+
+
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """Return a hint that names the known word closest to `name`, or None where none is close.
 
@@ -149,5 +157,7 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     """
     import difflib  # deferred: `--help` never needs it
 
+    if len(name) > _LONGEST_NAME:
+        return None
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
     return f"did you mean {close[0]!r}?" if close else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,16 +12,19 @@ from numpy.typing import ArrayLike
 
 from sage_select.api.frames import SCORES, asked, embedded, frame_of_arguments, scored
 from sage_select.api.limits import limited, listed
+from sage_select.api.record import record_of
 from sage_select.api.selection import Selection
 from sage_select.api.talk import Callback
+from sage_select.api.values import plain_values
+from sage_select.display import displayed
 from sage_select.engine.base import Recorder
 from sage_select.engine.local.dedup import without_exact_copies, without_near_copies
 from sage_select.engine.local.queries import with_query_rows, with_query_vectors
 from sage_select.engine.local.score import checked_scores
 from sage_select.engine.local.select import check_limits, select_rows
-from sage_select.errors import DataError, UsageError
+from sage_select.errors import DataError, SageWarning, UsageError
 from sage_select.ops import AUTO, NO_SCORES, WITHOUT_SCORES, Budget, Dedup, Select, Source
-from sage_select.plan import working_order
+from sage_select.plan import refuse_unused_vectors, working_order
 from sage_select.render import ShapeOptions
 
 __all__ = ["select"]
@@ -95,12 +99,13 @@ def select(
         much), `herding` (rows whose mean is that of all), `d2` (rows drawn by their distance from those before) or
         `kmeans` (the row in the middle of each of k cells).
     embeddings
-        One vector a row, (n, d) float16, float32 or float64, an Arrow array of lists of them, or the name of a list
-        column. Without it the hashing encoder makes vectors from the text. Read-only and Arrow float32 rows that need
-        no scaling are not copied: leave them unchanged for as long as the selection is in use.
+        One vector a row, (n, d) float16, float32 or float64; an Arrow array or a Series of lists of them, a tensor, the
+        path of an `.npy` file as a `Path`, or the name of a list column. Without it the hashing encoder makes vectors
+        from the text. Read-only and Arrow float32 rows that need no scaling are not copied: leave them unchanged for as
+        long as the selection is in use.
     scores
-        One number a row, (n,), or the name of a column. Without it rows are scored by lexical difficulty. A float32
-        array is not copied: leave it unchanged for as long as the selection is in use.
+        One number a row, (n,), a `Path`, or the name of a column. Without it rows are scored by lexical difficulty. A
+        float32 array is not copied: leave it unchanged for as long as the selection is in use.
     metric
         `cosine` (default), `dot` or `sqeuclidean`.
     outlier_guard
@@ -147,7 +152,9 @@ def select(
         The values of that column, one a row, where `data` has none.
     pin, exclude
         Ids of rows that are selected in any case, and of rows that never are: a list, or a path to a file with one id a
-        line. Rows without ids are known by their numbers.
+        line. Whole numbers in a list are row numbers, counted from 0, unless the rows have ids of their own
+        (`id_column`, or a column `sage_row_id`): then they are ids. Numbers of a file are ids, or row numbers where
+        only arrays are given.
     tokenizer
         Whose tokens are counted for a budget in tokens, a path or repository; words without one.
     lengths
@@ -174,7 +181,13 @@ def select(
     Returns
     -------
     Selection
-        `.indices`, `.gains`, `.reasons`, `.duplicate_of`, `.table()`; an Arrow stream itself.
+        `.indices`, `.gains`, `.reasons`, `.duplicate_of`, `.notices`, `.table()`, `.to_polars()`, `.to_pandas()`,
+        `.write()`; an Arrow stream itself.
+
+    Warns
+    -----
+    SageWarning
+        Of what a build would say, such as scores made of words alone; `Selection.notices` holds the same.
 
     Raises
     ------
@@ -193,7 +206,9 @@ def select(
     """
     if k is not None and budget is not None:
         raise UsageError("give k or budget, not both", got=f"k={k!r} and budget={budget!r}")
-    queries, pin, exclude = _spelt(queries), _spelt(pin), _spelt(exclude)
+    queries, pin, exclude, tokenizer = (_spelt(value) for value in (queries, pin, exclude, tokenizer))
+    embeddings, scores = plain_values(embeddings, "embeddings"), plain_values(scores, "scores")
+    groups, lengths = plain_values(groups, "groups"), plain_values(lengths, "lengths")
     amount = Budget.parse(k if k is not None else "10%" if budget is None else budget)
     op = Select.make(
         strategy=strategy,
@@ -234,9 +249,12 @@ def select(
         template=template,
     )
     source = Source.make(path="data", id_column=id_column, on_bad_row=on_bad_row, max_bad=max_bad)
+    if data is not None and embeddings is not None:
+        refuse_unused_vectors(op, repeated)
     frame = frame_of_arguments(data, scores, embeddings, options, source, repeated, query_column, talk, verify=verify)
     frame = limited(frame, op, groups, lengths, talk)
-    frame = listed(frame, pin, exclude)
+    own_ids = id_column is not None or (frame.rows is not None and "sage_row_id" in frame.rows.table.column_names)
+    frame = listed(frame, pin, exclude, own_ids=own_ids)
     frame = with_query_rows(frame, op)
     check_limits(frame, op, seed)
     for part in working_order(repeated, scores_given=scores is not None, vectors_given=embeddings is not None):
@@ -261,7 +279,27 @@ def select(
         if frame.scores is not None:
             checked_scores(frame.scores.values, frame, SCORES)
         raise
-    return Selection(frame, picks, op, seed, threads, talk.notices)
+    record = record_of(
+        frame,
+        op,
+        repeated,
+        seed,
+        options,
+        source,
+        higher_is_harder=higher_is_harder,
+        given={
+            "scores": scores,
+            "embeddings": embeddings,
+            "queries": queries,
+            "pin": pin,
+            "exclude": exclude,
+            "groups": groups,
+            "lengths": lengths,
+        },
+    )
+    for notice in talk.notices:
+        warnings.warn(displayed(notice), SageWarning, stacklevel=2)
+    return Selection(frame, picks, op, seed, threads, talk.notices, record=record)
 
 
 def _spelt(value: Any) -> Any:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
+from numbers import Integral
 from typing import Any, Final
 
 import numpy as np
@@ -14,7 +16,7 @@ from sage_select.api.arrays import array_of, misfit
 from sage_select.engine.base import Talk
 from sage_select.engine.frame import Frame, Lengths
 from sage_select.engine.local.limits import groups_of, id_list, limit_rows, listed_rows
-from sage_select.errors import DataError, Where
+from sage_select.errors import DataError, UsageError, Where
 from sage_select.ops import Select
 
 __all__ = ["limited", "listed"]
@@ -36,17 +38,34 @@ def limited(frame: Frame, op: Select, groups: Any, lengths: Any, talk: Talk) -> 
     return dataclasses.replace(frame, groups=groups_of(names))
 
 
-def listed(frame: Frame, pin: Any, exclude: Any) -> Frame:
-    """Return the frame with the rows that lists of ids pin and exclude; those of paths are looked up already."""
+def listed(frame: Frame, pin: Any, exclude: Any, *, own_ids: bool) -> Frame:
+    """Return the frame with the rows that lists of ids pin and exclude; those of paths are looked up already.
+
+    Where the rows have no ids of their own, but for the digests of what they say, whole numbers are row numbers.
+    """
 
     def rows(name: str, ids: Any, otherwise: NDArray[np.int64]) -> NDArray[np.int64]:
         if ids is None or isinstance(ids, str):
             return otherwise
+        ids = ids.tolist() if hasattr(ids, "tolist") else ids
+        if not own_ids and isinstance(ids, Iterable) and not isinstance(ids, bytes):
+            ids = [_id_of(frame, one, name) for one in ids]
         return listed_rows(frame, id_list(name, ids), pinned=name == "pin")
 
     return dataclasses.replace(
         frame, pinned=rows("pin", pin, frame.pinned), excluded=rows("exclude", exclude, frame.excluded)
     )
+
+
+def _id_of(frame: Frame, one: object, name: str) -> object:
+    """Return the id of a row that is given by its number; anything else is an id already."""
+    if frame.ids is None or not isinstance(one, Integral) or isinstance(one, bool):
+        return one
+    row = int(one)
+    n = frame.input_n
+    if not 0 <= row < n:
+        raise UsageError(f"{name} names no row", expected=f"row numbers below {n:,}, or ids", got=str(row))
+    return frame.lineage.name(row)
 
 
 def _lengths(lengths: Any, n: int) -> NDArray[np.int64]:

@@ -115,6 +115,10 @@ class Frame:
             return Lengths(self.measured.values[rows], self.measured.unit)
         return Lengths(kernels.word_counts(self._texts_of(rows, progress), threads=threads))
 
+    def texts_of(self, rows: NDArray[np.int64]) -> pa.ChunkedArray:
+        """Return the words of some rows."""
+        return self._texts_of(rows)
+
     def _texts_of(self, rows: NDArray[np.int64] | None, progress: Progress | None = None) -> pa.ChunkedArray:
         if self.rows is None or self.shape is None:
             raise RuntimeError("a frame without rows has no texts")

@@ -14,7 +14,7 @@ from sage_select.display import is_url
 from sage_select.errors import ResourceError, SageError, UsageError, nearest
 from sage_select.io.opened import Input
 from sage_select.io.remote import fetch
-from sage_select.paths import user_path
+from sage_select.paths import path_problem, user_path
 
 __all__ = ["cannot_open", "existing_file", "open_inputs"]
 
@@ -71,6 +71,9 @@ def existing_file(path: Path, *, folders: bool = False) -> Path:
     UsageError, ResourceError
         Where it is not.
     """
+    problem = path_problem(str(path))
+    if problem is not None:
+        raise UsageError("is no name of a file", where=str(path), expected=problem, hint="rename it, or link to it")
     try:
         mode = path.stat().st_mode
     except OSError as error:

@@ -6,7 +6,22 @@ from sage_select.errors import UsageError
 from sage_select.ops import OPS, Dedup, Embed, Op, Score, Select
 from sage_select.spec import Pipeline
 
-__all__ = ["resolve"]
+__all__ = ["refuse_unused_vectors", "resolve"]
+
+
+def refuse_unused_vectors(select: Select, dedup: Dedup | None) -> None:
+    """Refuse vectors that were given where nothing compares any: they were meant for something.
+
+    Raises
+    ------
+    UsageError
+        As said.
+    """
+    if not select.needs_embedding and (dedup is None or not dedup.near):
+        raise UsageError(
+            f"strategy {select.strategy!r} does not use embeddings",
+            hint="leave the embeddings out, or choose diversity or hybrid, or --dedup near",
+        )
 
 
 def resolve(pipeline: Pipeline) -> Pipeline:
@@ -31,8 +46,5 @@ def resolve(pipeline: Pipeline) -> Pipeline:
     if select.needs_embedding or dedup.near:
         given.setdefault(Embed.name, Embed())
     elif Embed.name in given:
-        raise UsageError(
-            f"strategy {select.strategy!r} does not use embeddings",
-            hint="leave the embeddings out, or choose diversity or hybrid, or --dedup near",
-        )
+        refuse_unused_vectors(select, dedup)
     return Pipeline(seed=pipeline.seed, steps=tuple(given[name] for name in OPS if name in given))

@@ -7,11 +7,12 @@ from pathlib import Path
 from sage_select import io
 from sage_select.io.digest import digest_files
 from sage_select.io.inputs import existing_file
+from sage_select.ops import InputSetting
 from sage_select.paths import user_path
 from sage_select.render.weight_files import model_files
 from sage_select.spec import Pipeline
 
-__all__ = ["input_digests"]
+__all__ = ["input_digests", "setting_digest"]
 
 
 def input_digests(pipeline: Pipeline, rows: io.Rows) -> dict[str, str]:
@@ -26,11 +27,22 @@ def input_digests(pipeline: Pipeline, rows: io.Rows) -> dict[str, str]:
     """
     digests = {"source": rows.digest}
     for setting in pipeline.inputs():
-        if setting.kind == "file":
-            digests[setting.name] = _file_digest(user_path(setting.value))
-        elif setting.kind == "model":
-            digests[setting.name] = _model_digest(setting.value)
+        if setting.kind != "rows":
+            digests[setting.name] = setting_digest(setting)
     return digests
+
+
+def setting_digest(setting: InputSetting) -> str:
+    """Return the digest of the file or the model that a setting names.
+
+    Raises
+    ------
+    UsageError
+        If there is no such file.
+    """
+    if setting.kind == "model":
+        return _model_digest(setting.value)
+    return _file_digest(user_path(setting.value))
 
 
 def _file_digest(path: Path) -> str:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from sage_select import io
 from sage_select.engine.base import Outcome, Recorder, Talk
 from sage_select.engine.frame import Frame
 from sage_select.engine.local.bad_rows import frame_of_usable
@@ -13,14 +10,12 @@ from sage_select.engine.local.embed import embed_rows
 from sage_select.engine.local.evidence import compare_with_random
 from sage_select.engine.local.inputs import input_digests
 from sage_select.engine.local.limits import limit_rows
-from sage_select.engine.local.manifest import identity, manifest_of
-from sage_select.engine.local.output import rows_story, selected_table
 from sage_select.engine.local.queries import read_queries, with_query_rows, with_query_vectors
+from sage_select.engine.local.result import found_result, write_result
 from sage_select.engine.local.score import score_rows
 from sage_select.engine.local.select import check_limits, select_rows
 from sage_select.engine.local.source import frame_of, read_source, shape_options
-from sage_select.io.names import OutputNames
-from sage_select.io.target import check_target, preflight_output
+from sage_select.io.target import preflight_output
 from sage_select.ops import Dedup, Embed, Score, Select, Sink, Source
 from sage_select.paths import user_path
 from sage_select.plan import working_order
@@ -66,13 +61,12 @@ def run(
     """
     recorder = Recorder(talk)
     source, sink = plan.step(Source), plan.step(Sink)
-    target = user_path(sink.path)
-    form = preflight_output(target, plan.inputs(), force=force, overwrite_foreign=overwrite_foreign)
+    form = preflight_output(user_path(sink.path), plan.inputs(), force=force, overwrite_foreign=overwrite_foreign)
     rows = read_source(source, recorder, verify=verify)
     inputs = input_digests(plan, rows)
-    if io.existing(target, identity(plan, inputs), with_story=sink.rows):
-        return _found(target)
-    check_target(OutputNames(target), form, force=force, overwrite_foreign=overwrite_foreign)
+    found = found_result(plan, inputs, form, force=force, overwrite_foreign=overwrite_foreign)
+    if found is not None:
+        return found
     options = shape_options(source)
     frame = frame_of_usable(
         rows,
@@ -85,15 +79,9 @@ def run(
     )
     frame, picks = _select(plan, frame, recorder, threads, verify)
     metrics = compare_with_random(frame, picks, plan.step(Select).budget, plan.seed, recorder, threads)
-    written = io.write(
-        selected_table(frame, picks, plan.seed),
-        target,
-        manifest_of(plan, inputs, frame, picks, metrics, recorder.notices),
-        rows_story=rows_story(frame, picks) if sink.rows else None,
-        force=force,
-        overwrite_foreign=overwrite_foreign,
+    return write_result(
+        plan, inputs, frame, picks, metrics, recorder.notices, force=force, overwrite_foreign=overwrite_foreign
     )
-    return Outcome(written.path, written.manifest_path, io.read_manifest(target) or {}, cached=False)
 
 
 def _select(plan: Pipeline, frame: Frame, talk: Talk, threads: int | None, verify: bool) -> tuple[Frame, Picks]:
@@ -120,8 +108,3 @@ def _select(plan: Pipeline, frame: Frame, talk: Talk, threads: int | None, verif
             check_limits(frame, select, plan.seed)
     frame = with_query_vectors(frame, select)
     return frame, select_rows(frame, select, plan.seed, talk, threads)
-
-
-def _found(target: Path) -> Outcome:
-    manifest = io.read_manifest(target) or {}
-    return Outcome(target, OutputNames(target).manifest, manifest, cached=True)

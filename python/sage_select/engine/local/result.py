@@ -1,0 +1,75 @@
+"""The end of a run: a selection committed with its manifest and the story of its rows, or found as it would be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sage_select import io
+from sage_select.engine.base import Outcome
+from sage_select.engine.frame import Frame
+from sage_select.engine.local.manifest import identity, manifest_of
+from sage_select.engine.local.output import rows_story, selected_table
+from sage_select.io.encode import OutputFormat
+from sage_select.io.names import OutputNames
+from sage_select.io.target import check_target
+from sage_select.ops import Sink
+from sage_select.paths import user_path
+from sage_select.spec import Pipeline
+from sage_select.strategies import Picks
+
+__all__ = ["found_result", "write_result"]
+
+
+def found_result(
+    plan: Pipeline,
+    inputs: Mapping[str, str],
+    form: OutputFormat,
+    *,
+    force: bool,
+    overwrite_foreign: bool,
+) -> Outcome | None:
+    """Return the output that this plan has made from these inputs before, or None where it can be written.
+
+    Raises
+    ------
+    SageError
+        Where something else is in the way, as `io.target.check_target` says.
+    """
+    sink = plan.step(Sink)
+    target = user_path(sink.path)
+    if io.existing(target, identity(plan, inputs), with_story=sink.rows):
+        return Outcome(target, OutputNames(target).manifest, io.read_manifest(target) or {}, cached=True)
+    check_target(OutputNames(target), form, force=force, overwrite_foreign=overwrite_foreign)
+    return None
+
+
+def write_result(
+    plan: Pipeline,
+    inputs: Mapping[str, str],
+    frame: Frame,
+    picks: Picks,
+    metrics: Mapping[str, Any],
+    notices: Sequence[str],
+    *,
+    force: bool,
+    overwrite_foreign: bool,
+) -> Outcome:
+    """Write the picked rows, their manifest and, where the sink asks for it, the story of every row.
+
+    Raises
+    ------
+    SageError
+        As `io.write`: nothing is left behind then, and what was there before is.
+    """
+    sink = plan.step(Sink)
+    target = user_path(sink.path)
+    written = io.write(
+        selected_table(frame, picks, plan.seed),
+        target,
+        manifest_of(plan, inputs, frame, picks, metrics, notices),
+        rows_story=rows_story(frame, picks) if sink.rows else None,
+        force=force,
+        overwrite_foreign=overwrite_foreign,
+    )
+    return Outcome(written.path, written.manifest_path, io.read_manifest(target) or {}, cached=False)
