@@ -235,6 +235,7 @@ def _run(
     from sage_select.io import read_manifest
     from sage_select.train import TrainConfig, train
     from sage_select.train.hardware import require_training_packages
+    from sage_select.train.run_folder import RunFolder
 
     if not selection.exists():
         raise UsageError(
@@ -256,6 +257,8 @@ def _run(
     else:
         config = TrainConfig(**options, model=model)
     require_training_packages()
+    if eval_data not in (None, "none"):
+        RunFolder(config.output_dir).refuse_inputs({"eval_data": eval_data})
     # What is wrong with the held-out rows is found before hours of training, not after.
     measurement = measurement_of(console, config, selection, eval_data, eval_result, is_demo=is_demo)
     result = train(selection, config, stages=console.progress, notice=console.notice)

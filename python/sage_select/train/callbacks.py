@@ -32,6 +32,8 @@ class StepEnd(TrainerCallback):  # type: ignore[misc]
         When set, the run writes a checkpoint and stops.
     fingerprint
         The run, for the seal of its checkpoints.
+    first_step
+        Called after the first step that is taken here.
     keep
         Number of checkpoints kept.
     save_seconds
@@ -46,6 +48,7 @@ class StepEnd(TrainerCallback):  # type: ignore[misc]
         ledger: Ledger,
         progress: Callable[[int, int, str], None],
         stop: Stop,
+        first_step: Callable[[], None],
         fingerprint: str,
         keep: int,
         save_seconds: float | None,
@@ -54,6 +57,7 @@ class StepEnd(TrainerCallback):  # type: ignore[misc]
         self._ledger = ledger
         self._progress = progress
         self._stop = stop
+        self._first_step: Callable[[], None] | None = first_step
         self._fingerprint = fingerprint
         self._keep = keep
         self._save_seconds = save_seconds
@@ -71,6 +75,9 @@ class StepEnd(TrainerCallback):  # type: ignore[misc]
     ) -> None:
         """Record the step; refuse to save weights that are not numbers."""
         done = self._ledger.end_step()
+        if self._first_step is not None:
+            self._first_step()
+            self._first_step = None
         self._progress(state.global_step, state.max_steps, f"loss {done.mean_loss:.3f}")
         if self._save_seconds is not None and self._clock() - self._saved >= self._save_seconds:
             control.should_save = True

@@ -10,10 +10,11 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Checkpoint", "list_checkpoints", "newest_complete", "prune", "seal"]
+__all__ = ["CHECKPOINT_NAME", "Checkpoint", "list_checkpoints", "newest_complete", "prune", "seal"]
 
 _SEAL = "sage.json"
-_NAME = re.compile(r"checkpoint-(\d+)")
+#: A folder of one checkpoint, with its step.
+CHECKPOINT_NAME = re.compile(r"checkpoint-(\d+)")
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,9 @@ def list_checkpoints(folder: Path) -> list[Checkpoint]:
     """Return the checkpoints in `folder`, newest first."""
     if not folder.is_dir():
         return []
-    found = [(match, path) for path in folder.iterdir() if (match := _NAME.fullmatch(path.name)) and path.is_dir()]
+    found = [
+        (match, path) for path in folder.iterdir() if (match := CHECKPOINT_NAME.fullmatch(path.name)) and path.is_dir()
+    ]
     return sorted((Checkpoint(int(match[1]), path) for match, path in found), key=lambda one: -one.step)
 
 
@@ -60,14 +63,16 @@ def newest_complete(folder: Path) -> tuple[Checkpoint | None, list[Checkpoint]]:
 
 def read_seal(folder: Path) -> str | None:
     """Return the fingerprint of the run that wrote a whole checkpoint, None if it is not whole."""
+    if not (folder / _SEAL).is_file():
+        return None
     try:
         content = json.loads((folder / _SEAL).read_text(encoding="utf-8"))
         for name, expected in content["files"].items():
             path = folder / name
-            if path.stat().st_size != expected["bytes"] or _digest(path) != expected["blake2b"]:
+            if not path.is_file() or path.stat().st_size != expected["bytes"] or _digest(path) != expected["blake2b"]:
                 return None
         return str(content["fingerprint"])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 
 

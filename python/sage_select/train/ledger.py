@@ -38,6 +38,16 @@ class Step:
     losses: list[float]
     tokens: list[int]
 
+    def check(self) -> None:
+        """Raise TypeError or ValueError where a part is of another kind, or the lists differ in length."""
+        kinds = ((self.rows, str), (self.losses, int | float), (self.tokens, int))
+        if type(self.step) is not int or not all(isinstance(part, list) for part, _ in kinds):
+            raise TypeError("a step has a number and lists")
+        if not all(isinstance(one, kind) for part, kind in kinds for one in part):
+            raise TypeError("ids are text, losses and tokens are numbers")
+        if len({len(part) for part, _ in kinds}) != 1:
+            raise ValueError("a loss and a count of tokens for each row")
+
     @property
     def mean_loss(self) -> float:
         """Mean loss per trained token of the step."""
@@ -60,8 +70,8 @@ class Ledger:
     def __init__(self, path: Path, row_ids: Sequence[str], *, after: int) -> None:
         self._row_ids = row_ids
         self._pending = Step(after + 1, [], [], [])
-        kept = [step for step in read_steps(path) if step.step <= after] if path.exists() and after else []
-        if len(kept) != after:
+        kept = [step for step in read_steps(path) if step.step <= after] if path.is_file() and after else []
+        if [step.step for step in kept] != list(range(1, after + 1)):
             raise DataError(
                 "the record of consumed rows does not reach the checkpoint",
                 where=str(path),
@@ -69,9 +79,17 @@ class Ledger:
                 got=f"{len(kept)} steps",
                 hint="start the run again with --force",
             )
-        self._file: TextIO = path.open("w", encoding="utf-8")
-        for step in kept:
-            self._write(step)
+        # Beside the old record until the new one is whole: killed in between, the run can still go on.
+        temporary = path.with_name(f".{path.name}")
+        self._file: TextIO = temporary.open("w", encoding="utf-8")
+        try:
+            for step in kept:
+                self._write(step)
+            self.sync()
+            temporary.replace(path)
+        except BaseException:
+            self.close()
+            raise
 
     def ids(self, places: Iterable[int]) -> list[str]:
         """Return the ids of the rows at these places of the training order."""
@@ -116,11 +134,15 @@ def read_steps(path: Path) -> Iterator[Step]:
             if not line.endswith("\n"):
                 return
             try:
-                yield Step(**json.loads(line))
-            except (ValueError, TypeError) as error:
+                step = Step(**json.loads(line))
+                step.check()
+            except (ValueError, TypeError, AttributeError, RecursionError):
                 raise DataError(
-                    f"not a record of consumed rows: {error}", where=Where(file=str(path), line=number)
+                    "not a record of consumed rows",
+                    where=Where(file=str(path), line=number),
+                    hint="start the run again with --force",
                 ) from None
+            yield step
 
 
 def losses_at_both_ends(steps: Sequence[Step]) -> tuple[float, float]:

@@ -91,6 +91,7 @@ def run_loop(
                     stop=stop,
                     fingerprint=fingerprint,
                     keep=config.keep_checkpoints,
+                    first_step=folder.replaced.discard,
                     save_seconds=SAVE_SECONDS if config.save_steps is None else None,
                 ),
             ],

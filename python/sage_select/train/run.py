@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from sage_select.errors import OutputError
@@ -112,6 +113,10 @@ class _Run:
 
     def run(self, selection: Any) -> TrainResult:
         folder = RunFolder(self._config.output_dir)
+        path = selection if isinstance(selection, str | Path) else None
+        folder.refuse_inputs(
+            {"selection": path, "model": self._config.model, "chat_template": self._config.chat_template}
+        )
         with quiet_libraries():
             prepared = self._prepare(selection)
             with folder.locked(), resource_failures(folder.path):
@@ -219,6 +224,9 @@ class _Run:
         except (KeyboardInterrupt, SystemExit):
             self._notice("stopped; --resume continues from the newest checkpoint")
             raise
+        finally:
+            # Still there only where no step was taken.
+            folder.replaced.restore()
         steps = list(read_steps(folder.ledger))
         plan.verify([step.rows for step in steps], rows.row_ids)
         with folder.new_lora_weights() as temporary:

@@ -17,9 +17,12 @@ from typing import Any
 
 from sage_select.errors import OutputError, ResourceError, UsageError
 from sage_select.io.digest import digest_files
+from sage_select.io.overlap import check_overlap
+from sage_select.ops import InputSetting
 from sage_select.paths import user_path
 from sage_select.train.checkpoints import sync
 from sage_select.train.fingerprint import differences
+from sage_select.train.replaced import LEDGER_NAME, ReplacedRun, remove
 from sage_select.train.result import TrainResult
 
 __all__ = ["ADAPTER_FILES", "RUN_PARTS", "Found", "RunFolder", "no_run_to_resume"]
@@ -54,7 +57,8 @@ class RunFolder:
         self.checkpoints = self.path / "checkpoints"
         self.logs = self.path / "logs"
         self.lora_weights = self.path / "lora_weights"
-        self.ledger = self.logs / "consumed.jsonl"
+        self.replaced = ReplacedRun(self.path, RUN_PARTS)
+        self.ledger = self.logs / LEDGER_NAME
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -85,9 +89,28 @@ class RunFolder:
                     where=str(self.path),
                     hint="wait for it, or name another folder with --output-dir",
                 ) from None
+            # Left by a run that ended before its first step.
+            self.replaced.restore()
             yield
         finally:
             os.close(handle)
+
+    def refuse_inputs(self, inputs: Mapping[str, object]) -> None:
+        """Refuse to write where the run reads: into a folder of its inputs, or over one of them.
+
+        Parameters
+        ----------
+        inputs
+            Setting -> path, or the name of a repository; None where there is none.
+
+        Raises
+        ------
+        UsageError
+            Naming the input, and the setting.
+        """
+        settings = [InputSetting(name, "file", str(value)) for name, value in inputs.items() if value is not None]
+        for name in RUN_PARTS:
+            check_overlap(self.path / name, settings)
 
     def found(self) -> Found | None:
         """Return the run in this folder, None if there is none.
@@ -98,12 +121,15 @@ class RunFolder:
             If the folder holds files of something else under the names of ours.
         """
         try:
-            content = json.loads((self.path / _RUN).read_text(encoding="utf-8"))
+            record = self.path / _RUN
+            if record.exists() and not record.is_file():  # a pipe would never end
+                raise ValueError
+            content = json.loads(record.read_text(encoding="utf-8"))
             result = TrainResult.from_dict(content["result"], self.path) if content["finished"] else None
             return Found(dict(content["identity"]), result)
         except FileNotFoundError:
             foreign = [name for name in RUN_PARTS if (self.path / name).exists()]
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             foreign = [_RUN]
         if foreign:
             raise OutputError(
@@ -126,15 +152,9 @@ class RunFolder:
             )
 
     def start(self, identity: Mapping[str, Any], *, anew: bool) -> None:
-        """Claim the folder for a run; one that begins `anew` deletes the run that is there, and nothing else."""
+        """Claim the folder for a run; one that begins `anew` sets the run that is there aside, and nothing else."""
         if anew:
-            # The record goes last: without it, what is left after a crash here would be nobody's.
-            for name in RUN_PARTS:
-                path = self.path / name
-                if path.is_dir():
-                    shutil.rmtree(path)
-                else:
-                    path.unlink(missing_ok=True)
+            self.replaced.set_aside()
         self._write({"finished": False, "identity": dict(identity)})
         self.checkpoints.mkdir(exist_ok=True)
         self.logs.mkdir(exist_ok=True)
@@ -160,7 +180,7 @@ class RunFolder:
         for path in temporary.iterdir():
             sync(path)
         sync(temporary)
-        shutil.rmtree(self.lora_weights, ignore_errors=True)
+        remove(self.lora_weights)
         temporary.rename(self.lora_weights)
         sync(self.path)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -55,3 +56,52 @@ def test_a_damaged_ledger_is_refused_with_its_line(tmp_path: Path) -> None:
         file.write("{}\n")
     with pytest.raises(DataError, match="line 2"):
         list(read_steps(tmp_path / "l"))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "[]",
+        "5",
+        '{"step": "1", "rows": [], "losses": [], "tokens": []}',
+        '{"step": 1, "rows": 5, "losses": [], "tokens": []}',
+        '{"step": 1, "rows": ["a"], "losses": ["x"], "tokens": [1]}',
+        '{"step": 1, "rows": ["a"], "losses": [1.0], "tokens": []}',
+        '{"step": 1, "rows": [[]], "losses": [1.0], "tokens": [1]}',
+        "[" * 100_000,
+    ],
+    ids=lambda line: line[:40],
+)
+def test_a_line_that_is_no_step_is_refused(tmp_path: Path, line: str) -> None:
+    (tmp_path / "l").write_text(line + "\n")
+    with pytest.raises(DataError, match=r"line 1(.|\n)*--force"):
+        list(read_steps(tmp_path / "l"))
+    with pytest.raises(DataError):
+        Ledger(tmp_path / "l", IDS, after=1)
+
+
+def test_steps_that_come_twice_are_no_record_of_a_run(tmp_path: Path) -> None:
+    fill(tmp_path / "l", 2)
+    first = (tmp_path / "l").read_text().splitlines()[0]
+    (tmp_path / "l").write_text(f"{first}\n{first}\n")
+    with pytest.raises(DataError, match="does not reach the checkpoint"):
+        Ledger(tmp_path / "l", IDS, after=2)
+
+
+def test_the_old_record_stands_until_the_new_one_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(tmp_path / "l", 3)
+    before = (tmp_path / "l").read_text()
+
+    def killed(self: Ledger, step: Step) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Ledger, "_write", killed)
+    with pytest.raises(KeyboardInterrupt):
+        Ledger(tmp_path / "l", IDS, after=2)
+    assert (tmp_path / "l").read_text() == before
+
+
+def test_a_record_that_is_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "l")
+    with pytest.raises(DataError, match="does not reach the checkpoint"):
+        Ledger(tmp_path / "l", IDS, after=1)

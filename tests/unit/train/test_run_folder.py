@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sage_select.errors import OutputError, ResourceError
+from sage_select.errors import OutputError, ResourceError, UsageError
 from sage_select.train.result import TrainResult
 from sage_select.train.run_folder import RunFolder
 
@@ -97,6 +97,7 @@ def test_files_beside_ours_are_let_be(tmp_path: Path) -> None:
         assert (folder.checkpoints / "checkpoint-1").exists()
         folder.start(IDENTITY, anew=True)
         assert not (folder.checkpoints / "checkpoint-1").exists()
+        folder.replaced.discard()
     assert (tmp_path / "notes.txt").read_text() == "mine"
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         ".sage-train.lock",
@@ -159,3 +160,108 @@ def test_the_record_is_readable_json(tmp_path: Path) -> None:
     assert content["format_version"] == 1
     assert content["finished"] is True
     assert content["result"]["loss_last"] == 1.0
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[]", "5", '{"finished": true}', '{"finished": false, "identity": 5}', "[" * 100_000]
+)
+def test_a_record_that_is_none_is_nobody_s(tmp_path: Path, content: str) -> None:
+    (tmp_path / "run.json").write_text(content)
+    with pytest.raises(OutputError, match="not a run of sage-train"):
+        RunFolder(tmp_path).found()
+
+
+def test_a_record_that_is_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "run.json")
+    with pytest.raises(OutputError, match="not a run of sage-train"):
+        RunFolder(tmp_path).found()
+
+
+def test_a_run_never_writes_into_what_it_reads(tmp_path: Path) -> None:
+    model = tmp_path / "model"
+    (model / "deep").mkdir(parents=True)
+    rows = tmp_path / "run" / "logs" / "rows.jsonl"
+    rows.parent.mkdir(parents=True)
+    rows.write_text("{}")
+    (tmp_path / "link").symlink_to(model)
+    for folder, inputs in (
+        (model, {"model": model}),
+        (model / "deep", {"model": model}),
+        (tmp_path / "link", {"model": model}),
+        (model, {"model": tmp_path / "link"}),
+        (tmp_path / "run", {"selection": rows}),
+        (tmp_path / "run", {"eval_data": rows.parent}),
+    ):
+        with pytest.raises(UsageError, match=next(iter(inputs))):
+            RunFolder(folder).refuse_inputs(inputs)
+    RunFolder(tmp_path).refuse_inputs({"model": model, "selection": rows, "chat_template": None})
+    RunFolder(tmp_path / "other").refuse_inputs({"model": model, "selection": "org/name"})
+
+
+def test_a_run_that_begins_anew_deletes_what_a_run_wrote_and_nothing_else(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "kept.txt").write_text("")
+    with folder.locked():
+        folder.start(IDENTITY, anew=True)
+        folder.lora_weights.symlink_to(elsewhere)
+        ours = [folder.checkpoints / "checkpoint-3" / "a", folder.ledger, folder.logs / "events.out.tfevents.1"]
+        theirs = [
+            folder.checkpoints / "notes.txt",
+            folder.checkpoints / "checkpoint-best" / "a",
+            folder.logs / "plot.png",
+        ]
+        for path in (*ours, *theirs):
+            path.parent.mkdir(exist_ok=True)
+            path.write_text("")
+        folder.start(IDENTITY, anew=True)
+        assert not any(path.exists() for path in (*ours, *theirs))
+        folder.replaced.discard()
+    assert not any(path.exists() for path in ours)
+    assert not (folder.path / ".replaced").exists()
+    assert all(path.exists() for path in theirs)
+    assert (elsewhere / "kept.txt").exists()
+    assert not folder.lora_weights.exists()
+
+
+def test_a_run_that_ends_before_its_first_step_leaves_the_one_it_was_to_replace(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    with folder.locked():
+        folder.start(IDENTITY, anew=True)
+        folder.ledger.write_text("old")
+        folder.lora_weights.mkdir()
+        (folder.lora_weights / "weights").write_text("old")
+        folder.finish(IDENTITY, result(folder))
+    with folder.locked():
+        folder.start({"epochs": 1.0}, anew=True)
+        folder.ledger.write_text("new")
+        assert not folder.lora_weights.exists()
+    # Killed: whoever comes next finds the old run.
+    with folder.locked():
+        found = folder.found()
+    assert found is not None
+    assert found.identity == IDENTITY
+    assert found.result == result(folder)
+    assert folder.ledger.read_text() == (folder.lora_weights / "weights").read_text() == "old"
+    assert sorted(path.name for path in folder.path.iterdir()) == [
+        ".sage-train.lock",
+        "checkpoints",
+        "logs",
+        "lora_weights",
+        "run.json",
+    ]
+
+
+def test_a_run_that_is_killed_while_it_deletes_the_old_one_goes_on(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    with folder.locked():
+        folder.start(IDENTITY, anew=True)
+        folder.finish(IDENTITY, result(folder))
+        folder.start({"epochs": 1.0}, anew=True)
+        (folder.path / ".replaced").rename(folder.path / ".discarded")
+    with folder.locked():
+        found = folder.found()
+    assert found is not None
+    assert found.identity == {"epochs": 1.0}
+    assert not (folder.path / ".discarded").exists()

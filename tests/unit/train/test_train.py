@@ -201,6 +201,15 @@ def test_what_is_refused_leaves_the_run_that_is_there(run: Callable[..., TrainRe
     assert run(chats(8)).adapter_digest == first.adapter_digest
 
 
+def test_a_run_that_fails_in_its_first_step_leaves_the_one_it_was_to_replace(
+    run: Callable[..., TrainResult], chats: Chats
+) -> None:
+    first = run(chats(8))
+    with pytest.raises(DataError, match="diverged"):
+        run(chats(8, sage_weight=[3e38] * 8), force=True)
+    assert run(chats(8)) == dataclasses.replace(first, cached=True)
+
+
 def test_the_output_layer_cannot_be_adapted(run: Callable[..., TrainResult], chats: Chats) -> None:
     with pytest.raises(UsageError, match="no such linear layers"):
         run(chats(8), lora_target=("lm_head",))
