@@ -152,6 +152,31 @@ def train(
     chat_template: Annotated[
         Path | None, typer.Option(help="Jinja file to write conversations with. [default: the model's own]")
     ] = None,
+    thinking_history: Annotated[
+        str | None,
+        typer.Option(
+            metavar="split|last",
+            help="Answers that the template writes differently once others follow (thinking models): each in an "
+            "example of its own, or only the last. [default: split]",
+        ),
+    ] = None,
+    on_lost_words: Annotated[
+        str | None,
+        typer.Option(
+            metavar="warn|error", help="What to do where the chat template leaves out words of rows. [default: warn]"
+        ),
+    ] = None,
+    on_bad_row: Annotated[
+        str | None,
+        typer.Option(
+            metavar="error|drop",
+            help="What to do with rows that cannot be read or that the chat template refuses. "
+            "[default: error for the former, drop for the latter]",
+        ),
+    ] = None,
+    max_bad: Annotated[
+        str | None, typer.Option(metavar="SHARE", help="The most rows that --on-bad-row drop leaves out. [default: 1%]")
+    ] = None,
     text_column: Annotated[
         str | None, typer.Option(help="The column to train on as plain text, where no manifest tells.")
     ] = None,
@@ -203,6 +228,10 @@ def train(
         "keep_checkpoints": keep_checkpoints,
         "logging_steps": logging_steps,
         "chat_template": chat_template,
+        "thinking_history": thinking_history,
+        "on_lost_words": on_lost_words,
+        "on_bad_row": on_bad_row,
+        "max_bad": max_bad,
         "text_column": text_column,
         "prompt_column": prompt_column,
         "completion_column": completion_column,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sage_select.render.lost import KINDS
+from sage_select.train.row_summary import DroppedRow, counts_by_reason
 from sage_select.train.schedule import Plan
 
 if TYPE_CHECKING:
@@ -19,13 +21,23 @@ def training_facts(result: TrainResult, config: TrainConfig) -> dict[str, object
         "rows": f"{rows['rows_trained']:,} of {rows['rows_in']:,}",
         "tokens": f"{rows['tokens']:,} a pass, {rows['trained_tokens']:,} of them trained",
     }
+    if rows["examples"] != rows["rows_trained"]:
+        facts["examples"] = f"{rows['examples']:,}, because the chat template rewrites earlier turns"
     if rows["dropped"]:
-        first = rows["dropped"][0]
-        which = f"row {first['row']} (id {first['row_id']})"
-        facts["dropped"] = f"{len(rows['dropped']):,} rows; {which}: {first['reason']}"
+        facts["dropped"] = counts_by_reason([DroppedRow(**one) for one in rows["dropped"]])
     if rows["truncated_rows"]:
-        facts["truncated"] = f"{rows['truncated_rows']:,} rows lost {rows['tokens_cut']:,} tokens"
-    plan = Plan(rows["rows_trained"], config.batch_size * config.gradient_accumulation, result.steps)
+        share = rows["tokens_cut"] / (rows["tokens"] + rows["tokens_cut"])
+        facts["truncated"] = (
+            f"{rows['truncated_rows']:,} rows lost {rows['tokens_cut']:,} tokens, {100 * share:.2g} % of all"
+        )
+    if rows["lost_words"]:
+        lost = (
+            f"{name} of {rows['lost_words'][kind]['rows']:,} rows"
+            for kind, name in KINDS.items()
+            if kind in rows["lost_words"]
+        )
+        facts["lost"] = f"the chat template leaves out {', '.join(lost)}"
+    plan = Plan(rows["examples"], config.batch_size * config.gradient_accumulation, result.steps)
     facts["steps"] = f"{steps_in_words(plan)}, in {result.precision} on {result.device}"
     if result.resumed_from:
         facts["steps"] = f"{facts['steps']}, resumed after step {result.resumed_from:,}"

@@ -1,120 +1,41 @@
 """What a chat template cannot write, said in another way.
 
-Many templates refuse a system turn, ignore tools, or want user and assistant to alternate. What a template can do is
-found out once, by rendering small probes; conversations are then changed as little as it takes, and each kind of
-change is counted.
+Many templates refuse a system turn, ignore tools, or want user and assistant to alternate. Conversations are changed
+as little as it takes, and each kind of change is counted.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
-from sage_select.errors import UsageError
-from sage_select.render.chat import ChatTemplate, TemplateRefused
+from sage_select.render.messages import THOUGHTS, thought_of
+from sage_select.render.probe import Support
 from sage_select.render.values import dump_json
 
-__all__ = ["CHANGES", "Support", "adapt", "probe", "usable"]
+__all__ = ["CHANGES", "adapt", "spelled_once", "split_thought"]
 
 Message = dict[str, Any]
 
 #: Kind of change -> why it is made and what it is.
 CHANGES = {
+    "spelled": "rows spell the tokens that begin and end a text, as the chat template does: they are written once",
     "tools": "the chat template ignores tools: they are listed in the system turn",
+    "thoughts": "the chat template reads no reasoning_content: thoughts are written as <think> text",
+    "inline": "the chat template leaves out <think> text: thoughts are given as reasoning_content",
     "calls": "the chat template ignores tool calls: they are written as <tool_call> text",
     "results": "the chat template knows no tool role: tool results are written as user turns",
     "split": "the chat template writes one call a turn and no words with it: such turns are split",
     "ids": "the chat template wants call ids of nine characters: calls are numbered anew",
+    "later_system": "the chat template writes no system turn after others: it is written into the next user turn",
     "system": "the chat template refuses a system turn: it is written into the first user turn",
     "merged": "the chat template wants speakers to alternate: turns in a row by one speaker are merged",
 }
-_USER: Message = {"role": "user", "content": "sageuser"}
-_ANSWER: Message = {"role": "assistant", "content": "sageanswer"}
+_OPEN, _CLOSE = "<think>", "</think>"
 _TOOLS_HEAD = (
     "You may call these functions, one JSON object a line. To call one, write "
     '<tool_call>{"name": ..., "arguments": {...}}</tool_call>.'
 )
-
-
-@dataclass(frozen=True)
-class Support:
-    """What a template writes by itself."""
-
-    system: bool
-    tools: bool
-    calls: bool
-    results: bool
-    mixed_calls: bool
-    free_ids: bool
-    repeats: bool
-
-
-def usable(template: ChatTemplate) -> ChatTemplate:
-    """Return the template, told to give words as typed parts where it drops plain ones.
-
-    Raises
-    ------
-    UsageError
-        It cannot even write one user and one assistant turn.
-    """
-    why = "it leaves out what they say"
-    for candidate in (template, replace(template, typed=True)):
-        try:
-            text, _ = candidate.render([_USER, _ANSWER], [])
-        except TemplateRefused as error:
-            why = str(error)
-        else:
-            if _USER["content"] in text and _ANSWER["content"] in text:
-                return candidate
-    raise UsageError(
-        f"the chat template cannot write a user and an assistant turn: {why}",
-        hint="name another template with --chat-template",
-    )
-
-
-def probe(template: ChatTemplate) -> Support:
-    """Find out what a usable template can write."""
-
-    def writes(messages: Sequence[Message], *wanted: str, tools: Sequence[Message] = ()) -> bool:
-        try:
-            text, _ = template.render(messages, tools)
-        except TemplateRefused:
-            return False
-        return all(word in text for word in wanted)
-
-    schema = {"type": "object", "properties": {}}
-    tool = {"type": "function", "function": {"name": "sagetool", "description": "", "parameters": schema}}
-    tools = [tool] if writes([_USER, _ANSWER], "sagetool", tools=[tool]) else []
-    words = {"role": "assistant", "content": "sagewords"}
-    first, second = _call("sagecall", "call00000"), _call("sageother", "call00001")
-    results = [_result("call00000"), _result("call00001")]
-    one_call = [{**words, "content": "", "tool_calls": [first]}, results[0]]
-    unnamed = [{**words, "content": "", "tool_calls": [_call("sagecall", None)]}, _result(None)]
-    calls = writes([_USER, *one_call, _ANSWER], "sagecall", "sagevalue", tools=tools)
-    return Support(
-        system=writes([{"role": "system", "content": "sagesystem"}, _USER, _ANSWER], "sagesystem"),
-        tools=bool(tools),
-        calls=calls,
-        results=writes([_USER, *(one_call if calls else [words, results[0]]), _ANSWER], "sageresult", tools=tools),
-        mixed_calls=writes(
-            [_USER, {**words, "tool_calls": [first, second]}, *results, _ANSWER],
-            *("sagewords", "sagecall", "sageother"),
-            tools=tools,
-        ),
-        free_ids=writes([_USER, *unnamed, _ANSWER], "sagecall", tools=tools),
-        repeats=writes([_USER, {**_USER, "content": "sagemore"}, _ANSWER], "sageuser", "sagemore"),
-    )
-
-
-def _call(name: str, identity: str | None) -> Message:
-    call: Message = {"type": "function", "function": {"name": name, "arguments": {"key": "sagevalue"}}}
-    return call if identity is None else {"id": identity, **call}
-
-
-def _result(identity: str | None) -> Message:
-    result: Message = {"role": "tool", "name": "sagecall", "content": "sageresult"}
-    return result if identity is None else {**result, "tool_call_id": identity}
 
 
 def adapt(
@@ -136,6 +57,10 @@ def adapt(
     if offered and not support.tools:
         change("tools", _with_tools(turns, offered))
         offered = []
+    if not support.thoughts and support.inline_thoughts:
+        change("thoughts", [_inline(turn) for turn in turns])
+    elif support.thoughts and not support.inline_thoughts:
+        change("inline", [_aside(turn) for turn in turns])
     if not support.calls:
         change("calls", [_spelled(turn) if turn.get("tool_calls") else turn for turn in turns])
     elif any(turn.get("tool_calls") for turn in turns):
@@ -145,11 +70,60 @@ def adapt(
             change("ids", _numbered(turns))
     if not support.results:
         change("results", [_as_user(turn) for turn in turns])
+    if not (support.later_system and support.system):
+        change("later_system", _without_later_system(turns))
     if not support.system:
         change("system", _without_system(turns))
     if not support.repeats:
         change("merged", _merged(turns))
     return turns, offered, kinds
+
+
+def spelled_once(turns: Sequence[Message], support: Support, begin: str) -> list[Message]:
+    """Return the turns without the tokens that begin and end a text, where the template writes them as well."""
+    out = []
+    for index, turn in enumerate(turns):
+        words = turn["content"]
+        if index == 0 and support.begins and words.lstrip().startswith(begin):
+            words = words.lstrip().removeprefix(begin)
+        if support.end and turn["role"] == "assistant" and words.rstrip().endswith(support.end):
+            words = words.rstrip().removesuffix(support.end)
+        out.append({**turn, "content": words})
+    return out
+
+
+def split_thought(words: str) -> tuple[str, str]:
+    """Return the thought at the beginning of an assistant's words, and the words without it.
+
+    The opening mark may be absent, where it is part of the prompt.
+
+    Examples
+    --------
+    >>> split_thought("<think>two</think>4")
+    ('two', '4')
+    """
+    thought, close, rest = words.partition(_CLOSE)
+    before, opened, after = thought.partition(_OPEN)
+    if not close or (before.strip() and opened):
+        return "", words
+    return (after if opened else thought).strip(), rest.lstrip()
+
+
+def _inline(turn: Message) -> Message:
+    """Return a turn with what was thought as part of its words."""
+    thought = thought_of(turn)
+    if not thought:
+        return turn
+    rest = {key: value for key, value in turn.items() if key not in THOUGHTS}
+    return {**rest, "content": f"{_OPEN}\n{thought.strip()}\n{_CLOSE}\n\n{turn['content']}"}
+
+
+def _aside(turn: Message) -> Message:
+    """Return a turn with what was thought as a member of its own."""
+    thought, words = split_thought(turn["content"]) if turn["role"] == "assistant" else ("", "")
+    if not thought or thought_of(turn):
+        return turn
+    return {**turn, "content": words, "reasoning_content": thought}
 
 
 def _with_tools(turns: list[Message], tools: list[Message]) -> list[Message]:
@@ -176,7 +150,9 @@ def _split(turn: Message) -> list[Message]:
     if not calls or (len(calls) == 1 and not turn["content"]):
         return [turn]
     words = [{key: value for key, value in turn.items() if key != "tool_calls"}] if turn["content"] else []
-    return [*words, *({**turn, "content": "", "tool_calls": [call]} for call in calls)]
+    parts = [*words, *({**turn, "content": "", "tool_calls": [call]} for call in calls)]
+    # What was thought comes once, before the rest.
+    return parts[:1] + [{key: value for key, value in part.items() if key not in THOUGHTS} for part in parts[1:]]
 
 
 def _numbered(turns: list[Message]) -> list[Message]:
@@ -224,6 +200,26 @@ def _without_system(turns: list[Message]) -> list[Message]:
     return [{"role": "user", "content": text}, *rest]
 
 
+def _without_later_system(turns: list[Message]) -> list[Message]:
+    """Return the turns with system turns only at the beginning, as one; later ones go to the user's next words."""
+    first = next((index for index, turn in enumerate(turns) if turn["role"] != "system"), len(turns))
+    out: list[Message] = []
+    if first:
+        out.append({**turns[0], "content": _joined(*(turn["content"] for turn in turns[:first]))})
+    held: list[str] = []
+    for turn in turns[first:]:
+        if turn["role"] == "system":
+            held.append(turn["content"])
+            continue
+        if held and turn["role"] == "user":
+            turn = {**turn, "content": _joined(*held, turn["content"])}
+        elif held:
+            out.append({"role": "user", "content": _joined(*held)})
+        held = []
+        out.append(turn)
+    return [*out, {"role": "user", "content": _joined(*held)}] if held else out
+
+
 def _merged(turns: list[Message]) -> list[Message]:
     """Return the turns with neighbours of one speaker, and of one weight, made one."""
     out: list[Message] = []
@@ -234,6 +230,8 @@ def _merged(turns: list[Message]) -> list[Message]:
             out.append(turn)
             continue
         both = {**last, **turn, "content": _joined(last["content"], turn["content"])}
+        if thought_of(last) and thought_of(turn):
+            both["reasoning_content"] = _joined(thought_of(last), thought_of(turn))
         if "tool_calls" in last and "tool_calls" in turn:
             both["tool_calls"] = last["tool_calls"] + turn["tool_calls"]
         out[-1] = both

@@ -1,29 +1,32 @@
-"""Chat templates: which one writes the conversations of a tokenizer, and the text it writes."""
+"""Chat templates: which ones write the conversations of a tokenizer, and the text they write."""
 
 from __future__ import annotations
 
-import copy
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import datetime
+from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
 from sage_select.errors import DataError, UsageError, Where
-from sage_select.render.values import dump_json
+from sage_select.render.bounded import Span, TemplateTooCostly, bounded_template
 
-__all__ = ["FIXED_DATE", "ChatTemplate", "TemplateRefused", "choose_template", "load_chat_template"]
+__all__ = ["FIXED_DATE", "INDEX", "ChatTemplate", "TemplateRefused", "choose_templates", "load_chat_template"]
 
 Message = dict[str, Any]
-Span = tuple[int, int]
 
 #: Written where a template writes the date of the day, so that the same rows give the same tokens on every day. It is
 #: the date that Llama's templates write where they know none.
-FIXED_DATE: Final = date(2024, 7, 26)
-_DATE = re.compile(r"""strftime_now\(\s*(["'])(.*?)\1\s*\)""")
+FIXED_DATE: Final = datetime(2024, 7, 26)
+#: Member of a message that holds its number in the row; no template sees it, nor the weight.
+INDEX: Final = "sage_index"
+_HIDDEN: Final = frozenset((INDEX, "weight"))
 _MARKER = re.compile(r"\{%[-+]?\s*generation\s*[-+]?%\}")
+#: The named templates that have a use of their own here.
+_DEFAULT, _TOOLS = "default", "tool_use"
 
 
 class TemplateRefused(Exception):  # noqa: N818 - never leaves the render layer
@@ -57,7 +60,7 @@ class ChatTemplate:
     @property
     def dated(self) -> bool:
         """Whether it writes the date of the day."""
-        return _DATE.search(self.text) is not None
+        return "strftime_now" in self.text
 
     def render(
         self, messages: Sequence[Message], tools: Sequence[Message], *, ask: bool = False
@@ -70,32 +73,37 @@ class ChatTemplate:
         ------
         TemplateRefused
             The template cannot write these messages.
+        UsageError
+            It takes more time or memory than a template may.
         """
-        from jinja2 import TemplateError
-        from transformers.utils.chat_template_utils import render_jinja_template
-
-        shown = [{key: value for key, value in message.items() if key != "weight"} for message in messages]
-        if self.typed:
-            shown = [{**message, "content": [{"type": "text", "text": message["content"]}]} for message in shown]
+        shown = [{key: value for key, value in message.items() if key not in _HIDDEN} for message in messages]
+        for message in shown:
+            if "reasoning_content" in message:  # gpt-oss's name for it
+                message["thinking"] = message["reasoning_content"]
+            if self.typed:
+                message["content"] = [{"type": "text", "text": message["content"]}]
         try:
-            texts, spans = render_jinja_template(
-                conversations=[shown],
+            return bounded_template(self.text, FIXED_DATE.strftime).render(
+                messages=shown,
                 tools=list(tools) or None,
-                chat_template=_DATE.sub(lambda call: dump_json(FIXED_DATE.strftime(call[2])), self.text),
-                return_assistant_tokens_mask=self.marked,
+                documents=None,
                 add_generation_prompt=ask,
                 **self.special_tokens,
             )
-        except (TemplateError, TypeError, ValueError, KeyError, AttributeError, RecursionError) as error:
+        except TemplateTooCostly as error:
+            raise UsageError(
+                f"the chat template does more than a chat template may: {error}",
+                hint="name another template with --chat-template",
+            ) from None
+        except Exception as error:  # a template is a program of somebody else's: whatever it raises, it refuses
             raise TemplateRefused(str(error) or type(error).__name__) from None
-        return texts[0], [tuple(span) for span in spans[0]] if self.marked else []
 
 
-def choose_template(tokenizer: Any, given: str | None) -> ChatTemplate:
-    """Return the template to train with.
+def choose_templates(tokenizer: Any, given: str | None) -> dict[str, ChatTemplate]:
+    """Return the templates to train with: `default`, and `tool_use` for rows with tools where there is one.
 
-    The given one or the tokenizer's own where it has generation markers; else the training variant of a family
-    that TRL knows; else the template as it is; and our plain form where the tokenizer has none.
+    Each is the given one or the tokenizer's own where it has generation markers; else the training variant of a
+    family that TRL knows; else the template as it is; and our plain form where the tokenizer has none.
 
     Raises
     ------
@@ -103,35 +111,41 @@ def choose_template(tokenizer: Any, given: str | None) -> ChatTemplate:
         The tokenizer has only named templates, none of them the default.
     """
     own = given if given is not None else tokenizer.chat_template
-    if isinstance(own, dict):
-        if "default" not in own:
-            raise UsageError(
-                f"the tokenizer has no default chat template, only {', '.join(map(repr, own))}",
-                hint="write the one to use into a file and name it with --chat-template",
-            )
-        own = own["default"]
     special = dict(tokenizer.special_tokens_map)
     if own is None:
         plain = files("sage_select.render").joinpath("plain.jinja").read_text(encoding="utf-8")
-        return ChatTemplate(plain, special, marked=True, plain=True)
-    if not _MARKER.search(own):
-        own = _training_variant(tokenizer, own) or own
-    return ChatTemplate(own, special, marked=bool(_MARKER.search(own)))
+        return {_DEFAULT: ChatTemplate(plain, special, marked=True, plain=True)}
+    named: Mapping[str, str] = own if isinstance(own, dict) else {_DEFAULT: own}
+    if _DEFAULT not in named:
+        raise UsageError(
+            f"the tokenizer has no default chat template, only {', '.join(map(repr, named))}",
+            hint="write the one to use into a file and name it with --chat-template; a model saved by transformers "
+            f"has them as files, additional_chat_templates/{next(iter(named), 'NAME')}.jinja",
+        )
+    return {name: _trained(named[name], special) for name in (_DEFAULT, _TOOLS) if name in named}
 
 
-def _training_variant(tokenizer: Any, template: str) -> str | None:
-    """Return TRL's variant of a known template, with markers, or None."""
+def _trained(text: str, special: dict[str, Any]) -> ChatTemplate:
+    if not _MARKER.search(text):
+        text = _training_variants().get(text, text)
+    return ChatTemplate(text, special, marked=bool(_MARKER.search(text)))
+
+
+@lru_cache(maxsize=1)
+def _training_variants() -> dict[str, str]:
+    """Return the templates that TRL knows and its variants of them with markers.
+
+    They are read from its files: its own function renders the template it is asked about, without any limit.
+    """
     try:
-        from trl.chat_template_utils import get_training_chat_template
-    except ImportError:
-        return None
-    bearer = copy.copy(tokenizer)
-    bearer.chat_template = template
-    try:
-        variant = get_training_chat_template(bearer)
-    except Exception:  # TRL renders probes of its own; whatever it meets, it does not know the template
-        return None
-    return variant if isinstance(variant, str) and _MARKER.search(variant) else None
+        folder = files("trl").joinpath("chat_templates")
+        texts = {
+            file.name: file.read_text(encoding="utf-8") for file in folder.iterdir() if file.name.endswith(".jinja")
+        }
+    except (ImportError, OSError):
+        return {}
+    pairs = ((text, texts.get(name.replace(".jinja", "_training.jinja"))) for name, text in sorted(texts.items()))
+    return {text: variant for text, variant in pairs if variant is not None and _MARKER.search(variant)}
 
 
 def load_chat_template(path: str | Path) -> str:

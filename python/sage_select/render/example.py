@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from sage_select.errors import DataError, Where
-from sage_select.render.messages import THOUGHTS, normalise_messages, normalise_tools
+from sage_select.render.messages import normalise_messages, normalise_tools, thought_of
 from sage_select.render.shape import Shape
 from sage_select.render.template import parse_template
 from sage_select.render.values import decode_json_text, python_values, text_of
@@ -56,9 +56,7 @@ def is_answer(message: Mapping[str, Any]) -> bool:
     """Return whether a turn is trained: the assistant's, not of weight 0, with words, a call or a thought."""
     if message["role"] != "assistant" or message.get("weight") == 0:
         return False
-    thoughts = (message.get(name) for name in THOUGHTS)
-    said = (message["content"], *(thought for thought in thoughts if isinstance(thought, str)))
-    return bool(message.get("tool_calls")) or any(text.strip() for text in said)
+    return bool(message.get("tool_calls") or message["content"].strip() or thought_of(message))
 
 
 def to_example(row: Mapping[str, Any], shape: Shape, where: Where | None = None) -> Example:

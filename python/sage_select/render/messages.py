@@ -7,6 +7,7 @@ is not trained carries `weight: 0`; only assistant turns are ever trained, so th
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from sage_select.errors import DataError, Where
@@ -21,6 +22,7 @@ __all__ = [
     "normalise_messages",
     "normalise_tools",
     "text_of_parts",
+    "thought_of",
 ]
 
 Message = dict[str, Any]
@@ -221,6 +223,12 @@ def _is_trained(raw: Message, index: int, where: Where) -> bool:
     raise DataError(
         f"message {index} has the weight {weight!r}", where=where, expected="0 (not trained) or 1 (trained)"
     )
+
+
+def thought_of(message: Mapping[str, Any]) -> str:
+    """Return what the assistant thought before it said a message, where that is a member of its own."""
+    thoughts = (message.get(name) for name in THOUGHTS)
+    return next((thought for thought in thoughts if isinstance(thought, str) and thought.strip()), "")
 
 
 def normalise_tools(value: Any, column: str, where: Where | None) -> list[Message]:

@@ -8,29 +8,34 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Final
 
 from sage_select.errors import DataError, UsageError, Where
-from sage_select.render.adapt import CHANGES, adapt, probe, usable
-from sage_select.render.chat import FIXED_DATE, TemplateRefused, choose_template
+from sage_select.render.adapt import adapt, spelled_once, split_thought
+from sage_select.render.chat import INDEX, ChatTemplate, TemplateRefused, choose_templates
 from sage_select.render.example import Conversation, Example, Text, is_answer
-from sage_select.render.mask import marked_spans, prefix_spans, tokens_within
-from sage_select.render.panics import panics_refused
-from sage_select.render.truncate import keep_end, keep_start
+from sage_select.render.lost import Part, absent, parts_of, probe_words
+from sage_select.render.mask import tokens_within
+from sage_select.render.messages import THOUGHTS, thought_of
+from sage_select.render.probe import Support, probe, usable
+from sage_select.render.seen import Seen
+from sage_select.render.sequences import History, TextSequence, Writer, ended
+from sage_select.render.truncate import cut_parts, keep_end, keep_start
 
-__all__ = ["IGNORED", "Encoded", "Renderer", "context_length"]
+__all__ = ["IGNORED", "Encoded", "Predicted", "Renderer", "context_length"]
+
+Message = dict[str, Any]
 
 #: The label of a token that is not trained.
 IGNORED: Final = -100
-_RENDERING_VERSION: Final = 1
+_RENDERING_VERSION: Final = 2
 _CONTEXT_NAMES: Final = ("max_position_embeddings", "n_positions", "max_seq_len", "n_ctx", "seq_length")
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """One row as tokens.
+    """One training example as tokens.
 
     Parameters
     ----------
@@ -42,12 +47,42 @@ class Encoded:
         Labels that are not -100.
     cut
         Tokens removed because the row was too long.
+    cut_parts
+        What was cut that a reader would miss: `system turn`, `tools`.
     """
 
     input_ids: list[int]
     labels: list[int]
     trained: int
     cut: int
+    cut_parts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """One turn of the assistant as it is to be generated.
+
+    Parameters
+    ----------
+    message
+        Number of the message in the row, from 0.
+    prompt
+        Token ids from which it is generated; its history is as the template writes it at that point.
+    text
+        What the template writes for the turn, with the token that ends it.
+    """
+
+    message: int
+    prompt: list[int]
+    text: str
+
+
+@dataclass(frozen=True)
+class _Form:
+    """A template and what it can write."""
+
+    template: ChatTemplate
+    support: Support
 
 
 class Renderer:
@@ -58,10 +93,13 @@ class Renderer:
     tokenizer
         A fast tokenizer of transformers.
     max_length
-        The most tokens a row may have.
+        The most tokens a training example may have.
     chat_template
         A Jinja template in place of the tokenizer's own. With `{% generation %}` markers it says itself what is
         trained; without, that is found by rendering prefixes.
+    history
+        What becomes of turns that the template writes differently once others follow: `split` trains each in an
+        example of its own, `last` trains only the turns that one text holds as they were.
 
     Raises
     ------
@@ -70,11 +108,13 @@ class Renderer:
 
     Notes
     -----
-    Conversations train what the assistant says and its tool calls, with the token that ends the turn; turns of
-    weight 0 are context only. Plain texts train every token, with the end token appended where there is one.
+    Conversations train what the assistant says, thinks and calls, with the token that ends the turn; turns of weight 0
+    and empty ones are context only. Plain texts train every token, with the end token appended where there is one.
     """
 
-    def __init__(self, tokenizer: Any, *, max_length: int, chat_template: str | None = None) -> None:
+    def __init__(
+        self, tokenizer: Any, *, max_length: int, chat_template: str | None = None, history: History = "split"
+    ) -> None:
         if max_length < 2:
             raise UsageError(f"the maximum length is {max_length} tokens", expected="at least 2")
         if not getattr(tokenizer, "is_fast", False):
@@ -84,39 +124,35 @@ class Renderer:
             )
         self.max_length = max_length
         self.tokenizer = tokenizer
-        self._template = usable(choose_template(tokenizer, chat_template))
-        self._support = probe(self._template)
-        self._changes: Counter[str] = Counter()
+        self._history: History = history
         special = {token.content for token in tokenizer.added_tokens_decoder.values() if token.special}
         special.update(tokenizer.all_special_tokens)
-        self._ends = sorted(special)
+        self._ends = sorted(special, key=lambda text: (-len(text), text))
         self._special = re.compile("|".join(map(re.escape, self._ends)) or r"(?!)")
-        self._special_rows = 0
-        self._special_seen = ""
-        self._conversations = 0
+        self._forms = {name: self._form(one) for name, one in choose_templates(tokenizer, chat_template).items()}
+        self._probed: dict[tuple[Any, ...], frozenset[tuple[int, str]]] = {}
+        self.seen = Seen()
+
+    def _form(self, template: ChatTemplate) -> _Form:
+        template = usable(template)
+        return _Form(template, probe(template, self._special))
 
     @property
-    def chat_template(self) -> str:
-        """The template in use; save it with a trained model, so that it is asked as it was trained."""
-        return self._template.text
+    def chat_template(self) -> str | dict[str, str]:
+        """The template in use, or the named ones; save it with a trained model, so that it is used as trained."""
+        texts = {name: form.template.text for name, form in self._forms.items()}
+        return texts if len(texts) > 1 else texts["default"]
+
+    @property
+    def stop_tokens(self) -> list[str]:
+        """Texts of the tokens that end a turn of the rows encoded so far, the usual one first, and the end token."""
+        return self.seen.stops(self.tokenizer.eos_token)
 
     @property
     def notices(self) -> list[str]:
         """What the user should know of the rows encoded so far, one line each."""
-        lines = []
-        if self._conversations and self._template.plain:
-            lines.append(
-                "the tokenizer has no chat template: turns are written in a plain form (User: ..., Assistant: ...)"
-            )
-        if self._conversations and self._template.dated:
-            lines.append(f"the chat template writes the date of the day: {FIXED_DATE:%Y-%m-%d} is written instead")
-        lines += [f"{CHANGES[kind]} ({_rows(count)})" for kind, count in self._changes.items()]
-        if self._special_rows:
-            lines.append(
-                f"the text of special tokens, such as {self._special_seen!r}, is read as those tokens "
-                f"({_rows(self._special_rows)})"
-            )
-        return lines
+        default = self._forms["default"]
+        return self.seen.lines(default.template, default.support, self.tokenizer.eos_token)
 
     @property
     def fingerprint(self) -> str:
@@ -124,12 +160,26 @@ class Renderer:
         backend = json.loads(self.tokenizer.backend_tokenizer.to_str())
         for state in ("truncation", "padding"):  # left there by earlier calls, and overridden in each of ours
             backend.pop(state, None)
-        parts = [_RENDERING_VERSION, self._template.text, self._template.special_tokens, backend]
+        special = self._forms["default"].template.special_tokens
+        parts = [_RENDERING_VERSION, self._history, self.chat_template, special, backend]
         text = json.dumps(parts, sort_keys=True, default=str)
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
     def encode(self, example: Example, where: Where | None = None) -> Encoded:
-        """Return the tokens and labels of one example.
+        """Return the tokens and labels of a row that makes one training example; it raises as `encode_all` does.
+
+        Raises
+        ------
+        DataError
+            The row makes several.
+        """
+        encoded = self.encode_all(example, where)
+        if len(encoded) != 1:
+            raise DataError(f"the row makes {len(encoded)} training examples", where=where)
+        return encoded[0]
+
+    def encode_all(self, example: Example, where: Where | None = None) -> list[Encoded]:
+        """Return the training examples of one row, at least one.
 
         A row with nothing to train comes back with `trained == 0`; the caller drops and counts it.
 
@@ -137,113 +187,167 @@ class Renderer:
         ------
         DataError
             The template refuses the conversation, or does not tell where a turn lies.
+        UsageError
+            The template takes more time or memory than a template may.
         """
         if isinstance(example, Text):
-            return self._encode_text(example.text)
-        self._look_for_special(*(message["content"] for message in example.messages))
-        turns, tools, changes = adapt(_answers(example.messages), example.tools, self._support)
-        self._changes.update(changes)
-        if not turns:
-            return Encoded([], [], 0, 0)
-        self._conversations += 1
-        text, spans = self._spans(turns, tools, where)
-        ids, offsets = self._tokenised(text)
-        trained = tokens_within(offsets, spans)
-        return _labelled(ids, trained, keep_end(trained, self.max_length))
+            return [self._encode_text(example.text)]
+        if not example.messages:
+            return [Encoded([], [], 0, 0)]
+        form, prepared = self._prepared(example)
+        writer, changes = self._writer(form, prepared)
+        if [turn["content"] for turn in prepared.messages] != [turn["content"] for turn in example.messages]:
+            changes.insert(0, "spelled")
+        try:
+            sequences = self._sequences(form, writer)
+        except TemplateRefused as error:
+            raise _refused(error, where) from None
+        self.seen.conversation(
+            changes,
+            special=self._special_in(*(message["content"] for message in example.messages)),
+            examples=len(sequences),
+            untrained=writer.untrained(sequences),
+        )
+        lost = self._lost(prepared, form, sequences)
+        if lost:
+            self.seen.lost.add("a row" if where is None else f"row {where.row}", lost)
+        for one in sequences:
+            self.seen.ends(one, self._special, self._ends)
+        return [self._encoded(one, example) for one in sequences]
+
+    def predicted(self, example: Example, where: Where | None = None, *, room: int = 0) -> list[Predicted]:
+        """Return each trained turn of the assistant as it is to be generated, in order; none for a text.
+
+        Where a prompt is more than `max_length - room` tokens, the last ones are kept, as in training.
+
+        Raises
+        ------
+        DataError
+            The template refuses the conversation, or does not tell where a turn lies.
+        """
+        if isinstance(example, Text):
+            return []
+        try:
+            answers = list(self._writer(*self._prepared(example))[0].answers())
+        except TemplateRefused as error:
+            raise _refused(error, where) from None
+        room = max(1, self.max_length - room)
+        return [Predicted(one.message, self._tokenised(one.prompt)[0][-room:], one.text) for one in answers]
 
     def prompt(self, example: Example, where: Where | None = None, *, room: int = 0) -> list[int]:
-        """Return the tokens from which the last trained assistant turn is to be generated.
-
-        Where they are more than `max_length - room`, the last ones are kept, as in training.
+        """Return the tokens from which the last trained assistant turn is to be generated; see `predicted`.
 
         Raises
         ------
         DataError
             The example has no assistant turn that is trained.
         """
-        said = Conversation([]) if isinstance(example, Text) else example
-        turns, tools, _ = adapt(_answers(said.messages), said.tools, self._support)
-        last = max((i for i, turn in enumerate(turns) if _is_trained(turn)), default=None)
-        if last is None:
+        predicted = self.predicted(example, where, room=room)
+        if not predicted:
             raise DataError("the row has no assistant turn to generate", where=where)
-        if last:
-            text, _ = self._rendered(turns[:last], tools, where, ask=True)
-        else:
-            text, spans = self._spans(turns[:1], tools, where)
-            text = text[: spans[0][0]] if spans else text
-        ids, _ = self._tokenised(text)
-        return ids[max(0, len(ids) - max(1, self.max_length - room)) :]
+        return predicted[-1].prompt
 
     def _encode_text(self, text: str) -> Encoded:
         if not text:
             return Encoded([], [], 0, 0)
-        self._look_for_special(text)
-        ids = list(self._encoding(text)["input_ids"])
-        end = self.tokenizer.eos_token_id
-        if end is not None and ids[-1:] != [end]:
+        self.seen.text(self._special_in(text))
+        begin, end = self.tokenizer.bos_token_id, self.tokenizer.eos_token_id
+        if end is not None and text.rstrip().endswith(self.tokenizer.eos_token):
+            text = text.rstrip()
+        ids = list(self.tokenizer(text, verbose=False)["input_ids"])
+        while begin is not None and ids[:2] == [begin, begin]:  # the row spells what the tokenizer adds
+            del ids[0]
+        while end is not None and ids[-1:] == [end]:
+            del ids[-1]
+        if end is not None:
             ids.append(end)
-        return _labelled(ids, [bool(text.strip())] * len(ids), keep_start(len(ids), self.max_length))
+        return self._labelled(ids, [bool(text.strip())] * len(ids), keep_start(len(ids), self.max_length))
 
-    def _spans(
-        self, turns: list[dict[str, Any]], tools: list[dict[str, Any]], where: Where | None
-    ) -> tuple[str, list[tuple[int, int]]]:
-        """Return the text of adapted turns and the spans of it that are trained."""
-        text, marked = self._rendered(turns, tools, where)
-        if self._template.marked:
-            return text, marked_spans(turns, marked, where)
-        return text, prefix_spans(self._template, turns, tools, text, self._ends, where)
+    def _prepared(self, example: Conversation) -> tuple[_Form, Conversation]:
+        """Return the template for a row, and the row with turns that are numbered and spell nothing twice."""
+        form = self._forms.get("tool_use" if example.tools else "default", self._forms["default"])
+        turns = spelled_once(_numbered(example.messages), form.support, self.tokenizer.bos_token or "")
+        return form, Conversation(turns, example.tools)
 
-    def _rendered(
-        self, turns: list[dict[str, Any]], tools: list[dict[str, Any]], where: Where | None, *, ask: bool = False
-    ) -> tuple[str, list[tuple[int, int]]]:
+    def _writer(self, form: _Form, example: Conversation) -> tuple[Writer, list[str]]:
+        turns, tools, changes = adapt(example.messages, example.tools, form.support)
+        return Writer(form.template, turns, tools, self._ends), changes
+
+    def _sequences(self, form: _Form, writer: Writer) -> list[TextSequence]:
+        stop = form.support.end or self.tokenizer.eos_token or ""
+        return [ended(one, self._special, self._ends, stop) for one in writer.sequences(self._history, _says)]
+
+    def _lost(self, example: Conversation, form: _Form, sequences: list[TextSequence]) -> list[Part]:
+        parts = list(parts_of(example.messages, example.tools))
+        missing = absent(parts, [one.text for one in sequences])
+        probes, alike = probe_words(example.messages)
+        key = (id(form), bool(example.tools), alike)
+        if key not in self._probed:
+            self._probed[key] = self._lost_by_form(Conversation(probes, example.tools))
+        hidden = self._probed[key]
+        return missing + [part for part in parts if (part.message, part.kind) in hidden and part not in missing]
+
+    def _lost_by_form(self, probes: Conversation) -> frozenset[tuple[int, str]]:
+        """Return (message, kind) of what is left out of every conversation of this form."""
+        form, prepared = self._prepared(probes)
         try:
-            return self._template.render(turns, tools, ask=ask)
-        except TemplateRefused as error:
-            raise DataError(
-                f"the chat template refuses the conversation: {error}",
-                where=where,
-                hint="mend the row, or name another template with --chat-template",
-            ) from None
+            texts = [one.text for one in self._sequences(form, self._writer(form, prepared)[0])]
+        except TemplateRefused:
+            return frozenset()
+        return frozenset((part.message, part.kind) for part in absent(list(parts_of(probes.messages, [])), texts))
+
+    def _encoded(self, sequence: TextSequence, example: Conversation) -> Encoded:
+        ids, offsets = self._tokenised(sequence.text)
+        spans = [span for turn in sorted(sequence.spans) for span in sequence.spans[turn]]
+        trained = tokens_within(offsets, spans)
+        kept = keep_end(trained, self.max_length)
+        cut = cut_parts(sequence.text[: offsets[kept.start][0]], example.messages, example.tools) if kept.start else ()
+        return self._labelled(ids, trained, kept, cut)
+
+    def _labelled(self, ids: list[int], trained: list[bool], kept: slice, cut: tuple[str, ...] = ()) -> Encoded:
+        inputs = ids[kept]
+        labels = [token if train else IGNORED for token, train in zip(inputs, trained[kept], strict=True)]
+        if kept.start and ids[0] == self.tokenizer.bos_token_id:
+            inputs[0] = ids[0]  # models lean on the token that begins every text
+        labels[:1] = [IGNORED] * len(labels[:1])
+        return Encoded(inputs, labels, len(labels) - labels.count(IGNORED), len(ids) - len(labels), cut)
 
     def _tokenised(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
-        encoding = self._encoding(text, add_special_tokens=False, return_offsets_mapping=True)
+        encoding = self.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
         return list(encoding["input_ids"]), encoding["offset_mapping"]
 
-    def _encoding(self, text: str, **options: Any) -> Any:
-        def gave_up(said: str) -> DataError:
-            return DataError(
-                f"the tokenizer gave up on the text that begins {text[:40]!r}",
-                got=said,
-                hint="the pattern in its tokenizer.json fails there: fetch the model again, or leave the row out",
-            )
-
-        with panics_refused(gave_up):
-            return self.tokenizer(text, verbose=False, **options)
-
-    def _look_for_special(self, *texts: str) -> None:
-        found = next((match for text in texts if (match := self._special.search(text))), None)
-        if found is not None:
-            self._special_rows += 1
-            self._special_seen = self._special_seen or found.group()
+    def _special_in(self, *texts: str) -> str:
+        return next((match.group() for text in texts if (match := self._special.search(text))), "")
 
 
-def _rows(count: int) -> str:
-    return f"{count:,} row{'' if count == 1 else 's'}"
+def _refused(error: TemplateRefused, where: Where | None) -> DataError:
+    return DataError(
+        f"the chat template refuses the conversation: {error}",
+        where=where,
+        hint="mend the row, or name another template with --chat-template",
+    )
 
 
-def _is_trained(turn: dict[str, Any]) -> bool:
-    return turn["role"] == "assistant" and turn.get("weight") != 0
+def _numbered(messages: list[Message]) -> list[Message]:
+    """Return the turns with their numbers, thoughts by one name, and weight 0 for empty answers."""
+    prepared = []
+    for index, message in enumerate(messages):
+        turn = {**message, INDEX: index}
+        if turn["role"] == "assistant":
+            thought = thought_of(turn)
+            turn = {key: value for key, value in turn.items() if key not in THOUGHTS}
+            if thought:
+                turn["reasoning_content"] = thought
+            if not is_answer(turn):
+                turn["weight"] = 0
+        prepared.append(turn)
+    return prepared
 
 
-def _answers(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the turns with weight 0 for the assistant's empty ones, which would train an end token alone."""
-    return [turn if turn["role"] != "assistant" or is_answer(turn) else {**turn, "weight": 0} for turn in messages]
-
-
-def _labelled(ids: list[int], trained: list[bool], kept: slice) -> Encoded:
-    labels = [token if train else IGNORED for token, train in zip(ids[kept], trained[kept], strict=True)]
-    labels[:1] = [IGNORED] * len(labels[:1])
-    return Encoded(ids[kept], labels, len(labels) - labels.count(IGNORED), len(ids) - len(labels))
+def _says(turn: Message, text: str) -> bool:
+    """Return whether a text holds what was thought before a turn."""
+    thought = thought_of(turn).strip() or split_thought(turn["content"])[0]
+    return not thought or thought in text or not absent([Part(0, "thoughts", (thought,))], [text])
 
 
 def context_length(config: Any, tokenizer: Any = None) -> int | None:

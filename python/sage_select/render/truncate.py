@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-__all__ = ["keep_end", "keep_start"]
+__all__ = ["cut_parts", "keep_end", "keep_start"]
 
 
 def keep_end(trained: Sequence[bool], max_length: int) -> slice:
@@ -35,3 +36,19 @@ def keep_start(length: int, max_length: int) -> slice:
     slice(0, 3, None)
     """
     return slice(0, min(length, max_length))
+
+
+def cut_parts(cut: str, messages: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    """Return which parts of a conversation that hold for all of it begin in the text that was cut.
+
+    Examples
+    --------
+    >>> cut_parts("<system>be kind", [{"role": "system", "content": "be kind"}], [])
+    ('system turn',)
+    """
+    systems = [message["content"].strip() for message in messages if message["role"] == "system"]
+    found = {
+        "system turn": any(words and words[:32] in cut for words in systems),
+        "tools": any(tool["function"]["name"] in cut for tool in tools),
+    }
+    return tuple(part for part, is_cut in found.items() if is_cut)

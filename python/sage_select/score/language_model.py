@@ -14,6 +14,7 @@ from sage_select.errors import DataError, ResourceError, UsageError, Where
 from sage_select.render.example import Example
 from sage_select.render.extras import require
 from sage_select.render.model_files import load_causal_lm, load_tokenizer, model_revision, require_vocabulary
+from sage_select.render.refused import RefusedRows
 from sage_select.render.tokens import Encoded, Renderer, context_length
 from sage_select.score.batches import length_batches
 
@@ -38,7 +39,8 @@ class ScoreResult:
     scores
         float32, mean loss per trained token in nats; NaN where the row has nothing to train.
     untrained
-        Rows that have nothing to train (their score is NaN); the caller says what becomes of them.
+        Rows that have nothing to train, or that the chat template refuses (their score is NaN); the caller says what
+        becomes of them.
     cut_rows, cut_tokens
         Rows longer than `max_length`, and the tokens left out of them.
     max_length
@@ -110,7 +112,7 @@ def language_model_scores(
     UsageError
         `model` is no causal language model, or an option makes no sense.
     DataError
-        A row cannot be rendered, or its loss is not finite.
+        The loss of a row is not finite.
     ResourceError
         The extra is missing, or one row alone does not fit into memory.
 
@@ -133,27 +135,36 @@ def language_model_scores(
     scores: list[NDArray[np.float32]] = []
     cuts: list[int] = []
     place = where or (lambda row: Where(row=row))
+    refused = RefusedRows()
     done = 0
     for window in _windows(examples):
-        encoded = [renderer.encode(example, place(done + index)) for index, example in enumerate(window)]
-        found = np.full(len(window), np.nan, np.float32)
-        lengths = [len(row.input_ids) if row.trained else 0 for row in encoded]
-        finished = lengths.count(0)
-        for batch in length_batches(lengths, tokens):
-            found[batch] = _losses(loss, [encoded[index] for index in batch])
+        rows = [refused.encoded(renderer, example, place(done + index)) or [] for index, example in enumerate(window)]
+        # A row may make several training examples; its loss is that of all their trained tokens.
+        encoded = [(index, one) for index, row in enumerate(rows) for one in row if one.trained]
+        owners = np.array([index for index, _ in encoded], np.int64)
+        trained = np.array([one.trained for _, one in encoded], np.float64)
+        found = np.zeros(len(encoded))
+        finished = 0
+        for batch in length_batches([len(one.input_ids) for _, one in encoded], tokens):
+            found[batch] = _losses(loss, [encoded[index][1] for index in batch])
             bad = next((index for index in batch if not np.isfinite(found[index])), None)
             if bad is not None:
                 raise DataError(
                     "the model's loss on this row is not a finite number",
-                    where=place(done + bad),
+                    where=place(done + encoded[bad][0]),
                     got=str(found[bad]),
                     hint="the model may be damaged, or need more precision than its device gives it",
                 )
             finished += len(batch)
             if progress is not None:
-                progress(done + finished, total if total is not None else done + len(window))
-        scores.append(found)
-        cuts += [row.cut for row in encoded if row.cut]
+                reached = done + len(window) * finished // len(encoded)
+                progress(reached, total if total is not None else done + len(window))
+        tokens_of = np.bincount(owners, weights=trained, minlength=len(window))
+        sums = np.bincount(owners, weights=found * trained, minlength=len(window))
+        means = np.full(len(window), np.nan)
+        np.divide(sums, tokens_of, out=means, where=tokens_of > 0)
+        scores.append(means.astype(np.float32))
+        cuts += [cut for row in rows if (cut := sum(one.cut for one in row))]
         done += len(window)
     joined = np.concatenate(scores) if scores else np.empty(0, np.float32)
     return ScoreResult(
@@ -167,7 +178,7 @@ def language_model_scores(
         rendering=renderer.fingerprint,
         device=device,
         dtype=dtype,
-        notices=renderer.notices,
+        notices=[*renderer.notices, *refused.lines()],
     )
 
 

@@ -38,6 +38,7 @@ def open_renderer(config: TrainConfig) -> Renderer:
         tokenizer,
         max_length=config.max_length or min(context or MAX_LENGTH_CAP, MAX_LENGTH_CAP),
         chat_template=template,
+        history=config.thinking_history,
     )
 
 

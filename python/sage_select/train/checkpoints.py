@@ -40,8 +40,9 @@ def seal(folder: Path, fingerprint: str) -> None:
     # A pickle of the arguments that nothing reads.
     (folder / "training_args.bin").unlink(missing_ok=True)
     files = {}
-    for path in sorted(folder.iterdir()):
-        files[path.name] = {"bytes": path.stat().st_size, "blake2b": _digest(path)}
+    for path in sorted(folder.rglob("*")):  # named chat templates lie in a folder of their own
+        if path.is_file():
+            files[str(path.relative_to(folder))] = {"bytes": path.stat().st_size, "blake2b": _digest(path)}
         sync(path)
     content = json.dumps({"fingerprint": fingerprint, "files": files}, indent=1) + "\n"
     temporary = folder / f".{_SEAL}"

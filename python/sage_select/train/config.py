@@ -31,8 +31,20 @@ EXPERTS = "experts"
 #: `max_length=None` means the model's context, at most this many tokens.
 MAX_LENGTH_CAP = 2048
 
+
+def _share(value: Any) -> Any:
+    """Return `1%` as the number it is."""
+    if isinstance(value, str) and value.strip().endswith("%"):
+        try:
+            return float(value.strip()[:-1]) / 100
+        except ValueError:
+            return value
+    return value
+
+
 Count = Annotated[int, Field(gt=0, strict=True)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Share = Annotated[float, BeforeValidator(_share), Field(ge=0, le=1)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
@@ -91,6 +103,14 @@ class TrainConfig(BaseModel):
         Steps between two points in the TensorBoard log.
     chat_template
         A Jinja file to render conversations with, instead of the model's own template.
+    thinking_history
+        What becomes of answers that the chat template writes differently once other turns follow, as those of thinking
+        models do: `split` trains each in an example of its own, `last` only those that one example holds as they were.
+    on_lost_words
+        `warn` tells of words that the chat template leaves out, `error` refuses the selection.
+    on_bad_row, max_bad
+        `drop` leaves out rows that cannot be read or that the chat template refuses, at most the share `max_bad`;
+        `error` refuses the selection and counts them. None: the former are refused, the latter left out and counted.
     text_column, prompt_column, completion_column, template
         How rows are read where neither the selection's manifest nor the column names tell; they win over both.
     verify
@@ -144,6 +164,10 @@ class TrainConfig(BaseModel):
     keep_checkpoints: Count = 2
     logging_steps: Count = 10
     chat_template: Path | None = None
+    thinking_history: Literal["split", "last"] = "split"
+    on_lost_words: Literal["warn", "error"] = "warn"
+    on_bad_row: Literal["error", "drop"] | None = None
+    max_bad: Share = 0.01
     text_column: str | None = None
     prompt_column: str | None = None
     completion_column: str | None = None

@@ -4,71 +4,39 @@ from __future__ import annotations
 
 import hashlib
 import struct
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pyarrow as pa
 
 from sage_select.errors import DataError
 from sage_select.render import to_example
-from sage_select.train.selection import OrderedRows
+from sage_select.train.row_summary import DroppedRow, RowSummary, bad_rows_error
+from sage_select.train.selection import OrderedRows, Row
 
 if TYPE_CHECKING:
-    from sage_select.render.tokens import Renderer
+    from sage_select.render.tokens import Encoded, Renderer
 
 __all__ = ["DroppedRow", "RowSummary", "TrainingRows", "tokenise"]
 
-
-@dataclass(frozen=True)
-class DroppedRow:
-    """A row that is not trained, and why."""
-
-    row: int
-    row_id: str
-    reason: str
-
-
-@dataclass(frozen=True)
-class RowSummary:
-    """What became of the rows of a selection.
-
-    Parameters
-    ----------
-    rows_in, rows_trained
-        Rows read, and rows left to train on; the rest is in `dropped`.
-    truncated_rows, tokens_cut
-        Trained rows that were longer than allowed, and the tokens they lost.
-    tokens, trained_tokens
-        Tokens of one pass over the trained rows, and those among them that carry loss.
-    """
-
-    rows_in: int
-    rows_trained: int
-    dropped: tuple[DroppedRow, ...]
-    truncated_rows: int
-    tokens_cut: int
-    tokens: int
-    trained_tokens: int
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return plain values for JSON."""
-        dropped = [{"row": one.row, "row_id": one.row_id, "reason": one.reason} for one in self.dropped]
-        return {**self.__dict__, "dropped": dropped}
+#: What becomes of rows that cannot be read, or that the chat template refuses.
+OnBadRow = Literal["error", "drop"]
 
 
 @dataclass(frozen=True)
 class TrainingRows:
-    """Tokenised rows in training order.
+    """Training examples in training order; those of one row follow each other.
 
     Parameters
     ----------
     table
-        `input_ids` and `labels` (list<int32>, labels -100 where not trained), `place` (int64, 0 first) and
-        `weight` (float32).
+        One training example a row: `input_ids` and `labels` (list<int32>, labels -100 where not trained), `place`
+        (int64, 0 first) and `weight` (float32), that of its row.
     row_ids
-        Id of each row of the table.
+        Id of the row that each example is of.
     digest
         Of tokens, labels and weights in order.
     """
@@ -85,42 +53,92 @@ class TrainingRows:
 
 
 def tokenise(
-    rows: OrderedRows, renderer: Renderer, *, progress: Callable[[int, int], None] | None = None
+    rows: OrderedRows,
+    renderer: Renderer,
+    *,
+    on_bad_row: OnBadRow | None = None,
+    max_bad: float = 0.01,
+    on_lost_words: Literal["error", "warn"] = "warn",
+    progress: Callable[[int, int], None] | None = None,
 ) -> TrainingRows:
     """Render and tokenise rows in their training order.
 
     Rows without a trained token (nothing to learn after the cut, or an empty answer) are dropped and listed.
 
+    Parameters
+    ----------
+    rows, renderer
+        What is tokenised, and how.
+    on_bad_row
+        `drop` leaves out rows that cannot be read or that the chat template refuses, `error` refuses the selection.
+        None drops the latter and refuses the former.
+    max_bad
+        Under `drop`, the share of the rows that may be left out so.
+    on_lost_words
+        `error` refuses a selection of whose words the chat template leaves out some.
+    progress
+        Called with (rows done, rows).
+
     Raises
     ------
     DataError
-        If a row cannot be rendered, or no row has anything to train.
+        If rows are refused, all of them counted, or no row has anything to train.
+    UsageError
+        If the chat template takes more time or memory than a template may.
     """
     ids, labels = _Lists(), _Lists()
     weights: list[float] = []
     row_ids: list[str] = []
     dropped: list[DroppedRow] = []
+    bad = _BadRows(on_bad_row)
+    parts: Counter[str] = Counter()
     digest = hashlib.blake2b(digest_size=16)
-    truncated = cut = trained = 0
+    truncated = cut = trained = trained_rows = 0
     for done, row in enumerate(rows, start=1):
-        encoded = renderer.encode(to_example(row.values, rows.shape, row.where), row.where)
-        if not encoded.trained:
-            reason = f"nothing to train after {encoded.cut} tokens were cut" if encoded.cut else "nothing to train"
-            dropped.append(DroppedRow(row.number, row.row_id, reason))
-        else:
-            digest.update(struct.pack("<if", len(encoded.input_ids), row.weight))
-            digest.update(ids.append(encoded.input_ids))
-            digest.update(labels.append(encoded.labels))
+        examples = bad.encoded(rows, row, renderer)
+        learned = [one for one in examples if one.trained]
+        for one in learned:
+            digest.update(struct.pack("<if", len(one.input_ids), row.weight))
+            digest.update(ids.append(one.input_ids))
+            digest.update(labels.append(one.labels))
             weights.append(row.weight)
             row_ids.append(row.row_id)
-            truncated += encoded.cut > 0
-            cut += encoded.cut
-            trained += encoded.trained
+            trained += one.trained
+        if learned:
+            trained_rows += 1
+            truncated += any(one.cut for one in learned)
+            cut += sum(one.cut for one in examples)
+            parts.update({part for one in learned for part in one.cut_parts})
+        elif examples:
+            lost = sum(one.cut for one in examples)
+            reason = f"nothing to train after {lost} tokens were cut" if lost else "nothing to train"
+            dropped.append(DroppedRow(row.number, row.row_id, reason))
         if progress is not None and (done % 64 == 0 or done == len(rows)):
             progress(done, len(rows))
-    summary = RowSummary(len(rows), len(row_ids), tuple(dropped), truncated, cut, ids.total, trained)
+    bad.check(rows, max_bad)
+    summary = RowSummary(
+        rows_in=len(rows),
+        rows_trained=trained_rows,
+        dropped=tuple(sorted([*dropped, *bad.rows], key=lambda one: one.row)),
+        truncated_rows=truncated,
+        tokens_cut=cut,
+        tokens=ids.total,
+        trained_tokens=trained,
+        examples=len(row_ids),
+        max_length=renderer.max_length,
+        cut_parts=dict(parts),
+        lost_words=renderer.seen.lost.as_dict(),
+    )
     if not row_ids:
         raise _nothing(rows, summary)
+    if on_lost_words == "error" and summary.lost_words:
+        raise DataError(
+            "the chat template leaves out words of the rows",
+            where=rows.source,
+            got="; ".join(renderer.seen.lost.lines()),
+            hint="name another template with --chat-template, mend the rows, or train without these words with "
+            "--on-lost-words warn",
+        )
     table = pa.table(
         {
             "input_ids": ids.array(),
@@ -130,6 +148,47 @@ def tokenise(
         }
     )
     return TrainingRows(table, row_ids, digest.hexdigest(), summary)
+
+
+class _BadRows:
+    """Rows that cannot be read, or that the chat template refuses."""
+
+    def __init__(self, policy: OnBadRow | None) -> None:
+        self._policy = policy
+        self._unreadable: list[DroppedRow] = []
+        self._refused: list[DroppedRow] = []
+
+    @property
+    def rows(self) -> list[DroppedRow]:
+        """All of them."""
+        return [*self._unreadable, *self._refused]
+
+    def encoded(self, rows: OrderedRows, row: Row, renderer: Renderer) -> list[Encoded]:
+        """Return the training examples of a row, none where it is bad."""
+        kind = self._unreadable
+        try:
+            example = to_example(row.values, rows.shape, row.where)
+            kind = self._refused
+            return renderer.encode_all(example, row.where)
+        except DataError as error:
+            reason = error.message if error.got is None else f"{error.message} ({error.got})"
+            kind.append(DroppedRow(row.number, row.row_id, reason))
+            return []
+
+    def check(self, rows: OrderedRows, most: float) -> None:
+        """Refuse the selection where the policy says so.
+
+        Raises
+        ------
+        DataError
+            With all bad rows counted.
+        """
+        refused = self._unreadable if self._policy is None else self.rows
+        if self._policy == "drop":
+            if len(refused) > most * len(rows):
+                raise bad_rows_error(rows.source, len(rows), refused, most)
+        elif refused:
+            raise bad_rows_error(rows.source, len(rows), refused, None)
 
 
 class _Lists:
@@ -158,6 +217,6 @@ def _nothing(rows: OrderedRows, summary: RowSummary) -> DataError:
         "no row has anything to train",
         where=rows.source,
         expected="an answer to learn in at least one row",
-        got=f"{summary.rows_in:,} rows; row {first.row} (id {first.row_id}): {first.reason}",
+        got=f"{summary.rows_in:,} rows; {first}",
         hint="raise --max-length if rows are cut, or check that the rows have assistant turns or completions",
     )

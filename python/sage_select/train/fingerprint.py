@@ -22,8 +22,11 @@ _NOT_IDENTITY = frozenset(
         "force",
         "keep_checkpoints",
         "logging_steps",
+        "max_bad",
         "max_length",
         "model",
+        "on_bad_row",
+        "on_lost_words",
         "output_dir",
         "precision",
         "prompt_column",
@@ -31,6 +34,7 @@ _NOT_IDENTITY = frozenset(
         "save_steps",
         "template",
         "text_column",
+        "thinking_history",
         "verify",
     }
 )

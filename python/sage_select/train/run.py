@@ -144,8 +144,15 @@ class _Run:
         precision = precision_here(config)
         renderer = open_renderer(config)
         with self._stages("tokenising") as progress:
-            rows = tokenise(ordered, renderer, progress=progress)
-        for text in renderer.notices:
+            rows = tokenise(
+                ordered,
+                renderer,
+                on_bad_row=config.on_bad_row,
+                max_bad=config.max_bad,
+                on_lost_words=config.on_lost_words,
+                progress=progress,
+            )
+        for text in (*renderer.notices, *rows.summary.lines):
             self._notice(text)
         parts = identity(
             config,
@@ -195,6 +202,7 @@ class _Run:
         from sage_select.train.adapter import add_adapter, save_adapter
         from sage_select.train.base_model import load_base_model
         from sage_select.train.loop import can_recompute, run_loop
+        from sage_select.train.saved_tokenizer import save_tokenizer
 
         config, rows, tokenizer = self._config, prepared.rows, prepared.renderer.tokenizer
         plan = Plan.of(len(rows.row_ids), config)
@@ -231,9 +239,7 @@ class _Run:
         plan.verify([step.rows for step in steps], rows.row_ids)
         with folder.new_lora_weights() as temporary:
             save_adapter(trained, temporary)
-            # Whoever loads the adapter asks it as it was trained.
-            tokenizer.chat_template = prepared.renderer.chat_template
-            tokenizer.save_pretrained(str(temporary))
+            save_tokenizer(prepared.renderer, trained, temporary)
         loss_first, loss_last = losses_at_both_ends(steps)
         result = TrainResult(
             output_dir=folder.path,

@@ -177,7 +177,7 @@ class RunFolder:
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir()
         yield temporary
-        for path in temporary.iterdir():
+        for path in temporary.rglob("*"):
             sync(path)
         sync(temporary)
         remove(self.lora_weights)

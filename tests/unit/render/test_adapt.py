@@ -7,23 +7,16 @@ from typing import Any
 import pytest
 
 from sage_select.errors import DataError
-from sage_select.render.adapt import CHANGES, Support, adapt, probe
-from sage_select.render.chat import choose_template, load_chat_template
+from sage_select.render.adapt import CHANGES, adapt
+from sage_select.render.chat import choose_templates, load_chat_template
 from sage_select.render.example import Conversation
+from sage_select.render.probe import Support, probe
 from sage_select.render.tokens import Renderer
 
 pytestmark = pytest.mark.train
 
 Make = Callable[[], Any]
-ALL = {
-    "system": True,
-    "tools": True,
-    "calls": True,
-    "results": True,
-    "mixed_calls": True,
-    "free_ids": True,
-    "repeats": True,
-}
+ALL = {name: value for name, value in Support().__dict__.items() if value is True}
 USER = {"role": "user", "content": "Hi"}
 FIRST = {"type": "function", "function": {"name": "f", "arguments": {"a": "ü"}}}
 SECOND = {"type": "function", "function": {"name": "g", "arguments": "broken"}}
@@ -41,21 +34,25 @@ def adapted(messages: list[dict[str, Any]], offered: list[dict[str, Any]] | None
 @pytest.mark.parametrize(
     ("name", "lacking"),
     [
-        ("qwen_like", set()),
-        ("chatml", {"tools", "calls", "mixed_calls", "free_ids"}),
-        ("strict", {"system", "tools", "calls", "results", "mixed_calls", "free_ids", "repeats"}),
-        ("narrow", {"tools", "mixed_calls", "free_ids"}),
+        ("qwen_like", {"later_system", "thoughts"}),
+        ("chatml", {"tools", "calls", "mixed_calls", "free_ids", "thoughts"}),
+        (
+            "strict",
+            {"system", "later_system", "tools", "calls", "results", "mixed_calls", "free_ids", "repeats", "thoughts"},
+        ),
+        ("narrow", {"tools", "mixed_calls", "free_ids", "thoughts"}),
     ],
 )
 def test_what_a_template_lacks_is_found_out(byte_level: Make, templates: Any, name: str, lacking: set[str]) -> None:
     tokenizer = byte_level()
     tokenizer.bos_token = "<|end|>"
-    support = probe(choose_template(tokenizer, getattr(templates, name)))
+    support = probe(choose_templates(tokenizer, getattr(templates, name))["default"])
     assert {field for field in ALL if not getattr(support, field)} == lacking
 
 
 def test_the_plain_form_lacks_nothing(byte_level: Make) -> None:
-    assert probe(choose_template(byte_level(), None)) == Support(**ALL)
+    support = probe(choose_templates(byte_level(), None)["default"])
+    assert {field for field in ALL if not getattr(support, field)} == {"thoughts"}
 
 
 def test_what_is_supported_is_left_alone() -> None:

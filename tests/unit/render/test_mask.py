@@ -1,11 +1,9 @@
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sage_select.errors import DataError, Where
-from sage_select.render.mask import marked_spans, tokens_within
+from sage_select.render.mask import tokens_within
 
 
 @st.composite
@@ -38,19 +36,3 @@ def test_trimmed_white_space_belongs_to_the_token_that_covered_it() -> None:
     offsets = [(0, 2), (4, 4), (4, 6)]
     assert tokens_within(offsets, [(2, 4)]) == [False, True, False]
     assert tokens_within(offsets, [(4, 6)]) == [False, False, True]
-
-
-def turn(role: str, weight: int | None = None) -> dict[str, object]:
-    return {"role": role, "content": ""} | ({} if weight is None else {"weight": weight})
-
-
-def test_marked_spans_of_weight_zero_are_left_out() -> None:
-    turns = [turn("user"), turn("assistant", 0), turn("user"), turn("assistant")]
-    assert marked_spans(turns, [(1, 2), (5, 9)], None) == [(5, 9)]
-    assert marked_spans([turn("assistant", 0)], [(1, 2), (3, 4)], None) == []
-    assert marked_spans([turn("assistant")], [(1, 2), (3, 4)], None) == [(1, 2), (3, 4)]
-
-
-def test_turns_that_cannot_be_told_apart_are_refused() -> None:
-    with pytest.raises(DataError, match=r"row 7: the chat template marks 1 spans for 2 assistant turns"):
-        marked_spans([turn("assistant", 0), turn("assistant")], [(1, 2)], Where(row=7))

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sage_select.errors import DataError, UsageError, Where
+from sage_select.render.chat import choose_templates
 from sage_select.render.example import Conversation, Text, to_example
 from sage_select.render.shape import detect_shape
 from sage_select.render.tokens import IGNORED, Encoded, Renderer, context_length
@@ -120,7 +121,8 @@ def test_the_plain_form(request: pytest.FixtureRequest, family: str) -> None:
     (notice,) = renderer.notices
     assert "no chat template" in notice
     begin = tokenizer.bos_token or ""
-    text = renderer._rendered(AGENT.messages, AGENT.tools, None)[0]
+    form = choose_templates(tokenizer, None)["default"]
+    text = form.render(AGENT.messages, AGENT.tools)[0]
     assert text == (
         f"{begin}Tools:\n{json.dumps(WEATHER)}\n"
         "System: Be brief.\n"
@@ -185,21 +187,47 @@ def test_no_real_template_loses_or_leaks_a_word(byte_level: Make) -> None:
             assert word not in trained, source.stem
 
 
-def test_a_template_that_rewrites_turns_is_refused_unless_it_does_not_matter(byte_level: Make, templates: Any) -> None:
+THOUGHTFUL = [
+    {"role": "user", "content": "a"},
+    {"role": "assistant", "content": "<think>first</think>b"},
+    {"role": "user", "content": "c"},
+    {"role": "assistant", "content": "<think>second</think>d"},
+]
+
+
+def test_turns_that_a_template_rewrites_are_trained_as_it_wrote_them_last(byte_level: Make, templates: Any) -> None:
     tokenizer = byte_level()
     renderer = Renderer(tokenizer, max_length=999, chat_template=templates.forgetful)
-    thoughtful = [
-        {"role": "user", "content": "a"},
-        {"role": "assistant", "content": "<think>x</think>b"},
-        {"role": "user", "content": "c"},
-        {"role": "assistant", "content": "<think>y</think>d"},
-    ]
-    assert trained_runs(tokenizer, renderer.encode(Conversation(thoughtful[:2]))) == ["<think>x</think>b<|im_end|>"]
-    with pytest.raises(
-        DataError, match="row 4: the chat template rewrites earlier turns, so that message 1"
-    ) as refused:
-        renderer.encode(Conversation(thoughtful), Where(row=4))
-    assert "--chat-template" in str(refused.value)
+    assert len(renderer.encode_all(Conversation(THOUGHTFUL[:2]))) == 1
+    first, second = renderer.encode_all(Conversation(THOUGHTFUL))
+    assert trained_runs(tokenizer, first) == ["<think>first</think>b<|im_end|>"]
+    assert trained_runs(tokenizer, second) == ["<think>second</think>d<|im_end|>"]
+    history = tokenizer.decode(second.input_ids)
+    assert "<|im_start|>assistant\nb<|im_end|>" in history
+    assert "first" not in history
+    assert any("1 row became 2 training examples" in line for line in renderer.notices)
+    assert renderer.seen.lost.as_dict() == {}
+    for part, predicted in zip((first, second), renderer.predicted(Conversation(THOUGHTFUL)), strict=True):
+        assert part.input_ids[: len(predicted.prompt)] == predicted.prompt
+        assert trained_runs(tokenizer, part) == [predicted.text.rstrip()]
+
+
+def test_only_the_last_turns_are_trained_on_demand_and_the_rest_is_told(byte_level: Make, templates: Any) -> None:
+    tokenizer = byte_level()
+    renderer = Renderer(tokenizer, max_length=999, chat_template=templates.forgetful, history="last")
+    (only,) = renderer.encode_all(Conversation(THOUGHTFUL))
+    assert trained_runs(tokenizer, only) == ["<think>second</think>d<|im_end|>"]
+    assert any("1 answers are not trained" in line for line in renderer.notices)
+    assert renderer.seen.lost.as_dict()["thoughts"]["messages"] == 1
+    silent = [{**turn, "weight": 0} if index == 3 else turn for index, turn in enumerate(THOUGHTFUL)]
+    (only,) = renderer.encode_all(Conversation(silent))
+    assert trained_runs(tokenizer, only) == ["<think>first</think>b<|im_end|>"]
+
+
+def test_a_row_of_several_examples_is_no_single_one(byte_level: Make, templates: Any) -> None:
+    renderer = Renderer(byte_level(), max_length=999, chat_template=templates.forgetful)
+    with pytest.raises(DataError, match="row 4: the row makes 2 training examples"):
+        renderer.encode(Conversation(THOUGHTFUL), Where(row=4))
 
 
 def test_a_conversation_may_begin_with_the_assistant(byte_level: Make, templates: Any) -> None:

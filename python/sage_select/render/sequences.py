@@ -1,0 +1,263 @@
+"""A conversation as the texts it is trained on, with the characters that each trains.
+
+Most templates write a conversation once and for all. Those of thinking models write a turn differently once others
+follow: what was thought is left out of the history. Such a conversation becomes several texts, each a beginning of
+the conversation as the template writes it, in which those turns are trained that it writes as it wrote them last.
+
+Two ways lead to the characters of a turn: the `{% generation %}` markers of the template, or its prefixes - the
+conversation rendered up to the turn, with the generation prompt, and through the turn.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from sage_select.render.bounded import Span
+from sage_select.render.chat import INDEX, ChatTemplate, TemplateRefused
+
+__all__ = ["Answer", "History", "TextSequence", "Writer", "ended", "is_trained"]
+
+Message = dict[str, Any]
+#: What becomes of turns that the template writes differently once others follow.
+History = Literal["split", "last"]
+_SPACE = re.compile(r"\s*")
+#: (turn, text) -> whether the text says all of the turn that a text can.
+Says = Callable[[Message, str], bool]
+
+
+def is_trained(turn: Message) -> bool:
+    """Return whether a turn of an adapted conversation carries loss."""
+    return turn["role"] == "assistant" and turn.get("weight") != 0
+
+
+@dataclass(frozen=True)
+class TextSequence:
+    """One text of a conversation.
+
+    Parameters
+    ----------
+    text
+        What the template writes.
+    spans
+        Turn -> its characters that are trained, in order.
+    """
+
+    text: str
+    spans: dict[int, list[Span]]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One turn of the assistant as it is predicted.
+
+    Parameters
+    ----------
+    message
+        Number of the message in the row.
+    prompt
+        The text from which it is generated, its history as the template writes it at that point.
+    text
+        What the template writes for it, the token that ends it included.
+    """
+
+    message: int
+    prompt: str
+    text: str
+
+
+class Writer:
+    """The texts of one adapted conversation.
+
+    Parameters
+    ----------
+    template
+        Writes them.
+    turns, tools
+        The conversation, adapted to the template.
+    ends
+        Texts of special tokens; white space after one that ends a turn is not part of the turn.
+    """
+
+    def __init__(
+        self, template: ChatTemplate, turns: Sequence[Message], tools: Sequence[Message], ends: Sequence[str]
+    ) -> None:
+        self._template = template
+        self._turns = turns
+        self._tools = tools
+        self._ends = tuple(ends)
+        self._trained = [index for index, turn in enumerate(turns) if is_trained(turn)]
+        self._through: dict[int, tuple[str, list[Span]] | None] = {}
+        self._starts: dict[int, int | None] = {}
+
+    def sequences(self, history: History, says: Says) -> list[TextSequence]:
+        """Return the texts to train, in the order of their last turns, each trained turn in one of them.
+
+        Under `last` there is one text, of the turns that it writes as it wrote them last.
+
+        Raises
+        ------
+        TemplateRefused
+            The template cannot write the conversation, or does not tell where a turn lies.
+        """
+        out = [self._sequence(len(self._turns) - 1, self._trained, says)]
+        found = out[0].spans
+        missing = [index for index in self._trained if index not in found]
+        if history == "last" and found:
+            return out
+        while missing:
+            last = missing[-1]
+            one = self._sequence(last, missing, says)
+            if last not in one.spans:
+                raise TemplateRefused(f"it does not tell where message {self._number(last)} lies in its text")
+            out.append(one)
+            missing = [index for index in missing if index not in one.spans] if history == "split" else []
+        return sorted((one for one in out if one.spans or len(out) == 1), key=lambda one: max(one.spans, default=0))
+
+    def untrained(self, sequences: Sequence[TextSequence]) -> int:
+        """Return how many turns that carry loss none of the texts trains."""
+        return len(self._trained) - sum(len(one.spans) for one in sequences)
+
+    def answers(self) -> Iterator[Answer]:
+        """Yield each trained message as it is predicted; it raises as `sequences` does."""
+        groups: dict[int, list[int]] = {}
+        for index in self._trained:
+            groups.setdefault(self._number(index), []).append(index)
+        for number, group in groups.items():
+            text, start = self._rendered(group[-1])[0], self._start(group[0])
+            if start is None:
+                raise TemplateRefused(f"it does not tell where message {number} lies in its text")
+            prompt = self._prefix(group[0], ask=True)
+            yield Answer(number, text[:start] if prompt is None else prompt, text[start:])
+
+    def _number(self, index: int) -> int:
+        return int(self._turns[index].get(INDEX, index))
+
+    def _sequence(self, last: int, wanted: Sequence[int], says: Says) -> TextSequence:
+        """Return the text through a turn, with those wanted turns that it writes as it does where they come last."""
+        text, marked = self._rendered(last)
+        spans = self._by_marks(last, marked) if self._template.marked else None
+        found: dict[int, list[Span]] = {}
+        for index in wanted:
+            own = self._by_prefix(text, index) if spans is None else spans.get(index)
+            if not own:
+                continue
+            turn = self._turns[index]
+            if not says(turn, text) and says(turn, self._rendered(index)[0]):
+                continue
+            found[index] = own
+        return TextSequence(text, found)
+
+    def _by_marks(self, last: int, marked: list[Span]) -> dict[int, list[Span]] | None:
+        """Return the spans that the template marks for each turn, or None where they cannot be told apart."""
+        said = [index for index, turn in enumerate(self._turns[: last + 1]) if turn["role"] == "assistant"]
+        if len(marked) == len(said):
+            return {index: [span] for index, span in zip(said, marked, strict=True)}
+        counts: list[int] = []
+        for index in said:
+            through = self._try(index)
+            if through is None:
+                return None
+            counts.append(len(through[1]))
+        if counts != sorted(counts) or (counts and counts[-1] != len(marked)):
+            return None
+        edges = zip(said, [0, *counts], counts, strict=False)
+        return {index: marked[first:end] for index, first, end in edges}
+
+    def _by_prefix(self, text: str, index: int) -> list[Span] | None:
+        through = self._try(index)
+        start = self._start(index)
+        if through is None or start is None or not text.startswith(through[0]) or start > len(through[0]):
+            return None
+        said = through[0][start:]
+        stripped = said.rstrip()
+        end = len(stripped) if stripped.endswith(self._ends) else len(said)
+        return [(start, start + end)]
+
+    def _start(self, index: int) -> int | None:
+        """Return where a turn starts in the text through it, or None where that cannot be told."""
+        if index not in self._starts:
+            self._starts[index] = self._find_start(index)
+        return self._starts[index]
+
+    def _find_start(self, index: int) -> int | None:
+        text = self._rendered(index)[0]
+        prefix = None
+        for ask in (True, False):
+            # A turn that does not begin with the generation prompt (a call with a header of its own, say) is trained
+            # with its header.
+            prefix = self._prefix(index, ask=ask)
+            if prefix is not None and text.startswith(prefix):
+                return len(prefix)
+        if prefix is not None:
+            return None
+        # No turn comes before, or the template refuses a conversation without a user: look for the header itself.
+        probe = [{"role": "user", "content": "x"}]
+        asked, told = self._attempt(probe, [], ask=True), self._attempt(probe, [], ask=False)
+        if asked is None or told is None or not asked[0].startswith(told[0]) or asked[0] == told[0]:
+            return None
+        header = asked[0][len(told[0]) :]
+        before = max((end for i in self._trained if i < index for _, end in self._by_prefix(text, i) or []), default=0)
+        found = text.find(header, before)
+        return None if found < 0 else found + len(header)
+
+    def _prefix(self, index: int, *, ask: bool) -> str | None:
+        """Return what the template writes before a turn, or None where it refuses to or there is nothing."""
+        rendered = self._attempt(self._turns[:index], self._tools, ask=ask) if index else None
+        return None if rendered is None else rendered[0]
+
+    def _rendered(self, last: int) -> tuple[str, list[Span]]:
+        """Return the text through a turn.
+
+        Raises
+        ------
+        TemplateRefused
+            The template refuses it.
+        """
+        if self._through.get(last) is None:
+            self._through[last] = self._template.render(self._turns[: last + 1], self._tools)
+        return self._through[last]  # type: ignore[return-value]
+
+    def _try(self, last: int) -> tuple[str, list[Span]] | None:
+        if last not in self._through:
+            self._through[last] = self._attempt(self._turns[: last + 1], self._tools, ask=False)
+        return self._through[last]
+
+    def _attempt(
+        self, turns: Sequence[Message], tools: Sequence[Message], *, ask: bool
+    ) -> tuple[str, list[Span]] | None:
+        try:
+            return self._template.render(turns, tools, ask=ask)
+        except TemplateRefused:
+            return None
+
+
+def ended(sequence: TextSequence, special: re.Pattern[str], ends: Sequence[str], stop: str) -> TextSequence:
+    """Return a text in which each trained turn ends by a token that stops the generation, where there is one.
+
+    Where the template writes none within a turn, it is the mark of the next speaker, and `stop` after the last turn.
+
+    Parameters
+    ----------
+    sequence
+        A text and its spans.
+    special, ends
+        What matches the text of a special token, and these texts.
+    stop
+        The token to write after the last turn; may be empty.
+    """
+    text, spans = sequence.text, {}
+    for turn, parts in sequence.spans.items():
+        start, reached = parts[-1]
+        if not text[start:reached].rstrip().endswith(tuple(ends)):
+            rest = _SPACE.match(text, reached).end()  # type: ignore[union-attr]
+            follows = special.match(text, rest)
+            if follows:
+                reached = follows.end()
+            elif rest == len(text):
+                text += stop
+                reached = len(text)
+        spans[turn] = [*parts[:-1], (start, reached)]
+    return TextSequence(text, spans)
