@@ -47,6 +47,7 @@ CHANGED: dict[str, Any] = {
     "prompt_column": "a",
     "completion_column": "a",
     "template": "{a}",
+    "verify": False,
     "resume": True,
     "force": True,
 }
@@ -69,6 +70,7 @@ ELSEWHERE = {
     "prompt_column",
     "completion_column",
     "template",
+    "verify",
     "resume",
     "force",
 }

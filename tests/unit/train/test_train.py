@@ -110,6 +110,10 @@ def test_a_run_leaves_everything_in_its_folder(run: Callable[..., TrainResult], 
         "tokens_cut": 0,
         "tokens": result.rows["tokens"],
         "trained_tokens": result.rows["trained_tokens"],
+        "examples": 8,
+        "max_length": 128,
+        "cut_parts": {},
+        "lost_words": {},
     }
 
 
