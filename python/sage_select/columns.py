@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["COLUMNS", "PREFIX", "Origin", "Reason"]
+__all__ = ["COLUMNS", "PREFIX", "SOURCE", "Origin", "Reason"]
 
 PREFIX: Final = "sage_"
+#: The file that a row came from; there where several were read, among the input's own columns.
+SOURCE: Final = "sage_source"
 
 #: name -> (Arrow type, nullable); always all written, in this order, after the input's own columns.
 COLUMNS: Final[dict[str, tuple[str, bool]]] = {

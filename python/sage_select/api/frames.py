@@ -43,7 +43,8 @@ def frame_of_arguments(
 ) -> Frame:
     """Return the frame of the rows, or of as many as an array has."""
     if data is not None:
-        is_path = isinstance(data, str | Path)
+        several = isinstance(data, list | tuple) and bool(data) and all(isinstance(one, str | Path) for one in data)
+        is_path = several or isinstance(data, str | Path)
         rows = io.read(data, verify=verify, with_bad_rows=True) if is_path else io.from_object(data, with_bad_rows=True)
         return frame_of_usable(
             rows,

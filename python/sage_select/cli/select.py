@@ -70,10 +70,10 @@ def _program(
 @app.command("build", help=_BUILD_HELP, short_help="Select rows and write them.")
 def build(
     source: Annotated[
-        str | None,
+        list[str] | None,
         typer.Argument(
             metavar="INPUT",
-            help="JSONL, CSV, Parquet or Arrow file, glob, URL, or a datasets folder.",
+            help="JSONL, CSV, Parquet or Arrow file, folder, glob, URL, or - (standard input); several are one pool.",
             show_default=False,
         ),
     ] = None,
@@ -304,7 +304,7 @@ def build(
     console = Console(quiet=quiet, json_output=json_output)
     settings: dict[str, dict[str, Any]] = {
         "source": {
-            "path": source,
+            "path": source or None,
             "text_column": text_column,
             "prompt_column": prompt_column,
             "completion_column": completion_column,
@@ -378,12 +378,12 @@ def _run(
     plan: Pipeline, console: Console, force: bool, overwrite_foreign: bool, verify: bool, threads: int | None
 ) -> None:
     from sage_select.cli.evidence import evidence_facts
+    from sage_select.cli.standard_output import run_build
     from sage_select.cli.summary import build_facts
-    from sage_select.engine import run
     from sage_select.ops import Dedup
     from sage_select.spec import load_spec
 
-    outcome = run(plan, console, force=force, overwrite_foreign=overwrite_foreign, verify=verify, threads=threads)
+    outcome = run_build(plan, console, force=force, overwrite_foreign=overwrite_foreign, verify=verify, threads=threads)
     console.summary(
         "cached: made before by the same plan from the same input" if outcome.cached else "selected",
         build_facts(outcome),

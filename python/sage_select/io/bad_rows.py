@@ -55,6 +55,12 @@ class BadRows:
         if len(self._first) > _NAMED:
             del self._first[max(self._first)]
 
+    def extend(self, others: BadRows, first: int) -> None:
+        """Take in rows that were counted from row `first` of this input."""
+        self.kinds.update((first + row, kind) for row, kind in others.kinds.items())
+        for row, error in others._first.items():
+            self.add(first + row, error)
+
     def counts(self) -> dict[str, int]:
         """Return how many rows there are of each kind, most first."""
         return dict(Counter(self.kinds.values()).most_common())

@@ -6,40 +6,78 @@ import contextlib
 import glob
 import os
 import stat
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 from sage_select.display import is_url
-from sage_select.errors import ResourceError, SageError, UsageError, nearest
+from sage_select.errors import DataError, ResourceError, SageError, UsageError, nearest
 from sage_select.io.opened import Input
+from sage_select.io.pipes import STREAM, is_pipe, spooled
 from sage_select.io.remote import fetch
 from sage_select.paths import path_problem, user_path
 
-__all__ = ["cannot_open", "existing_file", "open_inputs"]
+__all__ = ["Named", "cannot_open", "existing_file", "open_inputs", "short_names", "shown_source"]
 
 
 #: As many files stay open from the first byte to the digest; of more, each is opened again and known again.
 _MOST_OPEN: Final = 256
 
 
+#: What users name: one file, folder, pattern or URL, or several.
+Named: TypeAlias = "str | Path | Sequence[str | Path]"
+#: Ends of the names of data files in a folder; other files in it are passed over.
+_DATA_SUFFIXES: Final = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".arrow", ".arrows")
+_PACKED_SUFFIXES: Final = (".gz", ".gzip", ".zst", ".zstd")
+
+
 @contextlib.contextmanager
-def open_inputs(source: str | Path) -> Iterator[list[Input]]:
+def open_inputs(source: Named) -> Iterator[list[Input]]:
     """Yield the files that `source` names, in order; what had to be fetched is deleted afterwards.
 
     Raises
     ------
     UsageError
-        Where nothing of that name exists, or it is neither a file nor a folder.
+        Where nothing of that name exists, or it is neither a file, a folder nor a pipe.
     ResourceError
         Where it may not be read, or a package for its URL is missing.
     """
     with contextlib.ExitStack() as stack:
-        found = stack.enter_context(_found(str(source)))
+        named = [source] if isinstance(source, str | Path) else list(source)
+        if not named:
+            raise UsageError("no input is named")
+        found = [file for one in named for file in stack.enter_context(_found(str(one)))]
+        twice = next((name for name, count in Counter(name for _, name in found).items() if count > 1), None)
+        if twice is not None:
+            raise UsageError("is named twice", where=twice, hint="rows that are to count twice lie in two files")
         inputs = [Input(path, name, hold=len(found) <= _MOST_OPEN) for path, name in found]
         for file in inputs:
             stack.callback(file.close)
         yield inputs
+
+
+def shown_source(source: Named) -> str:
+    """Return what messages call the whole of an input."""
+    if isinstance(source, str | Path):
+        return str(source)
+    names = [str(one) for one in source]
+    return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
+
+
+def short_names(names: Sequence[str]) -> list[str]:
+    """Return names of files without the folders that all of them lie in.
+
+    Examples
+    --------
+    >>> short_names(["data/a.jsonl", "data/more/b.parquet"])
+    ['a.jsonl', 'more/b.parquet']
+    """
+    parts = [name.split("/") for name in names]
+    same = 0
+    while all(len(part) > same + 1 and part[same] == parts[0][same] for part in parts):
+        same += 1
+    return ["/".join(part[same:]) for part in parts]
 
 
 @contextlib.contextmanager
@@ -49,17 +87,54 @@ def _found(text: str) -> Iterator[list[tuple[Path, str]]]:
         with fetch(text) as fetched:
             yield fetched
         return
+    if text == STREAM or is_pipe(user_path(text)):
+        with spooled(text) as stream:
+            yield [stream]
+        return
     path = user_path(text)
     if glob.has_magic(text) and not os.path.lexists(path):
         yield [(match, str(match)) for match in _matches(path)]
+    elif path.is_dir() and not is_saved_dataset(path):
+        yield [(file, os.path.join(text, file.name)) for file in _data_files_in(path)]  # noqa: PTH118
     else:
         yield [(existing_file(path, folders=True), text)]
+
+
+def is_saved_dataset(folder: Path) -> bool:
+    """Tell whether a folder is one that `datasets` saved, one split or several."""
+    return any((folder / name).is_file() for name in ("state.json", "dataset_dict.json"))
+
+
+def _data_files_in(folder: Path) -> list[Path]:
+    """Return the data files of a folder, sorted by name, without what we write beside outputs."""
+    found = []
+    for file in sorted(folder.iterdir()):
+        name = file.name.lower()
+        packed = next((end for end in _PACKED_SUFFIXES if name.endswith(end)), "")
+        is_data = name.removesuffix(packed).endswith(_DATA_SUFFIXES) and not name.startswith(".")
+        if is_data and not name.endswith((".manifest.json", ".rows.parquet")) and file.is_file():
+            found.append(existing_file(file))
+    if not found:
+        raise DataError(
+            "is a folder without a saved dataset or data files",
+            where=str(folder),
+            expected="a folder that save_to_disk has written, or one with .jsonl, .csv, .parquet or .arrow files",
+            hint=_neighbours(folder / "*"),
+        )
+    return found
 
 
 def _matches(pattern: Path) -> list[Path]:
     found = sorted(glob.glob(str(pattern), recursive=True))  # noqa: PTH207  (pathlib cannot glob absolute paths)
     if not found:
-        raise UsageError("no file matches the pattern", where=str(pattern), hint=_neighbours(pattern))
+        # The part that is a pattern may well be meant as it stands, as in `[D]ata (v2)`.
+        odd = next((part for part in pattern.parts if glob.has_magic(part)), pattern.name)
+        raise UsageError(
+            "no file matches the pattern",
+            where=str(pattern),
+            expected=f"a file whose name matches {odd!r}, in which *, ? and [...] stand for other characters",
+            hint=f"a file that is called so is written {glob.escape(str(pattern))!r}; {_neighbours(pattern)}",
+        )
     return [existing_file(Path(match), folders=True) for match in found]
 
 

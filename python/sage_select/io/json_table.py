@@ -101,6 +101,7 @@ class _JsonTable:
         self._lines: list[Sequence[int]] = []
         self._file_rows = 0
         self._file_names: dict[str, None] = {}
+        self._names_of_files: list[tuple[str, set[str]]] = []
         self._first_file: tuple[str, set[str]] | None = None
 
     def take(self, source: Input, batch: JsonBatch) -> None:
@@ -175,8 +176,12 @@ class _JsonTable:
         names = set(self._file_names)
         if self._file_rows and self._first_file is None:
             self._first_file = (source.name, names)
-        if self._file_rows and self._first_file is not None and names != self._first_file[1]:
-            raise differing_columns(source.name, names, *self._first_file)
+        if self._file_rows and self._first_file is not None and names:
+            first_name, known = self._first_file
+            if names - known and known - names:
+                raise differing_columns(source.name, names, first_name, known)
+            known |= names
+        self._names_of_files.append((source.name, names))
         self.parts.append(Part(source.name, self._file_rows, _joined(self._lines)))
         self._lines, self._file_rows, self._file_names = [], 0, {}
 
@@ -214,7 +219,12 @@ class _JsonTable:
 
     def notices(self) -> list[str]:
         """Return what cannot be told apart any more."""
-        return [
+        lacks = [
+            f"{file} lacks the column{'s' * (len(lacking) > 1)} {', '.join(lacking)}: null in its rows"
+            for file, names in self._names_of_files
+            if names and (lacking := [name for name in self._columns if name not in names])
+        ]
+        return lacks + [
             f"column {name!r} is null in some rows and missing in others; both are held as null"
             for name, seen in self._columns.items()
             if seen.null and seen.absent

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 import pyarrow as pa
 
+from sage_select.columns import SOURCE
 from sage_select.display import is_url, without_secrets
-from sage_select.errors import DataError, Where
+from sage_select.errors import DataError
 from sage_select.io.arrow_ipc import read_ipc
 from sage_select.io.bad_rows import BadRows
 from sage_select.io.csv_file import read_csv
 from sage_select.io.digest import joined
 from sage_select.io.hf_folder import INFO_FILE, STATE_FILE, data_files
-from sage_select.io.inputs import open_inputs
-from sage_select.io.json_table import differing_columns, read_json
+from sage_select.io.inputs import Named, open_inputs, short_names, shown_source
+from sage_select.io.json_table import read_json
 from sage_select.io.manifest import read_manifest
+from sage_select.io.merge import merged
 from sage_select.io.opened import Input
 from sage_select.io.paired import Watch, settled
 from sage_select.io.parquet import read_parquet
@@ -26,24 +30,24 @@ from sage_select.io.rows import Part, Places, Rows
 from sage_select.io.sniff import Format, compression_of, format_of, text_format_of
 from sage_select.io.text import open_text
 
-__all__ = ["content_digest", "formats_of", "read", "read_even_empty", "read_once", "same_columns"]
+__all__ = ["content_digest", "formats_of", "read", "read_even_empty", "read_once"]
 
 _HEAD_BYTES: Final = 4096
 _JSON: Final = frozenset({Format.JSONL, Format.JSON_ARRAY})
 _CSV: Final = frozenset({Format.CSV, Format.TSV})
 
 
-def read(
-    source: str | Path, *, progress: Progress | None = None, verify: bool = True, with_bad_rows: bool = False
-) -> Rows:
+def read(source: Named, *, progress: Progress | None = None, verify: bool = True, with_bad_rows: bool = False) -> Rows:
     """Read a data set.
 
     Parameters
     ----------
     source
-        A file, a Hugging Face `save_to_disk` folder, a glob, or a URL that fsspec knows (`hf://`, `s3://`).
+        A file, a Hugging Face `save_to_disk` folder, a folder of data files, a glob, a URL that fsspec knows (`hf://`,
+        `s3://`), `-` for standard input, or several of these.
         Files may be JSON lines, a JSON array, CSV (each plain, gzip or zstd), Parquet, Arrow IPC file or
-        stream; the first bytes decide which, never the name alone. Several files need equal columns.
+        stream; the first bytes decide which, never the name alone. Several files, of any formats, are one pool, with a
+        column `sage_source` that names the file of each row.
     progress
         Called with (bytes done, bytes in all) about ten times a second at most.
     verify
@@ -54,7 +58,7 @@ def read(
     Returns
     -------
     Rows
-        The table in file order, files sorted by name.
+        The table in file order; the files of a folder or glob sorted by name.
 
     Raises
     ------
@@ -73,15 +77,17 @@ def read(
 
 
 def read_even_empty(
-    source: str | Path, *, progress: Progress | None = None, verify: bool = True, with_bad_rows: bool = False
+    source: Named, *, progress: Progress | None = None, verify: bool = True, with_bad_rows: bool = False
 ) -> Rows:
     """Read a data set that may have no rows, as an empty selection has none."""
     expected = _digest_in_manifest if verify else _no_digest
-    return settled(Path(source), lambda watch: read_once(source, progress, expected, watch, with_bad_rows))
+    return settled(
+        Path(shown_source(source)), lambda watch: read_once(source, progress, expected, watch, with_bad_rows)
+    )
 
 
 def read_once(
-    source: str | Path,
+    source: Named,
     progress: Progress | None,
     expected: Callable[[Path], str | None],
     watch: Watch,
@@ -123,7 +129,7 @@ def read_once(
         for file, digest, own in zip(inputs, digests, found, strict=True):
             _check_digest(file, digest, joined(own))
         meter.finish()
-    name = str(source) if len(inputs) > 1 else inputs[0].name
+    name = shown_source(source) if len(inputs) > 1 else inputs[0].name
     shown = without_secrets(name) if is_url(name) else name
     count = sum(part.count for part in parts)
     if len(bad) and (len(bad) == count or not with_bad_rows):
@@ -175,10 +181,8 @@ def _size(file: Input) -> int:
 
 
 def formats_of(inputs: Sequence[Input]) -> list[tuple[Input, Format]]:
-    """Return each file with its format, told from its first bytes; files that do not go together are refused."""
-    kinds = [(file, _format(file)) for file in inputs]
-    _refuse_mixture(kinds)
-    return kinds
+    """Return each file with its format, told from its first bytes."""
+    return [(file, _format(file)) for file in inputs]
 
 
 def _format(file: Input) -> Format:
@@ -206,35 +210,55 @@ def _format(file: Input) -> Format:
     return kind
 
 
-def _refuse_mixture(kinds: list[tuple[Input, Format]]) -> None:
-    first, wanted = kinds[0]
-    for file, kind in kinds[1:]:
-        if kind is not wanted and not any({kind, wanted} <= family for family in (_JSON, _CSV)):
-            raise DataError(
-                "files read together have different formats",
-                where=file.name,
-                expected=f"{wanted.value}, as {first.name}",
-                got=kind.value,
-            )
-
-
 def _read(kinds: list[tuple[Input, Format]], meter: Meter, bad_rows: BadRows) -> tuple[pa.Table, list[Part], list[str]]:
-    kind = kinds[0][1]
-    if kind in _JSON:
-        return read_json(kinds, meter, bad_rows)
-    if kind in _CSV:
-        return *read_csv(kinds, meter, bad_rows), []
-    tables: list[pa.Table] = []
+    tables: list[tuple[str, pa.Table]] = []
     parts: list[Part] = []
     notices: list[str] = []
-    files = [part for file, _ in kinds for part in (data_files(file) if kind is Format.HF_FOLDER else [file])]
-    for file in files:
+    sources: list[tuple[str, int]] = []
+    for is_json, group in groupby(kinds, lambda entry: entry[1] in _JSON):
+        # JSON has its types from all files; the others bring theirs.
+        for run in [list(group)] if is_json else ([entry] for entry in group):
+            bad = BadRows()
+            table, made, said = _read_together(run, meter, bad)
+            bad_rows.extend(bad, sum(part.count for part in parts))
+            tables.append((run[0][0].name, table))
+            parts += made
+            notices += said
+            counts = [part.count for part in made] if is_json else [table.num_rows]
+            sources += [(file.name, count) for (file, _), count in zip(run, counts, strict=True)]
+    table, said = merged(tables)
+    return _with_source(table, sources), parts, [*notices, *said]
+
+
+def _read_together(
+    run: list[tuple[Input, Format]], meter: Meter, bad_rows: BadRows
+) -> tuple[pa.Table, list[Part], list[str]]:
+    """Read JSON files, or one file or folder of another format."""
+    (source, kind), *_ = run
+    if kind in _JSON:
+        return read_json(run, meter, bad_rows)
+    if kind in _CSV:
+        return *read_csv(run, meter, bad_rows), []
+    tables, parts, notices = [], [], []
+    for file in data_files(source) if kind is Format.HF_FOLDER else [source]:
         table, said = _BINARY[kind](file)
         notices += said
-        tables.append(same_columns(table, file, tables, files))
+        tables.append((file.name, table))
         parts.append(Part(file.name, table.num_rows))
         meter.file_done(file.size)
-    return pa.concat_tables(tables), parts, notices
+    table, said = merged(tables)
+    return table, parts, [*notices, *said]
+
+
+def _with_source(table: pa.Table, sources: list[tuple[str, int]]) -> pa.Table:
+    """Return the table with the name of each row's file, as short as tells them apart, where there are several."""
+    if len(sources) < 2:
+        return table
+    names = pa.array(short_names([name for name, _ in sources]), pa.string())
+    column = names.take(pa.array(np.repeat(np.arange(len(sources)), [count for _, count in sources])))
+    if SOURCE in table.column_names:
+        table = table.drop_columns([SOURCE])
+    return table.append_column(pa.field(SOURCE, pa.string()), column)
 
 
 def _hf_file(file: Input) -> tuple[pa.Table, list[str]]:
@@ -248,22 +272,3 @@ _BINARY: Final[dict[Format, Callable[[Input], tuple[pa.Table, list[str]]]]] = {
     Format.ARROW_STREAM: lambda file: read_ipc(file, Format.ARROW_STREAM),
     Format.HF_FOLDER: _hf_file,
 }
-
-
-def same_columns(table: pa.Table, file: Input, before: list[pa.Table], files: list[Input]) -> pa.Table:
-    """Return the table with its columns in the order of the first table, or refuse it where they are not the same."""
-    if not before:
-        return table
-    first = before[0]
-    if set(table.schema.names) != set(first.schema.names):
-        raise differing_columns(file.name, set(table.schema.names), files[0].name, set(first.schema.names))
-    table = table.select(first.schema.names)
-    for mine, other in zip(table.schema, first.schema, strict=True):
-        if not mine.equals(other, check_metadata=True):
-            raise DataError(
-                "files read together have a column of different types",
-                where=Where(file=file.name, column=mine.name),
-                expected=f"{other.type}, as in {files[0].name}",
-                got=str(mine.type),
-            )
-    return table

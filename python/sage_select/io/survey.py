@@ -7,15 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import pyarrow as pa
-
 from sage_select.display import is_url, without_secrets
 from sage_select.errors import DataError, UsageError
 from sage_select.io.bad_rows import BadRows
 from sage_select.io.hf_folder import data_files
-from sage_select.io.inputs import open_inputs
+from sage_select.io.inputs import Named, open_inputs, shown_source
+from sage_select.io.merge import merged
 from sage_select.io.opened import Input
-from sage_select.io.read import formats_of, same_columns
+from sage_select.io.read import formats_of
 from sage_select.io.rows import Part, Places, Rows
 from sage_select.io.sniff import Format
 from sage_select.io.survey_binary import survey_ipc, survey_parquet
@@ -70,7 +69,7 @@ class Survey:
     sample: Rows
 
 
-def survey(source: str | Path, *, bad_rows: BadRows | None = None) -> Survey:
+def survey(source: Named, *, bad_rows: BadRows | None = None) -> Survey:
     """Look at a data set without reading it.
 
     Parquet footers, the frames of Arrow files and a first piece of text are read: of that, 1 MiB of all files together
@@ -86,24 +85,25 @@ def survey(source: str | Path, *, bad_rows: BadRows | None = None) -> Survey:
     ResourceError
         Where it may not be read.
     """
-    if is_url(str(source)):
+    urls = [str(one) for one in ([source] if isinstance(source, str | Path) else source) if is_url(str(one))]
+    if urls:
         raise UsageError(
             "this input would have to be fetched, and a look at it fetches nothing",
-            where=without_secrets(str(source)),
+            where=without_secrets(urls[0]),
             hint="download it, and name the file",
         )
     with open_inputs(source) as inputs:
         kinds = formats_of(inputs)
-        kind = kinds[0][1]
-        if kind is Format.HF_FOLDER:
-            kinds = [(part, kind) for file, _ in kinds for part in data_files(file)]
+        kinds = [
+            (part, kind) for file, kind in kinds for part in (data_files(file) if kind is Format.HF_FOLDER else [file])
+        ]
         piece = max(_SMALLEST_PIECE, _PIECE // len(kinds))
         bad = BadRows() if bad_rows is None else bad_rows
         found = [_FILES[kind](file, kind, piece, bad) for file, kind in kinds]
-    name = str(source) if len(inputs) > 1 else inputs[0].name
+    name = shown_source(source) if len(inputs) > 1 else inputs[0].name
     if len(bad) and bad_rows is None:
         raise bad.error(sum(part.rows for part in found), name, None)
-    return _together(found, [file for file, _ in kinds], kind, name)
+    return _together(found, kinds, name)
 
 
 _FILES: Final[dict[Format, Callable[[Input, Format, int, BadRows], FileSurvey]]] = {
@@ -118,13 +118,11 @@ _FILES: Final[dict[Format, Callable[[Input, Format, int, BadRows], FileSurvey]]]
 }
 
 
-def _together(found: Sequence[FileSurvey], files: list[Input], kind: Format, name: str) -> Survey:
+def _together(found: Sequence[FileSurvey], kinds: list[tuple[Input, Format]], name: str) -> Survey:
+    files, kind = [file for file, _ in kinds], kinds[0][1]
     if not any(part.rows for part in found):
         raise DataError("has no rows", where=name, expected="one row at least")
-    tables: list[pa.Table] = []
-    for part, file in zip(found, files, strict=True):
-        # A piece of JSON lines need not hold every key; what binary files hold is certain.
-        tables.append(part.sample if part.text_bytes else same_columns(part.sample, file, tables, files))
+    merged([(file.name, part.sample) for part, file in zip(found, files, strict=True) if part.sample.num_rows])
     first = next(index for index, part in enumerate(found) if part.sample.num_rows)
     sample = found[first].sample
     exact = all(part.exact for part in found)

@@ -11,7 +11,16 @@ from pydantic.fields import FieldInfo
 from sage_select.display import is_url
 from sage_select.paths import path_problem
 
-__all__ = ["FilePath", "InputSetting", "ModelName", "OutputPath", "Reads", "RowsPath", "Writes", "location_of"]
+__all__ = [
+    "FilePath",
+    "InputSetting",
+    "ManyRowsPath",
+    "ModelName",
+    "OutputPath",
+    "Reads",
+    "Writes",
+    "location_of",
+]
 
 
 @dataclass(frozen=True)
@@ -51,6 +60,16 @@ def _rows(text: str | None) -> str | None:
     return text
 
 
+def _many_rows(value: str | list[str] | None) -> str | list[str] | None:
+    if not isinstance(value, list):
+        return _rows(value)
+    if not value:
+        raise ValueError("names no input")
+    for text in value:
+        _rows(text)
+    return value if len(value) > 1 else value[0]
+
+
 def _local(text: str | None) -> str | None:
     if text is not None and is_url(text):
         raise ValueError("is a URL; only the input may be one, all else lies on this machine")
@@ -70,8 +89,8 @@ def _nameable(text: str) -> str:
     return text
 
 
-#: A file, folder, pattern or URL with rows.
-RowsPath = Annotated[str | None, AfterValidator(_rows), Reads("rows")]
+#: A file, folder, pattern or URL with rows, or several.
+ManyRowsPath = Annotated[str | list[str] | None, AfterValidator(_many_rows), Reads("rows")]
 #: A file of this machine to read.
 FilePath = Annotated[str | None, AfterValidator(_local), Reads("file")]
 #: A folder with a model, or the name of a repository.

@@ -9,7 +9,7 @@ from pydantic import model_validator
 
 from sage_select import demo
 from sage_select.ops.base import Op
-from sage_select.ops.location import InputSetting, RowsPath
+from sage_select.ops.location import InputSetting, ManyRowsPath
 
 __all__ = ["Source"]
 
@@ -22,7 +22,7 @@ class Source(Op):
     Attributes
     ----------
     path
-        A file, a glob, a folder or a URL; None with `demo`.
+        A file, a glob, a folder, a URL, `-` for standard input, or a list of these; None with `demo`.
     demo
         Use the built-in demo data.
     text_column, prompt_column, completion_column, template
@@ -38,7 +38,7 @@ class Source(Op):
     name: ClassVar[str] = "source"
     version: ClassVar[int] = 2
 
-    path: RowsPath = None
+    path: ManyRowsPath = None
     demo: bool = False
     text_column: str | None = None
     prompt_column: str | None = None
@@ -96,5 +96,6 @@ class Source(Op):
             )
             if value is not None
         ]
-        source = "the built-in demo data" if self.demo else str(self.path)
+        paths = [self.path] if isinstance(self.path, str) else self.path or []
+        source = "the built-in demo data" if self.demo else ", ".join(paths)
         return f"{source} ({', '.join(named)})" if named else source

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from sage_select.columns import COLUMNS, PREFIX, Origin
+from sage_select.columns import COLUMNS, PREFIX, SOURCE, Origin
 from sage_select.engine.frame import Frame
 from sage_select.engine.local.order import training_order
 from sage_select.strategies import Picks
@@ -47,7 +47,8 @@ def selected_table(frame: Frame, picks: Picks, seed: int) -> pa.Table:
         "sage_weight": pa.array(np.ones(k, np.float32)),
     }
     own = frame.rows.table if frame.rows is not None else None
-    names = [name for name in own.column_names if not name.startswith(PREFIX)] if own is not None else []
+    named = own.column_names if own is not None else []
+    names = [name for name in named if name == SOURCE or not name.startswith(PREFIX)]
     table = own.select(names).take(pa.array(taken)) if own is not None else None
     fields = [table.schema.field(name) for name in names] if table is not None else []
     arrays = [table.column(name) for name in names] if table is not None else []

@@ -21,7 +21,7 @@ __all__ = ["frame_of", "read_source", "shape_options"]
 def read_source(source: Source, talk: Talk, *, verify: bool = True) -> io.Rows:
     """Read the rows that `source` names and pass on what the reader has to say."""
     with talk.progress("reading") as progress:
-        path = demo.rows_path() if source.demo else str(source.path)
+        path = demo.rows_path() if source.demo else source.path or []
         rows = io.read(path, progress=progress, verify=verify, with_bad_rows=True)
     if source.demo:
         rows = dataclasses.replace(rows, source=demo.NAME)

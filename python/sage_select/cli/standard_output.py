@@ -1,0 +1,48 @@
+"""Outputs that go to standard output: `-o -`."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+from sage_select.cli.console import Console
+from sage_select.engine import Outcome, run
+from sage_select.errors import UsageError
+from sage_select.ops import Sink
+from sage_select.spec import Pipeline
+
+__all__ = ["run_build"]
+
+_STREAM: Final = "-"
+
+
+def run_build(plan: Pipeline, console: Console, **options: Any) -> Outcome:
+    """Run a plan; where its output is `-`, write the rows to standard output, as an Arrow stream and nothing beside it.
+
+    Raises
+    ------
+    UsageError
+        Where standard output is a terminal, or is to take JSON as well.
+    """
+    if plan.step(Sink).path != _STREAM:
+        return run(plan, console, **options)
+    if console.json_output or sys.stdout.isatty():
+        raise UsageError(
+            "standard output cannot take the rows" + (" and the JSON of --json" if console.json_output else ""),
+            where=_STREAM,
+            expected="a pipe or a file" if not console.json_output else "one of them",
+            hint="give a name with -o",
+        )
+    with tempfile.TemporaryDirectory(prefix="sage-select-") as folder:
+        sink = Sink.make(path=str(Path(folder) / "out.arrows"), rows=False)
+        steps = tuple(sink if isinstance(step, Sink) else step for step in plan.steps)
+        outcome = run(Pipeline(seed=plan.seed, steps=steps), console, **options)
+        with outcome.output.open("rb") as rows:
+            shutil.copyfileobj(rows, sys.stdout.buffer)
+        sys.stdout.buffer.flush()
+    # The manifest goes with the folder: nothing of it is left to be named.
+    return replace(outcome, output=Path(_STREAM), manifest_path=Path(_STREAM))
