@@ -17,8 +17,12 @@ def lexical_difficulty(texts: pa.Array | pa.ChunkedArray, *, threads: int | None
     """Score how long and how varied each text is: ``log2(1 + t) + H``.
 
     `t` is the number of words and `H` the Shannon entropy, in bits, of the distribution of the words within the
-    text. Words are maximal runs of alphanumeric characters and ``_`` (Unicode), in lower case. A text without words
-    scores 0.
+    text. A text without words scores 0.
+
+    Words are runs of letters, digits and ``_`` of any script with the marks that follow them, as Unicode divides text
+    (UAX #29, https://www.unicode.org/reports/tr29/), but punctuation always ends one. Chinese, Japanese, Thai, Lao,
+    Khmer and Burmese are divided by ICU's dictionaries, the longest known word first. Words are one by Unicode's
+    form NFC and full case folding, without soft hyphens, joiners and marks of direction. Emoji are no words.
 
     Returns
     -------
@@ -57,8 +61,8 @@ def word_counts(
 
     Examples
     --------
-    >>> word_counts(pa.array(["", "get_user(id=42)", "it's 3.5"])).tolist()
-    [0, 3, 4]
+    >>> word_counts(pa.array(["", "get_user(id=42)", "it's 3.5", "我今天在北京大学学习。"])).tolist()
+    [0, 3, 4, 6]
     """
     column = arrays.texts(texts)
     with translated():

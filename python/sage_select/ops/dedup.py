@@ -27,6 +27,7 @@ class Dedup(Op):
     """
 
     name: ClassVar[str] = "dedup"
+    version: ClassVar[int] = 2
 
     mode: Literal["exact", "near", "none"] = "exact"
     threshold: float = Field(default=0.95, gt=0, lt=1)

@@ -28,6 +28,7 @@ class Embed(Op):
     """
 
     name: ClassVar[str] = "embed"
+    version: ClassVar[int] = 2
 
     file: FilePath = None
     column: str | None = None

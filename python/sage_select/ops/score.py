@@ -28,6 +28,7 @@ class Score(Op):
     """
 
     name: ClassVar[str] = "score"
+    version: ClassVar[int] = 2
 
     file: FilePath = None
     column: str | None = None

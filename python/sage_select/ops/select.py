@@ -98,6 +98,7 @@ class Select(Op):
     """
 
     name: ClassVar[str] = "select"
+    version: ClassVar[int] = 2
 
     strategy: str = AUTO
     budget: Budget = Budget.parse("10%")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -11,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from sage_select.errors import Where
+from sage_select.errors import DataError, Where
 from sage_select.render.example import Example, Text, examples
 from sage_select.render.shape import Shape
 from sage_select.render.turns import spoken_by_columns
@@ -22,6 +23,7 @@ __all__ = ["joined_words", "plain_text", "plain_texts"]
 Progress = Callable[[int, int], None]
 
 _BATCH_ROWS = 4096
+_SURROGATE = re.compile("[\ud800-\udfff]")
 #: Shapes whose words are those of some columns, and how these are joined (the parts in order of joining).
 _JOINED = {
     "text": (("text", ""),),
@@ -125,8 +127,17 @@ def _places(rows: NDArray[np.int64] | None, first: int, where: Callable[[int], W
 
 def _spoken(batch: pa.RecordBatch, shape: Shape, place: Callable[[int], Where]) -> pa.Array:
     """Return the words of a batch by way of its examples."""
-    rows = examples(pa.Table.from_batches([batch]), shape, place)
-    return pa.array([plain_text(example) for example in rows], pa.string())
+    texts = [plain_text(example) for example in examples(pa.Table.from_batches([batch]), shape, place)]
+    try:
+        return pa.array(texts, pa.string())
+    except UnicodeEncodeError:
+        row = next(row for row, text in enumerate(texts) if _SURROGATE.search(text))
+        raise DataError(
+            "the row has half a character, which no text can hold",
+            where=place(row),
+            expected="surrogates in pairs",
+            got=ascii(_SURROGATE.findall(texts[row])[0]),
+        ) from None
 
 
 def joined_words(batch: pa.RecordBatch, shape: Shape) -> pa.Array | None:

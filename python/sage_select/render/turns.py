@@ -63,9 +63,9 @@ def spoken_by_columns(
                 words(normalise_messages([decode_json_text(message, json_text, None)], "", None))
                 for message in python_values(messages.filter(apart))
             ]
-        except (DataError, RecursionError):
+            content = pc.replace_with_mask(content, apart, pa.array(said_apart, pa.string()))
+        except (DataError, RecursionError, UnicodeEncodeError):
             return None
-        content = pc.replace_with_mask(content, apart, pa.array(said_apart, pa.string()))
     said = pc.and_(pc.invert(pc.is_in(role, _SYSTEM)), pc.not_equal(content, ""))
     lengths = pc.fill_null(pc.list_value_length(conversations), 0).to_numpy(zero_copy_only=False)
     ends = np.concatenate(([0], np.cumsum(lengths)))

@@ -181,3 +181,33 @@ def test_real_dialogues(shared_data: Path) -> None:
     assert texts == by_rows(kept)
     assert rows[0]["messages"][0]["content"] in texts[0]
     assert rows[0]["tools"][0]["function"]["description"] not in texts[0]
+
+
+CONTENT = pa.field("content", pa.string(), metadata={b"sage.json": b"1"})
+MARKED = pa.list_(pa.struct([pa.field("role", pa.string()), CONTENT]))
+
+
+@pytest.mark.parametrize(
+    ("spelled", "says"),
+    [
+        ('"a\\n\\"b\\""', 'a\n"b"'),
+        ('[{"type": "text", "text": "a"}, "b"]', "ab"),
+        ('""', ""),
+        ('"a\\u0000"', "a\0"),
+        ('"\\ud83d\\ude00"', "\U0001f600"),
+    ],
+)
+def test_a_content_that_is_json_text_says_what_it_spells(spelled: str, says: str) -> None:
+    rows = [[{"role": "user", "content": spelled}], [{"role": "user", "content": '"fine"'}]]
+    table = pa.table({"messages": pa.array(rows, MARKED)})
+    assert plain_texts(table, detect_shape(table.schema)).to_pylist() == [says, "fine"]
+
+
+@pytest.mark.parametrize("spelled", ['"\\ud800"', '[{"type": "text", "text": "\\udfff"}]', "{", "null", "5"])
+def test_a_content_that_is_no_text_is_refused_with_its_row(spelled: str) -> None:
+    rows = [[{"role": "user", "content": '"fine"'}], [{"role": "user", "content": spelled}]]
+    table = pa.table({"messages": pa.array(rows, MARKED)})
+    with pytest.raises(DataError) as refused:
+        plain_texts(table, detect_shape(table.schema))
+    assert refused.value.where is not None
+    assert refused.value.where.row == 1

@@ -226,7 +226,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(16))]
         #[test]
         fn agrees_with_the_definition_at_any_thread_count(
-            texts in prop::collection::vec("([a-cé_]{1,3}[ ,]){0,12}", 0..150),
+            texts in prop::collection::vec("([a-cé_中文ก]{1,3}[ ,]){0,12}", 0..150),
             dimensions in prop::sample::select(vec![1usize, 2, 7, 384]),
         ) {
             let texts: Vec<&str> = texts.iter().map(String::as_str).collect();

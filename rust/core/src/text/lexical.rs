@@ -68,7 +68,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn is_the_entropy_and_the_length(text in "([a-cA-C_é]{1,2}[ .]){0,60}") {
+        fn is_the_entropy_and_the_length(text in "([a-cA-C_é中文ก]{1,2}[ .]){0,60}") {
             let value = difficulties(&[&text], &Unwatched).unwrap()[0];
             prop_assert!((value - plain(&text)).abs() <= 4.0 * f32::EPSILON * value.max(1.0), "{value} {}", plain(&text));
         }

@@ -1,19 +1,17 @@
-//! Words: maximal runs of alphanumeric characters (Unicode `Alphabetic` or `Numeric`) and `_`, in lower case.
+//! Words: runs of letters, digits and `_`, with the marks that follow them, by Unicode's case folding.
+//!
+//! They follow Unicode's text segmentation (UAX #29), but punctuation always ends one: `it's` and `3.5` are two. Scripts
+//! without spaces between words are divided by ICU's dictionaries (Chinese, Japanese, Thai, Lao, Khmer, Burmese; in
+//! others of Southeast Asia each letter with its marks is a word). A text is taken in Unicode's form NFC, so that it does
+//! not matter how accents are spelled; joiners, soft hyphens and marks of direction within a word do not matter either.
+//! Emoji are no words.
 
+use super::characters::{self, COMPOSING, Class, DICTIONARIES, push_folded};
 use crate::rng::mix64;
 use crate::{Control, Error, blocks};
 
 /// Texts in a block.
 const BLOCK: usize = 256;
-
-/// Whether a word can hold this character.
-#[inline]
-fn is_word(character: char) -> bool {
-    match u8::try_from(character) {
-        Ok(byte) if byte.is_ascii() => is_word_byte(byte),
-        _ => character.is_alphanumeric(),
-    }
-}
 
 /// Whether a word can hold this ASCII character.
 #[inline]
@@ -29,26 +27,23 @@ const fn is_word_byte(byte: u8) -> bool {
 pub fn counts(texts: &[&str], control: &impl Control) -> Result<Vec<i64>, Error> {
     let mut counts = blocks::zeroed(texts.len())?;
     blocks::fill(&mut counts, 1, BLOCK, control, |first, block| {
-        block.iter_mut().zip(&texts[first..]).for_each(|(count, text)| *count = count_of(text));
+        let mut buffer = Vec::new();
+        block.iter_mut().zip(&texts[first..]).for_each(|(count, text)| *count = count_of(text, &mut buffer));
         Ok(())
     })?;
     Ok(counts)
 }
 
-/// A word begins where a character of words follows one that is none.
-fn count_of(text: &str) -> i64 {
+fn count_of(text: &str, buffer: &mut Vec<char>) -> i64 {
     if text.is_ascii() {
         return count_of_ascii(text.as_bytes());
     }
-    let (mut words, mut within) = (0, false);
-    for character in text.chars() {
-        let word = is_word(character);
-        words += i64::from(word && !within);
-        within = word;
-    }
+    let mut words = 0;
+    for_each_word_of_any_script(text, buffer, |_| words += 1);
     words
 }
 
+/// A word begins where a character of words follows one that is none.
 fn count_of_ascii(text: &[u8]) -> i64 {
     let Some((&first, later)) = text.split_first() else { return 0 };
     let mut words = i64::from(is_word_byte(first));
@@ -61,23 +56,100 @@ fn count_of_ascii(text: &[u8]) -> i64 {
 }
 
 /// Calls `visit` with the characters of each word in order; `buffer` is scratch.
-///
-/// Each character is lowered by itself, so the final sigma rule of whole-word lowering is not applied.
 #[inline]
 pub fn for_each_word(text: &str, buffer: &mut Vec<char>, mut visit: impl FnMut(&[char])) {
+    if !text.is_ascii() {
+        return for_each_word_of_any_script(text, buffer, visit);
+    }
     buffer.clear();
-    for character in text.chars() {
-        if character.is_ascii_alphanumeric() || character == '_' {
-            buffer.push(character.to_ascii_lowercase());
-        } else if !character.is_ascii() && character.is_alphanumeric() {
-            buffer.extend(character.to_lowercase());
-        } else if !buffer.is_empty() {
-            visit(buffer);
-            buffer.clear();
+    for &byte in text.as_bytes() {
+        if is_word_byte(byte) {
+            buffer.push(byte.to_ascii_lowercase().into());
+        } else {
+            end_word(buffer, &mut visit);
         }
     }
+    end_word(buffer, &mut visit);
+}
+
+fn for_each_word_of_any_script(text: &str, buffer: &mut Vec<char>, mut visit: impl FnMut(&[char])) {
+    buffer.clear();
+    let text = COMPOSING.normalize(text);
+    // Where a run of scripts without spaces began.
+    let mut unspaced = None;
+    for (at, character) in text.char_indices() {
+        let class = class(character);
+        match class {
+            Class::Unspaced | Class::Single => {
+                end_word(buffer, &mut visit);
+                unspaced.get_or_insert(at);
+                continue;
+            }
+            Class::Mark | Class::Ignored if unspaced.is_some() => continue,
+            _ => {}
+        }
+        if let Some(start) = unspaced.take() {
+            for_each_divided(&text[start..at], buffer, &mut visit);
+        }
+        match class {
+            Class::Letter => push_letter(buffer, character),
+            Class::Mark if !buffer.is_empty() => push_folded(buffer, character),
+            Class::Break => end_word(buffer, &mut visit),
+            _ => {}
+        }
+    }
+    if let Some(start) = unspaced {
+        for_each_divided(&text[start..], buffer, &mut visit);
+    }
+    end_word(buffer, &mut visit);
+}
+
+/// Calls `visit` with each word of a run of scripts without spaces; `buffer` begins and ends empty.
+fn for_each_divided(run: &str, buffer: &mut Vec<char>, visit: &mut impl FnMut(&[char])) {
+    let mut start = 0;
+    for end in DICTIONARIES.segment_str(run).skip(1) {
+        for character in run[start..end].chars() {
+            match characters::class(character) {
+                Class::Ignored => continue,
+                Class::Mark if buffer.is_empty() => continue,
+                Class::Single => end_word(buffer, visit),
+                _ => {}
+            }
+            push_folded(buffer, character);
+        }
+        end_word(buffer, visit);
+        start = end;
+    }
+}
+
+#[inline]
+fn end_word(buffer: &mut Vec<char>, visit: &mut impl FnMut(&[char])) {
     if !buffer.is_empty() {
         visit(buffer);
+        buffer.clear();
+    }
+}
+
+#[inline]
+fn class(character: char) -> Class {
+    match u8::try_from(character) {
+        Ok(byte) if byte.is_ascii() => {
+            if is_word_byte(byte) {
+                Class::Letter
+            } else {
+                Class::Break
+            }
+        }
+        _ => characters::class(character),
+    }
+}
+
+#[inline]
+fn push_letter(buffer: &mut Vec<char>, character: char) {
+    if character.is_ascii() {
+        buffer.push(character.to_ascii_lowercase());
+    } else {
+        push_folded(buffer, character);
     }
 }
 
@@ -114,19 +186,174 @@ mod tests {
         assert_eq!(words(""), [""; 0]);
     }
 
+    /// Texts of any characters, and of some that meet in one word.
+    fn text() -> impl Strategy<Value = String> {
+        let meeting = "[a-cA_1é东京都今天のーカｶﾟกินข้ชอ한\u{1112}\u{1161}\u{301}\u{94D}कि\u{200D}\u{200B}\u{AD}\u{1A20}½😀’ .\0]{0,30}";
+        prop_oneof![".{0,30}", meeting, "[a-c_1é½ .]{0,30}"]
+    }
+
+    /// The definition, one step after the other, over properties of characters as they are.
+    fn plain(text: &str) -> Vec<String> {
+        let composed: Vec<char> = COMPOSING.normalize(text).chars().collect();
+        // Marks, and what is ignored, belong with what they follow; at the start of a text with nothing.
+        let mut runs: Vec<(Class, String)> = Vec::new();
+        for character in composed {
+            let class = match character {
+                'a'..='z' | 'A'..='Z' | '0'..='9' | '_' => Class::Letter,
+                '\0'..='\x7F' => Class::Break,
+                _ => characters::class(character),
+            };
+            let joined = |of: Class| if of == Class::Single { Class::Unspaced } else { of };
+            match runs.last_mut() {
+                Some((_, run)) if class == Class::Mark || class == Class::Ignored => run.push(character),
+                Some((last, run)) if *last == joined(class) => run.push(character),
+                _ => runs.push((joined(class), character.to_string())),
+            }
+        }
+        let kept = |text: &str| -> String {
+            text.chars().filter(|&c| c.is_ascii() || characters::class(c) != Class::Ignored).collect()
+        };
+        let folded = |word: &str| icu_casemap::CaseMapper::new().fold_string(word).into_owned();
+        let mut found = Vec::new();
+        for (class, run) in runs {
+            match class {
+                Class::Letter => found.push(folded(&kept(&run))),
+                Class::Unspaced => {
+                    let ends: Vec<usize> = DICTIONARIES.segment_str(&run).collect();
+                    for pair in ends.windows(2) {
+                        let segment = kept(&run[pair[0]..pair[1]]);
+                        let singles: Vec<usize> = segment
+                            .char_indices()
+                            .filter(|&(at, c)| at == 0 || characters::class(c) == Class::Single)
+                            .map(|(at, _)| at)
+                            .chain([segment.len()])
+                            .collect();
+                        let parts = singles.windows(2).map(|pair| &segment[pair[0]..pair[1]]);
+                        found.extend(
+                            parts
+                                .map(|part| part.trim_start_matches(|c| characters::class(c) == Class::Mark))
+                                .filter(|part| !part.is_empty())
+                                .map(folded),
+                        );
+                    }
+                }
+                _ => {}
+            }
+        }
+        found
+    }
+
     #[test]
-    fn letters_of_every_script_count_and_are_lowered() {
-        assert_eq!(words("Straße ÉCOLE été"), ["straße", "école", "été"]);
-        assert_eq!(words("东京2024 Ωμέγα\u{a0}ΣΑΣ"), ["东京2024", "ωμέγα", "σασ"]);
-        // The lower case of one letter may be several characters.
+    fn letters_of_every_script_count_and_are_folded() {
+        assert_eq!(words("Straße STRASSE ÉCOLE été"), ["strasse", "strasse", "école", "été"]);
+        assert_eq!(words("Ωμέγα\u{a0}ΣΑΣ σας"), ["ωμέγα", "σασ", "σασ"]);
+        // The folding of one letter may be several characters.
         assert_eq!(words("İ"), ["i\u{307}"]);
-        assert_eq!(words("½ ²"), ["½", "²"]);
-        assert_eq!(words("😀a😀"), ["a"]);
+        assert_eq!(words("½ ² m²"), ["½", "²", "m²"]);
+        assert_eq!(words("Привет, как дела?"), ["привет", "как", "дела"]);
+        assert_eq!(words("저는 오늘 학교에 갔어요."), ["저는", "오늘", "학교에", "갔어요"]);
+        assert_eq!(words("मैं आज स्कूल गया।"), ["मैं", "आज", "स्कूल", "गया"]);
+        assert_eq!(words("أنا ذاهبٌ إلى المدرسةِ، اليوم"), ["أنا", "ذاهبٌ", "إلى", "المدرسةِ", "اليوم"]);
+        assert_eq!(words("שלום\u{200F}, עולם"), ["שלום", "עולם"]);
+    }
+
+    #[test]
+    fn scripts_without_spaces_are_divided_into_words() {
+        let cases: [(&str, &[&str]); 8] = [
+            (
+                "我今天早上在北京大学学习机器学习。",
+                &["我", "今天", "早上", "在", "北京", "大学", "学习", "机器", "学习"],
+            ),
+            (
+                "私は昨日東京タワーに行きました。",
+                &["私", "は", "昨日", "東京", "タワー", "に", "行き", "まし", "た"],
+            ),
+            ("ฉันชอบกินข้าวผัดที่ร้านอาหาร", &["ฉัน", "ชอบ", "กิน", "ข้าว", "ผัด", "ที่", "ร้าน", "อาหาร"]),
+            ("ຂ້ອຍມັກໜຽວ", &["ຂ້ອຍ", "ມັກ", "ໜຽວ"]),
+            ("ខ្ញុំចូលចិត្តបាយ", &["ខ្ញុំ", "ចូលចិត្ត", "បាយ"]),
+            ("ကျွန်တော်ချင်တယ်", &["ကျွန်တော်", "ချင်", "တယ်"]),
+            ("买iPhone手机2024年 ok", &["买", "iphone", "手机", "2024", "年", "ok"]),
+            ("\u{1A20}\u{1A60}\u{1A20}a", &["\u{1A20}\u{1A60}", "\u{1A20}", "a"]),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(words(text), expected);
+        }
+    }
+
+    #[test]
+    fn spelling_of_accents_joiners_and_direction_does_not_matter() {
+        assert_eq!(words("e\u{301}te\u{301}"), words("été"));
+        assert_eq!(words("\u{1112}\u{1161}\u{11AB}"), words("한"));
+        assert_eq!(words("カ\u{3099}ス"), words("ガス"));
+        assert_eq!(words("x\u{301}y"), ["x\u{301}y"]);
+        assert_eq!(words("co\u{AD}operate \u{FEFF}می\u{200C}خواهم"), ["cooperate", "میخواهم"]);
+        assert_eq!(words("a\u{200B}b"), ["a", "b"]);
+        assert_eq!(words("1\u{FE0F}\u{20E3}"), ["1\u{20E3}"]);
+    }
+
+    #[test]
+    fn what_is_no_letter_or_digit_is_no_word() {
+        for text in [
+            "😀a😀",
+            "👩\u{200D}👩\u{200D}👧a🏳\u{FE0F}\u{200D}🌈",
+            "\0\u{1}a\u{7F}",
+            "。，a！",
+            "\u{301}\u{301} a",
+            "\u{E48}a",
+            "\u{202E}\u{200F}a\u{2066}",
+        ] {
+            assert_eq!(words(text), ["a"], "{text:?}");
+        }
+        assert_eq!(
+            words("https://example.com/a_b?q=%E4%B8%AD 1,234.5"),
+            ["https", "example", "com", "a_b", "q", "e4", "b8", "ad", "1", "234", "5"]
+        );
+    }
+
+    #[test]
+    fn long_texts_take_time_by_their_length_alone() {
+        // By its square any of these would take hours.
+        for part in
+            ["中", "我们去学校", "ก", "ฉันชอบ", "\u{301}", "e\u{301}\u{316}", "😀", "\u{200F}", "a", "ｶﾞ"]
+        {
+            let text = part.repeat(1_000_000 / part.len());
+            let mut characters = 0;
+            for_each_word(&text, &mut Vec::new(), |word| characters += word.len());
+            assert!(characters <= text.chars().count(), "{part:?}");
+        }
     }
 
     proptest! {
         #[test]
-        fn counts_are_those_of_the_words_visited(texts in prop::collection::vec(".{0,30}|[a-c_1é东½ .]{0,30}", 0..600)) {
+        fn are_those_of_the_definition(text in text()) {
+            prop_assert_eq!(words(&text), plain(&text));
+        }
+
+        #[test]
+        fn are_those_of_unicode_where_words_have_spaces(
+            text in "[a-cA-C1_é\\u{301}\\u{AD}\\u{200D}\\u{FE0F}\\u{5D0}-\\u{5EA}\\u{627}-\\u{64A}\\u{915}-\\u{939}\\u{93E}\\u{94D}가-힣а-яА-Я😀 \n(/-]{0,40}",
+        ) {
+            let expected: Vec<String> = unicode_segmentation::UnicodeSegmentation::split_word_bounds(text.as_str())
+                .map(|segment| words(segment).concat())
+                .filter(|word| !word.is_empty())
+                .collect();
+            prop_assert_eq!(words(&text), expected);
+        }
+
+        #[test]
+        fn do_not_depend_on_the_normal_form(text in text()) {
+            let decomposed = icu_normalizer::DecomposingNormalizer::new_nfd().normalize(&text).into_owned();
+            prop_assert_eq!(words(&decomposed), words(&text));
+        }
+
+        #[test]
+        fn do_not_depend_on_other_lines(texts in prop::collection::vec(text(), 0..6)) {
+            let apart: Vec<String> = texts.iter().flat_map(|text| words(text)).collect();
+            prop_assert_eq!(words(&texts.join("\n")), apart);
+        }
+
+        #[test]
+        fn counts_are_those_of_the_words_visited(texts in prop::collection::vec(text(), 0..600)) {
             let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
             let expected: Vec<i64> = texts.iter().map(|text| words(text).len() as i64).collect();
             for threads in THREADS {
