@@ -170,7 +170,9 @@ def test_a_damaged_manifest_is_refused_wherever_it_is_read(
         manifest.write_text(damaged)
         assert build("out.arrow", "--strategy", "random", "-k", "3", "-o", "b.arrow").code == 3
         assert top("out.arrow", "3", "-o", "t.arrow").code == 3
-        assert build("rows.jsonl", "--strategy", "random", "-k", "20").code == 4
+        done = build("rows.jsonl", "--strategy", "random", "-k", "20")
+        assert done.code == 3
+        assert "--force --overwrite-foreign" in done.err
         assert build("rows.jsonl", "--strategy", "random", "-k", "20", "--force").code == 4
     assert build("rows.jsonl", "--strategy", "random", "-k", "20", "--force", "--overwrite-foreign").code == 0
     assert manifest.read_text() == whole

@@ -57,6 +57,7 @@ def open_with_report(
         rows, manifest = _open(path, progress, verify, watch)
         report, story = OutputNames(path).story, (manifest or {"output": {}})["output"].get("story")
         if story is None or not os.path.lexists(report):
+            watch.unproven |= story is not None  # somebody has removed it: the user, or the next run
             return rows, manifest, None
         return rows, manifest, read_once(report, None, lambda _: story["digest"] if verify else None, watch)
 

@@ -85,6 +85,8 @@ def check_target(names: OutputNames, form: OutputFormat, *, force: bool, overwri
     ------
     UsageError
         Where the name is no file name, or that of a pipe, device or socket.
+    DataError
+        Where the manifest that lies there is damaged, and nothing may be replaced.
     OutputError
         Where something is there that may not be replaced.
     ResourceError
@@ -97,7 +99,7 @@ def check_target(names: OutputNames, form: OutputFormat, *, force: bool, overwri
     present = [path for path in names.parts if os.path.lexists(path)]
     for path in present:
         _check_kind(path, form if path == names.target else OutputFormat.PARQUET)
-    foreign = {} if overwrite_foreign else _foreign(names, present)
+    foreign = {} if overwrite_foreign else _foreign(names, present, force=force)
     for path in present:
         if not force:
             way_out = "--force --overwrite-foreign" if foreign else "--force"
@@ -112,16 +114,19 @@ def check_target(names: OutputNames, form: OutputFormat, *, force: bool, overwri
 
 
 def _is_own(names: OutputNames) -> bool:
-    return os.path.lexists(names.manifest) and not _foreign(names, list(names.parts))
+    return os.path.lexists(names.manifest) and not _foreign(names, list(names.parts), force=True)
 
 
-def _foreign(names: OutputNames, present: list[Path]) -> dict[Path, str]:
-    """Return which parts are not known to be ours, each with the reason."""
+def _foreign(names: OutputNames, present: list[Path], *, force: bool) -> dict[Path, str]:
+    """Return which parts are not known to be ours, each with the reason; without `force`, raise what is damaged."""
     present = [path for path in present if not _is_empty_folder(path)]
     try:
         named = named_parts(names)
     except (DataError, ResourceError) as error:
-        return dict.fromkeys(present, f"a manifest that {error.message}")
+        if force or not present:
+            return dict.fromkeys(present, f"a manifest that {error.message}")
+        error.hint = f"replace the output with --force --overwrite-foreign, or {_ELSEWHERE}"
+        raise
     if not named:
         return dict.fromkeys(present, f"no {names.manifest.name} beside it")
     return {path: f"{names.manifest.name} does not name it" for path in present if path.name not in named}

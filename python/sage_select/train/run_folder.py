@@ -5,18 +5,17 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sage_select.errors import OutputError, ResourceError, UsageError
 from sage_select.io.digest import digest_files
+from sage_select.io.lock import locked
 from sage_select.io.overlap import check_overlap
 from sage_select.ops import InputSetting
 from sage_select.paths import user_path
@@ -71,29 +70,24 @@ class RunFolder:
         ResourceError
             If the folder cannot be made or written.
         """
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            handle = os.open(self.path / ".sage-train.lock", os.O_CREAT | os.O_RDWR, 0o600)
-        except OSError as error:
-            raise ResourceError(
-                f"the output folder cannot be written: {error.strerror}",
-                where=str(self.path),
-                hint="name another with --output-dir",
-            ) from None
-        try:
+        busy = OutputError(
+            "another sage-train is writing into this folder",
+            where=str(self.path),
+            hint="wait for it, or name another folder with --output-dir",
+        )
+        with ExitStack() as stack:
             try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise OutputError(
-                    "another sage-train is writing into this folder",
+                self.path.mkdir(parents=True, exist_ok=True)
+                stack.enter_context(locked(self.path / ".sage-train.lock", busy=busy))
+            except OSError as error:
+                raise ResourceError(
+                    f"the output folder cannot be written: {error.strerror}",
                     where=str(self.path),
-                    hint="wait for it, or name another folder with --output-dir",
+                    hint="name another with --output-dir",
                 ) from None
             # Left by a run that ended before its first step.
             self.replaced.restore()
             yield
-        finally:
-            os.close(handle)
 
     def refuse_inputs(self, inputs: Mapping[str, object]) -> None:
         """Refuse to write where the run reads: into a folder of its inputs, or over one of them.

@@ -100,7 +100,6 @@ def test_files_beside_ours_are_let_be(tmp_path: Path) -> None:
         folder.replaced.discard()
     assert (tmp_path / "notes.txt").read_text() == "mine"
     assert sorted(path.name for path in tmp_path.iterdir()) == [
-        ".sage-train.lock",
         "checkpoints",
         "logs",
         "notes.txt",
@@ -245,7 +244,6 @@ def test_a_run_that_ends_before_its_first_step_leaves_the_one_it_was_to_replace(
     assert found.result == result(folder)
     assert folder.ledger.read_text() == (folder.lora_weights / "weights").read_text() == "old"
     assert sorted(path.name for path in folder.path.iterdir()) == [
-        ".sage-train.lock",
         "checkpoints",
         "logs",
         "lora_weights",
