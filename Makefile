@@ -13,7 +13,7 @@ BIN := $(VENV)/bin
 UV := $(BIN)/uv
 RUST_SOURCES := Cargo.toml Cargo.lock $(shell find rust -name '*.rs' -o -name Cargo.toml)
 
-.PHONY: help setup demo test check asan fmt bench bench-large bench-quality lock wheel-test clean
+.PHONY: help setup demo test check asan fmt bench bench-large bench-quality lock wheel wheel-test clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -96,7 +96,11 @@ bench-large: setup $(VENV)/.rivals  ## the same on a million rows
 bench-quality: setup  ## whether selections help: a classifier on the picks of every rule: benches/QUALITY.md
 	@$(BIN)/python -m benches.quality $(QUALITY)
 
-wheel-test: setup  ## build the wheel, install it alone into a clean environment, select with it
+wheel: setup  ## build the wheel and the source distribution into dist
+	@$(BIN)/maturin build --release --quiet --sdist --out dist
+	@ls dist
+
+wheel-test: setup  ## build the wheel from the source distribution, install it alone into a clean environment, select with it
 	@PYTHON=$(BIN)/python scripts/wheel_test.sh
 
 lock: $(UV)  ## write constraints.txt anew from pyproject.toml
@@ -106,4 +110,4 @@ lock: $(UV)  ## write constraints.txt anew from pyproject.toml
 	@mv constraints.new constraints.txt
 
 clean:  ## remove what was built here
-	@rm -rf $(VENV) target demo python/sage_select/*.so
+	@rm -rf $(VENV) target demo dist python/sage_select/*.so

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Build the wheel, install it without any extra into a clean environment, and select with it.
+# Build the source distribution, from it the wheel, install that without any extra into a clean environment, and select
+# with it.
 # PYTHON is an environment that has maturin and uv.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -8,7 +9,10 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 cd "$root"
-"$bin/maturin" build --release --quiet --out "$work/dist"
+"$bin/maturin" sdist --out "$work/dist" >"$work/log" 2>&1 || { cat "$work/log" >&2; exit 1; }
+# Without isolation: what builds it is in the environment already. Maturin is looked for on the path.
+PATH="$bin:$PATH" "$bin/uv" build --quiet --wheel --no-build-isolation --python "$bin/python" \
+  --out-dir "$work/dist" "$work"/dist/*.tar.gz
 wheel=$(ls "$work"/dist/*.whl)
 case "$wheel" in *-abi3-*) ;; *) echo "not an abi3 wheel: $wheel" >&2; exit 1 ;; esac
 

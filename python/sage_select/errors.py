@@ -15,6 +15,10 @@ from sage_select.display import displayed
 __all__ = ["DataError", "OutputError", "ResourceError", "SageError", "SageWarning", "UsageError", "Where", "nearest"]
 
 
+#: Characters of a line of an error.
+_LONGEST_LINE = 2000
+
+
 @dataclass(frozen=True)
 class Where:
     """A place in the user's input.
@@ -88,7 +92,7 @@ class SageError(Exception):
         for label, value in (("expected", self.expected), ("got", self.got), ("hint", self.hint)):
             if value is not None:
                 lines.append(f"  {label}: {value}")
-        return "\n".join(map(displayed, lines))
+        return "\n".join(_fitting(displayed(line)) for line in lines)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the parts of the error as JSON values, safe to show as `str()` is."""
@@ -113,6 +117,12 @@ class SageError(Exception):
 
 class SageWarning(UserWarning):
     """Something a user should know, and no error: what `select` has to say of its input and defaults."""
+
+
+def _fitting(line: str) -> str:
+    """Return a line no longer than a screen: a value of a megabyte is no help, and hides what is said about it."""
+    over = len(line) - _LONGEST_LINE
+    return f"{line[:_LONGEST_LINE]}... ({over:,} more characters)" if over > 0 else line
 
 
 class UsageError(SageError):

@@ -91,6 +91,15 @@ def test_the_spec_example(tmp_path: Path, folder: Path) -> None:
     assert json.loads(done.stdout)["manifest"]["rows"]["kept"] == 20
 
 
+def test_the_line_after_the_demo_works(tmp_path: Path) -> None:
+    entering, *lines = README.split("```")[3].strip().splitlines()
+    assert entering.startswith("source .venv/bin/activate")
+    for line in lines:
+        done = run(line, tmp_path)
+        assert done.returncode == 0, f"{line}\n{done.stderr}"
+    assert (tmp_path / "out.arrow.manifest.json").is_file()
+
+
 def test_the_two_commands_come_first() -> None:
     first = README.split("```")[1]
     assert [line.split("#")[0].strip() for line in first.strip().splitlines()] == ["make demo", "make test"]

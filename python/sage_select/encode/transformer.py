@@ -83,12 +83,13 @@ def embed_texts(
 
 
 def _load(model: str, device: str | None) -> tuple[Any, list[str]]:
+    local = is_local(model)  # a name that is none is refused before what takes half a minute to load
     require("torch", _EXTRA)
     require("transformers", _EXTRA)
     with quiet_libraries():
         sentence_transformers = require("sentence_transformers", _EXTRA)
     notices = []
-    if is_local(model):
+    if local:
         folder = user_path(model)
         if not (folder / "modules.json").is_file():
             if not (folder / "config.json").is_file():
