@@ -19,6 +19,7 @@ from sage_select.engine.local.evidence import compare_with_random
 from sage_select.engine.local.order import training_order
 from sage_select.engine.local.output import reason_column, selected_table
 from sage_select.engine.local.result import found_result, write_result
+from sage_select.engine.local.row_report import row_report
 from sage_select.errors import ResourceError, UsageError
 from sage_select.io.target import preflight_output
 from sage_select.ops import Budget, Select
@@ -76,7 +77,7 @@ class Selection:
 
     @property
     def indices(self) -> NDArray[np.int64]:
-        """int64 (k,): row numbers of the input, in pick order."""
+        """int64 (k,): row numbers of the input, in pick order, as `gains` and `reasons` are."""
         return self._frame.input_rows(self._picks.indices)
 
     @property
@@ -142,8 +143,18 @@ class Selection:
             record=self._record.with_select(select),
         )
 
+    def lineage(self) -> pa.Table:
+        """Return what became of each row of the input, in its order: the row report of a build, column for column.
+
+        Costs the nearest pick of every row: a second at most, see `engine.local.row_report`.
+        """
+        return row_report(self._frame, self._picks, self._seed, self._threads)
+
     def table(self) -> pa.Table:
-        """Return the selected rows in training order (`sage_position`), with all `sage_` columns."""
+        """Return the selected rows in training order (`sage_position`), with all `sage_` columns.
+
+        That is a shuffle, not the order of `indices`: `sage_rank` leads back to it, and `table_indices` to the input.
+        """
         return selected_table(self._frame, self._picks, self._seed)
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:

@@ -12,6 +12,7 @@ from sage_select.cli.console import Console, run_program
 from sage_select.cli.habits import SELECT_HABITS
 from sage_select.cli.streams import emit
 from sage_select.cli.top import TOP_HELP, top
+from sage_select.cli.why import WHY_HELP, why
 from sage_select.errors import UsageError
 
 if TYPE_CHECKING:
@@ -361,6 +362,7 @@ def build(
 
 
 app.command("top", help=TOP_HELP, short_help="Write the first rows of a selection.")(top)
+app.command("why", help=WHY_HELP, short_help="Say what became of one row.")(why)
 
 
 def _forecast(plan: Pipeline, console: Console, force: bool, overwrite_foreign: bool, threads: int | None) -> None:

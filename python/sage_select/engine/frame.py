@@ -65,7 +65,8 @@ class Lengths:
 class Frame:
     """A run's rows on their way through the stages; each stage returns a new frame.
 
-    `ids` is None where there are no rows, only arrays: then the row numbers name the rows. Rows are numbered as they
+    `ids` is None where there are no rows, only arrays: then the row numbers name the rows. `read` are all rows of the
+    input, for the row report. Rows are numbered as they
     stand in the frame; `dropped`, once some have left, and `lineage` know which rows of the input these are, and why
     the others left. `wordless` are those whose vector says nothing, since they have no words. `measured` holds the
     lengths that a stage found out; without it rows are as long as they have words. `contents` are digests, the same for
@@ -76,6 +77,7 @@ class Frame:
 
     n: int
     rows: Rows | None = None
+    read: Rows | None = None
     shape: Shape | None = None
     ids: pa.ChunkedArray | None = None
     contents: pa.ChunkedArray | None = None

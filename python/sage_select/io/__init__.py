@@ -20,7 +20,7 @@ from sage_select.io.npy import NpyHeader, npy_header, read_npy
 from sage_select.io.objects import from_object
 from sage_select.io.output import existing, open_output, open_with_report
 from sage_select.io.read import read
-from sage_select.io.rows import Rows
+from sage_select.io.rows import Places, Rows
 from sage_select.io.sniff import Format
 from sage_select.io.survey import Survey, survey
 from sage_select.io.write import Written, write
@@ -30,6 +30,7 @@ __all__ = [
     "Format",
     "IdList",
     "NpyHeader",
+    "Places",
     "Rows",
     "Survey",
     "Written",

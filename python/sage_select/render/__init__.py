@@ -10,6 +10,7 @@ from __future__ import annotations
 from sage_select.render.answers import answered
 from sage_select.render.canonical import canonical_json
 from sage_select.render.example import Conversation, Example, Text, examples, has_answer, to_example
+from sage_select.render.first_words import first_words
 from sage_select.render.same import BATCH_ROWS, same_text, same_texts
 from sage_select.render.shape import Shape, ShapeOptions, detect_shape
 from sage_select.render.text import plain_text, plain_texts
@@ -26,6 +27,7 @@ __all__ = [
     "canonical_json",
     "detect_shape",
     "examples",
+    "first_words",
     "has_answer",
     "plain_text",
     "plain_texts",

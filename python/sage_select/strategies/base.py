@@ -106,12 +106,15 @@ class Picks:
         (reason, count) runs in pick order; the counts add up to k.
     evidence
         Facts for the manifest: which method, how many cells, digests.
+    regions
+        int32 (n,): the cell of each row, where rows were taken by cells.
     """
 
     indices: NDArray[np.int64]
     gains: NDArray[np.float32]
     reasons: tuple[tuple[str, int], ...]
     evidence: Mapping[str, Any] = field(default_factory=dict)
+    regions: NDArray[np.int32] | None = None
 
     @classmethod
     def without_gains(cls, indices: NDArray[np.int64], reason: str, evidence: Mapping[str, Any] | None = None) -> Picks:
@@ -124,7 +127,7 @@ class Picks:
         for reason, count in self.reasons:
             reasons.append((reason, min(count, left)))
             left -= reasons[-1][1]
-        return Picks(self.indices[:k], self.gains[:k], tuple(reasons), self.evidence)
+        return Picks(self.indices[:k], self.gains[:k], tuple(reasons), self.evidence, self.regions)
 
     def then(self, others: Picks) -> Picks:
         """Return these picks and after them the others."""
@@ -133,6 +136,7 @@ class Picks:
             np.concatenate([self.gains, others.gains]),
             (*self.reasons, *others.reasons),
             {**self.evidence, **others.evidence},
+            others.regions if self.regions is None else self.regions,
         )
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sage_select import kernels
+from sage_select.columns import Reason
 from sage_select.errors import UsageError
 from sage_select.ops import Select
-from sage_select.strategies.base import Pool
+from sage_select.strategies.base import Picks, Pool
 from sage_select.strategies.cells import cells
 from sage_select.strategies.standing import standing
 from sage_select.strategies.wish import Wish
@@ -21,8 +24,8 @@ __all__ = ["MOST_CELLS", "by_score"]
 MOST_CELLS = 4096
 
 
-def by_score(pool: Pool, wish: Wish, select: Select) -> tuple[NDArray[np.int64], dict[str, Any]]:
-    """Pick the rows of a wish by score, as `score_mode` says; also returns facts for the manifest.
+def by_score(pool: Pool, wish: Wish, select: Select) -> Picks:
+    """Pick the rows of a wish by score, as `score_mode` says.
 
     `top` picks by (difficulty descending, row ascending), `band` by the same among the rows that at least `low` and at
     most `high` of the others are easier than. `stratified` takes rows from every region: as many cells as rows are
@@ -36,16 +39,19 @@ def by_score(pool: Pool, wish: Wish, select: Select) -> tuple[NDArray[np.int64],
     difficulty = pool.need_difficulty()
     if select.by_score == "top" or wish.count == 0:
         if wish.is_plain:
-            return kernels.top_k(difficulty, wish.count, threads=pool.threads), {}
-        return _walk(pool, _hardest_first(pool, np.arange(pool.n)), wish), {}
+            return _picks(kernels.top_k(difficulty, wish.count, threads=pool.threads))
+        return _picks(_walk(pool, _hardest_first(pool, np.arange(pool.n)), wish))
     if select.by_score == "band":
-        return _of_band(pool, wish, select), {}
+        return _picks(_of_band(pool, wish, select))
     rows = wish.open(pool.n)
     how_many = min(max(wish.expected, 1), MOST_CELLS, pool.n)
-    ranked = kernels.stratified(
-        difficulty[rows], cells(pool, how_many)[rows], min(wish.expected, len(rows)), select.score_quantile
-    )
-    return _walk(pool, rows[ranked], wish), {"cells": how_many}
+    regions = cells(pool, how_many)
+    ranked = kernels.stratified(difficulty[rows], regions[rows], min(wish.expected, len(rows)), select.score_quantile)
+    return dataclasses.replace(_picks(_walk(pool, rows[ranked], wish), {"cells": how_many}), regions=regions)
+
+
+def _picks(rows: NDArray[np.int64], facts: Mapping[str, Any] | None = None) -> Picks:
+    return Picks.without_gains(rows, Reason.SCORE, facts)
 
 
 def _of_band(pool: Pool, wish: Wish, select: Select) -> NDArray[np.int64]:

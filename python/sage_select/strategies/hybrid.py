@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from sage_select.columns import Reason
 from sage_select.ops import Select
 from sage_select.strategies.base import Picks, Pool
 from sage_select.strategies.by_score import by_score
@@ -19,6 +18,5 @@ def hybrid(pool: Pool, wish: Wish, select: Select) -> Picks:
     both random and diversity alone, where the hardest rows of all (`score_mode="top"`, the SAGE rule) fall behind
     random.
     """
-    rows, evidence = by_score(pool, wish.part(select.score_share), select)
-    scored = Picks.without_gains(rows, Reason.SCORE, evidence)
-    return scored.then(diversity(pool, wish.beside(rows), select))
+    scored = by_score(pool, wish.part(select.score_share), select)
+    return scored.then(diversity(pool, wish.beside(scored.indices), select))

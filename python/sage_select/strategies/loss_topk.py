@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from sage_select.columns import Reason
 from sage_select.ops import Select
 from sage_select.strategies.base import Picks, Pool
 from sage_select.strategies.by_score import by_score
@@ -17,5 +16,4 @@ def loss_topk(pool: Pool, wish: Wish, select: Select) -> Picks:
     On its own this rule mostly collects noise and outliers: at 326 thousand rows it scored 36.6 where a
     random subset scored 44.5 (Ivison et al. 2025, arXiv 2503.01807). Use it as the control that it is.
     """
-    rows, evidence = by_score(pool, wish, select)
-    return Picks.without_gains(rows, Reason.SCORE, evidence)
+    return by_score(pool, wish, select)

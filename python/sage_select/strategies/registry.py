@@ -34,6 +34,7 @@ def pick(pool: Pool, select: Select) -> Picks:
         If the budget, the quota, and the rows pinned and excluded cannot all be kept, or the pool lacks scores or
         vectors the strategy needs.
     """
+    select = select.chosen(scored=pool.difficulty is not None)
     wish = wish_of(pool, select)
     pinned = Picks.without_gains(pool.pinned, Reason.PINNED)
     picks = pinned.then(REGISTRY[select.strategy](pool, wish, select))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sage_select import io
 from sage_select.engine.frame import Frame, Scores
 from sage_select.engine.lineage import EXACT_COPY, NEAR_COPY, Cause, Lineage
-from sage_select.engine.local.output import rows_story
+from sage_select.engine.local.row_report import row_report
 from sage_select.engine.local.source import frame_of
 from sage_select.errors import UsageError
 from sage_select.kernels import Matrix
@@ -124,7 +124,7 @@ def test_rows_that_are_dropped_are_counted_and_named() -> None:
         less.number(5, "start")
     with pytest.raises(UsageError, match="start names no row"):
         less.number(6, "start")
-    story = rows_story(less, Picks.without_gains(np.array([1]), "random"))
+    story = row_report(less, Picks.without_gains(np.array([1]), "random"), 0)
     assert story["stage"].to_pylist() == ["select", "score", "source", "select", "dedup", "source"]
     assert story["reason"].to_pylist() == [
         "not selected", "no finite number", "nothing to train", "random", "exact copy", "nothing to train"

@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from sage_select.engine.local.run import run
 from sage_select.engine.local.top import top
+from sage_select.engine.local.why import why
 
-__all__ = ["run", "top"]
+__all__ = ["run", "top", "why"]

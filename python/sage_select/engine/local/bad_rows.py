@@ -63,4 +63,4 @@ def frame_of_usable(
     good[list(bad.kinds)] = False
     frame = make(rows.only(np.flatnonzero(good)))
     causes = {row: Cause(_STAGE, kind) for row, kind in sorted(bad.kinds.items())}
-    return replace(frame, dropped=frame.lineage.among(n, causes, lambda row: str(rows.where(row))))
+    return replace(frame, read=rows, dropped=frame.lineage.among(n, causes, lambda row: str(rows.where(row))))

@@ -1,4 +1,4 @@
-"""The output's columns: the selected rows in training order, and the story of every input row."""
+"""The output's columns: the selected rows in training order."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sage_select.engine.frame import Frame
 from sage_select.engine.local.order import training_order
 from sage_select.strategies import Picks
 
-__all__ = ["NOT_SELECTED", "reason_column", "rows_story", "selected_table"]
+__all__ = ["NOT_SELECTED", "null_for_nan", "reason_column", "selected_table"]
 
 #: The reason of a row that the strategy passed over.
 NOT_SELECTED = "not selected"
@@ -41,7 +41,7 @@ def selected_table(frame: Frame, picks: Picks, seed: int) -> pa.Table:
         "sage_reason": reason_column(picks.reasons).take(pa.array(ranks)),
         "sage_rank": pa.array(ranks, pa.int64()),
         "sage_score": _scores(frame, taken),
-        "sage_gain": _null_for_nan(picks.gains[ranks]),
+        "sage_gain": null_for_nan(picks.gains[ranks]),
         "sage_position": pa.array(np.arange(k), pa.int64()),
         "sage_phase": pa.nulls(k, pa.int32()),
         "sage_weight": pa.array(np.ones(k, np.float32)),
@@ -58,39 +58,6 @@ def selected_table(frame: Frame, picks: Picks, seed: int) -> pa.Table:
     return pa.Table.from_arrays(arrays, schema=pa.schema(fields))
 
 
-def rows_story(frame: Frame, picks: Picks) -> pa.Table:
-    """Return one row for every input row: whether it was kept, by which stage and why, and what it duplicates."""
-    lineage, k = frame.lineage, len(picks.indices)
-    ranks = np.full(lineage.n, -1, np.int64)
-    ranks[lineage.rows[picks.indices]] = np.arange(k)
-    kept, left = ranks >= 0, ~lineage.stays
-    excluded = np.zeros(lineage.n, bool)
-    excluded[lineage.rows[frame.excluded]] = True
-    # The reasons of the picks, then those of rows that were not picked, then those of rows that left before.
-    others = [NOT_SELECTED, "excluded"]
-    why = pa.concat_arrays(
-        [reason_column(picks.reasons), pa.array([*others, *(cause.reason for cause in lineage.causes)], pa.string())]
-    )
-    reasons = np.where(kept, ranks, np.where(left, k + len(others) + lineage.dropped, k + excluded))
-    stages = pa.array(["select", *(cause.stage for cause in lineage.causes)], pa.string())
-    names = pa.array(range(lineage.n)).cast(pa.string()) if lineage.ids is None else lineage.ids
-    scores = np.full(lineage.n, np.nan, np.float32)
-    if frame.scores is not None:
-        scores[lineage.rows] = frame.scores.values
-    return pa.table(
-        {
-            "sage_row_id": names,
-            "kept": pa.array(kept),
-            "stage": stages.take(pa.array(lineage.dropped + 1)),
-            "reason": why.take(pa.array(reasons)),
-            "rank": pa.array(ranks, mask=~kept),
-            "score": _null_for_nan(scores),
-            "duplicate_of": names.take(pa.array(lineage.representatives, mask=~lineage.is_duplicate)),
-            "similarity": _null_for_nan(lineage.similarities),
-        }
-    )
-
-
 def _ids(frame: Frame, rows: NDArray[np.int64]) -> pa.Array | pa.ChunkedArray:
     return pa.array(frame.input_rows(rows)).cast(pa.string()) if frame.ids is None else frame.ids.take(pa.array(rows))
 
@@ -101,5 +68,6 @@ def _scores(frame: Frame, rows: NDArray[np.int64]) -> pa.Array:
     return pa.array(frame.scores.values[rows], pa.float32())
 
 
-def _null_for_nan(values: NDArray[np.float32]) -> pa.Array:
+def null_for_nan(values: NDArray[np.float32]) -> pa.Array:
+    """Return the numbers as a column, null where they are NaN."""
     return pa.array(values, pa.float32(), from_pandas=True)

@@ -9,7 +9,8 @@ from sage_select import io
 from sage_select.engine.base import Outcome
 from sage_select.engine.frame import Frame
 from sage_select.engine.local.manifest import identity, manifest_of
-from sage_select.engine.local.output import rows_story, selected_table
+from sage_select.engine.local.output import selected_table
+from sage_select.engine.local.row_report import row_report
 from sage_select.io.encode import OutputFormat
 from sage_select.io.names import OutputNames
 from sage_select.io.target import check_target
@@ -68,7 +69,7 @@ def write_result(
         selected_table(frame, picks, plan.seed),
         target,
         manifest_of(plan, inputs, frame, picks, metrics, notices),
-        rows_story=rows_story(frame, picks) if sink.rows else None,
+        rows_story=row_report(frame, picks, plan.seed) if sink.rows else None,
         force=force,
         overwrite_foreign=overwrite_foreign,
     )

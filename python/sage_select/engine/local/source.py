@@ -66,7 +66,7 @@ def frame_of(
     """
     shape = detect_shape(rows.table.schema, options)
     ids, contents = row_ids(rows, shape, id_column, contents=dedup is not None and not dedup.idle)
-    frame = Frame(n=rows.table.num_rows, rows=rows, shape=shape, ids=ids, contents=contents)
+    frame = Frame(n=rows.table.num_rows, rows=rows, read=rows, shape=shape, ids=ids, contents=contents)
     trained = answered(rows.table, shape, rows.where)
     if queries is not None:
         trained |= io.truth_column(rows, queries)

@@ -180,7 +180,14 @@ def _manifest(manifest: Mapping[str, Any], table: pa.Table, source: Path) -> dic
 def _story(story: pa.Table, count: int) -> pa.Table:
     """Return the story of every input row; rows beyond the first are not selected."""
     gone = pc.fill_null(pc.greater_equal(story["rank"], count), False)
+    # Of other picks nothing is known but how near they are not.
+    stays = pc.is_in(story["nearest_pick"], story["sage_row_id"].filter(pc.and_(story["kept"], pc.invert(gone))))
+    nearest = {
+        name: pc.if_else(stays, story[name], None)
+        for name in ("nearest_pick", "nearest_similarity", "nearest_distance")
+    }
     changes = {
+        **nearest,
         "kept": pc.and_(story["kept"], pc.invert(gone)),
         "reason": pc.if_else(gone, NOT_SELECTED, story["reason"]),
         "rank": pc.if_else(gone, None, story["rank"]),
