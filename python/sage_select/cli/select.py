@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from sage_select import __version__
+from sage_select.cli import build_options as options
 from sage_select.cli.console import Console, run_program
+from sage_select.cli.groups import GroupedCommand
 from sage_select.cli.habits import SELECT_HABITS
 from sage_select.cli.streams import emit
 from sage_select.cli.top import TOP_HELP, top
@@ -68,230 +69,62 @@ def _program(
     """Pick the rows worth fine-tuning a language model on."""
 
 
-@app.command("build", help=_BUILD_HELP, short_help="Select rows and write them.")
+@app.command("build", cls=GroupedCommand, help=_BUILD_HELP, short_help="Select rows and write them.")
 def build(
-    source: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="INPUT",
-            help="JSONL, CSV, Parquet or Arrow file, folder, glob, URL, or - (standard input); several are one pool.",
-            show_default=False,
-        ),
-    ] = None,
-    output: Annotated[
-        str | None,
-        typer.Option(
-            "--output",
-            "-o",
-            help="Where to write; the format follows the name: .arrow .arrows .parquet .jsonl, or a folder. "
-            "[default: out.arrow]",
-        ),
-    ] = None,
-    spec: Annotated[
-        Path | None,
-        typer.Option(
-            help="A pipeline in YAML or TOML; options given here win over it, and none switches its quota, pin, "
-            "exclude or tokenizer off."
-        ),
-    ] = None,
-    strategy: Annotated[
-        str | None,
-        typer.Option(
-            help="hybrid (by score and by diversity), diversity (rows that represent all), target (rows nearest to "
-            "queries), threshold (the hardest rows, none too near to another), loss_topk (by score alone) or random. "
-            "[default: auto, which is hybrid with scores and diversity without]"
-        ),
-    ] = None,
-    budget: Annotated[
-        str | None,
-        typer.Option(
-            "--budget",
-            "-k",
-            help='How much to select: rows (300), a share (10%) or tokens ("200k tokens"). [default: 10%]',
-        ),
-    ] = None,
-    clamp: Annotated[
-        bool | None,
-        typer.Option("--clamp/--no-clamp", help="Take what there is where the budget or a quota asks for more."),
-    ] = None,
-    quota: Annotated[
-        str | None,
-        typer.Option(
-            metavar="COLUMN[=MIN:MAX]",
-            help="At least and at most so many rows of each value of a column; without numbers as even as can be.",
-        ),
-    ] = None,
-    balance: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="The same as --quota COLUMN: as even as can be.")
-    ] = None,
-    pin: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Rows to select in any case: a file with one id a line.")
-    ] = None,
-    exclude: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Rows never to select: a file with one id a line.")
-    ] = None,
-    tokenizer: Annotated[
-        str | None,
-        typer.Option(help="Whose tokens are counted, a model (path or repository). [default: words are counted]"),
-    ] = None,
-    seed: Annotated[
-        int | None, typer.Option(help="Same input, settings and seed give the same bytes. [default: 0]")
-    ] = None,
-    objective: Annotated[
-        str | None,
-        typer.Option(
-            help="What diversity maximises: facility (rows that represent all others), graph_cut (rows like many and "
-            "unlike each other), kcenter (rows far apart), mmr (hard rows unlike those before), dpp (rows that span "
-            "much), herding (rows whose mean is that of all), d2 (rows drawn by their distance from those before) or "
-            "kmeans (the row in the middle of each of k cells). [default: facility]"
-        ),
-    ] = None,
-    metric: Annotated[
-        str | None, typer.Option(help="How vectors are compared: cosine, dot or sqeuclidean. [default: cosine]")
-    ] = None,
-    outlier_guard: Annotated[
-        float | None,
-        typer.Option(
-            help="kcenter: the share of rows to leave out, the farthest from their region's middle. [default: 0.05]"
-        ),
-    ] = None,
-    start: Annotated[
-        int | None,
-        typer.Option(help="kcenter: the row to begin with, counted from 0. [default: the lowest that is no outlier]"),
-    ] = None,
-    cut_lambda: Annotated[
-        float | None,
-        typer.Option(help="graph_cut: the larger, the more picks crowd where rows are dense. [default: 0.05]"),
-    ] = None,
-    k_nn: Annotated[
-        int | None,
-        typer.Option(help="facility, graph_cut: neighbours of a row, where there are over 20,000. [default: 64]"),
-    ] = None,
-    neighbors: Annotated[
-        str | None, typer.Option(help="Who finds them: cells (our own search) or faiss. [default: cells]")
-    ] = None,
-    mmr_lambda: Annotated[
-        float | None,
-        typer.Option(help="mmr: 1 the hardest rows alone, 0 the least alike alone. [default: 0.5]"),
-    ] = None,
-    dpp_eps: Annotated[
-        float | None,
-        typer.Option(help="dpp: the larger, the sooner rows like those before come again. [default: 0.1]"),
-    ] = None,
-    dedup: Annotated[
-        str | None,
-        typer.Option(
-            help="Leave out copies of earlier rows: exact (they say the same, but for white space), near (these, and "
-            "rows whose vectors are almost the same) or none. Budgets are of the rows that stay. [default: exact]"
-        ),
-    ] = None,
-    dedup_threshold: Annotated[
-        float | None,
-        typer.Option(
-            help="near: the cosine similarity from which on a row repeats another; at 0.95 the same said in other "
-            "words, at 0.8 much the same thing. [default: 0.95]"
-        ),
-    ] = None,
-    score_share: Annotated[
-        float | None, typer.Option(help="Share of a hybrid selection that is picked by score. [default: 0.6]")
-    ] = None,
-    score_mode: Annotated[
-        str | None,
-        typer.Option(
-            help="How hybrid and loss_topk take rows by score: stratified (from every region of the data), top (the "
-            "hardest) or band (the hardest between two quantiles). [default: stratified in hybrid, else top]"
-        ),
-    ] = None,
-    score_quantile: Annotated[
-        float | None, typer.Option(help="Which row of a region: 0 its easiest, 1 its hardest. [default: 0.25]")
-    ] = None,
-    score_band: Annotated[
-        str | None,
-        typer.Option(metavar="LOW:HIGH", help="The quantiles of a band; 0:0.9 leaves the hardest tenth out."),
-    ] = None,
-    queries: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE",
-            help="target: rows like those of INPUT to look for, or vectors of the encoder of --embeddings (.npy).",
-        ),
-    ] = None,
-    query_column: Annotated[
-        str | None, typer.Option(help="target: a column that is true for rows of INPUT which are the queries.")
-    ] = None,
-    target_rule: Annotated[
-        str | None,
-        typer.Option(
-            help="target: round_robin (each query in turn), max (the nearest query counts) or mean (all do). "
-            "[default: round_robin]"
-        ),
-    ] = None,
-    threshold: Annotated[
-        float | None, typer.Option(help="threshold: from this similarity on a row is too near. [default: 0.9]")
-    ] = None,
-    scores: Annotated[str | None, typer.Option(help="A .npy file with one number a row.")] = None,
-    score_column: Annotated[str | None, typer.Option(help="A column of the input that holds the score.")] = None,
-    score_model: Annotated[
-        str | None, typer.Option(help="A causal language model (path or repository): score by mean token loss.")
-    ] = None,
-    higher_is_harder: Annotated[
-        bool | None,
-        typer.Option("--higher-is-harder/--lower-is-harder", help="Which end of the score is hard. [default: higher]"),
-    ] = None,
-    embeddings: Annotated[
-        str | None, typer.Option(help="A .npy file with one vector a row (float16, 32 or 64).")
-    ] = None,
-    embedding_column: Annotated[
-        str | None, typer.Option(help="A list column of the input that holds the vector.")
-    ] = None,
-    embed_model: Annotated[
-        str | None, typer.Option(help="A sentence-transformers model (path or repository); needs the embed extra.")
-    ] = None,
-    text_column: Annotated[str | None, typer.Option(help="The column to train on as plain text.")] = None,
-    prompt_column: Annotated[str | None, typer.Option(help="The column with the prompt.")] = None,
-    completion_column: Annotated[str | None, typer.Option(help="The column with the completion.")] = None,
-    template: Annotated[str | None, typer.Option(help='Plain text from columns, such as "{title}\\n{body}".')] = None,
-    id_column: Annotated[
-        str | None, typer.Option(help="The column that names the rows; without it their content does.")
-    ] = None,
-    on_bad_row: Annotated[
-        str | None, typer.Option(help="Rows that cannot be used: error (tells of all) or drop. [default: error]")
-    ] = None,
-    max_bad: Annotated[
-        str | None, typer.Option(help="How many of them may be dropped: 20, or 1%. [default: 1%, or one row]")
-    ] = None,
-    rows: Annotated[
-        bool | None, typer.Option("--rows/--no-rows", help="Write the story of every input row. [default: rows]")
-    ] = None,
-    force: Annotated[
-        bool, typer.Option("--force", help="Replace an output of sage-select (one with its manifest beside it).")
-    ] = False,
-    overwrite_foreign: Annotated[
-        bool,
-        typer.Option("--overwrite-foreign", help="With --force: replace what is not an output of sage-select, too."),
-    ] = False,
-    verify: Annotated[
-        bool,
-        typer.Option(
-            "--verify/--no-verify",
-            help="Refuse outputs of sage-select that were changed since they were written. [default: verify]",
-            show_default=False,
-        ),
-    ] = True,
-    explain: Annotated[bool, typer.Option("--explain", help="Say what would be done, read no row, and leave.")] = False,
-    dry_run: Annotated[
-        bool,
-        typer.Option(
-            "--dry-run",
-            help="Say what would be done and about how much memory and time it would take, from a look at the input's "
-            "footers and first piece, and leave: with exit code 5 where it would not fit.",
-        ),
-    ] = False,
-    threads: Annotated[
-        int | None, typer.Option(help="Threads to use. [default: SAGE_THREADS, else all cores]", min=1)
-    ] = None,
-    json_output: Annotated[bool, typer.Option("--json", help="Print the result as one JSON object on stdout.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False,
+    source: options.Input = None,
+    text_column: options.TextColumn = None,
+    prompt_column: options.PromptColumn = None,
+    completion_column: options.CompletionColumn = None,
+    template: options.Template = None,
+    id_column: options.IdColumn = None,
+    spec: options.Spec = None,
+    on_bad_row: options.OnBadRow = None,
+    max_bad: options.MaxBad = None,
+    dedup: options.Dedup = None,
+    dedup_threshold: options.DedupThreshold = None,
+    scores: options.Scores = None,
+    score_column: options.ScoreColumn = None,
+    score_model: options.ScoreModel = None,
+    higher_is_harder: options.HigherIsHarder = None,
+    embeddings: options.Embeddings = None,
+    embedding_column: options.EmbeddingColumn = None,
+    embed_model: options.EmbedModel = None,
+    metric: options.Metric = None,
+    strategy: options.Strategy = None,
+    budget: options.Budget = None,
+    clamp: options.Clamp = None,
+    seed: options.Seed = None,
+    quota: options.Quota = None,
+    balance: options.Balance = None,
+    pin: options.Pin = None,
+    exclude: options.Exclude = None,
+    tokenizer: options.Tokenizer = None,
+    objective: options.Objective = None,
+    outlier_guard: options.OutlierGuard = None,
+    start: options.Start = None,
+    cut_lambda: options.CutLambda = None,
+    k_nn: options.KNn = None,
+    neighbors: options.Neighbors = None,
+    mmr_lambda: options.MmrLambda = None,
+    dpp_eps: options.DppEps = None,
+    score_share: options.ScoreShare = None,
+    score_mode: options.ScoreMode = None,
+    score_quantile: options.ScoreQuantile = None,
+    score_band: options.ScoreBand = None,
+    queries: options.Queries = None,
+    query_column: options.QueryColumn = None,
+    target_rule: options.TargetRule = None,
+    threshold: options.Threshold = None,
+    output: options.Output = None,
+    rows: options.Rows = None,
+    force: options.Force = False,
+    overwrite_foreign: options.OverwriteForeign = False,
+    verify: options.Verify = True,
+    explain: options.Explain = False,
+    dry_run: options.DryRun = False,
+    threads: options.Threads = None,
+    json_output: options.JsonOutput = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """Build the pipeline the options describe and run it."""
     from sage_select.cli.pipeline import plan_of
