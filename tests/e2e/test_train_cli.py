@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -113,7 +114,7 @@ def test_the_tuned_model_is_measured_beside_its_base(
         (("--selection", "S", "--model", "M", "--lora-target", "q_prj"), 2, "did you mean 'q_proj'"),
         (("--selection", "S", "--model", "M", "--text-column", "txt"), 2, "txt"),
         (("--selection", "S", "--model", "no/such/folder/here"), 2, "no such model folder"),
-        (("--selection", "S", "--model", "."), 2, "holds no"),
+        (("--selection", "S", "--model", "held"), 2, "holds no"),
         (("--selection", "S", "--model", "M", "--eval-data", "absent.jsonl"), 2, "no such held-out rows"),
         (("--selection", "S", "--model", "M", "--eval-result", "r.json"), 2, "--eval-data"),
         (("--selection", "S", "--model", "M", "--eval-data", "torn.jsonl"), 3, "line 2"),
@@ -124,8 +125,14 @@ def test_the_tuned_model_is_measured_beside_its_base(
         (("--selection", "S", "--model", "M", "--chat-template", "absent.jinja"), 2, "absent.jinja"),
         (("--selection", "torn.jsonl", "--model", "M"), 3, "line 2"),
         (("--selection", "silent.jsonl", "--model", "M"), 3, "no row has anything to train"),
-        (("--selection", "S", "--model", "M", "--output-dir", "stories.jsonl"), 5, "cannot be written"),
+        (("--selection", "S", "--model", "M", "--output-dir", "torn.jsonl"), 5, "cannot be written"),
+        (("--selection", "S", "--model", "M", "--output-dir", "stories.jsonl"), 2, "lies inside"),
         (("--nonsense",), 2, "nonsense"),
+        (("--selection", "S", "--model", "M", "--use_dora"), 2, "plain LoRA"),
+        (("--selection", "S", "--model", "M", "--merge"), 2, "merge_and_unload"),
+        (("--selection", "S", "--model", "M", "--lr", "0"), 2, "learning_rate"),
+        (("--selection", "S", "--model", "M", "--output-dir", "M"), 2, "lies inside"),
+        (("--selection", "S", "--model", "M", "--eval-data", "held", "--output-dir", "held"), 2, "lies inside"),
     ],
 )
 def test_what_is_wrong_is_said_with_the_right_code(
@@ -138,6 +145,8 @@ def test_what_is_wrong_is_said_with_the_right_code(
     says: str,
 ) -> None:
     (tmp_path / "torn.jsonl").write_text('{"text": "a"}\n{"text": \n')
+    (tmp_path / "held").mkdir()
+    shutil.copy(stories, tmp_path / "held")
     (tmp_path / "silent.jsonl").write_text('{"prompt": "a", "completion": null}\n')
     named = {"S": str(stories), "M": str(shared_model)}
     done = sage_train(*(named.get(argument, argument) for argument in arguments))
@@ -254,3 +263,21 @@ def test_help_and_version_are_light() -> None:
         done = subprocess.run([sys.executable, "-c", code, option], capture_output=True, text=True, check=True)
         assert says in done.stdout
         assert done.stderr == ""
+
+
+def test_the_first_word_comes_before_the_libraries(stories: Path) -> None:
+    code = (
+        "import os, sys\n"
+        "from sage_select.cli import console\n"
+        "def say(*lines):\n"
+        "    heavy = [name for name in ('torch', 'transformers', 'pyarrow', 'numpy') if name in sys.modules]\n"
+        "    os.write(1, repr((lines, heavy)).encode())\n"
+        "    os._exit(0)\n"
+        "console.say = say\n"
+        "from sage_select.cli.train import main\n"
+        "main()"
+    )
+    command = [sys.executable, "-c", code, "--selection", str(stories), "--model", "m"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert str(stories) in done.stdout
+    assert done.stdout.endswith("[])")

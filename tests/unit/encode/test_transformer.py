@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -136,6 +138,52 @@ def test_what_is_no_model_is_refused(model: Path, tmp_path: Path) -> None:
     (torn / "model.safetensors").write_bytes((model / "model.safetensors").read_bytes()[:500])
     with pytest.raises(DataError, match="the model cannot be read"):
         embed_texts(texts, str(torn))
+
+
+def spoil(folder: Path, how: str) -> None:
+    if how == "decoy":
+        (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+        (folder / "decoy.safetensors").write_bytes(b"")
+    elif how == "index":
+        (folder / "model.safetensors").rename(folder / "weights.bin")
+        (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {"a": "weights.bin"}}))
+    elif how == "module":
+        (folder / "1_Pooling" / "pytorch_model.bin").write_bytes(b"")
+    elif how == "outside":
+        modules = json.loads((folder / "modules.json").read_text())
+        modules[1]["path"] = "../pooling"
+        (folder / "modules.json").write_text(json.dumps(modules))
+    elif how == "adapter":
+        (folder / "adapter_config.json").write_text("{}")
+    elif how == "pipe":
+        os.mkfifo(folder / "1_Pooling" / "model.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("how", "says"),
+    [
+        ("decoy", "pickles are never loaded"),
+        ("index", "pickles are never loaded"),
+        ("module", "pickles are never loaded"),
+        ("outside", "outside"),
+        ("adapter", "adapter beside the model"),
+        ("pipe", "no regular file"),
+    ],
+)
+def test_nothing_but_safetensors_inside_the_folder_is_read(model: Path, tmp_path: Path, how: str, says: str) -> None:
+    shutil.copytree(model, tmp_path / "spoilt")
+    spoil(tmp_path / "spoilt", how)
+    with pytest.raises(UsageError, match=says):
+        embed_texts(pa.array(["a"]), str(tmp_path / "spoilt"))
+
+
+def test_every_file_of_an_encoder_is_a_part_of_its_identity(model: Path, tmp_path: Path) -> None:
+    shutil.copytree(model, tmp_path / "other")
+    before = embed_texts(pa.array(["a"]), str(tmp_path / "other"), device="cpu").revision
+    assert before == embed_texts(pa.array(["a"]), str(model), device="cpu").revision
+    settings = tmp_path / "other" / "1_Pooling" / "config.json"
+    settings.write_text(settings.read_text() + " ")
+    assert embed_texts(pa.array(["a"]), str(tmp_path / "other"), device="cpu").revision != before
 
 
 def test_a_missing_extra_says_how_to_get_it(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
