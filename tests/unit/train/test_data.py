@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -111,3 +112,96 @@ def test_rows_longer_than_the_context_are_not_promised(tiny_model: Path, chats: 
 
     with pytest.raises(UsageError, match="at most 128 tokens"):
         tokenised(chats(1), tiny_model, max_length=129)
+
+
+FORGETFUL = (
+    "{%- for m in messages %}{{ '<|im_start|>' + m.role + '\n' }}"
+    "{{ m.content if m.role != 'assistant' or loop.last else m.content.split('</think>')[-1] }}{{ '<|im_end|>\n' }}"
+    "{%- endfor %}{%- if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{%- endif %}"
+)
+TWO_THOUGHTS = [
+    {"role": "user", "content": "find a table"},
+    {"role": "assistant", "content": "<think>weather first</think>day"},
+    {"role": "user", "content": "and a hotel"},
+    {"role": "assistant", "content": "<think>city then</think>paris"},
+]
+
+
+def template(folder: Path, text: str) -> Path:
+    file = folder / "t.jinja"
+    file.write_text(text, "utf-8")
+    return file
+
+
+def test_a_row_may_become_several_examples_that_follow_each_other(tiny_model: Path, tmp_path: Path) -> None:
+    table = pa.table(
+        {"messages": [TWO_THOUGHTS, TWO_THOUGHTS[:2]], "sage_row_id": ["a", "b"], "sage_weight": [0.5, 1.0]}
+    )
+    rows = tokenised(table, tiny_model, chat_template=template(tmp_path, FORGETFUL))
+    assert rows.row_ids == ["a", "a", "b"]
+    assert rows.table.column("place").to_pylist() == [0, 1, 2]
+    assert rows.table.column("weight").to_pylist() == [0.5, 0.5, 1.0]
+    assert (rows.summary.rows_trained, rows.summary.examples) == (2, 3)
+    last = tokenised(table, tiny_model, chat_template=template(tmp_path, FORGETFUL), thinking_history="last")
+    assert last.row_ids == ["a", "b"]
+    assert last.digest != rows.digest
+
+
+def test_rows_that_the_template_refuses_leave_and_are_told(tiny_model: Path, tmp_path: Path) -> None:
+    refuses = "{%- if 'hotel' in messages[0].content %}{{ raise_exception('no hotels') }}{%- endif %}" + FORGETFUL
+    chats = [
+        [{"role": "user", "content": text}, *TWO_THOUGHTS[1:2]] for text in ("day", "hotel one", "city", "hotel two")
+    ]
+    settings = {"chat_template": template(tmp_path, refuses)}
+    rows = tokenised(pa.table({"messages": chats}), tiny_model, **settings)
+    assert rows.row_ids == ["0", "2"]
+    (line,) = rows.summary.lines
+    assert line == ("not trained: 2 rows of 4: 2 x the chat template refuses the conversation: no hotels (rows 1, 3)")
+    with pytest.raises(DataError, match="2 rows of 4 cannot be trained"):
+        tokenise_with(pa.table({"messages": chats}), tiny_model, on_bad_row="error", **settings)
+    with pytest.raises(DataError, match="more than the 1 % that may be dropped"):
+        tokenise_with(pa.table({"messages": chats}), tiny_model, on_bad_row="drop", **settings)
+
+
+def tokenise_with(table: pa.Table, model: Path, **settings: Any) -> TrainingRows:
+    from sage_select.train.base_model import open_renderer
+
+    config = TrainConfig(model=str(model), **settings)
+    return tokenise(
+        load_selection(table, config),
+        open_renderer(config),
+        on_bad_row=config.on_bad_row,
+        max_bad=config.max_bad,
+        on_lost_words=config.on_lost_words,
+    )
+
+
+def test_all_rows_that_cannot_be_read_are_counted_before_the_run_is_refused(tiny_model: Path) -> None:
+    picture = json.dumps([{"role": "user", "content": [{"type": "image"}]}, {"role": "assistant", "content": "day"}])
+    fine = json.dumps(TWO_THOUGHTS)
+    table = pa.table({"messages": [picture, fine, picture]})
+    with pytest.raises(DataError, match="2 rows of 3 cannot be trained: 2 x message # ") as refused:
+        tokenise_with(table, tiny_model)
+    assert "row 0 (id 0): message 0 (user)" in str(refused.value)
+    assert "--on-bad-row drop" in str(refused.value)
+    assert tokenise_with(table, tiny_model, on_bad_row="drop", max_bad="70%").row_ids == ["1"]
+
+
+def test_words_lost_are_an_error_on_demand(tiny_model: Path, tmp_path: Path) -> None:
+    cuts = FORGETFUL.replace("m.content if m.role != 'assistant' or loop.last else ", "")
+    settings = {"chat_template": template(tmp_path, cuts)}
+    table = pa.table({"messages": [TWO_THOUGHTS]})
+    lost = tokenise_with(table, tiny_model, **settings).summary.lost_words
+    assert lost["thoughts"]["messages"] == 2
+    with pytest.raises(DataError, match="leaves out words") as refused:
+        tokenise_with(table, tiny_model, on_lost_words="error", **settings)
+    assert "row 0, message 1" in str(refused.value)
+
+
+def test_a_large_cut_is_an_alarm(tiny_model: Path) -> None:
+    table = pa.table({"prompt": ["table " * 90, "hi"], "completion": ["day", "day"]})
+    (line,) = tokenised(table, tiny_model, max_length=20).summary.lines
+    assert line.startswith("CUT: ")
+    assert "of all tokens" in line
+    assert "2 of 2 rows are longer than --max-length 20" in line
+    assert tokenised(table.slice(1), tiny_model, max_length=128).summary.lines == []

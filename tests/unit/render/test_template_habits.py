@@ -1,0 +1,155 @@
+"""Habits of chat templates that lose words, stops or rows unless they are looked after."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from sage_select.render.example import Conversation, Text
+from sage_select.render.tokens import IGNORED, Renderer
+
+pytestmark = pytest.mark.train
+
+Make = Callable[[], Any]
+
+FIRST_SYSTEM = (
+    "{%- if messages[0].role == 'system' %}{%- set rest = messages[1:] %}{{ '<|im_start|>' + messages[0].content }}"
+    "{%- else %}{%- set rest = messages %}{%- endif %}{%- for m in rest %}{%- if m.role in ['user', 'assistant'] %}"
+    "{{ '<|im_start|>' + m.role + '\n' + m.content + '<|im_end|>' }}{%- endif %}{%- endfor %}"
+    "{%- if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{%- endif %}"
+)
+RAISES = (
+    "{%- for m in messages %}{%- if m.role == 'system' and not loop.first %}{{ raise_exception('first') }}{%- endif %}"
+    "{{ '<|im_start|>' + m.role + '\n' + m.content + '<|im_end|>' }}{%- endfor %}"
+    "{%- if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{%- endif %}"
+)
+THOUGHTLESS = (
+    "{%- for m in messages %}{{ '<|im_start|>' + m.role + '\n' + m.content.split('</think>')[-1] + '<|im_end|>' }}"
+    "{%- endfor %}{%- if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{%- endif %}"
+)
+NO_STOP = (
+    "{%- for m in messages %}{{ ('<|im_start|>' if m.role == 'user' else '<|end|>') + '\n' + m.content }}{%- endfor %}"
+    "{%- if add_generation_prompt %}{{ '<|end|>\n' }}{%- endif %}"
+)
+BEGINS = (
+    "{{ bos_token }}{% for m in messages %}{{ '[' + m.role + ']' + m.content + eos_token }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '[assistant]' }}{% endif %}"
+)
+
+
+def said(role: str, content: str, **members: Any) -> dict[str, Any]:
+    return {"role": role, "content": content, **members}
+
+
+def learned(tokenizer: Any, encoded: Any) -> str:
+    return str(tokenizer.decode([label for label in encoded.labels if label != IGNORED]))
+
+
+@pytest.mark.parametrize("template", [FIRST_SYSTEM, RAISES])
+def test_a_later_system_turn_is_moved_and_told(byte_level: Make, template: str) -> None:
+    tokenizer = byte_level()
+    renderer = Renderer(tokenizer, max_length=999, chat_template=template)
+    encoded = renderer.encode(
+        Conversation(
+            [said("system", "be kind"), said("user", "hi"), said("assistant", "hello"), said("system", "say BLUE"),
+             said("user", "sky"), said("assistant", "BLUE"), said("system", "and go"), said("assistant", "bye")]
+        )
+    )  # fmt: skip
+    text = tokenizer.decode(encoded.input_ids)
+    assert "<|im_start|>user\nsay BLUE\n\nsky<|im_end|>" in text
+    assert "<|im_start|>user\nand go<|im_end|>" in text
+    assert text.startswith("<|im_start|>be kind" if template == FIRST_SYSTEM else "<|im_start|>system\nbe kind")
+    assert any("no system turn after others" in line and "(1 row)" in line for line in renderer.notices)
+    assert renderer.seen.lost.as_dict() == {}
+
+
+def test_thoughts_that_a_template_cuts_are_counted_and_named(byte_level: Make) -> None:
+    from sage_select.errors import Where
+
+    renderer = Renderer(byte_level(), max_length=999, chat_template=THOUGHTLESS)
+    inline, by_field = said("assistant", "<think>fingers</think>four"), said("assistant", "four", reasoning="fingers")
+    for row, answer in enumerate([said("assistant", "four"), inline, by_field]):
+        renderer.encode(Conversation([said("user", "two and fingers"), answer]), Where(row=row))
+    assert renderer.seen.lost.as_dict() == {
+        "thoughts": {"rows": 2, "messages": 2, "first_row": "row 1", "first_message": 1}
+    }
+    assert renderer.notices[-1] == (
+        "LOST: the chat template leaves out thoughts of 2 turns in 2 rows, first row 1, message 1"
+    )
+
+
+def test_thoughts_are_written_as_the_template_reads_them(byte_level: Make, templates: Any) -> None:
+    tokenizer = byte_level()
+    renderer = Renderer(tokenizer, max_length=999, chat_template=templates.chatml)
+    answer = said("assistant", "four", reasoning_content="fingers")
+    encoded = renderer.encode(Conversation([said("user", "two"), answer]))
+    assert learned(tokenizer, encoded) == "<think>\nfingers\n</think>\n\nfour<|im_end|>"
+    reads = templates.chatml.replace("m.content", "(m.reasoning_content or '') + m.content.split('</think>')[-1]")
+    renderer = Renderer(tokenizer, max_length=999, chat_template=reads)
+    answer = said("assistant", "<think>fingers</think>four")
+    assert learned(tokenizer, renderer.encode(Conversation([said("user", "two"), answer]))) == "fingersfour<|im_end|>"
+
+
+def test_a_turn_without_an_end_gets_one(byte_level: Make) -> None:
+    tokenizer = byte_level()
+    renderer = Renderer(tokenizer, max_length=999, chat_template=NO_STOP)
+    chat = [said("user", "a"), said("assistant", "b"), said("user", "c"), said("assistant", "d")]
+    assert learned(tokenizer, renderer.encode(Conversation(chat))) == "b<|im_start|>d<|im_end|>"
+    assert renderer.stop_tokens == ["<|im_end|>", "<|im_start|>"]
+    assert any(line.startswith("the chat template ends no turn") for line in renderer.notices)
+    tokenizer.eos_token = None
+    renderer = Renderer(tokenizer, max_length=999, chat_template=NO_STOP)
+    renderer.encode(Conversation(chat))
+    assert any(line.startswith("NO STOP: after 1 trained turns") for line in renderer.notices)
+
+
+def test_the_end_of_turns_is_told_where_it_is_not_the_end_token(byte_level: Make, templates: Any) -> None:
+    tokenizer = byte_level()
+    tokenizer.eos_token = "<|end|>"
+    renderer = Renderer(tokenizer, max_length=999, chat_template=templates.chatml)
+    renderer.encode(Conversation([said("user", "a"), said("assistant", "b")]))
+    assert renderer.stop_tokens == ["<|im_end|>", "<|end|>"]
+    assert any("ends turns with '<|im_end|>'" in line for line in renderer.notices)
+
+
+def test_texts_begin_and_end_once_whoever_writes_it(word_start: Make) -> None:
+    tokenizer = word_start()
+    renderer = Renderer(tokenizer, max_length=999, chat_template=BEGINS)
+    plain = Conversation([said("user", "find"), said("assistant", " book ")])
+    spelled = Conversation([said("user", "<s>find"), said("assistant", " book </s>")])
+    rows = [Text("find"), Text("<s>find</s>"), Text("<s>find </s>\n"), plain, spelled]
+    encoded = [renderer.encode(row) for row in rows]
+    for one in encoded:
+        assert one.input_ids.count(tokenizer.bos_token_id) == 1
+        assert one.input_ids[0] == tokenizer.bos_token_id
+        assert one.input_ids[-2:].count(tokenizer.eos_token_id) == 1
+        assert one.labels[-1] == tokenizer.eos_token_id
+    assert encoded[3] == encoded[4]
+    assert encoded[0] == encoded[1]
+    assert renderer.seen.lost.as_dict() == {}
+
+
+def test_rows_with_tools_are_written_by_the_template_for_tools(byte_level: Make, templates: Any) -> None:
+    tokenizer = byte_level()
+    tokenizer.chat_template = {"default": templates.chatml, "tool_use": templates.qwen_like}
+    renderer = Renderer(tokenizer, max_length=999)
+    tool = {"type": "function", "function": {"name": "price", "parameters": {"type": "object", "properties": {}}}}
+    chat = [said("user", "a"), said("assistant", "b")]
+    assert "# Tools" in tokenizer.decode(renderer.encode(Conversation(chat, [tool])).input_ids)
+    assert "# Tools" not in tokenizer.decode(renderer.encode(Conversation(chat)).input_ids)
+    assert renderer.chat_template == {"default": templates.chatml, "tool_use": templates.qwen_like}
+
+
+def test_what_is_cut_of_a_chat_is_named(byte_level: Make, templates: Any) -> None:
+    renderer = Renderer(byte_level(), max_length=40, chat_template=templates.chatml)
+    chat = [said("system", "never say lamp"), said("user", "river " * 60), said("assistant", "so")]
+    assert renderer.encode(Conversation(chat)).cut_parts == ("system turn",)
+    assert renderer.encode(Conversation(chat[1:])).cut_parts == ()
+    tokenizer = byte_level()
+    tokenizer.bos_token = "<|end|>"
+    renderer = Renderer(tokenizer, max_length=40, chat_template="{{ bos_token }}" + templates.chatml)
+    encoded = renderer.encode(Conversation(chat))
+    assert encoded.input_ids[0] == tokenizer.bos_token_id
+    assert len(encoded.input_ids) == len(encoded.labels) == 40
