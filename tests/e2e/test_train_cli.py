@@ -95,7 +95,9 @@ def test_the_tuned_model_is_measured_beside_its_base(
     assert result["held_out"]["overlapping"][0]["kind"] == "same"
     assert "1 of 6 held-out rows are among the trained rows and are not measured: 1 by what they say" in done.err
     assert result["loss_tuned"] < result["loss_base"]
-    assert result["loss_interval"][1] < 0
+    assert "too few rows for an interval (5 of at least 10)" in result["loss_interval_none"]
+    assert result["no_tool_figure"] == "no turn of these rows calls a tool"
+    assert result["accuracy_base"] is None
 
 
 @pytest.mark.parametrize(
@@ -119,6 +121,7 @@ def test_the_tuned_model_is_measured_beside_its_base(
         (("--selection", "S", "--model", "M", "--eval-result", "r.json"), 2, "--eval-data"),
         (("--selection", "S", "--model", "M", "--eval-data", "torn.jsonl"), 3, "line 2"),
         (("--selection", "S", "--model", "M", "--eval-data", "S", "--eval-result", "no/r.json"), 2, "does not exist"),
+        (("--selection", "S", "--model", "M", "--eval-data", "S", "--eval-turns", "few"), 2, "--eval-turns"),
         (("--selection", "S", "--model", "M", "--eval-data", "S"), 3, "every held-out row is among the trained rows"),
         (("--selection", "S", "--model", "M", "--eval-data", "S", "--eval-result", "S"), 2, "something that is read"),
         (("--selection", "S", "--model", "M", "--eval-data", "S", "--eval-result", "torn.jsonl"), 4, "never replaced"),
@@ -240,7 +243,9 @@ def test_a_selection_of_the_demo_data_needs_no_model(
     assert done.json["rows"]["rows_in"] == done.json["rows"]["rows_trained"] == 90
     assert done.json["rows"]["truncated_rows"] == 0
     measured = done.json["evaluation"]
-    assert measured["rows"] == measured["rows_with_answer"] == 240
+    assert measured["rows"] == 240
+    assert measured["turns_calling"] > measured["turns_calling_judged"] == 200
+    assert measured["turns_other"] == measured["turns_other_judged"] > 100
     assert measured["loss_tuned"] != measured["loss_base"]
 
 

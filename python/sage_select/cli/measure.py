@@ -11,9 +11,8 @@ from sage_select.cli.console import Console
 from sage_select.errors import UsageError
 
 if TYPE_CHECKING:
-    from sage_select.evaluate import Overlap
+    from sage_select.evaluate import HeldOut, Overlap
     from sage_select.train import TrainConfig, TrainResult
-    from sage_select.train.selection import OrderedRows
 
 __all__ = ["Measurement", "measured_facts", "measurement_of"]
 
@@ -24,12 +23,12 @@ class Measurement:
 
     console: Console
     config: TrainConfig
-    held_out: OrderedRows
+    held_out: HeldOut
     overlap: Overlap
     result_path: Path | None
 
     def run(self, trained: TrainResult) -> dict[str, Any]:
-        """Measure the tuned model beside its base, write the figures and return them."""
+        """Measure the tuned model beside its base, write the figures, and return them without the single turns."""
         from sage_select.evaluate import compare, evaluate_tuned, write_comparison
 
         base, tuned = evaluate_tuned(
@@ -39,10 +38,10 @@ class Measurement:
             config=self.config,
             stages=self.console.progress,
         )
-        comparison = {**compare(base, tuned, seed=self.config.seed), "held_out": self.overlap.as_dict()}
+        comparison = {**compare(base, tuned), "held_out": self.overlap.as_dict()}
         if self.result_path is not None:
             write_comparison(self.result_path, comparison)
-        return comparison
+        return {name: value for name, value in comparison.items() if name != "turns"}
 
 
 def measurement_of(
@@ -52,6 +51,7 @@ def measurement_of(
     eval_data: str | None,
     result_path: Path | None,
     *,
+    eval_turns: str | None,
     is_demo: bool,
 ) -> Measurement | None:
     """Return the measurement to make after training, None where there are no held-out rows.
@@ -64,6 +64,8 @@ def measurement_of(
         Path of the held-out rows, or `none`; None for the built-in ones where the run `is_demo`, else for none.
     result_path
         Where the figures go, if anywhere.
+    eval_turns
+        The most turns of each kind that are generated, or `all`.
     is_demo
         Whether the selection is one of the demo data.
 
@@ -77,9 +79,10 @@ def measurement_of(
         If the result file is not ours to replace.
     """
     from sage_select import demo
-    from sage_select.evaluate import check_result_path, find_overlap
+    from sage_select.evaluate import check_result_path, find_overlap, prepare_held_out
     from sage_select.train.selection import load_selection
 
+    turns = _most_turns(eval_turns)
     path = None if eval_data in (None, "none") else Path(str(eval_data))
     if eval_data is None and is_demo:
         path = demo.heldout_path()
@@ -97,20 +100,65 @@ def measurement_of(
     with console.progress("comparing held-out rows with the selection") as progress:
         overlap = find_overlap(held_out, trained, progress=progress)
     apart = overlap.apart(held_out)
-    for notice in overlap.notices:
+    prepared = prepare_held_out(apart, config, turns=turns, stages=console.progress)
+    for notice in (*overlap.notices, *prepared.notices):
         console.notice(notice)
-    return Measurement(console, config, apart, overlap, result_path)
+    return Measurement(console, config, prepared, overlap, result_path)
+
+
+def _most_turns(given: str | None) -> int | None:
+    from sage_select.evaluate import DEFAULT_TURNS
+
+    if given is None:
+        return DEFAULT_TURNS
+    if given == "all":
+        return None
+    if not given.isdecimal():
+        raise UsageError("--eval-turns is no number of turns", expected="a whole number, or all", got=given)
+    return int(given)
 
 
 def measured_facts(comparison: Mapping[str, Any]) -> dict[str, object]:
-    """Return the lines of the summary."""
-    loss = [comparison[f"loss_{part}"] for part in ("base", "tuned", "difference")]
-    low, high = comparison["loss_interval"]
-    measures: dict[str, object] = {
-        "loss": f"base {loss[0]:.3f}, tuned {loss[1]:.3f}: {loss[2]:+.3f} [{low:+.3f}, {high:+.3f}]"
+    """Return the lines of the summary: each figure, what it means and which end of it is good."""
+    facts: dict[str, object] = {
+        "loss": f"{_figure(comparison, 'loss', '.3f', 1)} nats a trained token (less is better)",
     }
+    if comparison["no_tool_figure"]:
+        facts["tools"] = f"no figures: {comparison['no_tool_figure']}"
     if comparison["accuracy_base"] is not None:
-        base, tuned, change = (comparison[f"accuracy_{part}"] for part in ("base", "tuned", "difference"))
-        low, high = comparison["accuracy_interval"]
-        measures["tools right"] = f"base {base:.1%}, tuned {tuned:.1%}: {change:+.1%} [{low:+.1%}, {high:+.1%}]"
-    return measures
+        turns = _turns(comparison, "calling")
+        facts["tools right"] = (
+            f"{_figure(comparison, 'accuracy', '.1f', 100)} % of {turns} that call tools "
+            "name exactly the row's tools (more is better)"
+        )
+    if comparison["false_calls_base"] is not None:
+        turns = _turns(comparison, "other")
+        facts["false calls"] = (
+            f"{_figure(comparison, 'false_calls', '.1f', 100)} % of {turns} that call none call a tool (less is better)"
+        )
+    left_out = comparison["turns_left_out"]
+    if left_out:
+        facts["not judged"] = "; ".join(f"{count:,} turns: {why}" for why, count in left_out.items())
+    for name, words in (("turns_at_limit", "cut off"), ("parse_failures", "unreadable")):
+        base, tuned = comparison[f"{name}_base"], comparison[f"{name}_tuned"]
+        if base or tuned:
+            what = f"after {comparison['max_new_tokens']} tokens" if words == "cut off" else "in a call"
+            facts[words] = f"base {base:,}, tuned {tuned:,} of the generated turns, {what}"
+    return facts
+
+
+def _turns(comparison: Mapping[str, Any], kind: str) -> str:
+    judged, there = comparison[f"turns_{kind}_judged"], comparison[f"turns_{kind}"]
+    return f"{judged:,} turns" if judged == there else f"{judged:,} of {there:,} turns"
+
+
+def _figure(comparison: Mapping[str, Any], name: str, digits: str, scale: int) -> str:
+    """Return both values, their difference and what is to be made of it."""
+    base, tuned, change = (comparison[f"{name}_{part}"] * scale for part in ("base", "tuned", "difference"))
+    text = f"base {base:{digits}}, tuned {tuned:{digits}}: {change:+{digits}}"
+    if comparison[f"{name}_interval"] is None:
+        return f"{text}, {comparison[f'{name}_interval_none']};"
+    low, high = (bound * scale for bound in comparison[f"{name}_interval"])
+    worse = change > 0 if name != "accuracy" else change < 0
+    verdict = "no clear difference" if low <= 0 <= high else "worse" if worse else "better"
+    return f"{text} [{low:+{digits}}, {high:+{digits}}], {verdict};"

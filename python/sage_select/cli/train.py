@@ -187,11 +187,24 @@ def train(
         str | None,
         typer.Option(
             metavar="FILE|none",
-            help="Held-out rows on which the tuned model is measured beside the base model. "
+            help="Held-out rows on which the tuned model is measured beside the base model; those that are among the "
+            "selected rows are left out. "
             "[default: the built-in ones for the demo data, else none]",
         ),
     ] = None,
-    eval_result: Annotated[Path | None, typer.Option(help="File for that comparison, as JSON.")] = None,
+    eval_result: Annotated[
+        Path | None,
+        typer.Option(
+            help="File for that comparison and every generated turn, as JSON. Replaces an older one, nothing else."
+        ),
+    ] = None,
+    eval_turns: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N|all",
+            help="The most turns that are generated of those that call tools, and of those that do not. [default: 200]",
+        ),
+    ] = None,
     json_output: Annotated[bool, typer.Option("--json", help="Print the result as one JSON object on stdout.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False,
     _version: Annotated[
@@ -239,7 +252,7 @@ def train(
     }
     console = Console(quiet=quiet, json_output=json_output)
     options = {name: value for name, value in given.items() if value is not None}
-    _run(console, selection, model, options, eval_data, eval_result)
+    _run(console, selection, model, options, eval_data, eval_result, eval_turns)
 
 
 def _precision(**flags: bool) -> str | None:
@@ -256,6 +269,7 @@ def _run(
     options: Mapping[str, Any],
     eval_data: str | None,
     eval_result: Path | None,
+    eval_turns: str | None,
 ) -> None:
     # Libraries take seconds to load: the first word comes before them.
     console.begin(f"sage-train: reading {selection}, then loading the training libraries")
@@ -289,7 +303,9 @@ def _run(
     if eval_data not in (None, "none"):
         RunFolder(config.output_dir).refuse_inputs({"eval_data": eval_data})
     # What is wrong with the held-out rows is found before hours of training, not after.
-    measurement = measurement_of(console, config, selection, eval_data, eval_result, is_demo=is_demo)
+    measurement = measurement_of(
+        console, config, selection, eval_data, eval_result, eval_turns=eval_turns, is_demo=is_demo
+    )
     result = train(selection, config, stages=console.progress, notice=console.notice)
     comparison = None if measurement is None else measurement.run(result)
     title = "already trained: the same run is there, finished" if result.cached else "trained"

@@ -1,87 +1,120 @@
-"""The tuned model beside the base model on the same rows, with an interval for the difference."""
+"""The tuned model beside the base model on the same rows, with intervals for the differences."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from sage_select.errors import UsageError
-from sage_select.evaluate.result import Evaluation
-from sage_select.seeds import stage_key
+from sage_select.evaluate.intervals import Interval, loss_interval, rate_interval
+from sage_select.evaluate.result import Evaluation, Prediction
 
 __all__ = ["compare"]
 
-_RESAMPLES = 10_000
-_CHUNK = 200
 
-Floats = np.ndarray[Any, np.dtype[np.float64]]
-
-
-def compare(base: Evaluation, tuned: Evaluation, *, seed: int = 0) -> dict[str, Any]:
+def compare(base: Evaluation, tuned: Evaluation) -> dict[str, Any]:
     """Compare two evaluations of the same rows.
-
-    The intervals are paired percentile bootstraps over rows (Efron 1979), 10,000 resamples: the same rows are drawn
-    for both models, so what makes a row hard for both cancels.
 
     Parameters
     ----------
     base, tuned
         Evaluations of one set of rows under two models.
-    seed
-        Seeds the resampling.
 
     Returns
     -------
     dict
-        `rows` measured, `rows_dropped` without an answer to measure, `rows_truncated` to fit the model,
-        `rows_with_answer` (with a turn to predict) and `tokens`; `loss_base`, `loss_tuned` (nats per trained
-        token), `accuracy_base`, `accuracy_tuned` (tool selection, null where no row has a turn to predict);
-        `loss_difference` and `accuracy_difference` (tuned - base), each with a 95 % `..._interval` [low, high];
-        `parse_failures_base`, `parse_failures_tuned`: generated turns with a call that cannot be read.
+        `rows` measured, `rows_dropped` without an answer to measure, `rows_truncated` to fit the model, and `tokens`.
+        `loss_base`, `loss_tuned` (nats per trained token), `accuracy_base`, `accuracy_tuned` (the share of turns that
+        call tools in which exactly the row's tools are called), `false_calls_base`, `false_calls_tuned` (the share of
+        turns that call none in which one is called); each with `..._difference` (tuned - base), `..._interval`
+        (95 %, [low, high] or null) and `..._interval_none` (why it is null). Where there is no figure of tools they
+        are null and `no_tool_figure` says why. `turns_calling`, `turns_other`: turns of each kind in the rows;
+        `turns_calling_judged`, `turns_other_judged`: those generated; `turns_left_out`: why others were not;
+        `turns_history_cut`: those generated from the end of a history that is too long.
+        `parse_failures_...`: generated turns with a call that cannot be read; `turns_at_limit_...`: those cut off
+        at `max_new_tokens`. `reader`: what the calls were read with. `turns`: each generated turn (`row_id`,
+        `message`, `expected`, and of each model `predicted`, `failures`, `at_limit`, `text`).
 
     Raises
     ------
     UsageError
         If the evaluations are of different rows.
+
+    Notes
+    -----
+    Differences are paired by row, so that what makes a row hard for both cancels; see `sage_select.evaluate.intervals`.
     """
-    if base.row_ids != tuned.row_ids or base.row_tokens != tuned.row_tokens:
+    held_out = base.held_out
+    if held_out.row_ids != tuned.held_out.row_ids or base.row_tokens != tuned.row_tokens:
         raise UsageError("the two evaluations are of different rows")
-    generator = np.random.Generator(np.random.Philox(stage_key(seed, "bootstrap")))
-    result: dict[str, Any] = {
+    losses = np.array(tuned.row_losses) - np.array(base.row_losses)
+    return {
         "rows": base.rows,
-        "rows_dropped": len(base.dropped),
-        "rows_truncated": base.truncated_rows,
-        "rows_with_answer": base.rows_with_answer,
-        "tokens": base.tokens,
-        "loss_base": base.loss,
-        "loss_tuned": tuned.loss,
-        "loss_difference": tuned.loss - base.loss,
-        "loss_interval": _interval(
-            generator,
-            np.array(tuned.row_losses) - np.array(base.row_losses),
-            np.array(base.row_tokens, dtype=np.float64),
+        "rows_dropped": len(held_out.dropped),
+        "rows_truncated": len(
+            {row for row, one in zip(held_out.owners, held_out.examples, strict=True) if one.cut > 0}
         ),
-        "accuracy_base": base.accuracy,
-        "accuracy_tuned": tuned.accuracy,
-        "accuracy_difference": None,
-        "accuracy_interval": None,
+        "tokens": base.tokens,
+        **_figure("loss", base.loss, tuned.loss, loss_interval(losses, np.array(base.row_tokens, dtype=np.float64))),
+        **_rate("accuracy", base.calling, tuned.calling, lambda one: one.correct),
+        **_rate("false_calls", base.other, tuned.other, lambda one: not one.correct),
+        "no_tool_figure": held_out.tools.no_figure,
+        "turns_calling": held_out.tools.calling,
+        "turns_calling_judged": len(base.calling),
+        "turns_other": held_out.tools.other,
+        "turns_other_judged": len(base.other),
+        "turns_left_out": dict(held_out.tools.left_out),
+        "turns_history_cut": held_out.tools.history_cut,
         "parse_failures_base": base.parse_failures,
         "parse_failures_tuned": tuned.parse_failures,
+        "turns_at_limit_base": base.at_limit,
+        "turns_at_limit_tuned": tuned.at_limit,
+        "max_new_tokens": held_out.max_new_tokens,
+        "reader": held_out.reader.name,
+        "turns": [_turn(*pair) for pair in zip(base.predictions, tuned.predictions, strict=True)],
     }
-    if base.accuracy is not None and tuned.accuracy is not None:
-        change = np.array(tuned.correct, dtype=np.float64) - np.array(base.correct, dtype=np.float64)
-        result["accuracy_difference"] = tuned.accuracy - base.accuracy
-        result["accuracy_interval"] = _interval(generator, change, np.ones(len(change)))
-    return result
 
 
-def _interval(generator: np.random.Generator, totals: Floats, sizes: Floats) -> list[float]:
-    """Return the 2.5 % and 97.5 % points of sum(totals) / sum(sizes) over resampled rows."""
-    rows = len(totals)
-    ratios = []
-    for _ in range(0, _RESAMPLES, _CHUNK):
-        counts = generator.multinomial(rows, np.full(rows, 1 / rows), size=_CHUNK)
-        ratios.append((counts @ totals) / (counts @ sizes))
-    low, high = np.quantile(np.concatenate(ratios), [0.025, 0.975])
-    return [float(low), float(high)]
+def _figure(name: str, base: float | None, tuned: float | None, interval: Interval) -> dict[str, Any]:
+    return {
+        f"{name}_base": base,
+        f"{name}_tuned": tuned,
+        f"{name}_difference": None if base is None or tuned is None else tuned - base,
+        f"{name}_interval": None if interval.bounds is None else list(interval.bounds),
+        f"{name}_interval_none": interval.why_none,
+    }
+
+
+def _rate(
+    name: str, base: tuple[Prediction, ...], tuned: tuple[Prediction, ...], hit: Callable[[Prediction], bool]
+) -> dict[str, Any]:
+    if not base:
+        return _figure(name, None, None, Interval(None, "no such turn is judged"))
+    rows = np.unique([one.row_id for one in base], return_inverse=True)[1]
+    changes = [float(hit(after)) - float(hit(before)) for before, after in zip(base, tuned, strict=True)]
+    interval = rate_interval(
+        *(np.bincount(rows, weights=values).astype(np.float64) for values in (changes, [1.0] * len(base)))
+    )
+    return _figure(
+        name, float(np.mean([hit(one) for one in base])), float(np.mean([hit(one) for one in tuned])), interval
+    )
+
+
+def _turn(base: Prediction, tuned: Prediction) -> dict[str, Any]:
+    def said(one: Prediction) -> dict[str, Any]:
+        return {
+            "predicted": list(one.predicted),
+            "failures": one.failures,
+            "at_limit": one.at_limit,
+            "text": one.text,
+        }
+
+    return {
+        "row_id": base.row_id,
+        "message": base.message,
+        "expected": list(base.expected),
+        "base": said(base),
+        "tuned": said(tuned),
+    }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -10,7 +10,6 @@ from transformers import GenerationConfig
 
 from sage_select.evaluate.held_out import HeldOut, Question
 from sage_select.evaluate.result import Evaluation, Prediction
-from sage_select.evaluate.tool_calls import parse_tool_calls
 from sage_select.render.tokens import Encoded
 from sage_select.score.batches import length_batches
 from sage_select.score.token_loss import TokenLoss
@@ -21,7 +20,6 @@ __all__ = ["measure"]
 
 def measure(
     model: Any,
-    tokenizer: Any,
     held_out: HeldOut,
     *,
     batch_tokens: int,
@@ -32,8 +30,10 @@ def measure(
 
     Parameters
     ----------
-    model, tokenizer
-        A causal language model, perhaps with an adapter, and its tokenizer.
+    model
+        A causal language model, perhaps with an adapter.
+    held_out
+        What it is measured on.
     batch_tokens
         Tokens in one forward pass, with padding. Changes the time, not the result beyond rounding.
     stages, name
@@ -42,26 +42,30 @@ def measure(
     model.eval()
     with torch.inference_mode():
         with stages(f"loss of {name}") as progress:
-            losses = _losses(model, held_out.rows, batch_tokens, progress)
-        with stages(f"answers of {name}") as progress:
-            texts = _answers(model, tokenizer, held_out, batch_tokens, progress)
-    predictions = []
-    for question, text in zip(held_out.questions, texts, strict=True):
-        parsed = parse_tool_calls(text)
-        predictions.append(
-            Prediction(
-                held_out.row_ids[question.row], question.expected, tuple(sorted(parsed.names)), parsed.failures, text
-            )
+            losses = _losses(model, held_out.examples, batch_tokens, progress)
+        answers = []
+        if held_out.questions:
+            with stages(f"answers of {name}") as progress:
+                answers = _answers(model, held_out, batch_tokens, progress)
+    rows, tokens = [0.0] * len(held_out.row_ids), [0] * len(held_out.row_ids)
+    for row, one, loss in zip(held_out.owners, held_out.examples, losses, strict=True):
+        rows[row] += loss
+        tokens[row] += one.trained
+    return Evaluation(held_out, tuple(rows), tuple(tokens), tuple(_predictions(held_out, answers)))
+
+
+def _predictions(held_out: HeldOut, answers: Sequence[tuple[str, bool]]) -> Iterator[Prediction]:
+    for question, (text, at_limit) in zip(held_out.questions, answers, strict=True):
+        parsed = held_out.reader.read(text, question.prompt_end)
+        yield Prediction(
+            row_id=held_out.row_ids[question.row],
+            message=question.message,
+            expected=question.expected,
+            predicted=tuple(sorted(parsed.names)),
+            failures=parsed.failures,
+            at_limit=at_limit,
+            text=text,
         )
-    return Evaluation(
-        row_ids=held_out.row_ids,
-        row_losses=tuple(losses),
-        row_tokens=tuple(row.trained for row in held_out.rows),
-        predictions=tuple(predictions),
-        truncated_rows=sum(row.cut > 0 for row in held_out.rows),
-        tokens_cut=sum(row.cut for row in held_out.rows),
-        dropped=held_out.dropped,
-    )
 
 
 def _losses(
@@ -81,11 +85,11 @@ def _losses(
 
 
 def _answers(
-    model: Any, tokenizer: Any, held_out: HeldOut, batch_tokens: int, progress: Callable[[int, int], None]
-) -> list[str]:
-    """Return the turn generated greedily at each prediction point."""
-    questions = held_out.questions
-    stops = _stop_tokens(model, tokenizer, held_out)
+    model: Any, held_out: HeldOut, batch_tokens: int, progress: Callable[[int, int], None]
+) -> list[tuple[str, bool]]:
+    """Return each turn as it is generated greedily, and whether it was cut off."""
+    questions, tokenizer = held_out.questions, held_out.tokenizer
+    stops = _stop_tokens(model, held_out)
     pad = next((token for token in (tokenizer.pad_token_id, *stops) if token is not None), 0)
     # What is left out here would be taken from the model's own settings.
     settings = GenerationConfig(
@@ -97,7 +101,7 @@ def _answers(
         eos_token_id=stops or None,
         pad_token_id=pad,
     )
-    texts = [""] * len(questions)
+    answers = [("", False)] * len(questions)
     done = 0
     lengths = [len(question.prompt) + held_out.max_new_tokens for question in questions]
     for batch in length_batches(lengths, batch_tokens):
@@ -106,28 +110,24 @@ def _answers(
             input_ids=ids.to(model.device), attention_mask=mask.to(model.device), generation_config=settings
         )
         for index, tokens in zip(batch, generated[:, ids.shape[1] :].tolist(), strict=True):
-            texts[index] = _text(tokenizer, tokens, stops)
+            answers[index] = _answer(tokenizer, tokens, stops)
         done += len(batch)
         progress(done, len(questions))
-    return texts
+    return answers
 
 
-def _text(tokenizer: Any, tokens: list[int], stops: list[int]) -> str:
-    """Return the words of a generated turn, which ends at the first stop token."""
-    for place, token in enumerate(tokens):
-        if token in stops:
-            # A stop token that is no special one may belong to the words, as the last brace of a call does.
-            tokens = tokens[: place + (token not in tokenizer.all_special_ids)]
-            break
-    # Special tokens within stay: some of them mark a tool call.
-    return str(tokenizer.decode(tokens, skip_special_tokens=False))
+def _answer(tokenizer: Any, tokens: list[int], stops: list[int]) -> tuple[str, bool]:
+    """Return the words of a generated turn through its first stop token, and whether there was none."""
+    end = next((place for place, token in enumerate(tokens, start=1) if token in stops), None)
+    # Special tokens stay: some of them mark a tool call, or its end.
+    return str(tokenizer.decode(tokens[:end], skip_special_tokens=False)), end is None
 
 
-def _stop_tokens(model: Any, tokenizer: Any, held_out: HeldOut) -> list[int]:
+def _stop_tokens(model: Any, held_out: HeldOut) -> list[int]:
     known = model.generation_config.eos_token_id
     known = [known] if isinstance(known, int) else list(known or [])
-    stops = {*known, tokenizer.eos_token_id, held_out.end_token} - {None}
-    return sorted(stops)
+    stops = {*known, held_out.tokenizer.eos_token_id, *held_out.stops} - {None}
+    return sorted(stops - held_out.inside)
 
 
 def _left_padded(questions: Sequence[Question], pad: int) -> tuple[torch.Tensor, torch.Tensor]:

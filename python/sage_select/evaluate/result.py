@@ -1,34 +1,41 @@
-"""What an evaluation finds, row by row."""
+"""What an evaluation finds, row by row and turn by turn."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+from sage_select.evaluate.held_out import HeldOut
 
 __all__ = ["Evaluation", "Prediction"]
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a model did at the prediction point of one row.
+    """What a model did in one turn.
 
     Parameters
     ----------
-    row_id
-        The row.
+    row_id, message
+        The row, and the number of the message in it, from 0.
     expected
-        Names of the tools that the row's answer calls, sorted; empty where the answer calls none.
+        Names of the tools that the row's own turn calls, sorted; empty where it calls none.
     predicted
         Names of the tools that the generated turn calls, sorted.
     failures
         Places in the generated turn that looked like a call and could not be read.
+    at_limit
+        Whether the turn was cut off because it had become too long.
     text
         The generated turn.
     """
 
     row_id: str
+    message: int
     expected: tuple[str, ...]
     predicted: tuple[str, ...]
     failures: int
+    at_limit: bool
     text: str
 
     @property
@@ -43,28 +50,23 @@ class Evaluation:
 
     Parameters
     ----------
-    row_ids, row_losses, row_tokens
-        Of each measured row: its id, the sum of its token losses in nats, and its trained tokens.
+    held_out
+        What it was measured on.
+    row_losses, row_tokens
+        Of each measured row: the sum of its token losses in nats, and its trained tokens.
     predictions
-        Of each row with a prediction point, in the order of the rows.
-    truncated_rows, tokens_cut
-        Rows longer than allowed, and the tokens they lost.
-    dropped
-        Ids of rows without anything to measure.
+        Of each turn that was generated, in the order of the rows.
     """
 
-    row_ids: tuple[str, ...]
+    held_out: HeldOut
     row_losses: tuple[float, ...]
     row_tokens: tuple[int, ...]
     predictions: tuple[Prediction, ...]
-    truncated_rows: int
-    tokens_cut: int
-    dropped: tuple[str, ...]
 
     @property
     def rows(self) -> int:
         """Number of measured rows."""
-        return len(self.row_ids)
+        return len(self.row_losses)
 
     @property
     def tokens(self) -> int:
@@ -77,21 +79,36 @@ class Evaluation:
         return sum(self.row_losses) / self.tokens
 
     @property
-    def rows_with_answer(self) -> int:
-        """Number of rows with a prediction point."""
-        return len(self.predictions)
+    def calling(self) -> tuple[Prediction, ...]:
+        """The turns in which the row calls tools."""
+        return tuple(one for one in self.predictions if one.expected)
 
     @property
-    def correct(self) -> tuple[bool, ...]:
-        """For each prediction, whether it is right."""
-        return tuple(prediction.correct for prediction in self.predictions)
+    def other(self) -> tuple[Prediction, ...]:
+        """The turns in which the row calls none."""
+        return tuple(one for one in self.predictions if not one.expected)
 
     @property
     def accuracy(self) -> float | None:
-        """Tool-selection accuracy: the share of rows where the set of tools called is the expected set."""
-        return sum(self.correct) / len(self.predictions) if self.predictions else None
+        """Tool-selection accuracy: of the turns that call, the share in which just the row's tools are called."""
+        return _share(one.correct for one in self.calling)
+
+    @property
+    def false_call_rate(self) -> float | None:
+        """Of the turns that call nothing, the share in which a tool is called, or something unreadable is."""
+        return _share(not one.correct for one in self.other)
 
     @property
     def parse_failures(self) -> int:
         """Number of generated turns with something that looked like a call and could not be read."""
-        return sum(prediction.failures > 0 for prediction in self.predictions)
+        return sum(one.failures > 0 for one in self.predictions)
+
+    @property
+    def at_limit(self) -> int:
+        """Number of generated turns that were cut off because they had become too long."""
+        return sum(one.at_limit for one in self.predictions)
+
+
+def _share(hits: Iterable[bool]) -> float | None:
+    found = list(hits)
+    return sum(found) / len(found) if found else None

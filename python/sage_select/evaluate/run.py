@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from sage_select.errors import UsageError
+from sage_select.evaluate.held_out import DEFAULT_TURNS, HeldOut, prepare
 from sage_select.evaluate.result import Evaluation
 from sage_select.render.quiet import quiet_libraries
 from sage_select.train import TrainConfig
 from sage_select.train.hardware import require_training_packages
 from sage_select.train.run import Stages, silent_stages
 
-__all__ = ["evaluate", "evaluate_tuned"]
+__all__ = ["evaluate", "evaluate_tuned", "prepare_held_out"]
 
 
 def evaluate(
@@ -22,16 +23,17 @@ def evaluate(
     rows: Any,
     *,
     config: TrainConfig | None = None,
+    turns: int | None = DEFAULT_TURNS,
     batch_tokens: int = 8192,
     stages: Stages | None = None,
     notice: Callable[[str], None] | None = None,
 ) -> Evaluation:
     """Measure one model on held-out rows.
 
-    The loss is a mean over trained tokens, the same tokens that training would learn from. Tool-selection accuracy
-    is taken at each conversation's first trained assistant turn: the model writes the turn greedily, its calls are
-    read from the text, and it is right where the set of tools called is the set that the row's own turn calls (the
-    empty set where that turn only speaks).
+    The loss is a mean over trained tokens, the same tokens that training would learn from. Figures of tools are taken
+    from the trained turns of the assistant: given the turns of the row before it the model writes the turn greedily,
+    and its calls are read from the text. Of turns that call tools, a turn is right where exactly the row's tools are
+    called; of turns that call none, any call is a false one.
 
     Parameters
     ----------
@@ -40,10 +42,13 @@ def evaluate(
     adapter
         Folder of a LoRA adapter trained on it, or None for the model alone.
     rows
-        Held-out rows in any shape that can be trained on: a path, rows in memory, or rows already loaded.
+        Held-out rows in any shape that can be trained on: a path, rows in memory, rows already loaded, or what
+        `prepare_held_out` made of them.
     config
         How rows are read and cut and how the model is held (`max_length`, `chat_template`, `precision`,
         `load_in_4bit`, ...); other settings have no effect. None: the defaults.
+    turns
+        The most turns that are generated of those that call tools, and of those that do not; None for all.
     batch_tokens
         Tokens in one forward pass, with padding.
     stages, notice
@@ -58,7 +63,7 @@ def evaluate(
     ResourceError
         If a package is missing.
     """
-    return _Session(model, rows, config, batch_tokens, stages, notice).run([adapter])[0]
+    return _Session(model, config, batch_tokens, stages, notice).run(rows, turns, [adapter])[0]
 
 
 def evaluate_tuned(
@@ -67,6 +72,7 @@ def evaluate_tuned(
     rows: Any,
     *,
     config: TrainConfig | None = None,
+    turns: int | None = DEFAULT_TURNS,
     batch_tokens: int = 8192,
     stages: Stages | None = None,
     notice: Callable[[str], None] | None = None,
@@ -75,17 +81,43 @@ def evaluate_tuned(
 
     Takes and raises what `evaluate` does; `compare` puts the two side by side.
     """
-    base, tuned = _Session(model, rows, config, batch_tokens, stages, notice).run([None, adapter])
+    base, tuned = _Session(model, config, batch_tokens, stages, notice).run(rows, turns, [None, adapter])
     return base, tuned
 
 
+def prepare_held_out(
+    rows: Any,
+    config: TrainConfig,
+    *,
+    turns: int | None = DEFAULT_TURNS,
+    stages: Stages | None = None,
+    notice: Callable[[str], None] | None = None,
+) -> HeldOut:
+    """Make held-out rows ready to measure the model of `config` on, without loading its weights.
+
+    Takes and raises what `evaluate` does: what is wrong with the rows is found here.
+    """
+    require_training_packages()
+    with quiet_libraries():
+        from sage_select.train.base_model import open_renderer
+        from sage_select.train.selection import OrderedRows, load_selection
+
+        ordered = rows if isinstance(rows, OrderedRows) else load_selection(rows, config)
+        renderer = open_renderer(config)
+        with (stages or silent_stages)("tokenising held-out rows") as progress:
+            held_out = prepare(ordered, renderer, turns=turns, progress=progress)
+    for text in (*renderer.notices, *held_out.notices):
+        if notice is not None:
+            notice(text)
+    return held_out
+
+
 class _Session:
-    """Held-out rows, and how to hold the model that is measured on them."""
+    """How a model is held while it is measured."""
 
     def __init__(
         self,
         model: str | Path,
-        rows: Any,
         config: TrainConfig | None,
         batch_tokens: int,
         stages: Stages | None,
@@ -96,43 +128,27 @@ class _Session:
             raise UsageError("a batch holds 1 token or more", got=str(batch_tokens))
         settings = {} if config is None else config.model_dump()
         self._config = TrainConfig(**{**settings, "model": str(model)})
-        self._rows = rows
         self._batch_tokens = batch_tokens
         self._stages = stages or silent_stages
-        self._notice = notice or (lambda _text: None)
+        self._notice = notice
 
-    def run(self, adapters: list[str | Path | None]) -> list[Evaluation]:
+    def run(self, rows: Any, turns: int | None, adapters: list[str | Path | None]) -> list[Evaluation]:
         """Measure the model with each adapter in turn; None is the model alone and must come first."""
+        held_out = rows
+        if not isinstance(rows, HeldOut):
+            held_out = prepare_held_out(rows, self._config, turns=turns, stages=self._stages, notice=self._notice)
         with quiet_libraries():
-            from sage_select.evaluate.held_out import prepare
             from sage_select.evaluate.measure import measure
             from sage_select.train.adapter import load_adapter
-            from sage_select.train.base_model import load_base_model, open_renderer
+            from sage_select.train.base_model import load_base_model
             from sage_select.train.hardware import precision_here
-            from sage_select.train.selection import OrderedRows, load_selection
 
-            rows = self._rows
-            ordered = rows if isinstance(rows, OrderedRows) else load_selection(rows, self._config)
-            renderer = open_renderer(self._config)
-            with self._stages("tokenising held-out rows") as progress:
-                held_out = prepare(ordered, renderer, progress=progress)
-            for text in renderer.notices:
-                self._notice(text)
             with self._stages("loading the model"):
-                model = load_base_model(self._config, precision_here(self._config), renderer.tokenizer)
+                model = load_base_model(self._config, precision_here(self._config), held_out.tokenizer)
             found = []
             for adapter in adapters:
                 name = "the base model" if adapter is None else "the tuned model"
                 if adapter is not None:
                     model = load_adapter(model, Path(adapter))
-                found.append(
-                    measure(
-                        model,
-                        renderer.tokenizer,
-                        held_out,
-                        batch_tokens=self._batch_tokens,
-                        stages=self._stages,
-                        name=name,
-                    )
-                )
+                found.append(measure(model, held_out, batch_tokens=self._batch_tokens, stages=self._stages, name=name))
             return found

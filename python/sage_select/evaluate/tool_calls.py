@@ -1,29 +1,28 @@
-"""Tool calls read out of generated text, by JSON decoding alone.
+"""Tool calls read out of an assistant turn, in the styles that chat templates write. Nothing that is read is ever run.
 
-Understood are a JSON object, or a list of them, after one of the markers below or as the whole text (perhaps in a
-code fence). An object is a call where it has a `name`, or a `function` object that has one; arguments are under
-`arguments` or `parameters`, as an object or as its JSON text.
+A style is a marker and what follows it. Understood are JSON objects with a `name` (Hermes, Qwen, Llama 3, Mistral,
+Cohere, also as the whole text or in a code fence), tags for each argument (Qwen 3.5, Nemotron, GLM, `<invoke>`), the
+name before JSON arguments (DeepSeek, gpt-oss, Kimi, newer Mistral, Gemma 4) and Python calls (LFM 2, Llama 4).
 """
 
 from __future__ import annotations
 
+import ast
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final, TypeAlias
 
 __all__ = ["Parsed", "ToolCall", "parse_tool_calls"]
-
-#: What stands before a call: Hermes and Qwen, Glaive, Mistral, Llama 3.
-_MARKER = re.compile(r"<tool_calls?>|<function_?calls?>|\[TOOL_CALLS\]|<\|python_tag\|>")
-_FENCE = re.compile(r"\A```[a-z]*\n(.*?)(?:\n```|\Z)", re.DOTALL)
-_GAP = re.compile(r"[\s,;]*")
-_DECODER = json.JSONDecoder()
 
 
 @dataclass(frozen=True)
 class ToolCall:
-    """One call: the tool's name and its arguments (an empty object where none are given)."""
+    """One call: the tool's name and its arguments (an empty object where none are given).
+
+    Styles that write arguments without quotes give them as text.
+    """
 
     name: str
     arguments: dict[str, Any] = field(default_factory=dict)
@@ -42,79 +41,137 @@ class Parsed:
         return frozenset(call.name for call in self.calls)
 
 
+#: The calls that begin where a marker ends, and where they end themselves.
+_Found: TypeAlias = tuple[list[ToolCall], int]
+_Style: TypeAlias = Callable[[str, int], _Found | None]
+
+_DECODER: Final = json.JSONDecoder()
+_GAP: Final = re.compile(r"[\s,;]*")
+_SPACE: Final = re.compile(r"\s*")
+_FENCE: Final = re.compile(r"\A```[a-z]*\n(.*?)(?:\n```|\Z)", re.DOTALL)
+_TORN: Final = re.compile(r'[\[{\s]*"(name|function|tool_calls)"')
+_NAMED_JSON: Final = re.compile(r"\s*(?P<name>[\w.:-]+)\s*(?:\[CALL_ID\][^\[{]*)?(?:\[ARGS\])?\s*(?=\{)")
+_GLM_NAME: Final = re.compile(r"\s*(?P<name>[^\s<{]+)\s*(?=<arg_key>|</tool_call>)")
+_GLM_ARGUMENT: Final = re.compile(
+    r"\s*<arg_key>(?P<key>.*?)</arg_key>\s*<arg_value>(?P<value>.*?)</arg_value>\s*(?=<arg_key>|</tool_call>)",
+    re.DOTALL,
+)
+_FUNCTION_NAME: Final = re.compile(r"(?P<name>[^\n>]+)>")
+_PARAMETER: Final = re.compile(
+    r"\s*<parameter=(?P<key>[^\n>]+)>\s*(?P<value>.*?)\s*</parameter>\s*(?=<parameter=|</function>)", re.DOTALL
+)
+_INVOKED_NAME: Final = re.compile(r'(?P<name>[^"\n]+)">')
+_INVOKED: Final = re.compile(
+    r'\s*<(?:\w+:)?parameter name="(?P<key>[^"\n]+)"[^>\n]*>(?P<value>.*?)</(?:\w+:)?parameter>\s*'
+    r"(?=<(?:\w+:)?parameter name=|</(?:\w+:)?invoke>)",
+    re.DOTALL,
+)
+_INVOKE_END: Final = re.compile(r"\s*</(?:\w+:)?invoke>")
+_DEEPSEEK_NAME: Final = re.compile(
+    r"(?:function<\uff5ctool▁sep\uff5c>)?(?P<name>[^\n<\uff5c]+)(?:<\uff5ctool▁sep\uff5c>|\s*```json\s*)"
+)
+_HARMONY_NAME: Final = re.compile(r"(?P<name>[\w.-]+)[^{]*?<\|message\|>")
+_KIMI_NAME: Final = re.compile(r"\s*(?:functions\.)?(?P<name>[\w.-]+?)(?::\d+)?\s*<\|tool_call_argument_begin\|>")
+_GEMMA: Final = re.compile(
+    r'(?P<name>[^\s{]+)(?P<arguments>\{(?:<\|"\|>.*?<\|"\|>|(?!<tool_call\|>).)*?\})\s*<tool_call\|>', re.DOTALL
+)
+_GEMMA_PART: Final = re.compile(r'<\|"\|>(.*?)<\|"\|>|([{,]\s*)([\w.-]+)(?=:)', re.DOTALL)
+_PYTHON_END: Final = re.compile(r"<\|(?:tool_call|python)_end\|>|\Z")
+_PYTHON_NAME: Final = re.compile(r"(?:\A\[|\)\s*,)\s*([\w.]+)\(")
+_CONSTANTS: Final = {"true": True, "false": False, "null": None}
+_THOUGHT: Final = re.compile(r"\A\s*(?:<think>)?.*?</think>", re.DOTALL)
+
+
 def parse_tool_calls(text: str) -> Parsed:
     r"""Return the tool calls in a generated assistant turn.
 
     Plain text holds none, and that is no failure. A marker that no readable call follows, and a text that begins
-    like a JSON call and does not end like one, count as failures.
+    like a JSON call and does not end like one, count as failures. What is thought first, up to `</think>`, is left out.
 
     Examples
     --------
     >>> parse_tool_calls('<tool_call>\n{"name": "search", "arguments": {"q": "x"}}\n</tool_call>').calls
     (ToolCall(name='search', arguments={'q': 'x'}),)
-    >>> parse_tool_calls('[{"name": "a"}, {"name": "b"}]').names == {"a", "b"}
-    True
+    >>> parse_tool_calls("<function=search>\n<parameter=q>\nx\n</parameter>\n</function>").calls
+    (ToolCall(name='search', arguments={'q': 'x'}),)
     >>> parse_tool_calls("Which city do you mean?")
     Parsed(calls=(), failures=0)
     >>> parse_tool_calls('<tool_call>{"name": "sea')
     Parsed(calls=(), failures=1)
     """
-    markers = list(_MARKER.finditer(text))
-    if not markers:
-        return _whole(text)
+    marker = _MARKER.search(text)
+    thought = _THOUGHT.match(text)
+    opened = text.lstrip().startswith("<think>")
+    if thought is not None and (marker is None or opened or marker.start() >= thought.end()):
+        text = text[thought.end() :]
+        marker = _MARKER.search(text)
+    if marker is None or text.lstrip().startswith(("{", "[{")):
+        whole = _whole(text)
+        if marker is None or whole.calls:
+            return whole
     calls: list[ToolCall] = []
     failures = 0
-    for marker, following in zip(markers, [*markers[1:], None], strict=True):
-        found = _values(text[marker.end() : following.start() if following else len(text)])
-        calls.extend(found)
-        failures += not found
+    while marker is not None:
+        found = _STYLES[str(marker.lastgroup)](text, marker.end())
+        if found is None:
+            failures += 1
+        else:
+            calls.extend(found[0])
+        marker = _MARKER.search(text, marker.end() if found is None else found[1])
     return Parsed(tuple(calls), failures)
 
 
 def _whole(text: str) -> Parsed:
+    """Read a text without a marker: it is calls as a whole, or it holds none."""
     text = text.strip()
     fenced = _FENCE.match(text)
     if fenced:
         text = fenced[1].strip()
+    if re.match(r"\[\s*[\w.]+\(", text):
+        found = _python(text, 0)
+        return Parsed(tuple(found[0]) if found else (), int(found is None))
     if not text.startswith(("{", "[")):
         return Parsed()
-    calls = _values(text)
-    # JSON that names nothing is an answer in JSON; a torn call is not.
-    return Parsed(tuple(calls), int(not calls and re.match(r'[\[{\s]*"(name|function|tool_calls)"', text) is not None))
+    calls, _ = _values(text, 0, bare=True)
+    if calls:
+        return Parsed(tuple(calls))
+    try:
+        _DECODER.raw_decode(text)
+    except (ValueError, RecursionError):
+        return Parsed((), int(_TORN.match(text) is not None))
+    return Parsed()  # an answer in JSON
 
 
-def _values(text: str) -> list[ToolCall]:
-    """Read calls from JSON values one after the other, up to the first thing that is none."""
+def _values(text: str, position: int, *, bare: bool = False) -> _Found:
+    """Read calls from JSON values one after the other, up to the first thing that is none.
+
+    A `bare` value is a call only with arguments: an answer in JSON may well have a name.
+    """
     calls: list[ToolCall] = []
-    position = _skip(text, 0)
-    while position < len(text):
+    end = position
+    while True:
+        start = _after(_GAP, text, end)
         try:
-            value, position = _DECODER.raw_decode(text, position)
+            value, after = _DECODER.raw_decode(text, start)
         except (ValueError, RecursionError):
-            break
-        found = _calls(value)
+            return calls, end
+        found = _calls(value, bare=bare)
         if not found:
-            break
+            return calls, end
         calls.extend(found)
-        position = _skip(text, position)
-    return calls
+        end = after
 
 
-def _skip(text: str, position: int) -> int:
-    match = _GAP.match(text, position)
-    return match.end() if match else position
-
-
-def _calls(value: Any) -> list[ToolCall]:
+def _calls(value: Any, *, bare: bool) -> list[ToolCall]:
     if isinstance(value, list):
-        return [call for part in value for call in _calls(part)]
+        return [call for part in value for call in _calls(part, bare=bare)]
     if not isinstance(value, dict):
         return []
     for key in ("tool_calls", "function"):
         if isinstance(value.get(key), list | dict):
-            return _calls(value[key])
-    name = value.get("name")
-    if not isinstance(name, str) or not name:
+            return _calls(value[key], bare=False)
+    name = value.get("name", value.get("tool_name"))
+    if not isinstance(name, str) or not name or (bare and not value.keys() & {"arguments", "parameters"}):
         return []
     return [ToolCall(name, _arguments(value.get("arguments", value.get("parameters"))))]
 
@@ -126,3 +183,121 @@ def _arguments(value: Any) -> dict[str, Any]:
         except (ValueError, RecursionError):
             return {}
     return value if isinstance(value, dict) else {}
+
+
+def _json(text: str, position: int) -> _Found | None:
+    """Read what follows a marker of JSON calls, or of one of its younger relatives."""
+    calls, end = _values(text, position)
+    if calls:
+        return calls, end
+    if _MARKER.match(text, _after(_SPACE, text, position)):
+        return [], position  # no more than brackets around calls of another style
+    return _named(_NAMED_JSON, text, position) or _tagged(_GLM_NAME, _GLM_ARGUMENT, text, position)
+
+
+def _named(head: re.Pattern[str], text: str, position: int) -> _Found | None:
+    """Read a name and its arguments as a JSON object."""
+    name = head.match(text, position)
+    if name is None:
+        return None
+    try:
+        value, end = _DECODER.raw_decode(text, _after(_SPACE, text, name.end()))
+    except (ValueError, RecursionError):
+        return None
+    return ([ToolCall(name["name"], value)], end) if isinstance(value, dict) else None
+
+
+def _tagged(
+    head: re.Pattern[str], argument: re.Pattern[str], text: str, position: int, end: re.Pattern[str] | None = None
+) -> _Found | None:
+    """Read a name and a tag for each argument."""
+    name = head.match(text, position)
+    if name is None:
+        return None
+    arguments = {}
+    position = name.end()
+    while (one := argument.match(text, position)) is not None:
+        arguments[one["key"].strip()] = one["value"]
+        position = one.end()
+    if end is not None:
+        closing = end.match(text, position)
+        if closing is None:
+            return None
+        position = closing.end()
+    return [ToolCall(name["name"].strip(), arguments)], position
+
+
+def _function(text: str, position: int) -> _Found | None:
+    found = _tagged(_FUNCTION_NAME, _PARAMETER, text, position, re.compile(r"\s*</function>"))
+    return found or _named(_FUNCTION_NAME, text, position)
+
+
+def _invoke(text: str, position: int) -> _Found | None:
+    return _tagged(_INVOKED_NAME, _INVOKED, text, position, _INVOKE_END)
+
+
+def _gemma(text: str, position: int) -> _Found | None:
+    """Read JSON with bare keys, and strings between marks of their own."""
+    found = _GEMMA.match(text, position)
+    if found is None:
+        return None
+
+    def plain(part: re.Match[str]) -> str:
+        return json.dumps(part[1]) if part[3] is None else f"{part[2]}{json.dumps(part[3])}"
+
+    try:
+        value = json.loads(_GEMMA_PART.sub(plain, found["arguments"]))
+    except (ValueError, RecursionError):
+        return None
+    return [ToolCall(found["name"], value)], found.end()
+
+
+def _python(text: str, position: int) -> _Found | None:
+    """Read a list of Python calls, by its syntax alone; with strings that are not escaped (LFM 2), the names."""
+    end = _PYTHON_END.search(text, position)
+    source = text[position : end.start() if end else len(text)].strip()
+    try:
+        tree = ast.parse(source, mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        if not source.endswith(")]"):
+            return None
+        return [ToolCall(name) for name in _PYTHON_NAME.findall(source)], end.end() if end else len(text)
+    calls = []
+    for node in tree.elts if isinstance(tree, ast.List) else [tree]:
+        if not isinstance(node, ast.Call) or node.args:
+            return None
+        arguments = {part.arg: _literal(part.value, source) for part in node.keywords if part.arg is not None}
+        calls.append(ToolCall(ast.unparse(node.func), arguments))
+    return (calls, end.end() if end else len(text)) if calls else None
+
+
+def _literal(node: ast.expr, source: str) -> Any:
+    if isinstance(node, ast.Name) and node.id in _CONSTANTS:
+        return _CONSTANTS[node.id]
+    try:
+        return ast.literal_eval(node)
+    except (ValueError, TypeError, RecursionError, MemoryError):
+        return ast.get_source_segment(source, node)
+
+
+def _after(pattern: re.Pattern[str], text: str, position: int) -> int:
+    match = pattern.match(text, position)
+    return match.end() if match else position
+
+
+#: Name of a style -> the markers after which a call of this style begins, and how it is read.
+_DECLARED: Final[dict[str, tuple[str, _Style]]] = {
+    "json": (
+        r"<tool_calls?>|<function_?calls?>|<\|tool_calls?\|>|\[TOOL_CALLS\]|<\|python_tag\|>|<\|START_ACTION\|>|Action:\s*```json",
+        _json,
+    ),
+    "function": (r"<function=", _function),
+    "invoke": (r'<(?:\w+:)?invoke name="', _invoke),
+    "deepseek": (r"<\uff5ctool▁call▁begin\uff5c>", lambda text, at: _named(_DEEPSEEK_NAME, text, at)),
+    "harmony": (r"\bto=functions\.", lambda text, at: _named(_HARMONY_NAME, text, at)),
+    "kimi": (r"<\|tool_call_begin\|>", lambda text, at: _named(_KIMI_NAME, text, at)),
+    "gemma": (r"<\|tool_call>call:", _gemma),
+    "python": (r"<\|(?:tool_call|python)_start\|>", _python),
+}
+_STYLES: Final = {name: read for name, (_, read) in _DECLARED.items()}
+_MARKER: Final = re.compile("|".join(f"(?P<{name}>{marker})" for name, (marker, _) in _DECLARED.items()))

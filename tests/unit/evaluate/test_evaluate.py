@@ -12,7 +12,6 @@ import pytest
 from sage_select.errors import DataError, UsageError
 from sage_select.evaluate import Evaluation, compare, evaluate, evaluate_tuned
 from sage_select.evaluate.held_out import HeldOut, prepare
-from sage_select.render import Conversation
 from sage_select.render.quiet import quiet_libraries
 from sage_select.train import TrainConfig, train
 
@@ -40,12 +39,12 @@ ROWS: list[dict[str, Any]] = [
 ]
 
 
-def held_out_of(model: Path, rows: Any, **settings: Any) -> HeldOut:
+def held_out_of(model: Path, rows: Any, *, turns: int | None = None, **settings: Any) -> HeldOut:
     from sage_select.train.base_model import open_renderer
     from sage_select.train.selection import load_selection
 
     config = TrainConfig(model=str(model), **settings)
-    return prepare(load_selection(rows, config), open_renderer(config))
+    return prepare(load_selection(rows, config), open_renderer(config), turns=turns)
 
 
 def decoded(model: Path, tokens: list[int]) -> str:
@@ -61,20 +60,85 @@ def loaded(model: Path) -> Any:
         return AutoModelForCausalLM.from_pretrained(model).eval()
 
 
-def test_the_prediction_point_is_the_first_trained_assistant_turn(tiny_model: Path) -> None:
+def test_every_trained_turn_is_generated_from_its_own_history(tiny_model: Path) -> None:
     held_out = held_out_of(tiny_model, ROWS)
-    assert [question.expected for question in held_out.questions] == [("book",), ("weather",), (), ("day",)]
+    found = [(question.row, question.message, question.expected) for question in held_out.questions]
+    assert found == [
+        (0, 1, ("book",)),
+        (0, 3, ()),
+        (1, 1, ("weather",)),
+        (1, 2, ("city",)),
+        (2, 1, ()),
+        (3, 3, ("day",)),
+    ]
     prompts = [decoded(tiny_model, question.prompt) for question in held_out.questions]
     assert prompts[0] == "<|im_start|>user\nbook a table<|im_end|>\n<|im_start|>assistant\n"
-    assert prompts[3].endswith("which<|im_end|>\n<|im_start|>user\nday<|im_end|>\n<|im_start|>assistant\n")
+    assert '"book", "arguments": {}}</tool_call><|im_end|>\n<|im_start|>tool\nok<|im_end|>\n' in prompts[1]
+    assert "city" not in prompts[3]
+    assert prompts[5].endswith("which<|im_end|>\n<|im_start|>user\nday<|im_end|>\n<|im_start|>assistant\n")
     assert held_out.row_ids == ("0", "1", "2", "3")
     assert held_out.dropped == ("4",)
+    assert (held_out.tools.calling, held_out.tools.other, held_out.tools.no_figure) == (4, 2, None)
+    assert held_out.tools.left_out == {}
 
 
-def test_a_turn_that_calls_several_tools_expects_all_of_them(tiny_model: Path) -> None:
-    both = {**call("b"), "tool_calls": [*call("b")["tool_calls"], *call("a")["tool_calls"], *call("b")["tool_calls"]]}
-    held_out = held_out_of(tiny_model, [{"messages": [user("x"), both]}])
-    assert held_out.questions[0].expected == ("a", "b")
+def test_a_sample_of_turns_is_the_same_for_every_model_and_order(tiny_model: Path) -> None:
+    rows = [
+        {"messages": [user(f"a {i}"), call("book"), user("b"), says("done")], "sage_row_id": f"r{i}"} for i in range(9)
+    ]
+
+    def sampled(rows: list[dict[str, Any]], turns: int | None) -> set[tuple[str, int]]:
+        held_out = held_out_of(tiny_model, rows, turns=turns)
+        return {(held_out.row_ids[question.row], question.message) for question in held_out.questions}
+
+    few, more = sampled(rows, 3), sampled(rows, 5)
+    assert [sum(message == number for _, message in few) for number in (1, 3)] == [3, 3]
+    assert few < more < sampled(rows, None)
+    assert few == sampled(rows[::-1], 3)
+    held_out = held_out_of(tiny_model, rows, turns=3)
+    assert (held_out.tools.calling, held_out.tools.other) == (9, 9)
+    assert held_out_of(tiny_model, rows, turns=0).tools.no_figure == "no turn is generated"
+
+
+def test_rows_without_calls_have_no_turns_to_generate(tiny_model: Path) -> None:
+    held_out = held_out_of(tiny_model, [{"messages": [user("a"), says("done")]}])
+    assert held_out.questions == ()
+    assert held_out.tools.no_figure == "no turn of these rows calls a tool"
+    assert held_out.notices == ()
+
+
+def test_calls_that_cannot_be_read_back_give_no_figure(tiny_model: Path) -> None:
+    template = (
+        "{%- for m in messages %}{{ m.role }}: {{ m.content }}{% for c in m.tool_calls %}"
+        "I use {{ c.function.name }} on {{ c.function.arguments.get('key', '') }}{% endfor %}<|im_end|>{% endfor %}"
+        "{% if add_generation_prompt %}assistant: {% endif %}"
+    )
+    path = tiny_model.parent / "words.jinja"
+    path.write_text(template)
+    held_out = held_out_of(tiny_model, [ROWS[0]], chat_template=path)
+    assert held_out.questions == ()
+    assert "'I use book on <|im_end|>' should call book" in str(held_out.tools.no_figure)
+    assert "row 0, message 1" in held_out.notices[0]
+    evaluation = evaluate(tiny_model, None, [ROWS[0]], config=TrainConfig(model="m", chat_template=path))
+    assert evaluation.accuracy is evaluation.false_call_rate is None
+    assert evaluation.rows == 1
+
+
+def test_turns_that_are_written_as_several_are_not_judged(tiny_model: Path) -> None:
+    template = (
+        "{%- for m in messages %}{{ '<|im_start|>' + m.role }}"
+        "{% if m.tool_calls and (m.content or m.tool_calls|length > 1) %}"
+        "{{ raise_exception('one at a time') }}{% endif %}"
+        "{{ m.content }}{% for c in m.tool_calls %}<tool_call>{{ c.function | tojson }}</tool_call>{% endfor %}"
+        "<|im_end|>{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant' }}{% endif %}"
+    )
+    path = tiny_model.parent / "single.jinja"
+    path.write_text(template)
+    both = {**call("weather"), "content": "sure"}
+    held_out = held_out_of(tiny_model, [ROWS[0], {"messages": [user("x"), both]}], chat_template=path)
+    assert [question.expected for question in held_out.questions] == [("book",), ()]
+    assert held_out.tools.left_out == {"the chat template writes them as several turns": 1}
+    assert held_out.notices[0] == "1 turns are not judged: the chat template writes them as several turns"
 
 
 def test_texts_have_a_loss_and_no_question(tiny_model: Path) -> None:
@@ -85,15 +149,10 @@ def test_texts_have_a_loss_and_no_question(tiny_model: Path) -> None:
     assert evaluation.rows == 1
 
 
-def test_generation_ends_with_the_token_that_ends_every_turn_and_only_there(tiny_model: Path) -> None:
+def test_generation_ends_with_the_tokens_that_end_turns_and_only_there(tiny_model: Path) -> None:
     held_out = held_out_of(tiny_model, ROWS)
-    assert decoded(tiny_model, [held_out.end_token or 0]) == "<|im_end|>"
-    plain = "{%- for m in messages %}{% if m.role == 'assistant' %}{% generation %}{{ m.content }}{% endgeneration %}"
-    plain += "{% else %}{{ m.content }}{% endif %}{% endfor %}"
-    path = tiny_model.parent / "no_end.jinja"
-    path.write_text(plain)
-    rows = [{"messages": [user("a"), says("919")]}, {"messages": [user("a"), says("99")]}]
-    assert held_out_of(tiny_model, rows, chat_template=path).end_token is None
+    assert [decoded(tiny_model, [token]) for token in held_out.stops] == ["<|im_end|>"]
+    assert not held_out.stops & held_out.inside
 
 
 def test_no_answers_at_all_is_refused(tiny_model: Path) -> None:
@@ -107,7 +166,7 @@ def test_the_loss_is_the_mean_over_all_trained_tokens(tiny_model: Path) -> None:
     held_out = held_out_of(tiny_model, ROWS)
     model = loaded(tiny_model)
     total, tokens = 0.0, 0
-    for row in held_out.rows:
+    for row in held_out.examples:
         with torch.no_grad():
             logits = model(torch.tensor([row.input_ids])).logits[0, :-1]
         labels = torch.tensor(row.labels[1:])
@@ -132,7 +191,6 @@ def test_answers_are_what_the_model_says_word_by_word(tiny_model: Path) -> None:
             with torch.no_grad():
                 ids.append(int(model(torch.tensor([ids]), use_cache=False).logits[0, -1].argmax()))
             if ids[-1] == tokenizer.eos_token_id:
-                ids.pop()
                 break
         expected.append(tokenizer.decode(ids[len(question.prompt) :]))
     for batch_tokens in (1, 10_000):
@@ -170,30 +228,34 @@ def test_an_adapter_that_learned_the_answers_is_right(tiny_model: Path, tmp_path
     )
     result = train(rows, config)
     base, tuned = evaluate_tuned(tiny_model, result.lora_weights, rows)
-    assert [prediction.predicted for prediction in tuned.predictions] == [("book",), ("weather",), ()]
-    assert tuned.predictions[2].text == "find which hotel"
-    assert tuned.accuracy == 1
+    assert [prediction.predicted for prediction in tuned.predictions] == [("book",), (), ("weather",), ()]
+    assert tuned.predictions[3].text == "find which hotel<|im_end|>"
+    assert (tuned.accuracy, tuned.false_call_rate, tuned.at_limit) == (1, 0, 0)
+    # A model that never calls is right in no turn that calls, and calls falsely in none.
+    assert (base.accuracy, base.false_call_rate) == (0, 0)
+    assert base.at_limit > 0
     comparison = compare(base, tuned)
     assert comparison["loss_difference"] < -1
-    assert comparison["accuracy_base"] == pytest.approx(1 / 3)  # words that call nothing suit the last row
+    assert comparison["accuracy_difference"] == 1
     alone = evaluate(tiny_model, None, rows)
-    assert alone == base
-    assert evaluate(tiny_model, result.lora_weights, rows) == tuned
+    assert alone.predictions == base.predictions
+    assert evaluate(tiny_model, result.lora_weights, rows).predictions == tuned.predictions
 
 
 def test_a_row_cut_to_fit_is_counted(tiny_model: Path) -> None:
     rows = [{"messages": [user("book " * 200), call("book")]}]
     evaluation: Evaluation = evaluate(tiny_model, None, rows)
-    assert evaluation.truncated_rows == 1
-    assert evaluation.tokens_cut > 0
+    assert evaluation.held_out.examples[0].cut > 0
     held_out = held_out_of(tiny_model, rows)
     assert len(held_out.questions[0].prompt) + held_out.max_new_tokens <= 128
+    assert "1 turns are generated from the end of their history, which is too long" in held_out.notices
 
 
 def test_what_is_no_adapter_is_refused(tiny_model: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="holds no adapter"):
         evaluate(tiny_model, tmp_path, ROWS)
     (tmp_path / "adapter_config.json").write_text("{}")
+    (tmp_path / "adapter_model.safetensors").write_text("")
     with pytest.raises(DataError, match="cannot be loaded"):
         evaluate(tiny_model, tmp_path, ROWS)
 
@@ -201,11 +263,3 @@ def test_what_is_no_adapter_is_refused(tiny_model: Path, tmp_path: Path) -> None
 def test_a_batch_holds_something(tiny_model: Path) -> None:
     with pytest.raises(UsageError, match="1 token or more"):
         evaluate(tiny_model, None, ROWS, batch_tokens=0)
-
-
-def test_what_nobody_answers_has_no_prediction_point() -> None:
-    from sage_select.evaluate.held_out import opening_of
-    from sage_select.render import Text
-
-    assert opening_of(Text("x")) is None
-    assert opening_of(Conversation([user("x")])) is None
