@@ -196,7 +196,7 @@ def k_center(
     """Return rows far from each other, farthest first, their gains, and how many pairs were compared."""
 
 def d2(
-    matrix: Matrix, wishes: _Wishes, key: int, threads: int, progress: _Progress
+    matrix: Matrix, wishes: _Wishes, key: int, order: _Array | None, threads: int, progress: _Progress
 ) -> tuple[NDArray[np.int64], NDArray[np.float32], int]:
     """Return rows drawn by their squared distances to those before, their gains, and how many pairs were compared."""
 

@@ -9,9 +9,11 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from sage_select import kernels
 from sage_select.errors import UsageError
 from sage_select.kernels import Matrix
 from sage_select.ops import Select
+from sage_select.seeds import stage_key
 from sage_select.strategies.wish import Wish
 
 __all__ = ["Groups", "Picks", "Pool", "Strategy"]
@@ -59,6 +61,8 @@ class Pool:
         Whole numbers (n,): the tokens of each row, where the budget is in tokens; else None.
     named
         Function from a row number to what the user calls the row.
+    has_ids
+        Whether rows have ids: then draws and starts follow these, wherever the rows stand.
     threads
         Threads to use, None for all.
     progress
@@ -76,6 +80,7 @@ class Pool:
     groups: Groups | None = None
     lengths: NDArray[np.int64] | None = None
     named: Callable[[int], str] = "row {}".format
+    has_ids: bool = False
     threads: int | None = None
     progress: Callable[[int, int], None] | None = None
 
@@ -90,6 +95,23 @@ class Pool:
         if self.matrix is None:
             raise UsageError("this strategy needs embeddings", hint="pass embeddings, or choose random or loss_topk")
         return self.matrix
+
+    def draw_order(self, stage: str) -> NDArray[np.int64] | None:
+        """Return all rows by their keyed hashes, or None where the numbers of rows are all that names them."""
+        if not self.has_ids:
+            return None
+        return kernels.bottom_k_hashes(self.hashes(stage_key(self.seed, stage)), self.n, threads=self.threads)
+
+    def start(self, wish: Wish, stage: str) -> int | None:
+        """Return the row to begin with: the first in the draw order that can be picked.
+
+        None where rows have no ids (the lowest is first then), where some are preselected, and where nothing is picked.
+        """
+        order = self.draw_order(stage) if wish.count and not len(wish.given) else None
+        if order is None:
+            return None
+        first = kernels.in_order(self.n, order, 1, **wish.terms)
+        return int(first[0]) if len(first) else None
 
 
 @dataclass(frozen=True)

@@ -75,6 +75,7 @@ def _pool(frame: Frame, select: Select, seed: int) -> Pool:
         groups=frame.groups,
         lengths=None if select.budget.tokens is None else _lengths(frame),
         named=frame.named,
+        has_ids=frame.ids is not None,
     )
 
 

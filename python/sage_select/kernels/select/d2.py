@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from sage_select import _native
+from sage_select.kernels import arrays
 from sage_select.kernels.call import Progress, resolve_threads, translated, whole
 from sage_select.kernels.matrix import Matrix
 from sage_select.kernels.select.greedy import Greedy, wishes
@@ -18,6 +20,7 @@ def d2(
     k: int,
     *,
     key: int,
+    order: ArrayLike | None = None,
     given: ArrayLike | None = None,
     excluded: ArrayLike | None = None,
     limits: Limits | None = None,
@@ -35,8 +38,10 @@ def d2(
     k
         From 0 to n less the rows given and excluded.
     key
-        Unsigned 64-bit, as `sage_select.seeds.stage_key` makes it: it decides every draw. Rows are known by their
-        numbers.
+        Unsigned 64-bit, as `sage_select.seeds.stage_key` makes it: it decides every draw.
+    order
+        Whole numbers, shape (n,): every row once. Draws fall on places in this order, so that where it follows from the
+        ids of rows the same rows are drawn wherever they stand. None for the numbers of the rows.
     given
         Rows that are selected already: they count for the distances, and they are not returned.
     excluded
@@ -52,7 +57,10 @@ def d2(
     Raises
     ------
     UsageError
-        ``dot``, which is no distance; `k`, `key`, or a row given or excluded is out of range, or a row is named twice.
+        ``dot``, which is no distance; `k`, `key`, or a row in the order, given or excluded is out of range, or a row is
+        named twice.
+    DataError
+        The order does not name every row.
 
     Notes
     -----
@@ -60,13 +68,15 @@ def d2(
     canonical float32 distances: rows are proposed by weights known earlier, which are upper bounds, and a proposed row
     is picked with probability distance / weight. That takes about (k + given)**2 comparisons and 2 n, whatever the
     number of rows; at worst, among clusters ever farther apart, a few times the (k + given) n of the definition.
-    2 d + 9 bytes a row beside the matrix.
+    2 d + 9 bytes a row beside the matrix, and 8 more with an order.
     """
+    places = None if order is None else arrays.as_arrow(arrays.integers(order, "order", np.uint32))
     with translated():
         rows, gains, evaluations = _native.d2(
             matrix.native,
             wishes(k, given, excluded, limits),
             whole(key, "key", most=2**64 - 1),
+            places,
             resolve_threads(threads),
             progress,
         )

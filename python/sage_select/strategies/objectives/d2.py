@@ -15,12 +15,14 @@ __all__ = ["d2"]
 def d2(pool: Pool, wish: Wish, _select: Select) -> Found:
     """Draw rows as k-means++ is seeded: sum of squared distances within 8 (ln k + 2) of the best k (2007), expected.
 
-    Draws are keyed by their number and rows are known by their place, so that another order of rows is another draw.
+    Draws fall on the rows by the keyed hashes of their ids, so that the same rows are drawn wherever they stand; rows
+    without ids are known by their numbers.
     """
     greedy = kernels.d2(
         pool.need_matrix(),
         wish.count,
         key=stage_key(pool.seed, "d2"),
+        order=pool.draw_order("d2"),
         **wish.terms,
         threads=pool.threads,
         progress=pool.progress,

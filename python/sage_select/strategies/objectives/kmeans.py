@@ -36,7 +36,12 @@ def kmeans(pool: Pool, wish: Wish, _select: Select) -> Found:
     count = min(max(wish.expected, 1) + len(wish.given), MOST_MEDOIDS)
     heeded = wish.given[:count]
     drawn = kernels.d2(
-        matrix, count - len(heeded), key=stage_key(pool.seed, "kmeans-start"), given=heeded, threads=pool.threads
+        matrix,
+        count - len(heeded),
+        key=stage_key(pool.seed, "kmeans-start"),
+        order=pool.draw_order("kmeans-start"),
+        given=heeded,
+        threads=pool.threads,
     )
     start = np.concatenate([heeded, drawn.indices])
     centroids = train_centroids(pool, count, MEDOID_CELLS, start)

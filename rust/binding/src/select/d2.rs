@@ -1,9 +1,12 @@
 //! D2 sampling.
 
+use arrow_array::types::UInt32Type;
 use pyo3::prelude::*;
+use pyo3_arrow::PyArray;
 use sage_select_core::select;
 
 use super::{Asked, Picks, Wishes, counted};
+use crate::convert;
 use crate::detach::Call;
 use crate::matrix::Matrix;
 
@@ -14,12 +17,14 @@ pub(crate) fn d2<'py>(
     matrix: &Matrix,
     wishes: Wishes,
     key: u64,
+    order: Option<PyArray>,
     threads: usize,
     progress: Option<Py<PyAny>>,
 ) -> PyResult<Picks<'py>> {
+    let order = order.map(|order| convert::values::<UInt32Type>(py, &order)).transpose()?;
     let asked = Asked::of(py, &wishes)?;
     let view = matrix.view();
     let found = Call { py, threads, progress }
-        .run(|watch| select::d2(view, &asked.request(view.len())?, key, watch))?;
+        .run(|watch| select::d2(view, &asked.request(view.len())?, key, order.as_deref(), watch))?;
     Ok(counted(py, found))
 }

@@ -5,6 +5,7 @@
 use rayon::prelude::*;
 
 use super::super::{Admission, Request, Selection};
+use super::order::DrawOrder;
 use super::weights::{Proposal, Weights};
 use crate::control::Part;
 use crate::{Control, Error, rng};
@@ -14,7 +15,7 @@ const BATCH: u64 = 64;
 
 /// What was picked so far, and what the next proposals are drawn by.
 pub(super) struct Draws<'a> {
-    pub(super) weights: Weights,
+    pub(super) weights: Weights<'a>,
     pub(super) selection: Selection,
     key: u64,
     count: usize,
@@ -32,10 +33,15 @@ pub(super) struct Draws<'a> {
 
 impl<'a> Draws<'a> {
     /// Starts with the rows given or, where there are none, a pick drawn evenly. No weight is set.
-    pub(super) fn new(request: &Request<'a>, key: u64) -> Result<(Self, Vec<u32>), Error> {
+    pub(super) fn new(
+        request: &Request<'a>,
+        key: u64,
+        order: Option<&'a [u32]>,
+    ) -> Result<(Self, Vec<u32>), Error> {
         let admission = request.admission()?;
+        let order = DrawOrder::new(order, admission.rows())?;
         let mut draws = Self {
-            weights: Weights::new(admission.rows(), |row| admission.is_open(row))?,
+            weights: Weights::new(admission.rows(), order, |row| admission.is_open(row))?,
             selection: Selection::default(),
             key,
             count: request.count(),
@@ -60,7 +66,9 @@ impl<'a> Draws<'a> {
         let count = self.admission.open().count();
         let place = (rng::uniform(self.key, 0) * count as f64) as usize;
         self.next += 1;
-        self.admission.open().nth(place.min(count - 1)).unwrap_or_default() as u32
+        let rows = (0..self.admission.rows()).map(|place| self.weights.row(place));
+        let mut open = rows.filter(|&row| self.admission.is_open(row as usize));
+        open.nth(place.min(count - 1)).unwrap_or_default()
     }
 
     pub(super) fn is_done(&self) -> bool {

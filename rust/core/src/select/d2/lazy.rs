@@ -10,6 +10,7 @@ use rayon::prelude::*;
 
 use super::super::{Counted, Request};
 use super::draws::Draws;
+use super::order::DrawOrder;
 use super::weights::{Proposal, Weights};
 use crate::matrix::MatrixView;
 use crate::metric;
@@ -33,9 +34,10 @@ pub(super) fn pick(
     matrix: MatrixView<'_>,
     request: &Request<'_>,
     key: u64,
+    order: Option<&[u32]>,
     control: &impl Control,
 ) -> Result<Counted, Error> {
-    let (mut draws, set) = Draws::new(request, key)?;
+    let (mut draws, set) = Draws::new(request, key, order)?;
     if draws.is_done() || set.is_empty() {
         return Ok(Counted { selection: draws.fill_up(), evaluations: 0 });
     }
@@ -71,23 +73,23 @@ impl Search<'_> {
     /// Brings the weights up to date with the whole set.
     fn weigh(&mut self, draws: &mut Draws<'_>, control: &impl Control) -> Result<(), Error> {
         let watch = draws.watch(control);
-        draws.weights.set(&watch, |first, weights| self.lower(first, weights))?;
+        draws.weights.set(&watch, |order, first, weights| self.lower(order, first, weights))?;
         draws.are_up_to_date();
         self.fresh.clear();
         self.tiles = Tiles::default();
         Ok(())
     }
 
-    /// Lowers the weights of the rows from `first` on to their keys; a weight of 0 cannot fall.
-    fn lower(&self, first: usize, weights: &mut [f32]) {
-        let heavy = || (0..weights.len()).filter(|&at| weights[at] > 0.0);
-        let rows: Vec<u32> = heavy().map(|at| (first + at) as u32).collect();
-        let mut bounds: Vec<f32> = heavy().map(|at| weights[at]).collect();
+    /// Lowers the weights of the places from `first` on to the keys of their rows; a weight of 0 cannot fall.
+    fn lower(&self, order: &DrawOrder<'_>, first: usize, weights: &mut [f32]) {
+        let heavy: Vec<usize> = (0..weights.len()).filter(|&at| weights[at] > 0.0).collect();
+        let rows: Vec<u32> = heavy.iter().map(|&at| order.row(first + at)).collect();
+        let mut bounds: Vec<f32> = heavy.iter().map(|&at| weights[at]).collect();
         let near = self.quantised.could_be_nearest(self.matrix.simd, &rows, (&self.tiles, 0), &mut bounds);
         let mut compared = rows.len() * self.tiles.rows();
-        for (&row, near) in rows.iter().zip(near) {
+        for ((&at, &row), near) in heavy.iter().zip(&rows).zip(near) {
             compared += near.len();
-            let weight = &mut weights[row as usize - first];
+            let weight = &mut weights[at];
             *weight = near.iter().fold(*weight, |key, &place| key.min(self.distance(row, place)));
         }
         self.evaluations.fetch_add(compared as u64, Relaxed);
@@ -100,11 +102,11 @@ impl Search<'_> {
     }
 
     /// The keys of the proposed rows, where they are above the limits.
-    fn keys(&self, weights: &Weights, proposals: &[Proposal]) -> Vec<Option<f32>> {
+    fn keys(&self, weights: &Weights<'_>, proposals: &[Proposal]) -> Vec<Option<f32>> {
         proposals.par_chunks(PART).flat_map_iter(|part| self.keys_of(weights, part)).collect()
     }
 
-    fn keys_of(&self, weights: &Weights, proposals: &[Proposal]) -> Vec<Option<f32>> {
+    fn keys_of(&self, weights: &Weights<'_>, proposals: &[Proposal]) -> Vec<Option<f32>> {
         let mut places: Vec<usize> = (0..proposals.len()).collect();
         let mut rows: Vec<u32> = proposals.iter().map(|proposal| proposal.row).collect();
         let mut bounds: Vec<f32> = rows.iter().map(|&row| weights.of(row)).collect();

@@ -11,6 +11,7 @@
 
 mod draws;
 mod lazy;
+mod order;
 mod plain;
 mod weights;
 
@@ -25,19 +26,22 @@ use crate::{Control, Error};
 /// with nothing given, which is drawn evenly from the rows that are not excluded. When all others repeat a row of the
 /// set, the lowest unpicked row follows, with gain 0.
 ///
-/// `key` decides all draws. Cost: about (picks + given)^2 x dimensions multiply-adds in int16 and one pass over the
+/// `key` decides all draws, which fall on the rows by their places in `order`, or by their numbers without it. Cost: about (picks + given)^2 x dimensions multiply-adds in int16 and one pass over the
 /// rows, where the sum of all keys falls slowly; 2 x dimensions + 9 bytes a row beside the matrix.
 ///
 /// # Errors
-/// [`Error::Argument`] for [`Metric::Dot`], which is no distance; [`Error::OutOfMemory`]; or what `control` stops with.
+/// [`Error::Argument`] for [`Metric::Dot`], which is no distance; [`Error::Argument`], [`Error::Shape`] or
+/// [`Error::NoSuchRow`] for an `order` that does not name every row once; [`Error::OutOfMemory`]; or what `control` stops
+/// with.
 pub fn d2(
     matrix: MatrixView<'_>,
     request: &Request<'_>,
     key: u64,
+    order: Option<&[u32]>,
     control: &impl Control,
 ) -> Result<Counted, Error> {
     check(matrix)?;
-    lazy::pick(matrix, request, key, control)
+    lazy::pick(matrix, request, key, order, control)
 }
 
 /// The definition of [`d2`], to which it is equal: every pick is compared with every row, in canonical arithmetic.
@@ -48,10 +52,11 @@ pub fn d2_plain(
     matrix: MatrixView<'_>,
     request: &Request<'_>,
     key: u64,
+    order: Option<&[u32]>,
     control: &impl Control,
 ) -> Result<Selection, Error> {
     check(matrix)?;
-    plain::pick(matrix, request, key, control)
+    plain::pick(matrix, request, key, order, control)
 }
 
 fn check(matrix: MatrixView<'_>) -> Result<(), Error> {
@@ -111,8 +116,8 @@ mod tests {
             };
             for threads in THREADS {
                 let (lazy, plain) = with_threads(threads, || {
-                    let lazy = d2(matrix.view(), request, key, &Unwatched).unwrap();
-                    (lazy, d2_plain(matrix.view(), request, key, &Unwatched).unwrap())
+                    let lazy = d2(matrix.view(), request, key, None, &Unwatched).unwrap();
+                    (lazy, d2_plain(matrix.view(), request, key, None, &Unwatched).unwrap())
                 });
                 let (expected, evaluations) = first.get_or_insert_with(|| (plain.clone(), lazy.evaluations));
                 assert_eq!(bits(&plain), bits(expected));
@@ -154,6 +159,42 @@ mod tests {
             let request = Request::new(rows, count, &given).unwrap();
             let metric = if raw { Metric::SquaredEuclidean } else { Metric::Cosine };
             the_same_everywhere(&data, width, metric, &request, seed);
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(60))]
+        /// Rows that are told apart by their places in a draw order are drawn wherever they stand. More rows than the
+        /// sums of weights have in one block, and than one task brings up to date.
+        #[test]
+        fn rows_follow_their_places_in_the_draw_order(rows in 1usize..6000, seed: u64, raw: bool, first_given: bool) {
+            let width = 3;
+            let data: Vec<f32> = clustered(rows, width, 9, 0.2, seed).iter().map(|x| x + 1.0).collect();
+            let mut order: Vec<u32> = (0..rows as u32).collect();
+            order.sort_by_key(|&row| crate::rng::keyed_hash(seed, u64::from(row)));
+            // Another table holds at `place` the row `order[place]` of the first.
+            let moved: Vec<f32> =
+                order.iter().flat_map(|&row| data[row as usize * width..][..width].to_vec()).collect();
+            let given = if first_given { vec![order[0] as usize] } else { vec![] };
+            let count = (rows - given.len()).min(40);
+            let simd = Simd::active().unwrap();
+            let picks = |data: &[f32], given: &[usize], order: Option<&[u32]>| {
+                let matrix = if raw {
+                    Matrix::raw(data.to_vec(), width, Metric::SquaredEuclidean, simd, &Unwatched).unwrap()
+                } else {
+                    Matrix::unit(data.to_vec(), width, simd, &Unwatched).unwrap()
+                };
+                let request = Request::new(rows, count, given).unwrap();
+                let lazy = d2(matrix.view(), &request, seed, order, &Unwatched).unwrap().selection;
+                assert_eq!(bits(&lazy), bits(&d2_plain(matrix.view(), &request, seed, order, &Unwatched).unwrap()));
+                lazy
+            };
+            let one = picks(&data, &given, Some(&order));
+            let other = picks(&moved, if first_given { &[0] } else { &[] }, None);
+            // Rows that repeat the set come last, by their numbers and not by their places.
+            let drawn = one.gains.iter().take_while(|gain| **gain != 0.0).count();
+            let rows_of = |places: &[usize]| places.iter().map(|&at| order[at] as usize).collect::<Vec<_>>();
+            prop_assert_eq!(&one.rows[..drawn], &rows_of(&other.rows[..drawn])[..]);
         }
     }
 
@@ -209,7 +250,7 @@ mod tests {
         let simd = Simd::active().unwrap();
         let matrix = Matrix::raw(data, 1, Metric::SquaredEuclidean, simd, &Unwatched).unwrap();
         let request = Request::new(rows, picks, &[]).unwrap();
-        let found = |key| d2(matrix.view(), &request, key, &Unwatched).unwrap().selection.rows;
+        let found = |key| d2(matrix.view(), &request, key, None, &Unwatched).unwrap().selection.rows;
         let places = |rows: Vec<usize>| rows.into_iter().map(|row| row / size).collect();
         with_threads(1, || (0..keys).map(|key| places(found(key))).collect())
     }
@@ -251,7 +292,7 @@ mod tests {
         )
         .unwrap();
         let request = Request::with_excluded(4, 1, &[1], &[2]).unwrap();
-        let pick = |key| d2(matrix.view(), &request, key, &Unwatched).unwrap().selection.rows[0];
+        let pick = |key| d2(matrix.view(), &request, key, None, &Unwatched).unwrap().selection.rows[0];
         let picks: Vec<usize> = with_threads(1, || (0..10_000).map(pick).collect());
         let near = picks.iter().filter(|&&row| row == 3).count();
         // 1,000, give or take 4 standard deviations (30 each).
@@ -269,12 +310,15 @@ mod tests {
         let request = Request::new(rows, count, &[]).unwrap();
         let simd = Simd::active().unwrap();
         let matrix = Matrix::raw(data, width, Metric::SquaredEuclidean, simd, &Unwatched).unwrap();
-        let found = d2(matrix.view(), &request, 1, &Unwatched).unwrap();
+        let found = d2(matrix.view(), &request, 1, None, &Unwatched).unwrap();
         let clusters: std::collections::HashSet<usize> =
             found.selection.rows.iter().map(|row| row % 20).collect();
         assert!(clusters.len() >= 15, "{}", clusters.len());
         assert!(found.evaluations < 4 * (rows * count) as u64, "{}", found.evaluations);
-        assert_eq!(bits(&found.selection), bits(&d2_plain(matrix.view(), &request, 1, &Unwatched).unwrap()));
+        assert_eq!(
+            bits(&found.selection),
+            bits(&d2_plain(matrix.view(), &request, 1, None, &Unwatched).unwrap())
+        );
     }
 
     #[test]
@@ -282,7 +326,7 @@ mod tests {
         let (rows, count) = (20_000, 1000);
         let matrix = Matrix::unit(real_rows(rows, 37, 3), 37, Simd::active().unwrap(), &Unwatched).unwrap();
         let request = Request::new(rows, count, &[]).unwrap();
-        let found = d2(matrix.view(), &request, 5, &Unwatched).unwrap();
+        let found = d2(matrix.view(), &request, 5, None, &Unwatched).unwrap();
         let beyond_the_first = found.evaluations - 2 * rows as u64;
         assert!(
             (count * count / 4..count * count).contains(&(beyond_the_first as usize)),
@@ -313,8 +357,8 @@ mod tests {
         let tied = Tied { data: vec![0.0, 1.0, 2.0], width: 1 };
         let matrix = tied.matrix(Metric::Dot, Simd::active().unwrap());
         let request = Request::new(3, 1, &[]).unwrap();
-        let refused = d2(matrix.view(), &request, 0, &Unwatched).unwrap_err();
+        let refused = d2(matrix.view(), &request, 0, None, &Unwatched).unwrap_err();
         assert!(refused.to_string().contains("not dot"));
-        assert_eq!(d2_plain(matrix.view(), &request, 0, &Unwatched), Err(refused));
+        assert_eq!(d2_plain(matrix.view(), &request, 0, None, &Unwatched), Err(refused));
     }
 }

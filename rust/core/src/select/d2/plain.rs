@@ -12,9 +12,10 @@ pub(super) fn pick(
     matrix: MatrixView<'_>,
     request: &Request<'_>,
     key: u64,
+    order: Option<&[u32]>,
     control: &impl Control,
 ) -> Result<Selection, Error> {
-    let (mut draws, set) = Draws::new(request, key)?;
+    let (mut draws, set) = Draws::new(request, key, order)?;
     let Some((&first, others)) = set.split_first() else { return Ok(draws.fill_up()) };
     let mut keys = blocks::filled(matrix.len(), f32::MAX)?;
     nearest::lower::<Farthest<'_>>(matrix, first as usize, &mut keys);
@@ -38,8 +39,10 @@ pub(super) fn pick(
 
 /// Brings the weights up to date. Rows without one keep none.
 fn weigh(draws: &mut Draws<'_>, keys: &[f32], control: &impl Control) -> Result<(), Error> {
-    draws.weights.set(&draws.watch(control), |first, weights| {
-        weights.iter_mut().zip(&keys[first..]).for_each(|(weight, &key)| *weight = weight.min(key));
+    draws.weights.set(&draws.watch(control), |order, first, weights| {
+        for (place, weight) in (first..).zip(weights) {
+            *weight = weight.min(keys[order.row(place) as usize]);
+        }
     })?;
     draws.are_up_to_date();
     Ok(())

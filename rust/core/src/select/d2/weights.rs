@@ -2,6 +2,7 @@
 
 use rayon::prelude::*;
 
+use super::order::DrawOrder;
 use crate::blocks;
 use crate::rng::uniform;
 use crate::{Control, Error};
@@ -20,39 +21,51 @@ pub(super) struct Proposal {
     pub(super) limit: f64,
 }
 
-/// One weight a row, with float64 sums over fixed blocks of rows.
-pub(super) struct Weights {
+/// One weight a row, by its place in the draw order, with float64 sums over fixed blocks of places.
+pub(super) struct Weights<'a> {
+    order: DrawOrder<'a>,
     of: Vec<f32>,
     sums: Vec<f64>,
     /// The sum of all blocks up to and with each.
     up_to: Vec<f64>,
 }
 
-impl Weights {
+impl<'a> Weights<'a> {
     /// The largest of all weights for every row that is open, and none for the others. To be set before rows are drawn.
-    pub(super) fn new(rows: usize, is_open: impl Fn(usize) -> bool) -> Result<Self, Error> {
+    pub(super) fn new(
+        rows: usize,
+        order: DrawOrder<'a>,
+        is_open: impl Fn(usize) -> bool,
+    ) -> Result<Self, Error> {
         let mut of = blocks::zeroed(rows)?;
-        (0..rows).filter(|&row| is_open(row)).for_each(|row| of[row] = f32::MAX);
+        let open = |&place: &usize| is_open(order.row(place) as usize);
+        (0..rows).filter(open).for_each(|place| of[place] = f32::MAX);
         let count = rows.div_ceil(BLOCK);
-        Ok(Self { of, sums: blocks::zeroed(count)?, up_to: blocks::zeroed(count)? })
+        Ok(Self { order, of, sums: blocks::zeroed(count)?, up_to: blocks::zeroed(count)? })
     }
 
     pub(super) fn of(&self, row: u32) -> f32 {
-        self.of[row as usize]
+        self.of[self.order.place(row)]
+    }
+
+    /// The row at a place of the draw order.
+    pub(super) fn row(&self, place: usize) -> u32 {
+        self.order.row(place)
     }
 
     pub(super) fn all_zero(&self) -> bool {
         self.up_to.last().is_none_or(|&total| total == 0.0)
     }
 
-    /// Sets all weights by `work(first_row, weights)`, called on parts of them in parallel.
+    /// Sets all weights by `work(draw order, first place, weights)`, called on parts of them in parallel.
     pub(super) fn set(
         &mut self,
         control: &impl Control,
-        work: impl Fn(usize, &mut [f32]) + Sync,
+        work: impl Fn(&DrawOrder<'_>, usize, &mut [f32]) + Sync,
     ) -> Result<(), Error> {
+        let order = &self.order;
         blocks::fill(&mut self.of, 1, PART, control, |first, weights| {
-            work(first, weights);
+            work(order, first, weights);
             Ok(())
         })?;
         let sums = self.of.par_chunks(BLOCK).map(sum);
@@ -63,8 +76,9 @@ impl Weights {
 
     /// Takes the weights of these rows away.
     pub(super) fn clear(&mut self, rows: &[u32]) {
-        rows.iter().for_each(|&row| self.of[row as usize] = 0.0);
-        let mut changed: Vec<usize> = rows.iter().map(|&row| row as usize / BLOCK).collect();
+        let places: Vec<usize> = rows.iter().map(|&row| self.order.place(row)).collect();
+        places.iter().for_each(|&place| self.of[place] = 0.0);
+        let mut changed: Vec<usize> = places.iter().map(|&place| place / BLOCK).collect();
         changed.sort_unstable();
         changed.dedup();
         for block in changed {
@@ -87,25 +101,25 @@ impl Weights {
     /// Not where all weights are zero.
     pub(super) fn propose(&self, key: u64, number: u64) -> Proposal {
         let total = self.up_to.last().copied().unwrap_or_default();
-        let row = self.row_at(uniform(key, 2 * number) * total) as u32;
-        Proposal { row, limit: uniform(key, 2 * number + 1) * f64::from(self.of(row)) }
+        let place = self.place_at(uniform(key, 2 * number) * total);
+        Proposal { row: self.row(place), limit: uniform(key, 2 * number + 1) * f64::from(self.of[place]) }
     }
 
-    /// The first row up to which the weights sum to more than this.
+    /// The first place up to which the weights sum to more than this.
     ///
-    /// Rounding may put `place` at or beyond the end of the sums; then it is the last row with a weight.
-    fn row_at(&self, place: f64) -> usize {
+    /// Rounding may put `at` at or beyond the end of the sums; then it is the last place with a weight.
+    fn place_at(&self, at: f64) -> usize {
         let last = || self.sums.iter().rposition(|&sum| sum > 0.0).unwrap_or_default();
-        let found = self.up_to.partition_point(|&up_to| up_to <= place);
+        let found = self.up_to.partition_point(|&up_to| up_to <= at);
         let block = if found < self.sums.len() { found } else { last() };
         let before = block.checked_sub(1).map_or(0.0, |before| self.up_to[before]);
-        let (first, rest) = (block * BLOCK, place - before);
+        let (first, rest) = (block * BLOCK, at - before);
         let weights = &self.of[first..self.of.len().min(first + BLOCK)];
         let mut sum = 0.0;
-        for (row, &weight) in (first..).zip(weights) {
+        for (place, &weight) in (first..).zip(weights) {
             sum += f64::from(weight);
             if sum > rest {
-                return row;
+                return place;
             }
         }
         first + weights.iter().rposition(|&weight| weight > 0.0).unwrap_or_default()
@@ -128,10 +142,14 @@ mod tests {
     use super::*;
     use crate::Unwatched;
 
-    fn weights(of: &[f32]) -> Weights {
-        let mut weights = Weights::new(of.len(), |_| true).unwrap();
+    fn rows_in_order(rows: usize) -> DrawOrder<'static> {
+        DrawOrder::new(None, rows).unwrap()
+    }
+
+    fn weights(of: &[f32]) -> Weights<'static> {
+        let mut weights = Weights::new(of.len(), rows_in_order(of.len()), |_| true).unwrap();
         weights
-            .set(&Unwatched, |first, part| {
+            .set(&Unwatched, |_, first, part| {
                 part.iter_mut().zip(&of[first..]).for_each(|(weight, &given)| *weight = given);
             })
             .unwrap();
@@ -146,14 +164,14 @@ mod tests {
         let (weights, mut sum) = (weights(&of), 0.0);
         for (row, &weight) in of.iter().enumerate() {
             if weight > 0.0 {
-                assert_eq!(weights.row_at(sum), row);
-                assert_eq!(weights.row_at(sum + f64::from(weight) - 0.5), row);
+                assert_eq!(weights.place_at(sum), row);
+                assert_eq!(weights.place_at(sum + f64::from(weight) - 0.5), row);
                 sum += f64::from(weight);
             }
         }
         let last = of.iter().rposition(|&weight| weight > 0.0).unwrap();
-        assert_eq!(weights.row_at(sum), last);
-        assert_eq!(weights.row_at(f64::INFINITY), last);
+        assert_eq!(weights.place_at(sum), last);
+        assert_eq!(weights.place_at(f64::INFINITY), last);
     }
 
     #[test]
@@ -164,7 +182,7 @@ mod tests {
         assert!((0..100).all(|number| weights.propose(5, number).row == 1));
         weights.clear(&[1]);
         assert!(weights.all_zero());
-        assert!(Weights::new(0, |_| true).unwrap().all_zero());
+        assert!(Weights::new(0, rows_in_order(0), |_| true).unwrap().all_zero());
     }
 
     #[test]
