@@ -159,10 +159,13 @@ def test_options_from_habit_get_a_hint(build: Program, option: str, hint: str) -
 def test_every_habit_names_an_option_that_there_is() -> None:
     from typer.main import get_command
 
-    from sage_select.cli import habits, select, train
+    from sage_select.cli import habits, select, train, train_habits
 
     commands = get_command(select.app).commands  # type: ignore[attr-defined]
-    for table, command in ((habits.SELECT_HABITS, commands["build"]), (habits.TRAIN_HABITS, get_command(train.app))):
+    for table, command in (
+        (habits.SELECT_HABITS, commands["build"]),
+        (train_habits.TRAIN_HABITS, get_command(train.app)),
+    ):
         declared = {name for one in command.params for name in (*one.opts, *one.secondary_opts)}
         assert not declared & set(table), "an option that there is needs no hint"
         for instead in table.values():
