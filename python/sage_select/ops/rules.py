@@ -44,9 +44,7 @@ _GRAPH_OPTIONS = frozenset({"k_nn", "neighbors"})
 
 OBJECTIVES: dict[str, ObjectiveRule] = {
     "facility": ObjectiveRule(metrics=("cosine", "dot"), another_order=_SUMS, options=_GRAPH_OPTIONS),
-    "graph_cut": ObjectiveRule(
-        metrics=("cosine", "dot"), another_order=_SUMS, options=_GRAPH_OPTIONS | {"cut_lambda"}
-    ),
+    "graph_cut": ObjectiveRule(metrics=("cosine", "dot"), another_order=_SUMS, options=_GRAPH_OPTIONS | {"cut_lambda"}),
     "kcenter": ObjectiveRule(metrics=("cosine", "sqeuclidean"), options=frozenset({"outlier_guard", "start"})),
     "mmr": ObjectiveRule(metrics=("cosine", "dot"), needs_score=True, options=frozenset({"mmr_lambda"})),
     "dpp": ObjectiveRule(metrics=("cosine", "dot"), options=frozenset({"dpp_eps"})),
@@ -64,7 +62,12 @@ _SCORE_OPTIONS = frozenset({"score_mode", "score_quantile", "score_band", "metri
 STRATEGIES: dict[str, StrategyRule] = {
     "random": StrategyRule("the rows with the smallest keyed hashes", "nothing"),
     "loss_topk": StrategyRule(
-        "by score alone", "which of equal scores is picked", needs_score=True, ranks_scores=True, score_mode="top", options=_SCORE_OPTIONS
+        "by score alone",
+        "which of equal scores is picked",
+        needs_score=True,
+        ranks_scores=True,
+        score_mode="top",
+        options=_SCORE_OPTIONS,
     ),
     "diversity": StrategyRule(
         "the rows that represent all others",

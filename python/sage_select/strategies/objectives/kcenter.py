@@ -27,8 +27,8 @@ def kcenter(pool: Pool, wish: Wish, select: Select) -> Found:
     """Pick farthest-first among the rows that are no outliers: at most twice the best radius of those (Gonzalez 1985).
 
     Left to itself the rule picks outliers first. The share `outlier_guard` of the rows that lie farthest from the
-    middle of their cell (of about sqrt(n) cells) is not picked, unless too few rows are left then. The first pick is the
-    row with the smallest keyed hash of its id; without ids it is the lowest.
+    middle of their cell (of about sqrt(n) cells) is not picked, unless too few rows are left then. The first pick is
+    the row with the smallest keyed hash of its id; without ids it is the lowest.
     """
     if select.start is not None and select.start >= pool.n:
         raise UsageError("start names no row", expected=f"a row number below {pool.n:,}", got=str(select.start))
@@ -36,10 +36,11 @@ def kcenter(pool: Pool, wish: Wish, select: Select) -> Found:
         raise UsageError("a start has no meaning beside pinned rows", hint="leave --start or --pin out")
     left_out = _outliers(pool, wish, select)
     candidates = wish.without(left_out)
+    start = select.start
     if wish.count == 0:
         start = None
-    else:
-        start = pool.start(candidates, "kcenter") if select.start is None else select.start
+    elif start is None:
+        start = pool.start(candidates, "kcenter")
     greedy = kernels.k_center(
         pool.need_matrix(),
         wish.count,
