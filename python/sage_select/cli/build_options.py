@@ -57,6 +57,10 @@ MaxBad = Annotated[
     str | None,
     typer.Option(help="How many of them may be dropped: 20, or 1%. [default: 1%, or one row]", rich_help_panel=_ROWS),
 ]
+Encoding = Annotated[
+    str | None, typer.Option(help="Of text files, such as cp1252. [default: utf-8]", rich_help_panel=_ROWS)
+]
+Delimiter = Annotated[str | None, typer.Option(help="Of CSV. [default: what the header has]", rich_help_panel=_ROWS)]
 Dedup = Annotated[
     str | None,
     typer.Option(

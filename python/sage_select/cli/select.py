@@ -80,6 +80,8 @@ def build(
     spec: options.Spec = None,
     on_bad_row: options.OnBadRow = None,
     max_bad: options.MaxBad = None,
+    encoding: options.Encoding = None,
+    delimiter: options.Delimiter = None,
     dedup: options.Dedup = None,
     dedup_threshold: options.DedupThreshold = None,
     scores: options.Scores = None,
@@ -146,6 +148,8 @@ def build(
             "id_column": id_column,
             "on_bad_row": on_bad_row,
             "max_bad": max_bad,
+            "encoding": encoding,
+            "delimiter": delimiter,
         },
         "dedup": {"mode": dedup, "threshold": dedup_threshold},
         "score": {

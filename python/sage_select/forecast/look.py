@@ -35,7 +35,10 @@ def look(plan: Pipeline, threads: int | None) -> Workload:
         Where a file may not be read.
     """
     source = plan.step(Source)
-    found = io.survey(demo.rows_path() if source.demo else source.path or [])
+    found = io.survey(
+        demo.rows_path() if source.demo else source.path or [],
+        text=io.TextOptions(source.encoding, source.delimiter),
+    )
     rows, exact, origin = found.rows, found.exact, found.origin
     score, embed = plan.find(Score), plan.find(Embed)
     score_item = 0

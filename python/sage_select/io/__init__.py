@@ -18,6 +18,7 @@ from sage_select.io.manifest import read_manifest
 from sage_select.io.nested import decode_rows
 from sage_select.io.npy import NpyHeader, npy_header, read_npy
 from sage_select.io.objects import from_object
+from sage_select.io.opened import TextOptions
 from sage_select.io.output import existing, open_output, open_with_report
 from sage_select.io.read import read
 from sage_select.io.rows import Places, Rows
@@ -33,6 +34,7 @@ __all__ = [
     "Places",
     "Rows",
     "Survey",
+    "TextOptions",
     "Written",
     "decode_rows",
     "digest_table",

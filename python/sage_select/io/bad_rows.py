@@ -73,7 +73,10 @@ class BadRows:
             only = first[0]
             return DataError(only.message, where=only.where, expected=only.expected, got=only.got, hint=hints)
         kinds = ", ".join(f"{count:,} times: {kind}" for kind, count in self.counts().items())
-        named = "".join(f"\n    {error.where}: {error.message}" for error in first)
         return DataError(
-            f"{len(self):,} of {rows:,} rows cannot be used", where=source, got=f"{kinds}{named}", hint=hints
+            f"{len(self):,} of {rows:,} rows cannot be used",
+            where=source,
+            got=kinds,
+            hint=hints,
+            problems=[f"{error.where}: {error.message}" for error in first],
         )

@@ -7,6 +7,7 @@ from array import array
 from collections import Counter
 from collections.abc import Generator, Sequence
 from contextlib import closing
+from itertools import chain, islice
 from typing import Final
 
 import pyarrow as pa
@@ -23,10 +24,16 @@ from sage_select.io.text import MAX_LINE_BYTES, Text, decoded, open_text
 __all__ = ["BATCH_ROWS", "csv_rows", "header_of", "read_csv", "string_batch"]
 
 BATCH_ROWS: Final = 16384
+#: What else may stand between values.
+_OTHER_DELIMITERS: Final = (";", "\t", "|")
+#: What a first column without a name is called.
+_INDEX: Final = "index"
 
 
-def read_csv(inputs: Sequence[tuple[Input, Format]], meter: Meter, bad_rows: BadRows) -> tuple[pa.Table, list[Part]]:
-    """Return the rows of CSV files with equal headers as one table of strings.
+def read_csv(
+    inputs: Sequence[tuple[Input, Format]], meter: Meter, bad_rows: BadRows
+) -> tuple[pa.Table, list[Part], list[str]]:
+    """Return the rows of CSV files with equal headers as one table of strings, its parts and notices.
 
     No value is turned into a number or a null by its looks; who needs a number asks for one. Records with another
     number of values than the header are bad rows, null in all columns.
@@ -38,20 +45,23 @@ def read_csv(inputs: Sequence[tuple[Input, Format]], meter: Meter, bad_rows: Bad
     """
     parts: list[Part] = []
     tables: list[pa.Table] = []
+    notices: list[str] = []
     for source, kind in inputs:
         rows = sum(part.count for part in parts)
-        table, part = _one_file(source, "\t" if kind is Format.TSV else ",", meter, bad_rows, rows)
+        table, part = _one_file(source, kind, meter, bad_rows, rows, notices)
         wanted = tables[0].schema.names if tables else table.schema.names
         if set(table.schema.names) != set(wanted):
             raise differing_columns(source.name, set(table.schema.names), parts[0].file, set(wanted))
         tables.append(table.select(wanted))
         parts.append(part)
         meter.file_done(source.size)
-    return pa.concat_tables(tables), parts
+    return pa.concat_tables(tables), parts, notices
 
 
-def _one_file(source: Input, delimiter: str, meter: Meter, bad_rows: BadRows, rows: int) -> tuple[pa.Table, Part]:
-    with open_text(source, meter) as file, closing(csv_rows(file, delimiter)) as records:
+def _one_file(
+    source: Input, kind: Format, meter: Meter, bad_rows: BadRows, rows: int, notices: list[str]
+) -> tuple[pa.Table, Part]:
+    with open_text(source, meter) as file, closing(csv_rows(file, kind, notices)) as records:
         header = header_of(records)
         schema = pa.schema([(name, pa.string()) for name in header])
         batches: list[pa.RecordBatch] = []
@@ -76,7 +86,7 @@ def header_of(records: Generator[tuple[int, list[str] | DataError], None, None])
     return header if isinstance(header, list) else []
 
 
-def csv_rows(file: Text, delimiter: str) -> Generator[tuple[int, list[str] | DataError], None, None]:
+def csv_rows(file: Text, kind: Format, notices: list[str]) -> Generator[tuple[int, list[str] | DataError], None, None]:
     """Yield (line where the record begins, its values or what is wrong): the header, checked, and then the rows.
 
     Raises
@@ -84,8 +94,14 @@ def csv_rows(file: Text, delimiter: str) -> Generator[tuple[int, list[str] | Dat
     DataError
         As `read_csv` does.
     """
-    with closing(_records(file, delimiter)) as records:
+    with closing(_records(file, kind)) as records:
         line, header = next(records, (1, []))
+        if header[:1] == [""] and "" not in header[1:] and _INDEX not in header and len(header) > 1:
+            header[0] = _INDEX
+            notices.append(
+                f"{file.source.name}: the first column has no name, as where pandas writes its index, and is called "
+                f"{_INDEX!r}; to_csv(index=False) leaves it out"
+            )
         _check_header(header, file.source)
         yield line, header
         for row, (line, record) in enumerate(records):
@@ -107,10 +123,13 @@ def string_batch(records: Sequence[Sequence[str | None]], schema: pa.Schema) -> 
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
-def _records(file: Text, delimiter: str) -> Generator[tuple[int, list[str]], None, None]:
+def _records(file: Text, kind: Format) -> Generator[tuple[int, list[str]], None, None]:
     """Yield (line where the record begins, its values), blank lines left out."""
     name = file.source.name
-    text = (decoded(data, Where(file=name, line=number)) + "\n" for number, data in file.lines())
+    lines = file.lines()
+    first = list(islice(lines, 2))
+    delimiter = file.source.text.delimiter or _delimiter(kind, [data for _, data in first])
+    text = (decoded(data, Where(file=name, line=number)) + "\n" for number, data in chain(first, lines))
     limit = csv.field_size_limit(MAX_LINE_BYTES)
     try:
         reader = csv.reader(text, delimiter=delimiter, strict=True)
@@ -124,6 +143,15 @@ def _records(file: Text, delimiter: str) -> Generator[tuple[int, list[str]], Non
             raise DataError(f"not CSV: {error}", where=Where(file=name, line=begins)) from None
     finally:
         csv.field_size_limit(limit)
+
+
+def _delimiter(kind: Format, lines: list[bytes]) -> str:
+    """Return what stands between values, by the first two lines: a comma, unless they have none and something else."""
+    if kind is Format.TSV:
+        return "\t"
+    header, row = [*lines, b"", b""][:2]
+    marks = (mark for mark in _OTHER_DELIMITERS if 0 < header.count(mark.encode()) <= row.count(mark.encode()))
+    return "," if b"," in header else next(marks, ",")
 
 
 def _check_header(header: list[str], source: Input) -> None:

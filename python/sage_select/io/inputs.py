@@ -13,7 +13,7 @@ from typing import Final, TypeAlias
 
 from sage_select.display import is_url
 from sage_select.errors import DataError, ResourceError, SageError, UsageError, nearest
-from sage_select.io.opened import Input
+from sage_select.io.opened import Input, TextOptions
 from sage_select.io.pipes import STREAM, is_pipe, spooled
 from sage_select.io.remote import fetch
 from sage_select.paths import path_problem, user_path
@@ -33,8 +33,10 @@ _PACKED_SUFFIXES: Final = (".gz", ".gzip", ".zst", ".zstd")
 
 
 @contextlib.contextmanager
-def open_inputs(source: Named) -> Iterator[list[Input]]:
+def open_inputs(source: Named, text: TextOptions | None = None) -> Iterator[list[Input]]:
     """Yield the files that `source` names, in order; what had to be fetched is deleted afterwards.
+
+    `text` says how text files are read.
 
     Raises
     ------
@@ -51,7 +53,7 @@ def open_inputs(source: Named) -> Iterator[list[Input]]:
         twice = next((name for name, count in Counter(name for _, name in found).items() if count > 1), None)
         if twice is not None:
             raise UsageError("is named twice", where=twice, hint="rows that are to count twice lie in two files")
-        inputs = [Input(path, name, hold=len(found) <= _MOST_OPEN) for path, name in found]
+        inputs = [Input(path, name, hold=len(found) <= _MOST_OPEN, text=text) for path, name in found]
         for file in inputs:
             stack.callback(file.close)
         yield inputs

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from sage_select.errors import DataError, Where
 from sage_select.io.opened import Input
 from sage_select.io.progress import Meter
 from sage_select.io.sniff import Format
-from sage_select.io.strict_json import StrictJsonError, decode, decode_at
+from sage_select.io.strict_json import WIDE, StrictJsonError, decode, decode_at
 from sage_select.io.text import Text, decoded, open_text
 
 __all__ = ["BATCH_CHARACTERS", "BATCH_ROWS", "JsonBatch", "json_batches", "json_rows"]
@@ -66,8 +67,12 @@ def json_rows(file: Text, kind: Format) -> Iterator[tuple[dict[str, Any] | DataE
     """Yield (row, or what is wrong with it; its line; its characters); it raises as `json_batches` does."""
     rows = _array_elements(file) if kind is Format.JSON_ARRAY else _line_objects(file)
     for row, (value, line, characters) in enumerate(rows):
-        if isinstance(value, dict | DataError):
+        if isinstance(value, DataError) or (isinstance(value, dict) and "" not in value):
             yield value, line, characters
+            continue
+        if isinstance(value, dict):
+            where = Where(file=file.source.name, row=row, line=line)
+            yield DataError("a key of the row is empty", where=where, hint="give the column a name"), line, characters
             continue
         problem = DataError(
             "a row is not an object",
@@ -100,7 +105,24 @@ def _line_object(data: bytes, where: Where) -> Any:
         hint = None
         if where.line == 1 and error.position is not None and text.strip(_WHITESPACE) in ("{", "["):
             hint = "give one object a line, or one array of objects"
+        if error.position is None and WIDE in error.message:
+            where, hint = replace(where, column=_wide_column(text)), 'give it as a string: "..."'
         return _not_strict(error, where, position, hint)
+
+
+def _wide_column(text: str) -> str | None:
+    """Return the first key of a row whose value holds a whole number of more than 64 bits."""
+
+    def is_wide(value: Any) -> bool:
+        if isinstance(value, dict | list):
+            return any(map(is_wide, value.values() if isinstance(value, dict) else value))
+        return type(value) is int and not -(2**63) <= value < 2**63
+
+    try:
+        row = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return next((key for key, value in row.items() if is_wide(value)), None) if isinstance(row, dict) else None
 
 
 def _array_elements(file: Text) -> Iterator[tuple[Any, int, int]]:

@@ -32,8 +32,9 @@ def normalise(table: pa.Table, source: str) -> pa.Table:
     _check_names(table.schema.names, source)
     fields, columns = [], []
     for field, column in zip(table.schema, table.columns, strict=True):
-        made = _plain_field(field)
         where = Where(file=source, column=field.name)
+        _check_type(field.type, where)
+        made = _plain_field(field)
         if _has_lists_of_size_0(made.type):
             raise DataError("a column holds lists of the fixed size 0", where=where)
         fields.append(made)
@@ -49,6 +50,22 @@ def _check_names(names: list[str], source: str) -> None:
         raise DataError(f"column number {names.index('') + 1} has no name", where=source)
 
 
+def _check_type(kind: pa.DataType, where: Where) -> None:
+    """Refuse types whose values no format but Arrow holds, and structs that name a field twice."""
+    if isinstance(kind, pa.BaseExtensionType):
+        kind = kind.storage_type
+    if pa.types.is_interval(kind) or pa.types.is_union(kind):
+        raise DataError(
+            "a column's type cannot be read", where=where, got=str(kind), hint="cast it to text, or leave it out"
+        )
+    if pa.types.is_struct(kind):
+        twice = [name for name, count in Counter(field.name for field in kind).items() if count > 1]
+        if twice:
+            raise DataError(f"a struct has the field {twice[0]!r} twice", where=where)
+    for index in range(kind.num_fields):
+        _check_type(kind.field(index).type, where)
+
+
 def _has_lists_of_size_0(kind: pa.DataType) -> bool:
     """Whether a type would make Arrow divide by zero, which ends the process."""
     if pa.types.is_fixed_size_list(kind) and kind.list_size < 1:
@@ -58,7 +75,7 @@ def _has_lists_of_size_0(kind: pa.DataType) -> bool:
 
 def _plain_field(field: pa.Field) -> pa.Field:
     metadata = {key: value for key, value in (field.metadata or {}).items() if key.startswith(b"sage.")}
-    if _is_arrow_json(field.type):
+    if _is_arrow_json(field.type) or (pa.types.is_struct(field.type) and field.type.num_fields == 0):
         metadata.update(JSON_TEXT)
     return pa.field(field.name, _plain_type(field.type), nullable=field.nullable, metadata=metadata or None)
 
@@ -69,6 +86,8 @@ def _is_arrow_json(kind: pa.DataType) -> bool:
 
 def _plain_type(kind: pa.DataType) -> pa.DataType:
     types = pa.types
+    if types.is_struct(kind) and kind.num_fields == 0:
+        return pa.string()
     if isinstance(kind, pa.BaseExtensionType):
         return _plain_type(kind.storage_type)
     if types.is_dictionary(kind) or types.is_run_end_encoded(kind):
@@ -124,6 +143,8 @@ def _plain(array: Any, wanted: pa.DataType) -> pa.Array:
         return _plain(pc.run_end_decode(array), wanted)
     if pa.types.is_dictionary(array.type):
         return _plain(array.dictionary, wanted).take(array.indices)
+    if pa.types.is_struct(array.type) and array.type.num_fields == 0:
+        return pc.if_else(array.is_valid(), "{}", pa.scalar(None, pa.string()))
     if pa.types.is_list(wanted):
         lengths = pc.fill_null(pc.list_value_length(array), 0).cast(pa.int64())
         offsets = pc.cumulative_sum(pa.concat_arrays([pa.array([0], pa.int64()), lengths])).cast(pa.int32())

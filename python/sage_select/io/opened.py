@@ -6,6 +6,7 @@ import io
 import os
 import stat
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,13 +15,29 @@ import pyarrow as pa
 from sage_select.errors import DataError, ResourceError, SageError, UsageError
 from sage_select.io.digest import new_hash, shown
 
-__all__ = ["MAPPED_BYTES", "Input"]
+__all__ = ["MAPPED_BYTES", "Input", "TextOptions"]
 
 #: Files from this size on are copied to a file that nobody else can name, and mapped; smaller ones are held in memory.
 MAPPED_BYTES: Final = 64 << 20
 _BLOCK: Final = 1 << 20
 #: Large temporary files go here before they go to a folder that may lie in memory.
 _DISK_FOLDER: Final = Path("/var/tmp")  # noqa: S108  (mkstemp makes the file with a name of its own, for us alone)
+
+
+@dataclass(frozen=True)
+class TextOptions:
+    """How text files are read, where the user says so.
+
+    Parameters
+    ----------
+    encoding
+        The encoding of their characters; None for UTF-8, or UTF-16 where a byte order mark says so.
+    delimiter
+        What stands between the values of CSV; None for what the header has: a comma, a semicolon, a tab or a bar.
+    """
+
+    encoding: str | None = None
+    delimiter: str | None = None
 
 
 class Input:
@@ -37,12 +54,15 @@ class Input:
         What messages call it.
     hold
         Whether `release` leaves it open.
+    text
+        How it is read where it is text.
     """
 
-    def __init__(self, path: Path, name: str, *, hold: bool = True) -> None:
+    def __init__(self, path: Path, name: str, *, hold: bool = True, text: TextOptions | None = None) -> None:
         self.path = path
         self.name = name
         self.hold = hold
+        self.text = text or TextOptions()
         self._file: int | None = None
         self._state: tuple[int, ...] | None = None
         self._members: dict[str, Input] = {}

@@ -22,7 +22,7 @@ from sage_select.io.inputs import Named, open_inputs, short_names, shown_source
 from sage_select.io.json_table import read_json
 from sage_select.io.manifest import read_manifest
 from sage_select.io.merge import merged
-from sage_select.io.opened import Input
+from sage_select.io.opened import Input, TextOptions
 from sage_select.io.paired import Watch, settled
 from sage_select.io.parquet import read_parquet
 from sage_select.io.progress import Meter, Progress
@@ -37,7 +37,14 @@ _JSON: Final = frozenset({Format.JSONL, Format.JSON_ARRAY})
 _CSV: Final = frozenset({Format.CSV, Format.TSV})
 
 
-def read(source: Named, *, progress: Progress | None = None, verify: bool = True, with_bad_rows: bool = False) -> Rows:
+def read(
+    source: Named,
+    *,
+    progress: Progress | None = None,
+    verify: bool = True,
+    with_bad_rows: bool = False,
+    text: TextOptions | None = None,
+) -> Rows:
     """Read a data set.
 
     Parameters
@@ -54,6 +61,8 @@ def read(source: Named, *, progress: Progress | None = None, verify: bool = True
         Whether an output of this program, which its manifest beside it tells, must be as it was written.
     with_bad_rows
         Return rows that cannot be used as well, null in all columns and told in `Rows.bad`; else they are refused.
+    text
+        How text files are read.
 
     Returns
     -------
@@ -70,19 +79,24 @@ def read(source: Named, *, progress: Progress | None = None, verify: bool = True
     ResourceError
         Where it may not be read, or a package for the URL is missing.
     """
-    rows = read_even_empty(source, progress=progress, verify=verify, with_bad_rows=with_bad_rows)
+    rows = read_even_empty(source, progress=progress, verify=verify, with_bad_rows=with_bad_rows, text=text)
     if rows.table.num_rows == 0:
         raise DataError("has no rows", where=rows.source, expected="one row at least")
     return rows
 
 
 def read_even_empty(
-    source: Named, *, progress: Progress | None = None, verify: bool = True, with_bad_rows: bool = False
+    source: Named,
+    *,
+    progress: Progress | None = None,
+    verify: bool = True,
+    with_bad_rows: bool = False,
+    text: TextOptions | None = None,
 ) -> Rows:
     """Read a data set that may have no rows, as an empty selection has none."""
     expected = _digest_in_manifest if verify else _no_digest
     return settled(
-        Path(shown_source(source)), lambda watch: read_once(source, progress, expected, watch, with_bad_rows)
+        Path(shown_source(source)), lambda watch: read_once(source, progress, expected, watch, with_bad_rows, text)
     )
 
 
@@ -92,12 +106,13 @@ def read_once(
     expected: Callable[[Path], str | None],
     watch: Watch,
     with_bad_rows: bool = False,
+    text: TextOptions | None = None,
 ) -> Rows:
     """Read a data set as it lies there now.
 
     Parameters
     ----------
-    source, progress, with_bad_rows
+    source, progress, with_bad_rows, text
         As in `read`.
     expected
         The digest that a file or folder must have; None where any will do.
@@ -109,7 +124,7 @@ def read_once(
     DataError
         As `read` does.
     """
-    with open_inputs(source) as inputs:
+    with open_inputs(source, text) as inputs:
         digests = []
         for file in inputs:
             watch.add(file.path)
@@ -238,7 +253,7 @@ def _read_together(
     if kind in _JSON:
         return read_json(run, meter, bad_rows)
     if kind in _CSV:
-        return *read_csv(run, meter, bad_rows), []
+        return read_csv(run, meter, bad_rows)
     tables, parts, notices = [], [], []
     for file in data_files(source) if kind is Format.HF_FOLDER else [source]:
         table, said = _BINARY[kind](file)

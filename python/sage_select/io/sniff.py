@@ -93,7 +93,7 @@ def text_format_of(head: bytes, name: str) -> Format | None:
     first_line = start.split(b"\n", 1)[0]
     if b"\x00" in first_line:
         return None
-    if b"," in first_line:
+    if b"," in first_line or b";" in first_line:
         return Format.CSV
     return Format.TSV if b"\t" in first_line else None
 

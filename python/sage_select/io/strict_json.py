@@ -10,13 +10,15 @@ import json
 import re
 from typing import Any, Final
 
-__all__ = ["MAX_DEPTH", "StrictJsonError", "decode", "decode_at", "encode"]
+__all__ = ["MAX_DEPTH", "WIDE", "StrictJsonError", "decode", "decode_at", "encode"]
 
 #: Objects and lists inside each other; Arrow readers and the C scanner both stay far from their limits.
 MAX_DEPTH: Final = 128
 _WHITESPACE: Final = " \t\r\n"
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _INT64_DIGITS: Final = 20
+#: How the message of an integer that is too wide ends.
+WIDE: Final = "does not fit into 64 bits"
 
 
 class StrictJsonError(ValueError):
@@ -42,7 +44,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _integer(digits: str) -> int:
     if len(digits) > _INT64_DIGITS or not -(2**63) <= (value := int(digits)) < 2**63:
         shown = digits if len(digits) <= 2 * _INT64_DIGITS else digits[:_INT64_DIGITS] + "..."
-        raise StrictJsonError(f"the integer {shown} does not fit into 64 bits")
+        raise StrictJsonError(f"the integer {shown} {WIDE}")
     return value
 
 

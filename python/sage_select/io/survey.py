@@ -13,7 +13,7 @@ from sage_select.io.bad_rows import BadRows
 from sage_select.io.hf_folder import data_files
 from sage_select.io.inputs import Named, open_inputs, shown_source
 from sage_select.io.merge import merged
-from sage_select.io.opened import Input
+from sage_select.io.opened import Input, TextOptions
 from sage_select.io.read import formats_of
 from sage_select.io.rows import Part, Places, Rows
 from sage_select.io.sniff import Format
@@ -69,7 +69,7 @@ class Survey:
     sample: Rows
 
 
-def survey(source: Named, *, bad_rows: BadRows | None = None) -> Survey:
+def survey(source: Named, *, bad_rows: BadRows | None = None, text: TextOptions | None = None) -> Survey:
     """Look at a data set without reading it.
 
     Parquet footers, the frames of Arrow files and a first piece of text are read: of that, 1 MiB of all files together
@@ -92,7 +92,7 @@ def survey(source: Named, *, bad_rows: BadRows | None = None) -> Survey:
             where=without_secrets(urls[0]),
             hint="download it, and name the file",
         )
-    with open_inputs(source) as inputs:
+    with open_inputs(source, text) as inputs:
         kinds = formats_of(inputs)
         kinds = [
             (part, kind) for file, kind in kinds for part in (data_files(file) if kind is Format.HF_FOLDER else [file])

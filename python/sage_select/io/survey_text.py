@@ -59,7 +59,7 @@ def survey_csv(source: Input, kind: Format, size: int, bad_rows: BadRows) -> Fil
     header: list[str] = []
     records: list[list[str]] = []
     lines: list[int] = []
-    with closing(csv_rows(piece, "\t" if kind is Format.TSV else ",")) as rows:
+    with closing(csv_rows(piece, kind, [])) as rows:
         try:
             header = header_of(rows)
             for count, (line, record) in enumerate(rows):

@@ -5,6 +5,7 @@ A line ends at a line feed only: other characters that Unicode calls line ends a
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import gzip
 from collections.abc import Iterator
@@ -23,6 +24,8 @@ __all__ = ["MAX_LINE_BYTES", "Text", "TextFile", "decoded", "open_text"]
 MAX_LINE_BYTES: Final = 1 << 29
 _BLOCK: Final = 1 << 20
 _BOM: Final = b"\xef\xbb\xbf"
+#: Byte order marks of UTF-16.
+_UTF16: Final = (b"\xff\xfe", b"\xfe\xff")
 
 
 class Text(Protocol):
@@ -45,12 +48,12 @@ class Text(Protocol):
 class TextFile:
     """An open text file. Damage in its compression is a `DataError` that names the file."""
 
-    def __init__(self, source: Input, raw: Any, stream: Any, meter: Meter) -> None:
+    def __init__(self, source: Input, raw: Any, stream: Any, meter: Meter, *, compressed: bool) -> None:
         self.source = source
         self._raw = raw
         self._stream = stream
         self._meter = meter
-        self._compressed = stream is not raw
+        self._compressed = compressed
         self._packed = source.size
         self._done = 0
 
@@ -112,16 +115,33 @@ class TextFile:
 @contextlib.contextmanager
 def open_text(source: Input, meter: Meter) -> Iterator[TextFile]:
     """Open a text file, uncompressing it as its first bytes demand."""
-    with source.open() as raw:
-        compression = compression_of(source.at(0, 4))
+    with source.open() as raw, contextlib.ExitStack() as stack:
+        head = source.at(0, 4)
+        compression = compression_of(head)
+        stream: Any = raw
         if compression is Compression.GZIP:
-            with gzip.GzipFile(fileobj=raw, mode="rb") as stream:
-                yield TextFile(source, raw, stream, meter)
+            stream = stack.enter_context(gzip.GzipFile(fileobj=raw, mode="rb"))
         elif compression is Compression.ZSTD:
-            with pa.CompressedInputStream(pa.PythonFile(raw, "r"), "zstd") as stream:
-                yield TextFile(source, raw, stream, meter)
-        else:
-            yield TextFile(source, raw, raw, meter)
+            stream = stack.enter_context(pa.CompressedInputStream(pa.PythonFile(raw, "r"), "zstd"))
+        encoding = source.text.encoding or ("utf-16" if head.startswith(_UTF16) else None)
+        if encoding is not None:
+            stream = _Transcoded(stream, encoding)
+        yield TextFile(source, raw, stream, meter, compressed=compression is not Compression.NONE)
+
+
+class _Transcoded:
+    """Text in another encoding, as UTF-8 bytes."""
+
+    def __init__(self, stream: Any, encoding: str) -> None:
+        self._stream = stream
+        self._decoder = codecs.getincrementaldecoder(encoding)()
+
+    def read(self, size: int) -> bytes:
+        """Return at least one character, unless the text is at its end."""
+        while block := self._stream.read(size):
+            if text := self._decoder.decode(block):
+                return text.encode()
+        return self._decoder.decode(b"", True).encode()
 
 
 def decoded(data: bytes, where: Where) -> str:
@@ -129,9 +149,8 @@ def decoded(data: bytes, where: Where) -> str:
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
-        utf16 = where.line == 1 and data.startswith((b"\xff\xfe", b"\xfe\xff"))
         raise DataError(
             f"not UTF-8: byte 0x{data[error.start]:02x} at byte {error.start + 1} of the line",
             where=where,
-            hint="the file looks like UTF-16; save it as UTF-8" if utf16 else None,
+            hint="say which encoding it is, such as --encoding cp1252 (Excel on Windows), or save it as UTF-8",
         ) from None

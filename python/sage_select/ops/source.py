@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import math
 from typing import ClassVar, Final, Literal
 
@@ -31,6 +32,8 @@ class Source(Op):
         The column that names the rows; without it their content does.
     on_bad_row
         What is done about rows that cannot be used: `error`, which tells of all of them, or `drop`.
+    encoding, delimiter
+        How text files are read: their encoding (UTF-8, or UTF-16 with a mark), and what stands between values of CSV.
     max_bad
         How many may be dropped: a number, or a share such as `1%` (the default; one row at least).
     """
@@ -47,6 +50,8 @@ class Source(Op):
     id_column: str | None = None
     on_bad_row: Literal["error", "drop"] = "error"
     max_bad: int | str | None = None
+    encoding: str | None = None
+    delimiter: str | None = None
 
     @model_validator(mode="after")
     def _one_input(self) -> Source:
@@ -60,6 +65,18 @@ class Source(Op):
             if self.on_bad_row == "error":
                 raise ValueError("max_bad says how many rows may be dropped: it needs on_bad_row = drop")
             self.most_bad(0)
+        return self
+
+    @model_validator(mode="after")
+    def _text(self) -> Source:
+        if self.encoding is not None:
+            try:
+                codecs.getincrementaldecoder(self.encoding)
+                "".encode(self.encoding)
+            except (LookupError, ValueError, TypeError):
+                raise ValueError(f"encoding {self.encoding!r} is not known: cp1252, latin-1 and utf-16 are") from None
+        if self.delimiter is not None and (len(self.delimiter) != 1 or self.delimiter in '\r\n"'):
+            raise ValueError("delimiter is one character, such as ';'")
         return self
 
     def most_bad(self, rows: int) -> int:

@@ -104,5 +104,3 @@ def test_progress_reaches_the_end_of_the_packed_file(tmp_path) -> None:
 def test_what_is_not_utf8_is_said_by_byte() -> None:
     with pytest.raises(DataError, match=r"rows, line 3: not UTF-8: byte 0xff at byte 4"):
         decoded(b"abc\xffd", Where(file="rows", line=3))
-    with pytest.raises(DataError, match="UTF-16"):
-        decoded("a".encode("utf-16"), Where(file="rows", line=1))

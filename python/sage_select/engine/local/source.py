@@ -22,7 +22,8 @@ def read_source(source: Source, talk: Talk, *, verify: bool = True) -> io.Rows:
     """Read the rows that `source` names and pass on what the reader has to say."""
     with talk.progress("reading") as progress:
         path = demo.rows_path() if source.demo else source.path or []
-        rows = io.read(path, progress=progress, verify=verify, with_bad_rows=True)
+        text = io.TextOptions(source.encoding, source.delimiter)
+        rows = io.read(path, progress=progress, verify=verify, with_bad_rows=True, text=text)
     if source.demo:
         rows = dataclasses.replace(rows, source=demo.NAME)
     for notice in rows.notices:

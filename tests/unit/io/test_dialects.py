@@ -1,0 +1,98 @@
+"""Encodings and dialects of text files, and values and types that no row should have."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from sage_select import select
+from sage_select.errors import DataError, UsageError
+from sage_select.io import TextOptions, decode_rows, from_object, read, survey
+from sage_select.ops import Source
+
+WORDS = "What\u2019s a café; or a bar?"
+
+
+def rows(text: str, mark: str = ",") -> str:
+    return f"prompt{mark}completion\n" + "".join(f'"{text} {number}"{mark}x{number}\n' for number in range(3))
+
+
+@pytest.mark.parametrize("mark", [",", ";", "\t", "|"])
+def test_the_delimiter_is_what_the_header_has(mark: str, tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text(rows(WORDS, mark), encoding="utf-8")
+    assert read(path).table.to_pylist() == [{"prompt": f"{WORDS} {n}", "completion": f"x{n}"} for n in range(3)]
+    assert survey(path).sample.table.column_names == ["prompt", "completion"]
+
+
+def test_a_delimiter_that_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("a:b\n1:2,3\n")
+    assert read(path, text=TextOptions(delimiter=":")).table.to_pylist() == [{"a": "1", "b": "2,3"}]
+    path.write_text("What; then?\nno marks here\n")
+    assert read(path).table.column_names == ["What; then?"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "cp1252"])
+def test_encodings(encoding: str, tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text(rows(WORDS), encoding=encoding)
+    said = None if encoding == "utf-16" else encoding
+    assert read(path, text=TextOptions(encoding=said)).table["prompt"][2].as_py() == f"{WORDS} 2"
+    if encoding == "cp1252":
+        with pytest.raises(DataError, match=r"line 2: not UTF-8: byte 0x92(?s:.*)--encoding cp1252"):
+            read(path)
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"text": "é"}\n{"text": "z"}\n', encoding=encoding)
+    assert read(path, text=TextOptions(encoding=said)).table["text"].to_pylist() == ["é", "z"]
+
+
+def test_settings_that_are_none() -> None:
+    for wrong in ({"encoding": "klingon"}, {"encoding": "hex"}, {"delimiter": "::"}, {"delimiter": '"'}):
+        with pytest.raises(UsageError):
+            Source.make(path="x", **wrong)
+
+
+def test_the_index_of_pandas(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text(",text\n0,a\n1,b\n")
+    held = read(path)
+    assert held.table.to_pylist() == [{"index": "0", "text": "a"}, {"index": "1", "text": "b"}]
+    assert "index=False" in held.notices[0]
+
+
+def test_a_wide_integer_is_named_with_a_way_out(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"text": "a", "flake": 1}\n{"text": "b", "flake": {"x": [18446744073709551615]}}\n')
+    with pytest.raises(DataError) as caught:
+        read(path)
+    text = str(caught.value)
+    assert "row 1, line 2, column 'flake': the integer 18446744073709551615 does not fit into 64 bits" in text
+    assert "as a string" in text
+
+
+def test_an_empty_key_is_refused_where_it_stands(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"text": "a"}\n{"text": "b", "": 1}\n')
+    with pytest.raises(DataError, match="row 1, line 2: a key of the row is empty"):
+        read(path)
+
+
+def test_structs_without_fields() -> None:
+    empty = pa.array([{}, None, {}], pa.struct([]))
+    nested = pa.array([[{}], [], None], pa.list_(pa.struct([])))
+    held = from_object(pa.table({"text": ["a b", "c d", "e f"], "meta": empty, "more": nested})).table
+    assert [row["meta"] for row in decode_rows(held)] == [{}, None, {}]
+    assert [row["more"] for row in decode_rows(held)] == [[{}], [], None]
+    assert select(pa.table({"text": ["a b", "c d", "e f"], "meta": empty}), k=1).table().num_rows == 1
+
+
+def test_types_that_only_arrow_holds() -> None:
+    interval = pa.array([pa.MonthDayNano([1, 2, 3])])
+    union = pa.UnionArray.from_dense(pa.array([0], pa.int8()), pa.array([0], pa.int32()), [pa.array([1])])
+    twice = pa.StructArray.from_arrays([pa.array([1]), pa.array([2])], names=["a", "a"])
+    for column, said in ((interval, "type cannot be read"), (union, "type cannot be read"), (twice, "'a' twice")):
+        with pytest.raises(DataError, match=said):
+            from_object(pa.table({"text": ["x"], "odd": column}))
