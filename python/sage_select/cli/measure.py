@@ -128,13 +128,14 @@ def measured_facts(comparison: Mapping[str, Any]) -> dict[str, object]:
     if comparison["accuracy_base"] is not None:
         turns = _turns(comparison, "calling")
         facts["tools right"] = (
-            f"{_figure(comparison, 'accuracy', '.1f', 100)} % of {turns} that call tools "
+            f"{_figure(comparison, 'accuracy', '.1f', 100, '%')} of {turns} that call tools "
             "name exactly the row's tools (more is better)"
         )
     if comparison["false_calls_base"] is not None:
         turns = _turns(comparison, "other")
         facts["false calls"] = (
-            f"{_figure(comparison, 'false_calls', '.1f', 100)} % of {turns} that call none call a tool (less is better)"
+            f"{_figure(comparison, 'false_calls', '.1f', 100, '%')} of {turns} that call none "
+            "call a tool (less is better)"
         )
     left_out = comparison["turns_left_out"]
     if left_out:
@@ -152,10 +153,10 @@ def _turns(comparison: Mapping[str, Any], kind: str) -> str:
     return f"{judged:,} turns" if judged == there else f"{judged:,} of {there:,} turns"
 
 
-def _figure(comparison: Mapping[str, Any], name: str, digits: str, scale: int) -> str:
+def _figure(comparison: Mapping[str, Any], name: str, digits: str, scale: int, unit: str = "") -> str:
     """Return both values, their difference and what is to be made of it."""
     base, tuned, change = (comparison[f"{name}_{part}"] * scale for part in ("base", "tuned", "difference"))
-    text = f"base {base:{digits}}, tuned {tuned:{digits}}: {change:+{digits}}"
+    text = f"base {base:{digits}}{unit}, tuned {tuned:{digits}}{unit}: {change:+{digits}}{unit}"
     if comparison[f"{name}_interval"] is None:
         return f"{text}, {comparison[f'{name}_interval_none']};"
     low, high = (bound * scale for bound in comparison[f"{name}_interval"])

@@ -138,7 +138,7 @@ def test_the_summary_says_which_end_is_good_and_what_is_certain() -> None:
     tuned = evaluation((losses - generator.uniform(0, 1, 40)).tolist(), [2] * 40, [True] * 40)
     facts = measured_facts(compare(base, tuned))
     assert "], better; nats a trained token (less is better)" in str(facts["loss"])
-    assert "], better; % of 40 of 44 turns that call tools name exactly the row's tools (more is better)" in str(
+    assert "], better; of 40 of 44 turns that call tools name exactly the row's tools (more is better)" in str(
         facts["tools right"]
     )
     assert "4 turns: too long" in str(facts["not judged"])
@@ -146,7 +146,7 @@ def test_the_summary_says_which_end_is_good_and_what_is_certain() -> None:
     noise = evaluation((losses + generator.normal(0, 1, 40)).tolist(), [2] * 40, right)
     facts = measured_facts(compare(base, noise))
     assert "no clear difference; nats" in str(facts["loss"])
-    assert "the two are equal on every row; %" in str(facts["tools right"])
+    assert "the two are equal on every row; of" in str(facts["tools right"])
 
 
 def test_different_rows_cannot_be_compared() -> None:
