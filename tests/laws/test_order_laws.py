@@ -59,8 +59,9 @@ def test_rows_are_picked_wherever_they_stand(
     straight = picked(table, vectors, given_scores, rule)
     moved = None if given_scores is None else given_scores[order]
     shuffled = picked(table.take(order), vectors[order], moved, rule)
-    sums = objective is not None and "nearly" in OBJECTIVES[objective].another_order
-    if not sums:
+    # Of two rows that make up a cell of k-means, both are as near to its middle.
+    ties = objective == "kmeans" or (objective is not None and "nearly" in OBJECTIVES[objective].another_order)
+    if not ties:
         assert shuffled == straight
     elif rule["k"]:
         assert np.isclose(covered(vectors, straight).mean(), covered(vectors, shuffled).mean(), atol=0.02)

@@ -49,6 +49,17 @@ Examples:
   sage-select build chats.jsonl --dry-run              # and what it would take
 
 \b
+Another order of the same rows may change which are picked of equally good ones, and no more, since draws and starts
+follow the ids of rows:
+  random                         nothing
+  loss_topk, threshold           which of equal scores
+  target                         which of equally near rows
+  diversity                      what it changes in the objective
+  hybrid                         which of equal scores, and what it changes in the objective
+  facility, graph_cut, herding   which of nearly equally good rows (their sums are rounded)
+  kcenter, mmr, dpp, d2, kmeans  which of equally good rows
+
+\b
 Exit codes: 0 done, 2 bad arguments, 3 refused data, 4 output exists, 5 environment, 130 interrupted.
 """
 

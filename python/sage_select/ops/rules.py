@@ -12,8 +12,8 @@ class StrategyRule:
     """What a strategy needs and which options of `Select` it heeds.
 
     `ranks_scores`: by top it hands every score to a kernel that refuses what is not finite. `score_mode`: how it takes
-    its rows by score where nothing else is asked for, None where it takes none. `another_order`: what changes where the
-    same rows, with ids, come in another order; with an objective, that of the objective changes as well.
+    its rows by score where nothing else is asked for, None where it takes none. `another_order`: what another
+    order of the same rows, where these have ids, may change: which rows are picked of those that it names.
     """
 
     summary: str
@@ -33,13 +33,13 @@ class ObjectiveRule:
     """
 
     metrics: tuple[str, ...]
-    another_order: str = "which of equally good rows is picked"
+    another_order: str = "which of equally good rows"
     needs_score: bool = False
     options: frozenset[str] = frozenset()
 
 
 #: Of objectives whose gains are sums over all rows: these are rounded, in the order of the rows.
-_SUMS = "which of equally or, to rounding, nearly equally good rows is picked"
+_SUMS = "which of nearly equally good rows"
 _GRAPH_OPTIONS = frozenset({"k_nn", "neighbors"})
 
 OBJECTIVES: dict[str, ObjectiveRule] = {
@@ -63,7 +63,7 @@ STRATEGIES: dict[str, StrategyRule] = {
     "random": StrategyRule("the rows with the smallest keyed hashes", "nothing"),
     "loss_topk": StrategyRule(
         "by score alone",
-        "which of equal scores is picked",
+        "which of equal scores",
         needs_score=True,
         ranks_scores=True,
         score_mode="top",
@@ -71,13 +71,13 @@ STRATEGIES: dict[str, StrategyRule] = {
     ),
     "diversity": StrategyRule(
         "the rows that represent all others",
-        "that of the objective",
+        "what it changes in the objective",
         needs_embedding=True,
         options=_DIVERSITY_OPTIONS,
     ),
     "hybrid": StrategyRule(
         "60 % by score, 40 % by diversity, the second aware of the first",
-        "which of equal scores is picked, and that of the objective",
+        "which of equal scores, and what it changes in the objective",
         needs_score=True,
         needs_embedding=True,
         score_mode="stratified",
@@ -85,13 +85,13 @@ STRATEGIES: dict[str, StrategyRule] = {
     ),
     "target": StrategyRule(
         "the rows nearest to a set of queries",
-        "which of equally near rows is picked",
+        "which of equally near rows",
         needs_embedding=True,
         options=frozenset({"queries", "query_column", "target_rule", "metric"}),
     ),
     "threshold": StrategyRule(
         "the hardest rows first, without those too near to one before",
-        "which of equal scores is picked",
+        "which of equal scores",
         needs_score=True,
         needs_embedding=True,
         options=frozenset({"threshold", "metric"}),

@@ -65,3 +65,10 @@ def test_defaults_are_those_of_the_ops() -> None:
         assert default[1].startswith(expected), name
     assert told >= 14
     assert {"source", "select"} <= set(OPS)
+
+
+@pytest.mark.parametrize("name", [*STRATEGIES, *OBJECTIVES])
+def test_the_help_says_what_another_order_of_the_rows_changes(name: str) -> None:
+    lines = [line for line in (COMMAND.help or "").split("\n") if re.match(rf"  (.*, )?{name}(,|  )", line)]
+    assert len(lines) == 1
+    assert {**STRATEGIES, **OBJECTIVES}[name].another_order in lines[0]
