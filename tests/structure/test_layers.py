@@ -9,7 +9,7 @@ from pathlib import Path
 #: Bottom to top. A module may import its own layer and those before it.
 LAYERS = (
     "display | errors columns seeds | paths | kernels | demo | ops | spec | plan | io | render | encode | score"
-    " | strategies | evidence | forecast | engine | api | train | evaluate | cli"
+    " | strategies | evidence | engine | forecast | api | train | evaluate | cli"
 )
 RANKS = {name: rank for rank, group in enumerate(LAYERS.split("|")) for name in group.split()}
 

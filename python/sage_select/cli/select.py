@@ -204,7 +204,7 @@ def build(
         console.result({"plan": fingerprint(plan), "spec": plan.to_dict(), "explain": explain_plan(plan).split("\n")})
         return
     if dry_run:
-        _forecast(plan, console, force, overwrite_foreign, threads)
+        _forecast(plan, console, force, overwrite_foreign, verify, threads)
         return
     _run(plan, console, force, overwrite_foreign, verify, threads)
 
@@ -213,11 +213,13 @@ app.command("top", help=TOP_HELP, short_help="Write the first rows of a selectio
 app.command("why", help=WHY_HELP, short_help="Say what became of one row.")(why)
 
 
-def _forecast(plan: Pipeline, console: Console, force: bool, overwrite_foreign: bool, threads: int | None) -> None:
+def _forecast(
+    plan: Pipeline, console: Console, force: bool, overwrite_foreign: bool, verify: bool, threads: int | None
+) -> None:
     from sage_select.forecast import forecast, refuse_what_cannot_fit, report, values
     from sage_select.plan import explain, fingerprint
 
-    found = forecast(plan, force=force, overwrite_foreign=overwrite_foreign, threads=threads)
+    found = forecast(plan, force=force, overwrite_foreign=overwrite_foreign, verify=verify, threads=threads)
     console.answer(f"{explain(plan)}\n\n{report(found)}")
     console.known({"plan": fingerprint(plan), "spec": plan.to_dict(), "forecast": values(found)})
     refuse_what_cannot_fit(found)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-__all__ = ["Outcome", "Recorder", "Talk"]
+__all__ = ["Outcome", "Recorder", "Silence", "Talk"]
 
 
 class Talk(Protocol):
@@ -21,6 +21,17 @@ class Talk(Protocol):
     def progress(self, label: str) -> AbstractContextManager[Callable[[int, int], None]]:
         """Open a progress display; its callback takes (done, total)."""
         ...
+
+
+class Silence:
+    """A talk for whoever only wants to know whether something is refused."""
+
+    def notice(self, text: str) -> None:
+        """Say nothing."""
+
+    def progress(self, _label: str) -> AbstractContextManager[Callable[[int, int], None]]:
+        """Show nothing."""
+        return nullcontext(lambda _done, _total: None)
 
 
 class Recorder:

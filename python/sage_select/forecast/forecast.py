@@ -50,6 +50,7 @@ def forecast(
     *,
     force: bool = False,
     overwrite_foreign: bool = False,
+    verify: bool = True,
     threads: int | None = None,
     within: Sequence[Limit] | None = None,
 ) -> Forecast:
@@ -61,6 +62,9 @@ def forecast(
         The pipeline, as `plan.resolve` returned it.
     force, overwrite_foreign
         What the build would be allowed to replace.
+    verify
+        Refuse inputs that are outputs of this program and have been changed since they were written, where they are
+        read in whole.
     threads
         Threads that it would use; None for `SAGE_THREADS` or all cores.
     within
@@ -79,7 +83,7 @@ def forecast(
         writes=False,
     )
     costs = load_costs()
-    work = look(plan, threads)
+    work = look(plan, threads, verify=verify)
     prediction = predict(work, costs)
     known = list(limits() if within is None else within)
     outcome = fit(prediction, known)

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from typing import Final
 
 from sage_select import demo, io
+from sage_select.engine.base import Silence
+from sage_select.engine.local.bad_rows import bad_rows_of, frame_of_usable, refuse_bad_rows, usable
+from sage_select.engine.local.embed import embed_rows
+from sage_select.engine.local.limits import limit_rows
+from sage_select.engine.local.queries import with_query_rows
+from sage_select.engine.local.score import score_rows
+from sage_select.engine.local.select import check_limits
+from sage_select.engine.local.source import frame_of, shape_options
 from sage_select.errors import DataError, UsageError
 from sage_select.forecast.workload import Model, Table, Vectors, Workload
 from sage_select.kernels.call import resolve_threads
-from sage_select.ops import Embed, Score, Select, Source
+from sage_select.ops import Dedup, Embed, Score, Select, Source
 from sage_select.paths import user_path
-from sage_select.render import ShapeOptions, canonical_json, detect_shape, plain_texts
+from sage_select.render import canonical_json, detect_shape, plain_texts
 from sage_select.render.model_files import is_local
 from sage_select.spec import Pipeline
 
@@ -22,8 +31,11 @@ __all__ = ["look"]
 _ASSUMED_DIMENSIONS: Final = 768
 
 
-def look(plan: Pipeline, threads: int | None) -> Workload:
+def look(plan: Pipeline, threads: int | None, *, verify: bool = True) -> Workload:
     """Return what a plan will work on.
+
+    Rows are refused by the code of the build: of a small input, which is read in whole, as it refuses them; of a larger
+    one where those that were looked at are enough to know that it will.
 
     Raises
     ------
@@ -37,8 +49,10 @@ def look(plan: Pipeline, threads: int | None) -> Workload:
     source = plan.step(Source)
     found = io.survey(
         demo.rows_path() if source.demo else source.path or [],
+        verify=verify,
         text=io.TextOptions(source.encoding, source.delimiter),
     )
+    found = _usable(found, plan)
     rows, exact, origin = found.rows, found.exact, found.origin
     score, embed = plan.find(Score), plan.find(Embed)
     score_item = 0
@@ -66,21 +80,47 @@ def look(plan: Pipeline, threads: int | None) -> Workload:
     )
 
 
+def _usable(found: io.Survey, plan: Pipeline) -> io.Survey:
+    """Return what was found with a sample of rows that can be used."""
+    sample, source = found.sample, plan.step(Source)
+    if found.whole:
+        rows = _refused_or_rows(sample, plan)
+    else:
+        bad = bad_rows_of(sample, shape_options(source), Silence())
+        refuse_bad_rows(bad, found.looked_at, f"{sample.source}, rows looked at", source, found.rows)
+        rows = usable(sample, bad)
+    return replace(found, sample=rows)
+
+
+def _refused_or_rows(rows: io.Rows, plan: Pipeline) -> io.Rows:
+    """Return the rows that a build would work on, or raise what it would raise before it makes scores or vectors."""
+    talk, source, select = Silence(), plan.step(Source), plan.step(Select)
+    score, embed = plan.find(Score), plan.find(Embed)
+    options = shape_options(source)
+    frame = frame_of_usable(
+        rows,
+        options,
+        source,
+        talk,
+        lambda good: frame_of(good, options, source.id_column, dedup=plan.find(Dedup), queries=select.query_column),
+    )
+    if select.tokenizer is None:
+        frame = with_query_rows(limit_rows(frame, select, talk), select)
+        check_limits(frame, select, plan.seed)
+    if score is not None and score.given:
+        score_rows(frame, score, talk)
+    if embed is not None and embed.given:
+        embed_rows(frame, embed, select.metric, talk, None)
+    return frame.rows or rows
+
+
 def _as_header(origin: str, exact: bool, file: str) -> str:
     return origin if exact else f"from the header of {file}"
 
 
 def _table(found: io.Survey, source: Source, rows: int) -> Table:
     sample = found.sample.table
-    shape = detect_shape(
-        sample.schema,
-        ShapeOptions(
-            text_column=source.text_column,
-            prompt_column=source.prompt_column,
-            completion_column=source.completion_column,
-            template=source.template,
-        ),
-    )
+    shape = detect_shape(sample.schema, shape_options(source))
     if source.id_column is not None:
         io.require_column(found.sample, source.id_column)
     named = source.id_column is not None or "sage_row_id" in sample.column_names

@@ -30,7 +30,16 @@ from sage_select.io.rows import Part, Places, Rows
 from sage_select.io.sniff import Format, compression_of, format_of, text_format_of
 from sage_select.io.text import open_text
 
-__all__ = ["content_digest", "formats_of", "read", "read_even_empty", "read_once"]
+__all__ = [
+    "content_digest",
+    "digest_wanted",
+    "formats_of",
+    "read",
+    "read_even_empty",
+    "read_once",
+    "read_open",
+    "size_of",
+]
 
 _HEAD_BYTES: Final = 4096
 _JSON: Final = frozenset({Format.JSONL, Format.JSON_ARRAY})
@@ -94,7 +103,7 @@ def read_even_empty(
     text: TextOptions | None = None,
 ) -> Rows:
     """Read a data set that may have no rows, as an empty selection has none."""
-    expected = _digest_in_manifest if verify else _no_digest
+    expected = digest_wanted(verify=verify)
     return settled(
         Path(shown_source(source)), lambda watch: read_once(source, progress, expected, watch, with_bad_rows, text)
     )
@@ -125,36 +134,53 @@ def read_once(
         As `read` does.
     """
     with open_inputs(source, text) as inputs:
-        digests = []
-        for file in inputs:
-            watch.add(file.path)
-            digests.append(expected(file.path))
-            watch.unproven |= digests[-1] is None
-        bad = BadRows()
-        meter = Meter(progress, sum(_size(file) for file in inputs))
-        try:
-            table, parts, notices = _read(formats_of(inputs), meter, bad)
-        except DataError:
-            for file, digest in zip(inputs, digests, strict=True):
-                file.check_unchanged()  # a file that was cut while it was read looks damaged
-                if digest is not None:
-                    _check_digest(file, digest, joined(_digests(file)))
-            raise
-        found = [_digests(file) for file in inputs]
-        for file, digest, own in zip(inputs, digests, found, strict=True):
-            _check_digest(file, digest, joined(own))
-        meter.finish()
+        rows = read_open(inputs, source, progress, expected, watch)
+    count = rows.table.num_rows
+    if len(rows.bad) and (len(rows.bad) == count or not with_bad_rows):
+        raise rows.bad.error(count, rows.source, None)
+    return rows
+
+
+def read_open(
+    inputs: list[Input],
+    source: Named,
+    progress: Progress | None,
+    expected: Callable[[Path], str | None],
+    watch: Watch,
+) -> Rows:
+    """Read files that are open, those that `source` names, bad rows included; it raises as `read_once` does."""
+    digests = []
+    for file in inputs:
+        watch.add(file.path)
+        digests.append(expected(file.path))
+        watch.unproven |= digests[-1] is None
+    bad = BadRows()
+    meter = Meter(progress, sum(size_of(file) for file in inputs))
+    try:
+        table, parts, notices = _read(formats_of(inputs), meter, bad)
+    except DataError:
+        for file, digest in zip(inputs, digests, strict=True):
+            file.check_unchanged()  # a file that was cut while it was read looks damaged
+            if digest is not None:
+                _check_digest(file, digest, joined(_digests(file)))
+        raise
+    found = [_digests(file) for file in inputs]
+    for file, digest, own in zip(inputs, digests, found, strict=True):
+        _check_digest(file, digest, joined(own))
+    meter.finish()
     name = shown_source(source) if len(inputs) > 1 else inputs[0].name
     shown = without_secrets(name) if is_url(name) else name
-    count = sum(part.count for part in parts)
-    if len(bad) and (len(bad) == count or not with_bad_rows):
-        raise bad.error(count, shown, None)
     return Rows(table, shown, Places(tuple(parts)), joined([one for own in found for one in own]), notices, bad)
 
 
 def content_digest(paths: Sequence[Path]) -> str:
     """Return the digest of what `paths` hold; of a folder, the saved dataset in it and nothing beside."""
     return joined([digest for path in paths for digest in _digests(Input(path, str(path)))])
+
+
+def digest_wanted(*, verify: bool) -> Callable[[Path], str | None]:
+    """Return what tells the digest that a file must have."""
+    return _digest_in_manifest if verify else _no_digest
 
 
 def _digest_in_manifest(path: Path) -> str | None:
@@ -191,7 +217,8 @@ def _content(file: Input) -> list[Input]:
     return [*data_files(file), *info]
 
 
-def _size(file: Input) -> int:
+def size_of(file: Input) -> int:
+    """Return the bytes of a file, or of those of a saved dataset."""
     return sum(part.size for part in _content(file))
 
 
@@ -214,13 +241,14 @@ def _format(file: Input) -> Format:
     if format_of(start) is not None:
         packing = compression_of(head).value
         raise DataError(f"is a table compressed as a whole, with {packing}; uncompress it first", where=file.name)
-    kind = text_format_of(start, file.name)
+    kind = text_format_of(start, file.name, cut=len(start) == _HEAD_BYTES)
     if kind is None:
         raise DataError(
             "is in no known format",
             where=file.name,
             expected="JSON lines, a JSON array, CSV, Parquet, an Arrow IPC file or stream, or a saved dataset",
             got="bytes that begin with " + repr(head[:16]),
+            hint="text is read as CSV, whatever its rows are, where its name ends in .csv or .tsv",
         )
     return kind
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import enum
+import io
+from itertools import islice
 from pathlib import PurePath
 
 __all__ = ["Compression", "Format", "compression_of", "format_of", "text_format_of"]
@@ -22,6 +25,8 @@ _TEXT_SUFFIXES = {
     ".csv": "csv",
     ".tsv": "tsv",
 }
+#: What may tell CSV where its name does not, most telling first.
+_DELIMITERS = (",", ";", "\t")
 _COMPRESSION_SUFFIXES = {".gz", ".gzip", ".zst", ".zstd"}
 
 
@@ -68,10 +73,11 @@ def format_of(head: bytes) -> Format | None:
     return Format.PARQUET if head.startswith((_PARQUET, _PARQUET_ENCRYPTED)) else None
 
 
-def text_format_of(head: bytes, name: str) -> Format | None:
-    """Return the format of a text whose uncompressed beginning is `head`, or None where it is no known one.
+def text_format_of(head: bytes, name: str, *, cut: bool = False) -> Format | None:
+    r"""Return the format of a text whose uncompressed beginning is `head`, or None where it is no known one.
 
-    The name's suffix chooses between JSON and CSV; without a known suffix the first character does.
+    The name's suffix chooses between JSON and CSV. Without a known suffix the first character does, and it is CSV only
+    where the first row has as many values as the header; `cut` says that the text goes on after `head`.
 
     Examples
     --------
@@ -79,6 +85,8 @@ def text_format_of(head: bytes, name: str) -> Format | None:
     <Format.JSONL: 'JSON lines'>
     >>> text_format_of(b"a,b", "rows.data")
     <Format.CSV: 'CSV'>
+    >>> text_format_of(b"if a, then b\nc\n", "notes.txt") is None
+    True
     """
     start = head.removeprefix(_BOM).lstrip(b" \t\r\n")
     family = _TEXT_SUFFIXES.get(_suffix(name))
@@ -93,9 +101,22 @@ def text_format_of(head: bytes, name: str) -> Format | None:
     first_line = start.split(b"\n", 1)[0]
     if b"\x00" in first_line:
         return None
-    if b"," in first_line or b";" in first_line:
-        return Format.CSV
-    return Format.TSV if b"\t" in first_line else None
+    delimiter = next((mark for mark in _DELIMITERS if mark.encode() in first_line), None)
+    if delimiter is None or not _is_table(start, delimiter, cut=cut):
+        return None
+    return Format.TSV if delimiter == "\t" else Format.CSV
+
+
+def _is_table(text: bytes, delimiter: str, *, cut: bool) -> bool:
+    """Tell whether the first two records of a text, which may be cut at its end, have as many values."""
+    lines = io.StringIO(text.decode("utf-8", "replace"), newline="")
+    records = (record for record in csv.reader(lines, delimiter=delimiter) if record)
+    try:
+        header, row = [*islice(records, 2), [], []][:2]
+        ended = next(records, None) is not None or not cut
+    except csv.Error:
+        return True  # the reader of CSV tells where
+    return not row or len(row) == len(header) or (not ended and len(row) < len(header))
 
 
 def _suffix(name: str) -> str:

@@ -14,15 +14,20 @@ from sage_select.io.hf_folder import data_files
 from sage_select.io.inputs import Named, open_inputs, shown_source
 from sage_select.io.merge import merged
 from sage_select.io.opened import Input, TextOptions
-from sage_select.io.read import formats_of
+from sage_select.io.paired import Watch, settled
+from sage_select.io.progress import Meter
+from sage_select.io.read import digest_wanted, formats_of, read_open, size_of
 from sage_select.io.rows import Part, Places, Rows
-from sage_select.io.sniff import Format
+from sage_select.io.sniff import Compression, Format, compression_of
 from sage_select.io.survey_binary import survey_ipc, survey_parquet
 from sage_select.io.survey_file import FileSurvey
 from sage_select.io.survey_text import survey_csv, survey_json
+from sage_select.io.text import open_text
 
 __all__ = ["Survey", "survey"]
 
+#: Inputs up to this size are read in whole.
+SMALL_BYTES: Final = 1 << 20
 #: Bytes of text that are looked at, of all files together ...
 _PIECE: Final = 1 << 20
 #: ... and of each of many files at least.
@@ -54,7 +59,12 @@ class Survey:
     mapped
         Whether that table lies in the files, mapped into memory, rather than in a copy.
     sample
-        Its first rows, one at least.
+        Its first rows, one at least; `bad` are those that cannot be used among all that were looked at, which are null
+        in all columns.
+    looked_at
+        How many rows were looked at for those that cannot be used.
+    whole
+        Whether the sample is all of it, read and verified as a build reads it.
     """
 
     format: Format
@@ -67,14 +77,21 @@ class Survey:
     table_bytes: float
     mapped: bool
     sample: Rows
+    looked_at: int
+    whole: bool = False
 
 
-def survey(source: Named, *, bad_rows: BadRows | None = None, text: TextOptions | None = None) -> Survey:
-    """Look at a data set without reading it.
+def survey(source: Named, *, verify: bool = True, text: TextOptions | None = None) -> Survey:
+    """Look at a data set without reading it, unless it is so small that reading it is no more than a look.
 
-    Parquet footers, the frames of Arrow files and a first piece of text are read: of that, 1 MiB of all files together
-    as they lie on the disk, or 64 KiB of each of many, and what `first_piece` looks at beside. The first rows are held
-    as a sample, without those that cannot be used, which are added to `bad_rows`, or refused without it.
+    Up to 1 MiB of all files together, unpacked, is read as a build reads it. Of more, Parquet footers, the frames of
+    Arrow files and a first piece of text are read: 1 MiB of all files together as they lie on the disk, or 64 KiB of
+    each of many, and what `first_piece` looks at beside; the first rows are held as a sample.
+
+    Parameters
+    ----------
+    source, verify, text
+        As in `read`.
 
     Raises
     ------
@@ -92,20 +109,76 @@ def survey(source: Named, *, bad_rows: BadRows | None = None, text: TextOptions 
             where=without_secrets(urls[0]),
             hint="download it, and name the file",
         )
+    return settled(
+        Path(shown_source(source)), lambda watch: _survey_once(source, digest_wanted(verify=verify), watch, text)
+    )
+
+
+def _survey_once(
+    source: Named, expected: Callable[[Path], str | None], watch: Watch, text: TextOptions | None
+) -> Survey:
     with open_inputs(source, text) as inputs:
-        kinds = formats_of(inputs)
+        sizes = [_small_size(file) for file in inputs]
+        if sum(sizes) <= SMALL_BYTES:
+            rows = read_open(inputs, source, None, expected, watch)
+            return _all_of(rows, inputs, sum(sizes))
+        for file in inputs:
+            watch.add(file.path)
+            expected(file.path)  # the manifest beside it must be one
         kinds = [
-            (part, kind) for file, kind in kinds for part in (data_files(file) if kind is Format.HF_FOLDER else [file])
+            (part, kind)
+            for file, kind in formats_of(inputs)
+            for part in (data_files(file) if kind is Format.HF_FOLDER else [file])
         ]
         piece = max(_SMALLEST_PIECE, _PIECE // len(kinds))
-        bad = BadRows() if bad_rows is None else bad_rows
-        found = [_FILES[kind](file, kind, piece, bad) for file, kind in kinds]
+        bad = BadRows()
+        found: list[FileSurvey] = []
+        for file, kind in kinds:
+            own = BadRows()
+            found.append(_FILES[kind](file, kind, piece, own))
+            bad.extend(own, sum(part.looked_at for part in found[:-1]))
     name = shown_source(source) if len(inputs) > 1 else inputs[0].name
-    if len(bad) and bad_rows is None:
-        raise bad.error(sum(part.rows for part in found), name, None)
-    return _together(found, kinds, name)
+    return _together(found, kinds, name, bad)
 
 
+def _small_size(file: Input) -> int:
+    """Return the bytes of a file, unpacked if it is text; of a larger one than is read in whole any larger number."""
+    size = size_of(file)
+    if size > SMALL_BYTES or file.is_folder or compression_of(file.at(0, 4)) is Compression.NONE:
+        return size
+    with open_text(file, Meter(None, 0)) as text:
+        while (block := text.read(_SMALLEST_PIECE)) and text.done <= SMALL_BYTES:
+            del block
+        return text.done
+
+
+def _all_of(rows: Rows, inputs: list[Input], size: int) -> Survey:
+    """Return what is known of files that were read in whole."""
+    count = rows.table.num_rows
+    if count == 0:
+        raise DataError("has no rows", where=rows.source, expected="one row at least")
+    if len(rows.bad) == count:
+        raise rows.bad.error(count, rows.source, None)
+    kinds = formats_of(inputs)
+    is_text = [kind in _TEXT for _, kind in kinds]
+    of_files = f" of {len(inputs):,} files" if len(inputs) > 1 else ""
+    return Survey(
+        format=kinds[0][1],
+        rows=count,
+        exact=True,
+        origin=f"{kinds[0][1].value}, read in whole{of_files}",
+        file_bytes=sum(size_of(file) for file in inputs),
+        text_bytes=float(size) if all(is_text) else 0.0,
+        packed=any(is_text) and size > sum(size_of(file) for file in inputs),
+        table_bytes=float(rows.table.nbytes),
+        mapped=False,
+        sample=rows,
+        looked_at=count,
+        whole=True,
+    )
+
+
+_TEXT: Final = frozenset({Format.JSONL, Format.JSON_ARRAY, Format.CSV, Format.TSV})
 _FILES: Final[dict[Format, Callable[[Input, Format, int, BadRows], FileSurvey]]] = {
     Format.JSONL: survey_json,
     Format.JSON_ARRAY: survey_json,
@@ -118,7 +191,7 @@ _FILES: Final[dict[Format, Callable[[Input, Format, int, BadRows], FileSurvey]]]
 }
 
 
-def _together(found: Sequence[FileSurvey], kinds: list[tuple[Input, Format]], name: str) -> Survey:
+def _together(found: Sequence[FileSurvey], kinds: list[tuple[Input, Format]], name: str, bad: BadRows) -> Survey:
     files, kind = [file for file, _ in kinds], kinds[0][1]
     if not any(part.rows for part in found):
         raise DataError("has no rows", where=name, expected="one row at least")
@@ -137,9 +210,8 @@ def _together(found: Sequence[FileSurvey], kinds: list[tuple[Input, Format]], na
         packed=any(part.packed for part in found),
         table_bytes=sum(part.table_bytes for part in found),
         mapped=all(part.mapped for part in found),
-        sample=Rows(
-            sample, files[first].name, Places((Part(files[first].name, len(sample), found[first].lines),)), "", []
-        ),
+        sample=Rows(sample, name, Places((Part(files[first].name, len(sample), found[first].lines),)), "", [], bad),
+        looked_at=sum(part.looked_at for part in found),
     )
 
 

@@ -24,7 +24,9 @@ def survey_parquet(source: Input, _kind: Format, _piece: int, _bad_rows: BadRows
     """Return what the footer says; bytes are those of the first rows, as encoded values tell little of them."""
     with guarded(source.name, Format.PARQUET.value):
         sample, rows = first_rows(source, _SAMPLE_ROWS)
-    return FileSurvey(rows, exact=True, sample=sample, table_bytes=_scaled(sample, rows), said="footer")
+    return FileSurvey(
+        rows, exact=True, sample=sample, looked_at=len(sample), table_bytes=_scaled(sample, rows), said="footer"
+    )
 
 
 def survey_ipc(source: Input, kind: Format, _piece: int, _bad_rows: BadRows) -> FileSurvey:
@@ -39,6 +41,7 @@ def survey_ipc(source: Input, kind: Format, _piece: int, _bad_rows: BadRows) -> 
         rows=frames.rows,
         exact=True,
         sample=sample,
+        looked_at=len(sample),
         table_bytes=frames.unpacked if same else max(frames.unpacked, _scaled(sample, frames.rows)),
         mapped=same and not frames.compressed and source.is_mapped,
         said="lengths of the batches",

@@ -19,7 +19,9 @@ class FileSurvey:
     rows, exact
         How many rows it has, and whether that is certain.
     sample, lines
-        Its first rows, and the line of each where there are lines.
+        Its first rows, null where they cannot be used, and the line of each where there are lines.
+    looked_at
+        How many rows were looked at for those that cannot be used; the sample is the first of them.
     table_bytes, mapped
         Bytes of the Arrow table that it becomes, and whether they lie in the file.
     said
@@ -33,6 +35,7 @@ class FileSurvey:
     rows: int
     exact: bool
     sample: pa.Table
+    looked_at: int
     table_bytes: float
     mapped: bool = False
     said: str = ""

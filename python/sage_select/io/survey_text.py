@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import closing
 from typing import Final
 
@@ -26,7 +27,7 @@ _SAMPLE_CHARACTERS: Final = 1 << 20
 def survey_json(source: Input, kind: Format, size: int, bad_rows: BadRows) -> FileSurvey:
     """Return what the first `size` bytes say of JSON lines or a JSON array.
 
-    Rows among them that cannot be used are no part of the sample.
+    Rows among them that cannot be used are null in the sample.
 
     Raises
     ------
@@ -41,10 +42,10 @@ def survey_json(source: Input, kind: Format, size: int, bad_rows: BadRows) -> Fi
     try:
         for value, line, characters in json_rows(piece, kind):
             count, read = count + 1, read + characters
-            if isinstance(value, DataError):
-                bad_rows.add(count - 1, value)
-            elif sample.characters < _SAMPLE_CHARACTERS:
+            if sample.characters < _SAMPLE_CHARACTERS:
                 sample.add(value, line, characters)
+            elif isinstance(value, DataError):
+                bad_rows.add(count - 1, value)
     except DataError:
         # An array ends within an element where the piece ends; lines are whole.
         if piece.whole or kind is not Format.JSON_ARRAY:
@@ -57,7 +58,7 @@ def survey_csv(source: Input, kind: Format, size: int, bad_rows: BadRows) -> Fil
     """Return what the first `size` bytes say of CSV; it raises as `survey_json` does."""
     piece = first_piece(source, size)
     header: list[str] = []
-    records: list[list[str]] = []
+    records: list[Sequence[str | None]] = []
     lines: list[int] = []
     with closing(csv_rows(piece, kind, [])) as rows:
         try:
@@ -65,9 +66,8 @@ def survey_csv(source: Input, kind: Format, size: int, bad_rows: BadRows) -> Fil
             for count, (line, record) in enumerate(rows):
                 if isinstance(record, DataError):
                     bad_rows.add(count, record)
-                else:
-                    records.append(record)
-                    lines.append(line)
+                records.append([None] * len(header) if isinstance(record, DataError) else record)
+                lines.append(line)
         except DataError as error:
             # A quote may close beyond the piece.
             if piece.whole or not error.message.endswith("unexpected end of data"):
@@ -89,6 +89,7 @@ def _surveyed(piece: Piece, count: int, sample: pa.Table, lines: list[int], shar
         rows=piece.scaled(count),
         exact=piece.whole,
         sample=sample,
+        looked_at=count,
         lines=lines,
         # From the text, not the rows: longer rows further on make fewer rows of the same text, and no other table.
         table_bytes=sample.nbytes * piece.size / max(1.0, share * len(piece.text)),

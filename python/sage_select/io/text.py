@@ -67,6 +67,11 @@ class TextFile:
         """Bytes of the file, as they lie in it, that were taken in so far."""
         return int(self._raw.tell())
 
+    @property
+    def done(self) -> int:
+        """Bytes of the text, unpacked, that were read so far."""
+        return self._done
+
     def read(self, size: int) -> bytes:
         """Return up to `size` bytes of the uncompressed text; empty at its end."""
         with guarded(self.source.name, "a text file"):

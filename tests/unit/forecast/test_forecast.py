@@ -169,7 +169,7 @@ def test_all_pairs_are_held_up_to_a_limit(rows: Path) -> None:
 
 def test_mapped_vectors_are_not_copied(rows: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(opened, "MAPPED_BYTES", 1 << 10)
-    np.save(rows.parent / "v.npy", np.zeros((ROWS, 512), np.float32))
+    np.save(rows.parent / "v.npy", np.ones((ROWS, 512), np.float32))
     embed = Embed(file=str(rows.parent / "v.npy"))
     size = 4 * ROWS * 512
     stages = [
@@ -188,7 +188,7 @@ def test_vectors_are_told_by_their_origin(rows: Path, tmp_path: Path) -> None:
         assert vectors is not None
         return vectors.dimensions, vectors.said
 
-    np.save(tmp_path / "v.npy", np.zeros((ROWS, 12), np.float16))
+    np.save(tmp_path / "v.npy", np.ones((ROWS, 12), np.float16))
     model = tmp_path / "model"
     model.mkdir()
     (model / "config.json").write_text(json.dumps({"hidden_size": 96}))
@@ -215,11 +215,11 @@ def test_the_time_of_a_model_is_not_told(rows: Path) -> None:
 def test_headers_tell_the_rows_of_text(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     path.write_text("".join(json.dumps({"text": f"row {i} " * 20}) + "\n" for i in range(ROWS)))
-    np.save(tmp_path / "s.npy", np.zeros(ROWS - 1))
+    np.save(tmp_path / "s.npy", np.ones(ROWS - 1))
     assert not outcome(path, Select(strategy="random")).work.exact
     work = outcome(path, Score(file=str(tmp_path / "s.npy")), Select(strategy="loss_topk")).work
     assert (work.rows, work.exact) == (ROWS - 1, True)
-    np.save(tmp_path / "v.npy", np.zeros((ROWS, 2), np.float32))
+    np.save(tmp_path / "v.npy", np.ones((ROWS, 2), np.float32))
     steps = Score(file=str(tmp_path / "s.npy")), Embed(file=str(tmp_path / "v.npy")), Select()
     with pytest.raises(DataError, match="differ in their number of rows"):
         outcome(path, *steps)
@@ -241,7 +241,7 @@ def test_what_a_build_would_refuse_is_refused(rows: Path) -> None:
     (rows.parent / "out.arrow").write_text("here")
     with pytest.raises(OutputError, match="exists already"):
         outcome(rows, Select())
-    assert forecast(plan(rows, Select()), force=True, within=[]).fit is None
+    assert forecast(plan(rows, Select()), force=True, overwrite_foreign=True, within=[]).fit is None
 
 
 def test_without_limits_nothing_is_refused(rows: Path) -> None:
@@ -252,7 +252,7 @@ def test_without_limits_nothing_is_refused(rows: Path) -> None:
 
 
 def test_advice_is_true(rows: Path) -> None:
-    np.save(rows.parent / "v.npy", np.zeros((ROWS, 768), np.float32))
+    np.save(rows.parent / "v.npy", np.ones((ROWS, 768), np.float32))
     plans = [
         plan(rows, Embed(file=str(rows.parent / "v.npy")), Select()),
         plan(rows, Select(strategy="hybrid", score_share=0.7)),
@@ -292,7 +292,7 @@ def test_options_of_another_objective_are_left_out_of_advice(rows: Path) -> None
 
 
 def test_address_space_counts_mapped_files(rows: Path) -> None:
-    np.save(rows.parent / "v.npy", np.zeros((ROWS, 512), np.float32))
+    np.save(rows.parent / "v.npy", np.ones((ROWS, 512), np.float32))
     steps = Embed(file=str(rows.parent / "v.npy")), Select(strategy="diversity", metric="dot", objective="mmr")
     mapped = outcome(rows, *steps).prediction
     assert mapped.mapped == 4 * ROWS * 512

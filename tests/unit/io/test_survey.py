@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,13 @@ BINARY = {
 }
 
 
+@pytest.fixture
+def as_if_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have small inputs looked at as large ones are."""
+    monkeypatch.setattr(sys.modules["sage_select.io.survey"], "SMALL_BYTES", -1)
+
+
+@pytest.mark.usefixtures("as_if_large")
 @pytest.mark.parametrize("kind", BINARY)
 def test_rows_of_binary_files_are_exact(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(opened, "MAPPED_BYTES", 1 << 10)
@@ -66,6 +74,7 @@ def test_rows_of_binary_files_are_exact(kind: str, tmp_path: Path, monkeypatch: 
     assert found.sample.table.num_rows > 0
 
 
+@pytest.mark.usefixtures("as_if_large")
 def test_values_beyond_the_first_are_not_looked_at(tmp_path: Path) -> None:
     path = parquet(tmp_path / "a.parquet", TABLE)
     group = pa.parquet.ParquetFile(path).metadata.row_group(4).column(0)
@@ -92,6 +101,7 @@ def written(where: Path, kind: str, rows: list[dict[str, Any]]) -> Path:
     return path
 
 
+@pytest.mark.usefixtures("as_if_large")
 @pytest.mark.parametrize("kind", ["jsonl", "csv", "json", "jsonl.gz"])
 def test_text_that_is_read_in_whole_is_exact(kind: str, tmp_path: Path) -> None:
     path = written(tmp_path, kind, ROWS)
@@ -133,21 +143,45 @@ def test_several_files_are_added_up(tmp_path: Path) -> None:
         io.survey(tmp_path / "*.parquet")
 
 
+@pytest.mark.parametrize("large", [False, True])
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
         ("a.jsonl", b"", "has no rows"),
-        ("a.jsonl", b'{"a": 1}\n{"a": \n', "line 2"),
-        ("a.csv", b"a,b\n1\n", "another number of values"),
+        ("a.jsonl", b'{"a": \n', "line 1"),
         ("a.parquet", b"PAR1 and no footer", "damaged"),
         ("a.arrow", b"ARROW1\0\0 cut", "cut off"),
         ("a.jsonl.gz", b"\x1f\x8b\x08 nothing", "damaged"),
     ],
 )
-def test_damage_where_it_is_looked_at(name: str, content: bytes, said: str, tmp_path: Path) -> None:
+def test_damage_where_it_is_looked_at(
+    name: str, content: bytes, said: str, large: bool, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    if large:
+        request.getfixturevalue("as_if_large")
     (tmp_path / name).write_bytes(content)
     with pytest.raises(DataError, match=said):
         io.survey(tmp_path / name)
+
+
+@pytest.mark.parametrize("large", [False, True])
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.jsonl", b'{"a": 1}\n{"a": \n{"a": 2}\n[]\n{"a": "x"}\n'),
+        ("a.csv", b"a,b\n1,2\n1\n3,4\n1\n1,2,3\n"),
+    ],
+)
+def test_rows_that_cannot_be_used_are_counted_among_all(
+    name: str, content: bytes, large: bool, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    if large:
+        request.getfixturevalue("as_if_large")
+    (tmp_path / name).write_bytes(content)
+    found = io.survey(tmp_path / name)
+    assert (found.rows, found.looked_at, sorted(found.sample.bad.kinds)) == (5, 5, [1, 3, 4])
+    assert found.sample.table.num_rows == 5
+    assert found.sample.table.column(0).null_count == 3
 
 
 def test_a_first_row_beyond_the_piece_is_refused(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from sage_select.engine.lineage import Cause
 from sage_select.ops import Source
 from sage_select.render import ShapeOptions, detect_shape, unread_keys, unusable_rows
 
-__all__ = ["frame_of_usable"]
+__all__ = ["bad_rows_of", "frame_of_usable", "refuse_bad_rows", "usable"]
 
 _STAGE = "source"
 
@@ -42,25 +42,49 @@ def frame_of_usable(
     DataError
         Where there are bad rows and they are not to be dropped, or more of them than may be.
     """
-    bad, n = rows.bad, rows.table.num_rows
-    shape = detect_shape(rows.table.schema, options)
+    n = rows.table.num_rows
+    bad = bad_rows_of(rows, options, talk)
+    if not len(bad):
+        return make(rows)
+    refuse_bad_rows(bad, n, rows.source, source, n)
+    kinds = ", ".join(f"{count:,} times: {kind}" for kind, count in bad.counts().items())
+    talk.notice(f"{len(bad):,} of {n:,} rows cannot be used and are left out ({kinds})")
+    frame = make(usable(rows, bad))
+    causes = {row: Cause(_STAGE, kind) for row, kind in sorted(bad.kinds.items())}
+    return replace(frame, read=rows, dropped=frame.lineage.among(n, causes, lambda row: str(rows.where(row))))
+
+
+def bad_rows_of(rows: io.Rows, options: ShapeOptions, talk: Talk) -> io.BadRows:
+    """Return the rows that cannot be used, those that the reader could not read among them."""
+    bad, shape = rows.bad, detect_shape(rows.table.schema, options)
     unread_by_reader = set(bad.kinds)
     for row, error in unusable_rows(rows.table, shape, rows.where):
         if row not in unread_by_reader:
             bad.add(row, error)
     for key, count in unread_keys(rows.table, shape).items():
         talk.notice(f"the key {key!r} of {count:,} messages is read by nothing, unless the chat template asks for it")
+    return bad
+
+
+def usable(rows: io.Rows, bad: io.BadRows) -> io.Rows:
+    """Return the rows without the bad ones."""
+    good = np.ones(rows.table.num_rows, np.bool_)
+    good[[row for row in bad.kinds if row < len(good)]] = False
+    return rows.only(np.flatnonzero(good))
+
+
+def refuse_bad_rows(bad: io.BadRows, looked_at: int, name: str, source: Source, n: int) -> None:
+    """Raise where there are bad rows among those looked at, and they are not to be dropped of `n` rows in all.
+
+    Raises
+    ------
+    DataError
+        As `frame_of_usable`.
+    """
     if not len(bad):
-        return make(rows)
+        return
     most = source.most_bad(n)
     if source.on_bad_row == "error":
-        raise bad.error(n, rows.source, "leave them out with --on-bad-row drop, at most 1% of the rows or --max-bad")
+        raise bad.error(looked_at, name, "leave them out with --on-bad-row drop, at most 1% of the rows or --max-bad")
     if len(bad) > most or len(bad) == n:
-        raise bad.error(n, rows.source, f"at most {most:,} rows may be left out; --max-bad allows more, such as 5%")
-    kinds = ", ".join(f"{count:,} times: {kind}" for kind, count in bad.counts().items())
-    talk.notice(f"{len(bad):,} of {n:,} rows cannot be used and are left out ({kinds})")
-    good = np.ones(n, np.bool_)
-    good[list(bad.kinds)] = False
-    frame = make(rows.only(np.flatnonzero(good)))
-    causes = {row: Cause(_STAGE, kind) for row, kind in sorted(bad.kinds.items())}
-    return replace(frame, read=rows, dropped=frame.lineage.among(n, causes, lambda row: str(rows.where(row))))
+        raise bad.error(looked_at, name, f"at most {most:,} rows may be left out; --max-bad allows more, such as 5%")
