@@ -141,7 +141,7 @@ class Select(Op):
         if unused := self.changed_idle_fields():
             in_mode = self._mode_without(unused)
             who = f"strategy {self.strategy!r}{in_mode}"
-            raise ValueError(f"{who} does not use {', '.join(unused)}" + ("" if in_mode else _those_that_do(unused)))
+            raise ValueError(f"{who} does not use {', '.join(unused)}" + _those_that_do(unused, in_mode != ""))
         metrics = OBJECTIVES[self.objective].metrics
         if "objective" in self.rule.options and self.metric not in metrics:
             raise ValueError(f"objective {self.objective!r} needs metric {' or '.join(metrics)}, not {self.metric!r}")
@@ -306,7 +306,9 @@ class Select(Op):
         return [*settings.get(self.objective, []), *start, *graph]
 
 
-def _those_that_do(options: list[str]) -> str:
-    """Return which strategies use these options."""
-    names = [name for name, rule in STRATEGIES.items() if rule.options.issuperset(options)]
-    return f"; {' and '.join(names)} {'does' if len(names) == 1 else 'do'}" if names else ""
+def _those_that_do(options: list[str], objectives: bool) -> str:
+    """Return which strategies, or which objectives, use these options."""
+    rules = OBJECTIVES if objectives else STRATEGIES
+    names = [name for name, rule in rules.items() if rule.options.issuperset(options)]
+    kind = f"objective{'s' if len(names) > 1 else ''} " if objectives else ""
+    return f"; {kind}{' and '.join(names)} {'does' if len(names) == 1 else 'do'}" if names else ""
