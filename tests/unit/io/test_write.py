@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from sage_select.errors import DataError, OutputError, ResourceError, UsageError
+from sage_select.errors import DataError, OutputError, ResourceError, SageError, UsageError
 from sage_select.io import existing, open_output, write
 from sage_select.io import target as target_module
 from sage_select.io.commit import exclusive
@@ -63,8 +63,9 @@ def test_an_output_is_only_replaced_by_force(name, tmp_path) -> None:
 @pytest.mark.parametrize("left", ["out.arrow.manifest.json", "out.arrow.rows.parquet"])
 def test_parts_of_an_output_are_not_written_over_either(left, tmp_path) -> None:
     (tmp_path / left).write_text("mine")
-    with pytest.raises(OutputError, match=left):
+    with pytest.raises(SageError, match=left) as refused:
         write(TABLE, tmp_path / "out.arrow", {})
+    assert "--overwrite-foreign" in str(refused.value)
     assert (tmp_path / left).read_text() == "mine"
 
 
