@@ -46,7 +46,7 @@ class Record:
         digests = {} if frame.rows is None else {"source": frame.rows.digest}
         for setting in self.plan.inputs():
             if setting.kind != "rows" and setting.value != _GIVEN:
-                digests[setting.name] = setting_digest(setting)
+                digests[setting.name] = setting_digest(setting, frame.files)
         return {**digests, **{name: _digest(value) for name, value in self.values.items()}}
 
     def _with(self, step: Select | Sink) -> Pipeline:

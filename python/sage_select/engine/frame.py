@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from sage_select import kernels
 from sage_select.engine.lineage import Cause, Lineage
 from sage_select.errors import UsageError
-from sage_select.io import Rows
+from sage_select.io import Beside, Rows
 from sage_select.kernels import Matrix
 from sage_select.render import Shape, plain_texts
 from sage_select.strategies import Groups
@@ -72,7 +72,7 @@ class Frame:
     lengths that a stage found out; without it rows are as long as they have words. `contents` are digests, the same for
     rows that say the same, where they have been made. `queries` are vectors that are looked for, those of the rows
     `asked` where these are rows, or of the frame's own rows `asking`; `groups`, `pinned` and `excluded` are what the
-    selection must keep.
+    selection must keep. `files` are those that are read beside the rows.
     """
 
     n: int
@@ -92,6 +92,7 @@ class Frame:
     excluded: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     wordless: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     dropped: Lineage | None = None
+    files: Beside = field(default_factory=Beside)
     evidence: dict[str, Any] = field(default_factory=dict)
 
     @cached_property

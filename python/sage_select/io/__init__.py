@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sage_select.io.bad_rows import BadRows
+from sage_select.io.beside import Beside
 from sage_select.io.column_values import (
     embedding_column,
     group_column,
@@ -28,6 +29,7 @@ from sage_select.io.write import Written, write
 
 __all__ = [
     "BadRows",
+    "Beside",
     "Format",
     "IdList",
     "NpyHeader",

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sage_select.errors import DataError, Where
-from sage_select.io.inputs import existing_file
-from sage_select.paths import user_path
+from sage_select.io.opened import Input
 
 __all__ = ["IdList", "read_id_list"]
 
@@ -34,7 +33,7 @@ class IdList:
         return Where(file=self.name, line=None if self.lines is None else self.lines[place])
 
 
-def read_id_list(path: str) -> IdList:
+def read_id_list(source: Input) -> IdList:
     """Read a file of ids, one a line; empty lines are passed over.
 
     Raises
@@ -42,9 +41,11 @@ def read_id_list(path: str) -> IdList:
     UsageError
         Where there is no such file.
     DataError
-        Where it is no UTF-8 text, or an id stands twice; naming the lines.
+        Where it is no UTF-8 text, or an id stands twice, naming the lines; or where it changed since it was first used.
     """
-    data = existing_file(user_path(path)).read_bytes()
+    path, data = source.name, source.at(0, source.size)
+    source.check_unchanged()
+    source.release()
     found: dict[str, int] = {}
     for line, raw in enumerate(data.split(b"\n"), start=1):
         try:

@@ -29,14 +29,14 @@ _SHAPES: Final = {"embeddings": (2, "two axes (rows, dimensions)"), "scores": (1
 
 
 def read_npy(
-    path: str | Path, *, rows: int | None, kind: Literal["embeddings", "scores"]
+    path: str | Path | Input, *, rows: int | None, kind: Literal["embeddings", "scores"]
 ) -> npt.NDArray[np.floating[Any]]:
     """Return the array of an `.npy` file; a large one lies in a mapped copy where its type allows.
 
     Parameters
     ----------
     path
-        The file. Nothing in it is ever executed: arrays of Python objects are refused.
+        The file, or one that is open. Nothing in it is ever executed: arrays of Python objects are refused.
     rows
         How many rows it must have; None for any number.
     kind
@@ -50,9 +50,11 @@ def read_npy(
     DataError
         Where it is damaged, cut off, of another shape or type, or has another number of rows.
     """
-    source, header = _checked(path, rows, kind)
-    with guarded(str(path), "an .npy file"):
+    source = path if isinstance(path, Input) else _opened(path)
+    header = _checked(source, rows, kind)
+    with guarded(source.name, "an .npy file"):
         array = _values(source, header)
+    source.release()
     if kind == "scores":
         return np.asarray(array, dtype=np.float64)
     rows_of_numbers = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("="))
@@ -82,7 +84,8 @@ class NpyHeader:
 
 def npy_header(path: str | Path, *, rows: int | None, kind: Literal["embeddings", "scores"]) -> NpyHeader:
     """Return what the header says; it refuses what `read_npy` refuses, and reads no value."""
-    source, header = _checked(path, rows, kind)
+    source = _opened(path)
+    header = _checked(source, rows, kind)
     by_columns = header.fortran and min(header.shape) > 1 and len(header.shape) > 1
     return NpyHeader(
         rows=header.shape[0],
@@ -106,12 +109,15 @@ class _Header:
         return int(self.dtype.itemsize * math.prod(self.shape))
 
 
-def _checked(path: str | Path, rows: int | None, kind: Literal["embeddings", "scores"]) -> tuple[Input, _Header]:
-    """Return the file and its header, shape and type checked; the file must end where the values do."""
-    source = Input(existing_file(user_path(path)), str(path))
+def _opened(path: str | Path) -> Input:
+    return Input(existing_file(user_path(path)), str(path))
+
+
+def _checked(source: Input, rows: int | None, kind: Literal["embeddings", "scores"]) -> _Header:
+    """Return the header, shape and type checked; the file must end where the values do."""
     if source.at(0, len(_MAGIC)) != _MAGIC:
-        raise DataError("is not an .npy file", where=str(path), hint="write it with numpy.save")
-    with guarded(str(path), "an .npy file"), source.open() as raw:
+        raise DataError("is not an .npy file", where=source.name, hint="write it with numpy.save")
+    with guarded(source.name, "an .npy file"), source.open() as raw:
         header = _Header(*_header(raw), raw.tell())
         if header.start + header.size != source.size:
             held = source.size - header.start
@@ -119,18 +125,18 @@ def _checked(path: str | Path, rows: int | None, kind: Literal["embeddings", "sc
     axes, wanted = _SHAPES[kind]
     shape = header.shape
     if len(shape) != axes:
-        raise DataError(f"{kind} have the wrong shape", where=str(path), expected=wanted, got=f"shape {shape}")
-    _check_type(header.dtype, kind, path)
+        raise DataError(f"{kind} have the wrong shape", where=source.name, expected=wanted, got=f"shape {shape}")
+    _check_type(header.dtype, kind, source.name)
     if rows is not None and shape[0] != rows:
         raise DataError(
             f"{kind} and table differ in their number of rows",
-            where=str(path),
+            where=source.name,
             expected=f"{rows} rows, as the table",
             got=f"{shape[0]} rows",
         )
     if kind == "embeddings" and shape[1] == 0:
-        raise DataError("embeddings have no dimensions", where=str(path))
-    return source, header
+        raise DataError("embeddings have no dimensions", where=source.name)
+    return header
 
 
 def _values(source: Input, header: _Header) -> npt.NDArray[Any]:
@@ -170,10 +176,10 @@ def _header(raw: RawIOBase) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
         raise ValueError(f"type {descr[:20]!r} is not known") from None
 
 
-def _check_type(dtype: np.dtype[Any], kind: str, path: str | Path) -> None:
+def _check_type(dtype: np.dtype[Any], kind: str, name: str) -> None:
     right = dtype.kind == "f" and dtype.itemsize <= 8
     if kind == "scores":
         right = right or dtype.kind in "iu"
     if not right:
         wanted = "float16, float32 or float64" + (", or whole numbers" if kind == "scores" else "")
-        raise DataError(f"{kind} have the wrong type", where=str(path), expected=wanted, got=str(dtype))
+        raise DataError(f"{kind} have the wrong type", where=name, expected=wanted, got=str(dtype))

@@ -8,31 +8,31 @@ import pyarrow as pa
 import pytest
 
 from sage_select.errors import DataError, UsageError
-from sage_select.io import from_object, group_column, read_id_list, truth_column
+from sage_select.io import Beside, from_object, group_column, read_id_list, truth_column
 
 
 def test_one_id_a_line(tmp_path: Path) -> None:
     path = tmp_path / "ids"
     path.write_bytes("\ufeffa\r\n\n b c \r\nü".encode())
-    found = read_id_list(str(path))
+    found = read_id_list(Beside().file(str(path)))
     assert found.ids == ("a", " b c ", "ü")
     assert found.lines == (1, 3, 4)
     assert str(found.where(1)) == f"{path}, line 3"
     path.write_bytes(b"")
-    assert read_id_list(str(path)).ids == ()
+    assert read_id_list(Beside().file(str(path))).ids == ()
 
 
 def test_what_is_no_list(tmp_path: Path) -> None:
     with pytest.raises(UsageError):
-        read_id_list(str(tmp_path / "nothing"))
+        read_id_list(Beside().file(str(tmp_path / "nothing")))
     path = tmp_path / "ids"
     path.write_bytes(b"a\nb\r\na\n")
     with pytest.raises(DataError, match="line 3: the id 'a' stands twice") as refused:
-        read_id_list(str(path))
+        read_id_list(Beside().file(str(path)))
     assert "line 1" in str(refused.value)
     path.write_bytes(b"a\n\xff\n")
     with pytest.raises(DataError, match="line 2: the list of ids is not UTF-8"):
-        read_id_list(str(path))
+        read_id_list(Beside().file(str(path)))
 
 
 @pytest.mark.parametrize("values", [["a", "b", "a"], [1, 2, 1], [True, False, True]])

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from sage_select import io
 from sage_select.io.digest import digest_files
-from sage_select.io.inputs import existing_file
 from sage_select.ops import InputSetting
 from sage_select.paths import user_path
 from sage_select.render.weight_files import model_files
@@ -15,8 +12,8 @@ from sage_select.spec import Pipeline
 __all__ = ["input_digests", "setting_digest"]
 
 
-def input_digests(pipeline: Pipeline, rows: io.Rows) -> dict[str, str]:
-    """Return name -> digest of every file the run depends on.
+def input_digests(pipeline: Pipeline, rows: io.Rows, files: io.Beside) -> dict[str, str]:
+    """Return name -> digest of every file the run depends on; those beside the rows are then read from `files`.
 
     A model that is no local folder stands by its name; the revision it resolves to is in the manifest.
 
@@ -28,11 +25,11 @@ def input_digests(pipeline: Pipeline, rows: io.Rows) -> dict[str, str]:
     digests = {"source": rows.digest}
     for setting in pipeline.inputs():
         if setting.kind != "rows":
-            digests[setting.name] = setting_digest(setting)
+            digests[setting.name] = setting_digest(setting, files)
     return digests
 
 
-def setting_digest(setting: InputSetting) -> str:
+def setting_digest(setting: InputSetting, files: io.Beside) -> str:
     """Return the digest of the file or the model that a setting names.
 
     Raises
@@ -42,11 +39,7 @@ def setting_digest(setting: InputSetting) -> str:
     """
     if setting.kind == "model":
         return _model_digest(setting.value)
-    return _file_digest(user_path(setting.value))
-
-
-def _file_digest(path: Path) -> str:
-    return digest_files([existing_file(path)])
+    return files.digest(setting.value)
 
 
 def _model_digest(model: str) -> str:

@@ -36,7 +36,9 @@ def limit_rows(frame: Frame, select: Select, talk: Talk) -> Frame:
         If a list of ids cannot be read, or a row has no value to be counted by.
     """
     pinned, excluded = (
-        np.empty(0, np.int64) if path is None else listed_rows(frame, io.read_id_list(path), pinned=pinned)
+        np.empty(0, np.int64)
+        if path is None
+        else listed_rows(frame, io.read_id_list(frame.files.file(path)), pinned=pinned)
         for path, pinned in ((select.pin, True), (select.exclude, False))
     )
     frame = dataclasses.replace(frame, pinned=pinned, excluded=excluded)

@@ -59,14 +59,16 @@ def read_queries(frame: Frame, select: Select, embed: Embed, options: ShapeOptio
         return frame
     if path.endswith(".npy"):
         check_encoder(embed, path)
-        return dataclasses.replace(frame, queries=io.read_npy(path, rows=None, kind="embeddings"))
+        return dataclasses.replace(frame, queries=io.read_npy(frame.files.file(path), rows=None, kind="embeddings"))
     if embed.file is not None:
         raise UsageError(
             "the rows have vectors from a file, and the queries have none",
             where=path,
             expected="a .npy file of queries, made by the same encoder",
         )
-    return asking_rows(frame, io.read(path, verify=verify), options)
+    rows = io.read(path, verify=verify)
+    frame.files.was_read(path, rows.digest)
+    return asking_rows(frame, rows, options)
 
 
 def check_encoder(embed: Embed, name: str) -> None:

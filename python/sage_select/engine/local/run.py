@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from sage_select import io
 from sage_select.engine.base import Outcome, Recorder, Talk
 from sage_select.engine.frame import Frame
 from sage_select.engine.local.bad_rows import frame_of_usable
@@ -63,7 +66,8 @@ def run(
     source, sink = plan.step(Source), plan.step(Sink)
     form = preflight_output(user_path(sink.path), plan.inputs(), force=force, overwrite_foreign=overwrite_foreign)
     rows = read_source(source, recorder, verify=verify)
-    inputs = input_digests(plan, rows)
+    files = io.Beside()
+    inputs = input_digests(plan, rows, files)
     found = found_result(plan, inputs, form, force=force, overwrite_foreign=overwrite_foreign)
     if found is not None:
         return found
@@ -77,7 +81,7 @@ def run(
             usable, options, source.id_column, dedup=plan.find(Dedup), queries=plan.step(Select).query_column
         ),
     )
-    frame, picks = _select(plan, frame, recorder, threads, verify)
+    frame, picks = _select(plan, replace(frame, files=files), recorder, threads, verify)
     metrics = compare_with_random(frame, picks, plan.step(Select).budget, plan.seed, recorder, threads)
     return write_result(
         plan, inputs, frame, picks, metrics, recorder.notices, force=force, overwrite_foreign=overwrite_foreign

@@ -34,7 +34,9 @@ def score_rows(frame: Frame, score: Score, talk: Talk) -> Frame:
     if score.model is not None:
         return _language_model(frame, score.model, score.higher_is_harder, talk)
     if score.file is not None:
-        values: NDArray[Any] = frame.of_input(io.read_npy(score.file, rows=frame.input_n, kind="scores"))
+        values: NDArray[Any] = frame.of_input(
+            io.read_npy(frame.files.file(score.file), rows=frame.input_n, kind="scores")
+        )
         checked = checked_scores(values, frame, Where(file=score.file))
     else:
         if frame.rows is None:
