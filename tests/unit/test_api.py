@@ -336,3 +336,30 @@ def test_groups_of_every_kind_count_alike() -> None:
 def test_any_budget_in_tokens_is_one() -> None:
     chosen = sage_select.select(scores=[3, 2, 1], strategy="loss_topk", budget=f"{2**100} tokens", lengths=[1, 2, 3])
     assert chosen.indices.tolist() == [0, 1, 2]
+
+
+def _with_a_wrong_offset(array: pa.Array) -> pa.Array:
+    """Return the array with an offset that leads far outside its values."""
+    validity, offsets = array.buffers()[:2]
+    numbers = np.frombuffer(offsets, np.int32).copy()
+    numbers[2] = 0x7F000000
+    if pa.types.is_list(array.type):
+        return pa.ListArray.from_arrays(pa.array(numbers, pa.int32()), array.values)
+    return pa.Array.from_buffers(array.type, len(array), [validity, pa.py_buffer(numbers), array.buffers()[2]])
+
+
+def test_damaged_arrow_arrays_are_refused_at_the_door() -> None:
+    lists = _with_a_wrong_offset(pa.array([[float(i), 1.0] for i in range(6)], pa.list_(pa.float32())))
+    texts = _with_a_wrong_offset(pa.array([f"group {i}" for i in range(6)]))
+    rows = [{"text": f"row {i}"} for i in range(6)]
+    for name, value, more in (
+        ("embeddings", lists, {}),
+        ("embeddings", pa.chunked_array([lists]), {}),
+        ("scores", texts, {}),
+        ("groups", texts, {"quota": "balanced"}),
+        ("queries", lists, {"embeddings": np.eye(6, 2, dtype=np.float32) + 1, "strategy": "target"}),
+        ("pin", texts, {}),
+        ("exclude", pa.chunked_array([texts]), {}),
+    ):
+        with pytest.raises(DataError, match=f"{name}: is damaged"):
+            sage_select.select(rows, k=2, **{name: value}, **more)

@@ -15,7 +15,7 @@ from sage_select.api.limits import limited, listed
 from sage_select.api.record import record_of
 from sage_select.api.selection import Selection
 from sage_select.api.talk import Callback
-from sage_select.api.values import plain_values
+from sage_select.api.values import plain_values, validated
 from sage_select.display import displayed
 from sage_select.engine.base import Recorder
 from sage_select.engine.local.dedup import without_exact_copies, without_near_copies
@@ -209,6 +209,9 @@ def select(
     queries, pin, exclude, tokenizer = (_spelt(value) for value in (queries, pin, exclude, tokenizer))
     embeddings, scores = plain_values(embeddings, "embeddings"), plain_values(scores, "scores")
     groups, lengths = plain_values(groups, "groups"), plain_values(lengths, "lengths")
+    queries, pin, exclude = (
+        validated(value, name) for name, value in (("queries", queries), ("pin", pin), ("exclude", exclude))
+    )
     amount = Budget.parse(k if k is not None else "10%" if budget is None else budget)
     op = Select.make(
         strategy=strategy,

@@ -11,8 +11,9 @@ import pyarrow as pa
 
 from sage_select.errors import DataError
 from sage_select.io import read_npy
+from sage_select.io.damage import guarded
 
-__all__ = ["plain_values"]
+__all__ = ["plain_values", "validated"]
 
 
 def plain_values(value: Any, name: str) -> Any:
@@ -36,7 +37,7 @@ def plain_values(value: Any, name: str) -> Any:
     Raises
     ------
     DataError
-        Where a sparse or quantised array would have to be written out.
+        Where a sparse or quantised array would have to be written out, or an Arrow array is damaged.
     """
     if isinstance(value, Path):
         return read_npy(value, rows=None, kind="scores" if name == "scores" else "embeddings")
@@ -49,11 +50,11 @@ def plain_values(value: Any, name: str) -> Any:
     if _is_instance(value, "pandas", "DataFrame"):
         return _plain_array(value.to_numpy())
     if _is_instance(value, "pandas", "Series"):
-        return _of_pandas(value)
+        return _of_pandas(value, name)
     if isinstance(value, list | tuple) and value and _is_instance(value[0], "torch", "Tensor"):
         return _stacked([_of_tensor(one, name) if _is_instance(one, "torch", "Tensor") else one for one in value])
     if isinstance(value, pa.Array | pa.ChunkedArray):
-        return value
+        return validated(value, name)
     if hasattr(value, "toarray") and hasattr(value, "nnz"):
         raise DataError("this array is sparse", where=name, hint=f"{name}.toarray() has a value for every cell")
     return _plain_array(value) if isinstance(value, np.ndarray) else value
@@ -75,9 +76,23 @@ def _of_tensor(tensor: Any, name: str) -> Any:
     return (tensor.float() if tensor.is_floating_point() and tensor.dtype not in known else tensor).numpy()
 
 
-def _of_pandas(series: Any) -> Any:
+def validated(value: Any, name: str) -> Any:
+    """Return a value; every entry of an Arrow array is validated, because Arrow trusts what it is given.
+
+    Raises
+    ------
+    DataError
+        Where offsets, lengths or texts of the array are damaged.
+    """
+    if isinstance(value, pa.Array | pa.ChunkedArray):
+        with guarded(name, "an Arrow array"):
+            value.validate(full=True)
+    return value
+
+
+def _of_pandas(series: Any, name: str) -> Any:
     if hasattr(series.array, "__arrow_array__"):
-        column = pa.array(series)
+        column = validated(pa.array(series), name)
         if pa.types.is_nested(column.type):
             return column
     return _plain_array(series.to_numpy())
