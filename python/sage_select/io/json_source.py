@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -10,8 +9,9 @@ from typing import Any, Final
 from sage_select.errors import DataError, Where
 from sage_select.io.opened import Input
 from sage_select.io.progress import Meter
+from sage_select.io.row_json import WideColumnError, row_at, row_of
 from sage_select.io.sniff import Format
-from sage_select.io.strict_json import WIDE, StrictJsonError, decode, decode_at
+from sage_select.io.strict_json import StrictJsonError
 from sage_select.io.text import Text, decoded, open_text
 
 __all__ = ["BATCH_CHARACTERS", "BATCH_ROWS", "JsonBatch", "json_batches", "json_rows"]
@@ -19,6 +19,8 @@ __all__ = ["BATCH_CHARACTERS", "BATCH_ROWS", "JsonBatch", "json_batches", "json_
 #: A batch ends at whichever comes first, so that neither short nor long rows need much memory.
 BATCH_ROWS: Final = 16384
 BATCH_CHARACTERS: Final = 16 << 20
+#: What helps against a number that no column holds.
+_AS_STRING: Final = 'give it as a string: "..."'
 _WHITESPACE: Final = " \t\r\n"
 
 
@@ -98,31 +100,16 @@ def _line_object(data: bytes, where: Where) -> Any:
     except DataError as error:
         return error
     try:
-        return decode(text)
+        return row_of(text)
     except StrictJsonError as error:
         stripped = len(text) - len(text.lstrip(_WHITESPACE))
         position = None if error.position is None else error.position + stripped + 1
         hint = None
         if where.line == 1 and error.position is not None and text.strip(_WHITESPACE) in ("{", "["):
             hint = "give one object a line, or one array of objects"
-        if error.position is None and WIDE in error.message:
-            where, hint = replace(where, column=_wide_column(text)), 'give it as a string: "..."'
+        if isinstance(error, WideColumnError):
+            where, hint = replace(where, column=error.column), _AS_STRING
         return _not_strict(error, where, position, hint)
-
-
-def _wide_column(text: str) -> str | None:
-    """Return the first key of a row whose value holds a whole number of more than 64 bits."""
-
-    def is_wide(value: Any) -> bool:
-        if isinstance(value, dict | list):
-            return any(map(is_wide, value.values() if isinstance(value, dict) else value))
-        return type(value) is int and not -(2**63) <= value < 2**63
-
-    try:
-        row = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    return next((key for key, value in row.items() if is_wide(value)), None) if isinstance(row, dict) else None
 
 
 def _array_elements(file: Text) -> Iterator[tuple[Any, int, int]]:
@@ -135,7 +122,7 @@ def _array_elements(file: Text) -> Iterator[tuple[Any, int, int]]:
         line += text.count("\n", counted, position)
         counted = position
         try:
-            value, end = decode_at(text, position)
+            value, end = row_at(text, position)
         except StrictJsonError as error:
             raise _in_array(error, text, Where(file=name, row=row, line=line)) from None
         yield value, line, end - position
@@ -159,6 +146,8 @@ def _skip(text: str, position: int) -> int:
 
 
 def _in_array(error: StrictJsonError, text: str, where: Where) -> DataError:
+    if isinstance(error, WideColumnError):
+        return _not_strict(error, replace(where, column=error.column), None, _AS_STRING)
     if error.position is None:
         return _not_strict(error, where, None, None)
     line = text.count("\n", 0, error.position) + 1

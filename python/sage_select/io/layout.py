@@ -28,6 +28,7 @@ import pyarrow as pa
 __all__ = [
     "ABSENT",
     "ARGUMENTS",
+    "CONTENT_KEYS",
     "JSON_TEXT",
     "KINDS",
     "NULL_KEY",
@@ -48,7 +49,7 @@ ARGUMENTS: Final = "arguments"
 #: Names whose objects differ from row to row by their nature.
 TEXT_KEYS: Final = frozenset({"tools", ARGUMENTS, "parameters"})
 #: Members of messages that are text in most rows, and in some the objects that a tool gave.
-_CONTENT_KEYS: Final = frozenset({"content", "value"})
+CONTENT_KEYS: Final = frozenset({"content", "value"})
 
 # Arrow IPC refuses more than 64 levels; nothing so deep or so wide is a table any more.
 _MAX_TYPED_DEPTH: Final = 16
@@ -138,7 +139,7 @@ class Seen:
             self.inexact |= any(is_inexact(value) for value in values if type(value) is int)
         containers = bool(types & {list, dict})
         by_name = self.name in TEXT_KEYS and (containers or (self.name == ARGUMENTS and str in types))
-        by_name |= dict in types and self.name in _CONTENT_KEYS and self.depth > 0
+        by_name |= dict in types and self.name in CONTENT_KEYS and self.depth > 0
         too_deep = containers and self.depth >= _MAX_TYPED_DEPTH
         if by_name or too_deep or (self.mixed and not self.refuses_mixture):
             self.text = True

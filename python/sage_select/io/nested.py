@@ -71,7 +71,7 @@ def _text(value: Any, arguments: bool) -> str:
 def _as_object(text: str) -> Any:
     """Return the object that a string of arguments spells, or the string where it spells none."""
     try:
-        value = decode(text)
+        value = decode(text, wide=True)
         encode(value)
     except StrictJsonError:
         return text
@@ -178,7 +178,7 @@ def _plain_values(array: pa.Array, name: str) -> list[Any]:
 
 def _spelled(text: str, name: str) -> Any:
     try:
-        return decode(text)
+        return decode(text, wide=True)
     except StrictJsonError as error:
         raise DataError(
             f"a value marked as JSON text is not JSON: {error.message}", where=Where(column=name), got=text[:80]

@@ -16,8 +16,9 @@ from sage_select.io.expansion import PlainSize
 from sage_select.io.json_source import JsonBatch
 from sage_select.io.json_table import table_of_objects
 from sage_select.io.normalise import normalise
+from sage_select.io.row_json import row_of
 from sage_select.io.rows import Part, Places, Rows
-from sage_select.io.strict_json import StrictJsonError, decode, encode
+from sage_select.io.strict_json import StrictJsonError, encode
 
 __all__ = ["from_object"]
 
@@ -147,7 +148,7 @@ def _json_copy(row: dict[Any, Any], where: Where) -> dict[str, Any] | DataError:
     try:
         text = encode(row)
         text.encode("utf-8")
-        copy: dict[str, Any] = decode(text)
+        copy: dict[str, Any] = row_of(text)
     except (StrictJsonError, UnicodeEncodeError, TypeError, RecursionError) as error:
         return DataError(f"holds what JSON cannot hold: {error}", where=where)
     if copy != row:

@@ -1,7 +1,7 @@
 """JSON as its standard has it: nothing that two readers would understand differently.
 
-`NaN`, `Infinity`, repeated keys, halves of surrogate pairs, integers beyond 64 bits and very deep nesting are
-refused. Python's C scanner does the work, so this runs at its speed.
+`NaN`, `Infinity`, repeated keys, halves of surrogate pairs, integers beyond 64 bits (unless asked for) and very deep
+nesting are refused. Python's C scanner does the work, so this runs at its speed.
 """
 
 from __future__ import annotations
@@ -10,15 +10,13 @@ import json
 import re
 from typing import Any, Final
 
-__all__ = ["MAX_DEPTH", "WIDE", "StrictJsonError", "decode", "decode_at", "encode"]
+__all__ = ["MAX_DEPTH", "StrictJsonError", "WideIntegerError", "decode", "decode_at", "encode"]
 
 #: Objects and lists inside each other; Arrow readers and the C scanner both stay far from their limits.
 MAX_DEPTH: Final = 128
 _WHITESPACE: Final = " \t\r\n"
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _INT64_DIGITS: Final = 20
-#: How the message of an integer that is too wide ends.
-WIDE: Final = "does not fit into 64 bits"
 
 
 class StrictJsonError(ValueError):
@@ -28,6 +26,14 @@ class StrictJsonError(ValueError):
         super().__init__(message)
         self.message = message
         self.position = position
+
+
+class WideIntegerError(StrictJsonError):
+    """A whole number has more than 64 bits."""
+
+    def __init__(self, digits: str) -> None:
+        shown = digits if len(digits) <= 2 * _INT64_DIGITS else digits[:_INT64_DIGITS] + "..."
+        super().__init__(f"the integer {shown} does not fit into 64 bits")
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -43,9 +49,15 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _integer(digits: str) -> int:
     if len(digits) > _INT64_DIGITS or not -(2**63) <= (value := int(digits)) < 2**63:
-        shown = digits if len(digits) <= 2 * _INT64_DIGITS else digits[:_INT64_DIGITS] + "..."
-        raise StrictJsonError(f"the integer {shown} {WIDE}")
+        raise WideIntegerError(digits)
     return value
+
+
+def _wide_integer(digits: str) -> int:
+    try:
+        return int(digits)
+    except ValueError:  # more digits than Python turns into a number
+        raise WideIntegerError(digits) from None
 
 
 def _constant(name: str) -> Any:
@@ -53,11 +65,12 @@ def _constant(name: str) -> Any:
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_int=_integer, parse_constant=_constant)
+_WIDE_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_int=_wide_integer, parse_constant=_constant)
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
-def decode_at(text: str, start: int) -> tuple[Any, int]:
-    """Return the JSON value that begins at `start` and the offset after it.
+def decode_at(text: str, start: int, *, wide: bool = False) -> tuple[Any, int]:
+    """Return the JSON value that begins at `start` and the offset after it; `wide` takes integers of any size.
 
     Raises
     ------
@@ -65,7 +78,7 @@ def decode_at(text: str, start: int) -> tuple[Any, int]:
         Where no strict JSON value begins there.
     """
     try:
-        value, end = _DECODER.raw_decode(text, start)
+        value, end = (_WIDE_DECODER if wide else _DECODER).raw_decode(text, start)
     except json.JSONDecodeError as error:
         raise StrictJsonError(f"not JSON: {error.msg[0].lower()}{error.msg[1:]}", error.pos) from None
     except RecursionError:
@@ -78,8 +91,8 @@ def decode_at(text: str, start: int) -> tuple[Any, int]:
     return value, end
 
 
-def decode(text: str) -> Any:
-    """Return the one JSON value that `text` holds, white space around it allowed.
+def decode(text: str, *, wide: bool = False) -> Any:
+    """Return the one JSON value that `text` holds, white space around it allowed; `wide` takes integers of any size.
 
     Examples
     --------
@@ -90,7 +103,7 @@ def decode(text: str) -> Any:
     sage_select.io.strict_json.StrictJsonError: the key 'a' is given twice in one object
     """
     text = text.strip(_WHITESPACE)
-    value, end = decode_at(text, 0)
+    value, end = decode_at(text, 0, wide=wide)
     if end != len(text):
         more = len(text) - len(text[end:].lstrip(_WHITESPACE))
         raise StrictJsonError("not JSON: more text after the value", more)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pyarrow as pa
@@ -71,6 +72,71 @@ def test_a_wide_integer_is_named_with_a_way_out(tmp_path: Path) -> None:
     text = str(caught.value)
     assert "row 1, line 2, column 'flake': the integer 18446744073709551615 does not fit into 64 bits" in text
     assert "as a string" in text
+
+
+WIDE = 12345678901234567890123456
+
+
+def calling(**message: object) -> dict[str, object]:
+    """Return a conversation whose answer has these members."""
+    return {"messages": [{"role": "user", "content": "where is it"}, {"role": "assistant", "content": "", **message}]}
+
+
+def call(arguments: object) -> dict[str, object]:
+    return {"tool_calls": [{"type": "function", "function": {"name": "track", "arguments": arguments}}]}
+
+
+@pytest.mark.parametrize("ending", ["jsonl", "json"])
+def test_wide_integers_are_kept_in_what_is_json_text(ending: str, tmp_path: Path) -> None:
+    told = {"type": "function", "function": {"name": "track", "parameters": {"properties": {"x": {"maximum": -WIDE}}}}}
+    rows = [
+        {"tools": [told], **calling(**call({"parcel": WIDE, "more": [{"x": 10**80}]}))},
+        {"tools": [told], **calling(**call({"parcel": 2}))},
+        {"tools": [], "messages": [{"role": "tool", "content": {"id": WIDE}}, {"role": "assistant", "content": "x"}]},
+    ]
+    path = tmp_path / f"rows.{ending}"
+    path.write_text(json.dumps(rows) if ending == "json" else "".join(json.dumps(row) + "\n" for row in rows))
+    assert list(decode_rows(read(path).table)) == rows
+    assert list(decode_rows(from_object(rows).table)) == rows
+    select(path, k=3).write(tmp_path / "out.jsonl")
+    again = select(tmp_path / "out.jsonl", k=3).table()
+    assert sorted(str(row["messages"]) for row in decode_rows(again)) == sorted(str(row["messages"]) for row in rows)
+    # What is spelt as text and as an object is the same row.
+    spelt = [
+        {**rows[0], **calling(**call(json.dumps(rows[0]["messages"][1]["tool_calls"][0]["function"]["arguments"])))}
+    ]
+    ids = [select(some, k=1).table()["sage_row_id"].to_pylist() for some in (rows[:1], spelt)]
+    assert ids[0] == ids[1]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"text": "a", "n": WIDE},
+        {"text": "a", "n": [1.5, WIDE]},
+        {"text": "a", "n": {"content": WIDE}},
+        {"text": "a", "n": {"value": [WIDE]}},
+        {"text": "a", "arguments": WIDE},
+        {"text": "a", "n": 2**63},
+        {"text": "a", "n": -(2**63) - 1},
+        {"text": "a", "n": int("1" + "0" * 400)},
+    ],
+)
+def test_wide_integers_that_no_column_holds_are_refused_row_by_row(row: dict[str, object], tmp_path: Path) -> None:
+    name = list(row)[1]
+    for ending, text in (
+        ("jsonl", json.dumps({"text": "b"}) + "\n" + json.dumps(row) + "\n"),
+        ("json", json.dumps([{"text": "b"}, row])),
+    ):
+        path = tmp_path / f"rows.{ending}"
+        path.write_text(text)
+        with pytest.raises(
+            DataError, match=f"row 1, line [12], column '{name}': the integer .* does not fit"
+        ) as caught:
+            read(path)
+        assert "as a string" in str(caught.value)
+    with pytest.raises(DataError, match="does not fit into 64 bits"):
+        from_object([{"text": "b"}, row])
 
 
 def test_an_empty_key_is_refused_where_it_stands(tmp_path: Path) -> None:
