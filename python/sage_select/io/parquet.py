@@ -56,11 +56,16 @@ def first_rows(source: Input, count: int) -> tuple[pa.Table, int]:
 
 
 class _File:
-    """An open file, whose batches come validated, and counted before what they stand for is written out."""
+    """An open file, whose batches come validated, and counted before what they stand for is written out.
+
+    It is read in this thread alone: Arrow's own let go of a column's bytes, which are Python's, some time after they
+    have handed it over, and where the interpreter ends in between they end the process (std::terminate).
+    """
 
     def __init__(self, source: Input, raw: RawIOBase, **options: Any) -> None:
         def opened(**more: Any) -> pq.ParquetFile:
-            return pq.ParquetFile(pa.PythonFile(raw, "r"), page_checksum_verification=True, **options, **more)
+            file = pa.PythonFile(raw, "r")
+            return pq.ParquetFile(file, pre_buffer=False, page_checksum_verification=True, **options, **more)
 
         self._plain = opened()
         leaves = [self._plain.schema.column(index) for index in range(len(self._plain.schema))]
@@ -96,7 +101,7 @@ class _File:
         if not known or sum(map(operator.mul, texts, longest)) > damage.RATIO_FREE_BYTES:
             batches = self._by_dictionaries(group, rows)
         elif rows is None:
-            batches = iter([self._plain.read_row_group(group)])
+            batches = iter([self._plain.read_row_group(group, use_threads=False)])
         else:
             found = self._plain.iter_batches(batch_size=rows, row_groups=[group], use_threads=False)
             batches = map(_table, found)

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -33,3 +36,20 @@ def test_repeated_values_can_be_a_bomb(tmp_path, monkeypatch) -> None:
     pq.write_table(pa.table({"a": pa.array([7]).take(pa.array([0] * (1 << 20)))}), tmp_path / "rows")
     with pytest.raises(DataError, match="expands far more"):
         read(tmp_path / "rows")
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="counts threads as Linux lists them")
+def test_no_thread_of_arrow_holds_bytes_of_python(tmp_path) -> None:
+    """One that lets go of them while the interpreter ends takes the process with it."""
+    pq.write_table(pa.table({name: ["x" * 100] * 100 for name in "abcdef"}), tmp_path / "rows")
+    code = """if True:
+        import pathlib, sys, sage_select.io, pyarrow
+        pyarrow.set_cpu_count(4)
+        before = len(list(pathlib.Path("/proc/self/task").iterdir()))
+        assert sage_select.io.read(sys.argv[1]).table.num_rows == 100
+        print(len(list(pathlib.Path("/proc/self/task").iterdir())) - before)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "rows")], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "0\n"
