@@ -39,9 +39,9 @@ def _left_out(dropped: Mapping[str, int], dedup: Mapping[str, Any] | None) -> st
     left = {name: count for name, count in dropped.items() if not name.startswith("select: ")}
     told = [_counted(name.split(": ", 1)[1], count) for name, count in left.items()]
     if dedup is not None and dedup["groups"]:
-        largest = dedup["largest_groups"][0]
+        largest, groups = dedup["largest_groups"][0], dedup["groups"]
         told.append(
-            f"copies lie in {dedup['groups']:,} groups, the largest of {largest['rows']:,} rows "
+            f"copies lie in {groups:,} group{'' if groups == 1 else 's'}, the largest of {largest['rows']:,} rows "
             f"(kept: {largest['kept']})"
         )
     if told:

@@ -135,9 +135,18 @@ def _matches(pattern: Path) -> list[Path]:
             "no file matches the pattern",
             where=str(pattern),
             expected=f"a file whose name matches {odd!r}, in which *, ? and [...] stand for other characters",
-            hint=f"a file that is called so is written {glob.escape(str(pattern))!r}; {_neighbours(pattern)}",
+            hint=_as_it_stands(pattern) or _neighbours(pattern),
         )
     return [existing_file(Path(match), folders=True) for match in found]
+
+
+def _as_it_stands(pattern: Path) -> str | None:
+    """Return a hint for a pattern of which a part, as it stands, is the name of something."""
+    place, written = Path(), Path()
+    for part in pattern.parts:
+        meant = glob.has_magic(part) and (place / part).exists()
+        place, written = place / part, written / (glob.escape(part) if meant else part)
+    return None if written == pattern else f"a part of it is there as it stands: write {str(written)!r}"
 
 
 def existing_file(path: Path, *, folders: bool = False) -> Path:

@@ -85,6 +85,6 @@ def refuse_bad_rows(bad: io.BadRows, looked_at: int, name: str, source: Source, 
         return
     most = source.most_bad(n)
     if source.on_bad_row == "error":
-        raise bad.error(looked_at, name, "leave them out with --on-bad-row drop, at most 1% of the rows or --max-bad")
+        raise bad.error(looked_at, name, "--on-bad-row drop leaves such rows out, at most 1% of all (--max-bad)")
     if len(bad) > most or len(bad) == n:
         raise bad.error(looked_at, name, f"at most {most:,} rows may be left out; --max-bad allows more, such as 5%")
