@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from rules import RULES, VECTOR_RULES, wanted
+from rules import RULES, VECTOR_RULES, used, wanted
 
 import sage_select
 from sage_select import DataError, SageError, Selection, UsageError
@@ -28,7 +28,7 @@ def select(strategy: str, objective: str | None, metric: str | None = None, **ar
         width = getattr(vectors, "shape", (0, 2))[-1] if getattr(vectors, "ndim", 0) == 2 else 2
         settings["queries"] = np.ones((2, max(width, 1)), np.float32)
     settings = {**wanted(strategy, None, metric), **settings}
-    return sage_select.select(strategy=strategy, objective=objective, metric=metric, **settings)
+    return sage_select.select(strategy=strategy, objective=objective, metric=metric, **used(strategy, settings))
 
 
 def assert_valid(chosen: Selection, k: int, n: int = N) -> None:

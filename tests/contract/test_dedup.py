@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rules import RULES, VECTOR_RULES, wanted
+from rules import RULES, VECTOR_RULES, used, wanted
 
 import sage_select
 from sage_select import DataError, Selection
@@ -27,7 +27,7 @@ VECTORS[20:] = VECTORS[:4]
 def select(strategy: str, objective: str | None, metric: str | None = None, **arguments: Any) -> Selection:
     given: dict[str, Any] = {"data": TABLE, "scores": SCORES, "embeddings": VECTORS, "budget": "100%", **arguments}
     given |= wanted(strategy, np.ones((2, given["embeddings"].shape[-1]), np.float32), metric)
-    return sage_select.select(strategy=strategy, objective=objective, metric=metric, **given)
+    return sage_select.select(strategy=strategy, objective=objective, metric=metric, **used(strategy, given))
 
 
 def repeated(chosen: Selection) -> dict[int, int]:

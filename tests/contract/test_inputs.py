@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 import pytest
-from rules import RULES, wanted
+from rules import RULES, used, wanted
 
 import sage_select
 
@@ -141,8 +141,9 @@ def test_every_strategy_gives_exactly_k_rows_once(strategy: str, objective: str 
 def test_columns_and_arrays_are_the_same(strategy: str, objective: str | None) -> None:
     table = TABLE.append_column("loss", pa.array(SCORES)).append_column("vector", pa.array(list(VECTORS)))
     rule = {"k": 9, "strategy": strategy, "objective": objective, **wanted(strategy, VECTORS[:3])}
-    by_name = sage_select.select(table, scores="loss", embeddings="vector", **rule)
-    by_array = sage_select.select(TABLE, scores=SCORES, embeddings=VECTORS, **rule)
+    named = {"data": table, "scores": "loss", "embeddings": "vector"}
+    given = {"data": TABLE, "scores": SCORES, "embeddings": VECTORS}
+    by_name, by_array = (sage_select.select(**used(strategy, {**rule, **arguments})) for arguments in (named, given))
     assert by_name.indices.tolist() == by_array.indices.tolist()
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from rules import RULES, VECTOR_RULES, wanted
+from rules import RULES, VECTOR_RULES, used, wanted
 
 import sage_select
 from sage_select.ops import STRATEGIES
@@ -24,7 +24,7 @@ VECTORS = RANDOM.normal(size=(N, 10)).astype(np.float32)
 def chosen(strategy: str, objective: str | None, **arguments: Any) -> sage_select.Selection:
     settings: dict[str, Any] = {"scores": SCORES, "embeddings": VECTORS, "k": K, "dedup": "none", **arguments}
     settings |= wanted(strategy, VECTORS[:3], settings.get("metric"))
-    return sage_select.select(TABLE, strategy=strategy, objective=objective, **settings)
+    return sage_select.select(strategy=strategy, objective=objective, **used(strategy, {"data": TABLE, **settings}))
 
 
 def figures(value: Any) -> Iterator[dict[str, Any]]:
@@ -88,12 +88,13 @@ def test_budgets_in_tokens_are_compared_with_as_many(strategy: str) -> None:
 def test_groups_of_a_quota_are_counted(strategy: str) -> None:
     table = TABLE.append_column("kind", pa.array(["many"] * 300 + ["few"] * 100))
     settings: dict[str, Any] = {
+        "data": table,
         "scores": SCORES,
         "embeddings": VECTORS,
         "dedup": "none",
         **wanted(strategy, VECTORS[:3]),
     }
-    metrics = sage_select.select(table, k=K, strategy=strategy, quota="kind", **settings).metrics
+    metrics = sage_select.select(k=K, strategy=strategy, quota="kind", **used(strategy, settings)).metrics
     counts = metrics["groups"]["counts"]
     assert {name: (group["all"], group["selected"]) for name, group in counts.items()} == {
         "many": (300, K / 2),

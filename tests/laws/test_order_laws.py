@@ -64,7 +64,8 @@ def test_rows_are_picked_wherever_they_stand(
     if not ties:
         assert shuffled == straight
     elif rule["k"]:
-        assert np.isclose(covered(vectors, straight).mean(), covered(vectors, shuffled).mean(), atol=0.02)
+        # One of a few picks may be another row of its cell.
+        assert np.isclose(covered(vectors, straight).mean(), covered(vectors, shuffled).mean(), atol=0.1)
 
 
 @pytest.mark.parametrize("objective", ["kcenter", "d2", "kmeans", "dpp"])

@@ -6,7 +6,7 @@ from typing import Any
 
 from sage_select.ops import OBJECTIVES, STRATEGIES
 
-__all__ = ["RULES", "VECTOR_RULES", "wanted"]
+__all__ = ["RULES", "VECTOR_RULES", "used", "wanted"]
 
 #: Nothing is as near as this.
 _NEAR = {"cosine": 1.5, "dot": 3e38, "sqeuclidean": -1.0}
@@ -30,3 +30,9 @@ VECTOR_RULES = [
 def wanted(strategy: str, queries: Any, metric: str | None = None) -> dict[str, Any]:
     """Return what a strategy must be told beside its objective: queries, or a threshold that passes nothing over."""
     return {"target": {"queries": queries}, "threshold": {"threshold": _NEAR[metric or "cosine"]}}.get(strategy, {})
+
+
+def used(strategy: str, settings: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings without vectors that neither the strategy nor the dedup uses, beside rows."""
+    vectors = STRATEGIES[strategy].needs_embedding or settings.get("dedup") == "near" or settings.get("data") is None
+    return settings if vectors else {name: value for name, value in settings.items() if name != "embeddings"}
