@@ -121,10 +121,8 @@ def embedded(frame: Frame, embeddings: Any, op: Select, talk: Talk, threads: int
         embed = Embed.make(column=embeddings)
         return embed_rows(frame, embed, op.metric, talk, threads)
     if not isinstance(embeddings, pa.Array | pa.ChunkedArray):
-        embeddings = frame.of_input(array_of(embeddings, "embeddings", 2, frame.input_n))
+        embeddings = array_of(embeddings, "embeddings", 2, frame.input_n)
     elif len(embeddings) != frame.input_n:
         raise misfit("embeddings", 2, frame.input_n, f"{len(embeddings):,} rows")
-    elif frame.dropped is not None:
-        embeddings = embeddings.take(pa.array(frame.dropped.rows))
-    matrix = Matrix.from_array(embeddings, metric=op.metric, name="embeddings", threads=threads)
+    matrix = Matrix.from_array(frame.vectors_of_input(embeddings), metric=op.metric, name="embeddings", threads=threads)
     return dataclasses.replace(frame, matrix=matrix)

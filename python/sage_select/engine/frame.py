@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -15,11 +15,16 @@ from sage_select import kernels
 from sage_select.engine.lineage import Cause, Lineage
 from sage_select.errors import UsageError
 from sage_select.io import Beside, Rows
+from sage_select.io.private import MAPPED_BYTES, mapped
 from sage_select.kernels import Matrix
+from sage_select.kernels.vectors import some_vectors
 from sage_select.render import Shape, plain_texts
 from sage_select.strategies import Groups
 
 __all__ = ["Frame", "Lengths", "Scores"]
+
+#: How much of a matrix is copied at a time.
+_BLOCK_BYTES: Final = 4 << 20
 
 Progress = Callable[[int, int], None]
 
@@ -159,6 +164,10 @@ class Frame:
         """Return those of values, one for each row of the input, that are of rows of the frame."""
         return values if self.dropped is None else values[self.dropped.rows]
 
+    def vectors_of_input(self, vectors: Any) -> Any:
+        """Return those of vectors, a numpy or Arrow array of one for each row of the input, of rows of the frame."""
+        return vectors if self.dropped is None else some_vectors(vectors, self.dropped.rows)
+
     def number(self, row: int, name: str) -> int:
         """Return where in the frame a row of the input stands, or its representative where it is a duplicate.
 
@@ -197,7 +206,7 @@ class Frame:
             ids=None if self.ids is None else self.ids.take(pa.array(stay)),
             contents=None if self.contents is None else self.contents.take(pa.array(stay)),
             scores=None if self.scores is None else replace(self.scores, values=self.scores.values[stay]),
-            matrix=None if self.matrix is None else self.matrix.only(stay),
+            matrix=None if self.matrix is None else _rows_of(self.matrix, stay),
             measured=None if self.measured is None else replace(self.measured, values=self.measured.values[stay]),
             groups=None if self.groups is None else replace(self.groups, of=self.groups.of[stay]),
             pinned=_places(self.pinned, stay),
@@ -215,3 +224,15 @@ class Frame:
 def _places(rows: NDArray[np.int64], stay: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return where those of the rows that stay then stand."""
     return np.searchsorted(stay, rows[np.isin(rows, stay)])
+
+
+def _rows_of(matrix: Matrix, rows: NDArray[np.int64]) -> Matrix:
+    """Return a matrix of some rows; a large one lies in a mapped file, as the vectors given are still held as well."""
+    if 4 * matrix.d * len(rows) < MAPPED_BYTES:
+        return matrix.only(rows)
+    step = max(1, _BLOCK_BYTES // (4 * matrix.d))
+    values = mapped(matrix.take(rows[first : first + step]) for first in range(0, len(rows), step))
+    if values is None:
+        return matrix.only(rows)
+    array = np.frombuffer(values, np.float32).reshape(-1, matrix.d)
+    return Matrix.from_array(array, metric=matrix.metric, name=matrix.name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import stat
-import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -14,14 +14,11 @@ import pyarrow as pa
 
 from sage_select.errors import DataError, ResourceError, SageError, UsageError
 from sage_select.io.digest import new_hash, shown
+from sage_select.io.private import MAPPED_BYTES, mapped
 
 __all__ = ["MAPPED_BYTES", "Input", "TextOptions"]
 
-#: Files from this size on are copied to a file that nobody else can name, and mapped; smaller ones are held in memory.
-MAPPED_BYTES: Final = 64 << 20
 _BLOCK: Final = 1 << 20
-#: Large temporary files go here before they go to a folder that may lie in memory.
-_DISK_FOLDER: Final = Path("/var/tmp")  # noqa: S108  (mkstemp makes the file with a name of its own, for us alone)
 
 
 @dataclass(frozen=True)
@@ -111,7 +108,7 @@ class Input:
         A mapped file that its owner cuts takes the process with it (SIGBUS): large files are copied to an unnamed
         temporary file first, which is mapped, so that they cost disk rather than memory.
         """
-        if self.is_mapped and (copy := self._private_copy()) is not None:
+        if self.is_mapped and (copy := mapped(self._blocks())) is not None:
             return copy
         return pa.py_buffer(self.at(0, self.size))
 
@@ -124,10 +121,8 @@ class Input:
             Where the file was changed since it was opened.
         """
         digest = new_hash()
-        place = 0
-        while block := self.at(place, _BLOCK):
+        for block in self._blocks():
             digest.update(block)
-            place += len(block)
         self.check_unchanged()
         return shown(digest)
 
@@ -176,26 +171,11 @@ class Input:
     def _changed(self) -> DataError:
         return DataError("changed while it was read", where=self.name, hint="read it again when its writer is done")
 
-    def _private_copy(self) -> pa.Buffer | None:
-        """Return the file as a mapped copy, or None where there is no room for one."""
-        folder = _DISK_FOLDER if "TMPDIR" not in os.environ and os.access(_DISK_FOLDER, os.W_OK) else None
-        try:
-            target, name = tempfile.mkstemp(prefix="sage-select-", dir=folder)
-        except OSError:
-            return None
-        try:
-            place = 0
-            while block := self.at(place, _BLOCK):
-                view = memoryview(block)
-                while view:
-                    view = view[os.write(target, view) :]
-                place += len(block)
-            return pa.memory_map(name).read_buffer() if place else None
-        except OSError:
-            return None
-        finally:
-            os.close(target)
-            os.unlink(name)  # noqa: PTH108
+    def _blocks(self) -> Iterator[bytes]:
+        place = 0
+        while block := self.at(place, _BLOCK):
+            yield block
+            place += len(block)
 
 
 def _not_opened(name: str, error: OSError) -> SageError:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from sage_select.errors import Where
 from sage_select.io.bad_rows import BadRows
+from sage_select.kernels.arrays import runs
 
 __all__ = ["Part", "Places", "Rows"]
 
@@ -104,16 +105,13 @@ class Rows:
 
         Bad rows must not be among them.
         """
-        mask = np.zeros(self.table.num_rows, np.bool_)
-        mask[numbers] = True
         before = self.places
         places = (
             SomePlaces(before, numbers)
             if isinstance(before, Places)
             else SomePlaces(before.all, before.numbers[numbers])
         )
-        # Chunk by chunk, where taking by number would join chunks whose text is too long for one.
-        return replace(self, table=self.table.filter(pa.array(mask)), places=places, bad=BadRows())
+        return replace(self, table=_only(self.table, numbers), places=places, bad=BadRows())
 
     def where(self, row: int, column: str | None = None) -> Where:
         """Return the place of `row`: its file, the row within that file and, for text, its line.
@@ -126,3 +124,14 @@ class Rows:
         """
         place = self.places[row]
         return Where(file=place.file, row=place.row, line=place.line, column=column)
+
+
+def _only(table: pa.Table, numbers: NDArray[np.int64]) -> pa.Table:
+    """Return some rows of a table, as slices of it where few are left out."""
+    found = runs(numbers)
+    if found:
+        return pa.concat_tables([table.slice(first, end - first) for first, end in found])
+    # Chunk by chunk, where taking by number would join chunks whose text is too long for one.
+    mask = np.zeros(table.num_rows, np.bool_)
+    mask[numbers] = True
+    return table.filter(pa.array(mask))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from sage_select.errors import DataError, UsageError, Where
 
-__all__ = ["as_arrow", "floats", "integers", "points", "texts"]
+__all__ = ["as_arrow", "floats", "integers", "points", "runs", "texts"]
 
 #: Whole numbers up to here are exact in float64.
 _EXACT = 2**53
+#: Runs are few up to so many, and one more for so many rows: a slice costs about as much as copying these.
+_FEW = 16
+_ROWS_OF_RUN = 4096
 
 
 def texts(column: pa.Array | pa.ChunkedArray) -> pa.ChunkedArray:
@@ -33,6 +37,23 @@ def texts(column: pa.Array | pa.ChunkedArray) -> pa.ChunkedArray:
     if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
         raise DataError("the column does not hold text", expected="string or large_string", got=str(column.type))
     return column if isinstance(column, pa.ChunkedArray) else pa.chunked_array([column])
+
+
+def runs(rows: NDArray[np.int64]) -> list[tuple[int, int]] | None:
+    """Return ascending row numbers as (first, end) of runs of consecutive ones, or None where these are many.
+
+    Rows of few runs are slices of what they are rows of, and need no copy.
+
+    Examples
+    --------
+    >>> runs(np.array([0, 1, 2, 4, 5]))
+    [(0, 3), (4, 6)]
+    """
+    ends = np.flatnonzero(np.diff(rows) != 1) + 1
+    if len(ends) >= _FEW + len(rows) // _ROWS_OF_RUN:
+        return None
+    places = [0, *ends.tolist(), len(rows)]
+    return [(int(rows[a]), int(rows[b - 1]) + 1) for a, b in pairwise(places) if b > a]
 
 
 def as_arrow(values: NDArray[Any]) -> pa.Array:

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from sage_select.errors import DataError, Where
 from sage_select.kernels import arrays
+from sage_select.kernels.arrays import runs
 
-__all__ = ["Vectors", "lists_of_one_width", "vectors_of_lists", "vectors_of_numpy"]
+__all__ = ["Vectors", "lists_of_one_width", "some_vectors", "vectors_of_lists", "vectors_of_numpy"]
 
 _FLOATS = (np.float16, np.float32, np.float64)
 
@@ -49,6 +50,41 @@ def vectors_of_numpy(array: NDArray[Any], name: str) -> Vectors:
     # A copy made here belongs to nobody else.
     frozen = not array.flags.writeable or not np.shares_memory(ready, array)
     return Vectors(pa.chunked_array([arrays.as_arrow(ready)]), array.shape[1], frozen)
+
+
+def some_vectors(
+    vectors: NDArray[Any] | pa.Array | pa.ChunkedArray, rows: NDArray[np.int64]
+) -> NDArray[Any] | pa.Array | pa.ChunkedArray:
+    """Return the vectors of some rows, ascending; where few rows are left out, as slices over the same memory.
+
+    Parameters
+    ----------
+    vectors
+        A numpy array of one row a vector, or an Arrow array of lists.
+    rows
+        Which of them.
+    """
+    found = runs(rows)
+    if isinstance(vectors, pa.Array | pa.ChunkedArray):
+        if found is None:
+            return vectors.take(pa.array(rows))
+        parts = [vectors.slice(first, end - first) for first, end in found]
+        chunks = [chunk for part in parts for chunk in (part.chunks if isinstance(part, pa.ChunkedArray) else [part])]
+        return pa.chunked_array(chunks, vectors.type)
+    plain = vectors.ndim == 2 and vectors.shape[1] > 0 and vectors.dtype in _FLOATS and vectors.flags.c_contiguous
+    if found is not None and len(found) == 1:
+        return vectors[slice(*found[0])]
+    if found is None or not plain or not vectors.flags.aligned:
+        taken = vectors[rows]
+        taken.flags.writeable = False  # nobody else has it: it need not be copied again
+        return taken
+    return pa.chunked_array(
+        [
+            pa.FixedSizeListArray.from_arrays(arrays.as_arrow(vectors[first:end].reshape(-1)), vectors.shape[1])
+            for first, end in found
+        ],
+        pa.list_(pa.from_numpy_dtype(vectors.dtype), vectors.shape[1]),
+    )
 
 
 def vectors_of_lists(column: pa.Array | pa.ChunkedArray, name: str) -> Vectors:

@@ -29,7 +29,9 @@ def embed_rows(frame: Frame, embed: Embed, metric: Metric, talk: Talk, threads: 
         If the vectors are ragged, not finite, zero under cosine, or not one a row.
     """
     if embed.file is not None:
-        vectors = frame.of_input(io.read_npy(frame.files.file(embed.file), rows=frame.input_n, kind="embeddings"))
+        vectors = frame.vectors_of_input(
+            io.read_npy(frame.files.file(embed.file), rows=frame.input_n, kind="embeddings")
+        )
         return _with(frame, vectors, metric, embed.file, threads)
     rows = frame.rows
     if rows is None:
