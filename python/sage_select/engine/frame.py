@@ -166,7 +166,15 @@ class Frame:
 
     def vectors_of_input(self, vectors: Any) -> Any:
         """Return those of vectors, a numpy or Arrow array of one for each row of the input, of rows of the frame."""
-        return vectors if self.dropped is None else some_vectors(vectors, self.dropped.rows)
+        if self.dropped is None:
+            return vectors
+        rows = self.dropped.rows
+        found = some_vectors(vectors, rows)
+        # Slices of float32 would be copied into memory, where one piece may be used as it lies.
+        if isinstance(vectors, np.ndarray) and vectors.dtype == np.float32 and isinstance(found, pa.ChunkedArray):
+            piece = _in_file(lambda some: vectors[some], rows, vectors.shape[1])
+            return found if piece is None else piece
+        return found
 
     def number(self, row: int, name: str) -> int:
         """Return where in the frame a row of the input stands, or its representative where it is a duplicate.
@@ -228,11 +236,16 @@ def _places(rows: NDArray[np.int64], stay: NDArray[np.int64]) -> NDArray[np.int6
 
 def _rows_of(matrix: Matrix, rows: NDArray[np.int64]) -> Matrix:
     """Return a matrix of some rows; a large one lies in a mapped file, as the vectors given are still held as well."""
-    if 4 * matrix.d * len(rows) < MAPPED_BYTES:
-        return matrix.only(rows)
-    step = max(1, _BLOCK_BYTES // (4 * matrix.d))
-    values = mapped(matrix.take(rows[first : first + step]) for first in range(0, len(rows), step))
-    if values is None:
-        return matrix.only(rows)
-    array = np.frombuffer(values, np.float32).reshape(-1, matrix.d)
-    return Matrix.from_array(array, metric=matrix.metric, name=matrix.name)
+    array = _in_file(matrix.take, rows, matrix.d)
+    return matrix.only(rows) if array is None else Matrix.from_array(array, metric=matrix.metric, name=matrix.name)
+
+
+def _in_file(
+    take: Callable[[NDArray[np.int64]], NDArray[np.float32]], rows: NDArray[np.int64], width: int
+) -> NDArray[np.float32] | None:
+    """Return some rows of float32 in a mapped file; None where they are not large, or there is no room for it."""
+    if 4 * width * len(rows) < MAPPED_BYTES:
+        return None
+    step = max(1, _BLOCK_BYTES // (4 * width))
+    values = mapped(take(rows[first : first + step]) for first in range(0, len(rows), step))
+    return None if values is None else np.frombuffer(values, np.float32).reshape(-1, width)

@@ -74,3 +74,18 @@ def test_a_large_matrix_without_some_rows_lies_in_a_file(
     assert (large.n, large.metric, large.name) == (497, metric, "embeddings")
     every = np.arange(497)
     np.testing.assert_array_equal(large.take(every), plain.take(every))
+
+
+def test_large_vectors_given_for_all_rows_of_the_input_lie_in_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors = np.random.default_rng(3).standard_normal((500, 7)).astype(np.float32)
+    frame = Frame(n=500).drop(np.array([5, 6, 90]), EXACT_COPY)
+    stay = np.delete(np.arange(500), [5, 6, 90])
+    assert isinstance(frame.vectors_of_input(vectors), pa.ChunkedArray)
+    monkeypatch.setattr(frames, "MAPPED_BYTES", 1 << 10)
+    monkeypatch.setattr(frames, "_BLOCK_BYTES", 1 << 9)
+    found = frame.vectors_of_input(vectors)
+    assert not found.flags.writeable
+    np.testing.assert_array_equal(found, vectors[stay])
+    assert Matrix.from_array(found, metric="dot").borrowed
+    monkeypatch.setattr(frames, "mapped", lambda _blocks: None)
+    assert isinstance(frame.vectors_of_input(vectors), pa.ChunkedArray)
