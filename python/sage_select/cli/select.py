@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -232,19 +234,22 @@ def _run(
     from sage_select.cli.evidence import evidence_facts
     from sage_select.cli.standard_output import run_build
     from sage_select.cli.summary import build_facts
+    from sage_select.io.manifest import manifest_refused
     from sage_select.ops import Dedup
     from sage_select.spec import load_spec
 
     outcome = run_build(plan, console, force=force, overwrite_foreign=overwrite_foreign, verify=verify, threads=threads)
-    console.summary(
-        "cached: made before by the same plan from the same input" if outcome.cached else "selected",
-        build_facts(outcome),
-    )
-    if metrics := outcome.manifest.get("metrics"):
-        subsets = metrics["random_subsets"]
-        title = f"beside {subsets} random subsets of equal budget" if subsets else "beside nothing else to select"
-        near = load_spec(outcome.manifest["spec"]).step(Dedup).near
-        console.summary(title, evidence_facts(metrics, finds_near_copies=near))
+    title = "cached: made before by the same plan from the same input" if outcome.cached else "selected"
+    # What was made before may be a file that somebody else wrote.
+    with manifest_refused(outcome.manifest_path) if outcome.cached else nullcontext():
+        summaries: dict[str, Mapping[str, object]] = {title: build_facts(outcome)}
+        if metrics := outcome.manifest.get("metrics"):
+            subsets = metrics["random_subsets"]
+            title = f"beside {subsets} random subsets of equal budget" if subsets else "beside nothing else to select"
+            near = load_spec(outcome.manifest["spec"]).step(Dedup).near
+            summaries[title] = evidence_facts(metrics, finds_near_copies=near)
+    for title, facts in summaries.items():
+        console.summary(title, facts)
     console.result({"cached": outcome.cached, "output": str(outcome.output), "manifest": outcome.manifest})
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -20,7 +21,7 @@ from sage_select.io.names import OutputNames
 from sage_select.io.regular import read_regular
 from sage_select.io.strict_json import StrictJsonError, decode
 
-__all__ = ["FORMAT_VERSION", "manifest_text", "named_parts", "read_manifest"]
+__all__ = ["FORMAT_VERSION", "manifest_refused", "manifest_text", "named_parts", "read_manifest"]
 
 FORMAT_VERSION: Final = 2
 #: The version before, which had no digest of itself.
@@ -66,7 +67,7 @@ class _Shape(_Checked):
     name: str
     fields: dict[str, str]
     columns: list[str]
-    json_text: list[list[str]] = []
+    json_text: list[Annotated[list[str], Field(min_length=1)]] = []
 
 
 class _Rows(_Checked):
@@ -145,6 +146,26 @@ def named_parts(names: OutputNames) -> frozenset[str]:
     output = _checked(names.manifest, *loaded, verify=not earlier)["output"]
     story = output.get("story")
     return frozenset({names.manifest.name, output["file"]} | ({story["file"]} if story else set()))
+
+
+@contextmanager
+def manifest_refused(place: Path) -> Iterator[None]:
+    """Refuse a manifest whose inner parts are not those that this program writes, where the block meets them.
+
+    Raises
+    ------
+    DataError
+        Where the block fails as code does that is given other values than it was written for.
+    """
+    try:
+        yield
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise DataError(
+            "is not a manifest of this program",
+            where=str(place),
+            got=f"{type(error).__name__}: {error}"[:200],
+            hint="build the output again",
+        ) from error
 
 
 def _load(place: Path) -> tuple[bytes, dict[str, Any]] | None:

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from sage_select.errors import DataError, Where
 from sage_select.io.layout import JSON_TEXT
+from sage_select.io.times import refuse_times_out_of_range
 
 __all__ = ["normalise"]
 
@@ -27,7 +28,8 @@ def normalise(table: pa.Table, source: str) -> pa.Table:
     Raises
     ------
     DataError
-        Where two columns have one name, a name is empty, or a value is too large for its plain type.
+        Where two columns have one name, a name is empty, a value is too large for its plain type, or a date or time is
+        beyond the years 1 to 9999.
     """
     _check_names(table.schema.names, source)
     fields, columns = [], []
@@ -39,6 +41,7 @@ def normalise(table: pa.Table, source: str) -> pa.Table:
             raise DataError("a column holds lists of the fixed size 0", where=where)
         fields.append(made)
         columns.append(_converted(column, made.type, where))
+        refuse_times_out_of_range(columns[-1], where)
     return pa.table(columns, schema=pa.schema(fields))
 
 

@@ -18,6 +18,7 @@ from sage_select.render.example import Conversation, Example, Text, is_answer
 from sage_select.render.lost import Part, absent, parts_of, probe_words
 from sage_select.render.mask import tokens_within
 from sage_select.render.messages import THOUGHTS, thought_of
+from sage_select.render.panics import panics_refused
 from sage_select.render.probe import Support, probe, usable
 from sage_select.render.seen import Seen
 from sage_select.render.sequences import History, TextSequence, Writer, ended
@@ -254,7 +255,7 @@ class Renderer:
         begin, end = self.tokenizer.bos_token_id, self.tokenizer.eos_token_id
         if end is not None and text.rstrip().endswith(self.tokenizer.eos_token):
             text = text.rstrip()
-        ids = list(self.tokenizer(text, verbose=False)["input_ids"])
+        ids = list(self._encoding(text)["input_ids"])
         while begin is not None and ids[:2] == [begin, begin]:  # the row spells what the tokenizer adds
             del ids[0]
         while end is not None and ids[-1:] == [end]:
@@ -262,6 +263,18 @@ class Renderer:
         if end is not None:
             ids.append(end)
         return self._labelled(ids, [bool(text.strip())] * len(ids), keep_start(len(ids), self.max_length))
+
+    def _encoding(self, text: str, **options: bool) -> Any:
+        def gave_up(said: str) -> DataError:
+            return DataError(
+                f"the tokenizer gave up on the text that begins {text[:40]!r}",
+                where=str(self.tokenizer.name_or_path),
+                got=said,
+                hint="the pattern in its tokenizer.json fails there: fetch the model again, or leave the row out",
+            )
+
+        with panics_refused(gave_up):
+            return self.tokenizer(text, verbose=False, **options)
 
     def _prepared(self, example: Conversation) -> tuple[_Form, Conversation]:
         """Return the template for a row, and the row with turns that are numbered and spell nothing twice."""
@@ -313,7 +326,7 @@ class Renderer:
         return Encoded(inputs, labels, len(labels) - labels.count(IGNORED), len(ids) - len(labels), cut)
 
     def _tokenised(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
-        encoding = self.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
+        encoding = self._encoding(text, add_special_tokens=False, return_offsets_mapping=True)
         return list(encoding["input_ids"]), encoding["offset_mapping"]
 
     def _special_in(self, *texts: str) -> str:

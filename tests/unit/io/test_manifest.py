@@ -11,7 +11,9 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from programs import Program
 
+from sage_select.cli import select
 from sage_select.errors import DataError, OutputError, ResourceError
 from sage_select.io import existing, open_output, read, read_manifest, write
 from sage_select.io.manifest import manifest_text
@@ -199,3 +201,19 @@ def test_our_own_files_are_verified_wherever_they_are_read(name: str, tmp_path: 
             read(source)
     assert read(pattern, verify=False).table.num_rows == 6
     assert read(tmp_path / f"b{name[1:]}").table.num_rows == 3
+
+
+@pytest.mark.parametrize(
+    "figures", [{"lengths": [1]}, {"verdict": 5}, {"coverage": {"metric": "cosine"}}, {"scores": "x"}]
+)
+def test_figures_of_other_types_under_a_right_digest_are_refused(figures, tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("in.jsonl").write_text("".join(f'{{"text": "row {row}"}}\n' for row in range(9)))
+    build = Program("sage-select build", select.main, capsys, monkeypatch)
+    assert build("in.jsonl", "-k", "3", "--strategy", "random").code == 0
+    manifest = json.loads(Path("out.arrow.manifest.json").read_text())
+    manifest["metrics"].update(figures)
+    Path("out.arrow.manifest.json").write_text(manifest_text(manifest))
+    done = build("in.jsonl", "-k", "3", "--strategy", "random")
+    assert done.code == 3
+    assert "out.arrow.manifest.json: is not a manifest of this program" in done.err

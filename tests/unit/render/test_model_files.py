@@ -288,8 +288,9 @@ def test_an_odd_configuration_is_told(copied: Copy, shared_model: Path, config: 
     assert error.value.exit_code in {2, 3}
 
 
-def test_a_panic_of_a_tokenizer_is_an_error_like_others(copied: Copy, shared_model: Path) -> None:
-    from sage_select.render import Text
+@pytest.mark.parametrize("form", ["text", "conversation"])
+def test_a_panic_of_a_tokenizer_is_an_error_like_others(form: str, copied: Copy, shared_model: Path) -> None:
+    from sage_select.render import Conversation, Text
     from sage_select.render.tokens import Renderer
 
     folder = copied("config.json")
@@ -297,5 +298,7 @@ def test_a_panic_of_a_tokenizer_is_an_error_like_others(copied: Copy, shared_mod
     pattern = {"type": "Split", "pattern": {"Regex": "(a+)+$|(.*.*.*.*.*)*x"}, "behavior": "Isolated", "invert": False}
     (folder / "tokenizer.json").write_text(json.dumps({**content, "pre_tokenizer": pattern}))
     tokenizer = load_tokenizer(str(folder))
-    with pytest.raises(DataError, match="gave up on the text that begins 'Once upon"):
-        Renderer(tokenizer, max_length=64).encode(Text("Once upon a time there was a dog"))
+    turns = [{"role": "user", "content": "Once upon a time"}, {"role": "assistant", "content": "there was a dog"}]
+    row = Conversation(turns) if form == "conversation" else Text("Once upon a time there was a dog")
+    with pytest.raises(DataError, match=r"gave up on the text that begins '.*Once upon"):
+        Renderer(tokenizer, max_length=64).encode(row)

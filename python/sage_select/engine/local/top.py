@@ -17,6 +17,7 @@ from sage_select.columns import COLUMNS
 from sage_select.engine.base import Outcome, Talk
 from sage_select.engine.local.output import NOT_SELECTED
 from sage_select.errors import DataError, UsageError
+from sage_select.io.manifest import manifest_refused
 from sage_select.io.names import OutputNames
 from sage_select.io.target import check_target, preflight_output
 from sage_select.ops import Budget, InputSetting, Select
@@ -80,7 +81,8 @@ def top(
         raise DataError(
             "the manifest holds a spec that this version does not know", where=str(source), got=error.message
         ) from None
-    count = _rows(plan, manifest, budget, source)
+    with manifest_refused(OutputNames(source).manifest):
+        count = _rows(plan, manifest, budget, source)
     # All rows are what they were: of budgets that a number of rows cannot say, such as tokens, too.
     smaller = plan if count == manifest["rows"]["kept"] else _with_budget(plan, count)
     identity = hashlib.blake2b(f"top {count} of {manifest['fingerprint']}".encode(), digest_size=16).hexdigest()
