@@ -216,5 +216,5 @@ def test_a_template_that_is_only_long_is_not_refused(byte_level: Callable[[], An
         "{{ m.role + ': ' + m.content + eos_token }}{% endfor %}"
     )
     renderer = Renderer(byte_level(), max_length=99, chat_template=text)
-    row = {"messages": [said(role, "x " * 50) for _ in range(300) for role in ("user", "assistant")]}
+    row = {"messages": [said(role, "x " * 50) for _ in range(50) for role in ("user", "assistant")]}
     assert renderer.encode_all(to_example(row, detect_shape(list(row)), None))[0].trained
