@@ -14,6 +14,7 @@ from sage_select.cli.measure import measured_facts, measurement_of
 from sage_select.cli.streams import emit
 from sage_select.cli.train_habits import TRAIN_HABITS, TrainCommand
 from sage_select.errors import UsageError
+from sage_select.paths import user_path
 
 __all__ = ["app", "main"]
 
@@ -272,6 +273,7 @@ def _run(
     eval_turns: str | None,
 ) -> None:
     # Libraries take seconds to load: the first word comes before them.
+    selection = user_path(selection)
     console.begin(f"sage-train: reading {selection}, then loading the training libraries")
     from sage_select import demo
     from sage_select.cli.train_facts import training_facts

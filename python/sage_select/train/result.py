@@ -7,6 +7,10 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
+
+from sage_select.train.row_summary import RowSummary
+
 __all__ = ["TrainResult"]
 
 
@@ -72,8 +76,10 @@ class TrainResult:
 
         Raises
         ------
-        KeyError
-            If a part is missing.
+        KeyError, ValueError
+            If a part is missing, or of another type.
         """
         parts = {field.name: values[field.name] for field in fields(cls)}
-        return cls(**{**parts, "output_dir": output_dir, "notices": tuple(parts["notices"])})
+        TypeAdapter(RowSummary).validate_python(parts["rows"])
+        result: TrainResult = TypeAdapter(cls).validate_python({**parts, "output_dir": output_dir})
+        return result

@@ -10,6 +10,7 @@ import pytest
 
 from sage_select.errors import OutputError, ResourceError, UsageError
 from sage_select.train.result import TrainResult
+from sage_select.train.row_summary import RowSummary
 from sage_select.train.run_folder import RunFolder
 
 IDENTITY = {"epochs": 3.0, "model": "abc"}
@@ -23,7 +24,7 @@ def result(folder: RunFolder) -> TrainResult:
         steps=3,
         loss_first=2.0,
         loss_last=1.0,
-        rows={"rows_in": 4},
+        rows=RowSummary(4, 4, (), 0, 0, 40, 20, examples=4).as_dict(),
         precision="fp32",
         device="cpu",
         fingerprint="f",
@@ -168,6 +169,22 @@ def test_a_record_that_is_none_is_nobody_s(tmp_path: Path, content: str) -> None
     (tmp_path / "run.json").write_text(content)
     with pytest.raises(OutputError, match="not a run of sage-train"):
         RunFolder(tmp_path).found()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("steps", "many"), ("loss_last", []), ("rows", {}), ("rows", {"rows_in": "x"}), ("notices", 5)]
+)
+def test_a_result_of_other_types_is_refused(tmp_path: Path, name: str, value: object) -> None:
+    folder = RunFolder(tmp_path)
+    with folder.locked():
+        folder.start(IDENTITY, anew=True)
+        folder.finish(IDENTITY, result(folder))
+    content = json.loads((tmp_path / "run.json").read_text())
+    assert folder.found() is not None
+    content["result"][name] = value
+    (tmp_path / "run.json").write_text(json.dumps(content))
+    with pytest.raises(OutputError, match="not a run of sage-train"):
+        folder.found()
 
 
 def test_a_record_that_is_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
