@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -122,6 +123,8 @@ def test_long_texts_in_dictionaries_are_read(tmp_path: Path, monkeypatch: pytest
     table = pa.Table.from_pylist(rows)
     pq.write_table(table, tmp_path / "rows", row_group_size=2500)
     assert read(tmp_path / "rows").table.to_pylist() == rows
+    # As a large input is looked at.
+    monkeypatch.setattr(sys.modules["sage_select.io.survey"], "SMALL_BYTES", -1)
     assert survey(tmp_path / "rows").sample.table.to_pylist() == rows[:1024]
 
 
