@@ -50,7 +50,7 @@ class Costs:
     same_copies: float
     #: Memory of k-means, in copies of its float32 sample: 512 centroids of 32,768 rows.
     kmeans_copies: float
-    #: The story of every input row while it is made and written, for each row: 400,000 rows of few words.
+    #: The row report while it is made and written, for each row: 400,000 rows of few words.
     story_row_bytes: float
 
     # Time, in nanoseconds.

@@ -69,7 +69,7 @@ def ids(work: Workload, costs: Costs) -> Stage:
 
 
 def write(work: Workload, costs: Costs) -> Stage:
-    """Return what the output costs: the rows taken out of the table, and the story of all."""
+    """Return what the output costs: the rows taken out of the table, and the row report."""
     n = work.rows if work.plan.step(Sink).rows else 0
     output = work.table.held * work.kept
     nanoseconds = output * costs.write_ns + n * costs.story_row_ns

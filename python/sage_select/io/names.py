@@ -28,7 +28,7 @@ class OutputNames:
 
     @property
     def story(self) -> Path:
-        """The story of every input row."""
+        """The row report."""
         return self.folder / f"{self.target.name}.rows.parquet"
 
     @property

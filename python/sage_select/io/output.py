@@ -74,7 +74,7 @@ def _open(target: Path, progress: Progress | None, verify: bool, watch: Watch) -
 def existing(target: str | Path, fingerprint: str, *, with_story: bool | None = None) -> bool:
     """Tell whether `target` is a complete, undamaged output of the run with this fingerprint.
 
-    With the story of every input row, or without it, or, where that is None, as it comes.
+    With the row report, or without it, or, where that is None, as it comes.
     """
     path = Path(target)
     try:

@@ -63,7 +63,7 @@ def write(
     manifest
         What to say about the rows; `format_version` and `output` are added.
     rows_story
-        The story of every input row, for `NAME.rows.parquet`.
+        The row report, for `NAME.rows.parquet`.
     force, overwrite_foreign
         Replace an output of this program that is there; with both, anything that `check_target` lets go.
     files

@@ -18,7 +18,7 @@ class Sink(Op):
     path
         The format follows the name: `.arrow`, `.arrows`, `.parquet`, `.jsonl`, `.jsonl.gz`, or a folder.
     rows
-        Also write the story of every input row beside it (`NAME.rows.parquet`).
+        Also write the row report beside it (`NAME.rows.parquet`).
     """
 
     name: ClassVar[str] = "sink"
@@ -28,4 +28,4 @@ class Sink(Op):
 
     def describe(self) -> str:
         """Return where the output goes."""
-        return self.path + (" with the story of every input row" if self.rows else "")
+        return self.path + (" with the row report" if self.rows else "")

@@ -1,4 +1,4 @@
-"""The end of a run: a selection committed with its manifest and the story of its rows, or found as it would be."""
+"""The end of a run: a selection committed with its manifest and the row report, or found as it would be."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def write_result(
     force: bool,
     overwrite_foreign: bool,
 ) -> Outcome:
-    """Write the picked rows, their manifest and, where the sink asks for it, the story of every row.
+    """Write the picked rows, their manifest and, where the sink asks for it, the row report.
 
     Raises
     ------

@@ -65,7 +65,7 @@ def top(
     UsageError
         If the selection has no manifest, has fewer rows, or is none of which the first rows are a smaller one.
     DataError
-        If it, or the story of its rows, has been changed since it was written.
+        If it, or the row report, has been changed since it was written.
     """
     selection = InputSetting("selection", "rows", str(source))
     form = preflight_output(target, [selection], force=force, overwrite_foreign=overwrite_foreign)
@@ -180,7 +180,7 @@ def _manifest(manifest: Mapping[str, Any], table: pa.Table, source: Path) -> dic
 
 
 def _story(story: pa.Table, count: int) -> pa.Table:
-    """Return the story of every input row; rows beyond the first are not selected."""
+    """Return the row report; rows beyond the first are not selected."""
     gone = pc.fill_null(pc.greater_equal(story["rank"], count), False)
     # Of other picks nothing is known but how near they are not.
     stays = pc.is_in(story["nearest_pick"], story["sage_row_id"].filter(pc.and_(story["kept"], pc.invert(gone))))
