@@ -11,9 +11,11 @@ TORCH ?= torch==2.15.0
 VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
+# Test processes side by side: one a core, at most 8, since each comes to hold 2 GB. Others: make test WORKERS=4.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(8, os.cpu_count() or 1))')
 RUST_SOURCES := Cargo.toml Cargo.lock $(shell find rust -name '*.rs' -o -name Cargo.toml)
 
-.PHONY: help setup demo test torture check asan fmt bench bench-large bench-quality lock wheel wheel-test clean
+.PHONY: help setup demo test test-rust test-python torture check asan fmt bench bench-large bench-quality lock wheel wheel-test clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -53,11 +55,17 @@ demo: setup  ## run the main job on the built-in data and model, offline: select
 	@cd demo && ../$(BIN)/sage-train --selection out.arrow --output-dir run --eval-result result.json --force
 	@echo "Wrote demo/out.arrow, demo/run and demo/result.json"
 
-test: setup  ## run the Rust and the Python tests, the examples of the docs included
+test: test-rust test-python  ## run the Rust and the Python tests, the examples of the docs included
+
+# Rests on no package: .ci/run builds it while they are installed.
+test-rust:
 	@echo "Running the Rust tests"
 	@cargo test --package sage-select-core --locked --quiet
-	@echo "Running the Python tests"
-	@$(BIN)/python -m pytest -q
+
+# SAGE_DEMO=demo: the tests look at what `make demo` left there, rather than make it once more.
+test-python: setup
+	@echo "Running the Python tests in $(WORKERS) processes"
+	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal
 
 # Other mutants: SAGE_TORTURE_SEED=1. The files of what is found: SAGE_TORTURE_KEEP=FOLDER.
 torture: setup  ## meet 3,000 damaged files by every program: no crash, no internal error, no silent difference
