@@ -11,6 +11,8 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from model_classes import make_model
+from tiny_model import TEMPLATE
 
 from sage_select.errors import OutputError
 from sage_select.train import TrainConfig, TrainResult, train
@@ -161,3 +163,42 @@ def test_a_checkpoint_that_is_due_by_the_clock_changes_no_bit(run: Runner, monke
     shutil.rmtree(run.folder / "run" / "checkpoints" / "checkpoint-3")
     resumed = run(resume=True, save_steps=None)
     assert (resumed.resumed_from, resumed.adapter_digest) == (2, whole.adapter_digest)
+
+
+@pytest.fixture
+def mixture(tiny_model: Path, tmp_path: Path) -> Path:
+    """Return the folder of a random mixture of experts that reads what the tiny model reads."""
+    folder = tmp_path / "mixture"
+    shutil.copytree(tiny_model, folder, ignore=shutil.ignore_patterns("model*", "config.json"))
+    settings = json.loads((tiny_model / "config.json").read_text())
+    same = {name: settings[name] for name in ("vocab_size", "max_position_embeddings", "eos_token_id", "pad_token_id")}
+    make_model("mixtral", **same).save_pretrained(folder)
+    return folder
+
+
+def test_a_mixture_of_experts_whose_experts_are_trained_goes_on(run: Runner, mixture: Path) -> None:
+    settings = {"model": str(mixture), "lora_target": "all-linear,experts"}
+    whole = run("whole", **settings)
+    with pytest.raises(KeyboardInterrupt):
+        run(stop_after=3, **settings)
+    resumed = run(resume=True, **settings)
+    assert resumed.resumed_from == 3
+    assert resumed.adapter_digest == whole.adapter_digest
+    assert run.steps() == run.steps("whole")
+
+
+def test_a_run_with_a_template_of_its_own_goes_on_with_that_alone(run: Runner) -> None:
+    template = run.folder / "own.jinja"
+    template.write_text(TEMPLATE.replace("im_start|>' + message.role", "im_start|>says ' + message.role"))
+    plain, whole = run("plain"), run("whole", chat_template=template)
+    assert whole.adapter_digest != plain.adapter_digest
+    with pytest.raises(KeyboardInterrupt):
+        run(stop_after=3, chat_template=template)
+    for other in ({}, {"chat_template": run.folder / "other.jinja"}):
+        (run.folder / "other.jinja").write_text(TEMPLATE)
+        with pytest.raises(OutputError, match="template"):
+            run(resume=True, **other)
+    resumed = run(resume=True, chat_template=template)
+    assert resumed.resumed_from == 3
+    assert resumed.adapter_digest == whole.adapter_digest
+    assert run.steps() == run.steps("whole")
