@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import itertools
 import os
@@ -22,13 +23,19 @@ from sage_select.kernels import Matrix
 THREADS = (1, 2, 7)
 
 
-def texts(n: int = 700) -> list[str]:
+#: More than the largest block of any kernel, which is 4,096.
+N = 4200
+
+
+@functools.cache
+def texts(n: int = N) -> list[str]:
     words = ["flight", "hotel", "Été", "book", "cancel", "42", "東京", "a_b", "…"]
     random = np.random.default_rng(6)
     return [" ".join(random.choice(words, random.integers(0, 12))) for _ in range(n)]
 
 
-def embeddings(n: int = 1100, d: int = 37) -> np.ndarray[Any, Any]:
+@functools.cache
+def embeddings(n: int = N, d: int = 37) -> np.ndarray[Any, Any]:
     return np.random.default_rng(7).normal(size=(n, d)).astype(np.float32)
 
 
@@ -41,7 +48,7 @@ def centroids() -> np.ndarray[Any, Any]:
 
 
 def neighbours() -> np.ndarray[Any, Any]:
-    return (np.arange(1100)[:, None] + np.arange(-8, 9)).astype(np.int32) % 1100
+    return (np.arange(N)[:, None] + np.arange(-8, 9)).astype(np.int32) % N
 
 
 CALLS: dict[str, Callable[[int | None], Any]] = {
@@ -76,11 +83,11 @@ CALLS: dict[str, Callable[[int | None], Any]] = {
     "mmr": lambda threads: kernels.mmr(matrix(threads=threads), embeddings()[:, 0].round(1), 80, threads=threads)[:3],
     "herding": lambda threads: kernels.herding(matrix("dot", threads), 80, threads=threads)[:3],
     "threshold": lambda threads: kernels.threshold_filter(
-        matrix(threads=threads), range(1100), 300, threshold=0.3, threads=threads
+        matrix(threads=threads), range(N), 300, threshold=0.3, threads=threads
     ),
-    "leaders": lambda threads: kernels.leaders(matrix(threads=threads), range(1100), threshold=0.3, threads=threads),
+    "leaders": lambda threads: kernels.leaders(matrix(threads=threads), range(N), threshold=0.3, threads=threads),
     "leaders in near cells": lambda threads: kernels.leaders(
-        matrix(threads=threads), range(1100), threshold=0.3, centroids=centroids(), probe=5, threads=threads
+        matrix(threads=threads), range(N), threshold=0.3, centroids=centroids(), probe=5, threads=threads
     ),
     "turns": lambda threads: kernels.target_match(matrix("dot", threads), centroids(), 300, threads=threads),
     "best": lambda threads: kernels.target_match(matrix(threads=threads), centroids(), 80, rule="max", threads=threads),
@@ -88,10 +95,10 @@ CALLS: dict[str, Callable[[int | None], Any]] = {
         matrix("sqeuclidean", threads), centroids(), 80, rule="mean", threads=threads
     ),
     "closest": lambda threads: kernels.closest(
-        matrix(threads=threads), range(1000), range(0, 1100, 3), itself=False, threads=threads
+        matrix(threads=threads), range(1000), range(N), itself=False, threads=threads
     ),
     "closest by distance": lambda threads: kernels.closest(
-        matrix("dot", threads), range(1000), range(0, 1100, 3), by_distance=True, threads=threads
+        matrix("dot", threads), range(1000), range(N), by_distance=True, threads=threads
     ),
     "ridge_dpp": lambda threads: kernels.ridge_dpp(matrix("dot", threads), 80, threads=threads)[:3],
 }

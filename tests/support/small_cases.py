@@ -1,4 +1,4 @@
-"""Small matrices full of ties, and what to pick from them."""
+"""Matrices of small whole numbers, full of ties: a few rows, and as many as kernels take in several blocks."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-__all__ = ["tied"]
+__all__ = ["many_rows", "tied"]
 
 
 @st.composite
@@ -16,3 +16,8 @@ def tied(draw: st.DrawFn) -> tuple[NDArray[np.float32], int, list[int]]:
     data = np.random.default_rng(draw(st.integers(0, 999))).integers(-2, 3, (n, d)).astype(np.float32)
     given = draw(st.lists(st.integers(0, n - 1), unique=True, max_size=4)) if n else []
     return data, draw(st.integers(0, n - len(given))), given
+
+
+def many_rows(n: int, d: int = 7) -> NDArray[np.float32]:
+    """Return rows of small whole numbers. Kernels take up to 4,096 rows in a block: two and a bit are 9,001."""
+    return np.random.default_rng(n).integers(-2, 3, (n, d)).astype(np.float32)

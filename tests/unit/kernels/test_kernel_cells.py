@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from small_cases import many_rows
 
 from sage_select import kernels
 from sage_select.errors import DataError, UsageError
@@ -181,3 +182,15 @@ def test_cell_distances_are_those_to_the_own_centroid() -> None:
         kernels.cell_distances(matrix, centroids, [0, 0, 0, -1] + [0] * 46)
     with pytest.raises(UsageError, match="number of cells must be 50, not 2"):
         kernels.cell_distances(matrix, centroids, [0, 0])
+
+
+def test_cells_over_several_blocks() -> None:
+    rows, centroids = many_rows(3001), many_rows(300)
+    distance = np.square(rows[:, None].astype(np.float64) - centroids[None]).sum(axis=2)
+    matrix = Matrix.from_array(rows, metric="sqeuclidean")
+    cells = kernels.assign_cells(matrix, centroids)
+    assert cells.tolist() == distance.argmin(axis=1).tolist()
+    assert kernels.cell_distances(matrix, centroids, cells).tolist() == distance.min(axis=1).tolist()
+    found = kernels.medoids(matrix, centroids, 320, given=[2999], excluded=[3000])
+    picks, sizes, fills = nearest_of_cells(distance, 320, [2999], [3000])
+    assert (found.indices.tolist(), found.sizes.tolist(), found.fills) == (picks, sizes, fills)

@@ -136,3 +136,15 @@ def test_slices_are_read_from_their_start(kind: pa.DataType) -> None:
     part = column.slice(1, 2)
     assert kernels.lexical_difficulty(part).tolist() == kernels.lexical_difficulty(column)[1:3].tolist()
     assert kernels.hash_rows(part).to_pylist() == kernels.hash_rows(column).to_pylist()[1:3]
+
+
+def test_texts_of_several_blocks_are_those_of_each() -> None:
+    texts = pa.array(
+        [" ".join("abcé中"[(row * step) % 5] * (step + row % 3) for step in range(row % 9)) for row in range(9001)]
+    )
+    parts = [texts.slice(first, 37) for first in range(0, 9001, 37)]
+    for kernel in (kernels.lexical_difficulty, kernels.word_counts, lambda part: kernels.keyed_hashes(7, part)):
+        assert kernel(texts).tolist() == np.concatenate([kernel(part) for part in parts]).tolist()
+    assert kernels.hash_rows(texts).to_pylist() == [
+        one for part in parts for one in kernels.hash_rows(part).to_pylist()
+    ]

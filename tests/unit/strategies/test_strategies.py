@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from sage_select.errors import UsageError
-from sage_select.kernels import Limits, Matrix, keyed_hashes
+from sage_select.kernels import Limits, Matrix, facility_location, keyed_hashes
 from sage_select.ops import Select
 from sage_select.strategies import Groups, Picks, Pool, pick
 from sage_select.strategies.cells import cells
@@ -66,7 +66,12 @@ def test_the_quantile_decides_between_easy_and_hard() -> None:
 
 def test_the_diverse_part_knows_the_score_part() -> None:
     chosen = picks(20)
-    assert len(set(chosen.indices.tolist())) == 20
+    scored, diverse = chosen.indices[:12], chosen.indices[12:]
+    aware = facility_location(pool().need_matrix(), 8, given=scored)
+    assert diverse.tolist() == aware.indices.tolist()
+    assert chosen.gains[12:].tolist() == aware.gains.tolist()
+    unaware = facility_location(pool().need_matrix(), 8, excluded=scored)
+    assert diverse.tolist() != unaware.indices.tolist()
 
 
 def test_diversity_covers_every_cluster_first() -> None:

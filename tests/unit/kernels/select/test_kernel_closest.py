@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from small_cases import tied
+from small_cases import many_rows, tied
 
 from sage_select import kernels
 from sage_select.errors import UsageError
@@ -72,3 +72,16 @@ def test_progress_counts_members_and_what_it_raises_stops_the_work() -> None:
 
     with pytest.raises(RuntimeError, match="enough"):
         kernels.closest(matrix, range(500), range(9000), progress=give_up)
+
+
+@pytest.mark.parametrize("itself", [True, False])
+def test_the_nearest_of_several_blocks_of_members(itself: bool) -> None:
+    rows = many_rows(9001)
+    near = rows[:300].astype(np.float64) @ rows.T
+    if not itself:
+        near[np.arange(300), np.arange(300)] = -np.inf
+    # From the last row to the first: the earliest of equal members is not the lowest row.
+    members = np.arange(9001)[::-1]
+    found = kernels.closest(Matrix.from_array(rows, metric="dot"), range(300), members, itself=itself)
+    assert found.members.tolist() == members[near[:, members].argmax(axis=1)].tolist()
+    assert found.values.tolist() == near.max(axis=1).tolist()

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from small_cases import tied
+from small_cases import many_rows, tied
 
 from sage_select import kernels
 from sage_select.kernels import Matrix
@@ -17,16 +17,23 @@ def test_gains_are_squared_distances_to_the_rows_before(
 ) -> None:
     data, k, given_rows = case
     found = kernels.d2(Matrix.from_array(data, metric="sqeuclidean"), k, key=key, given=given_rows)
-    distance = np.square(data[:, None].astype(np.float64) - data[None]).sum(axis=2)
+    assert_drawn_by_distance(data, found, given_rows)
+    assert len(found.indices) == k
+
+
+def assert_drawn_by_distance(data: NDArray[np.float32], found: kernels.Greedy, given_rows: list[int]) -> None:
+    wide = data.astype(np.float64)
+    nearest = np.full(len(data), np.inf)
+    for row in given_rows:
+        nearest = np.minimum(nearest, np.square(wide - wide[row]).sum(axis=1))
     taken = list(given_rows)
     for row, gain in zip(found.indices.tolist(), found.gains, strict=True):
         assert row not in taken
-        nearest = distance[row, taken].min() if taken else np.nan
-        np.testing.assert_array_equal(gain, np.float32(nearest))
+        np.testing.assert_array_equal(gain, np.float32(nearest[row] if taken else np.nan))
         # A copy of a row before is picked only when all others are copies too.
-        assert gain != 0 or distance[:, taken].min(axis=1).max() == 0
+        assert gain != 0 or nearest.max() == 0
         taken.append(row)
-    assert len(taken) == len(given_rows) + k
+        nearest = np.minimum(nearest, np.square(wide - wide[row]).sum(axis=1))
 
 
 def test_fewer_picks_are_the_first_of_more() -> None:
@@ -42,3 +49,12 @@ def test_far_rows_are_drawn_more_often_than_near_ones() -> None:
     picks = [int(kernels.d2(matrix, 1, key=key, given=[0], threads=1).indices[0]) for key in range(1400)]
     # 100, 400 and 900, give or take 4 standard deviations.
     assert np.all(np.abs(np.bincount(picks, minlength=4) - [0, 100, 400, 900]) <= [0, 39, 68, 72])
+
+
+def test_draws_over_several_blocks() -> None:
+    rows = many_rows(9001)
+    rows[4096:] *= 3
+    found = kernels.d2(Matrix.from_array(rows, metric="sqeuclidean"), 200, key=7, given=[8999])
+    assert_drawn_by_distance(rows, found, [8999])
+    # Rows from the second block on, a little more than half, weigh nine times as much.
+    assert 160 < (found.indices >= 4096).sum() < 200

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from small_cases import tied
+from small_cases import many_rows, tied
 
 from sage_select import kernels
 from sage_select.kernels import Matrix
@@ -34,3 +34,20 @@ def test_dpp_gains_are_rises_of_the_log_determinant(
         assert rises[pick] > max(rises.values()) - 0.02
         chosen.append(pick)
     assert all(a >= b for a, b in itertools.pairwise(found.gains.tolist()))
+
+
+def test_dpp_over_several_blocks() -> None:
+    rows = many_rows(9001)
+    wide = rows.astype(np.float64)
+    chosen = [8999]
+    found = kernels.ridge_dpp(Matrix.from_array(rows, metric="dot"), 20, eps=0.5, given=chosen)
+    for pick, gain in zip(found.indices.tolist(), found.gains.tolist(), strict=True):
+        # By the determinant lemma a row raises it by what the rows chosen do not explain of it.
+        inside = wide[chosen] @ wide[chosen].T + 0.5 * np.eye(len(chosen))
+        beside = wide @ wide[chosen].T
+        explained = np.einsum("nc,cn->n", beside, np.linalg.solve(inside, beside.T))
+        rises = np.log(np.square(wide).sum(axis=1) + 0.5 - explained)
+        rises[chosen] = -np.inf
+        assert gain == pytest.approx(rises[pick], abs=0.02)
+        assert rises[pick] > rises.max() - 0.02
+        chosen.append(pick)

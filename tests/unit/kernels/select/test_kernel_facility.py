@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from numpy.typing import NDArray
-from small_cases import tied
+from small_cases import many_rows, tied
 
 from sage_select import kernels
 from sage_select.errors import DataError, UsageError
@@ -132,3 +132,9 @@ def test_near_cells_find_what_lies_in_them() -> None:
     )
     assert few == pytest.approx(50 / 64)
     assert all_cells == 1
+
+
+def test_facility_location_over_several_blocks() -> None:
+    rows = many_rows(4200)
+    found = kernels.facility_location(Matrix.from_array(rows, metric="dot"), 4, given=[4150])
+    assert (found.indices.tolist(), found.gains.tolist()) == facility(rows @ rows.T, 4, [4150])

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from small_cases import tied
+from small_cases import many_rows, tied
 
 from sage_select import kernels
 from sage_select.kernels import Matrix
@@ -61,3 +61,9 @@ def test_on_the_graph_rows_without_an_edge_do_not_count() -> None:
     assert found.method == "graph"
     assert found.indices.tolist() == [0, 2, 1, 3]
     np.testing.assert_allclose(found.gains, [1, 1, -1, -1], atol=1e-6)
+
+
+def test_graph_cut_over_several_blocks() -> None:
+    rows = many_rows(4200)
+    found = kernels.graph_cut(Matrix.from_array(rows, metric="dot"), 20, weight=0.5, given=[4150])
+    assert (found.indices.tolist(), found.gains.tolist()) == graph_cut(rows @ rows.T, 0.5, 20, [4150])

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from numpy.typing import NDArray
-from small_cases import tied
+from small_cases import many_rows, tied
 
 from sage_select import kernels
 from sage_select.errors import DataError, UsageError
@@ -74,3 +74,9 @@ def test_what_makes_no_sense_is_refused() -> None:
     large = Matrix.from_array(np.array([[6e18], [6e18], [-6e18], [-6e18], [-6e18]]), metric="dot")
     with pytest.raises(DataError, match="row 3: the values are too large"):
         kernels.herding(large, 1, given=[2, 3, 4])
+
+
+def test_herding_over_several_blocks() -> None:
+    rows = many_rows(8192)  # a power of two: their mean is exact
+    found = kernels.herding(Matrix.from_array(rows, metric="dot"), 20, given=[5, 8000])
+    assert (found.indices.tolist(), found.gains.tolist()) == herded(rows, 20, [5, 8000])

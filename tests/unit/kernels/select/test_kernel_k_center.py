@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from numpy.typing import NDArray
-from small_cases import tied
+from small_cases import many_rows, tied
 
 from sage_select import kernels
 from sage_select.errors import DataError, UsageError
@@ -15,11 +15,11 @@ from sage_select.kernels import Matrix
 
 def farthest_first(data: NDArray[Any], k: int, given: list[int], start: int = 0) -> tuple[list[int], list[float]]:
     """Farthest-first by definition, in float64."""
-    distance = np.square(data[:, None].astype(np.float64) - data[None]).sum(axis=2)
+    wide = data.astype(np.float64)
     taken, picks, gains = list(given), [], []
     for _ in range(k):
         if taken:
-            key = distance[:, taken].min(axis=1)
+            key = np.min([np.square(wide - wide[row]).sum(axis=1) for row in taken], axis=0)
             key[taken] = -1
             pick, gain = int(key.argmax()), float(key.max())
         else:
@@ -68,3 +68,9 @@ def test_picks_do_not_depend_on_regions() -> None:
     many, few = kernels.k_center(matrix, 4000), kernels.k_center(matrix, 3999)
     assert many.indices[:-1].tolist() == few.indices.tolist()
     assert many.evaluations < few.evaluations
+
+
+def test_k_center_over_several_blocks() -> None:
+    rows = many_rows(9001)
+    found = kernels.k_center(Matrix.from_array(rows, metric="sqeuclidean"), 40, given=[8999])
+    assert (found.indices.tolist(), found.gains.tolist()) == farthest_first(rows, 40, [8999])

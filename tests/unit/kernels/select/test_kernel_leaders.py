@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from small_cases import tied
+from small_cases import many_rows, tied
 
 from sage_select import kernels
 from sage_select.errors import DataError, UsageError
@@ -55,7 +55,10 @@ def test_rows_have_the_leaders_of_the_rule(
         nearest = np.argmax(unit[:, :count], axis=1)
         seen = nearest[:, None] == nearest[None, :]
     found = kernels.leaders(matrix, order, threshold=threshold, always=always, centroids=centroids if count else None)
-    expected = led(near, order, threshold, always, seen)
+    assert_led(found, order, near, led(near, order, threshold, always, seen))
+
+
+def assert_led(found: kernels.Led, order: list[int], near: NDArray[Any], expected: list[tuple[int, float]]) -> None:
     assert found.leaders.dtype == np.int64
     assert found.similarities.dtype == np.float32
     for entry, row in enumerate(order):
@@ -111,3 +114,15 @@ def test_wrong_arguments_are_refused() -> None:
         kernels.leaders(matrix, [1], threshold=0.5, centroids=np.eye(2))
     with pytest.raises(DataError, match="whole numbers"):
         kernels.leaders(matrix, [0.5], threshold=0.5)
+
+
+def test_leaders_over_several_blocks() -> None:
+    rows = many_rows(2600)
+    rows[~rows.any(axis=1)] = 1
+    matrix = Matrix.from_array(rows)
+    unit = matrix.take(np.arange(2600)).astype(np.float64)
+    near = (unit @ unit.T).round(5)
+    order = np.random.default_rng(0).permutation(2600).tolist()
+    expected = led(near, order, 0.90001, 3, np.ones((2600, 2600), np.bool_))
+    assert 600 < sum(row == leader for row, (leader, _) in zip(order, expected, strict=True)) < 2000
+    assert_led(kernels.leaders(matrix, order, threshold=0.90001, always=3), order, near, expected)

@@ -6,19 +6,19 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from small_cases import tied
+from small_cases import many_rows, tied
 
 from sage_select import kernels
 from sage_select.kernels import Matrix
 
 
 def marginal_relevance(
-    similarity: NDArray[Any], relevance: NDArray[Any], weight: float, k: int, given: list[int]
+    rows: NDArray[Any], relevance: NDArray[Any], weight: float, k: int, given: list[int]
 ) -> tuple[list[int], list[float]]:
     """Maximal marginal relevance by definition, in float64."""
     taken, picks, gains = list(given), [], []
     for _ in range(k):
-        likeness = similarity[:, taken].max(axis=1) if taken else np.zeros(len(similarity))
+        likeness = (rows @ rows[taken].T).max(axis=1) if taken else np.zeros(len(rows))
         key = weight * relevance - (1 - weight) * likeness
         order = key.copy() if taken else relevance.astype(np.float64)
         order[taken] = -np.inf
@@ -37,9 +37,16 @@ def test_mmr_is_its_formula(
     rows, k, given_rows = case
     relevance = np.array(data.draw(st.lists(st.integers(-3, 3), min_size=len(rows), max_size=len(rows))), np.float64)
     found = kernels.mmr(Matrix.from_array(rows, metric="dot"), relevance, k, weight=weight, given=given_rows)
-    picks, gains = marginal_relevance((rows @ rows.T).astype(np.float64), relevance, weight, k, given_rows)
+    picks, gains = marginal_relevance(rows.astype(np.float64), relevance, weight, k, given_rows)
     assert found.method == "exact"
     assert found.indices.dtype == np.int64
     assert found.gains.dtype == np.float32
     assert found.indices.tolist() == picks
     assert found.gains.tolist() == gains
+
+
+def test_mmr_over_several_blocks() -> None:
+    rows, relevance = many_rows(9001), np.arange(9001.0) % 7
+    found = kernels.mmr(Matrix.from_array(rows, metric="dot"), relevance, 40, given=[8999])
+    picks, gains = marginal_relevance(rows.astype(np.float64), relevance, 0.5, 40, [8999])
+    assert (found.indices.tolist(), found.gains.tolist()) == (picks, gains)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from small_cases import tied
+from small_cases import many_rows, tied
 
 from sage_select import kernels
 from sage_select.errors import DataError, UsageError
@@ -87,3 +87,11 @@ def test_bad_queries_are_refused() -> None:
         kernels.target_match(matrix, np.ones(3), 1)
     with pytest.raises(UsageError, match="did you mean"):
         kernels.target_match(matrix, np.ones((1, 3)), 1, rule="meen")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("rule", ["round_robin", "max", "mean"])
+def test_rows_are_matched_over_several_blocks(rule: Rule) -> None:
+    rows, queries = many_rows(9001), many_rows(256).astype(np.float64)  # a power of two: their mean is exact
+    found = kernels.target_match(Matrix.from_array(rows, metric="dot"), queries, 40, rule=rule, given=[8999])
+    picks, gains, takers = matched(rows.astype(np.float64) @ queries.T, 40, rule, [8999])
+    assert (found.indices.tolist(), found.gains.tolist(), found.queries.tolist()) == (picks, gains, takers)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Literal
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from small_cases import tied
+from small_cases import many_rows, tied
 
 from sage_select import kernels
 from sage_select.errors import DataError, UsageError
@@ -15,7 +16,7 @@ from sage_select.kernels import Matrix
 
 
 def filtered(
-    near: NDArray[Any], order: list[int], k: int, limit: float, given: list[int]
+    near: Callable[[int, list[int]], NDArray[Any]], order: list[int], k: int, limit: float, given: list[int]
 ) -> tuple[list[int], list[float], int, int]:
     """The filter by definition; what is nearer is larger."""
     kept: list[int] = []
@@ -28,7 +29,7 @@ def filtered(
         if row in given:
             continue
         before = [*given, *kept]
-        nearest = near[row, before].max() if before else np.nan
+        nearest = near(row, before).max() if before else np.nan
         if nearest >= limit:
             too_near += 1
             continue
@@ -49,7 +50,10 @@ def test_the_filter_keeps_what_is_unlike_all_before(
     order = data.draw(st.permutations(range(len(rows))))[: data.draw(st.integers(0, len(rows)))]
     wide = rows.astype(np.float64)
     sign = 1 if metric == "dot" else -1
-    near = wide @ wide.T if metric == "dot" else -np.square(wide[:, None] - wide[None]).sum(axis=2)
+
+    def near(row: int, others: list[int]) -> NDArray[Any]:
+        return wide[others] @ wide[row] if metric == "dot" else -np.square(wide[others] - wide[row]).sum(axis=1)
+
     matrix = Matrix.from_array(rows, metric=metric)
     found = kernels.threshold_filter(matrix, order, k, threshold=threshold, given=given_rows)
     kept, gains, looked_at, too_near = filtered(near, order, k, sign * threshold, given_rows)
@@ -94,3 +98,14 @@ def test_bad_orders_and_thresholds_are_refused() -> None:
         kernels.threshold_filter(matrix, [0.5], 1, threshold=0.5)
     with pytest.raises(UsageError, match="row 1: the row is named twice"):
         kernels.threshold_filter(matrix, [0], 1, threshold=0.5, given=[1], excluded=[1])
+
+
+def test_the_filter_over_several_blocks() -> None:
+    rows = many_rows(9001)
+    order = np.random.default_rng(0).permutation(9001).tolist()
+    found = kernels.threshold_filter(Matrix.from_array(rows, metric="dot"), order, 9001 - 1, threshold=9, given=[8999])
+    kept, gains, looked_at, too_near = filtered(lambda row, others: rows[others] @ rows[row], order, 9000, 9, [8999])
+    assert len(kept) > 20
+    assert found.indices.tolist() == kept
+    assert found.gains.tolist() == gains
+    assert (found.looked_at, found.too_near) == (looked_at, too_near)
