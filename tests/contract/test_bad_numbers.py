@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from rules import RULES, VECTOR_RULES, used, wanted
+from rules import RULES, VECTOR_RULES, paired, used, wanted
 
 import sage_select
 from sage_select import DataError, SageError, Selection, UsageError
@@ -63,8 +63,7 @@ BAD_SCORES: dict[str, tuple[Any, str]] = {
 }
 
 
-@pytest.mark.parametrize("case", BAD_SCORES)
-@pytest.mark.parametrize(("strategy", "objective"), RULES)
+@pytest.mark.parametrize(("case", "strategy", "objective"), paired(list(BAD_SCORES), RULES))
 def test_bad_scores(case: str, strategy: str, objective: str | None) -> None:
     scores, words = BAD_SCORES[case]
     # Without data the scores say how many rows there are, so the table does.
@@ -75,12 +74,20 @@ def test_bad_scores(case: str, strategy: str, objective: str | None) -> None:
     assert words in str(refused.value)
 
 
-@pytest.mark.parametrize("scores", [np.float32(3.4e38) * np.linspace(-1, 1, N), np.linspace(0, 1e-44, N), np.zeros(N)])
-@pytest.mark.parametrize("dtype", ["f4", "f8"])
-@pytest.mark.parametrize(("strategy", "objective"), RULES)
-def test_scores_at_the_ends_of_float32(scores: Any, dtype: str, strategy: str, objective: str | None) -> None:
+#: Scores at the ends of float32.
+EXTREMES = {
+    "largest": np.float32(3.4e38) * np.linspace(-1, 1, N),
+    "subnormal": np.linspace(0, 1e-44, N),
+    "zero": np.zeros(N),
+}
+
+
+@pytest.mark.parametrize(
+    ("case", "dtype", "strategy", "objective"), paired(list(itertools.product(EXTREMES, ["f4", "f8"])), RULES)
+)
+def test_scores_at_the_ends_of_float32(case: str, dtype: str, strategy: str, objective: str | None) -> None:
     for higher_is_harder in (True, False):
-        chosen = select(strategy, objective, scores=scores.astype(dtype), higher_is_harder=higher_is_harder)
+        chosen = select(strategy, objective, scores=EXTREMES[case].astype(dtype), higher_is_harder=higher_is_harder)
         assert_valid(chosen, 3)
 
 
@@ -112,8 +119,7 @@ BAD_VECTORS: dict[str, tuple[Any, str]] = {
 }
 
 
-@pytest.mark.parametrize("case", BAD_VECTORS)
-@pytest.mark.parametrize(("strategy", "objective", "metric"), VECTOR_RULES)
+@pytest.mark.parametrize(("case", "strategy", "objective", "metric"), paired(list(BAD_VECTORS), VECTOR_RULES))
 def test_bad_vectors(case: str, strategy: str, objective: str, metric: str) -> None:
     vectors, words = BAD_VECTORS[case]
     with pytest.raises(DataError) as refused:
@@ -129,9 +135,10 @@ def test_vectors_that_a_strategy_does_not_need_are_not_looked_at(strategy: str, 
         assert chosen.indices.tolist() == select(strategy, objective).indices.tolist()
 
 
-@pytest.mark.parametrize("dtype", ["f2", "f4", "f8"])
-@pytest.mark.parametrize("lowest", [0, 1e-60])
-@pytest.mark.parametrize(("strategy", "objective", "metric"), VECTOR_RULES)
+@pytest.mark.parametrize(
+    ("dtype", "lowest", "strategy", "objective", "metric"),
+    paired(list(itertools.product(["f2", "f4", "f8"], [0, 1e-60])), VECTOR_RULES),
+)
 def test_a_row_without_direction(dtype: str, lowest: float, strategy: str, objective: str, metric: str) -> None:
     """Numbers below all of float32 are zeros: cosine refuses a row of them, the other metrics take it as it is."""
     vectors = VECTORS.astype(dtype)
@@ -147,8 +154,7 @@ def test_a_row_without_direction(dtype: str, lowest: float, strategy: str, objec
 LONG = {"within": 6.5e18, "beyond": 6.6e18, "near the end of float32": 3.4e38}
 
 
-@pytest.mark.parametrize("case", LONG)
-@pytest.mark.parametrize(("strategy", "objective", "metric"), VECTOR_RULES)
+@pytest.mark.parametrize(("case", "strategy", "objective", "metric"), paired(list(LONG), VECTOR_RULES))
 def test_rows_near_the_overflow_of_float32(case: str, strategy: str, objective: str, metric: str) -> None:
     lengths = np.linalg.norm(VECTORS.astype(float), axis=1, keepdims=True)
     vectors = (VECTORS / lengths * LONG[case]).astype(np.float32)
@@ -167,8 +173,7 @@ def test_rows_near_the_overflow_of_float32(case: str, strategy: str, objective: 
             select(strategy, objective, metric, embeddings=vectors)
 
 
-@pytest.mark.parametrize("size", [1e-40, 1e-44])
-@pytest.mark.parametrize(("strategy", "objective", "metric"), VECTOR_RULES)
+@pytest.mark.parametrize(("size", "strategy", "objective", "metric"), paired([1e-40, 1e-44], VECTOR_RULES))
 def test_rows_of_subnormal_numbers(size: float, strategy: str, objective: str, metric: str) -> None:
     vectors = (np.sign(VECTORS) * np.ceil(np.abs(VECTORS)) * size).astype(np.float32)
     assert np.abs(vectors).min() > 0
@@ -185,8 +190,7 @@ def test_rows_of_very_different_lengths(strategy: str, objective: str, metric: s
     assert_valid(select(strategy, objective, metric, embeddings=vectors), 3)
 
 
-@pytest.mark.parametrize("k", [1, 5, N])
-@pytest.mark.parametrize(("strategy", "objective", "metric"), VECTOR_RULES)
+@pytest.mark.parametrize(("k", "strategy", "objective", "metric"), paired([1, 5, N], VECTOR_RULES))
 def test_rows_that_are_all_the_same(k: int, strategy: str, objective: str, metric: str) -> None:
     chosen = select(strategy, objective, metric, k=k, scores=np.ones(N), embeddings=np.full((N, 4), 0.3, np.float32))
     assert_valid(chosen, k)
@@ -197,8 +201,7 @@ def test_rows_that_are_all_the_same(k: int, strategy: str, objective: str, metri
         assert chosen.indices.tolist() == [*drawn, *others][:k], "ties go to the lowest row"
 
 
-@pytest.mark.parametrize("d", [1, 65_536])
-@pytest.mark.parametrize(("strategy", "objective", "metric"), VECTOR_RULES)
+@pytest.mark.parametrize(("d", "strategy", "objective", "metric"), paired([1, 65_536], VECTOR_RULES))
 def test_the_fewest_and_the_most_dimensions(d: int, strategy: str, objective: str, metric: str) -> None:
     vectors = np.random.default_rng(3).normal(size=(N, d)).astype(np.float32) / np.float32(np.sqrt(d))
     assert_valid(select(strategy, objective, metric, k=6, embeddings=vectors), 6)
@@ -248,8 +251,7 @@ BUDGETS: list[tuple[Any, bool, int | str]] = [
 ]
 
 
-@pytest.mark.parametrize("case", range(len(BUDGETS)))
-@pytest.mark.parametrize(("strategy", "objective"), RULES)
+@pytest.mark.parametrize(("case", "strategy", "objective"), paired(range(len(BUDGETS)), RULES))
 def test_budgets(case: int, strategy: str, objective: str | None) -> None:
     budget, clamp, result = BUDGETS[case]
     name = "k" if isinstance(budget, int) and not isinstance(budget, bool) else "budget"

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rules import RULES, VECTOR_RULES, used, wanted
+from rules import RULES, VECTOR_RULES, paired, used, wanted
 
 import sage_select
 from sage_select import DataError, Selection
@@ -35,8 +35,7 @@ def repeated(chosen: Selection) -> dict[int, int]:
     return {int(row): int(chosen.duplicate_of[row]) for row in np.flatnonzero(chosen.duplicate_of >= 0)}
 
 
-@pytest.mark.parametrize("mode", ["exact", "near"])
-@pytest.mark.parametrize(("strategy", "objective"), RULES)
+@pytest.mark.parametrize(("mode", "strategy", "objective"), paired(["exact", "near"], RULES))
 def test_all_rows_that_stay_can_be_picked_and_no_other(mode: str, strategy: str, objective: str | None) -> None:
     chosen = select(strategy, objective, dedup=mode)
     left = {row: row - 20 for row in range(20, N)} | ({7: 3} if mode == "near" else {})
@@ -46,8 +45,7 @@ def test_all_rows_that_stay_can_be_picked_and_no_other(mode: str, strategy: str,
     assert table["text"].to_pylist() == [TEXTS[row] for row in chosen.indices]
 
 
-@pytest.mark.parametrize("mode", ["exact", "near"])
-@pytest.mark.parametrize(("strategy", "objective"), RULES)
+@pytest.mark.parametrize(("mode", "strategy", "objective"), paired(["exact", "near"], RULES))
 def test_a_selection_is_that_of_the_rows_that_stay(mode: str, strategy: str, objective: str | None) -> None:
     chosen = select(
         strategy, objective, dedup=mode, budget="50%", id_column="id", data=TABLE.append_column("id", [IDS])

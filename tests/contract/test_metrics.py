@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from rules import RULES, VECTOR_RULES, used, wanted
+from rules import RULES, VECTOR_RULES, paired, used, wanted
 
 import sage_select
 from sage_select.ops import STRATEGIES
@@ -62,9 +62,8 @@ def test_every_metric_has_its_figures(strategy: str, objective: str, metric: str
     assert {"duplicates"} < covered["figures"].keys()
 
 
-@pytest.mark.parametrize("k", [0, 1, 2, N - 1, N])
-@pytest.mark.parametrize(("strategy", "objective"), RULES)
-def test_any_budget_can_be_compared(strategy: str, objective: str | None, k: int) -> None:
+@pytest.mark.parametrize(("k", "strategy", "objective"), paired([0, 1, 2, N - 1, N], RULES))
+def test_any_budget_can_be_compared(k: int, strategy: str, objective: str | None) -> None:
     metrics = chosen(strategy, objective, k=k).metrics
     assert metrics["verdict"]["text"]
     assert metrics["random_subsets"] == (5 if 0 < k < N else 0)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sage_select.ops import OBJECTIVES, STRATEGIES
 
-__all__ = ["RULES", "VECTOR_RULES", "used", "wanted"]
+__all__ = ["RULES", "VECTOR_RULES", "paired", "used", "wanted"]
 
 #: Nothing is as near as this.
 _NEAR = {"cosine": 1.5, "dot": 3e38, "sqeuclidean": -1.0}
@@ -25,6 +26,16 @@ VECTOR_RULES = [
     if STRATEGIES[strategy].needs_embedding
     for metric in (OBJECTIVES[objective].metrics if objective else _NEAR)
 ]
+
+
+def paired(cases: Sequence[Any], rules: Sequence[Any]) -> list[tuple[Any, ...]]:
+    """Return a case beside a rule, each of both at least once: for what one check does, whatever the rule."""
+    pairs = []
+    for place in range(max(len(cases), len(rules))):
+        # A case more in each round, so that cases and, say, metrics, which alternate too, meet in turn.
+        case, rule = cases[(place + place // len(cases)) % len(cases)], rules[place % len(rules)]
+        pairs.append((*(case if isinstance(case, tuple) else (case,)), *rule))
+    return pairs
 
 
 def wanted(strategy: str, queries: Any, metric: str | None = None) -> dict[str, Any]:
