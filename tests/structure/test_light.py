@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-HEAVY = {"torch", "transformers", "trl", "peft", "polars", "pyarrow", "numpy", "faiss", "rich", "datasets"}
+HEAVY = {"torch", "transformers", "trl", "peft", "polars", "pyarrow", "numpy", "faiss", "rich", "datasets", "pydantic"}
 
 SCRIPT = """
 import sys
@@ -21,11 +21,18 @@ print("LOADED", *sorted(sys.modules))
 """
 
 
-@pytest.mark.parametrize("module", ["select", "train"])
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["build", "--help"]])
+@pytest.mark.parametrize(
+    ("module", "arguments"),
+    [
+        ("select", ["--help"]),
+        ("select", ["--version"]),
+        ("select", ["build", "--help"]),
+        ("select", ["top", "-h"]),
+        ("train", ["--help"]),
+        ("train", ["--version"]),
+    ],
+)
 def test_help_and_version_are_light(module: str, arguments: list[str]) -> None:
-    if module == "train" and arguments[0] == "build":
-        pytest.skip("sage-train has one command")
     code = SCRIPT.format(module=module, arguments=arguments)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = done.stdout.split("LOADED ")[1].split()

@@ -1,12 +1,12 @@
-"""Help in groups: the options of a command stand under the stage that they are for."""
+"""Help in groups: the options of a command stand under the stage that they are for, and cost little to show."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
-__all__ = ["GroupedCommand"]
+__all__ = ["GroupedCommand", "Program"]
 
 
 class GroupedCommand(TyperCommand):
@@ -27,3 +27,18 @@ class GroupedCommand(TyperCommand):
         for name, records in groups.items():
             with formatter.section(name):
                 formatter.write_dl(records)
+
+
+class Program(TyperGroup):
+    """A program of several commands whose help is light.
+
+    Before it looks at its command, typer reads the program's own `--help`, which has no default, by a model of
+    pydantic: loading that takes longer than all the rest of the help.
+    """
+
+    def get_help_option(self, ctx: Any) -> Any:
+        """Return the option `--help`, which is off where it is not given."""
+        option = super().get_help_option(ctx)
+        if option is not None and option.default is None:
+            option.default = False
+        return option

@@ -11,7 +11,7 @@ import typer
 from sage_select import __version__
 from sage_select.cli import build_options as options
 from sage_select.cli.console import Console, run_program
-from sage_select.cli.groups import GroupedCommand
+from sage_select.cli.groups import GroupedCommand, Program
 from sage_select.cli.habits import SELECT_HABITS
 from sage_select.cli.streams import emit
 from sage_select.cli.top import TOP_HELP, top
@@ -25,6 +25,7 @@ __all__ = ["app", "main"]
 
 app = typer.Typer(
     name="sage-select",
+    cls=Program,
     help="Pick the rows worth fine-tuning a language model on.",
     no_args_is_help=True,
     add_completion=False,
