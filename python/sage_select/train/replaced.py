@@ -6,15 +6,20 @@ taken days.
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 from sage_select.train.checkpoints import CHECKPOINT_NAME
 
-__all__ = ["LEDGER_NAME", "ReplacedRun", "remove"]
+__all__ = ["ADAPTER_FILES", "LEDGER_NAME", "RECORD_NAME", "ReplacedRun", "move", "remove"]
 
 LEDGER_NAME = "consumed.jsonl"
+#: The record of a run, in its folder; its member `lora_weights` names the files that the run wrote there.
+RECORD_NAME = "run.json"
+#: An adapter as PEFT writes it.
+ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
 
 
 class ReplacedRun:
@@ -51,7 +56,7 @@ class ReplacedRun:
         shutil.rmtree(self._aside)
 
     def discard(self) -> None:
-        """Delete the run that was set aside, but for what others put beside its checkpoints and logs."""
+        """Delete the run that was set aside, but for what others put beside its checkpoints, logs and weights."""
         if self._aside.is_dir():
             # At once, so that a run killed meanwhile is not taken for one that took no step.
             self._aside.rename(self._discarded)
@@ -67,38 +72,66 @@ class ReplacedRun:
 
     def _move(self, source: Path, target: Path) -> None:
         for name in self._parts:
-            _merge(source / name, target / name)
+            move(source / name, target / name)
 
 
-def _merge(source: Path, target: Path) -> None:
-    """Move a file or folder; what is in the way in a folder of the same name stays there."""
+def move(source: Path, target: Path) -> None:
+    """Move a file or folder, which may be absent; what is in its way gets another name, folders become one."""
     if not source.is_symlink() and not source.exists():
         return
     if target.is_dir() and source.is_dir() and not source.is_symlink():
         for entry in source.iterdir():
-            if not (target / entry.name).exists():
-                entry.rename(target / entry.name)
-    else:
-        source.rename(target)
+            move(entry, target / entry.name)
+        source.rmdir()
+        return
+    if target.is_symlink() or target.exists():
+        target.rename(_free_name(target))
+    source.rename(target)
+
+
+def _free_name(path: Path) -> Path:
+    number = 1
+    while (free := path.with_name(f"{path.name}.{number}")).is_symlink() or free.exists():
+        number += 1
+    return free
 
 
 def remove(path: Path) -> None:
-    """Delete what a run wrote; of a link only the link, and what others put beside checkpoints or logs stays."""
+    """Delete what a run wrote; of a link only the link, and what others put into the folders of a run stays.
+
+    A checkpoint is the run's own as a whole: later ones take its place.
+    """
     if path.is_symlink() or not path.is_dir():
         path.unlink(missing_ok=True)
         return
-    if path.name == "lora_weights":
-        shutil.rmtree(path)
-        return
-    for entry in path.iterdir():
-        if not _is_ours(entry):
-            continue
+    ours = _adapter_files(path) if path.name == "lora_weights" else list(filter(_is_ours, path.iterdir()))
+    for entry in ours:
         if entry.is_dir() and not entry.is_symlink():
             shutil.rmtree(entry)
         else:
-            entry.unlink()
-    if not any(path.iterdir()):
-        path.rmdir()
+            entry.unlink(missing_ok=True)
+    for folder in sorted({path, *(place for entry in ours for place in entry.parents if path in place.parents)})[::-1]:
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+
+
+def _adapter_files(folder: Path) -> list[Path]:
+    """Return the files that a run wrote beside its adapter, by the record of the run."""
+    try:
+        recorded = json.loads((folder.parent / RECORD_NAME).read_text(encoding="utf-8"))["lora_weights"]
+        names = [name for name in recorded if isinstance(name, str)]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        names = []
+    return [folder / name for name in dict.fromkeys((*ADAPTER_FILES, *names)) if _is_file_in(folder, name)]
+
+
+def _is_file_in(folder: Path, name: str) -> bool:
+    """Say whether a name is that of a file in a folder; whatever a record names, nothing elsewhere is touched."""
+    path = folder / name
+    try:
+        return path.parent.resolve().is_relative_to(folder.resolve()) and path.is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def _is_ours(entry: Path) -> bool:

@@ -21,17 +21,14 @@ from sage_select.ops import InputSetting
 from sage_select.paths import user_path
 from sage_select.train.checkpoints import sync
 from sage_select.train.fingerprint import differences
-from sage_select.train.replaced import LEDGER_NAME, ReplacedRun, remove
+from sage_select.train.replaced import ADAPTER_FILES, LEDGER_NAME, RECORD_NAME, ReplacedRun, move, remove
 from sage_select.train.result import TrainResult
 
 __all__ = ["ADAPTER_FILES", "RUN_PARTS", "Found", "RunFolder", "no_run_to_resume"]
 
 _FORMAT_VERSION = 1
-_RUN = "run.json"
-#: An adapter as PEFT writes it.
-ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
 #: What a run writes into its folder.
-RUN_PARTS = ("checkpoints", "logs", "lora_weights", _RUN)
+RUN_PARTS = ("checkpoints", "logs", "lora_weights", RECORD_NAME)
 
 
 @dataclass(frozen=True)
@@ -115,16 +112,16 @@ class RunFolder:
             If the folder holds files of something else under the names of ours.
         """
         try:
-            record = self.path / _RUN
+            record = self.path / RECORD_NAME
             if record.exists() and not record.is_file():  # a pipe would never end
                 raise ValueError
-            content = json.loads(record.read_text(encoding="utf-8"))
+            content = self._read()
             result = TrainResult.from_dict(content["result"], self.path) if content["finished"] else None
             return Found(dict(content["identity"]), result)
         except FileNotFoundError:
             foreign = [name for name in RUN_PARTS if (self.path / name).exists()]
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            foreign = [_RUN]
+            foreign = [RECORD_NAME]
         if foreign:
             raise OutputError(
                 "the folder holds something that is not a run of sage-train",
@@ -147,15 +144,19 @@ class RunFolder:
 
     def start(self, identity: Mapping[str, Any], *, anew: bool) -> None:
         """Claim the folder for a run; one that begins `anew` sets the run that is there aside, and nothing else."""
+        weights = {}
         if anew:
             self.replaced.set_aside()
-        self._write({"finished": False, "identity": dict(identity)})
+        else:
+            weights = {key: value for key, value in self._read().items() if key == "lora_weights"}
+        self._write({"finished": False, "identity": dict(identity), **weights})
         self.checkpoints.mkdir(exist_ok=True)
         self.logs.mkdir(exist_ok=True)
 
     def finish(self, identity: Mapping[str, Any], result: TrainResult) -> None:
         """Declare the run finished; everything else must have been written."""
-        self._write({"finished": True, "identity": dict(identity), "result": result.as_dict()})
+        record = {"finished": True, "identity": dict(identity), "result": result.as_dict()}
+        self._write({**self._read(), **record})
 
     def adapter_digest(self) -> str | None:
         """Return the digest of the adapter's weights and settings, None if they are not there."""
@@ -166,24 +167,35 @@ class RunFolder:
 
     @contextmanager
     def new_lora_weights(self) -> Iterator[Path]:
-        """Give a temporary folder, and put it in place of `lora_weights` when the block succeeds."""
+        """Give a temporary folder, and put what it holds in place of the adapter when the block succeeds.
+
+        What others put into `lora_weights` stays; a file of theirs that has the name of a new one gets a number.
+        """
         temporary = self.path / ".lora_weights.new"
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir()
         yield temporary
+        files = [path for path in sorted(temporary.rglob("*")) if path.is_file()]
         for path in temporary.rglob("*"):
             sync(path)
         sync(temporary)
         remove(self.lora_weights)
-        temporary.rename(self.lora_weights)
+        names = [path.relative_to(temporary).as_posix() for path in files]
+        self._write({**self._read(), "lora_weights": names})
+        move(temporary, self.lora_weights)
         sync(self.path)
 
+    def _read(self) -> dict[str, Any]:
+        """Return the record of the run that is there; it raises what a file or its parser raises."""
+        content = json.loads((self.path / RECORD_NAME).read_text(encoding="utf-8"))
+        return dict(content)
+
     def _write(self, content: Mapping[str, Any]) -> None:
-        temporary = self.path / f".{_RUN}"
+        temporary = self.path / f".{RECORD_NAME}"
         text = json.dumps({"format_version": _FORMAT_VERSION, **content}, indent=2, ensure_ascii=False) + "\n"
         temporary.write_text(text, encoding="utf-8")
         sync(temporary)
-        temporary.replace(self.path / _RUN)
+        temporary.replace(self.path / RECORD_NAME)
         sync(self.path)
 
 

@@ -128,6 +128,7 @@ def fill_the_disk(folder: RunFolder) -> None:
 def test_weights_appear_whole_or_not_at_all(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
     with folder.locked():
+        folder.start(IDENTITY, anew=True)
         with folder.new_lora_weights() as temporary:
             (temporary / "adapter_config.json").write_text("1")
             (temporary / "adapter_model.safetensors").write_text("1")
@@ -239,6 +240,66 @@ def test_a_run_that_begins_anew_deletes_what_a_run_wrote_and_nothing_else(tmp_pa
     assert all(path.exists() for path in theirs)
     assert (elsewhere / "kept.txt").exists()
     assert not folder.lora_weights.exists()
+
+
+def write_weights(folder: RunFolder, *names: str) -> None:
+    with folder.new_lora_weights() as temporary:
+        for name in names:
+            path = temporary / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("ours")
+
+
+def files_in(folder: Path) -> dict[str, str]:
+    return {str(path.relative_to(folder)): path.read_text() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def test_what_others_put_beside_the_adapter_outlives_it(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    adapter = ("adapter_config.json", "adapter_model.safetensors", "tokenizer.json")
+    with folder.locked():
+        folder.start(IDENTITY, anew=True)
+        write_weights(folder, *adapter, "additional_chat_templates/tool_use.jinja")
+        folder.finish(IDENTITY, result(folder))
+        for name in ("notes.txt", "vocab.txt", "additional_chat_templates/mine.jinja", "merged/model.safetensors"):
+            path = folder.lora_weights / name
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(name)
+        # Another run, of a tokenizer with other files, one of them by a name that the user took.
+        folder.start({"epochs": 1.0}, anew=True)
+        folder.replaced.discard()
+        write_weights(folder, *adapter[:2], "vocab.txt")
+        assert files_in(folder.lora_weights) == {
+            **dict.fromkeys((*adapter[:2], "vocab.txt"), "ours"),
+            "notes.txt": "notes.txt",
+            "vocab.txt.1": "vocab.txt",
+            "additional_chat_templates/mine.jinja": "additional_chat_templates/mine.jinja",
+            "merged/model.safetensors": "merged/model.safetensors",
+        }
+        # Taken up again after it was killed before it could say that it is finished.
+        folder.start({"epochs": 1.0}, anew=False)
+        write_weights(folder, *adapter)
+        assert set(files_in(folder.lora_weights)) >= {*adapter, "notes.txt", "vocab.txt.1"}
+        assert not (folder.lora_weights / "vocab.txt").exists()
+
+
+@pytest.mark.parametrize(
+    "name", ["../../other.txt", "/etc/hostname", "link/other.txt", "", ".", "x" * 5000, "\ud800", 5]
+)
+def test_a_record_deletes_nothing_elsewhere(tmp_path: Path, name: object) -> None:
+    (tmp_path / "other.txt").write_text("theirs")
+    folder = RunFolder(tmp_path / "run")
+    with folder.locked():
+        folder.start(IDENTITY, anew=True)
+        write_weights(folder, "adapter_config.json")
+        (folder.lora_weights / "link").symlink_to(tmp_path)
+        content = json.loads((tmp_path / "run" / "run.json").read_text())
+        (tmp_path / "run" / "run.json").write_text(json.dumps({**content, "lora_weights": [name]}))
+        folder.start(IDENTITY, anew=True)
+        folder.replaced.discard()
+    assert (tmp_path / "other.txt").read_text() == "theirs"
+    assert Path("/etc/hostname").exists()
+    assert [path.name for path in folder.lora_weights.iterdir()] == ["link"]
 
 
 def test_a_run_that_ends_before_its_first_step_leaves_the_one_it_was_to_replace(tmp_path: Path) -> None:
