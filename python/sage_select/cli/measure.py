@@ -94,7 +94,12 @@ def measurement_of(
     if not path.exists():
         raise UsageError("there are no such held-out rows", where=str(path), hint="name them with --eval-data")
     if result_path is not None:
-        inputs = [given for given in (selection, path, config.model, config.chat_template) if given is not None]
+        inputs: dict[str, str | Path | None] = {
+            "selection": selection,
+            "eval_data": path,
+            "model": config.model,
+            "chat_template": config.chat_template,
+        }
         check_result_path(result_path, inputs=inputs, folder=config.output_dir)
     held_out, trained = load_selection(path, config), load_selection(selection, config)
     with console.progress("comparing held-out rows with the selection") as progress:

@@ -6,11 +6,13 @@ import json
 import os
 import secrets
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from sage_select.errors import OutputError, ResourceError, UsageError
+from sage_select.io.overlap import check_overlap, is_at_or_in
+from sage_select.ops import InputSetting
 from sage_select.paths import user_path
 from sage_select.train.run_folder import RUN_PARTS
 
@@ -22,7 +24,9 @@ _HEAD: Final = b'{\n  "format": "sage-select evaluation",'
 _ELSEWHERE: Final = "give the file another name"
 
 
-def check_result_path(path: str | Path, *, inputs: Iterable[str | Path] = (), folder: Path | None = None) -> None:
+def check_result_path(
+    path: str | Path, *, inputs: Mapping[str, str | Path | None] | None = None, folder: Path | None = None
+) -> None:
     """Raise where the file of a comparison must not or cannot be written.
 
     An older result is replaced; anything else never is, whatever is allowed to be replaced otherwise.
@@ -32,7 +36,7 @@ def check_result_path(path: str | Path, *, inputs: Iterable[str | Path] = (), fo
     path
         The file; a link stands for what it leads to.
     inputs
-        Files and folders that are read. Inside such a folder nothing is written.
+        Setting -> the file or folder that is read, or the name of a repository; None where there is none.
     folder
         The output folder of a run; what the run writes there is its own.
 
@@ -48,16 +52,9 @@ def check_result_path(path: str | Path, *, inputs: Iterable[str | Path] = (), fo
     target = _resolved(path)
     if not target.parent.is_dir():
         raise UsageError("the folder for the result does not exist", where=str(path), hint=f"mkdir -p {target.parent}")
-    for given in inputs:
-        place = _resolved(given)
-        if target == place or (place.is_dir() and target.is_relative_to(place)):
-            raise UsageError(
-                "the result would be written into something that is read",
-                where=str(path),
-                got=str(given),
-                hint=_ELSEWHERE,
-            )
-    if folder is not None and _belongs_to_run(target, _resolved(folder)):
+    settings = [InputSetting(name, "file", str(given)) for name, given in (inputs or {}).items() if given is not None]
+    check_overlap(target, settings, with_parts=False)
+    if folder is not None and any(is_at_or_in(target, _resolved(folder) / name) for name in RUN_PARTS):
         raise OutputError("the run writes a file of its own there", where=str(path), hint=_ELSEWHERE)
     if os.path.lexists(target):
         _check_existing(target, path)
@@ -90,10 +87,6 @@ def write_comparison(path: str | Path, comparison: Mapping[str, Any]) -> None:
 
 def _resolved(path: str | Path) -> Path:
     return Path(os.path.realpath(user_path(path)))
-
-
-def _belongs_to_run(target: Path, folder: Path) -> bool:
-    return target.is_relative_to(folder) and target != folder and target.relative_to(folder).parts[0] in RUN_PARTS
 
 
 def _check_existing(target: Path, path: str | Path) -> None:

@@ -13,25 +13,34 @@ from sage_select.errors import UsageError
 from sage_select.io.names import OutputNames
 from sage_select.ops import InputSetting
 
-__all__ = ["check_overlap"]
+__all__ = ["check_overlap", "is_at_or_in"]
 
 #: Device and inode: what a file is, however its name is spelt.
 _Identity: TypeAlias = tuple[int, int]
 
 
-def check_overlap(target: Path, inputs: Iterable[InputSetting]) -> None:
+def check_overlap(target: Path, inputs: Iterable[InputSetting], *, with_parts: bool = True) -> None:
     """Raise where an output is, contains, lies inside or links to something that the run reads.
 
     Files are compared by device and inode, so that links and other spellings of a name are seen through. The parts
     of the output beside it are compared as well, and so are the manifest and the rows of an input that is an output
     of ours. Nothing is opened; names that are not there, such as those of model repositories, overlap with nothing.
 
+    Parameters
+    ----------
+    target
+        The output.
+    inputs
+        What is read.
+    with_parts
+        Whether the output has a manifest and other parts beside it.
+
     Raises
     ------
     UsageError
         Where they overlap: it names both, and the setting.
     """
-    output = _Output(target)
+    output = _Output(target, with_parts=with_parts)
     for setting in inputs:
         for path in _local_paths(setting.value):
             relation = output.relation_to(path)
@@ -44,15 +53,25 @@ def check_overlap(target: Path, inputs: Iterable[InputSetting]) -> None:
                 )
 
 
+def is_at_or_in(path: Path, place: Path) -> bool:
+    """Say whether a name stands for a place or for something inside it, however both are spelt.
+
+    Neither needs to be there; of a place that is not, the folder and the name are compared.
+    """
+    there = _identities(place)
+    if there:
+        return bool(there & (_identities(path) | _above(path)))
+    return path.name == place.name and bool(_identities(path.parent) & _identities(place.parent))
+
+
 class _Output:
     """The names that writing an output creates, replaces or removes, as identities of what lies there."""
 
-    def __init__(self, target: Path) -> None:
+    def __init__(self, target: Path, *, with_parts: bool) -> None:
         names = OutputNames(target)
-        hidden = [names.lock, names.record, *_temporaries(names)]
-        self._target = target
+        beside = [*names.parts[1:], names.lock, names.record, *_temporaries(names)] if with_parts else []
         self._here = _identities(target)
-        self._beside = {identity: path.name for path in (*names.parts[1:], *hidden) for identity in _identities(path)}
+        self._beside = {identity: path.name for path in beside for identity in _identities(path)}
         self._above = _above(target)
 
     def relation_to(self, path: Path) -> str | None:

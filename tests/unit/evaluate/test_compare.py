@@ -181,20 +181,33 @@ def test_whatever_is_no_result_is_never_replaced(tmp_path: Path, content: str) -
 
 def test_a_result_goes_nowhere_else(tmp_path: Path) -> None:
     (tmp_path / "model").mkdir()
-    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "checkpoints").mkdir(parents=True)
+    (tmp_path / "rows.jsonl").write_text("{}")
     os.mkfifo(tmp_path / "pipe")
-    for path, error in (
-        (tmp_path / "model" / "r.json", UsageError),
-        (tmp_path / "model", UsageError),
-        (tmp_path / "pipe", UsageError),
-        (tmp_path / "run", UsageError),
-        (tmp_path / "run" / "run.json", OutputError),
-        (tmp_path / "run" / "logs" / "r.json", UsageError),
-        (tmp_path / "absent" / "r.json", UsageError),
+    os.link(tmp_path / "rows.jsonl", tmp_path / "hard.json")
+    (tmp_path / "linked").symlink_to(tmp_path / "model")
+    (tmp_path / "also").symlink_to(tmp_path / "run")
+    inputs = {"model": tmp_path / "model", "selection": tmp_path / "rows.jsonl", "chat_template": None}
+    for path, error, said in (
+        (tmp_path / "model" / "r.json", UsageError, "lies inside"),
+        (tmp_path / "linked" / "r.json", UsageError, "lies inside"),
+        (tmp_path / "model", UsageError, "the same as"),
+        (tmp_path / "hard.json", UsageError, r"the same as .* \(selection\)"),
+        (tmp_path / "pipe", UsageError, "this is none"),
+        (tmp_path / "run", UsageError, "this is none"),
+        (tmp_path / "run" / "run.json", OutputError, "of its own"),
+        (tmp_path / "also" / "run.json", OutputError, "of its own"),
+        (tmp_path / "run" / "checkpoints" / "r.json", OutputError, "of its own"),
+        (tmp_path / "run" / "logs" / "r.json", UsageError, "does not exist"),
+        (tmp_path / "absent" / "r.json", UsageError, "does not exist"),
     ):
-        with pytest.raises(error):
-            check_result_path(path, inputs=[tmp_path / "model"], folder=tmp_path / "run")
-    check_result_path(tmp_path / "run" / "r.json", inputs=[tmp_path / "model"], folder=tmp_path / "run")
+        with pytest.raises(error, match=said):
+            check_result_path(path, inputs=inputs, folder=tmp_path / "run")
+    for name in ("r.json", "checkpoints.json"):
+        check_result_path(tmp_path / "run" / name, inputs=inputs, folder=tmp_path / "run")
+    # Names that stand beside an output of `build` are free here.
+    (tmp_path / "r.json.rows.parquet").write_text("rows")
+    check_result_path(tmp_path / "r.json", inputs={"eval_data": tmp_path / "r.json.rows.parquet"})
 
 
 def test_a_missing_folder_is_told(tmp_path: Path) -> None:
