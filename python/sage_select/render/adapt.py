@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from sage_select.render.chat import VERBATIM
 from sage_select.render.messages import THOUGHTS, thought_of
 from sage_select.render.probe import Support
 from sage_select.render.values import dump_json
@@ -22,7 +23,10 @@ CHANGES = {
     "spelled": "rows spell the tokens that begin and end a text, as the chat template does: they are written once",
     "tools": "the chat template ignores tools: they are listed in the system turn",
     "thoughts": "the chat template reads no reasoning_content: thoughts are written as <think> text",
-    "inline": "the chat template leaves out <think> text: thoughts are given as reasoning_content",
+    "inline": "the chat template has a form of its own for thoughts: <think> text is given as reasoning_content",
+    "spaced": "the chat template begins a thought by <think> and a line break: <think> text in rows is spaced so",
+    "cut": "the chat template leaves out thoughts, those of the last turn too: they are written as <think> text where "
+    "their turn is trained",
     "calls": "the chat template ignores tool calls: they are written as <tool_call> text",
     "results": "the chat template knows no tool role: tool results are written as user turns",
     "split": "the chat template writes one call a turn and no words with it: such turns are split",
@@ -61,6 +65,11 @@ def adapt(
         change("thoughts", [_inline(turn) for turn in turns])
     elif support.thoughts and not support.inline_thoughts:
         change("inline", [_aside(turn) for turn in turns])
+    elif not support.inline_thoughts:
+        # No spelling is written: what was thought stands apart until all other changes are made.
+        turns = [_aside(turn) for turn in turns]
+    elif support.begins_thought and not support.thoughts:
+        change("spaced", [_inline(_aside(turn)) for turn in turns])
     if not support.calls:
         change("calls", [_spelled(turn) if turn.get("tool_calls") else turn for turn in turns])
     elif any(turn.get("tool_calls") for turn in turns):
@@ -76,6 +85,8 @@ def adapt(
         change("system", _without_system(turns))
     if not support.repeats:
         change("merged", _merged(turns))
+    if not (support.thoughts or support.inline_thoughts):
+        change("cut", [_verbatim(turn) for turn in turns])
     return turns, offered, kinds
 
 
@@ -116,6 +127,11 @@ def _inline(turn: Message) -> Message:
         return turn
     rest = {key: value for key, value in turn.items() if key not in THOUGHTS}
     return {**rest, "content": f"{_OPEN}\n{thought.strip()}\n{_CLOSE}\n\n{turn['content']}"}
+
+
+def _verbatim(turn: Message) -> Message:
+    """Return a turn with all that it says, its thought included, as it is to stand in the text."""
+    return {**turn, VERBATIM: _inline(turn)["content"]} if turn["role"] == "assistant" and thought_of(turn) else turn
 
 
 def _aside(turn: Message) -> Message:

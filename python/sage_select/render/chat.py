@@ -14,16 +14,26 @@ from typing import Any, Final
 from sage_select.errors import DataError, UsageError, Where
 from sage_select.render.bounded import Span, TemplateTooCostly, bounded_template
 
-__all__ = ["FIXED_DATE", "INDEX", "ChatTemplate", "TemplateRefused", "choose_templates", "load_chat_template"]
+__all__ = [
+    "FIXED_DATE",
+    "INDEX",
+    "VERBATIM",
+    "ChatTemplate",
+    "TemplateRefused",
+    "choose_templates",
+    "load_chat_template",
+]
 
 Message = dict[str, Any]
 
 #: Written where a template writes the date of the day, so that the same rows give the same tokens on every day. It is
 #: the date that Llama's templates write where they know none.
 FIXED_DATE: Final = datetime(2024, 7, 26)
-#: Member of a message that holds its number in the row; no template sees it, nor the weight.
+#: Members that no template sees, nor the weight: the number of a message in the row, and its words as they are to stand
+#: in the text where the message comes last, which the template would cut.
 INDEX: Final = "sage_index"
-_HIDDEN: Final = frozenset((INDEX, "weight"))
+VERBATIM: Final = "sage_verbatim"
+_HIDDEN: Final = frozenset((INDEX, VERBATIM, "weight"))
 _MARKER = re.compile(r"\{%[-+]?\s*generation\s*[-+]?%\}")
 #: The named templates that have a use of their own here.
 _DEFAULT, _TOOLS = "default", "tool_use"
@@ -63,11 +73,12 @@ class ChatTemplate:
         return "strftime_now" in self.text
 
     def render(
-        self, messages: Sequence[Message], tools: Sequence[Message], *, ask: bool = False
+        self, messages: Sequence[Message], tools: Sequence[Message], *, ask: bool = False, **options: bool
     ) -> tuple[str, list[Span]]:
         """Return the text of a conversation and the character spans that the template marks.
 
-        `ask` appends the generation prompt. The weight of a turn is not shown to the template.
+        `ask` appends the generation prompt; `options` are variables of the template. The weight of a turn is not shown
+        to the template.
 
         Raises
         ------
@@ -89,6 +100,7 @@ class ChatTemplate:
                 documents=None,
                 add_generation_prompt=ask,
                 **self.special_tokens,
+                **options,
             )
         except TemplateTooCostly as error:
             raise UsageError(
@@ -97,6 +109,27 @@ class ChatTemplate:
             ) from None
         except Exception as error:  # a template is a program of somebody else's: whatever it raises, it refuses
             raise TemplateRefused(str(error) or type(error).__name__) from None
+
+    def render_verbatim(self, messages: Sequence[Message], tools: Sequence[Message]) -> tuple[str, list[Span]]:
+        """Return what `render` does, with the words of the last message as its `VERBATIM` has them, if it has any.
+
+        Raises
+        ------
+        TemplateRefused, UsageError
+            As `render`.
+        """
+        words = messages[-1].get(VERBATIM) if messages else None
+        if words is not None:
+            mark = "sageverbatim"
+            while any(mark in str(message) for message in messages):
+                mark += "x"
+            text, spans = self.render([*messages[:-1], {**messages[-1], "content": mark}], tools)
+            place = text.find(mark)
+            if text.count(mark) == 1:
+                more = len(words) - len(mark)
+                moved = [(start + more * (start > place), end + more * (end > place)) for start, end in spans]
+                return text.replace(mark, words), moved
+        return self.render(messages, tools)
 
 
 def choose_templates(tokenizer: Any, given: str | None) -> dict[str, ChatTemplate]:

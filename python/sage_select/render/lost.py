@@ -69,7 +69,7 @@ class LostWords:
             self.first.setdefault(kind, (row, message))
 
     def lines(self) -> list[str]:
-        """Return one line for each kind that was lost."""
+        """Return one line for each kind that was lost, and what can be done."""
         lines = []
         for kind, name in KINDS.items():
             if not self.rows[kind]:
@@ -79,6 +79,8 @@ class LostWords:
             turns = "" if kind == "tools" else f" of {self.messages[kind]:,} turns"
             count = f"{self.rows[kind]:,} row{'' if self.rows[kind] == 1 else 's'}"
             lines.append(f"LOST: the chat template leaves out {name}{turns} in {count}, first {place}")
+        if lines:
+            lines[-1] += "; --on-lost-words error refuses such rows, --chat-template names another template"
         return lines
 
     def as_dict(self) -> dict[str, Any]:

@@ -31,7 +31,9 @@ class Support:
     repeats
         Several turns of one speaker in a row.
     thoughts, inline_thoughts
-        What the assistant thought, as a member of its turn and within its words.
+        What the assistant thought, as a member of its turn; and within its words, in the same form where there is one.
+    begins_thought
+        Whether its generation prompt begins a thought.
     begins
         Whether it writes the token that begins a text.
     end
@@ -48,6 +50,7 @@ class Support:
     repeats: bool = True
     thoughts: bool = True
     inline_thoughts: bool = True
+    begins_thought: bool = False
     begins: bool = False
     end: str = ""
 
@@ -107,6 +110,9 @@ def probe(template: ChatTemplate, special: re.Pattern[str] | None = None) -> Sup
     begin = template.special_tokens.get("bos_token")
     after = text[text.rindex(_ANSWER["content"]) + len(_ANSWER["content"]) :].lstrip()
     end = special.match(after) if special else None
+    aside = {**_ANSWER, "reasoning_content": "sagethought"}
+    inline = {**_ANSWER, "content": "<think>\nsagethought\n</think>\n\nsageanswer"}
+    thoughts = writes([_USER, aside], "sagethought", "sageanswer")
     return Support(
         system=writes([system, _USER, _ANSWER], "sagesystem"),
         later_system=writes([_USER, _ANSWER, system, {**_USER, "content": "sagemore"}, words], "sagesystem"),
@@ -122,13 +128,21 @@ def probe(template: ChatTemplate, special: re.Pattern[str] | None = None) -> Sup
         repeats=writes(
             [_USER, {**_USER, "content": "sagemore"}, _ANSWER, words], "sageuser", "sagemore", "sageanswer", "sagewords"
         ),
-        thoughts=writes([_USER, {**_ANSWER, "reasoning_content": "sagethought"}], "sagethought", "sageanswer"),
-        inline_thoughts=writes(
-            [_USER, {**_ANSWER, "content": "<think>\nsagethought\n</think>\n\nsageanswer"}], "sagethought", "sageanswer"
-        ),
+        thoughts=thoughts,
+        inline_thoughts=writes([_USER, inline], "sagethought", "sageanswer")
+        and not (thoughts and template.render([_USER, inline], []) != template.render([_USER, aside], [])),
+        begins_thought=_begins_thought(template),
         begins=bool(begin) and text.startswith(str(begin)),
         end=end.group() if end else "",
     )
+
+
+def _begins_thought(template: ChatTemplate) -> bool:
+    try:
+        asked, told = (template.render([_USER], [], ask=ask)[0] for ask in (True, False))
+    except TemplateRefused:
+        return False
+    return asked[len(told) :].rstrip().endswith("<think>")
 
 
 def _call(name: str, identity: str | None) -> Message:

@@ -11,7 +11,7 @@ from sage_select.render.adapt import CHANGES
 from sage_select.render.chat import FIXED_DATE, ChatTemplate
 from sage_select.render.lost import LostWords
 from sage_select.render.probe import Support
-from sage_select.render.sequences import TextSequence
+from sage_select.render.sequences import TextSequence, Unprompted
 
 __all__ = ["Seen"]
 
@@ -34,6 +34,8 @@ class Seen:
         Answers that no example trains, because the template writes them differently once others follow.
     unended_turns
         Trained turns after which no token stops the generation.
+    unprompted_rows, unprompted_turns
+        Trained turns that do not begin with the thought that the generation prompt begins, and the rows that have them.
     """
 
     conversations: int = 0
@@ -43,6 +45,10 @@ class Seen:
     split_examples: int = 0
     untrained_turns: int = 0
     unended_turns: int = 0
+    unprompted_rows: int = 0
+    unprompted_turns: int = 0
+    _asked: str = ""
+    _switches: set[bool | None] = field(default_factory=set)
     _special_rows: int = 0
     _special: str = ""
     _ends: Counter[str] = field(default_factory=Counter)
@@ -62,6 +68,14 @@ class Seen:
         if examples > 1:
             self.split_rows += 1
             self.split_examples += examples
+
+    def unprompted(self, turns: Sequence[Unprompted]) -> None:
+        """Note the trained turns of a row that begin otherwise than they are asked for."""
+        self.unprompted_rows += bool(turns)
+        self.unprompted_turns += len(turns)
+        for turn in turns:
+            self._asked = self._asked or turn.asked
+            self._switches.add(turn.switch)
 
     def ends(self, sequence: TextSequence, special: re.Pattern[str], ends: Sequence[str]) -> None:
         """Note the special tokens by which the trained turns end, and those within them."""
@@ -102,7 +116,21 @@ class Seen:
                 f"the text of special tokens, such as {self._special!r}, is read as those tokens "
                 f"({_rows(self._special_rows)})"
             )
+        if self.unprompted_turns:
+            lines.append(self._unprompted())
         return lines + self.lost.lines()
+
+    def _unprompted(self) -> str:
+        if len(self._switches) == 1 and None not in self._switches:
+            out = f"generate with enable_thinking={self._switches.copy().pop()}, which begins them as they are trained"
+        else:
+            thoughts = "no thoughts" if "</think>" in self._asked else "thoughts (reasoning_content)"
+            out = f"give these answers {thoughts}, or name a template that asks otherwise with --chat-template"
+        return (
+            f"PROMPT: the chat template asks for answers with {self._asked!r}, and {self.unprompted_turns:,} trained "
+            f"turns in {_rows(self.unprompted_rows)} do not begin so, the model is asked otherwise than it is trained: "
+            f"{out}"
+        )
 
     def _of_template(self, template: ChatTemplate, support: Support, end: str | None) -> list[str]:
         lines = []

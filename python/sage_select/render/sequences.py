@@ -13,12 +13,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from sage_select.render.bounded import Span
 from sage_select.render.chat import INDEX, ChatTemplate, TemplateRefused
 
-__all__ = ["Answer", "History", "TextSequence", "Writer", "ended", "is_trained"]
+__all__ = ["Answer", "History", "TextSequence", "Unprompted", "Writer", "ended", "is_trained"]
 
 Message = dict[str, Any]
 #: What becomes of turns that the template writes differently once others follow.
@@ -66,6 +66,24 @@ class Answer:
     message: int
     prompt: str
     text: str
+
+
+class Unprompted(NamedTuple):
+    """A trained message that begins otherwise than it is asked for.
+
+    Parameters
+    ----------
+    message
+        Its number in the row.
+    asked
+        The generation prompt.
+    switch
+        The value of `enable_thinking` under which the template asks for such messages as they are trained, if any.
+    """
+
+    message: int
+    asked: str
+    switch: bool | None
 
 
 class Writer:
@@ -131,6 +149,23 @@ class Writer:
                 raise TemplateRefused(f"it does not tell where message {number} lies in its text")
             prompt = self._prefix(group[0], ask=True)
             yield Answer(number, text[:start] if prompt is None else prompt, text[start:])
+
+    def unprompted(self) -> Iterator[Unprompted]:
+        """Yield the trained messages whose text does not begin as the generation prompt has a thought begin or end."""
+        for index in self._trained:
+            plain, prompt = self._prefix(index, ask=False), self._prefix(index, ask=True)
+            through = self._try(index)
+            if plain is None or prompt is None or through is None or through[0].startswith(prompt):
+                continue
+            asked = prompt[len(plain) :] if prompt.startswith(plain) else prompt
+            if "think" not in asked:
+                continue
+            switch = None
+            for value in (False, True):
+                other = self._attempt(self._turns[:index], self._tools, ask=True, enable_thinking=value)
+                if other is not None and other[0] != prompt and through[0].startswith(other[0]):
+                    switch = value
+            yield Unprompted(self._number(index), asked, switch)
 
     def _number(self, index: int) -> int:
         return int(self._turns[index].get(INDEX, index))
@@ -217,19 +252,22 @@ class Writer:
             The template refuses it.
         """
         if self._through.get(last) is None:
-            self._through[last] = self._template.render(self._turns[: last + 1], self._tools)
+            self._through[last] = self._template.render_verbatim(self._turns[: last + 1], self._tools)
         return self._through[last]  # type: ignore[return-value]
 
     def _try(self, last: int) -> tuple[str, list[Span]] | None:
         if last not in self._through:
-            self._through[last] = self._attempt(self._turns[: last + 1], self._tools, ask=False)
+            try:
+                self._rendered(last)
+            except TemplateRefused:
+                self._through[last] = None
         return self._through[last]
 
     def _attempt(
-        self, turns: Sequence[Message], tools: Sequence[Message], *, ask: bool
+        self, turns: Sequence[Message], tools: Sequence[Message], *, ask: bool, **options: bool
     ) -> tuple[str, list[Span]] | None:
         try:
-            return self._template.render(turns, tools, ask=ask)
+            return self._template.render(turns, tools, ask=ask, **options)
         except TemplateRefused:
             return None
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from sage_select.errors import DataError, UsageError, Where
 from sage_select.render.adapt import adapt, spelled_once, split_thought
-from sage_select.render.chat import INDEX, ChatTemplate, TemplateRefused, choose_templates
+from sage_select.render.chat import INDEX, VERBATIM, ChatTemplate, TemplateRefused, choose_templates
 from sage_select.render.example import Conversation, Example, Text, is_answer
 from sage_select.render.lost import Part, absent, parts_of, probe_words
 from sage_select.render.mask import tokens_within
@@ -21,17 +21,16 @@ from sage_select.render.messages import THOUGHTS, thought_of
 from sage_select.render.panics import panics_refused
 from sage_select.render.probe import Support, probe, usable
 from sage_select.render.seen import Seen
-from sage_select.render.sequences import History, TextSequence, Writer, ended
+from sage_select.render.sequences import History, TextSequence, Unprompted, Writer, ended
 from sage_select.render.truncate import cut_parts, keep_end, keep_start
 
-__all__ = ["IGNORED", "Encoded", "Predicted", "Renderer", "context_length"]
+__all__ = ["IGNORED", "Encoded", "Predicted", "Renderer"]
 
 Message = dict[str, Any]
 
 #: The label of a token that is not trained.
 IGNORED: Final = -100
-_RENDERING_VERSION: Final = 2
-_CONTEXT_NAMES: Final = ("max_position_embeddings", "n_positions", "max_seq_len", "n_ctx", "seq_length")
+_RENDERING_VERSION: Final = 3
 
 
 @dataclass(frozen=True)
@@ -86,6 +85,22 @@ class _Form:
     support: Support
 
 
+@dataclass(frozen=True)
+class _Habits:
+    """What a template does to all conversations that are built alike.
+
+    Parameters
+    ----------
+    hidden
+        (message, kind) of what it leaves out.
+    unprompted
+        Trained messages that begin otherwise than they are asked for.
+    """
+
+    hidden: frozenset[tuple[int, str]] = frozenset()
+    unprompted: tuple[Unprompted, ...] = ()
+
+
 class Renderer:
     """Renders examples for one tokenizer.
 
@@ -131,7 +146,7 @@ class Renderer:
         self._ends = sorted(special, key=lambda text: (-len(text), text))
         self._special = re.compile("|".join(map(re.escape, self._ends)) or r"(?!)")
         self._forms = {name: self._form(one) for name, one in choose_templates(tokenizer, chat_template).items()}
-        self._probed: dict[tuple[Any, ...], frozenset[tuple[int, str]]] = {}
+        self._probed: dict[tuple[Any, ...], _Habits] = {}
         self.seen = Seen()
 
     def _form(self, template: ChatTemplate) -> _Form:
@@ -209,9 +224,11 @@ class Renderer:
             examples=len(sequences),
             untrained=writer.untrained(sequences),
         )
-        lost = self._lost(prepared, form, sequences)
+        habits = self._habits(prepared, form)
+        lost = self._lost(prepared, habits, sequences)
         if lost:
             self.seen.lost.add("a row" if where is None else f"row {where.row}", lost)
+        self.seen.unprompted(habits.unprompted)
         for one in sequences:
             self.seen.ends(one, self._special, self._ends)
         return [self._encoded(one, example) for one in sequences]
@@ -290,24 +307,29 @@ class Renderer:
         stop = form.support.end or self.tokenizer.eos_token or ""
         return [ended(one, self._special, self._ends, stop) for one in writer.sequences(self._history, _says)]
 
-    def _lost(self, example: Conversation, form: _Form, sequences: list[TextSequence]) -> list[Part]:
+    def _lost(self, example: Conversation, habits: _Habits, sequences: list[TextSequence]) -> list[Part]:
         parts = list(parts_of(example.messages, example.tools))
         missing = absent(parts, [one.text for one in sequences])
+        return missing + [part for part in parts if (part.message, part.kind) in habits.hidden and part not in missing]
+
+    def _habits(self, example: Conversation, form: _Form) -> _Habits:
+        """Return what the template does to all conversations that are built as this one is."""
         probes, alike = probe_words(example.messages)
         key = (id(form), bool(example.tools), alike)
         if key not in self._probed:
-            self._probed[key] = self._lost_by_form(Conversation(probes, example.tools))
-        hidden = self._probed[key]
-        return missing + [part for part in parts if (part.message, part.kind) in hidden and part not in missing]
+            self._probed[key] = self._habits_by_form(Conversation(probes, example.tools))
+        return self._probed[key]
 
-    def _lost_by_form(self, probes: Conversation) -> frozenset[tuple[int, str]]:
-        """Return (message, kind) of what is left out of every conversation of this form."""
+    def _habits_by_form(self, probes: Conversation) -> _Habits:
         form, prepared = self._prepared(probes)
+        writer = self._writer(form, prepared)[0]
         try:
-            texts = [one.text for one in self._sequences(form, self._writer(form, prepared)[0])]
+            texts = [one.text for one in self._sequences(form, writer)]
+            unprompted = tuple(writer.unprompted())
         except TemplateRefused:
-            return frozenset()
-        return frozenset((part.message, part.kind) for part in absent(list(parts_of(probes.messages, [])), texts))
+            return _Habits()
+        hidden = absent(list(parts_of(probes.messages, [])), texts)
+        return _Habits(frozenset((part.message, part.kind) for part in hidden), unprompted)
 
     def _encoded(self, sequence: TextSequence, example: Conversation) -> Encoded:
         ids, offsets = self._tokenised(sequence.text)
@@ -359,22 +381,5 @@ def _numbered(messages: list[Message]) -> list[Message]:
 
 def _says(turn: Message, text: str) -> bool:
     """Return whether a text holds what was thought before a turn."""
-    thought = thought_of(turn).strip() or split_thought(turn["content"])[0]
+    thought = thought_of(turn).strip() or split_thought(turn.get(VERBATIM) or turn["content"])[0]
     return not thought or thought in text or not absent([Part(0, "thoughts", (thought,))], [text])
-
-
-def context_length(config: Any, tokenizer: Any = None) -> int | None:
-    """Return the most tokens that model and tokenizer take, or None where neither says so.
-
-    Parameters
-    ----------
-    config
-        A model configuration of transformers.
-    tokenizer
-        Its tokenizer, where that is known; its limit counts too.
-    """
-    text_config = config.get_text_config() if hasattr(config, "get_text_config") else config
-    limits = [getattr(text_config, name, None) for name in _CONTEXT_NAMES]
-    limits.append(getattr(tokenizer, "model_max_length", None))
-    known = [int(limit) for limit in limits if isinstance(limit, int | float) and 0 < limit < 10**9]
-    return min(known) if known else None

@@ -1,11 +1,30 @@
-"""What is kept of a row that is longer than the model may see."""
+"""How much a model may see, and what is kept of a row that is longer."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
-__all__ = ["cut_parts", "keep_end", "keep_start"]
+__all__ = ["context_length", "cut_parts", "keep_end", "keep_start"]
+
+_CONTEXT_NAMES: Final = ("max_position_embeddings", "n_positions", "max_seq_len", "n_ctx", "seq_length")
+
+
+def context_length(config: Any, tokenizer: Any = None) -> int | None:
+    """Return the most tokens that model and tokenizer take, or None where neither says so.
+
+    Parameters
+    ----------
+    config
+        A model configuration of transformers.
+    tokenizer
+        Its tokenizer, where that is known; its limit counts too.
+    """
+    text_config = config.get_text_config() if hasattr(config, "get_text_config") else config
+    limits = [getattr(text_config, name, None) for name in _CONTEXT_NAMES]
+    limits.append(getattr(tokenizer, "model_max_length", None))
+    known = [int(limit) for limit in limits if isinstance(limit, int | float) and 0 < limit < 10**9]
+    return min(known) if known else None
 
 
 def keep_end(trained: Sequence[bool], max_length: int) -> slice:

@@ -15,7 +15,8 @@ from sage_select.render.example import Example
 from sage_select.render.extras import require
 from sage_select.render.model_files import load_causal_lm, load_tokenizer, model_revision, require_vocabulary
 from sage_select.render.refused import RefusedRows
-from sage_select.render.tokens import Encoded, Renderer, context_length
+from sage_select.render.tokens import Encoded, Renderer
+from sage_select.render.truncate import context_length
 from sage_select.score.batches import length_batches
 
 if TYPE_CHECKING:

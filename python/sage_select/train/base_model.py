@@ -7,7 +7,8 @@ from typing import Any
 from sage_select.errors import UsageError
 from sage_select.render.chat import load_chat_template
 from sage_select.render.model_files import load_causal_lm, load_config, load_tokenizer, require_vocabulary
-from sage_select.render.tokens import Renderer, context_length
+from sage_select.render.tokens import Renderer
+from sage_select.render.truncate import context_length
 from sage_select.train.config import MAX_LENGTH_CAP, Precision, TrainConfig
 from sage_select.train.quantisation import one_arithmetic, quantisation
 

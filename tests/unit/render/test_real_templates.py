@@ -129,7 +129,7 @@ def test_every_word_is_written_or_counted_and_every_trained_turn_ends(
     # The templates as they are, not the training variants that would take their place: these are among the files.
     monkeypatch.setattr(chat, "_training_variants", dict)
     refused: dict[str, list[str]] = {}
-    trained = 0
+    trained = asking = 0
     for file in templates():
         tokenizer = tokenizer_for(byte_level(), file.read_text("utf-8"))
         renderer = Renderer(tokenizer, max_length=9999)
@@ -163,7 +163,14 @@ def test_every_word_is_written_or_counted_and_every_trained_turn_ends(
             assert learned, place
             trained += learned
             assert open_ends <= renderer.seen.unended_turns - unended_before, f"{place}: {texts}"
+        # Whatever the spelling of a thought and of the template, there is a way to write it.
+        assert not renderer.seen.lost.rows["thoughts"], file.stem
+        asks = renderer.seen.unprompted_turns > 0
+        assert asks == any(line.startswith("PROMPT: ") for line in renderer.notices)
+        asking += asks
     assert trained > 1200
+    # Those of DeepSeek, Nemotron and Qwen 3.5 begin a thought, or end it, when they ask.
+    assert 12 <= asking <= 25
     # Most are templates that want the user to speak first.
     assert sum(map(len, refused.values())) - len(refused["begins_with_assistant"]) < 10, refused
 

@@ -65,19 +65,124 @@ def test_a_later_system_turn_is_moved_and_told(byte_level: Make, template: str) 
     assert renderer.seen.lost.as_dict() == {}
 
 
-def test_thoughts_that_a_template_cuts_are_counted_and_named(byte_level: Make) -> None:
+CUTS_AND_ASKS = THOUGHTLESS.replace("'<|im_start|>assistant\n' }}", "'<|im_start|>assistant\n<think>\n' }}")
+MARKED_CUTS = (
+    "{%- for m in messages %}{{ '<|im_start|>' + m.role + '\n' }}{%- if m.role == 'assistant' %}{% generation %}"
+    "{{ m.content.split('</think>')[-1] + '<|im_end|>' }}{% endgeneration %}{%- else %}{{ m.content + '<|im_end|>' }}"
+    "{%- endif %}{%- endfor %}{%- if add_generation_prompt %}{{ '<|im_start|>assistant\n<think>\n' }}{%- endif %}"
+)
+
+
+def renderer_of(make: Make, template: str) -> Renderer:
+    return Renderer(make(), max_length=999, chat_template=template)
+
+
+@pytest.mark.parametrize("template", [THOUGHTLESS, CUTS_AND_ASKS, MARKED_CUTS])
+@pytest.mark.parametrize("form", ["inline", "member"])
+def test_thoughts_that_a_template_cuts_are_trained_where_their_turn_is(
+    byte_level: Make, template: str, form: str
+) -> None:
+    def thinking(thought: str, words: str) -> dict[str, Any]:
+        if form == "inline":
+            return said("assistant", f"<think>{thought}</think>{words}")
+        return said("assistant", words, reasoning=thought)
+
+    renderer = renderer_of(byte_level, template)
+    chat = [said("user", "two"), thinking("fingers", "four"), said("user", "and"), thinking("toes", "ten")]
+    first, second = renderer.encode_all(Conversation(chat))
+    asked = "<|im_start|>assistant\n"
+    begun = "" if template == CUTS_AND_ASKS else "<think>\n"
+    assert learned(renderer.tokenizer, first) == begun + "fingers\n</think>\n\nfour<|im_end|>"
+    assert learned(renderer.tokenizer, second) == begun + "toes\n</think>\n\nten<|im_end|>"
+    # Earlier thoughts are left out of the history, as the template will leave them out when it asks for the next turn.
+    assert renderer.tokenizer.decode(second.input_ids) == (
+        f"<|im_start|>user\ntwo<|im_end|>{asked}four<|im_end|><|im_start|>user\nand<|im_end|>"
+        f"{asked}<think>\ntoes\n</think>\n\nten<|im_end|>"
+    )
+    for one, prompt in zip(
+        (first, second), (one.prompt for one in renderer.predicted(Conversation(chat))), strict=True
+    ):
+        assert one.input_ids[: len(prompt)] == prompt
+    assert renderer.seen.lost.as_dict() == {}
+    assert any(
+        "leaves out thoughts, those of the last turn too" in line and "(1 row)" in line for line in renderer.notices
+    )
+    assert not any(line.startswith("PROMPT") for line in renderer.notices)
+
+
+def test_a_thought_before_a_call_is_trained_where_the_template_cuts_thoughts(byte_level: Make) -> None:
+    renderer = renderer_of(byte_level, CUTS_AND_ASKS)
+    call = {"type": "function", "function": {"name": "f", "arguments": {"a": 1}}}
+    chat = [said("user", "go"), said("assistant", "", tool_calls=[call], reasoning="hm"), said("assistant", "so")]
+    text = "".join(learned(renderer.tokenizer, one) for one in renderer.encode_all(Conversation(chat)))
+    assert 'hm\n</think>\n\n<tool_call>{"name": "f", "arguments": {"a": 1}}</tool_call><|im_end|>' in text
+
+
+def test_thoughts_that_cannot_be_written_are_counted_and_named(byte_level: Make) -> None:
     from sage_select.errors import Where
 
-    renderer = Renderer(byte_level(), max_length=999, chat_template=THOUGHTLESS)
+    # Where words are written more than once, none of the places is the turn.
+    cut = "m.content.split('</think>')[-1]"
+    renderer = renderer_of(byte_level, THOUGHTLESS.replace(cut, f"{cut} + ', ' + {cut}"))
     inline, by_field = said("assistant", "<think>fingers</think>four"), said("assistant", "four", reasoning="fingers")
     for row, answer in enumerate([said("assistant", "four"), inline, by_field]):
-        renderer.encode(Conversation([said("user", "two and fingers"), answer]), Where(row=row))
-    assert renderer.seen.lost.as_dict() == {
-        "thoughts": {"rows": 2, "messages": 2, "first_row": "row 1", "first_message": 1}
-    }
-    assert renderer.notices[-1] == (
-        "LOST: the chat template leaves out thoughts of 2 turns in 2 rows, first row 1, message 1"
+        renderer.encode(Conversation([said("user", "two and"), answer]), Where(row=row))
+    lost = renderer.seen.lost.as_dict()
+    assert lost["thoughts"] == {"rows": 2, "messages": 2, "first_row": "row 1", "first_message": 1}
+    assert any(
+        line.startswith("LOST: the chat template leaves out thoughts of 2 turns in 2 rows, first row 1, message 1")
+        for line in renderer.notices
     )
+    assert renderer.notices[-1].endswith(
+        "--on-lost-words error refuses such rows, --chat-template names another template"
+    )
+
+
+ASKS = (
+    "{%- for m in messages %}{{ '<|im_start|>' + m.role + '\n' }}{%- if m.reasoning_content %}"
+    "{{ '<think>\n' + m.reasoning_content + '\n</think>\n\n' }}{%- endif %}{{ m.content + '<|im_end|>' }}{%- endfor %}"
+    "{%- if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}"
+    "{%- if enable_thinking is not defined or enable_thinking %}{{ '<think>\n' }}{%- endif %}{%- endif %}"
+)
+ASKS_WITHOUT_SWITCH = ASKS.replace("{%- if enable_thinking is not defined or enable_thinking %}", "{%- if true %}")
+ASKS_FOR_NONE = ASKS.replace("{{ '<think>\n' }}", "{{ '<think>\n\n</think>\n\n' }}")
+
+
+@pytest.mark.parametrize(
+    ("template", "thought", "told"),
+    [
+        (ASKS, "", "generate with enable_thinking=False"),
+        (ASKS, "hm", None),
+        (ASKS_WITHOUT_SWITCH, "", "give these answers thoughts (reasoning_content), or name a template"),
+        (ASKS_WITHOUT_SWITCH, "hm", None),
+        (ASKS_FOR_NONE, "hm", "generate with enable_thinking=False"),
+        (ASKS_FOR_NONE.replace("enable_thinking", "whatever"), "hm", "give these answers no thoughts, or name"),
+        (ASKS_FOR_NONE.replace("defined or enable_thinking", "defined"), "hm", "generate with enable_thinking=True"),
+        (THOUGHTLESS, "", None),
+    ],
+)
+def test_turns_that_begin_otherwise_than_they_are_asked_for_are_told(
+    byte_level: Make, template: str, thought: str, told: str | None
+) -> None:
+    renderer = renderer_of(byte_level, template)
+    answer = said("assistant", "four", **({"reasoning_content": thought} if thought else {}))
+    for _ in range(3):
+        renderer.encode_all(Conversation([said("user", "two"), answer, said("user", "and"), answer]))
+    lines = [line for line in renderer.notices if line.startswith("PROMPT: ")]
+    if told is None:
+        assert lines == []
+    else:
+        [line] = lines
+        assert "6 trained turns in 3 rows do not begin so" in line
+        assert told in line
+
+
+def test_thoughts_in_words_take_the_form_that_the_template_has_for_them(byte_level: Make) -> None:
+    channels = ASKS.replace("'<think>\n' + m.reasoning_content + '\n</think>\n\n'", "'[' + m.reasoning_content + ']'")
+    renderer = renderer_of(byte_level, channels)
+    encoded = renderer.encode(Conversation([said("user", "two"), said("assistant", "<think>\nhm\n</think>\n\nfour")]))
+    assert "assistant\n[hm]four<|im_end|>" in renderer.tokenizer.decode(encoded.input_ids)
+    assert any("has a form of its own for thoughts" in line for line in renderer.notices)
 
 
 def test_thoughts_are_written_as_the_template_reads_them(byte_level: Make, templates: Any) -> None:

@@ -14,7 +14,8 @@ from sage_select.errors import DataError, UsageError, Where
 from sage_select.render.chat import choose_templates
 from sage_select.render.example import Conversation, Text, to_example
 from sage_select.render.shape import detect_shape
-from sage_select.render.tokens import IGNORED, Encoded, Renderer, context_length
+from sage_select.render.tokens import IGNORED, Encoded, Renderer
+from sage_select.render.truncate import context_length
 
 pytestmark = pytest.mark.train
 

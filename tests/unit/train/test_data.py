@@ -188,7 +188,9 @@ def test_all_rows_that_cannot_be_read_are_counted_before_the_run_is_refused(tiny
 
 
 def test_words_lost_are_an_error_on_demand(tiny_model: Path, tmp_path: Path) -> None:
-    cuts = FORGETFUL.replace("m.content if m.role != 'assistant' or loop.last else ", "")
+    # Words that are written twice have no place of their own, in which thoughts could be written.
+    cut = "m.content.split('</think>')[-1]"
+    cuts = FORGETFUL.replace("m.content if m.role != 'assistant' or loop.last else ", "").replace(cut, f"{cut} ~ {cut}")
     settings = {"chat_template": template(tmp_path, cuts)}
     table = pa.table({"messages": [TWO_THOUGHTS]})
     lost = tokenise_with(table, tiny_model, **settings).summary.lost_words
