@@ -12,7 +12,17 @@ from typing import Any, ClassVar
 
 from sage_select.display import displayed
 
-__all__ = ["DataError", "OutputError", "ResourceError", "SageError", "SageWarning", "UsageError", "Where", "nearest"]
+__all__ = [
+    "DataError",
+    "OutputError",
+    "ResourceError",
+    "SageError",
+    "SageWarning",
+    "UsageError",
+    "Where",
+    "is_panic",
+    "nearest",
+]
 
 
 #: Characters of a line of an error.
@@ -171,3 +181,8 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
         return None
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
     return f"did you mean {close[0]!r}?" if close else None
+
+
+def is_panic(raised: BaseException) -> bool:
+    """Say whether an exception is a panic of a Rust library: each has a class of its own by one name, no `Exception`."""
+    return type(raised).__name__ == "PanicException"

@@ -18,7 +18,7 @@ import typer
 from sage_select.cli.habits import usage_error
 from sage_select.cli.streams import ReaderLeft, emit, open_standard_streams, say
 from sage_select.display import displayed
-from sage_select.errors import ResourceError, SageError, UsageError
+from sage_select.errors import ResourceError, SageError, UsageError, is_panic
 
 __all__ = ["Console", "Progress", "run_program"]
 
@@ -215,8 +215,7 @@ def run_program(program: Callable[[], object], habits: Mapping[str, str] | None 
     except (KeyboardInterrupt, typer.Abort):
         _leave("error: interrupted", error={"class": "interrupted", "exit_code": 130, "message": "interrupted"})
     except BaseException as error:
-        # A panic of a Rust library is no Exception.
-        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+        if not isinstance(error, Exception) and not is_panic(error):
             raise
         _fail(_as_ours(error, habits or {}))
     raise SystemExit(code if isinstance(code, int) else 0)

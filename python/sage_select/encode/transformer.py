@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from sage_select.encode.embeddings import Embeddings
 from sage_select.errors import DataError, ResourceError, UsageError
+from sage_select.io.panics import panics_refused
 from sage_select.paths import user_path
 from sage_select.render.extras import require
 from sage_select.render.model_files import is_local, loaded, model_revision, resolved_name
-from sage_select.render.panics import panics_refused
 from sage_select.render.quiet import quiet_libraries
 from sage_select.render.weight_files import check_encoder_folder
 
@@ -60,6 +60,10 @@ def embed_texts(
     ResourceError
         The extra is missing, or one text alone does not fit into memory.
     """
+
+    def gave_up(said: str) -> DataError:
+        return DataError("the model's tokenizer gave up", where=model, got=said)
+
     encoder, notices = _load(model, device)
     size = encoder.get_embedding_dimension()
     array = np.zeros((len(texts), size), np.float32)
@@ -69,9 +73,10 @@ def embed_texts(
         worded = [index for index, text in enumerate(window) if text and not text.isspace()]
         if worded:
             spoken = [window[index] for index in worded]
-            with panics_refused(lambda said: DataError("the model's tokenizer gave up", where=model, got=said)):
-                vectors, batch_size = _encoded(encoder, spoken, batch_size)
+            with panics_refused(gave_up):
                 cut += _too_long(encoder, spoken)
+            with panics_refused(gave_up, silently=False):  # which may take minutes, with a bar that moves
+                vectors, batch_size = _encoded(encoder, spoken, batch_size)
             array[done + np.array(worded)] = vectors
         blank = np.setdiff1d(np.arange(len(window)), worded)
         array[done + blank, 0] = 1

@@ -16,6 +16,7 @@ from sage_select.io.expansion import PlainSize
 from sage_select.io.json_source import JsonBatch
 from sage_select.io.json_table import table_of_objects
 from sage_select.io.normalise import normalise
+from sage_select.io.panics import panics_refused
 from sage_select.io.row_json import row_of
 from sage_select.io.rows import Part, Places, Rows
 from sage_select.io.strict_json import StrictJsonError, encode
@@ -109,13 +110,14 @@ def _imported(obj: Any) -> Iterator[pa.RecordBatch | pa.Schema]:
 
 
 def _collected(frame: Any, name: str) -> Any:
-    try:
-        return frame.collect()
-    except BaseException as error:
-        # A panic in polars is no Exception; everything else that is none (an interrupt) goes its way.
-        if isinstance(error, Exception) or type(error).__name__ == "PanicException":
-            raise DataError("polars cannot collect the frame", where=name, got=str(error)[:300]) from None
-        raise
+    def refused(said: str) -> DataError:
+        return DataError("polars cannot collect the frame", where=name, got=said[:300])
+
+    with panics_refused(refused):
+        try:
+            return frame.collect()
+        except Exception as error:
+            raise refused(str(error)) from None
 
 
 def _of_dataset(dataset: Any) -> Iterator[pa.RecordBatch | pa.Schema]:

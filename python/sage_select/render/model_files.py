@@ -15,9 +15,9 @@ from typing import Any, Final, TypeVar
 
 from sage_select.errors import DataError, ResourceError, SageError, UsageError
 from sage_select.io.digest import digest_files
+from sage_select.io.panics import panics_refused
 from sage_select.paths import user_path
 from sage_select.render.extras import require
-from sage_select.render.panics import is_panic
 from sage_select.render.weight_files import (
     INDEX,
     check_regular,
@@ -291,17 +291,17 @@ def loaded(source: str, load: Callable[[], Loaded], what: str) -> Loaded:
         What comes of it, for messages: `model`, `tokenizer`.
     """
     try:
-        with quiet():
+        with quiet(), panics_refused(lambda said: _unreadable(source, said, what), silently=what == "tokenizer"):
             return load()
+    except SageError:
+        raise
     except MemoryError:
         raise ResourceError(f"there is too little memory for the {what}", where=source) from None
-    except BaseException as error:
-        if not isinstance(error, Exception) and not is_panic(error):
-            raise
+    except Exception as error:
         raise _translated(source, error, what) from None
 
 
-def _translated(source: str, error: BaseException, what: str) -> SageError:
+def _translated(source: str, error: Exception, what: str) -> SageError:
     said = str(error).strip().partition("\n")[0] or type(error).__name__
     if "trust_remote_code" in str(error):
         return UsageError(f"the {what} needs code of its own, which is never run", where=source)
@@ -318,4 +318,8 @@ def _translated(source: str, error: BaseException, what: str) -> SageError:
         return ResourceError(f"the {what} needs a package that is not installed", where=source, got=said)
     if isinstance(error, ValueError) and "nrecognized" in said:
         return UsageError(f"this is not a causal language model: {said}", where=source, expected=_EXPECTED)
+    return _unreadable(source, said, what)
+
+
+def _unreadable(source: str, said: str, what: str) -> DataError:
     return DataError(f"the {what} cannot be read", where=source, got=said, hint="its files may be damaged")

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from sage_select.errors import DataError, UsageError, Where
+from sage_select.io.panics import panics_refused
 from sage_select.render.adapt import adapt, spelled_once, split_thought
 from sage_select.render.chat import INDEX, VERBATIM, ChatTemplate, TemplateRefused, choose_templates
 from sage_select.render.example import Conversation, Example, Text, is_answer
 from sage_select.render.lost import Part, absent, parts_of, probe_words
 from sage_select.render.mask import tokens_within
 from sage_select.render.messages import THOUGHTS, thought_of
-from sage_select.render.panics import panics_refused
 from sage_select.render.probe import Support, probe, usable
 from sage_select.render.seen import Seen
 from sage_select.render.sequences import History, TextSequence, Unprompted, Writer, ended

@@ -289,7 +289,9 @@ def test_an_odd_configuration_is_told(copied: Copy, shared_model: Path, config: 
 
 
 @pytest.mark.parametrize("form", ["text", "conversation"])
-def test_a_panic_of_a_tokenizer_is_an_error_like_others(form: str, copied: Copy, shared_model: Path) -> None:
+def test_a_panic_of_a_tokenizer_is_an_error_like_others_and_nothing_else_is_said(
+    form: str, copied: Copy, shared_model: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     from sage_select.render import Conversation, Text
     from sage_select.render.tokens import Renderer
 
@@ -300,5 +302,9 @@ def test_a_panic_of_a_tokenizer_is_an_error_like_others(form: str, copied: Copy,
     tokenizer = load_tokenizer(str(folder))
     turns = [{"role": "user", "content": "Once upon a time"}, {"role": "assistant", "content": "there was a dog"}]
     row = Conversation(turns) if form == "conversation" else Text("Once upon a time there was a dog")
-    with pytest.raises(DataError, match=r"gave up on the text that begins '.*Once upon"):
-        Renderer(tokenizer, max_length=64).encode(row)
+    renderer = Renderer(tokenizer, max_length=64)
+    capfd.readouterr()
+    for _ in range(2):
+        with pytest.raises(DataError, match=r"gave up on the text that begins '.*Once upon"):
+            renderer.encode(row)
+    assert capfd.readouterr() == ("", "")
