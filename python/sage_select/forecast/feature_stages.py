@@ -27,7 +27,7 @@ def score(work: Workload, costs: Costs, step: Score) -> Stage:
     if step.lexical:
         words = work.table.words * n
         nanoseconds = words * (costs.words_ns + costs.lexical_ns * costs.threaded(work.threads))
-        return Stage("score", _REFERENCE * n + held, words, held, 0.0, nanoseconds * _NANO)
+        return Stage("score", _REFERENCE * n + held, words, held, 0.0, _told(work, nanoseconds))
     # Read as float64, and checked.
     return Stage("score", 8 * n + held, 0.0, held, float(work.score_item * n), n * _NANO)
 
@@ -46,7 +46,7 @@ def embed(work: Workload, costs: Costs) -> Stage:
         nanoseconds = words * (costs.words_ns + costs.encode_ns * costs.threaded(work.threads)) + checked
         # What the encoder made is copied when it is checked.
         working = 8 * values + _REFERENCE * n + _SLOTS
-        return Stage("embed", working, words, 4 * values, 0.0, nanoseconds * _NANO)
+        return Stage("embed", working, words, 4 * values, 0.0, _told(work, nanoseconds))
     lying = vectors.item * values
     if vectors.origin == "column":
         return Stage("embed", lying + 4 * values, 0.0, 4 * values, 0.0, checked * _NANO)
@@ -60,6 +60,11 @@ def used_in_file(work: Workload) -> bool:
     vectors = work.vectors
     in_file = vectors is not None and vectors.origin == "file" and vectors.item == 4 and not vectors.copied
     return in_file and work.select.metric != "cosine"
+
+
+def _told(work: Workload, nanoseconds: float) -> float | None:
+    """Return how long words take, where that is known of their script."""
+    return nanoseconds * _NANO if work.table.plain_words else None
 
 
 def _model(name: str, model: Model | None, costs: Costs, working: float, leaves: float, words: float) -> Stage:

@@ -7,6 +7,9 @@ import os
 from dataclasses import replace
 from typing import Final
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from sage_select import demo, io
 from sage_select.engine.base import Silence
 from sage_select.engine.local.bad_rows import bad_rows_of, frame_of_usable, refuse_bad_rows, usable
@@ -29,6 +32,8 @@ __all__ = ["look"]
 
 #: Dimensions of a model that is not here: those of encoders of the size of BERT base.
 _ASSUMED_DIMENSIONS: Final = 768
+#: Bytes a character up to which words are taken as ASCII.
+_PLAIN: Final = 1.1
 
 
 def look(plan: Pipeline, threads: int | None, *, verify: bool = True) -> Workload:
@@ -124,7 +129,7 @@ def _table(found: io.Survey, source: Source, rows: int) -> Table:
     if source.id_column is not None:
         io.require_column(found.sample, source.id_column)
     named = source.id_column is not None or "sage_row_id" in sample.column_names
-    words = plain_texts(sample, shape, where=found.sample.where).nbytes
+    words = plain_texts(sample, shape, where=found.sample.where)
     canonical = 0 if named else canonical_json(sample, shape.columns, where=found.sample.where).nbytes
     # As the table is to the sample, so are the words and the canonical JSON of its rows.
     growth = found.table_bytes / max(1, sample.nbytes)
@@ -136,8 +141,15 @@ def _table(found: io.Survey, source: Source, rows: int) -> Table:
         held=found.table_bytes / rows,
         mapped=found.mapped,
         canonical=canonical * growth / rows,
-        words=words * growth / rows,
+        words=words.nbytes * growth / rows,
+        plain_words=_are_plain(words),
     )
+
+
+def _are_plain(words: pa.ChunkedArray) -> bool:
+    """Whether nearly all characters are ASCII: the speed at which words of other scripts are found differs too much."""
+    characters, size = (pc.sum(measured).as_py() or 0 for measured in (pc.utf8_length(words), pc.binary_length(words)))
+    return bool(size <= _PLAIN * characters)
 
 
 def _vectors(embed: Embed, found: io.Survey) -> Vectors:

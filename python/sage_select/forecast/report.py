@@ -22,7 +22,7 @@ def report(forecast: Forecast) -> str:
     if prediction.mapped:
         facts.append(("mapped", f"{bytes_in_words(prediction.mapped)} of files, which need not fit"))
     facts.append(("available", _available(forecast)))
-    untold = f", without {' and '.join(prediction.untold)} by a model" if prediction.untold else ""
+    untold = f", without {' and '.join(prediction.untold)}, whose time is not known" if prediction.untold else ""
     threads = f"{work.threads} thread{'s' if work.threads > 1 else ''}"
     facts.append(("time", f"about {seconds_in_words(prediction.seconds)} on {threads}{untold}"))
     stages = [

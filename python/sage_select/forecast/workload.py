@@ -34,6 +34,8 @@ class Table:
         Bytes of the canonical JSON that names a row; 0 where a column does.
     words
         Bytes of the words that are scored and embedded.
+    plain_words
+        Whether they are nearly all ASCII, for which the times were measured.
     """
 
     format: Format
@@ -44,6 +46,7 @@ class Table:
     mapped: bool
     canonical: float
     words: float
+    plain_words: bool = True
 
 
 @dataclass(frozen=True)

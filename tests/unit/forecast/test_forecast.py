@@ -209,8 +209,20 @@ def test_vectors_are_told_by_their_origin(rows: Path, tmp_path: Path) -> None:
 def test_the_time_of_a_model_is_not_told(rows: Path) -> None:
     found = outcome(rows, Score(model=str(demo.model_path())), Select(strategy="loss_topk"))
     assert found.prediction.untold == ("score",)
-    assert "without score by a model" in report(found)
+    assert "without score, whose time is not known" in report(found)
     assert values(found)["stages"][3] == {**values(found)["stages"][3], "name": "score", "seconds": None}
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [("some words", True), ("a caf\u00e9 in which many words of plain English are said", True), ("\u6211\u4eca\u5929\u53bb", False)],
+)
+def test_the_time_of_words_is_told_for_scripts_whose_speed_is_known(tmp_path: Path, text: str, told: bool) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps({"text": f"{text} {i} " * 9}) + "\n" for i in range(ROWS)))
+    found = outcome(path, Score(), Embed(), Select())
+    assert found.prediction.untold == (() if told else ("score", "embed"))
+    assert ("whose time is not known" in report(found)) is not told
 
 
 def test_headers_tell_the_rows_of_text(tmp_path: Path) -> None:
