@@ -184,5 +184,5 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
 
 
 def is_panic(raised: BaseException) -> bool:
-    """Say whether an exception is a panic of a Rust library: each has a class of its own by one name, no `Exception`."""
+    """Say whether an exception is a panic of a Rust library: no `Exception`, and of a class of its own by one name."""
     return type(raised).__name__ == "PanicException"

@@ -215,7 +215,11 @@ def test_the_time_of_a_model_is_not_told(rows: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "told"),
-    [("some words", True), ("a caf\u00e9 in which many words of plain English are said", True), ("\u6211\u4eca\u5929\u53bb", False)],
+    [
+        ("some words", True),
+        ("a caf\u00e9 in which many words of plain English are said", True),
+        ("\u6211\u4eca\u5929\u53bb", False),
+    ],
 )
 def test_the_time_of_words_is_told_for_scripts_whose_speed_is_known(tmp_path: Path, text: str, told: bool) -> None:
     path = tmp_path / "rows.jsonl"
