@@ -93,6 +93,12 @@ def test_they_are_left_out_counted_and_named(rows: Path, batch: int, monkeypatch
     assert sum(line["kept"] for line in report) == 50
 
 
+def test_some_row_has_to_be_left(rows: Path) -> None:
+    rows.write_text(BAD[20][0] + "\n")
+    with pytest.raises(DataError, match="no row would be left"):
+        build(rows, on_bad_row="drop", max_bad="100%")
+
+
 def test_at_most_so_many(rows: Path) -> None:
     for most in (None, 7, "3.9%"):
         with pytest.raises(DataError, match="8 of 200 rows cannot be used"):

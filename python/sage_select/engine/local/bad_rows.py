@@ -86,5 +86,8 @@ def refuse_bad_rows(bad: io.BadRows, looked_at: int, name: str, source: Source, 
     most = source.most_bad(n)
     if source.on_bad_row == "error":
         raise bad.error(looked_at, name, "--on-bad-row drop leaves such rows out, at most 1% of all (--max-bad)")
-    if len(bad) > most or len(bad) == n:
-        raise bad.error(looked_at, name, f"at most {most:,} rows may be left out; --max-bad allows more, such as 5%")
+    if len(bad) == n:
+        raise bad.error(looked_at, name, "no row would be left: mend them")
+    if len(bad) > most:
+        rows = f"{most:,} row{'' if most == 1 else 's'}"
+        raise bad.error(looked_at, name, f"at most {rows} may be left out; --max-bad allows more, such as 5%")
