@@ -133,6 +133,11 @@ def lexical_difficulty(texts: _Stream, threads: int) -> NDArray[np.float32]:
 def word_counts(texts: _Stream, threads: int, progress: _Progress) -> NDArray[np.int64]:
     """Return how many words each text has."""
 
+def phrases(
+    texts: _Stream, length: int, threads: int
+) -> tuple[NDArray[np.uint64], NDArray[np.int64], NDArray[np.uint64]]:
+    """Return the phrases of texts one after the other, where those of each end, and a hash of the words of each."""
+
 def hashing_encoder(
     texts: _Stream, dimensions: int, threads: int, progress: _Progress
 ) -> tuple[NDArray[np.float32], int]:

@@ -61,6 +61,7 @@ CALLS: dict[str, Callable[[int | None], Any]] = {
     ),
     "lexical": lambda threads: kernels.lexical_difficulty(pa.array(texts()), threads=threads),
     "words": lambda threads: kernels.word_counts(pa.array(texts()), threads=threads),
+    "phrases": lambda threads: kernels.phrases(pa.array(texts()), length=3, threads=threads),
     "encoder": lambda threads: kernels.hashing_encoder(pa.array(texts()), threads=threads)[0],
     "cells": lambda threads: kernels.assign_cells(matrix(threads=threads), centroids(), threads=threads),
     "dense": lambda threads: kernels.facility_location(matrix(threads=threads), 80, threads=threads)[:3],
@@ -176,6 +177,7 @@ def test_chunks_do_not_change_a_bit(cuts: list[int], wide: bool) -> None:
         assert kernel(chunked).tolist() == kernel(column).tolist()
     assert kernels.keyed_hashes(1, chunked).tolist() == kernels.keyed_hashes(1, column).tolist()
     assert digest(kernels.hashing_encoder(chunked)) == digest(kernels.hashing_encoder(column))
+    assert digest(kernels.phrases(chunked, length=3)) == digest(kernels.phrases(column, length=3))
 
 
 @settings(deadline=None, max_examples=20)

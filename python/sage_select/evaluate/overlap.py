@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 import unicodedata
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+import pyarrow as pa
 
 from sage_select.errors import DataError
-from sage_select.evaluate.phrases import PHRASE_WORDS, Hashes, PhraseIndex, Phrases, share_of
-from sage_select.render import Conversation, Example, Text, plain_text, to_example
-from sage_select.train.selection import OrderedRows, Row
+from sage_select.evaluate.phrases import PHRASE_WORDS, PhraseIndex, PhraseSets
+from sage_select.render import Conversation, Example, Text, plain_text, plain_texts, to_example
+from sage_select.train.selection import OrderedRows
 
 __all__ = ["NEAR_SHARE", "Overlap", "OverlappingRow", "find_overlap"]
 
@@ -22,6 +23,8 @@ __all__ = ["NEAR_SHARE", "Overlap", "OverlappingRow", "find_overlap"]
 NEAR_SHARE: Final = 0.8
 #: Rows that a notice names.
 _NAMED: Final = 3
+#: Trained rows that are compared at a time.
+_BATCH: Final = 4096
 _KINDS: Final = {
     "id": "has the id of",
     "same": "says the same as",
@@ -88,8 +91,7 @@ class Overlap:
                 got="; ".join(self._described()),
                 hint="name rows that were not selected with --eval-data, or measure nothing with --eval-data none",
             )
-        order = held_out.order[~np.isin(held_out.order, [row.row for row in self.overlapping])]
-        return replace(held_out, order=order)
+        return held_out.at(np.flatnonzero(~np.isin(held_out.order, [row.row for row in self.overlapping])))
 
     @property
     def notices(self) -> list[str]:
@@ -143,57 +145,132 @@ def find_overlap(
     progress
         Called with (rows done, rows).
 
-    Raises
-    ------
-    DataError
-        If a row does not hold what its shape promises.
+    A row that cannot be read is compared with none: whoever measures or trains on it says what is wrong.
 
     Notes
     -----
-    Memory is bounded by the phrases of the held-out rows; the trained rows pass by.
+    Memory is bounded by the held-out rows; the trained rows pass by. Rows become Python objects only where words or
+    phrases say that they may be copies.
     """
-    phrases = Phrases()
-    rows: list[Row] = []
-    said: list[str] = []
-    texts: list[Hashes] = []
-    answers: list[Hashes] = []
     total = len(held_out) + len(trained)
     tell = progress or (lambda _done, _total: None)
-    for row in held_out:
-        example = to_example(row.values, held_out.shape, row.where)
-        rows.append(row)
-        said.append(_said(example))
-        texts.append(phrases.of(plain_text(example)))
-        answers.append(phrases.of(_answers(example)))
-        tell(len(rows), total)
-    first_of: dict[str, int] = {}
-    for place, text in enumerate(said):
-        first_of.setdefault(text, place)
-    by_id: dict[str, int] = {}
+    held = _Held(held_out, PhraseSets.of(_texts(held_out)))
+    tell(len(held_out), total)
+    held_ids = held_out.row_ids()
+    by_id: dict[str, list[int]] = {}
     if all("sage_row_id" in table.rows.table.column_names for table in (held_out, trained)):
-        by_id = {row.row_id: place for place, row in enumerate(rows) if not row.row_id.isdecimal()}
-    index = PhraseIndex(texts, NEAR_SHARE)
-    same: dict[str, str] = {}
-    others: dict[int, tuple[str, str, float | None]] = {}
-    for done, row in enumerate(trained, start=len(rows) + 1):
-        example = to_example(row.values, trained.shape, row.where)
-        text = _said(example)
-        if text in first_of:
-            same.setdefault(text, row.row_id)
-        if row.row_id in by_id:
-            others[by_id[row.row_id]] = ("id", row.row_id, None)
-        near = index.within(phrases.of(plain_text(example)))
-        own = phrases.of(_answers(example)) if near else None
-        for place, share in near.items():
-            if own is None or not len(answers[place]) or share_of(answers[place], own) >= NEAR_SHARE:
-                others.setdefault(place, ("near", row.row_id, share))
-        tell(done, total)
+        for place, row_id in enumerate(held_ids):
+            if not row_id.isdecimal():
+                by_id.setdefault(row_id, []).append(place)
+    same: dict[int, str] = {}
+    by_ids: dict[int, str] = {}
+    near: dict[int, tuple[str, float]] = {}
+    for start in range(0, len(trained), _BATCH):
+        batch = trained.at(np.arange(start, min(start + _BATCH, len(trained))))
+        row_ids = batch.row_ids()
+        by_ids.update((place, row_id) for row_id in row_ids for place in by_id.get(row_id, ()))
+        sets = PhraseSets.of(_texts(batch))
+        for place, other in held.saying_the_same(batch, sets):
+            same.setdefault(place, row_ids[other])
+        for place, other, share in held.near_copies(batch, sets):
+            near.setdefault(place, (row_ids[other], share))
+        tell(len(held_out) + start + len(batch), total)
     overlapping = []
-    for place, row in enumerate(rows):
-        found = ("same", same[said[place]], 1.0) if said[place] in same else others.get(place)
-        if found is not None:
-            overlapping.append(OverlappingRow(row.number, row.row_id, *found))
-    return Overlap(len(rows), tuple(overlapping), len(rows) - len(first_of))
+    for place, (number, row_id) in enumerate(zip(held_out.order.tolist(), held_ids, strict=True)):
+        if place in same:
+            overlapping.append(OverlappingRow(number, row_id, "same", same[place], 1.0))
+        elif place in by_ids:
+            overlapping.append(OverlappingRow(number, row_id, "id", by_ids[place], None))
+        elif place in near:
+            overlapping.append(OverlappingRow(number, row_id, "near", *near[place]))
+    return Overlap(len(held_out), tuple(overlapping), held.repeated)
+
+
+class _Held:
+    """The held-out rows, to find those of them that trained rows repeat.
+
+    Parameters
+    ----------
+    rows
+        The held-out rows.
+    sets
+        Their phrases.
+    """
+
+    def __init__(self, rows: OrderedRows, sets: PhraseSets) -> None:
+        self._rows = rows
+        self._sets = sets
+        self._index = PhraseIndex(sets, NEAR_SHARE)
+        self._answers: dict[int, str] = {}
+        #: Hash of words -> the rows of these words; and what these rows say, once it is known.
+        self._by_bag: dict[int, list[int]] = {}
+        for place, bag in enumerate(sets.bags.tolist()):
+            self._by_bag.setdefault(bag, []).append(place)
+        self._saying: dict[int, dict[str, list[int]]] = {}
+
+    @property
+    def repeated(self) -> int:
+        """How many of the rows say the same as an earlier one."""
+        alike = [bag for bag, places in self._by_bag.items() if len(places) > 1]
+        self._learn(alike)
+        return sum(len(places) - 1 for bag in alike for places in self._saying[bag].values())
+
+    def saying_the_same(self, batch: OrderedRows, sets: PhraseSets) -> Iterator[tuple[int, int]]:
+        """Yield each held-out row, and the row of the batch, in order, that says the same."""
+        bags = sets.bags.tolist()
+        alike = [other for other, bag in enumerate(bags) if bag in self._by_bag]
+        self._learn(dict.fromkeys(bags[other] for other in alike))
+        for other, example in _examples(batch, alike):
+            for place in self._saying[bags[other]].get(_said(example), ()):
+                yield place, other
+
+    def near_copies(self, batch: OrderedRows, sets: PhraseSets) -> Iterator[tuple[int, int, float]]:
+        """Yield each held-out row, the row of the batch, in order, that is a near copy of it, and the share."""
+        found = list(self._index.within(sets))
+        unknown = {one.text for one in found} - self._answers.keys()
+        self._answers.update((place, _answers(example)) for place, example in _examples(self._rows, sorted(unknown)))
+        places = {place: number for number, place in enumerate(sorted({one.text for one in found}))}
+        others = {other: number for number, other in enumerate(sorted({one.other for one in found}))}
+        expected = _sets(self._answers, places)
+        given = _sets({other: _answers(example) for other, example in _examples(batch, list(others))}, others)
+        for place, other, share in found:
+            own = places[place]
+            if not expected.lengths[own] or expected.share_in(own, given, others[other]) >= NEAR_SHARE:
+                yield place, other, share
+
+    def _learn(self, bags: Iterable[int]) -> None:
+        """Find out what the rows of these words say."""
+        places = [place for bag in bags if bag not in self._saying for place in self._by_bag[bag]]
+        for place, example in _examples(self._rows, places):
+            rows = self._saying.setdefault(int(self._sets.bags[place]), {})
+            rows.setdefault(_said(example), []).append(place)
+
+
+def _texts(rows: OrderedRows) -> pa.ChunkedArray | pa.Array:
+    """Return the words of each row; of one that cannot be read, none."""
+    try:
+        return plain_texts(rows.rows.table, rows.shape, rows=rows.order)
+    except DataError:
+        texts = {place: plain_text(example) for place, example in _examples(rows, range(len(rows)))}
+        return _storable(texts, range(len(rows)))
+
+
+def _sets(texts: Mapping[int, str], places: Iterable[int]) -> PhraseSets:
+    return PhraseSets.of(_storable(texts, places))
+
+
+def _storable(texts: Mapping[int, str], places: Iterable[int]) -> pa.Array:
+    """Return the texts of these places, empty where there is none, and without half characters: no text holds them."""
+    return pa.array([texts.get(place, "").encode(errors="replace").decode() for place in places], pa.string())
+
+
+def _examples(rows: OrderedRows, places: Sequence[int]) -> Iterator[tuple[int, Example]]:
+    """Yield what the rows at these places of the order hold, but for those that cannot be read."""
+    for place, row in zip(places, rows.at(np.array(places, np.int64)), strict=True):
+        try:
+            yield place, to_example(row.values, rows.shape, row.where)
+        except DataError:
+            continue
 
 
 def _said(example: Example) -> str:

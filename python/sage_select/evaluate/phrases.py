@@ -2,46 +2,67 @@
 
 from __future__ import annotations
 
-import math
-import re
-import unicodedata
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Iterator
+from typing import Any, Final, NamedTuple
 
 import numpy as np
+import pyarrow as pa
 
-__all__ = ["PHRASE_WORDS", "PhraseIndex", "Phrases", "share_of"]
+from sage_select.kernels import Phrases, phrases
+
+__all__ = ["PHRASE_WORDS", "Near", "PhraseIndex", "PhraseSets"]
 
 #: Words of a phrase: eight in a row are rarely the same by chance, even where texts come from templates.
 PHRASE_WORDS: Final = 8
-#: A word is a run of letters, digits and marks; in scripts that write no spaces, each character is one.
-_UNSPACED: Final = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
-_WORD: Final = re.compile(rf"[{_UNSPACED}]|[^\W{_UNSPACED}]+")
+#: More of the rarest phrases of a text are looked up than have to be, and so many of those must be found: fewer texts
+#: are compared as a whole.
+_MORE: Final = 4
+#: Meetings of phrases that are held in memory at a time.
+_AT_ONCE: Final = 4_000_000
 
 Hashes = np.ndarray[Any, np.dtype[np.uint64]]
+Numbers = np.ndarray[Any, np.dtype[np.int64]]
 
 
-class Phrases:
-    """Turns texts into sets of phrases, each a 64-bit hash; one object gives equal phrases equal hashes."""
+class PhraseSets:
+    """The distinct phrases of texts; a text of fewer words is one phrase, which no longer text has.
 
-    def __init__(self) -> None:
-        self._words: dict[str, int] = {}
-        generator = np.random.Generator(np.random.Philox(0))
-        self._factors = generator.integers(1, 2**63, PHRASE_WORDS + 1, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
+    Parameters
+    ----------
+    found
+        Of the texts, in order.
+    """
 
-    def of(self, text: str) -> Hashes:
-        """Return the distinct phrases of a text, sorted; a text of fewer words is one phrase, an empty one none.
+    def __init__(self, found: Phrases) -> None:
+        self.hashes = found.hashes
+        self.bags = found.bags
+        self.starts = np.concatenate(([0], found.ends[:-1])) if len(found.ends) else found.ends
+        self.lengths = found.ends - self.starts
 
-        Case and Unicode form do not count.
-        """
-        words = _WORD.findall(unicodedata.normalize("NFKC", text).casefold())
-        ids = np.array([self._words.setdefault(word, len(self._words) + 1) for word in words], dtype=np.uint64)
-        if not len(ids):
-            return ids
-        length = min(len(ids), PHRASE_WORDS)
-        windows = np.lib.stride_tricks.sliding_window_view(ids, length)
-        # The length counts, so that a short text is not found in the middle of a long one.
-        return np.unique((windows * self._factors[:length]).sum(axis=1) + np.uint64(length) * self._factors[-1])
+    @classmethod
+    def of(cls, texts: pa.ChunkedArray | pa.Array) -> PhraseSets:
+        """Return the phrases of texts (`string`, no nulls)."""
+        return cls(phrases(texts, length=PHRASE_WORDS))
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def __getitem__(self, text: int) -> Hashes:
+        start = self.starts[text]
+        return self.hashes[start : start + self.lengths[text]]
+
+    def share_in(self, text: int, others: PhraseSets, other: int) -> float:
+        """Return the share of the phrases of a text that a text of `others` has; 0 where it has none."""
+        own = self[text]
+        return len(np.intersect1d(own, others[other], assume_unique=True)) / len(own) if len(own) else 0.0
+
+
+class Near(NamedTuple):
+    """Texts that have enough of the phrases of indexed ones: the indexed text, the other, and the share."""
+
+    text: int
+    other: int
+    share: float
 
 
 class PhraseIndex:
@@ -56,45 +77,51 @@ class PhraseIndex:
 
     Notes
     -----
-    Whoever has the share s of n phrases has one of any n - ceil(s n) + 1 of them. So only that many of each text are
-    looked up, the rarest, and few texts are compared as a whole.
+    Whoever has s of the n phrases of a text has m of any n - s + m of them. So only that many of each text are looked
+    up, the rarest, and few texts are compared as a whole.
     """
 
-    def __init__(self, texts: Sequence[Hashes], share: float) -> None:
+    def __init__(self, texts: PhraseSets, share: float) -> None:
         self._texts = texts
         self._share = share
-        everything = np.concatenate([*texts, np.empty(0, np.uint64)])
-        _, inverse, counts = np.unique(everything, return_inverse=True, return_counts=True)
-        ends = np.cumsum([0, *map(len, texts)])
-        rarest = [np.empty(0, np.uint64)]
-        for text, start, end in zip(texts, ends, ends[1:], strict=False):
-            needed = math.ceil(share * len(text) - 1e-9)
-            order = np.argsort(counts[inverse[start:end]], kind="stable")
-            rarest.append(text[order[: len(text) - needed + 1]] if len(text) else text)
-        keys = np.concatenate(rarest)
-        owners = np.repeat(np.arange(-1, len(texts)), [len(part) for part in rarest])
-        order = np.argsort(keys, kind="stable")
-        self._owners = owners[order]
-        self._keys, self._starts, self._counts = np.unique(keys[order], return_index=True, return_counts=True)
+        lengths = texts.lengths
+        needed = np.ceil(share * lengths - 1e-9).astype(np.int64)
+        self._least = np.minimum(needed, _MORE)
+        owners = np.repeat(np.arange(len(texts)), lengths)
+        _, inverse, counts = np.unique(texts.hashes, return_inverse=True, return_counts=True)
+        rarest_first = np.lexsort((counts[inverse], owners))
+        ranks = np.arange(len(owners)) - texts.starts[owners]
+        looked_up = rarest_first[ranks < (lengths - needed + self._least)[owners]]
+        looked_up = looked_up[np.argsort(texts.hashes[looked_up], kind="stable")]
+        self._owners = owners[looked_up]
+        self._keys, self._starts, self._counts = np.unique(
+            texts.hashes[looked_up], return_index=True, return_counts=True
+        )
 
-    def within(self, other: Hashes) -> dict[int, float]:
-        """Return the share of their phrases that `other` has, for the texts of which it has enough, in order."""
+    def within(self, others: PhraseSets) -> Iterator[Near]:
+        """Yield each text and other text that has enough of its phrases, by the other's number, then the text's."""
         if not len(self._keys):
-            return {}
-        places = np.minimum(np.searchsorted(self._keys, other), len(self._keys) - 1)
-        places = places[self._keys[places] == other]
-        runs = [
-            self._owners[start : start + count]
-            for start, count in zip(self._starts[places], self._counts[places], strict=True)
-        ]
-        found = {}
-        for place in np.unique(np.concatenate([np.empty(0, np.int64), *runs])).tolist():
-            share = share_of(self._texts[place], other)
+            return
+        places = np.minimum(np.searchsorted(self._keys, others.hashes), len(self._keys) - 1)
+        met = np.flatnonzero(self._keys[places] == others.hashes)
+        places, having = places[met], np.repeat(np.arange(len(others)), others.lengths)[met]
+        meetings = np.concatenate(([0], np.cumsum(self._counts[places])))
+        first = 0
+        while first < len(places):
+            # Through the last other text that begins before there are too many.
+            full = int(np.searchsorted(meetings, meetings[first] + _AT_ONCE, side="right")) - 1
+            last = int(np.searchsorted(having, having[min(max(full, first), len(having) - 1)], side="right"))
+            yield from self._enough(places[first:last], having[first:last], others)
+            first = last
+
+    def _enough(self, places: Numbers, having: Numbers, others: PhraseSets) -> Iterator[Near]:
+        counts = self._counts[places]
+        ends = np.cumsum(counts)
+        steps = np.arange(ends[-1]) - np.repeat(ends - counts, counts)
+        texts = self._owners[np.repeat(self._starts[places], counts) + steps]
+        pairs, times = np.unique(np.repeat(having, counts) * len(self._texts) + texts, return_counts=True)
+        for pair in pairs[times >= self._least[pairs % len(self._texts)]].tolist():
+            other, text = divmod(pair, len(self._texts))
+            share = self._texts.share_in(text, others, other)
             if share >= self._share:
-                found[place] = share
-        return found
-
-
-def share_of(text: Hashes, other: Hashes) -> float:
-    """Return the share of the phrases of `text` that `other` has; 0 where it has none."""
-    return len(np.intersect1d(text, other, assume_unique=True)) / len(text) if len(text) else 0.0
+                yield Near(text, other, share)

@@ -33,7 +33,7 @@ from sage_select.kernels.select import (
     target_match,
     threshold_filter,
 )
-from sage_select.kernels.text import hashing_encoder, lexical_difficulty, word_counts
+from sage_select.kernels.text import Phrases, hashing_encoder, lexical_difficulty, phrases, word_counts
 from sage_select.kernels.topk import top_k
 
 __all__ = [
@@ -46,6 +46,7 @@ __all__ = [
     "Matrix",
     "Medoids",
     "Metric",
+    "Phrases",
     "assign_cells",
     "bottom_k_hashes",
     "cell_distances",
@@ -65,6 +66,7 @@ __all__ = [
     "lexical_difficulty",
     "medoids",
     "mmr",
+    "phrases",
     "ridge_dpp",
     "stratified",
     "target_match",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -10,7 +12,26 @@ from sage_select import _native
 from sage_select.kernels import arrays
 from sage_select.kernels.call import Progress, resolve_threads, translated, whole
 
-__all__ = ["hashing_encoder", "lexical_difficulty", "word_counts"]
+__all__ = ["Phrases", "hashing_encoder", "lexical_difficulty", "phrases", "word_counts"]
+
+
+class Phrases(NamedTuple):
+    """The phrases of n texts.
+
+    Parameters
+    ----------
+    hashes
+        uint64, the distinct phrases of each text, one text after the other, ascending within each.
+    ends
+        int64, shape (n,): where the phrases of each text end.
+    bags
+        uint64, shape (n,): a hash of the words of a text and how often it has each, whatever their order; 0 of a text
+        without words.
+    """
+
+    hashes: NDArray[np.uint64]
+    ends: NDArray[np.int64]
+    bags: NDArray[np.uint64]
 
 
 def lexical_difficulty(texts: pa.Array | pa.ChunkedArray, *, threads: int | None = None) -> NDArray[np.float32]:
@@ -67,6 +88,29 @@ def word_counts(
     column = arrays.texts(texts)
     with translated():
         return _native.word_counts(column, resolve_threads(threads), progress)
+
+
+def phrases(texts: pa.Array | pa.ChunkedArray, *, length: int, threads: int | None = None) -> Phrases:
+    """Return the runs of `length` words of each text, as 64-bit hashes; words are those of `lexical_difficulty`.
+
+    A text of fewer words is one phrase, which no longer text has.
+
+    Raises
+    ------
+    DataError
+        The column does not hold text, or a text is null.
+    UsageError
+        `length` is below 1.
+
+    Examples
+    --------
+    >>> phrases(pa.array(["a b c d", "B, c; d!", "", "a b"]), length=3).ends.tolist()
+    [2, 3, 3, 4]
+    """
+    column = arrays.texts(texts)
+    length = whole(length, "length", least=1, most=2**31 - 1)
+    with translated():
+        return Phrases(*_native.phrases(column, length, resolve_threads(threads)))
 
 
 def hashing_encoder(

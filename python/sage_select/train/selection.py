@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from sage_select import io
 from sage_select.errors import DataError, Where
 from sage_select.render import Shape, ShapeOptions, detect_shape
+from sage_select.render.values import python_values
 from sage_select.train.config import TrainConfig
 
 __all__ = ["OrderedRows", "Row", "load_selection"]
@@ -65,21 +66,36 @@ class OrderedRows:
         return len(self.order)
 
     def __iter__(self) -> Iterator[Row]:
-        table = self.rows.table
-        ids = table.column("sage_row_id") if "sage_row_id" in table.column_names else None
-        weights = table.column("sage_weight") if "sage_weight" in table.column_names else None
-        values = table.select(list(self.shape.columns))
+        names = list(self.shape.columns)
+        table = self.rows.table.select(list(dict.fromkeys((*names, *self._own("sage_row_id", "sage_weight")))))
         for start in range(0, len(self.order), _BATCH):
             numbers = self.order[start : start + _BATCH]
-            batch = values.take(pa.array(numbers)).to_pylist(maps_as_pydicts="lossy")
-            for number, content in zip(numbers.tolist(), batch, strict=True):
+            batch = table.take(pa.array(numbers))
+            columns = {name: python_values(batch.column(name)) for name in batch.column_names}
+            ids = columns.get("sage_row_id", numbers.tolist())
+            weights = columns.get("sage_weight", [1.0] * len(numbers))
+            contents = zip(*(columns[name] for name in names), strict=True)
+            for number, row_id, weight, content in zip(numbers.tolist(), ids, weights, contents, strict=True):
                 yield Row(
                     number=number,
-                    row_id=str(number if ids is None else ids[number].as_py()),
-                    weight=1.0 if weights is None else float(weights[number].as_py()),
-                    values=content,
+                    row_id=str(row_id),
+                    weight=float(weight),
+                    values=dict(zip(names, content, strict=True)),
                     where=self.rows.where(number),
                 )
+
+    def row_ids(self) -> list[str]:
+        """Return the id of each row, in order; its number in the file where it has none."""
+        if not self._own("sage_row_id"):
+            return list(map(str, self.order.tolist()))
+        return list(map(str, self.rows.table.column("sage_row_id").take(pa.array(self.order)).to_pylist()))
+
+    def at(self, places: np.ndarray[Any, np.dtype[np.int64]]) -> OrderedRows:
+        """Return the rows at these places of the order."""
+        return replace(self, order=self.order[places])
+
+    def _own(self, *columns: str) -> list[str]:
+        return [name for name in columns if name in self.rows.table.column_names]
 
 
 def load_selection(selection: Any, config: TrainConfig) -> OrderedRows:

@@ -51,7 +51,7 @@ mod _native {
     #[pymodule_export]
     use super::select::walk::in_order;
     #[pymodule_export]
-    use super::text::{hashing_encoder, lexical_difficulty, word_counts};
+    use super::text::{hashing_encoder, lexical_difficulty, phrases, word_counts};
     #[pymodule_export]
     use super::topk::{bottom_k, top_k};
 }

@@ -3,7 +3,7 @@
 use numpy::{IntoPyArray, PyArray1};
 use pyo3::prelude::*;
 use pyo3_arrow::PyChunkedArray;
-use sage_select_core::text::{encoder, lexical, words};
+use sage_select_core::text::{encoder, lexical, phrases as core_phrases, words};
 
 use crate::convert;
 use crate::detach::Call;
@@ -31,6 +31,20 @@ pub(crate) fn word_counts<'py>(
     let texts = convert::texts(py, &texts)?;
     let counts = Call { py, threads, progress }.run(|watch| words::counts(&texts, watch))?;
     Ok(counts.into_pyarray(py))
+}
+
+/// The phrases of texts one after the other, where those of each text end, and hashes of their words in any order.
+#[pyfunction]
+pub(crate) fn phrases<'py>(
+    py: Python<'py>,
+    texts: PyChunkedArray,
+    length: usize,
+    threads: usize,
+) -> PyResult<(Bound<'py, PyArray1<u64>>, Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<u64>>)> {
+    let texts = convert::texts(py, &texts)?;
+    let found =
+        Call { py, threads, progress: None }.run(|watch| core_phrases::phrases(&texts, length, watch))?;
+    Ok((found.hashes.into_pyarray(py), found.ends.into_pyarray(py), found.bags.into_pyarray(py)))
 }
 
 /// The vectors of texts, one after the other, and how many texts have no word.

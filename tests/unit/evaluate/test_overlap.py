@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,7 +16,9 @@ from hypothesis import strategies as st
 from sage_select import demo
 from sage_select.errors import DataError
 from sage_select.evaluate import Overlap, find_overlap
-from sage_select.evaluate.phrases import PHRASE_WORDS, PhraseIndex, Phrases
+from sage_select.evaluate import overlap as overlap_module
+from sage_select.evaluate import phrases as phrases_module
+from sage_select.evaluate.phrases import PHRASE_WORDS, Near, PhraseIndex, PhraseSets
 from sage_select.train import TrainConfig
 from sage_select.train.selection import OrderedRows, load_selection
 
@@ -66,10 +70,9 @@ def test_short_rows_are_copies_only_as_a_whole() -> None:
 
 def test_scripts_without_spaces_have_phrases() -> None:
     question = "昨天我和朋友去了北京的一家新餐厅吃晚饭服务员非常热情"
-    trained = table([qa(question, "听起来你们度过了一个非常愉快的夜晚")])
-    held_out = table(
-        [qa("请问" + question, "听起来你们度过了一个非常愉快的夜晚呢"), qa(question, "天气很好所以我明天要去公园散步")]
-    )
+    answer = "听起来你们度过了一个非常愉快的夜晚下次我也想和你们一起去那里尝尝他们的菜"
+    trained = table([qa(question, answer)])
+    held_out = table([qa("请问" + question, answer + "呢"), qa(question, "天气很好所以我明天要去公园散步")])
     assert kinds(find_overlap(held_out, trained)) == [(0, "near")]
 
 
@@ -123,16 +126,99 @@ def test_rows_of_real_data_are_no_copies_of_each_other(shared_data: Path) -> Non
 
 
 @settings(max_examples=60)
-@given(st.lists(st.text("ab ", max_size=40), min_size=2, max_size=6), st.floats(0.05, 1))
-def test_whatever_has_enough_phrases_is_found_with_its_share(drawn: list[str], share: float) -> None:
-    texts, other = [" ".join(text) for text in drawn[1:]], " ".join(drawn[0])
+@given(
+    st.lists(st.text("ab ", max_size=40), max_size=6),
+    st.lists(st.text("ab ", max_size=40), max_size=6),
+    st.floats(0.05, 1),
+    st.sampled_from([1, 5, 10**6]),
+)
+def test_whatever_has_enough_phrases_is_found_with_its_share(
+    drawn: list[str], drawn_others: list[str], share: float, at_once: int
+) -> None:
+    texts, others = ([" ".join(text) for text in part] for part in (drawn, drawn_others))
 
     def plain(text: str) -> set[tuple[str, ...]]:
         words = text.split()
         length = min(len(words), PHRASE_WORDS)
         return {tuple(words[i : i + length]) for i in range(len(words) - length + 1)} if words else set()
 
-    phrases = Phrases()
-    found = PhraseIndex([phrases.of(text) for text in texts], share).within(phrases.of(other))
-    shares = [len(plain(text) & plain(other)) / max(len(plain(text)), 1) for text in texts]
-    assert found == {place: value for place, value in enumerate(shares) if value >= share}
+    def sets(texts: list[str]) -> PhraseSets:
+        return PhraseSets.of(pa.array(texts, pa.string()))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(phrases_module, "_AT_ONCE", at_once)
+        found = list(PhraseIndex(sets(texts), share).within(sets(others)))
+    expected = [
+        Near(place, number, len(plain(text) & plain(other)) / max(len(plain(text)), 1))
+        for number, other in enumerate(others)
+        for place, text in enumerate(texts)
+    ]
+    assert found == [one for one in expected if one.share >= share]
+
+
+WORDS = st.sampled_from(["red", "dog", "sun", "caf\u00e9", "cafe\u0301", "\u4f60\u597d", "7", "\U0001f600", "red  dog"])
+SAID = st.lists(WORDS, max_size=14).map(" ".join)
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    st.lists(st.tuples(SAID, SAID), min_size=1, max_size=6), st.lists(st.tuples(SAID, SAID), max_size=12), st.randoms()
+)
+def test_rows_are_found_as_if_each_were_compared_with_each(
+    held: list[tuple[str, str]], trained: list[tuple[str, str]], random: Any
+) -> None:
+    # Copies and near copies are rare by chance.
+    trained = trained + [random.choice(held) for _ in range(2)] + [(held[0][0] + " more", held[0][1] + " sun")]
+    random.shuffle(trained)
+    held_out, others = table([qa(*row) for row in held]), table([qa(*row) for row in trained])
+
+    def said(row: tuple[str, str]) -> list[str]:
+        return [" ".join(unicodedata.normalize("NFC", part).split()) for part in row]
+
+    def share(text: str, other: str) -> float | None:
+        own, theirs = (PhraseSets.of(pa.array([part])) for part in (text, other))
+        return own.share_in(0, theirs, 0) if own.lengths[0] else None
+
+    expected = []
+    for number, row in enumerate(held):
+        same = next((str(other) for other, one in enumerate(trained) if said(one) == said(row)), None)
+        if same is not None:
+            expected.append((number, "same", same))
+            continue
+        for other, one in enumerate(trained):
+            # An answer without words decides nothing, a row without words is near to none.
+            both, answers = share("\n".join(filter(None, row)), "\n".join(filter(None, one))), share(row[1], one[1])
+            if both is not None and both >= 0.8 and (answers is None or answers >= 0.8):
+                expected.append((number, "near", str(other)))
+                break
+    for batch in (1, 3, 4096):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(overlap_module, "_BATCH", batch)
+            overlap = find_overlap(held_out, others)
+        assert [(row.row, row.kind, row.trained_row_id) for row in overlap.overlapping] == expected
+        assert overlap.repeated == len(held) - len({tuple(said(row)) for row in held})
+
+
+def test_calls_are_compared_as_they_are_whatever_the_order_of_their_arguments() -> None:
+    def called(arguments: str) -> dict[str, Any]:
+        call = {"type": "function", "function": {"name": "f", "arguments": arguments}}
+        return {"messages": [{"role": "user", "content": "go"}, {"role": "assistant", "tool_calls": [call]}]}
+
+    trained = table([called('{"a": "red", "b": "dog"}')])
+    held_out = table([called('{"b": "dog", "a": "red"}'), called('{"a": "dog", "b": "red"}'), called("red dog")])
+    assert kinds(find_overlap(held_out, trained)) == [(0, "same")]
+
+
+def test_rows_that_cannot_be_read_are_compared_with_none() -> None:
+    good = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
+    bad = [{"role": "narrator", "content": "a"}]
+    half = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "\ud800"}]
+    rows = table([{"messages": json.dumps(messages)} for messages in (bad, good, half)])
+    overlap = find_overlap(rows, rows)
+    assert kinds(overlap) == [(1, "same"), (2, "same")]
+
+
+def test_all_held_out_rows_of_one_id_are_named() -> None:
+    trained = table([qa("a", "b", sage_row_id="talk-7")])
+    held_out = table([qa("e", "f", sage_row_id="talk-7"), qa("g", "h", sage_row_id="talk-7")])
+    assert kinds(find_overlap(held_out, trained)) == [(0, "id"), (1, "id")]

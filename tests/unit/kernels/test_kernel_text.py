@@ -41,6 +41,29 @@ def test_word_counts_are_those_of_the_words(texts: list[str]) -> None:
     assert counts.tolist() == [len(re.findall(r"\w+", text)) for text in texts]
 
 
+@settings(deadline=None)
+@given(texts=TEXTS, length=st.integers(1, 4))
+def test_phrases_are_those_of_the_words(texts: list[str], length: int) -> None:
+    found = kernels.phrases(pa.array(texts, pa.string()), length=length)
+    assert (found.hashes.dtype, found.ends.dtype, found.bags.dtype) == (np.uint64, np.int64, np.uint64)
+    parts = np.split(found.hashes, found.ends[:-1])[: len(texts)]
+    for text, own, bag in zip(texts, parts, found.bags.tolist(), strict=True):
+        words = re.findall(r"\w+", text.lower())
+        n = min(length, len(words))
+        phrases = {tuple(words[i : i + n]) for i in range(len(words) - n + 1)} if words else set()
+        assert len(own) == len(phrases)
+        assert own.tolist() == sorted(own.tolist())
+        assert (bag == 0) == (not words)
+
+
+def test_phrases_are_shared_by_texts_that_share_words_in_a_row() -> None:
+    found = kernels.phrases(pa.array(["a b c d", "x B, c; d!", "d c b a", "b c", "b c d e"]), length=3)
+    sets = [set(part.tolist()) for part in np.split(found.hashes, found.ends[:-1])]
+    assert [len(one) for one in sets] == [2, 2, 2, 1, 2]
+    assert [len(sets[0] & other) for other in sets[1:]] == [1, 0, 0, 1]
+    assert (found.bags[0] == found.bags).tolist() == [True, False, True, False, False]
+
+
 def test_longer_and_more_varied_is_harder() -> None:
     values = kernels.lexical_difficulty(pa.array(["", "a", "a a a a", "a b c d", "a b c d e f g h"]))
     assert values[0] == 0
@@ -116,7 +139,11 @@ def test_bad_columns_are_named() -> None:
             kernel(pa.array(["a", None]))
         with pytest.raises(DataError, match="does not hold text"):
             kernel(pa.array([b"a"], pa.binary()))
+        with pytest.raises(DataError, match="does not hold text"):
+            kernels.phrases(pa.array([b"a"], pa.binary()), length=2)
     for bad in (0, -3, 2.0, True):
+        with pytest.raises(UsageError, match="length is out of range"):
+            kernels.phrases(pa.array(["a"]), length=bad)  # type: ignore[arg-type]
         with pytest.raises(UsageError, match="dimensions is out of range"):
             kernels.hashing_encoder(pa.array(["a"]), dimensions=bad)  # type: ignore[arg-type]
 
@@ -125,6 +152,7 @@ def test_bad_columns_are_named() -> None:
 def test_no_text_gives_no_row(kind: pa.DataType) -> None:
     nothing = pa.array([], kind)
     assert kernels.lexical_difficulty(nothing).shape == (0,)
+    assert [len(part) for part in kernels.phrases(nothing, length=8)] == [0, 0, 0]
     vectors, wordless = kernels.hashing_encoder(nothing, dimensions=5)
     assert vectors.shape == (0, 5)
     assert wordless == 0

@@ -27,129 +27,168 @@ const fn is_word_byte(byte: u8) -> bool {
 pub fn counts(texts: &[&str], control: &impl Control) -> Result<Vec<i64>, Error> {
     let mut counts = blocks::zeroed(texts.len())?;
     blocks::fill(&mut counts, 1, BLOCK, control, |first, block| {
-        let mut buffer = Vec::new();
-        block.iter_mut().zip(&texts[first..]).for_each(|(count, text)| *count = count_of(text, &mut buffer));
+        block.iter_mut().zip(&texts[first..]).for_each(|(count, text)| *count = count_of(text));
         Ok(())
     })?;
     Ok(counts)
 }
 
-fn count_of(text: &str, buffer: &mut Vec<char>) -> i64 {
-    if text.is_ascii() {
-        return count_of_ascii(text.as_bytes());
-    }
-    let mut words = 0;
-    for_each_word_of_any_script(text, buffer, |_| words += 1);
-    words
-}
-
-/// A word begins where a character of words follows one that is none.
-fn count_of_ascii(text: &[u8]) -> i64 {
-    let Some((&first, later)) = text.split_first() else { return 0 };
-    let mut words = i64::from(is_word_byte(first));
-    // Of so few bytes a byte holds the count, and registers hold many of those.
-    for (before, bytes) in text.chunks(255).zip(later.chunks(255)) {
-        let begins = |(&before, &byte)| u8::from(is_word_byte(byte) & !is_word_byte(before));
-        words += i64::from(before.iter().zip(bytes).map(begins).sum::<u8>());
-    }
-    words
+fn count_of(text: &str) -> i64 {
+    let mut counter = Counter::default();
+    tell(text, &mut counter);
+    counter.words
 }
 
 /// Calls `visit` with the characters of each word in order; `buffer` is scratch.
 #[inline]
-pub fn for_each_word(text: &str, buffer: &mut Vec<char>, mut visit: impl FnMut(&[char])) {
-    if !text.is_ascii() {
-        return for_each_word_of_any_script(text, buffer, visit);
-    }
+pub fn for_each_word(text: &str, buffer: &mut Vec<char>, visit: impl FnMut(&[char])) {
     buffer.clear();
-    for &byte in text.as_bytes() {
-        if is_word_byte(byte) {
-            buffer.push(byte.to_ascii_lowercase().into());
-        } else {
-            end_word(buffer, &mut visit);
-        }
-    }
-    end_word(buffer, &mut visit);
+    tell(text, &mut Collector { word: buffer, visit });
 }
 
-fn for_each_word_of_any_script(text: &str, buffer: &mut Vec<char>, mut visit: impl FnMut(&[char])) {
-    buffer.clear();
-    let text = COMPOSING.normalize(text);
+/// Who is told of the words of a text.
+trait Listener {
+    /// Some of the text's ASCII characters in a row.
+    fn ascii(&mut self, run: &[u8]);
+    /// A character of the word that has begun, or that begins with it.
+    fn push(&mut self, character: char);
+    /// Whether a word has begun.
+    fn within(&self) -> bool;
+    /// The word that has begun, if any, ends here.
+    fn end(&mut self);
+}
+
+/// Gathers the characters of each word, folded, and hands it on.
+struct Collector<'a, F> {
+    word: &'a mut Vec<char>,
+    visit: F,
+}
+
+impl<F: FnMut(&[char])> Listener for Collector<'_, F> {
+    #[inline]
+    fn ascii(&mut self, run: &[u8]) {
+        for &byte in run {
+            if is_word_byte(byte) {
+                self.word.push(byte.to_ascii_lowercase().into());
+            } else {
+                self.end();
+            }
+        }
+    }
+
+    #[inline]
+    fn push(&mut self, character: char) {
+        push_folded(self.word, character);
+    }
+
+    #[inline]
+    fn within(&self) -> bool {
+        !self.word.is_empty()
+    }
+
+    #[inline]
+    fn end(&mut self) {
+        if !self.word.is_empty() {
+            (self.visit)(self.word);
+            self.word.clear();
+        }
+    }
+}
+
+/// Counts words.
+#[derive(Default)]
+struct Counter {
+    words: i64,
+    within: bool,
+}
+
+impl Listener for Counter {
+    /// A word begins where a character of words follows one that is none.
+    fn ascii(&mut self, run: &[u8]) {
+        let (Some((&first, later)), Some(&last)) = (run.split_first(), run.last()) else { return };
+        self.words += i64::from(is_word_byte(first) & !self.within);
+        // Of so few bytes a byte holds the count, and registers hold many of those.
+        for (before, bytes) in run.chunks(255).zip(later.chunks(255)) {
+            let begins = |(&before, &byte)| u8::from(is_word_byte(byte) & !is_word_byte(before));
+            self.words += i64::from(before.iter().zip(bytes).map(begins).sum::<u8>());
+        }
+        self.within = is_word_byte(last);
+    }
+
+    fn push(&mut self, _: char) {
+        self.words += i64::from(!self.within);
+        self.within = true;
+    }
+
+    fn within(&self) -> bool {
+        self.within
+    }
+
+    fn end(&mut self) {
+        self.within = false;
+    }
+}
+
+/// Tells of the words of a text, in order.
+#[inline]
+fn tell(text: &str, listener: &mut impl Listener) {
+    if text.is_ascii() {
+        listener.ascii(text.as_bytes());
+    } else {
+        tell_of_any_script(&COMPOSING.normalize(text), listener);
+    }
+    listener.end();
+}
+
+fn tell_of_any_script(text: &str, listener: &mut impl Listener) {
     // Where a run of scripts without spaces began.
     let mut unspaced = None;
-    for (at, character) in text.char_indices() {
-        let class = class(character);
-        match class {
-            Class::Unspaced | Class::Single => {
-                end_word(buffer, &mut visit);
-                unspaced.get_or_insert(at);
-                continue;
+    let mut rest = text;
+    while let Some(character) = rest.chars().next() {
+        let at = text.len() - rest.len();
+        let class = if character.is_ascii() { Class::Letter } else { characters::class(character) };
+        if matches!(class, Class::Unspaced | Class::Single) {
+            listener.end();
+            unspaced.get_or_insert(at);
+        } else if unspaced.is_none() || !matches!(class, Class::Mark | Class::Ignored) {
+            if let Some(start) = unspaced.take() {
+                tell_divided(&text[start..at], listener);
             }
-            Class::Mark | Class::Ignored if unspaced.is_some() => continue,
-            _ => {}
+            match class {
+                _ if character.is_ascii() => {
+                    let length = rest.bytes().position(|byte| !byte.is_ascii()).unwrap_or(rest.len());
+                    listener.ascii(&rest.as_bytes()[..length]);
+                    rest = &rest[length..];
+                    continue;
+                }
+                Class::Letter => listener.push(character),
+                Class::Mark if listener.within() => listener.push(character),
+                Class::Break => listener.end(),
+                _ => {}
+            }
         }
-        if let Some(start) = unspaced.take() {
-            for_each_divided(&text[start..at], buffer, &mut visit);
-        }
-        match class {
-            Class::Letter => push_letter(buffer, character),
-            Class::Mark if !buffer.is_empty() => push_folded(buffer, character),
-            Class::Break => end_word(buffer, &mut visit),
-            _ => {}
-        }
+        rest = &rest[character.len_utf8()..];
     }
     if let Some(start) = unspaced {
-        for_each_divided(&text[start..], buffer, &mut visit);
+        tell_divided(&text[start..], listener);
     }
-    end_word(buffer, &mut visit);
 }
 
-/// Calls `visit` with each word of a run of scripts without spaces; `buffer` begins and ends empty.
-fn for_each_divided(run: &str, buffer: &mut Vec<char>, visit: &mut impl FnMut(&[char])) {
+/// Tells of each word of a run of scripts without spaces; before it and after it no word has begun.
+fn tell_divided(run: &str, listener: &mut impl Listener) {
     let mut start = 0;
     for end in DICTIONARIES.segment_str(run).skip(1) {
         for character in run[start..end].chars() {
             match characters::class(character) {
                 Class::Ignored => continue,
-                Class::Mark if buffer.is_empty() => continue,
-                Class::Single => end_word(buffer, visit),
+                Class::Mark if !listener.within() => continue,
+                Class::Single => listener.end(),
                 _ => {}
             }
-            push_folded(buffer, character);
+            listener.push(character);
         }
-        end_word(buffer, visit);
+        listener.end();
         start = end;
-    }
-}
-
-#[inline]
-fn end_word(buffer: &mut Vec<char>, visit: &mut impl FnMut(&[char])) {
-    if !buffer.is_empty() {
-        visit(buffer);
-        buffer.clear();
-    }
-}
-
-#[inline]
-fn class(character: char) -> Class {
-    match u8::try_from(character) {
-        Ok(byte) if byte.is_ascii() => {
-            if is_word_byte(byte) {
-                Class::Letter
-            } else {
-                Class::Break
-            }
-        }
-        _ => characters::class(character),
-    }
-}
-
-#[inline]
-fn push_letter(buffer: &mut Vec<char>, character: char) {
-    if character.is_ascii() {
-        buffer.push(character.to_ascii_lowercase());
-    } else {
-        push_folded(buffer, character);
     }
 }
 
