@@ -13,10 +13,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from sage_select.render.bounded import Span
-from sage_select.render.chat import INDEX, ChatTemplate, TemplateRefused
+from sage_select.render.chat import INDEX, VERBATIM, ChatTemplate, TemplateRefused
+from sage_select.render.marks import Frame, spaced, words_in
 
 __all__ = ["Answer", "History", "TextSequence", "Unprompted", "Writer", "ended", "is_trained"]
 
@@ -24,6 +25,9 @@ Message = dict[str, Any]
 #: What becomes of turns that the template writes differently once others follow.
 History = Literal["split", "last"]
 _SPACE = re.compile(r"\s*")
+#: Up to so many turns each is found by its prefixes, and of more so many of each kind, and its last.
+_FEW: Final = 12
+_SAMPLES: Final = 2
 #: (turn, text) -> whether the text says all of the turn that a text can.
 Says = Callable[[Message, str], bool]
 
@@ -152,20 +156,28 @@ class Writer:
 
     def unprompted(self) -> Iterator[Unprompted]:
         """Yield the trained messages whose text does not begin as the generation prompt has a thought begin or end."""
+        told: dict[tuple[object, ...], tuple[str, bool | None] | None] = {}
         for index in self._trained:
-            plain, prompt = self._prefix(index, ask=False), self._prefix(index, ask=True)
-            through = self._try(index)
-            if plain is None or prompt is None or through is None or through[0].startswith(prompt):
-                continue
-            asked = prompt[len(plain) :] if prompt.startswith(plain) else prompt
-            if "think" not in asked:
-                continue
-            switch = None
-            for value in (False, True):
-                other = self._attempt(self._turns[:index], self._tools, ask=True, enable_thinking=value)
-                if other is not None and other[0] != prompt and through[0].startswith(other[0]):
-                    switch = value
-            yield Unprompted(self._number(index), asked, switch)
+            kind = self._kind(index)
+            if kind not in told:
+                told[kind] = self._asked_otherwise(index)
+            asked = told[kind]
+            if asked is not None:
+                yield Unprompted(self._number(index), *asked)
+
+    def _asked_otherwise(self, index: int) -> tuple[str, bool | None] | None:
+        plain, prompt = self._prefix(index, ask=False), self._prefix(index, ask=True)
+        through = self._try(index)
+        if plain is None or prompt is None or through is None or through[0].startswith(prompt):
+            return None
+        asked = prompt[len(plain) :] if prompt.startswith(plain) else prompt
+        if "think" not in asked:
+            return None
+        for value in (True, False):
+            other = self._attempt(self._turns[:index], self._tools, ask=True, enable_thinking=value)
+            if other is not None and other[0] != prompt and through[0].startswith(other[0]):
+                return asked, value
+        return asked, None
 
     def _number(self, index: int) -> int:
         return int(self._turns[index].get(INDEX, index))
@@ -174,9 +186,10 @@ class Writer:
         """Return the text through a turn, with those wanted turns that it writes as it does where they come last."""
         text, marked = self._rendered(last)
         spans = self._by_marks(last, marked) if self._template.marked else None
+        alike = self._by_likeness(last, text, wanted) if spans is None else {}
         found: dict[int, list[Span]] = {}
         for index in wanted:
-            own = self._by_prefix(text, index) if spans is None else spans.get(index)
+            own = alike.get(index) or self._by_prefix(text, index) if spans is None else spans.get(index)
             if not own:
                 continue
             turn = self._turns[index]
@@ -200,6 +213,49 @@ class Writer:
             return None
         edges = zip(said, [0, *counts], counts, strict=False)
         return {index: marked[first:end] for index, first, end in edges}
+
+    def _by_likeness(self, last: int, text: str, wanted: Sequence[int]) -> dict[int, list[Span]]:
+        """Return the spans of turns of long conversations that lie as others of their kind do, without their prefixes.
+
+        Their words are found by marks around them; what stands before and behind is that of the first turns of the kind
+        and of its last, which are found by their prefixes.
+        """
+        if len(wanted) <= _FEW or last != len(self._turns) - 1:
+            return {}
+        words = words_in(text, self._template, self._turns, self._tools, wanted)
+        found: dict[int, list[Span]] = {}
+        for kind in {self._kind(index) for index in words}:
+            members = [index for index in words if self._kind(index) == kind]
+            samples = [*members[:_SAMPLES], members[-1]]
+            frames = {self._frame(text, index, words[index]) for index in samples}
+            frame = frames.pop()
+            if frames or frame is None:
+                continue
+            for index in members:
+                start, end = words[index][0] - len(frame.before), words[index][1] + len(frame.behind)
+                around = frame.header + frame.before + text[slice(*words[index])] + frame.behind
+                if text[max(0, start - len(frame.header)) : end] == around:
+                    found[index] = [(start, end)]
+        return found
+
+    def _frame(self, text: str, index: int, words: Span) -> Frame | None:
+        """Return what stands around the words of a turn, by its prefixes; None where they do not tell."""
+        spans = self._by_prefix(text, index)
+        told, asked = self._prefix(index, ask=False), self._prefix(index, ask=True)
+        if spans is None or told is None or asked is None or not asked.startswith(told):
+            return None
+        [(start, end)] = spans
+        if start > words[0] or end < words[1]:
+            return None
+        return Frame(asked[len(told) :], text[start : words[0]], text[words[1] : end])
+
+    def _kind(self, index: int) -> tuple[object, ...]:
+        """Return what turns have in common that a template writes alike."""
+        turn, others = self._turns[index], (index - 1, index + 1)
+        around = [self._turns[at] if 0 <= at < len(self._turns) else {} for at in others]
+        before, _, behind = spaced(turn["content"])
+        own = (before, behind, bool(turn.get("tool_calls")), bool(turn.get("reasoning_content")), VERBATIM in turn)
+        return index == 0, *own, *((other.get("role"), bool(other.get("tool_calls"))) for other in around)
 
     def _by_prefix(self, text: str, index: int) -> list[Span] | None:
         through = self._try(index)
