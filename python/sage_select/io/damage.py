@@ -53,6 +53,14 @@ def guarded(name: str, what: str) -> Iterator[None]:
             "needs more memory than there is to read", where=name, got=_first_line(error), hint="or it is damaged"
         ) from None
     except _DAMAGE as error:
+        if isinstance(error, KeyError) and error.args and isinstance(error.args[0], int):
+            # pyarrow has no class for this type of Arrow, such as an interval of months.
+            raise DataError(
+                "a column is of a type that cannot be read",
+                where=name,
+                got=f"type {error.args[0]} of Arrow",
+                hint="write it without that column, or as text",
+            ) from None
         if isinstance(error, OSError) and error.errno is not None and error.strerror:
             raise ResourceError(f"cannot be read: {error.strerror}", where=name) from None
         raise DataError(f"is damaged, cut off or not {what}", where=name, got=_first_line(error)) from None

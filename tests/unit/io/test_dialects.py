@@ -11,6 +11,7 @@ import pytest
 from sage_select import select
 from sage_select.errors import DataError, UsageError
 from sage_select.io import TextOptions, decode_rows, from_object, read, survey
+from sage_select.io.damage import guarded
 from sage_select.ops import Source
 
 WORDS = "What\u2019s a café; or a bar?"
@@ -162,3 +163,11 @@ def test_types_that_only_arrow_holds() -> None:
     for column, said in ((interval, "type cannot be read"), (union, "type cannot be read"), (twice, "'a' twice")):
         with pytest.raises(DataError, match=said):
             from_object(pa.table({"text": ["x"], "odd": column}))
+
+
+def test_a_type_without_a_class_is_no_damage() -> None:
+    with pytest.raises(DataError, match="a column is of a type that cannot be read") as error, guarded("x", "Arrow"):
+        raise KeyError(21)
+    assert "type 21 of Arrow" in str(error.value)
+    with pytest.raises(DataError, match="is damaged"), guarded("x", "Arrow"):
+        raise KeyError("name")
