@@ -8,13 +8,24 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["displayed", "is_url", "one_line", "without_secrets"]
+__all__ = ["counted", "displayed", "is_url", "one_line", "without_secrets"]
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]+(::|://)")
 #: A URL, or a chain of them, in running text; one slash where a path library has taken the other.
 _URL_IN_TEXT = re.compile(r"(?<![A-Za-z0-9+.\-])[A-Za-z][A-Za-z0-9+.\-]{1,40}:(?::|/)\S+")
 #: What ends the sentence or the quotation around a URL, not the URL.
 _CLOSING = "'\")]},;:."
+
+
+def counted(count: int, noun: str) -> str:
+    """Return a number of things in words.
+
+    Examples
+    --------
+    >>> counted(1, "row"), counted(1200, "row"), counted(0, "group")
+    ('1 row', '1,200 rows', '0 groups')
+    """
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def one_line(text: object) -> str:

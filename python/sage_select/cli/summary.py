@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sage_select.columns import Reason
+from sage_select.display import counted
 from sage_select.engine import Outcome
 from sage_select.ops import Select
 from sage_select.spec import load_spec
@@ -20,9 +21,9 @@ def build_facts(outcome: Outcome) -> dict[str, object]:
     preferred = load_spec(manifest["spec"]).step(Select).preferred
     reasons = ", ".join(_picked(reason, count, preferred) for reason, count in rows["reasons"].items())
     return {
-        "input": f"{manifest['source']['name']}, {rows['in']:,} rows ({manifest['shape']['name']})",
+        "input": f"{manifest['source']['name']}, {counted(rows['in'], 'row')} ({manifest['shape']['name']})",
         "left out": _left_out(rows["dropped"], manifest["evidence"].get("dedup")),
-        "kept": f"{rows['kept']:,} rows" + (f": {reasons}" if reasons else ""),
+        "kept": counted(rows["kept"], "row") + (f": {reasons}" if reasons else ""),
         "output": outcome.output,
         "manifest": outcome.manifest_path,
     }
@@ -41,7 +42,7 @@ def _left_out(dropped: Mapping[str, int], dedup: Mapping[str, Any] | None) -> st
     if dedup is not None and dedup["groups"]:
         largest, groups = dedup["largest_groups"][0], dedup["groups"]
         told.append(
-            f"copies lie in {groups:,} group{'' if groups == 1 else 's'}, the largest of {largest['rows']:,} rows "
+            f"copies lie in {counted(groups, 'group')}, the largest of {largest['rows']:,} rows "
             f"(kept: {largest['kept']})"
         )
     if told:
@@ -52,4 +53,4 @@ def _left_out(dropped: Mapping[str, int], dedup: Mapping[str, Any] | None) -> st
 def _counted(reason: str, count: int) -> str:
     if reason.endswith("copy"):
         return f"{count:,} {reason}" if count == 1 else f"{count:,} {reason[:-1]}ies"
-    return f"{count:,} {'row' if count == 1 else 'rows'} ({reason})"
+    return f"{counted(count, 'row')} ({reason})"

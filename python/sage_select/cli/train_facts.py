@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sage_select.display import counted
 from sage_select.render.lost import KINDS
 from sage_select.train.row_summary import DroppedRow, counts_by_reason
 from sage_select.train.schedule import Plan
@@ -28,11 +29,11 @@ def training_facts(result: TrainResult, config: TrainConfig) -> dict[str, object
     if rows["truncated_rows"]:
         share = rows["tokens_cut"] / (rows["tokens"] + rows["tokens_cut"])
         facts["truncated"] = (
-            f"{rows['truncated_rows']:,} rows lost {rows['tokens_cut']:,} tokens, {100 * share:.2g} % of all"
+            f"{counted(rows['truncated_rows'], 'row')} lost {rows['tokens_cut']:,} tokens, {100 * share:.2g} % of all"
         )
     if rows["lost_words"]:
         lost = (
-            f"{name} of {rows['lost_words'][kind]['rows']:,} rows"
+            f"{name} of {counted(rows['lost_words'][kind]['rows'], 'row')}"
             for kind, name in KINDS.items()
             if kind in rows["lost_words"]
         )

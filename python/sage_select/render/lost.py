@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import Any, Final
 
+from sage_select.display import counted
 from sage_select.render.adapt import split_thought
 from sage_select.render.messages import THOUGHTS, thought_of
 from sage_select.render.values import dump_json
@@ -77,8 +78,8 @@ class LostWords:
             row, message = self.first[kind]
             place = row if kind == "tools" else f"{row}, message {message}"
             turns = "" if kind == "tools" else f" of {self.messages[kind]:,} turns"
-            count = f"{self.rows[kind]:,} row{'' if self.rows[kind] == 1 else 's'}"
-            lines.append(f"LOST: the chat template leaves out {name}{turns} in {count}, first {place}")
+            rows = counted(self.rows[kind], "row")
+            lines.append(f"LOST: the chat template leaves out {name}{turns} in {rows}, first {place}")
         if lines:
             lines[-1] += "; --on-lost-words error refuses such rows, --chat-template names another template"
         return lines

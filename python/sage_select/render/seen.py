@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from sage_select.display import counted
 from sage_select.render.adapt import CHANGES
 from sage_select.render.chat import FIXED_DATE, ChatTemplate
 from sage_select.render.lost import LostWords
@@ -100,11 +101,12 @@ class Seen:
     def lines(self, template: ChatTemplate, support: Support, end: str | None) -> list[str]:
         """Return what the user should know, one line each; `end` is the end token of the tokenizer."""
         lines = self._of_template(template, support, end) if self.conversations else []
-        lines += [f"{CHANGES[kind]} ({_rows(count)})" for kind, count in self.changes.items()]
+        lines += [f"{CHANGES[kind]} ({counted(count, 'row')})" for kind, count in self.changes.items()]
         if self.split_rows:
             lines.append(
                 "the chat template writes earlier turns differently once others follow: "
-                f"{_rows(self.split_rows)} became {self.split_examples:,} training examples, one for each such answer"
+                f"{counted(self.split_rows, 'row')} became {self.split_examples:,} training examples, "
+                "one for each such answer"
             )
         if self.untrained_turns:
             lines.append(
@@ -114,7 +116,7 @@ class Seen:
         if self._special_rows:
             lines.append(
                 f"the text of special tokens, such as {self._special!r}, is read as those tokens "
-                f"({_rows(self._special_rows)})"
+                f"({counted(self._special_rows, 'row')})"
             )
         if self.unprompted_turns:
             lines.append(self._unprompted())
@@ -128,8 +130,8 @@ class Seen:
             out = f"give these answers {thoughts}, or name a template that asks otherwise with --chat-template"
         return (
             f"PROMPT: the chat template asks for answers with {self._asked!r}, and {self.unprompted_turns:,} trained "
-            f"turns in {_rows(self.unprompted_rows)} do not begin so, the model is asked otherwise than it is trained: "
-            f"{out}"
+            f"turns in {counted(self.unprompted_rows, 'row')} do not begin so, the model is asked otherwise than it is "
+            f"trained: {out}"
         )
 
     def _of_template(self, template: ChatTemplate, support: Support, end: str | None) -> list[str]:
@@ -158,7 +160,3 @@ class Seen:
                 "generation; the model may not learn to stop"
             )
         return lines
-
-
-def _rows(count: int) -> str:
-    return f"{count:,} row{'' if count == 1 else 's'}"

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
+from sage_select.display import counted
 from sage_select.errors import DataError
 
 __all__ = ["DroppedRow", "RowSummary", "bad_rows_error", "counts_by_reason"]
@@ -74,14 +75,15 @@ class RowSummary:
         lines = []
         if self.dropped:
             lines.append(
-                f"not trained: {_rows(len(self.dropped))} of {self.rows_in:,}: {counts_by_reason(self.dropped)}"
+                f"not trained: {counted(len(self.dropped), 'row')} of {self.rows_in:,}: "
+                f"{counts_by_reason(self.dropped)}"
             )
         if self.truncated_rows:
             share = self.tokens_cut / (self.tokens + self.tokens_cut)
-            what = ", ".join(f"the {part} of {_rows(count)}" for part, count in self.cut_parts.items())
+            what = ", ".join(f"the {part} of {counted(count, 'row')}" for part, count in self.cut_parts.items())
             lines.append(
                 f"{'CUT: ' if share >= _ALARMING else ''}{_percent(share)} of all tokens "
-                f"({self.tokens_cut:,}) are cut: {self.truncated_rows:,} of {_rows(self.rows_trained)} "
+                f"({self.tokens_cut:,}) are cut: {self.truncated_rows:,} of {counted(self.rows_trained, 'row')} "
                 f"{'is' if self.truncated_rows == 1 else 'are'} longer than --max-length {self.max_length:,}"
                 + (f"; cut with them: {what}" if what else "")
             )
@@ -121,7 +123,7 @@ def bad_rows_error(source: str, rows_in: int, bad: Sequence[DroppedRow], most: f
     """
     allowed = "" if most is None else f", more than the {_percent(most)} that may be dropped"
     return DataError(
-        f"{_rows(len(bad))} of {rows_in:,} cannot be trained{allowed}: {_kinds(bad)}",
+        f"{counted(len(bad), 'row')} of {rows_in:,} cannot be trained{allowed}: {_kinds(bad)}",
         where=source,
         got="; ".join(map(str, bad[:_NAMED])) + (f"; and {len(bad) - _NAMED:,} more" if len(bad) > _NAMED else ""),
         hint="mend the rows, or leave them out with --on-bad-row drop"
@@ -133,10 +135,6 @@ def bad_rows_error(source: str, rows_in: int, bad: Sequence[DroppedRow], most: f
 def _kinds(bad: Sequence[DroppedRow]) -> str:
     counts = Counter(re.sub(r"\d+", "#", one.reason) for one in bad)
     return "; ".join(f"{count:,} x {kind}" for kind, count in counts.most_common())
-
-
-def _rows(count: int) -> str:
-    return f"{count:,} row{'' if count == 1 else 's'}"
 
 
 def _percent(share: float) -> str:

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from sage_select import io
+from sage_select.display import counted
 from sage_select.engine.base import Talk
 from sage_select.engine.frame import Frame
 from sage_select.engine.lineage import Cause
@@ -89,5 +90,6 @@ def refuse_bad_rows(bad: io.BadRows, looked_at: int, name: str, source: Source, 
     if len(bad) == n:
         raise bad.error(looked_at, name, "no row would be left: mend them")
     if len(bad) > most:
-        rows = f"{most:,} row{'' if most == 1 else 's'}"
-        raise bad.error(looked_at, name, f"at most {rows} may be left out; --max-bad allows more, such as 5%")
+        raise bad.error(
+            looked_at, name, f"at most {counted(most, 'row')} may be left out; --max-bad allows more, such as 5%"
+        )
