@@ -61,3 +61,17 @@ def test_both_doors_select_the_same(strategy: str, objective: str | None, files:
     # Another seed draws other rows, or at least trains them in another order.
     other = sage_select.select("rows.jsonl", **{**settings, "seed": 4}, **given).table()
     assert other["sage_row_id"].to_pylist() != table["sage_row_id"].to_pylist()
+
+
+def test_a_seed_on_the_command_line_stands_above_that_of_a_spec(files: Path, build: Program) -> None:
+    (files / "sage.yaml").write_text(
+        "version: 1\nseed: 3\nsteps:\n  - source: {path: rows.jsonl, id_column: id}\n"
+        "  - select: {strategy: random, budget: 20}\n  - sink: {path: out.arrow}\n"
+    )
+    for options, seed in (([], 3), (["--seed", 4, "--force"], 4), (["--seed", 0, "--force"], 0)):
+        done = build("--spec", "sage.yaml", *options)
+        assert done.code == 0, done.err
+        with pa.ipc.open_file(files / "out.arrow") as file:
+            table = file.read_all()
+        chosen = sage_select.select("rows.jsonl", strategy="random", budget=20, id_column="id", seed=seed)
+        assert chosen.table().equals(table)
