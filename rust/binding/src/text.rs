@@ -8,6 +8,8 @@ use sage_select_core::text::{encoder, lexical, phrases as core_phrases, words};
 use crate::convert;
 use crate::detach::Call;
 
+type Array<'py, T> = Bound<'py, PyArray1<T>>;
+
 /// The lexical difficulty of each text.
 #[pyfunction]
 pub(crate) fn lexical_difficulty<'py>(
@@ -40,7 +42,7 @@ pub(crate) fn phrases<'py>(
     texts: PyChunkedArray,
     length: usize,
     threads: usize,
-) -> PyResult<(Bound<'py, PyArray1<u64>>, Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<u64>>)> {
+) -> PyResult<(Array<'py, u64>, Array<'py, i64>, Array<'py, u64>)> {
     let texts = convert::texts(py, &texts)?;
     let found =
         Call { py, threads, progress: None }.run(|watch| core_phrases::phrases(&texts, length, watch))?;
