@@ -60,7 +60,7 @@ test: test-rust test-python  ## run the Rust and the Python tests, the examples 
 # Rests on no package: .ci/run builds it while they are installed.
 test-rust:
 	@echo "Running the Rust tests"
-	@cargo test --package sage-select-core --locked --quiet
+	@cargo test --package sage-select-core --package sage-select-rows --locked --quiet
 
 # SAGE_DEMO=demo: the tests look at what `make demo` left there, rather than make it once more.
 test-python: setup

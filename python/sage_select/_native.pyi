@@ -5,13 +5,14 @@ in, numpy arrays come out. Types are exact: nothing is cast here. Every call rel
 `threads` threads, and raises `KernelError`; `progress(done, total)` is called from the calling thread.
 """
 
-from collections.abc import Callable
-from typing import Protocol, TypeAlias, final
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, TypeAlias, final
 
 import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
+    "JsonTable",
     "KernelError",
     "Matrix",
     "assign_cells",
@@ -34,7 +35,10 @@ __all__ = [
     "lexical_difficulty",
     "medoids",
     "mmr",
+    "render_rows",
     "ridge_dpp",
+    "row_digests",
+    "row_texts",
     "stratified",
     "target_match",
     "threshold_filter",
@@ -234,3 +238,37 @@ def threshold_filter(
     matrix: Matrix, order: _Array, wishes: _Wishes, threshold: float, threads: int, progress: _Progress
 ) -> tuple[NDArray[np.int64], NDArray[np.float32], int, int, int]:
     """Return rows of an int64 order unlike those before, their gains, entries looked at, rows too near, and pairs."""
+
+class _RowLayout(Protocol):
+    @property
+    def kind(self) -> str: ...
+    @property
+    def columns(self) -> Sequence[int]: ...
+    @property
+    def literals(self) -> Sequence[str]: ...
+    @property
+    def system(self) -> int | None: ...
+    @property
+    def tools(self) -> int | None: ...
+
+#: The number of a row that was refused, why as a word, and the JSON text that is wrong.
+_Refusal: TypeAlias = tuple[int, str, str] | None
+
+def row_digests(
+    table: _Stream, exact: bool, alike: bool, threads: int, progress: _Progress
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8], _Refusal]: ...
+def row_texts(table: _Stream, alike: bool, threads: int) -> tuple[_Stream | None, _Refusal]: ...
+def render_rows(
+    table: _Stream, layout: _RowLayout, threads: int, progress: _Progress
+) -> tuple[_Stream, NDArray[np.bool_], NDArray[np.int64], NDArray[np.int64]]: ...
+
+@final
+class JsonTable:
+    def __init__(self) -> None: ...
+    def take(self, text: bytes, array: bool, threads: int, progress: _Progress) -> dict[str, Any] | None: ...
+    def stale(self) -> int: ...
+    def rebuild(self, piece: int, text: bytes, array: bool, threads: int) -> bool: ...
+    def piece(self, piece: int) -> _Stream: ...
+    def put(self, piece: int, table: _Stream) -> bool: ...
+    def columns(self) -> list[tuple[str, bool, bool]]: ...
+    def finish(self) -> _Stream: ...

@@ -41,7 +41,7 @@ rows = st.fixed_dictionaries({"messages": st.lists(messages, min_size=1, max_siz
 
 
 def read_back(table: Any, shape: Any) -> list[tuple[str, str, str]]:
-    same = [text for texts in same_texts(table, shape.columns) for text in texts.to_pylist()]
+    same = same_texts(table, shape.columns).to_pylist()
     ids = canonical_json(table, shape.columns).to_pylist()
     return list(zip(plain_texts(table, shape).to_pylist(), ids, same, strict=True))
 

@@ -51,7 +51,7 @@ def frame_of_arguments(
             options,
             source,
             talk,
-            lambda usable: frame_of(usable, options, source.id_column, dedup=dedup, queries=queries),
+            lambda usable, said: frame_of(usable, options, source.id_column, said=said, dedup=dedup, queries=queries),
         )
     for name, value in (("scores", scores), ("embeddings", embeddings)):
         if isinstance(value, str):

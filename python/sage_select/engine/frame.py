@@ -17,6 +17,7 @@ from sage_select.errors import UsageError
 from sage_select.io import Beside, Rows
 from sage_select.io.private import MAPPED_BYTES, mapped
 from sage_select.kernels import Matrix
+from sage_select.kernels.arrays import some_rows
 from sage_select.kernels.vectors import some_vectors
 from sage_select.render import Shape, plain_texts
 from sage_select.strategies import Groups
@@ -75,9 +76,9 @@ class Frame:
     stand in the frame; `dropped`, once some have left, and `lineage` know which rows of the input these are, and why
     the others left. `wordless` are those whose vector says nothing, since they have no words. `measured` holds the
     lengths that a stage found out; without it rows are as long as they have words. `contents` are digests, the same for
-    rows that say the same, where they have been made. `queries` are vectors that are looked for, those of the rows
-    `asked` where these are rows, or of the frame's own rows `asking`; `groups`, `pinned` and `excluded` are what the
-    selection must keep. `files` are those that are read beside the rows.
+    rows that say the same, and `said` the words of rows, where they have been made. `queries` are vectors that are
+    looked for, those of the rows `asked` where these are rows, or of the frame's own rows `asking`; `groups`, `pinned`
+    and `excluded` are what the selection must keep. `files` are those that are read beside the rows.
     """
 
     n: int
@@ -86,6 +87,7 @@ class Frame:
     shape: Shape | None = None
     ids: pa.ChunkedArray | None = None
     contents: pa.ChunkedArray | None = None
+    said: pa.ChunkedArray | None = None
     scores: Scores | None = None
     matrix: Matrix | None = None
     measured: Lengths | None = None
@@ -103,7 +105,7 @@ class Frame:
     @cached_property
     def texts(self) -> pa.ChunkedArray:
         """The words of each row, without tools and system turns."""
-        return self._texts_of(None)
+        return self._texts_of(None) if self.said is None else self.said
 
     @cached_property
     def lengths(self) -> Lengths:
@@ -128,6 +130,8 @@ class Frame:
         return self._texts_of(rows)
 
     def _texts_of(self, rows: NDArray[np.int64] | None, progress: Progress | None = None) -> pa.ChunkedArray:
+        if rows is not None and self.said is not None:
+            return self.said.take(pa.array(rows))
         if self.rows is None or self.shape is None:
             raise RuntimeError("a frame without rows has no texts")
         return plain_texts(self.rows.table, self.shape, rows=rows, progress=progress, where=self.rows.where)
@@ -213,6 +217,7 @@ class Frame:
             rows=None if self.rows is None else self.rows.only(stay),
             ids=None if self.ids is None else self.ids.take(pa.array(stay)),
             contents=None if self.contents is None else self.contents.take(pa.array(stay)),
+            said=None if self.said is None else some_rows(self.said, stay),
             scores=None if self.scores is None else replace(self.scores, values=self.scores.values[stay]),
             matrix=None if self.matrix is None else _rows_of(self.matrix, stay),
             measured=None if self.measured is None else replace(self.measured, values=self.measured.values[stay]),

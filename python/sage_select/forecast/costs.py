@@ -46,8 +46,6 @@ class Costs:
     parquet_bytes: float
     #: Finding rows that repeat an earlier one, for each row: naming 400,000 rows of few words, less their text.
     id_row_bytes: float
-    #: Copies of the text of a batch while it is made to tell whether rows say the same: 20,000 nested chats.
-    same_copies: float
     #: Memory of k-means, in copies of its float32 sample: 512 centroids of 32,768 rows.
     kmeans_copies: float
     #: The row report while it is made and written, for each row: 400,000 rows of few words.

@@ -13,7 +13,6 @@ from sage_select.forecast.feature_stages import used_in_file
 from sage_select.forecast.select_stage import clustered
 from sage_select.forecast.stage import Stage
 from sage_select.forecast.workload import Workload
-from sage_select.render import BATCH_ROWS
 from sage_select.strategies.near_copies import ALL_PAIRS_LIMIT, PROBE
 from sage_select.strategies.objectives.similarities import GRAPH_CELLS, graph_cells
 
@@ -30,7 +29,6 @@ def exact_copies(work: Workload, costs: Costs) -> Stage:
     """Return what finding rows that say the same costs, and the table without them."""
     n, row = work.rows, work.table.canonical or work.table.held
     held = work.table.held * n
-    text = row * min(n, BATCH_ROWS)
     # Where content names the rows, the canonical JSON is there already.
     made = costs.same_ns - (costs.canonical_ns if work.table.canonical else 0.0)
     nanoseconds = row * n * max(made, 0.0) + n * costs.id_row_ns
@@ -38,7 +36,7 @@ def exact_copies(work: Workload, costs: Costs) -> Stage:
     return Stage(
         "exact copies",
         (_DIGEST + costs.id_row_bytes) * n + leaves,
-        costs.same_copies * text,
+        0.0,
         leaves,
         0.0,
         nanoseconds * _NANO,

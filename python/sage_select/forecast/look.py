@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from sage_select import demo, io
 from sage_select.engine.base import Silence
-from sage_select.engine.local.bad_rows import bad_rows_of, frame_of_usable, refuse_bad_rows, usable
+from sage_select.engine.local.bad_rows import bad_rows_of, frame_of_usable, good_rows, refuse_bad_rows
 from sage_select.engine.local.embed import embed_rows
 from sage_select.engine.local.limits import limit_rows
 from sage_select.engine.local.queries import with_query_rows
@@ -91,9 +91,9 @@ def _usable(found: io.Survey, plan: Pipeline) -> io.Survey:
     if found.whole:
         rows = _refused_or_rows(sample, plan)
     else:
-        bad = bad_rows_of(sample, shape_options(source), Silence())
+        bad, _ = bad_rows_of(sample, shape_options(source), Silence())
         refuse_bad_rows(bad, found.looked_at, f"{sample.source}, rows looked at", source, found.rows)
-        rows = usable(sample, bad)
+        rows = sample.only(good_rows(sample.table.num_rows, bad))
     return replace(found, sample=rows)
 
 
@@ -107,7 +107,9 @@ def _refused_or_rows(rows: io.Rows, plan: Pipeline) -> io.Rows:
         options,
         source,
         talk,
-        lambda good: frame_of(good, options, source.id_column, dedup=plan.find(Dedup), queries=select.query_column),
+        lambda good, said: frame_of(
+            good, options, source.id_column, said=said, dedup=plan.find(Dedup), queries=select.query_column
+        ),
     )
     if select.tokenizer is None:
         frame = with_query_rows(limit_rows(frame, select, talk), select)

@@ -12,7 +12,6 @@ from sage_select.io.csv_file import BATCH_ROWS as CSV_BATCH_ROWS
 from sage_select.io.json_source import BATCH_CHARACTERS
 from sage_select.io.json_source import BATCH_ROWS as JSON_BATCH_ROWS
 from sage_select.ops import Sink
-from sage_select.render import BATCH_ROWS
 
 __all__ = ["ids", "read", "write"]
 
@@ -63,9 +62,7 @@ def ids(work: Workload, costs: Costs) -> Stage:
     n = work.rows
     canonical = work.table.canonical
     nanoseconds = canonical * n * costs.canonical_ns + n * costs.id_row_ns
-    return Stage(
-        "ids", (_ID + costs.id_row_bytes) * n, canonical * min(n, BATCH_ROWS), _ID * n, 0.0, nanoseconds * _NANO
-    )
+    return Stage("ids", (_ID + costs.id_row_bytes) * n, 0.0, _ID * n, 0.0, nanoseconds * _NANO)
 
 
 def write(work: Workload, costs: Costs) -> Stage:

@@ -12,7 +12,9 @@ from __future__ import annotations
 
 from sage_select.kernels.cells import Medoids, assign_cells, cell_distances, k_means, medoids, stratified
 from sage_select.kernels.hashes import bottom_k_hashes, hash_rows, keyed_hashes
+from sage_select.kernels.json import FoundRows, JsonTable
 from sage_select.kernels.matrix import Matrix, Metric, instruction_set
+from sage_select.kernels.rows import Refused, RowLayout, WrittenRows, render_rows, row_digests, row_texts
 from sage_select.kernels.select import (
     Closest,
     Filtered,
@@ -39,7 +41,9 @@ from sage_select.kernels.topk import top_k
 __all__ = [
     "Closest",
     "Filtered",
+    "FoundRows",
     "Greedy",
+    "JsonTable",
     "Led",
     "Limits",
     "Matched",
@@ -47,6 +51,9 @@ __all__ = [
     "Medoids",
     "Metric",
     "Phrases",
+    "Refused",
+    "RowLayout",
+    "WrittenRows",
     "assign_cells",
     "bottom_k_hashes",
     "cell_distances",
@@ -67,7 +74,10 @@ __all__ = [
     "medoids",
     "mmr",
     "phrases",
+    "render_rows",
     "ridge_dpp",
+    "row_digests",
+    "row_texts",
     "stratified",
     "target_match",
     "threshold_filter",

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from sage_select.errors import DataError, UsageError, Where
 
-__all__ = ["as_arrow", "floats", "integers", "points", "runs", "texts"]
+__all__ = ["as_arrow", "floats", "integers", "points", "runs", "some_rows", "texts"]
 
 #: Whole numbers up to here are exact in float64.
 _EXACT = 2**53
@@ -54,6 +54,15 @@ def runs(rows: NDArray[np.int64]) -> list[tuple[int, int]] | None:
         return None
     places = [0, *ends.tolist(), len(rows)]
     return [(int(rows[a]), int(rows[b - 1]) + 1) for a, b in pairwise(places) if b > a]
+
+
+def some_rows(column: pa.ChunkedArray, rows: NDArray[np.int64]) -> pa.ChunkedArray:
+    """Return some rows of a column, ascending; where few are left out, as slices over the same memory."""
+    found = runs(rows)
+    if not found:
+        return column.take(pa.array(rows))
+    chunks = [chunk for first, end in found for chunk in column.slice(first, end - first).chunks]
+    return pa.chunked_array(chunks, column.type)
 
 
 def as_arrow(values: NDArray[Any]) -> pa.Array:

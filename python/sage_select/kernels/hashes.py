@@ -10,7 +10,7 @@ from sage_select import _native
 from sage_select.kernels import arrays
 from sage_select.kernels.call import resolve_threads, translated, whole
 
-__all__ = ["bottom_k_hashes", "hash_rows", "keyed_hashes"]
+__all__ = ["bottom_k_hashes", "digest_strings", "hash_rows", "keyed_hashes"]
 
 _HEX_DIGITS = 32
 
@@ -35,7 +35,11 @@ def hash_rows(texts: pa.Array | pa.ChunkedArray, *, threads: int | None = None) 
     """
     column = arrays.texts(texts)
     with translated():
-        digits = _native.hash_rows(column, resolve_threads(threads))
+        return digest_strings(_native.hash_rows(column, resolve_threads(threads)))
+
+
+def digest_strings(digits: NDArray[np.uint8]) -> pa.Array:
+    """Return digests, 32 digits each and one after the other, as a string array over the same memory."""
     rows = len(digits) // _HEX_DIGITS
     wide = len(digits) > np.iinfo(np.int32).max
     offsets = np.arange(rows + 1, dtype=np.int64 if wide else np.int32) * _HEX_DIGITS

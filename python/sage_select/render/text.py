@@ -1,36 +1,60 @@
-"""The words of each row, for embedding and for lexical scores."""
+"""The words of each row, for embedding and for lexical scores, and which rows have anything to train."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
-from dataclasses import replace
-from typing import Any
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from sage_select import kernels
 from sage_select.errors import DataError, Where
-from sage_select.render.example import Example, Text, examples
+from sage_select.kernels.arrays import some_rows
+from sage_select.render.example import Example, Text, has_answer, to_example
+from sage_select.render.plain_types import decoded
 from sage_select.render.shape import Shape
-from sage_select.render.turns import spoken_by_columns
-from sage_select.render.values import dump_json, is_text_type
+from sage_select.render.template import parse_template
+from sage_select.render.values import dump_json, python_values
 
-__all__ = ["joined_words", "plain_text", "plain_texts"]
+__all__ = ["RenderedRows", "answered", "plain_text", "plain_texts", "render_rows"]
 
-Progress = Callable[[int, int], None]
+Progress = Callable[[int, int], object]
 
-_BATCH_ROWS = 4096
-_SURROGATE = re.compile("[\ud800-\udfff]")
-#: Shapes whose words are those of some columns, and how these are joined (the parts in order of joining).
-_JOINED = {
-    "text": (("text", ""),),
-    "question_answer": (("question", ""), ("answer", "\n")),
-    "instruction": (("instruction", ""), ("input", "\n\n"), ("output", "\n")),
-    "prompt_completion": (("prompt", ""), ("completion", "\n")),
+#: Rows that are Python objects at a time.
+_READ_ROWS: Final = 1024
+_SURROGATES: Final = range(0xD800, 0xE000)
+#: Shapes of two speakers: whose parts are asked, and which is the answer.
+_PARTS: Final = {
+    "question_answer": (("question",), "answer"),
+    "instruction": (("instruction", "input"), "output"),
 }
+
+
+@dataclass(frozen=True)
+class RenderedRows:
+    """What rows say.
+
+    Parameters
+    ----------
+    texts
+        `string`: the words of each row, as `plain_text` has them; empty for those refused.
+    answered
+        bool (rows,): whether there is anything to train.
+    refused
+        Row -> what is wrong with it, ascending: it does not hold what its shape promises.
+    """
+
+    texts: pa.ChunkedArray
+    answered: NDArray[np.bool_]
+    refused: dict[int, DataError]
+
+    def only(self, rows: NDArray[np.int64]) -> RenderedRows:
+        """Return what these rows, ascending, say; none of them may be refused."""
+        return RenderedRows(some_rows(self.texts, rows), self.answered[rows], {})
 
 
 def plain_text(example: Example) -> str:
@@ -45,12 +69,8 @@ def plain_text(example: Example) -> str:
     """
     if isinstance(example, Text):
         return example.text
-    return _words(example.messages)
-
-
-def _words(messages: list[dict[str, Any]]) -> str:
     parts: list[str] = []
-    for message in messages:
+    for message in example.messages:
         if message["role"] == "system":
             continue
         parts.append(message["content"])
@@ -61,6 +81,43 @@ def _words(messages: list[dict[str, Any]]) -> str:
     return "\n".join(part for part in parts if part)
 
 
+def render_rows(
+    table: pa.Table,
+    shape: Shape,
+    *,
+    where: Callable[[int], Where] | None = None,
+    progress: Progress | None = None,
+) -> RenderedRows:
+    """Return what the rows of a table say, which have anything to train, and which cannot be read.
+
+    Parameters
+    ----------
+    table, shape
+        The rows and how they are read.
+    where
+        Row number -> its place, for messages.
+    progress
+        Called with (rows done, rows).
+
+    Notes
+    -----
+    Rows that are odd, or wrong, are read one by one as `to_example` does, which says what is wrong; all others are read
+    by the kernel.
+    """
+    table = decoded(table.select(list(dict.fromkeys(shape.columns))))
+    place = where or _numbered
+    made = kernels.render_rows(table, _layout(shape, table.schema.names), progress=progress)
+    texts: dict[int, str] = {}
+    trained, refused = made.answered.copy(), {}
+    for row, read in _read(table, shape, np.union1d(made.unknown, made.unsure), place):
+        if isinstance(read, DataError):
+            refused[row] = read
+        else:
+            texts[row], trained[row] = plain_text(read), has_answer(read)
+    found = {int(row): texts[row] for row in made.unknown if row in texts}
+    return RenderedRows(_with(made.texts, found, place), trained, refused)
+
+
 def plain_texts(
     table: pa.Table,
     shape: Shape,
@@ -69,10 +126,7 @@ def plain_texts(
     progress: Progress | None = None,
     where: Callable[[int], Where] | None = None,
 ) -> pa.ChunkedArray:
-    """Return the words of every row, or of `rows` (`string`, no nulls), one chunk for at most 4096 rows.
-
-    Shapes made of text columns and usual conversations are joined by Arrow; anything else goes through Python a
-    batch at a time, so that memory grows by the text alone.
+    """Return the words of every row, or of `rows` (`string`, no nulls).
 
     Parameters
     ----------
@@ -81,7 +135,7 @@ def plain_texts(
     rows
         Numbers of the rows wanted; None for all.
     progress
-        Called with (rows done, rows) after each batch.
+        Called with (rows done, rows).
     where
         Row number -> its place, for messages.
 
@@ -90,19 +144,40 @@ def plain_texts(
     DataError
         A row does not hold what its shape promises.
     """
-    chunks: list[pa.Array] = []
-    done = 0
-    shape = _worded(shape)
-    table = table.select(list(shape.columns))
+    shape, place = _worded(shape), where or _numbered
+    table = decoded(table.select(list(dict.fromkeys(shape.columns))))
     if rows is not None:
-        table = table.take(pa.array(rows))
-    for batch in table.to_batches(max_chunksize=_BATCH_ROWS):
-        texts = joined_words(batch, shape)
-        chunks.append(_spoken(batch, shape, _places(rows, done, where)) if texts is None else texts)
-        done += batch.num_rows
-        if progress is not None:
-            progress(done, table.num_rows)
-    return pa.chunked_array(chunks, type=pa.string())
+        wanted, whole = rows, place
+        table = table.take(pa.array(wanted))
+
+        def place(row: int) -> Where:
+            return whole(int(wanted[row]))
+
+    made = kernels.render_rows(table, _layout(shape, table.schema.names), progress=progress)
+    found = {}
+    for row, read in _read(table, shape, made.unknown, place):
+        if isinstance(read, DataError):
+            raise read
+        found[row] = plain_text(read)
+    return _with(made.texts, found, place)
+
+
+def answered(table: pa.Table, shape: Shape, where: Callable[[int], Where] | None = None) -> NDArray[np.bool_]:
+    """Return for each row whether it has anything to train: bool (rows,).
+
+    Raises
+    ------
+    DataError
+        A row does not hold what its shape promises.
+    """
+    made = render_rows(table, shape, where=where)
+    for error in made.refused.values():
+        raise error
+    return made.answered
+
+
+def _numbered(row: int) -> Where:
+    return Where(row=row)
 
 
 def _worded(shape: Shape) -> Shape:
@@ -119,48 +194,69 @@ def _worded(shape: Shape) -> Shape:
     )
 
 
-def _places(rows: NDArray[np.int64] | None, first: int, where: Callable[[int], Where] | None) -> Callable[[int], Where]:
-    """Return where the rows of a batch lie that begins with the row, or wanted row, `first`."""
-    place = where or (lambda row: Where(row=row))
-    return lambda row: place(first + row if rows is None else int(rows[first + row]))
+def _layout(shape: Shape, names: list[str]) -> kernels.RowLayout:
+    """Return how the kernel reads rows of this shape, from the columns of these names."""
+    beside = [names.index(shape.fields[part]) if part in shape.fields else None for part in ("system", "tools")]
+
+    def columns(*parts: str) -> tuple[int, ...]:
+        return tuple(names.index(shape.fields[part]) for part in parts if part in shape.fields)
+
+    if shape.name == "template":
+        template = parse_template(shape.options.template or "")
+        fields = tuple(names.index(name) for name in template.fields)
+        return kernels.RowLayout("template", fields, template.literals)
+    if shape.name == "text":
+        return kernels.RowLayout("template", columns("text"), ("", ""))
+    if shape.name == "prompt_completion":
+        return kernels.RowLayout("prompt", columns("prompt", "completion"), (), *beside)
+    if shape.name in _PARTS:
+        asked, answer = _PARTS[shape.name]
+        return kernels.RowLayout("parts", columns(*asked, answer), (), *beside)
+    return kernels.RowLayout("messages", columns("messages"), (), *beside)
 
 
-def _spoken(batch: pa.RecordBatch, shape: Shape, place: Callable[[int], Where]) -> pa.Array:
-    """Return the words of a batch by way of its examples."""
-    texts = [plain_text(example) for example in examples(pa.Table.from_batches([batch]), shape, place)]
-    try:
-        return pa.array(texts, pa.string())
-    except UnicodeEncodeError:
-        row = next(row for row, text in enumerate(texts) if _SURROGATE.search(text))
-        raise DataError(
-            "the row has half a character, which no text can hold",
-            where=place(row),
-            expected="surrogates in pairs",
-            got=ascii(_SURROGATE.findall(texts[row])[0]),
-        ) from None
+def _read(
+    table: pa.Table, shape: Shape, rows: NDArray[np.int64], place: Callable[[int], Where]
+) -> Iterator[tuple[int, Example | DataError]]:
+    """Yield some rows one by one, and what each holds or why it holds nothing that can be read."""
+    for start in range(0, len(rows), _READ_ROWS):
+        numbers = rows[start : start + _READ_ROWS].tolist()
+        some = table.take(pa.array(numbers, pa.int64()))
+        columns: list[list[Any]] = [
+            [value for chunk in column.chunks for value in python_values(chunk)] for column in some.columns
+        ]
+        for number, values in zip(numbers, zip(*columns, strict=True), strict=True):
+            row = dict(zip(some.schema.names, values, strict=True))
+            try:
+                yield number, to_example(row, shape, place(number))
+            except DataError as error:
+                yield number, error
 
 
-def joined_words(batch: pa.RecordBatch, shape: Shape) -> pa.Array | None:
-    """Return the words of a batch by joining its columns, or None where that cannot be done."""
-    if "messages" in shape.fields:
-        within = [path[2:] for path in shape.json_text]
-        return spoken_by_columns(batch.column(shape.fields["messages"]), within, _words) if all(within) else None
-    order = _JOINED.get(shape.name)
-    if order is None or shape.json_text:
-        return None
-    text: pa.Array | None = None
-    for part, separator in order:
-        if part not in shape.fields:
-            continue
-        column = batch.column(shape.fields[part])
-        if not is_text_type(column.type):
-            return None
-        column = pc.fill_null(pc.cast(column, pa.string()), "")
-        text = column if text is None else _join(text, column, separator)
-    return text
+def _with(texts: pa.ChunkedArray, found: dict[int, str], place: Callable[[int], Where]) -> pa.ChunkedArray:
+    """Return the texts with those that were found out apart."""
+    if not found:
+        return texts
+    chunks, first = [], 0
+    for chunk in texts.chunks:
+        own = [row for row in range(first, first + len(chunk)) if row in found]
+        if own:
+            mask = np.zeros(len(chunk), np.bool_)
+            mask[np.asarray(own) - first] = True
+            values = pa.array([_held(found[row], place(row)) for row in own], pa.string())
+            chunk = pc.replace_with_mask(chunk, pa.array(mask), values)
+        chunks.append(chunk)
+        first += len(chunk)
+    return pa.chunked_array(chunks, pa.string())
 
 
-def _join(left: pa.Array, right: pa.Array, separator: str) -> pa.Array:
-    """Return both texts with the separator between, or the one that is not empty."""
-    both = pc.binary_join_element_wise(left, right, separator)
-    return pc.if_else(pc.equal(left, ""), right, pc.if_else(pc.equal(right, ""), left, both))
+def _held(text: str, where: Where) -> str:
+    half = next((character for character in text if ord(character) in _SURROGATES), None)
+    if half is None:
+        return text
+    raise DataError(
+        "the row has half a character, which no text can hold",
+        where=where,
+        expected="surrogates in pairs",
+        got=ascii(half),
+    )

@@ -10,7 +10,9 @@ mod convert;
 mod detach;
 mod error;
 mod hashes;
+mod json;
 mod matrix;
+mod rows;
 mod select;
 mod text;
 mod topk;
@@ -25,7 +27,11 @@ mod _native {
     #[pymodule_export]
     use super::hashes::{hash_rows, hashes_of_ids, hashes_of_rows};
     #[pymodule_export]
+    use super::json::JsonTable;
+    #[pymodule_export]
     use super::matrix::{Matrix, instruction_set};
+    #[pymodule_export]
+    use super::rows::{render_rows, row_digests, row_texts};
     #[pymodule_export]
     use super::select::closest::closest;
     #[pymodule_export]

@@ -12,7 +12,13 @@ const BLOCK: usize = 1024;
 /// The digest of a text's UTF-8 bytes.
 #[must_use]
 pub fn hex128(text: &str) -> [u8; HEX_DIGITS] {
-    let hash = blake3::hash(text.as_bytes());
+    hex128_of_bytes(text.as_bytes())
+}
+
+/// The digest of bytes.
+#[must_use]
+pub fn hex128_of_bytes(bytes: &[u8]) -> [u8; HEX_DIGITS] {
+    let hash = blake3::hash(bytes);
     let mut hex = [0; HEX_DIGITS];
     for (pair, byte) in hex.chunks_exact_mut(2).zip(hash.as_bytes()) {
         pair[0] = DIGITS[usize::from(byte >> 4)];

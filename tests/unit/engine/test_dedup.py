@@ -57,9 +57,7 @@ def directions(*degrees: float, metric: Metric = "cosine", lengths: float = 1) -
     return Frame(n=len(rows), matrix=Matrix.from_array(rows, metric=metric))
 
 
-def test_the_first_of_equal_rows_stays(monkeypatch: pytest.MonkeyPatch) -> None:
-    # Batches of two rows: equal rows lie in different ones.
-    monkeypatch.setattr("sage_select.engine.local.ids.BATCH_ROWS", 2)
+def test_the_first_of_equal_rows_stays() -> None:
     frame = exact(texts("a b", "c", " a\nb", "C", "c", "a b"))
     assert frame.n == 3
     assert frame.lineage.representatives.tolist() == [0, 1, 0, 3, 1, 0]

@@ -21,7 +21,7 @@ def ids(table: pa.Table, id_column: str | None = None) -> list[str]:
     found: list[str] = plain.to_pylist()
     assert beside.to_pylist() == found
     assert contents is not None
-    same = [text for batch in same_texts(rows.table, shape.columns) for text in batch.to_pylist()]
+    same = same_texts(rows.table, shape.columns).to_pylist()
     assert [len(set(pair)) for pair in zip(contents.to_pylist(), same, strict=True)] == [2] * len(same)
     assert len(set(contents.to_pylist())) == len(set(same))
     return found
@@ -34,11 +34,13 @@ def test_content_names_the_rows_and_copies_are_numbered() -> None:
     assert (a1, a2) == (f"{a}-1", f"{a}-2")
 
 
-def test_ids_of_many_rows_are_made_a_part_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    table = pa.table({"text": ["a", "b", "a", " a", "c"]})
-    whole = ids(table)
-    monkeypatch.setattr("sage_select.engine.local.ids.BATCH_ROWS", 2)
-    assert ids(table) == whole
+def test_ids_do_not_depend_on_chunks_or_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows enough for several pieces of the kernel, in chunks that are not cut as these are."""
+    texts = [str(number % 1999) for number in range(5000)]
+    whole = ids(pa.table({"text": texts}))
+    monkeypatch.setenv("SAGE_THREADS", "3")
+    chunks = [texts[:1], [], texts[1:3000], texts[3000:]]
+    assert ids(pa.table({"text": pa.chunked_array(chunks, pa.string())})) == whole
 
 
 def test_ids_do_not_depend_on_other_columns_or_column_order() -> None:

@@ -41,6 +41,7 @@ COLUMNS = {
 
 
 @pytest.mark.parametrize("columns", COLUMNS.values(), ids=COLUMNS)
+@settings(deadline=None)
 @given(data=st.data())
 def test_rows_of_texts(columns: tuple[str, ...], data: st.DataObject) -> None:
     rows = data.draw(st.lists(st.tuples(*(st.none() | WORDS for _ in columns)), max_size=9))
@@ -85,7 +86,7 @@ def readable(message: dict[str, Any]) -> dict[str, Any]:
 
 
 @given(st.lists(st.lists(MESSAGES.map(readable), max_size=4), min_size=1, max_size=6))
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 def test_conversations(rows: list[list[dict[str, Any]]]) -> None:
     agree(pa.table({"messages": pa.array(rows, pa.list_(_MESSAGE))}))
     agree(pa.table({"messages": [json.dumps(row) for row in rows]}))
@@ -138,7 +139,7 @@ def test_columns_tell_without_reading_rows(monkeypatch: pytest.MonkeyPatch) -> N
     def never(*_args: object) -> None:
         raise AssertionError("rows were read one by one")
 
-    monkeypatch.setattr("sage_select.render.answers.examples", never)
+    monkeypatch.setattr("sage_select.render.text.to_example", never)
     turns = [[{"role": "user", "content": "q"}, {"role": "assistant", "content": "a", "weight": 1}]] * 3
     for table in (
         pa.table({"text": ["a", "b"]}),

@@ -81,6 +81,77 @@ def test_only_the_columns_asked_for_are_written_and_their_order_is_not() -> None
     assert lines(table, "b", "a") == lines(table, "a", "b") == ['{"a":"2","b":"1"}']
 
 
+OBJECTS = ("tools", "arguments", "messages", "conversations")
+
+
+def spelled(value: Any, name: str) -> Any:
+    """The definition, of values that may be held as JSON text."""
+    if isinstance(value, dict):
+        return {key: spelled(member, key) for key, member in value.items() if member is not None}
+    if isinstance(value, list):
+        return [spelled(member, name) for member in value]
+    if isinstance(value, str) and name in OBJECTS and value[:1] in ("{", "[", " ", "\t", "\n", "\r"):
+        try:
+            read = json.loads(value)
+        except ValueError:
+            return value
+        return spelled(read, "") if isinstance(read, dict | list) else value
+    return plain(value)
+
+
+NAMES = st.sampled_from(["tools", "arguments", "a", "b", 'q"', "é", "\U0001f600", "\ue000"])
+json_value = st.recursive(
+    st.one_of(
+        st.none(),
+        st.booleans(),
+        st.integers(-(2**70), 2**70),
+        st.floats(),
+        st.sampled_from(
+            ["", "x", "{}", '["[1]"]', ' {"arguments": "{\\"b\\": 1e2, \\"a\\": null}"}', "{x}", "\x00\n", "[NaN]"]
+        ),
+        st.text(st.characters(codec="utf-8"), max_size=4),
+    ),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.lists(json_value, min_size=1, max_size=4), st.sampled_from(["x", "tools"]), st.sampled_from([None, 1]))
+def test_json_text_is_what_it_spells(values: list[Any], name: str, indent: int | None) -> None:
+    texts = [json.dumps(value, ensure_ascii=indent is None, indent=indent) for value in values]
+    marked = pa.table([pa.array(texts)], schema=pa.schema([pa.field(name, pa.string(), metadata=MARK)]))
+
+    def row(value: Any) -> str:
+        kept = {name: spelled(value, name)} if value is not None else {}
+        return json.dumps(kept, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+    assert lines(marked) == [row(value) for value in values]
+    assert lines(pa.table({"tools": texts})) == [
+        json.dumps({"tools": spelled(text, "tools")}, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+        for text in texts
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("{", "Expecting property name"),
+        ("1 2", "Extra data"),
+        ("[1,]", "Expecting value"),
+        ("", "Expecting value"),
+        ("'x'", "Expecting value"),
+        (r'"\ud800"', "half of a surrogate pair"),
+        ("[" * 1000 + "]" * 1000, "too deep"),
+        ("1" * 4301, "4300 digits"),
+    ],
+)
+def test_what_is_wrong_with_json_text_is_said(text: str, problem: str) -> None:
+    table = pa.table([["1", text]], schema=pa.schema([pa.field("x", pa.string(), metadata=MARK)]))
+    with pytest.raises(DataError, match=f"^row 1: the row cannot be written as JSON: .*{problem}"):
+        canonical_json(table, ["x"])
+
+
 ARGUMENTS = [{"city": "Zürich", "n": 2}, {"when": None, "list": [1.0, 2.5]}]
 
 

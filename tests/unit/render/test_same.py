@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sage_select import io
@@ -21,7 +21,7 @@ def texts(*rows: dict[str, object]) -> list[str]:
 
 
 def said(table: pa.Table, columns: Sequence[str]) -> list[str]:
-    return [text for texts in same_texts(table, columns) for text in texts.to_pylist()]
+    return same_texts(table, columns).to_pylist()
 
 
 def plain(text: str) -> str:
@@ -34,6 +34,7 @@ def plain(text: str) -> str:
     return " ".join(word for word in words.split(" ") if word)
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.text(

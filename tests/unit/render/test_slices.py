@@ -14,9 +14,9 @@ from sage_select.render import (
     detect_shape,
     first_words,
     plain_texts,
+    render_rows,
     same_texts,
     unread_keys,
-    unusable_rows,
 )
 
 
@@ -43,10 +43,10 @@ def test_rows_that_are_slices_of_the_input_say_what_copies_of_them_say() -> None
     for found in (
         lambda table: canonical_json(table, shape.columns).to_pylist(),
         lambda table: plain_texts(table, shape).to_pylist(),
-        lambda table: [text for part in same_texts(table, shape.columns) for text in part.to_pylist()],
+        lambda table: same_texts(table, shape.columns).to_pylist(),
         lambda table: answered(table, shape).tolist(),
         lambda table: unread_keys(table, shape),
-        lambda table: list(unusable_rows(table, shape, lambda row: Where(row=row))),
+        lambda table: list(render_rows(table, shape, where=lambda row: Where(row=row)).refused),
         lambda table: first_words(table, shape).to_pylist(),
         lambda table: list(io.decode_rows(table)),
         io.digest_table,

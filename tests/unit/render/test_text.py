@@ -163,7 +163,7 @@ def test_progress_reaches_the_end() -> None:
     table = pa.table({"text": ["a"] * 5000})
     seen: list[tuple[int, int]] = []
     texts = plain_texts(table, detect_shape(table.schema), progress=lambda done, total: seen.append((done, total)))
-    assert seen == [(4096, 5000), (5000, 5000)]
+    assert seen[-1] == (5000, 5000)
     assert len(texts) == 5000
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sage_select import io
 from sage_select.display import counted
@@ -13,15 +14,15 @@ from sage_select.engine.base import Talk
 from sage_select.engine.frame import Frame
 from sage_select.engine.lineage import Cause
 from sage_select.ops import Source
-from sage_select.render import ShapeOptions, detect_shape, unread_keys, unusable_rows
+from sage_select.render import RenderedRows, ShapeOptions, detect_shape, render_rows, unread_keys
 
-__all__ = ["bad_rows_of", "frame_of_usable", "refuse_bad_rows", "usable"]
+__all__ = ["bad_rows_of", "frame_of_usable", "good_rows", "refuse_bad_rows"]
 
 _STAGE = "source"
 
 
 def frame_of_usable(
-    rows: io.Rows, options: ShapeOptions, source: Source, talk: Talk, make: Callable[[io.Rows], Frame]
+    rows: io.Rows, options: ShapeOptions, source: Source, talk: Talk, make: Callable[[io.Rows, RenderedRows], Frame]
 ) -> Frame:
     """Return the frame that `make` makes of the rows that can be used; the others left it, each for its reason.
 
@@ -36,7 +37,7 @@ def frame_of_usable(
     talk
         Where notices go.
     make
-        Makes the frame.
+        Makes the frame, of these rows and what they say.
 
     Raises
     ------
@@ -44,34 +45,36 @@ def frame_of_usable(
         Where there are bad rows and they are not to be dropped, or more of them than may be.
     """
     n = rows.table.num_rows
-    bad = bad_rows_of(rows, options, talk)
+    bad, said = bad_rows_of(rows, options, talk)
     if not len(bad):
-        return make(rows)
+        return make(rows, said)
     refuse_bad_rows(bad, n, rows.source, source, n)
     kinds = ", ".join(f"{count:,} times: {kind}" for kind, count in bad.counts().items())
     talk.notice(f"{len(bad):,} of {n:,} rows cannot be used and are left out ({kinds})")
-    frame = make(usable(rows, bad))
+    good = good_rows(n, bad)
+    frame = make(rows.only(good), said.only(good))
     causes = {row: Cause(_STAGE, kind) for row, kind in sorted(bad.kinds.items())}
     return replace(frame, read=rows, dropped=frame.lineage.among(n, causes, lambda row: str(rows.where(row))))
 
 
-def bad_rows_of(rows: io.Rows, options: ShapeOptions, talk: Talk) -> io.BadRows:
-    """Return the rows that cannot be used, those that the reader could not read among them."""
+def bad_rows_of(rows: io.Rows, options: ShapeOptions, talk: Talk) -> tuple[io.BadRows, RenderedRows]:
+    """Return the rows that cannot be used, those that the reader could not read among them, and what all say."""
     bad, shape = rows.bad, detect_shape(rows.table.schema, options)
     unread_by_reader = set(bad.kinds)
-    for row, error in unusable_rows(rows.table, shape, rows.where):
+    said = render_rows(rows.table, shape, where=rows.where)
+    for row, error in said.refused.items():
         if row not in unread_by_reader:
             bad.add(row, error)
     for key, count in unread_keys(rows.table, shape).items():
         talk.notice(f"the key {key!r} of {count:,} messages is read by nothing, unless the chat template asks for it")
-    return bad
+    return bad, said
 
 
-def usable(rows: io.Rows, bad: io.BadRows) -> io.Rows:
-    """Return the rows without the bad ones."""
-    good = np.ones(rows.table.num_rows, np.bool_)
-    good[[row for row in bad.kinds if row < len(good)]] = False
-    return rows.only(np.flatnonzero(good))
+def good_rows(n: int, bad: io.BadRows) -> NDArray[np.int64]:
+    """Return the numbers of the rows that can be used, of the first `n`."""
+    good = np.ones(n, np.bool_)
+    good[[row for row in bad.kinds if row < n]] = False
+    return np.flatnonzero(good)
 
 
 def refuse_bad_rows(bad: io.BadRows, looked_at: int, name: str, source: Source, n: int) -> None:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from sage_select import kernels
-from sage_select.errors import DataError, Where
+from sage_select.errors import DataError
 from sage_select.io import Rows, require_column
-from sage_select.render import BATCH_ROWS, Shape, canonical_json, same_text
+from sage_select.render import Shape, row_digests
 
 __all__ = ["row_ids"]
 
@@ -37,22 +34,9 @@ def row_ids(
     given = None if id_column is None else _given(rows, id_column)
     if given is not None and not contents:
         return given, None
-    exact, alike = _digests(rows, shape, exact=given is None, alike=contents)
-    return _unique(exact) if given is None else given, alike if contents else None
-
-
-def _digests(rows: Rows, shape: Shape, *, exact: bool, alike: bool) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
-    """Return digests of the canonical JSON, made once and a part at a time, and of what makes rows the same."""
-    of_json, of_same = [], []
-    for start in range(0, rows.table.num_rows, BATCH_ROWS):
-        texts = canonical_json(rows.table.slice(start, BATCH_ROWS), shape.columns, where=_places(rows, start))
-        of_json += [kernels.hash_rows(texts)] if exact else []
-        of_same += [kernels.hash_rows(same_text(texts))] if alike else []
-    return pa.chunked_array(of_json, pa.string()), pa.chunked_array(of_same, pa.string())
-
-
-def _places(rows: Rows, start: int) -> Callable[[int], Where]:
-    return lambda row: rows.where(start + row)
+    exact, alike = row_digests(rows.table, shape.columns, exact=given is None, alike=contents, where=rows.where)
+    ids = _unique(exact) if given is None else given
+    return ids, alike if contents else None
 
 
 def _unique(digests: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -77,8 +77,13 @@ def run(
         options,
         source,
         recorder,
-        lambda usable: frame_of(
-            usable, options, source.id_column, dedup=plan.find(Dedup), queries=plan.step(Select).query_column
+        lambda usable, said: frame_of(
+            usable,
+            options,
+            source.id_column,
+            said=said,
+            dedup=plan.find(Dedup),
+            queries=plan.step(Select).query_column,
         ),
     )
     frame, picks = _select(plan, replace(frame, files=files), recorder, threads, verify)

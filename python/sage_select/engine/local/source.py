@@ -13,7 +13,7 @@ from sage_select.engine.lineage import NOTHING_TO_TRAIN
 from sage_select.engine.local.ids import row_ids
 from sage_select.errors import DataError
 from sage_select.ops import Dedup, Source
-from sage_select.render import ShapeOptions, answered, detect_shape
+from sage_select.render import RenderedRows, ShapeOptions, detect_shape, render_rows
 
 __all__ = ["frame_of", "read_source", "shape_options"]
 
@@ -46,6 +46,7 @@ def frame_of(
     options: ShapeOptions,
     id_column: str | None,
     *,
+    said: RenderedRows | None = None,
     dedup: Dedup | None = None,
     queries: str | None = None,
 ) -> Frame:
@@ -55,6 +56,8 @@ def frame_of(
     ----------
     rows, options, id_column
         The rows, how they are read, and the column that names them.
+    said
+        What they say, where that is known.
     dedup
         The dedup step: digests of what rows say are made for it together with the ids.
     queries
@@ -66,9 +69,12 @@ def frame_of(
         If a row cannot be read, or none has anything to train.
     """
     shape = detect_shape(rows.table.schema, options)
+    said = said or render_rows(rows.table, shape, where=rows.where)
+    for error in said.refused.values():
+        raise error
     ids, contents = row_ids(rows, shape, id_column, contents=dedup is not None and not dedup.idle)
-    frame = Frame(n=rows.table.num_rows, rows=rows, read=rows, shape=shape, ids=ids, contents=contents)
-    trained = answered(rows.table, shape, rows.where)
+    frame = Frame(n=rows.table.num_rows, rows=rows, read=rows, shape=shape, ids=ids, contents=contents, said=said.texts)
+    trained = said.answered.copy()
     if queries is not None:
         trained |= io.truth_column(rows, queries)
     if frame.n and not trained.any():

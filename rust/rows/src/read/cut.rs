@@ -1,0 +1,69 @@
+//! Text cut into parts, each parsed by itself.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rayon::prelude::*;
+use sage_select_core::{Control, Error};
+
+use super::parse::Rows;
+use crate::json::{Fault, Lexer};
+
+/// Bytes of a part, and the rest of its last line.
+const PART_BYTES: usize = 2 << 20;
+
+/// The rows of JSON lines.
+pub(super) fn line_parts<'t>(text: &'t [u8], control: &impl Control) -> Result<Vec<Rows<'t>>, Error> {
+    let mut parts = Vec::new();
+    let mut start = 0;
+    while start < text.len() {
+        let least = text.len().min(start + PART_BYTES);
+        let end = memchr::memchr(b'\n', &text[least..]).map_or(text.len(), |length| least + length + 1);
+        parts.push(&text[start..end]);
+        start = end;
+    }
+    let done = AtomicU64::new(0);
+    let made: Vec<Result<Rows<'t>, Error>> = parts
+        .into_par_iter()
+        .map(|part| {
+            let rows = Rows::of_lines(part);
+            let bytes = part.len() as u64;
+            control.tick(done.fetch_add(bytes, Ordering::Relaxed) + bytes, text.len() as u64)?;
+            Ok(rows)
+        })
+        .collect();
+    made.into_iter().collect()
+}
+
+/// The rows of a JSON array.
+pub(super) fn array_parts(text: &[u8]) -> Result<Vec<Rows<'_>>, Fault> {
+    let mut lexer = Lexer::new(text);
+    lexer.skip_space();
+    lexer.expect(b'[')?;
+    lexer.skip_space();
+    let mut parts: Vec<Rows<'_>> = Vec::new();
+    let (mut base, mut line, mut counted) = (0, 0, 0);
+    let mut open = lexer.peek() != Some(b']');
+    while open {
+        if parts.is_empty() || lexer.at - base > PART_BYTES {
+            base = lexer.at;
+            let end = text.len().min(base + u32::MAX as usize);
+            parts.push(Rows { source: &text[base..end], ..Rows::default() });
+        }
+        line += memchr::memchr_iter(b'\n', &text[counted..lexer.at]).count() as u32;
+        counted = lexer.at;
+        let Some(part) = parts.last_mut() else { break };
+        lexer.at = base + part.element(lexer.at - base, line)?;
+        lexer.skip_space();
+        match lexer.peek() {
+            Some(b',') => {
+                lexer.at += 1;
+                lexer.skip_space();
+            }
+            Some(b']') => open = false,
+            _ => return Err(Fault::Syntax),
+        }
+    }
+    lexer.at += 1;
+    lexer.skip_space();
+    if lexer.peek().is_some() { Err(Fault::Syntax) } else { Ok(parts) }
+}
