@@ -97,11 +97,14 @@ def load_tokenizer(source: str) -> Any:
         if not any(folder.glob("tokenizer*")) and not any(folder.glob("vocab*")):
             raise UsageError("the folder holds no tokenizer", where=source, expected="tokenizer.json")
         check_regular(folder)
-    return loaded(
-        source,
-        lambda: transformers.AutoTokenizer.from_pretrained(resolved_name(source), trust_remote_code=False),
-        "tokenizer",
-    )
+
+    def load() -> Any:
+        tokenizer = transformers.AutoTokenizer.from_pretrained(resolved_name(source), trust_remote_code=False)
+        # Settings such as the length are first looked at with words: one of another kind is damage, no fault of a row.
+        tokenizer.decode(tokenizer("a")["input_ids"], skip_special_tokens=True)
+        return tokenizer
+
+    return loaded(source, load, "tokenizer")
 
 
 def load_config(source: str) -> Any:

@@ -108,6 +108,17 @@ def test_damaged_files_are_data_errors(copied: Copy) -> None:
         load_tokenizer(str(folder))
 
 
+@pytest.mark.parametrize("value", ["\0", "many", [], {}])
+def test_settings_that_are_first_used_with_words_are_looked_at_too(
+    tiny_model: Path, tmp_path: Path, value: Any
+) -> None:
+    shutil.copytree(tiny_model, tmp_path / "model")
+    settings = tmp_path / "model" / "tokenizer_config.json"
+    settings.write_text(json.dumps(json.loads(settings.read_text()) | {"model_max_length": value}))
+    with pytest.raises(DataError, match="tokenizer"):
+        load_tokenizer(str(tmp_path / "model"))
+
+
 def test_weights_that_are_missing_are_never_made_up(copied: Copy) -> None:
     from safetensors.torch import load_file, save_file
 
