@@ -123,7 +123,11 @@ def test_the_tuned_model_is_measured_beside_its_base(
         (("--selection", "S", "--model", "M", "--eval-data", "S", "--eval-result", "no/r.json"), 2, "does not exist"),
         (("--selection", "S", "--model", "M", "--eval-data", "S", "--eval-turns", "few"), 2, "--eval-turns"),
         (("--selection", "S", "--model", "M", "--eval-data", "S"), 3, "every held-out row is among the trained rows"),
-        (("--selection", "S", "--model", "M", "--eval-data", "S", "--eval-result", "S"), 2, "something that is read"),
+        (
+            ("--selection", "S", "--model", "M", "--eval-data", "S", "--eval-result", "S"),
+            2,
+            "take the place of an input",
+        ),
         (("--selection", "S", "--model", "M", "--eval-data", "S", "--eval-result", "torn.jsonl"), 4, "never replaced"),
         (("--selection", "S", "--model", "M", "--chat-template", "absent.jinja"), 2, "absent.jinja"),
         (("--selection", "torn.jsonl", "--model", "M"), 3, "line 2"),
