@@ -10,7 +10,9 @@ trap 'rm -rf "$work"' EXIT
 
 cd "$root"
 "$bin/maturin" sdist --out "$work/dist" >"$work/log" 2>&1 || { cat "$work/log" >&2; exit 1; }
-# Without isolation: what builds it is in the environment already. Maturin is looked for on the path.
+# Without isolation: what builds it is in the environment already. Maturin is looked for on the path. In the folder of the
+# tree's own builds the crates that it rests on lie ready.
+export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$root/target}"
 PATH="$bin:$PATH" "$bin/uv" build --quiet --wheel --no-build-isolation --python "$bin/python" \
   --out-dir "$work/dist" "$work"/dist/*.tar.gz
 wheel=$(ls "$work"/dist/*.whl)

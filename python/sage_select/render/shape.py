@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import pyarrow as pa
 
@@ -103,8 +103,19 @@ class Shape:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Shape:
-        """Return the shape that `to_dict` described."""
+        """Return the shape that `to_dict` described.
+
+        Raises
+        ------
+        KeyError, TypeError, ValueError, AttributeError
+            They describe none, or one without a field that it is read by.
+        """
         options = ShapeOptions(**{name: values.get(name) for name in ShapeOptions.__dataclass_fields__})
+        if values["name"] != "template":
+            form = {form.name: form for form in KNOWN}[values["name"]]
+            absent = {_PARTS.get(name, name) for name in form.required} - dict(values["fields"]).keys()
+            if absent:
+                raise ValueError(f"no field for {', '.join(sorted(absent))}")
         return cls(
             name=values["name"],
             fields=dict(values["fields"]),
@@ -193,12 +204,15 @@ def _require(name: str, names: list[str], flag: str) -> str:
     return name
 
 
+#: Parts of a row that a column is read as under another name.
+_PARTS: Final = {"conversations": "messages"}
+
+
 def _recognise(names: list[str]) -> tuple[str, dict[str, str]]:
     for form in KNOWN:
         if all(name in names for name in form.required):
             present = form.required + tuple(name for name in form.optional if name in names)
-            part = {"conversations": "messages"}
-            return form.name, {part.get(name, name): name for name in present}
+            return form.name, {_PARTS.get(name, name): name for name in present}
     closest, like = _nearest_form(names)
     renamed = [f"{found!r} for {wanted!r}" for wanted, found in like.items() if found != wanted]
     missing = [name for name in closest.required if name not in like]

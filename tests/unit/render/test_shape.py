@@ -107,3 +107,13 @@ def test_a_shape_survives_json() -> None:
     assert written["columns"] == ["a", "b"]
     assert written["prompt_column"] == "a"
     assert Shape.from_dict(json.loads(json.dumps(written))) == shape
+
+
+def test_a_shape_without_what_it_is_read_by_is_none() -> None:
+    for names in (["messages", "tools"], ["conversations"], ["prompt", "completion"], ["question", "answer"], ["text"]):
+        described = detect_shape(names).to_dict()
+        assert Shape.from_dict(described).to_dict() == described
+        for part in described["fields"].keys() - {"tools"}:
+            fields = {name: column for name, column in described["fields"].items() if name != part}
+            with pytest.raises(ValueError, match=part):
+                Shape.from_dict({**described, "fields": fields})
