@@ -15,7 +15,7 @@ UV := $(BIN)/uv
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(8, os.cpu_count() or 1))')
 RUST_SOURCES := Cargo.toml Cargo.lock $(shell find rust -name '*.rs' -o -name Cargo.toml)
 
-.PHONY: help setup demo test test-rust test-python torture check asan fmt bench bench-large bench-quality lock wheel wheel-test clean
+.PHONY: help setup demo test test-rust test-python torture check asan fmt bench bench-large bench-quality generate lock wheel wheel-test clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -114,6 +114,9 @@ wheel: setup  ## build the wheel and the source distribution into dist
 
 wheel-test: setup  ## build the wheel from the source distribution, install it alone into a clean environment, select with it
 	@PYTHON=$(BIN)/python scripts/wheel_test.sh
+
+generate: setup  ## write anew what is derived from the declarations: options, schema, tables of the docs
+	@$(BIN)/python scripts/generate.py
 
 lock: $(UV)  ## write constraints.txt anew from pyproject.toml
 	@$(UV) pip compile --quiet --universal --python-version 3.11 --all-extras --no-header --no-annotate \

@@ -16,8 +16,8 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from benches.data import Vectors, real_rows, rows_of, scaled
 from benches.measure import measure
 from sage_select import kernels
-from sage_select.ops import Select
-from sage_select.strategies import Picks, Pool, pick
+from sage_select.stages import Select
+from sage_select.strategies import Picks, Pool
 
 Rows = NDArray[np.int64]
 K_NN = 64
@@ -30,7 +30,7 @@ def pool_of(vectors: Vectors) -> Pool:
 
 def picks(pool: Pool, k: int, neighbors: str = "cells") -> Picks:
     select = Select.make(strategy="diversity", objective="facility", budget=k, k_nn=K_NN, neighbors=neighbors)
-    return pick(pool, select)
+    return select.pick(pool)
 
 
 def ours(pool: Pool) -> float:

@@ -14,7 +14,7 @@ from benches.data import Vectors, real_rows, rows_of, scaled
 from benches.measure import measure
 from sage_select import kernels
 from sage_select.strategies import Pool
-from sage_select.strategies.near_copies import near_copies
+from sage_select.strategies.duplicates import near_copies
 
 Rows = NDArray[np.int64]
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 import sage_select
 from benches.quality.cases import Case
 from sage_select import kernels
-from sage_select.ops import OBJECTIVES
+from sage_select.strategies.objectives import OBJECTIVES
 
 __all__ = ["ARMS", "DIVERSITY", "EXACT", "HYBRID", "RANDOM", "Rule"]
 

@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from sage_select.api import Selection, select
+    from sage_select.api import Pipeline, Selection, select
     from sage_select.errors import DataError, OutputError, ResourceError, SageError, SageWarning, UsageError
 
 __version__ = "0.1.0"
@@ -17,6 +17,7 @@ __version__ = "0.1.0"
 __all__ = [
     "DataError",
     "OutputError",
+    "Pipeline",
     "ResourceError",
     "SageError",
     "SageWarning",
@@ -27,6 +28,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Pipeline": "sage_select.api",
     "Selection": "sage_select.api",
     "select": "sage_select.api",
     "DataError": "sage_select.errors",

@@ -42,3 +42,4 @@ class Reason:
     RANDOM: Final = "random"
     TARGET: Final = "target"
     PINNED: Final = "pinned"
+    ALL: Final = "all"

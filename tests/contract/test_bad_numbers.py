@@ -13,7 +13,7 @@ from rules import RULES, VECTOR_RULES, paired, used, wanted
 
 import sage_select
 from sage_select import DataError, SageError, Selection, UsageError
-from sage_select.ops import STRATEGIES
+from sage_select.strategies import STRATEGIES
 
 N = 12
 SCORES = np.arange(N, dtype=np.float32)
@@ -128,7 +128,9 @@ def test_bad_vectors(case: str, strategy: str, objective: str, metric: str) -> N
     assert words in str(refused.value)
 
 
-@pytest.mark.parametrize(("strategy", "objective"), [rule for rule in RULES if not STRATEGIES[rule[0]].needs_embedding])
+@pytest.mark.parametrize(
+    ("strategy", "objective"), [rule for rule in RULES if "vectors" not in STRATEGIES[rule[0]].needs_always]
+)
 def test_vectors_that_a_strategy_does_not_need_are_not_looked_at(strategy: str, objective: str | None) -> None:
     for vectors, _words in BAD_VECTORS.values():
         chosen = select(strategy, objective, embeddings=vectors)

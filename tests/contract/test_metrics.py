@@ -12,7 +12,7 @@ import pytest
 from rules import RULES, VECTOR_RULES, paired, used, wanted
 
 import sage_select
-from sage_select.ops import STRATEGIES
+from sage_select.strategies import STRATEGIES
 
 N, K = 400, 40
 RANDOM = np.random.default_rng(8)
@@ -41,7 +41,7 @@ def test_every_strategy_is_compared(strategy: str, objective: str | None) -> Non
     metrics = chosen(strategy, objective).metrics
     assert json.loads(json.dumps(metrics, allow_nan=False)) == metrics
     assert metrics["random_subsets"] == 5
-    assert (metrics["coverage"] is not None) == STRATEGIES[strategy].needs_embedding
+    assert (metrics["coverage"] is not None) == ("vectors" in STRATEGIES[strategy].needs_always)
     assert metrics["scores"] is not None
     assert metrics["lengths"]["unit"] == "words"
     assert metrics["groups"] is None

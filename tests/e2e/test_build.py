@@ -15,7 +15,7 @@ from programs import Program
 from rules import wanted
 
 from sage_select.columns import COLUMNS
-from sage_select.ops import STRATEGIES
+from sage_select.strategies import STRATEGIES
 
 TOOLS = [{"type": "function", "function": {"name": "find", "parameters": {"type": "object", "properties": {}}}}]
 
@@ -79,17 +79,17 @@ def test_the_selection_is_shown_beside_random_rows(strategy: str, folder: Path, 
     done = build("chats.jsonl", "--strategy", strategy, "--budget", "25%", *more)
     assert done.code == 0, done.err
     metrics = json.loads((folder / "out.arrow.manifest.json").read_text())["metrics"]
-    rule = STRATEGIES[strategy]
+    needs = STRATEGIES[strategy].needs_always if strategy != "auto" else {"vectors"}
     assert metrics["random_subsets"] == 5
-    assert (metrics["coverage"] is not None) == rule.needs_embedding
-    assert (metrics["scores"] is not None) == rule.needs_score
+    assert (metrics["coverage"] is not None) == ("vectors" in needs)
+    assert (metrics["scores"] is not None) == ("scores" in needs)
     assert metrics["lengths"]["unit"] == "words"
     assert "beside 5 random subsets of equal budget" in done.err
     lines = dict(line.strip().split("  ", 1) for line in done.err.splitlines() if line.startswith("  "))
     assert lines["verdict"].strip().removeprefix("warning: ") == metrics["verdict"]["text"]
     assert lines["verdict"].strip().startswith("warning: ") == metrics["verdict"]["alarm"]
     assert lines["words"].split()[0] == f"{metrics['lengths']['total']['selected']:,.0f}"
-    assert ("coverage" in lines) == rule.needs_embedding
+    assert ("coverage" in lines) == ("vectors" in needs)
     # A build that is cached shows the same.
     again = build("chats.jsonl", "--strategy", strategy, "--budget", "25%", *more)
     assert again.err.splitlines()[-len(lines) :] == done.err.splitlines()[-len(lines) :]

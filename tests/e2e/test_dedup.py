@@ -15,7 +15,7 @@ import pyarrow.parquet
 import pytest
 from programs import Program
 
-from sage_select.ops import STRATEGIES
+from sage_select.strategies import STRATEGIES
 
 TEXTS = [
     "book a table for two in paris tomorrow",
@@ -61,7 +61,9 @@ def test_every_row_tells_what_it_repeats(strategy: str, folder: Path, rows: Path
         assert row["kept"] != out
         assert row["stage"] == ("dedup" if out else "select")
         assert (row["similarity"] is None) != out
-        assert (row["score"] is None) == (out or not STRATEGIES[strategy].needs_score)
+        assert (row["score"] is None) == (
+            out or (strategy == "auto" or "scores" not in STRATEGIES[strategy].needs_always)
+        )
         if out:
             assert row["reason"] == left[str(row["sage_row_id"])]
             assert row["rank"] is None
@@ -110,7 +112,7 @@ def test_a_spec_and_its_options(folder: Path, rows: Path, build: Program) -> Non
     steps += [{"select": {"strategy": "random", "budget": "100%"}}, {"sink": {}}]
     (folder / "sage.yaml").write_text(json.dumps({"version": 1, "steps": steps}))
     near = build("--dedup-threshold", 0.8, "--json").json["manifest"]
-    assert near["spec"]["steps"][1] == {"dedup": {"mode": "near", "threshold": 0.8}}
+    assert near["spec"]["steps"][2] == {"dedup": {"mode": "near", "threshold": 0.8}}
     assert near["rows"]["kept"] == 4
     assert build("--dedup-threshold", 0.8, "--json").json["cached"]
     (folder / "again.yaml").write_text(json.dumps(near["spec"]))
@@ -189,8 +191,8 @@ def test_a_strategy_is_chosen_and_said(folder: Path, rows: Path, build: Program)
         (["--dedup", "fuzzy"], "'exact', 'near' or 'none'"),
         (["--dedup", "near", "--dedup-threshold", 1], "less than 1"),
         (["--dedup", "near", "--dedup-threshold", "nan"], "finite"),
-        (["--dedup", "exact", "--dedup-threshold", 0.9], "near copies only"),
-        (["--dedup-threshold", 0.9], "near copies only"),
+        (["--dedup", "exact", "--dedup-threshold", 0.9], "does not use --dedup-threshold"),
+        (["--dedup-threshold", 0.9], "does not use --dedup-threshold"),
         (["--dedup", "exact", "-k", 6], "the budget of 6 rows is more than the 5 rows there are"),
     ],
 )

@@ -12,7 +12,8 @@ from programs import Program
 from rules import RULES, wanted
 
 import sage_select
-from sage_select.ops import OBJECTIVES, STRATEGIES
+from sage_select.strategies import STRATEGIES
+from sage_select.strategies.objectives import OBJECTIVES
 
 N = 90
 
@@ -40,8 +41,10 @@ def test_both_doors_select_the_same(strategy: str, objective: str | None, files:
     settings = {"strategy": strategy, "objective": objective, "budget": 20, "seed": 3, "id_column": "id"}
     settings |= {"pin": "pins.txt", **wanted(strategy, "q.npy")}
     settings = {name: value for name, value in settings.items() if value is not None}
-    scored = STRATEGIES[strategy].needs_score or (objective is not None and OBJECTIVES[objective].needs_score)
-    embedded = STRATEGIES[strategy].needs_embedding
+    scored = "scores" in STRATEGIES[strategy].needs_always or (
+        objective is not None and "scores" in OBJECTIVES[objective].needs_always
+    )
+    embedded = "vectors" in STRATEGIES[strategy].needs_always
     named = {
         **settings,
         **({"score_column": "loss"} if scored else {}),

@@ -15,7 +15,9 @@ import sage_select
 from sage_select.cli import select
 from sage_select.errors import DataError
 from sage_select.io.files import Files
-from sage_select.ops import OPS, Reads, Sink
+from sage_select.pipeline import STAGES
+from sage_select.stages import Sink
+from sage_select.values.location import Reads
 
 ROWS = "".join(f'{{"prompt": "say {i}", "completion": "it is {i}"}}\n' for i in range(40))
 
@@ -39,7 +41,7 @@ def test_every_file_setting_is_declared_as_an_input() -> None:
     """One that is not would be left out of the digests, and could be overwritten."""
     of_files = {"path", "file", "model", "pin", "exclude", "queries", "tokenizer"}
     settings = {
-        (op.name, field): info for op in OPS.values() if op is not Sink for field, info in op.model_fields.items()
+        (op.name, field): info for op in STAGES.values() if op is not Sink for field, info in op.model_fields.items()
     }
     declared = {name for name, info in settings.items() if any(isinstance(mark, Reads) for mark in info.metadata)}
     assert declared == {name for name in settings if name[1] in of_files}

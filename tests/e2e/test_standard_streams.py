@@ -161,7 +161,7 @@ def test_every_habit_names_an_option_that_there_is() -> None:
 
     from sage_select.cli import habits, select, train, train_habits
 
-    commands = get_command(select.app).commands  # type: ignore[attr-defined]
+    commands = get_command(select.program()).commands  # type: ignore[attr-defined]
     for table, command in (
         (habits.SELECT_HABITS, commands["build"]),
         (train_habits.TRAIN_HABITS, get_command(train.app)),

@@ -11,7 +11,7 @@ from typer.main import get_command
 
 from sage_select.cli import select
 
-BUILD = get_command(select.app).commands["build"]  # type: ignore[attr-defined]
+BUILD = get_command(select.program()).commands["build"]  # type: ignore[attr-defined]
 #: Options that take a value; those that only switch something on have no wrong ones.
 OPTIONS = sorted(
     max(option.opts, key=len)

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from sage_select.errors import UsageError
-from sage_select.ops import Dedup, Embed, Op, Score, Select, Sink, Source
-from sage_select.plan import explain, resolve
-from sage_select.spec import Pipeline, load_spec
+from sage_select.pipeline import Pipeline, Stage
+from sage_select.pipeline.plan import explain, resolve
+from sage_select.pipeline.spec import load_spec
+from sage_select.stages import Dedup, Embed, Score, Select, Sink, Source
 
 HERE = Path(__file__).parent
 
@@ -35,7 +36,7 @@ def test_help(module: str, arguments: list[str]) -> None:
     assert_golden("-".join(["help", module, *arguments[:-1]]), done.stdout)
 
 
-PLANS: dict[str, tuple[Op, ...]] = {
+PLANS: dict[str, tuple[Stage, ...]] = {
     "default": (Source(demo=True), Select(), Sink()),
     "named": (
         Source(path="q.csv", prompt_column="Query", completion_column="Tool", id_column="id"),

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from sage_select import kernels
 from sage_select.kernels import Matrix
-from sage_select.ops import Select
-from sage_select.strategies import Pool, pick
+from sage_select.stages import Select
+from sage_select.strategies import Pool
 from sage_select.strategies.cells import train_centroids
-from sage_select.strategies.near_copies import PROBE
+from sage_select.strategies.duplicates import PROBE
 from sage_select.strategies.objectives.similarities import GRAPH_CELLS, graph_cells
 
 
@@ -59,7 +59,7 @@ def test_near_cells_hold_nearly_all_neighbours_of_real_rows(shared_data: Path) -
     pool = Pool(
         n=len(rows), seed=0, hashes=lambda key: kernels.keyed_hashes(key, len(rows)), matrix=Matrix.from_array(rows)
     )
-    evidence = pick(pool, Select.make(strategy="diversity", budget=1)).evidence
+    evidence = Select.make(strategy="diversity", budget=1).pick(pool).evidence
     assert evidence["objective_method"] == "graph"
     assert evidence["graph_recall"] >= 0.975
 

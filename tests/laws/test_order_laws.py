@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from rules import RULES, wanted
 
 import sage_select
-from sage_select.ops import OBJECTIVES
+from sage_select.strategies.objectives import OBJECTIVES
 
 WIDTH = 6
 few = settings(max_examples=10, deadline=None)

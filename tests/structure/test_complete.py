@@ -5,42 +5,66 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-import typing
+from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
+import pytest
 
 import sage_select
 from sage_select import errors
+from sage_select.cli import build_table
+from sage_select.cli.build_table import derived, written
 from sage_select.columns import COLUMNS, PREFIX
-from sage_select.ops import OBJECTIVES as RULES
-from sage_select.ops import OPS, STRATEGIES, Op, Select
-from sage_select.strategies import REGISTRY
+from sage_select.encoders import ENCODERS
+from sage_select.pipeline import STAGES, Registry
+from sage_select.pipeline.option import option_of
+from sage_select.scorers import SCORERS
+from sage_select.strategies import STRATEGIES
 from sage_select.strategies.objectives import OBJECTIVES
 
-
-def test_every_declared_strategy_is_implemented() -> None:
-    assert STRATEGIES.keys() == REGISTRY.keys()
-    assert len(STRATEGIES) >= 4
+REGISTRIES = [(registry, name) for registry in (STAGES, STRATEGIES, OBJECTIVES, SCORERS, ENCODERS) for name in registry]
 
 
-def test_every_declared_objective_is_implemented() -> None:
-    declared = typing.get_args(Select.model_fields["objective"].annotation)
-    assert set(declared) == OBJECTIVES.keys() == RULES.keys()
-    assert len(declared) >= 4
+def test_the_registries_have_members() -> None:
+    assert min(len(STAGES), len(STRATEGIES), len(OBJECTIVES)) >= 7
 
 
-def test_every_option_of_a_strategy_is_a_field() -> None:
-    options = set().union(*(rule.options for rule in (*STRATEGIES.values(), *RULES.values())))
-    assert options
-    assert options <= Select.model_fields.keys()
+@pytest.mark.parametrize(("registry", "name"), REGISTRIES, ids=[name for _, name in REGISTRIES])
+def test_every_member_says_what_it_is(registry: Registry[Any], name: str) -> None:
+    member = registry[name]
+    assert (member.name, member.kind) == (name, registry.kind)
+    assert 0 < len(member.summary()) < 100
+    assert not member.summary().endswith(".")
+    for setting, info in member.model_fields.items():
+        option = option_of(info)
+        assert option is not None or setting in member.choices(), f"{name}.{setting} is no option"
+        assert option is None or not option.help.endswith("."), setting
 
 
-def test_help_names_every_strategy_and_objective() -> None:
+def test_options_of_one_name_are_one_option() -> None:
+    seen: dict[str, str] = {}
+    members = [one for one in REGISTRIES if one[0] in (STRATEGIES, OBJECTIVES)]
+    for registry, name in members:
+        for setting, info in registry[name].model_fields.items():
+            option = option_of(info)
+            if option is not None:
+                assert seen.setdefault(setting, option.help) == option.help, setting
+    assert len(seen) > 10
+
+
+def test_the_table_of_options_is_current() -> None:
+    assert written(derived()) == (Path(build_table.__file__).with_suffix(".json")).read_text(encoding="utf-8"), (
+        "make generate writes it anew"
+    )
+
+
+def test_help_has_every_option_strategy_and_objective() -> None:
     code = "import sys; from sage_select.cli.select import main; sys.argv = ['sage-select', 'build', '--help']; main()"
     text = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    for name in (*STRATEGIES, *OBJECTIVES):
-        # Not as a part of an option's name, such as --threshold.
-        assert re.search(rf"(?<![\w-]){name}(?![\w-])", text), name
+    words = set(re.findall(r"[\w-]+", text))
+    assert {*STRATEGIES, *OBJECTIVES} <= words
+    assert {flag.spelling.split("/")[0] for flag in derived().flags} <= words
 
 
 def test_error_classes_have_exit_codes_of_their_own() -> None:
@@ -59,7 +83,3 @@ def test_columns_name_types_that_every_reader_keeps() -> None:
     assert all(name.startswith(PREFIX) for name in COLUMNS)
     kept = {pa.string(), pa.int64(), pa.int32(), pa.float32()}
     assert {pa.type_for_alias(kind) for kind, _ in COLUMNS.values()} <= kept
-
-
-def test_every_op_is_registered() -> None:
-    assert {op.name for op in Op.__subclasses__()} == OPS.keys()

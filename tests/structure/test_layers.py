@@ -8,13 +8,13 @@ from pathlib import Path
 
 #: Bottom to top. A module may import its own layer and those before it.
 LAYERS = (
-    "display | errors columns seeds | paths | kernels | demo | ops | spec | plan | io | render | encode | score"
-    " | strategies | evidence | engine | forecast | api | train | evaluate | cli"
+    "display | errors columns seeds | paths | values | kernels | demo | io | render | encode | score | data"
+    " | pipeline | strategies scorers encoders | stages | evidence | engine | api | train | evaluate | cli"
 )
 RANKS = {name: rank for rank, group in enumerate(LAYERS.split("|")) for name in group.split()}
 
 #: Lower layers that a layer must do without: a training run reads the selection's file, never the engine.
-WITHOUT = {name: {"engine", "forecast", "strategies", "api", "plan"} for name in ("train", "evaluate")}
+WITHOUT = {name: {"pipeline", "strategies", "stages", "engine", "api"} for name in ("train", "evaluate")}
 
 
 def modules(root: Path) -> list[Path]:

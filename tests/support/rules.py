@@ -5,25 +5,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sage_select.ops import OBJECTIVES, STRATEGIES
+from sage_select.strategies import STRATEGIES
+from sage_select.strategies.objectives import OBJECTIVES
 
 __all__ = ["RULES", "VECTOR_RULES", "paired", "used", "wanted"]
 
 #: Nothing is as near as this.
 _NEAR = {"cosine": 1.5, "dot": 3e38, "sqeuclidean": -1.0}
 
-#: Every strategy with every objective that it heeds.
+#: Every strategy with every objective that it heeds; `auto` stands for one of them.
 RULES = [
     (strategy, objective)
     for strategy, rule in STRATEGIES.items()
-    for objective in (OBJECTIVES if "objective" in rule.options else [None])
+    if strategy != "auto"
+    for objective in (OBJECTIVES if "objective" in rule.model_fields else [None])
 ]
 
 #: Every strategy that needs vectors, with every objective and metric that it heeds.
 VECTOR_RULES = [
     (strategy, objective, metric)
     for strategy, objective in RULES
-    if STRATEGIES[strategy].needs_embedding
+    if "vectors" in STRATEGIES[strategy].needs_always
     for metric in (OBJECTIVES[objective].metrics if objective else _NEAR)
 ]
 
@@ -45,5 +47,9 @@ def wanted(strategy: str, queries: Any, metric: str | None = None) -> dict[str, 
 
 def used(strategy: str, settings: dict[str, Any]) -> dict[str, Any]:
     """Return the settings without vectors that neither the strategy nor the dedup uses, beside rows."""
-    vectors = STRATEGIES[strategy].needs_embedding or settings.get("dedup") == "near" or settings.get("data") is None
+    vectors = (
+        "vectors" in STRATEGIES[strategy].needs_always
+        or settings.get("dedup") == "near"
+        or settings.get("data") is None
+    )
     return settings if vectors else {name: value for name, value in settings.items() if name != "embeddings"}

@@ -13,7 +13,7 @@ from rules import wanted
 import sage_select
 from sage_select import DataError, SageError, UsageError
 from sage_select.api import selection
-from sage_select.ops import STRATEGIES
+from sage_select.strategies import STRATEGIES
 
 VECTORS = np.eye(6, dtype=np.float32)
 TABLE = pa.table({"text": [f"row {i}" for i in range(6)], "loss": [0.5, 3, 1, 2, 0, 4]})
@@ -41,8 +41,8 @@ TABLE = pa.table({"text": [f"row {i}" for i in range(6)], "loss": [0.5, 3, 1, 2,
         ({"data": 7}, UsageError, "__arrow_c_stream__"),
         ({"data": "absent.jsonl"}, UsageError, "absent.jsonl"),
         ({"data": TABLE, "dedup": "fuzzy"}, UsageError, "'exact', 'near' or 'none'"),
-        ({"data": TABLE, "dedup": "exact", "dedup_threshold": 0.9}, UsageError, "near copies only"),
-        ({"data": TABLE, "dedup_threshold": 0.9}, UsageError, "near copies only"),
+        ({"data": TABLE, "dedup": "exact", "dedup_threshold": 0.9}, UsageError, "does not use threshold"),
+        ({"data": TABLE, "dedup_threshold": 0.9}, UsageError, "does not use threshold"),
         ({"data": TABLE, "dedup": "near", "dedup_threshold": 1.0}, UsageError, "less than 1"),
         ({"embeddings": VECTORS, "strategy": "diversity", "dedup": "exact"}, UsageError, "no rows to compare"),
         ({"scores": [1, 2], "strategy": "loss_topk", "dedup": "near"}, UsageError, "no rows to embed"),
@@ -166,7 +166,7 @@ NEAR = np.array([[1, 0, 0], [0, 1, 0], [1, 0, 0], [1, 0.1, 0], [0, 1, 0], [0, 1,
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_row_numbers_are_those_of_the_input(mode: str, stay: list[int], duplicate_of: list[int], strategy: str) -> None:
     rule = {"strategy": strategy, "dedup": mode, "budget": "100%", **wanted(strategy, NEAR[:1])}
-    vectors = NEAR if mode == "near" or STRATEGIES[strategy].needs_embedding else None
+    vectors = NEAR if mode == "near" or "vectors" in STRATEGIES[strategy].needs_always else None
     chosen = sage_select.select(COPIES, scores=np.arange(6)[::-1], embeddings=vectors, **rule)
     assert sorted(chosen.indices.tolist()) == stay
     assert chosen.duplicate_of.tolist() == duplicate_of

@@ -18,7 +18,7 @@ import pytest
 import sage_select
 from sage_select import DataError, OutputError, SageWarning, UsageError, io
 from sage_select.engine import top
-from sage_select.ops import Budget
+from sage_select.values.budget import Budget
 
 VECTORS = np.random.default_rng(0).normal(size=(12, 4)).astype(np.float32)
 TABLE = pa.table({"text": [f"row <b>{i}</b>\x1b[2J" for i in range(40)], "loss": [float(i % 7) for i in range(40)]})
@@ -134,7 +134,7 @@ def test_notices_are_kept_and_warned_of_once() -> None:
 
 
 def test_vectors_that_nothing_uses_are_refused() -> None:
-    with pytest.raises(UsageError, match="does not use embeddings"):
+    with pytest.raises(UsageError, match="no stage uses embeddings"):
         sage_select.select(TABLE, k=3, strategy="random", embeddings=np.ones((40, 2)))
 
 

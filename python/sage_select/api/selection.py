@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -12,20 +13,17 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from sage_select.api.html import html_table
-from sage_select.api.record import Record
-from sage_select.api.talk import Callback
-from sage_select.engine.frame import Frame
+from sage_select.engine import Finished
 from sage_select.engine.local.evidence import compare_with_random
-from sage_select.engine.local.order import training_order
-from sage_select.engine.local.output import reason_column, selected_table
+from sage_select.engine.local.output import output_table, reasons_of, training_order
 from sage_select.engine.local.result import found_result, write_result
 from sage_select.engine.local.row_report import row_report
+from sage_select.engine.local.top import not_nested_reason, with_budget
 from sage_select.errors import ResourceError, UsageError
 from sage_select.io.target import preflight_output
-from sage_select.ops import Budget, Select
 from sage_select.paths import user_path
-from sage_select.strategies import Picks
-from sage_select.strategies.objectives.kcenter import nearer_outliers
+from sage_select.pipeline.run import Silence
+from sage_select.stages import Select, Sink
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,62 +48,53 @@ class Selection:
         What a build would have said meanwhile. `select` warns of each as well, as a `SageWarning`.
     """
 
-    def __init__(
-        self,
-        frame: Frame,
-        picks: Picks,
-        select: Select,
-        seed: int,
-        threads: int | None,
-        notices: Sequence[str] = (),
-        *,
-        record: Record,
-    ) -> None:
-        self._frame = frame
-        self._picks = picks
-        self._select = select
-        self._seed = seed
-        self._threads = threads
-        self.notices = list(notices)
-        self._record = record
+    def __init__(self, done: Finished) -> None:
+        self._done = done
+        self._data = done.data
+        self.notices = list(done.notices)
 
     def __len__(self) -> int:
-        return len(self._picks.indices)
+        return self._data.n
 
     def __repr__(self) -> str:
-        return f"Selection({len(self):,} of {self._frame.input_n:,} rows)"
+        return f"Selection({len(self):,} of {self._data.input_n:,} rows)"
 
-    @property
+    @cached_property
     def indices(self) -> NDArray[np.int64]:
         """int64 (k,): row numbers of the input, in pick order, as `gains` and `reasons` are."""
-        return self._frame.input_rows(self._picks.indices)
+        return self._data.input_rows(self._by_rank)
 
     @property
     def table_indices(self) -> NDArray[np.int64]:
         """int64 (k,): row numbers of the input, in the order of `table()`: training order."""
-        return self.indices[training_order(self._frame, self._picks.indices, self._seed)]
+        return self._data.input_rows(training_order(self._data))
 
     @property
     def gains(self) -> NDArray[np.float32]:
         """float32 (k,): the objective's gain at each pick; NaN where the rule has none."""
-        return self._picks.gains
+        gains = self._data.feature("gain")
+        return np.full(len(self), np.nan, np.float32) if gains is None else gains[self._by_rank]
 
     @cached_property
     def reasons(self) -> list[str]:
         """Which rule picked each row: one of the values of `sage_reason`, in pick order."""
-        reasons: list[str] = reason_column(self._picks.reasons).to_pylist()
+        reasons: list[str] = reasons_of(self._data).take(pa.array(self._by_rank)).to_pylist()
         return reasons
+
+    @cached_property
+    def _by_rank(self) -> NDArray[np.int64]:
+        return np.argsort(self._data.ranks, kind="stable")
 
     @property
     def duplicate_of(self) -> NDArray[np.int64]:
         """int64 (n,): for each row of the input the row that it is a duplicate of, by `dedup`; -1 where it is none."""
-        lineage = self._frame.lineage
+        lineage = self._data.lineage
         return np.where(lineage.is_duplicate, lineage.representatives, -1)
 
     @property
     def evidence(self) -> dict[str, Any]:
         """Facts about the run: the method used, the number of cells, digests."""
-        return {**self._frame.evidence, **self._picks.evidence}
+        return self._done.facts
 
     @cached_property
     def metrics(self) -> dict[str, Any]:
@@ -113,9 +102,7 @@ class Selection:
 
         Computed when it is first asked for, at a cost of about a second at most for a million rows.
         """
-        return compare_with_random(
-            self._frame, self._picks, self._select.budget, self._seed, Callback(None), self._threads
-        )
+        return compare_with_random(self._done, Silence())
 
     def top(self, k: int) -> Selection:
         """Return the first `k` picks as a selection: what a budget of `k` rows would have picked.
@@ -127,35 +114,30 @@ class Selection:
         """
         if not 0 <= k <= len(self):
             raise UsageError(f"k is out of range: the selection has {len(self):,} rows", got=repr(k))
-        why = self._select.unnested or nearer_outliers(self._select, self._frame.n, self._picks.evidence)
-        if why and k < len(self):
+        plan, selected = self._done.plan, self._data.selected
+        why = not_nested_reason(plan)
+        if selected is not None:
+            why = why or plan.step(Select).not_nested_reason(selected.pool.n, selected.facts)
+        if selected is None or (why and k < len(self)):
             raise UsageError(
                 f"the first rows are not what a smaller budget picks: {why}", hint=f"select again with k={k}"
             )
-        select = self._select.model_copy(update={"budget": Budget.parse(k)})
-        return Selection(
-            self._frame,
-            self._picks.first(k),
-            select,
-            self._seed,
-            self._threads,
-            self.notices,
-            record=self._record.with_select(select),
-        )
+        first = selected.pool.select(selected.first(k))
+        return Selection(self._done.with_choice(first, with_budget(plan, k)))
 
     def lineage(self) -> pa.Table:
         """Return what became of each row of the input, in its order: the row report of a build, column for column.
 
         Costs the nearest pick of every row: a second at most, see `engine.local.row_report`.
         """
-        return row_report(self._frame, self._picks, self._seed, self._threads)
+        return row_report(self._data, self._done.plan.seed, self._done.threads)
 
     def table(self) -> pa.Table:
         """Return the selected rows in training order (`sage_position`), with all `sage_` columns.
 
         That is a shuffle, not the order of `indices`: `sage_rank` leads back to it, and `table_indices` to the input.
         """
-        return selected_table(self._frame, self._picks, self._seed)
+        return output_table(self._data)
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
         """Return the rows of `table()` as an Arrow C stream."""
@@ -214,38 +196,28 @@ class Selection:
         ResourceError
             If the folder is missing or may not be written, or the disk is full.
         """
-        if self._frame.rows is None:
+        if self._data.rows is None:
             raise UsageError("there are no rows to write, only their numbers", hint="pass data, or use .indices")
-        plan = self._record.plan_to(str(path), rows=rows)
-        inputs = self._record.input_digests(self._frame)
-        form = preflight_output(user_path(path), plan.inputs(), force=force, overwrite_foreign=overwrite_foreign)
-        done = found_result(plan, inputs, form, force=force, overwrite_foreign=overwrite_foreign) or write_result(
-            plan,
-            inputs,
-            self._frame,
-            self._picks,
-            self.metrics,
-            self.notices,
-            force=force,
-            overwrite_foreign=overwrite_foreign,
+        sink = Sink.make(path=str(path), rows=rows)
+        done = dataclasses.replace(self._done, plan=self._done.plan.replaced(sink))
+        form = preflight_output(user_path(path), done.plan.inputs(), force=force, overwrite_foreign=overwrite_foreign)
+        options = {"force": force, "overwrite_foreign": overwrite_foreign}
+        outcome = found_result(done.plan, done.read_inputs(), form, **options) or write_result(
+            done, self.metrics, **options
         )
-        return done.output
+        return outcome.output
 
     def _repr_html_(self) -> str:
         """Return the first picks as a table, for notebooks: numbers, reasons, scores and first words."""
-        shown = self._picks.indices[:_SHOWN]
-        numbers = self.indices[:_SHOWN].tolist()
-        columns: dict[str, Sequence[object]] = {"row": numbers, "reason": self._first_reasons(len(shown))}
-        if self._frame.scores is not None:
-            columns["score"] = [f"{value:.4g}" for value in self._frame.scores.values[shown]]
-        if self._frame.rows is not None:
-            columns["text"] = self._frame.texts_of(shown).to_pylist()
+        shown = self._by_rank[:_SHOWN]
+        columns: dict[str, Sequence[object]] = {
+            "row": self._data.input_rows(shown).tolist(),
+            "reason": reasons_of(self._data).take(pa.array(shown)).to_pylist(),
+        }
+        if self._data.scores is not None:
+            columns["score"] = [f"{value:.4g}" for value in self._data.scores.values[shown]]
+        if self._data.rows is not None:
+            columns["text"] = self._data.texts_of(shown).to_pylist()
         more = len(self) - len(shown)
         note = f"{more:,} more; in pick order" if more else "in pick order"
         return html_table(repr(self), list(columns), zip(*columns.values(), strict=True), note)
-
-    def _first_reasons(self, count: int) -> list[str]:
-        reasons: list[str] = []
-        for reason, times in self._picks.reasons:
-            reasons += [reason] * min(times, count - len(reasons))
-        return reasons

@@ -33,7 +33,7 @@ SELECT_HABITS: Final[Mapping[str, str]] = {
     **dict.fromkeys(("--score", "--score-file", "--losses", "--weights"), "--scores FILE, or --score-column NAME"),
     **dict.fromkeys(("--score-field", "--loss-column"), "--score-column"),
     **dict.fromkeys(("--embedding-file", "--vectors", "--features"), "--embeddings"),
-    **dict.fromkeys(("--embedding-model", "--encoder", "--embedder"), "--embed-model"),
+    **dict.fromkeys(("--embedding-model", "--embedder"), "--embed-model"),
     **dict.fromkeys(("--model", "--model-name"), "--score-model, or --embed-model"),
     **dict.fromkeys(("--stratify", "--stratify-by", "--group-by", "--per-class"), "--balance"),
     **dict.fromkeys(("--include", "--keep"), "--pin"),
@@ -85,7 +85,7 @@ SELECT_HABITS: Final[Mapping[str, str]] = {
 COMMAND_HABITS: Final[Mapping[str, str]] = {
     **dict.fromkeys(("select", "run", "sample", "filter", "subset", "make", "create", "pick", "coreset"), "build"),
     **dict.fromkeys(("explain", "plan"), "build --explain"),
-    **dict.fromkeys(("dry-run", "forecast", "estimate"), "build --dry-run"),
+    **dict.fromkeys(("dry-run", "estimate"), "build --dry-run"),
     **dict.fromkeys(("dedup", "dedupe", "deduplicate"), "build --dedup exact"),
     **dict.fromkeys(("head", "first", "truncate"), "top"),
     **dict.fromkeys(("train", "finetune", "fine-tune"), "a program of its own: sage-train"),
@@ -149,7 +149,7 @@ def usage_error(error: Any, habits: Mapping[str, str]) -> UsageError:
     parameter = getattr(error, "param", None)
     flag = max(getattr(parameter, "opts", None) or [""], key=len)
     if flag.startswith("-") and getattr(error, "message", ""):
-        from sage_select.ops.problems import plain_problem  # deferred: it loads what `--help` never needs
+        from sage_select.pipeline.problems import plain_problem  # deferred: it loads what `--help` never needs
 
         said = plain_problem(str(error.message).strip().rstrip("."), shown=False)
         return UsageError(f"{flag}: {said}", hint=help_hint)

@@ -2,60 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from sage_select.cli.build_table import Flag, Table
 from sage_select.cli.console import Console
 from sage_select.errors import UsageError
 from sage_select.io.overlap import check_overlap
-from sage_select.ops import AUTO, NO_SCORES, OPS, WITHOUT_SCORES, InputSetting, Op, Select, Sink
-from sage_select.plan import resolve
-from sage_select.spec import Pipeline, find_spec, load_spec
+from sage_select.pipeline import STAGES, Pipeline, Stage
+from sage_select.pipeline.plan import resolve
+from sage_select.pipeline.spec import find_spec, load_spec
+from sage_select.stages import Select, Sink, Source
+from sage_select.values.location import InputSetting
 
 __all__ = ["plan_of"]
 
-#: Steps that stand in every pipeline; the others stand where an option asks for them.
-_ALWAYS = ("source", "select", "sink")
-#: What takes the place of settings of a spec: any of the first of the second. Another origin of scores or vectors does,
-#: another input, and another way for which the old settings mean nothing.
-_INSTEAD: Final[dict[str, list[tuple[set[str], set[str]]]]] = {
-    "source": [({"path", "demo"}, {"path", "demo"})],
-    "dedup": [({"mode"}, {"threshold"})],
-    "score": [({"file", "column", "model"}, {"file", "column", "model"})],
-    "embed": [({"file", "column", "model"}, {"file", "column", "model"})],
-    "select": [
-        ({"queries", "query_column"}, {"queries", "query_column"}),
-        ({"score_mode"}, {"score_band", "score_quantile"}),
-    ],
-}
-#: Settings that the command line calls otherwise than by their own names.
-_FLAGS: Final = {
-    ("source", "path"): "INPUT",
-    ("dedup", "mode"): "--dedup",
-    ("dedup", "threshold"): "--dedup-threshold",
-    ("score", "file"): "--scores",
-    ("score", "column"): "--score-column",
-    ("score", "model"): "--score-model",
-    ("embed", "file"): "--embeddings",
-    ("embed", "column"): "--embedding-column",
-    ("embed", "model"): "--embed-model",
-    ("sink", "path"): "--output",
-}
-#: What switches these settings of a spec off.
+#: What switches a setting of a spec off.
 _OFF: Final = "none"
-_SWITCHES: Final = {"select": {"quota", "pin", "exclude", "tokenizer"}}
 
 
 def plan_of(
-    settings: Mapping[str, Mapping[str, Any]], seed: int | None, spec: Path | None, console: Console
+    settings: Mapping[str, Mapping[str, Any]], table: Table, seed: int | None, spec: Path | None, console: Console
 ) -> Pipeline:
     """Return the plan of a spec file with the options laid over it, or of the options alone: a resolved pipeline.
 
     Parameters
     ----------
     settings
-        Step name -> option -> value; None where the option was not given.
+        Stage -> setting -> value; None where the option was not given.
+    table
+        The options there are.
     seed
         The run seed, or None.
     spec
@@ -77,33 +54,44 @@ def plan_of(
         else:
             console.notice("no input named: using the built-in demo data")
             given["source"]["demo"] = True
-    base = load_spec(spec) if spec is not None else None
-    steps: list[Op] = []
-    for name, op in OPS.items():
-        under = base.find(op) if base is not None else None
-        off = {key for key in _SWITCHES.get(name, set()) if given[name].get(key) == _OFF}
-        over = {key: value for key, value in given[name].items() if key not in off}
-        if under is None and not over and name not in _ALWAYS:
-            continue
-        steps.append(op.of(_laid_over(name, under, over, off), _flags(name, given[name])))
     if seed is not None and seed < 0:
         raise UsageError("a seed is a whole number from 0", got=str(seed))
+    base = load_spec(spec) if spec is not None else None
+    steps = list(base.steps) if base is not None else []
+    for name, kind in STAGES.items():
+        _lay_over(steps, name, kind, given.get(name, {}), [flag for flag in table.flags if flag.stage == name])
     pipeline = Pipeline(seed=seed if seed is not None else base.seed if base is not None else 0, steps=tuple(steps))
+    sink = pipeline.find(Sink) or Sink()
     if spec is not None:
-        check_overlap(Path(pipeline.step(Sink).path), [InputSetting("spec", "file", str(spec))])
-    plan = resolve(pipeline)
-    if pipeline.step(Select).strategy == AUTO and plan.step(Select).strategy == WITHOUT_SCORES:
-        console.notice(NO_SCORES)
-    return plan
+        check_overlap(Path(sink.path), [InputSetting("spec", "file", str(spec))])
+    return resolve(pipeline, console.notice)
 
 
-def _flags(step: str, settings: Iterable[str]) -> dict[str, str]:
-    """Return what the command line calls the settings of a step."""
-    return {name: _FLAGS.get((step, name), "--" + name.replace("_", "-")) for name in settings}
+def _lay_over(steps: list[Stage], name: str, kind: type[Stage], given: Mapping[str, Any], flags: list[Flag]) -> None:
+    """Lay the options of a stage over that of the spec, or add it where it stands as a rule."""
+    places = [place for place, step in enumerate(steps) if step.name == name]
+    if not given and (places or kind not in (Source, Select)):
+        return
+    if len(places) > 1:
+        raise UsageError(
+            f"the spec has {len(places)} {name} steps, and an option cannot say which is meant",
+            got=", ".join(_flags(given, flags)[key] for key in given),
+            hint="change the spec",
+        )
+    off = {flag.setting for flag in flags if flag.switchable and given.get(flag.setting) == _OFF}
+    over = {key: value for key, value in given.items() if key not in off}
+    under = steps[places[0]].settings() if places else {}
+    changed = {key for key, value in over.items() if value != under.get(key)}
+    gone = off.union(*(flag.replaces for flag in flags if flag.setting in changed))
+    merged = {**{key: value for key, value in under.items() if key not in gone}, **over}
+    step = kind.of(merged, _flags(given, flags))
+    if places:
+        steps[places[0]] = step
+    else:
+        place = next((index for index, other in enumerate(steps) if other.place > kind.place), len(steps))
+        steps.insert(place, step)
 
 
-def _laid_over(name: str, under: Op | None, over: Mapping[str, Any], off: set[str]) -> dict[str, Any]:
-    settings = under.settings() if under is not None else {}
-    changed = {key for key, value in over.items() if value != settings.get(key)}
-    gone = off.union(*(replaced for by, replaced in _INSTEAD.get(name, []) if by & changed))
-    return {**{key: value for key, value in settings.items() if key not in gone}, **over}
+def _flags(given: Mapping[str, Any], flags: list[Flag]) -> dict[str, str]:
+    """Return what the command line calls the settings of a stage that were given."""
+    return {flag.setting: flag.spelling.split("/")[0] for flag in flags if flag.setting in given}

@@ -12,8 +12,8 @@ from typing import Any, Final
 from sage_select.cli.console import Console
 from sage_select.engine import Outcome, run
 from sage_select.errors import UsageError
-from sage_select.ops import Sink
-from sage_select.spec import Pipeline
+from sage_select.pipeline import Pipeline
+from sage_select.stages import Sink
 
 __all__ = ["run_build"]
 
@@ -39,8 +39,7 @@ def run_build(plan: Pipeline, console: Console, **options: Any) -> Outcome:
         )
     with tempfile.TemporaryDirectory(prefix="sage-select-") as folder:
         sink = Sink.make(path=str(Path(folder) / "out.arrows"), rows=False)
-        steps = tuple(sink if isinstance(step, Sink) else step for step in plan.steps)
-        outcome = run(Pipeline(seed=plan.seed, steps=steps), console, **options)
+        outcome = run(plan.replaced(sink), console, **options)
         with outcome.output.open("rb") as rows:
             shutil.copyfileobj(rows, sys.stdout.buffer)
         sys.stdout.buffer.flush()

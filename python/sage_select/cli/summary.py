@@ -8,8 +8,8 @@ from typing import Any
 from sage_select.columns import Reason
 from sage_select.display import counted
 from sage_select.engine import Outcome
-from sage_select.ops import Select
-from sage_select.spec import load_spec
+from sage_select.pipeline.spec import load_spec
+from sage_select.stages import Select
 
 __all__ = ["build_facts"]
 
@@ -18,11 +18,15 @@ def build_facts(outcome: Outcome) -> dict[str, object]:
     """Return the lines of a summary: what was read, what left, what was kept and where it is."""
     manifest = outcome.manifest
     rows = manifest["rows"]
-    preferred = load_spec(manifest["spec"]).step(Select).preferred
+    plan = load_spec(manifest["spec"])
+    select = plan.find(Select)
+    preferred = str(getattr(select.strategy, "preferred", "the hardest rows")) if select is not None else ""
     reasons = ", ".join(_picked(reason, count, preferred) for reason, count in rows["reasons"].items())
     return {
         "input": f"{manifest['source']['name']}, {counted(rows['in'], 'row')} ({manifest['shape']['name']})",
-        "left out": _left_out(rows["dropped"], manifest["evidence"].get("dedup")),
+        "left out": _left_out(
+            rows["dropped"], manifest["evidence"].get("dedup"), sum(step.chooses for step in plan.steps)
+        ),
         "kept": counted(rows["kept"], "row") + (f": {reasons}" if reasons else ""),
         "output": outcome.output,
         "manifest": outcome.manifest_path,
@@ -35,10 +39,13 @@ def _picked(reason: str, count: int, preferred: str) -> str:
     return f"{count:,} by {reason}" + (f" ({preferred})" if reason == Reason.SCORE else "")
 
 
-def _left_out(dropped: Mapping[str, int], dedup: Mapping[str, Any] | None) -> str:
-    """Return which rows left before the selection."""
-    left = {name: count for name, count in dropped.items() if not name.startswith("select: ")}
-    told = [_counted(name.split(": ", 1)[1], count) for name, count in left.items()]
+def _left_out(dropped: Mapping[str, int], dedup: Mapping[str, Any] | None, choices: int) -> str:
+    """Return which rows left before the last of so many selections."""
+    last = "select: " if choices < 2 else f"select {choices}: "
+    left = {name: count for name, count in dropped.items() if not name.startswith(last)}
+    told = [
+        _counted(name if name.startswith("select ") else name.split(": ", 1)[1], count) for name, count in left.items()
+    ]
     if dedup is not None and dedup["groups"]:
         largest, groups = dedup["largest_groups"][0], dedup["groups"]
         told.append(

@@ -52,8 +52,8 @@ def top(
 ) -> None:
     """Write the first rows of a selection."""
     from sage_select.engine import top as first_rows
-    from sage_select.ops import Budget
     from sage_select.paths import user_path
+    from sage_select.values.budget import Budget
 
     console = Console(quiet=quiet, json_output=json_output)
     outcome = first_rows(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sage_select.engine.base import Outcome, Talk
-from sage_select.engine.local import run, top, why
+from sage_select.engine.base import Finished, Outcome
+from sage_select.engine.local import finish, run, top, why
 
-__all__ = ["Outcome", "Talk", "run", "top", "why"]
+__all__ = ["Finished", "Outcome", "finish", "run", "top", "why"]

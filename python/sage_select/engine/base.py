@@ -1,64 +1,71 @@
-"""What an engine is given besides the plan, and what it returns."""
+"""What an engine is, and what a run of it returns."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-__all__ = ["Outcome", "Recorder", "Silence", "Talk"]
+from sage_select.data import Dataset
+from sage_select.pipeline import Pipeline, Run
 
-
-class Talk(Protocol):
-    """How an engine speaks to whoever runs it."""
-
-    def notice(self, text: str) -> None:
-        """Say something the user should know."""
-        ...
-
-    def progress(self, label: str) -> AbstractContextManager[Callable[[int, int], None]]:
-        """Open a progress display; its callback takes (done, total)."""
-        ...
+__all__ = ["Finished", "Outcome"]
 
 
-class Silence:
-    """A talk for whoever only wants to know whether something is refused."""
+@dataclass(frozen=True)
+class Finished:
+    """The rows after the last stage, and what led to them.
 
-    def notice(self, text: str) -> None:
-        """Say nothing."""
+    Attributes
+    ----------
+    plan
+        The resolved pipeline.
+    data
+        The rows.
+    read_inputs
+        Function to name -> digest of everything that was read or handed over.
+    notices
+        What users were told.
+    run
+        The run of its stages.
+    """
 
-    def progress(self, _label: str) -> AbstractContextManager[Callable[[int, int], None]]:
-        """Show nothing."""
-        return nullcontext(lambda _done, _total: None)
+    plan: Pipeline
+    data: Dataset
+    read_inputs: Callable[[], Mapping[str, str]]
+    notices: Sequence[str]
+    run: Run
 
+    @property
+    def threads(self) -> int | None:
+        """Threads to use; None for all."""
+        return self.run.threads
 
-class Recorder:
-    """A talk that passes everything on and keeps the notices, for the manifest."""
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What stages told of their work."""
+        return {**self.run.told, **self.data.facts}
 
-    def __init__(self, talk: Talk) -> None:
-        self._talk = talk
-        self.notices: list[str] = []
+    def with_choice(self, data: Dataset, plan: Pipeline) -> Finished:
+        """Return this with other rows in place of those that its last choice left, and the plan that would choose them.
 
-    def notice(self, text: str) -> None:
-        """Keep the notice and pass it on."""
-        self.notices.append(text)
-        self._talk.notice(text)
-
-    def progress(self, label: str) -> AbstractContextManager[Callable[[int, int], None]]:
-        """Open the progress display of the talk behind."""
-        return self._talk.progress(label)
+        The stages after the choice run again.
+        """
+        place = max(index for index, step in enumerate(self.run.steps) if step.chooses)
+        for step in self.run.steps[place + 1 :]:
+            data = step.run(data, self.run)
+        return replace(self, plan=plan, data=data)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """The result of a run.
+    """What was written, or found.
 
     Attributes
     ----------
     output, manifest_path
-        The files written, or found.
+        The files.
     manifest
         What stands in the manifest.
     cached

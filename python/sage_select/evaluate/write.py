@@ -12,9 +12,9 @@ from typing import Any, Final
 
 from sage_select.errors import OutputError, ResourceError, UsageError
 from sage_select.io.overlap import check_overlap, is_at_or_in
-from sage_select.ops import InputSetting
 from sage_select.paths import user_path
 from sage_select.train.run_folder import RUN_PARTS
+from sage_select.values.location import InputSetting
 
 __all__ = ["check_result_path", "write_comparison"]
 

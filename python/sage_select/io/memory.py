@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-__all__ = ["Limit", "limits"]
+__all__ = ["Limit", "held", "limits"]
 
 _ROOT: Final = Path("/")
 #: A limit above this is none: version 1 of control groups writes 2^63 less a page.
@@ -41,7 +41,7 @@ def limits(root: Path = _ROOT) -> list[Limit]:
     root
         Where `proc` and `sys` lie.
     """
-    own = _number(root / "proc" / "self" / "status", r"VmRSS:\s+(\d+) kB", 1024) or 0
+    own, _ = held(root)
     found = []
     free = _number(root / "proc" / "meminfo", r"MemAvailable:\s+(\d+) kB", 1024)
     if free is not None:
@@ -50,6 +50,13 @@ def limits(root: Path = _ROOT) -> list[Limit]:
     if (addresses := _number(root / "proc" / "self" / "limits", r"Max address space\s+(\d+)", 1)) is not None:
         found.append(Limit("RLIMIT_AS", addresses, of_addresses=True))
     return found
+
+
+def held(root: Path = _ROOT) -> tuple[int, int]:
+    """Return the bytes of memory, and of addresses, that this process holds; 0 where the system does not tell."""
+    status = root / "proc" / "self" / "status"
+    memory, addresses = (_number(status, rf"{name}:\s+(\d+) kB", 1024) for name in ("VmRSS", "VmSize"))
+    return memory or 0, addresses or 0
 
 
 def _groups(root: Path) -> list[tuple[str, int]]:

@@ -6,7 +6,7 @@ import ast
 import math
 import re
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import RawIOBase
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -23,6 +23,7 @@ from sage_select.paths import user_path
 __all__ = ["NpyHeader", "npy_header", "read_npy"]
 
 _MAGIC: Final = b"\x93NUMPY"
+_FIRST_ROWS: Final = 256
 _MAX_HEADER: Final = 10_000
 _DESCRIPTION: Final = re.compile(r"[<>=|][?biufcmMOSUV]\d{0,9}(\[\w+\])?")
 _SHAPES: Final = {"embeddings": (2, "two axes (rows, dimensions)"), "scores": (1, "one axis, a number a row")}
@@ -74,24 +75,31 @@ class NpyHeader:
         Bytes of a number.
     copied
         Whether the array takes memory: it is small, stored by columns or in another byte order.
+    first
+        The first 256 rows, read-only; none of an array that is stored by columns.
     """
 
     rows: int
     width: int
     item_bytes: int
     copied: bool
+    first: npt.NDArray[Any] = field(default_factory=lambda: np.empty((0, 1)), compare=False)
 
 
 def npy_header(path: str | Path, *, rows: int | None, kind: Literal["embeddings", "scores"]) -> NpyHeader:
-    """Return what the header says; it refuses what `read_npy` refuses, and reads no value."""
+    """Return what the header says, and the first rows; it refuses what `read_npy` refuses, as far as these show."""
     source = _opened(path)
     header = _checked(source, rows, kind)
     by_columns = header.fortran and min(header.shape) > 1 and len(header.shape) > 1
+    width = header.shape[1] if len(header.shape) == 2 else 1
+    count = 0 if by_columns else min(header.shape[0], _FIRST_ROWS) * width
+    first = np.frombuffer(source.at(header.start, count * header.dtype.itemsize), header.dtype).reshape(-1, width)
     return NpyHeader(
         rows=header.shape[0],
-        width=header.shape[1] if len(header.shape) == 2 else 1,
+        width=width,
         item_bytes=header.dtype.itemsize,
         copied=by_columns or not header.dtype.isnative or not source.is_mapped,
+        first=first.astype(first.dtype.newbyteorder("="), copy=False),
     )
 
 

@@ -11,7 +11,7 @@ from typing import TypeAlias
 from sage_select.display import is_url
 from sage_select.errors import UsageError
 from sage_select.io.names import OutputNames
-from sage_select.ops import InputSetting
+from sage_select.values.location import InputSetting
 
 __all__ = ["check_overlap", "is_at_or_in"]
 

@@ -10,8 +10,10 @@ from typing import Final
 from sage_select.display import is_url, without_secrets
 from sage_select.errors import DataError, UsageError
 from sage_select.io.bad_rows import BadRows
+from sage_select.io.csv_file import BATCH_ROWS as CSV_BATCH_ROWS
 from sage_select.io.hf_folder import data_files
 from sage_select.io.inputs import Named, open_inputs, shown_source
+from sage_select.io.json_source import BATCH_CHARACTERS, BATCH_ROWS
 from sage_select.io.merge import merged
 from sage_select.io.opened import Input, TextOptions
 from sage_select.io.paired import Watch, settled
@@ -52,8 +54,6 @@ class Survey:
         Bytes of its files, packed as they are.
     text_bytes
         Bytes of its text when unpacked; 0 for binary formats.
-    packed
-        Whether text has to be unpacked.
     table_bytes
         Bytes of the Arrow table that it becomes.
     mapped
@@ -73,12 +73,23 @@ class Survey:
     origin: str
     file_bytes: int
     text_bytes: float
-    packed: bool
     table_bytes: float
     mapped: bool
     sample: Rows
     looked_at: int
     whole: bool = False
+
+    @property
+    def reading_bytes(self) -> float:
+        """Bytes that reading takes beside the table: Python objects of a batch of text, or buffers of the decoder."""
+        row = self.text_bytes / max(1, self.rows)
+        if self.format is Format.PARQUET:
+            return 2.0 * self.table_bytes
+        if self.format in (Format.CSV, Format.TSV):
+            return 5 * min(self.text_bytes, CSV_BATCH_ROWS * row)
+        # An array is held as bytes, in blocks and joined, and as text.
+        whole = 2 * self.text_bytes if self.format is Format.JSON_ARRAY else 0.0
+        return whole + 9 * min(self.text_bytes, BATCH_CHARACTERS, BATCH_ROWS * row)
 
 
 def survey(source: Named, *, verify: bool = True, text: TextOptions | None = None) -> Survey:
@@ -169,7 +180,6 @@ def _all_of(rows: Rows, inputs: list[Input], size: int) -> Survey:
         origin=f"{kinds[0][1].value}, read in whole{of_files}",
         file_bytes=sum(size_of(file) for file in inputs),
         text_bytes=float(size) if all(is_text) else 0.0,
-        packed=any(is_text) and size > sum(size_of(file) for file in inputs),
         table_bytes=float(rows.table.nbytes),
         mapped=False,
         sample=rows,
@@ -207,7 +217,6 @@ def _together(found: Sequence[FileSurvey], kinds: list[tuple[Input, Format]], na
         origin=f"{kind.value}, {_origin(found, size)}",
         file_bytes=size,
         text_bytes=sum(part.text_bytes for part in found),
-        packed=any(part.packed for part in found),
         table_bytes=sum(part.table_bytes for part in found),
         mapped=all(part.mapped for part in found),
         sample=Rows(sample, name, Places((Part(files[first].name, len(sample), found[first].lines),)), "", [], bad),

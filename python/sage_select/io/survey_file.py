@@ -26,8 +26,8 @@ class FileSurvey:
         Bytes of the Arrow table that it becomes, and whether they lie in the file.
     said
         What told the number of rows.
-    text_bytes, packed
-        Bytes of its text when unpacked, 0 for a binary file, and whether it has to be unpacked.
+    text_bytes
+        Bytes of its text when unpacked, 0 for a binary file.
     seen
         Bytes of the file, packed as they are, that were looked at.
     """
@@ -41,5 +41,4 @@ class FileSurvey:
     said: str = ""
     lines: Sequence[int] | None = None
     text_bytes: float = 0.0
-    packed: bool = False
     seen: float = 0.0

@@ -94,6 +94,5 @@ def _surveyed(piece: Piece, count: int, sample: pa.Table, lines: list[int], shar
         # From the text, not the rows: longer rows further on make fewer rows of the same text, and no other table.
         table_bytes=sample.nbytes * piece.size / max(1.0, share * len(piece.text)),
         text_bytes=piece.size,
-        packed=piece.size != piece.source.size,
         seen=piece.seen * piece.source.size,
     )

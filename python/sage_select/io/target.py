@@ -15,8 +15,8 @@ from sage_select.io.hf_folder import INFO_FILE, STATE_FILE, is_hf_folder
 from sage_select.io.manifest import named_parts
 from sage_select.io.names import OutputNames
 from sage_select.io.overlap import check_overlap
-from sage_select.ops import InputSetting
 from sage_select.paths import path_problem
+from sage_select.values.location import InputSetting
 
 __all__ = ["check_target", "preflight_output"]
 

@@ -1,9 +1,24 @@
-"""Selection strategies: each takes a pool of rows and says which to keep, in order, and why."""
+"""Selection strategies, one a file: each takes a pool of rows and says which to select, in order, and why."""
 
 from __future__ import annotations
 
-from sage_select.strategies.base import Groups, Picks, Pool, Strategy
-from sage_select.strategies.constraints import wish_of
-from sage_select.strategies.registry import REGISTRY, pick
+from sage_select.strategies.constraints import Constraints, request_of
+from sage_select.strategies.picks import Picks
+from sage_select.strategies.pool import Groups, Pool, take_admissible
+from sage_select.strategies.request import SelectionRequest
+from sage_select.strategies.strategy import STRATEGIES, Metric, Need, Strategy, strategy
 
-__all__ = ["REGISTRY", "Groups", "Picks", "Pool", "Strategy", "pick", "wish_of"]
+__all__ = [
+    "STRATEGIES",
+    "Constraints",
+    "Groups",
+    "Metric",
+    "Need",
+    "Picks",
+    "Pool",
+    "SelectionRequest",
+    "Strategy",
+    "request_of",
+    "strategy",
+    "take_admissible",
+]

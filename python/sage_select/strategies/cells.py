@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sage_select import kernels
+from sage_select.pipeline.cost import Cost, Size
 from sage_select.seeds import stage_key
-from sage_select.strategies.base import Pool
+from sage_select.strategies.pool import HASHED_BYTES, Pool
 
-__all__ = ["CELLS", "Training", "cells", "train_centroids"]
+__all__ = ["CELLS", "Training", "cells", "cells_cost", "centroids_cost", "train_centroids"]
 
 #: Most rows that centroids are trained on: k-means is what takes long, and many cells do with fewer rows each.
 _LARGEST_SAMPLE: Final = 1 << 16
@@ -77,3 +78,20 @@ def train_centroids(
         directions=training.directions,
         threads=pool.threads,
     )
+
+
+def centroids_cost(size: Size, count: int, training: Training) -> Cost:
+    """Return what `train_centroids` takes: the sample in float32, in int16 and as it is summed."""
+    sample = training.sample(size.n, count)
+    pairs = float(sample) * count * training.iterations
+    seconds = size.seconds(rows=size.n, multiply_adds=pairs * size.d)
+    return Cost(HASHED_BYTES * size.n + 8.0 * sample * size.d, seconds)
+
+
+def cells_cost(size: Size, count: int, training: Training) -> Cost:
+    """Return what `cells` takes, and whatever looks at a label and a number of each row then.
+
+    The nearest centroids are found by int16 copies of the rows.
+    """
+    assigned = Cost((2.0 * size.d + 36) * size.n, size.seconds(multiply_adds=float(size.n) * count * size.d))
+    return centroids_cost(size, count, training).then(assigned)

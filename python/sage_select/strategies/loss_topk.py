@@ -2,18 +2,49 @@
 
 from __future__ import annotations
 
-from sage_select.ops import Select
-from sage_select.strategies.base import Picks, Pool
-from sage_select.strategies.by_score import by_score
-from sage_select.strategies.wish import Wish
+from typing import Annotated
 
-__all__ = ["loss_topk"]
+from sage_select.pipeline.cost import Cost, Size
+from sage_select.pipeline.option import Option
+from sage_select.strategies.by_score import ByScore, ScoreMode
+from sage_select.strategies.picks import Picks
+from sage_select.strategies.pool import Pool
+from sage_select.strategies.request import SelectionRequest
+from sage_select.strategies.strategy import METRIC_HELP, Metric, strategy
+
+__all__ = ["LossTopK"]
 
 
-def loss_topk(pool: Pool, wish: Wish, select: Select) -> Picks:
-    """Pick by score alone, the hardest rows where nothing else is asked for.
+@strategy(
+    "loss_topk",
+    place=50,
+    needs_always=frozenset({"scores"}),
+    nested=True,
+    another_order="which of equal scores",
+)
+class LossTopK(ByScore):
+    """By score alone.
 
     On its own this rule mostly collects noise and outliers: at 326 thousand rows it scored 36.6 where a
     random subset scored 44.5 (Ivison et al. 2025, arXiv 2503.01807). Use it as the control that it is.
     """
-    return by_score(pool, wish, select)
+
+    score_mode: ScoreMode = "top"
+    metric: Annotated[Metric, Option(METRIC_HELP, when={"score_mode": "stratified"})] = "cosine"
+
+    @property
+    def checks_scores(self) -> bool:
+        """Whether every score goes to the kernel of top-k."""
+        return self.score_mode == "top"
+
+    def pick(self, request: SelectionRequest, pool: Pool) -> Picks:
+        """Pick by score, the hardest rows where nothing else is asked for."""
+        return self.by_score(request, pool)
+
+    def cost(self, size: Size) -> Cost:
+        """Return the cost of the picks by score."""
+        return self.by_score_cost(size)
+
+    def describe(self) -> str:
+        """Return how rows are taken by score."""
+        return f"by score alone ({self.describe_scores()})"

@@ -17,12 +17,12 @@ from sage_select.errors import OutputError, ResourceError, UsageError
 from sage_select.io.digest import digest_files
 from sage_select.io.lock import locked
 from sage_select.io.overlap import check_overlap
-from sage_select.ops import InputSetting
 from sage_select.paths import user_path
 from sage_select.train.checkpoints import sync
 from sage_select.train.fingerprint import differences
 from sage_select.train.replaced import ADAPTER_FILES, LEDGER_NAME, RECORD_NAME, ReplacedRun, move, remove
 from sage_select.train.result import TrainResult
+from sage_select.values.location import InputSetting
 
 __all__ = ["ADAPTER_FILES", "RUN_PARTS", "Found", "RunFolder", "no_run_to_resume"]
 

@@ -1,4 +1,4 @@
-"""The help of `build`: groups by stage, and defaults that are those of the ops."""
+"""The help of `build`: groups by stage, and defaults that are those of the declarations."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import Any
 import pytest
 import typer
 
-from sage_select.cli.select import app
-from sage_select.ops import OBJECTIVES, OPS, STRATEGIES, Dedup, Embed, Select, Sink
+from sage_select.cli.build_table import build_table
+from sage_select.cli.select import program
+from sage_select.encoders import ENCODERS
+from sage_select.pipeline import STAGES
+from sage_select.pipeline.settings import Settings
+from sage_select.scorers import SCORERS
+from sage_select.strategies import STRATEGIES
+from sage_select.strategies.objectives import OBJECTIVES
 
-COMMAND: Any = typer.main.get_command(app).commands["build"]  # type: ignore[attr-defined]
-OPTIONS: dict[str, Any] = {parameter.name: parameter for parameter in COMMAND.params}
-#: Option -> the op and field that it sets, where they have other names than the option.
-FIELDS = {
-    "output": (Sink, "path"),
-    "dedup": (Dedup, "mode"),
-    "dedup_threshold": (Dedup, "threshold"),
-    "embeddings": (Embed, "file"),
-}
+COMMAND: Any = typer.main.get_command(program()).commands["build"]  # type: ignore[attr-defined]
+OPTIONS: dict[str, Any] = {parameter.opts[0]: parameter for parameter in COMMAND.params}
+FLAGS = build_table().flags
 
 
 def sections() -> dict[str, str]:
@@ -30,41 +30,38 @@ def sections() -> dict[str, str]:
 
 def test_every_option_stands_in_a_group() -> None:
     found = sections()
-    assert list(found)[:2] == ["Arguments", "Rows"]
+    assert list(found)[:2] == ["Arguments", "Stage source"]
     assert " ".join(found["Other"].split()).endswith("--help Show this message and exit.")
     for parameter in OPTIONS.values():
         if parameter.param_type_name == "option" and parameter.name != "help":
             assert parameter.opts[0] in found[parameter.rich_help_panel]
 
 
-@pytest.mark.parametrize("strategy", STRATEGIES)
-def test_options_of_one_strategy_stand_under_its_name(strategy: str) -> None:
-    others = set().union(*(rule.options for name, rule in STRATEGIES.items() if name != strategy))
-    for name in STRATEGIES[strategy].options - others:
-        assert strategy in OPTIONS[name].rich_help_panel
-    for rule in OBJECTIVES.values():
-        assert {OPTIONS[name].rich_help_panel for name in rule.options} <= {OPTIONS["objective"].rich_help_panel}
+@pytest.mark.parametrize("registry", [STRATEGIES, OBJECTIVES], ids=lambda registry: registry.kind)
+def test_options_stand_under_the_names_of_those_that_use_them(registry: Any) -> None:
+    members = {name: member for name, member in registry.items() if name != "auto"}
+    for flag in FLAGS:
+        users = [name for name, member in members.items() if flag.setting in member.model_fields]
+        if users and flag.group.startswith(registry.kind[:4].capitalize()) and len(users) < len(members):
+            assert re.findall(r"[a-z_0-9]+", flag.group.partition(" ")[2].replace(" and ", " ")) == users
 
 
-def test_defaults_are_those_of_the_ops() -> None:
+def test_every_flag_sets_its_setting_and_tells_its_default() -> None:
+    registries = (STAGES, STRATEGIES, OBJECTIVES, SCORERS, ENCODERS)
+    owners: list[type[Settings]] = [member for registry in registries for member in registry.values()]
     told = 0
-    for name, option in OPTIONS.items():
-        default = re.search(r"\[default: ([^\],]*)", option.help or "")
-        if default is None:
-            continue
-        op, field = FIELDS.get(name, (None, name))
-        if op is None and name in Select.model_fields:
-            op = Select
-        if op is None:
-            continue
-        value = op.model_fields[field].default
-        if value is None:  # the default is a rule, told in words
-            continue
-        told += 1
-        expected = f"{value:g}" if isinstance(value, float) else str(value)
-        assert default[1].startswith(expected), name
-    assert told >= 14
-    assert {"source", "select"} <= set(OPS)
+    for flag in FLAGS:
+        defaults = {
+            repr(owner.model_fields[flag.setting].default)
+            for owner in owners
+            if flag.setting in owner.model_fields and flag.setting in STAGES[flag.stage].options()
+        }
+        assert defaults, flag
+        default = re.search(r"\[default: ([^\],]*)", flag.help)
+        if default is not None and len(defaults) == 1 and defaults != {"None"} and flag.kind in ("int", "float"):
+            told += 1
+            assert default[1] == f"{float(defaults.pop()):g}", flag
+    assert told >= 7
 
 
 @pytest.mark.parametrize("name", [*STRATEGIES, *OBJECTIVES])

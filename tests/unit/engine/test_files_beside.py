@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 
 import sage_select
-from sage_select.engine.base import Silence
 from sage_select.engine.local.run import run
 from sage_select.errors import DataError
 from sage_select.io import Beside
 from sage_select.io.digest import digest_files
-from sage_select.ops import Embed, Op, Score, Select, Sink, Source
-from sage_select.plan import resolve
-from sage_select.spec import Pipeline
+from sage_select.pipeline import Pipeline, Stage
+from sage_select.pipeline.plan import resolve
+from sage_select.pipeline.run import Silence
+from sage_select.stages import Embed, Score, Select, Sink, Source
 
 N = 40
 
@@ -31,7 +31,7 @@ def numbers(path: Path, seed: int, *shape: int) -> None:
 
 
 #: name of the file -> (how it is written for a seed, the steps that read it)
-FILES: dict[str, tuple[Callable[[Path, int], None], Callable[[str], tuple[Op, ...]]]] = {
+FILES: dict[str, tuple[Callable[[Path, int], None], Callable[[str], tuple[Stage, ...]]]] = {
     "scores.npy": (
         lambda path, seed: numbers(path, seed, N),
         lambda name: (Score(file=name), Select(budget=4, strategy="loss_topk")),

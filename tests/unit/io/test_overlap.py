@@ -10,7 +10,7 @@ import pytest
 
 from sage_select.errors import UsageError
 from sage_select.io.overlap import check_overlap
-from sage_select.ops import InputSetting
+from sage_select.values.location import InputSetting
 
 #: What lies there -> the output, the input as the setting spells it, and what the error says.
 CASES: dict[str, tuple[Callable[[Path], object], str, str, str]] = {

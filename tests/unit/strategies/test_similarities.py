@@ -7,8 +7,8 @@ import pytest
 
 from sage_select import kernels
 from sage_select.kernels import Matrix, keyed_hashes
-from sage_select.ops import Select
-from sage_select.strategies import Picks, Pool, pick
+from sage_select.stages import Select
+from sage_select.strategies import Picks, Pool
 from sage_select.strategies.objectives.faiss_search import faiss_neighbours
 
 N = 20_500
@@ -19,7 +19,7 @@ MATRIX = Matrix.from_array((CENTRES[np.arange(N) % 300] + 0.3 * NOISE).astype(np
 
 def picks(threads: int = 2, **settings: object) -> Picks:
     pool = Pool(n=N, seed=0, hashes=lambda key: keyed_hashes(key, N), matrix=MATRIX, threads=threads)
-    return pick(pool, Select.make(strategy="diversity", budget=300, **settings))
+    return Select.make(strategy="diversity", budget=300, **settings).pick(pool)
 
 
 @pytest.mark.parametrize("objective", ["facility", "graph_cut"])

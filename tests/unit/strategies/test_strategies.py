@@ -8,11 +8,10 @@ from numpy.typing import NDArray
 
 from sage_select.errors import UsageError
 from sage_select.kernels import Limits, Matrix, facility_location, keyed_hashes
-from sage_select.ops import Select
-from sage_select.strategies import Groups, Picks, Pool, pick
+from sage_select.stages import Select
+from sage_select.strategies import Groups, Picks, Pool, SelectionRequest
 from sage_select.strategies.cells import cells
 from sage_select.strategies.objectives import OBJECTIVES
-from sage_select.strategies.wish import Wish
 
 N = 200
 RNG = np.random.default_rng(3)
@@ -30,6 +29,10 @@ def pool(**changes: object) -> Pool:
         "matrix": Matrix.from_array(VECTORS),
     }
     return Pool(**{**settings, **changes})  # type: ignore[arg-type]
+
+
+def pick(rows: Pool, select: Select) -> Picks:
+    return select.pick(rows)
 
 
 def picks(k: int, **settings: object) -> Picks:
@@ -222,8 +225,8 @@ def test_kmeans_takes_the_middle_of_every_cluster_the_largest_first() -> None:
 
 def test_kmeans_leaves_out_the_cells_of_rows_chosen_before() -> None:
     given = np.array([0, 9, 18], np.int64)  # of clusters 0, 1 and 2
-    wish = Wish(5, 5, given)
-    greedy, facts = OBJECTIVES["kmeans"](pool(), wish, Select.make(strategy="diversity", objective="kmeans"))
+    request = SelectionRequest(5, 5, given)
+    greedy, facts = OBJECTIVES["kmeans"]().pick(request, pool())
     assert sorted(greedy.indices % 8) == [3, 4, 5, 6, 7]
     assert facts["kmeans_cells"] == 8
     assert facts["kmeans_fills"] == 0
@@ -272,8 +275,8 @@ def test_what_is_missing_is_said() -> None:
 
 def test_no_row_can_be_left_out_where_no_other_fits() -> None:
     costs = np.array([9, 9, 9, 2])
-    for budget, dispensable in ((8, []), (9, [3])):
-        wish = Wish(4, 1, limits=Limits(costs=costs, budget=budget))
-        assert wish.dispensable(np.array([3])).tolist() == dispensable
-    given = Wish(3, 1, np.array([0]), limits=Limits(costs=costs, budget=12))
-    assert given.dispensable(np.array([3])).tolist() == []
+    for budget, removable in ((8, []), (9, [3])):
+        request = SelectionRequest(4, 1, limits=Limits(costs=costs, budget=budget))
+        assert request.removable(np.array([3])).tolist() == removable
+    given = SelectionRequest(3, 1, np.array([0]), limits=Limits(costs=costs, budget=12))
+    assert given.removable(np.array([3])).tolist() == []

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from sage_select.engine.local.run import run
+from sage_select.engine.local.run import finish, run
 from sage_select.engine.local.top import top
 from sage_select.engine.local.why import why
 
-__all__ = ["run", "top", "why"]
+__all__ = ["finish", "run", "top", "why"]

@@ -1,48 +1,72 @@
-"""The evidence stage: what the selection is like beside random rows."""
+"""What a selection is like beside random rows."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sage_select.engine.base import Talk
-from sage_select.engine.frame import Frame
+from sage_select.engine.base import Finished
 from sage_select.evidence import Subject, measure
-from sage_select.ops import Budget
-from sage_select.strategies import Picks
+from sage_select.evidence.coverage import pairs_compared, sample_sizes
+from sage_select.evidence.draws import SUBSETS
+from sage_select.pipeline import Cost, Reporter, Size
+from sage_select.stages import Select
 
-__all__ = ["compare_with_random"]
+__all__ = ["compare_with_random", "comparison_cost"]
+
+#: Members that are copied at one time, at most.
+_MEMBERS: Final = 32_768
 
 
-def compare_with_random(
-    frame: Frame, picks: Picks, budget: Budget, seed: int, talk: Talk, threads: int | None
-) -> dict[str, Any]:
-    """Return the metrics of the picks beside those of random subsets, of as many rows or, as the budget is, tokens.
+def compare_with_random(done: Finished, reporter: Reporter) -> dict[str, Any]:
+    """Return the metrics of what was selected beside those of random subsets, of as many rows or tokens.
 
-    Nothing is made for that alone but lengths: without vectors or scores in the frame there are no figures of them.
+    Nothing is made for that alone but lengths: without vectors or scores there are no figures of them, and without a
+    selection there are none at all.
     """
-    with talk.progress("comparing with random rows") as progress:
+    selected = done.data.selected
+    if selected is None:
+        return {}
+    pool, budget = selected.pool, done.plan.step(Select).budget
+    with reporter.progress("comparing with random rows") as progress:
 
         def lengths(rows: NDArray[np.int64]) -> NDArray[np.int64]:
-            return frame.lengths_of(rows, threads=threads, progress=progress).values
+            return pool.lengths_of(rows, threads=done.threads, progress=progress).values
 
+        measured = pool.feature("lengths")
         return measure(
             Subject(
-                n=frame.n,
-                picks=picks.indices,
-                seed=seed,
-                hashes=frame.hashes,
-                matrix=frame.matrix,
-                queries=frame.queries,
-                scores=None if frame.scores is None else frame.scores.values,
-                lengths=lengths if frame.has_lengths else None,
-                groups=frame.groups,
-                excluded=frame.excluded,
-                costs=None if budget.tokens is None else frame.lengths.values,
-                unit="words" if frame.measured is None else frame.measured.unit,
-                threads=threads,
+                n=pool.n,
+                picks=done.data.picked_from(pool),
+                seed=done.plan.seed,
+                hashes=pool.hashes,
+                matrix=pool.matrix,
+                queries=selected.queries,
+                scores=None if pool.scores is None else pool.scores.values,
+                lengths=lengths if pool.has_lengths else None,
+                groups=selected.groups,
+                excluded=selected.excluded,
+                costs=None if budget.tokens is None else pool.lengths.values,
+                unit="words" if measured is None else measured.unit,
+                threads=done.threads,
                 progress=progress,
             )
         )
+
+
+def comparison_cost(size: Size, picks: int) -> Cost:
+    """Return what the comparison of so many picks of `size.n` rows takes: hashes, members of all sets, and a sample."""
+    n, d, k = size.n, size.d, min(picks, size.n)
+    if k == 0:
+        return Cost()
+    words = size.word_bytes * min(n, k * (1 + SUBSETS))
+    memory = words + 49.0 * n + 8.0 * k * (1 + SUBSETS)
+    seconds = size.seconds(text=words, rows=float(SUBSETS * n))
+    if not d:
+        return Cost(memory, seconds)
+    # The sample in float32, and members of which a part at a time is copied.
+    sample = sample_sizes(n, k, d).sample
+    memory += (4.0 * d + 72) * sample + 8.0 * d * min(_MEMBERS, n)
+    return Cost(memory, seconds + size.seconds(multiply_adds=float(pairs_compared(n, k, d)) * d))

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
 from sage_select import io
 from sage_select.io.digest import digest_files
-from sage_select.ops import InputSetting
 from sage_select.paths import user_path
+from sage_select.pipeline import Pipeline
+from sage_select.pipeline.run import GIVEN
 from sage_select.render.weight_files import model_files
-from sage_select.spec import Pipeline
+from sage_select.stages.source import RowCount
+from sage_select.values.location import InputSetting
 
-__all__ = ["input_digests", "setting_digest"]
+__all__ = ["input_digests"]
 
 
-def input_digests(pipeline: Pipeline, rows: io.Rows, files: io.Beside) -> dict[str, str]:
-    """Return name -> digest of every file the run depends on; those beside the rows are then read from `files`.
+def input_digests(
+    pipeline: Pipeline, rows: io.Rows | RowCount, files: io.Beside, values: Mapping[str, Any]
+) -> dict[str, str]:
+    """Return name -> digest of everything the run depends on; files beside the rows are then read from `files`.
 
     A model that is no local folder stands by its name; the revision it resolves to is in the manifest.
 
@@ -22,28 +34,36 @@ def input_digests(pipeline: Pipeline, rows: io.Rows, files: io.Beside) -> dict[s
     UsageError
         If a named file is missing.
     """
-    digests = {"source": rows.digest}
+    digests = {} if isinstance(rows, RowCount) else {"source": rows.digest}
     for setting in pipeline.inputs():
-        if setting.kind != "rows":
-            digests[setting.name] = setting_digest(setting, files)
-    return digests
+        if setting.kind != "rows" and setting.value != GIVEN:
+            digests[setting.name] = _setting_digest(setting, files)
+    return {**digests, **{name: _digest(value) for name, value in values.items() if name != "source.path"}}
 
 
-def setting_digest(setting: InputSetting, files: io.Beside) -> str:
-    """Return the digest of the file or the model that a setting names.
-
-    Raises
-    ------
-    UsageError
-        If there is no such file.
-    """
-    if setting.kind == "model":
-        return _model_digest(setting.value)
-    return files.digest(setting.value)
+def _setting_digest(setting: InputSetting, files: io.Beside) -> str:
+    return _model_digest(setting.value) if setting.kind == "model" else files.digest(setting.value)
 
 
 def _model_digest(model: str) -> str:
     folder = user_path(model)
-    if not folder.is_dir():
-        return model
-    return digest_files(model_files(folder))
+    return digest_files(model_files(folder)) if folder.is_dir() else model
+
+
+def _digest(value: Any) -> str:
+    """Return a digest of values, the same for the same values of the same type."""
+    if isinstance(value, pa.Array | pa.ChunkedArray):
+        return io.digest_table(pa.table({"values": value}))
+    if not isinstance(value, np.ndarray) and (
+        hasattr(value, "__arrow_c_stream__")
+        or (isinstance(value, list | tuple) and value and isinstance(value[0], dict))
+    ):
+        return io.from_object(value).digest
+    digest = hashlib.blake2b(digest_size=32)
+    array = np.asarray(value) if isinstance(value, np.ndarray) else None
+    if array is not None and array.dtype != object:
+        digest.update(f"{array.dtype.str} {array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).data if array.size else b"")
+    else:
+        digest.update(json.dumps([str(one) for one in value]).encode())
+    return f"blake2b-256:{digest.hexdigest()}"

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping
 from importlib import metadata
 from typing import Any
 
 from sage_select import __version__
-from sage_select.engine.frame import Frame
-from sage_select.engine.local.output import NOT_SELECTED
-from sage_select.ops import Source
-from sage_select.plan import fingerprint
-from sage_select.spec import Pipeline
-from sage_select.strategies import Picks
+from sage_select.data.dataset import NOT_SELECTED
+from sage_select.engine.base import Finished
+from sage_select.engine.local.output import reasons_of
+from sage_select.pipeline import Pipeline
+from sage_select.pipeline.plan import fingerprint
+from sage_select.stages import Source
 
 __all__ = ["identity", "manifest_of"]
 
@@ -24,40 +25,34 @@ def identity(pipeline: Pipeline, inputs: Mapping[str, str]) -> str:
     return fingerprint(pipeline, inputs, __version__)
 
 
-def manifest_of(
-    pipeline: Pipeline,
-    inputs: Mapping[str, str],
-    frame: Frame,
-    picks: Picks,
-    metrics: Mapping[str, Any],
-    notices: Sequence[str],
-) -> dict[str, Any]:
+def manifest_of(done: Finished, metrics: Mapping[str, Any]) -> dict[str, Any]:
     """Return the manifest, without what only the writer knows (the output's format, rows and digest)."""
-    if frame.rows is None or frame.shape is None:
+    data, plan = done.data, done.plan
+    if data.read is None or data.shape is None:
         raise RuntimeError("only rows have a manifest")
-    source = pipeline.step(Source)
-    kept = len(picks.indices)
+    inputs = done.read_inputs()
+    dropped = {str(cause): count for cause, count in data.lineage.counts().items()}
+    if data.selected is not None:
+        dropped.setdefault(f"{data.selected.stage}: {NOT_SELECTED}", 0)
+    counted = Counter(reasons_of(data).to_pylist())
+    order = counted if data.selected is None else dict.fromkeys(reason for reason, _ in data.selected.reasons)
     return {
         "program": {"name": "sage-select", "version": __version__},
-        "fingerprint": identity(pipeline, inputs),
-        "plan": fingerprint(pipeline),
-        "spec": pipeline.to_dict(),
-        "seed": pipeline.seed,
-        "source": {"name": frame.rows.source, "demo": source.demo, "digest": frame.rows.digest},
+        "fingerprint": identity(plan, inputs),
+        "plan": fingerprint(plan),
+        "spec": plan.to_dict(),
+        "seed": plan.seed,
+        "source": {"name": data.read.source, "demo": plan.step(Source).demo, "digest": data.read.digest},
         "inputs": dict(inputs),
-        "shape": frame.shape.to_dict(),
+        "shape": data.shape.to_dict(),
         "rows": {
-            "in": frame.input_n,
-            "kept": kept,
-            "dropped": {
-                **{str(cause): count for cause, count in frame.lineage.counts().items()},
-                **({"select: excluded": len(frame.excluded)} if len(frame.excluded) else {}),
-                f"select: {NOT_SELECTED}": frame.n - len(frame.excluded) - kept,
-            },
-            "reasons": {reason: count for reason, count in picks.reasons if count},
+            "in": data.input_n,
+            "kept": data.n,
+            "dropped": dropped,
+            "reasons": {reason: counted[reason] for reason in order if counted[reason]},
         },
-        "evidence": {**frame.evidence, **picks.evidence},
+        "evidence": done.facts,
         "metrics": dict(metrics),
         "libraries": {name: metadata.version(name) for name in _LIBRARIES},
-        "notices": list(notices),
+        "notices": list(done.notices),
     }

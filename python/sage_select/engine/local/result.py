@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from sage_select import io
-from sage_select.engine.base import Outcome
-from sage_select.engine.frame import Frame
+from sage_select.engine.base import Finished, Outcome
 from sage_select.engine.local.manifest import identity, manifest_of
-from sage_select.engine.local.output import selected_table
+from sage_select.engine.local.output import output_table
 from sage_select.engine.local.row_report import row_report
 from sage_select.io.encode import OutputFormat
 from sage_select.io.names import OutputNames
 from sage_select.io.target import check_target
-from sage_select.ops import Sink
 from sage_select.paths import user_path
-from sage_select.spec import Pipeline
-from sage_select.strategies import Picks
+from sage_select.pipeline import Pipeline
+from sage_select.stages import Sink
 
 __all__ = ["found_result", "write_result"]
 
@@ -46,30 +44,22 @@ def found_result(
 
 
 def write_result(
-    plan: Pipeline,
-    inputs: Mapping[str, str],
-    frame: Frame,
-    picks: Picks,
-    metrics: Mapping[str, Any],
-    notices: Sequence[str],
-    *,
-    force: bool,
-    overwrite_foreign: bool,
+    done: Finished, metrics: Mapping[str, Any], *, force: bool = False, overwrite_foreign: bool = False
 ) -> Outcome:
-    """Write the picked rows, their manifest and, where the sink asks for it, the row report.
+    """Write the rows, their manifest and, where the sink asks for it, the row report.
 
     Raises
     ------
     SageError
         As `io.write`: nothing is left behind then, and what was there before is.
     """
-    sink = plan.step(Sink)
+    sink = done.plan.step(Sink)
     target = user_path(sink.path)
     written = io.write(
-        selected_table(frame, picks, plan.seed),
+        output_table(done.data),
         target,
-        manifest_of(plan, inputs, frame, picks, metrics, notices),
-        rows_story=row_report(frame, picks, plan.seed) if sink.rows else None,
+        manifest_of(done, metrics),
+        rows_story=row_report(done.data, done.plan.seed) if sink.rows else None,
         force=force,
         overwrite_foreign=overwrite_foreign,
     )

@@ -8,11 +8,10 @@ import numpy as np
 import pyarrow as pa
 
 from sage_select import io, kernels
-from sage_select.engine.frame import Frame
-from sage_select.engine.local.output import NOT_SELECTED, null_for_nan, reason_column
+from sage_select.data import Dataset
+from sage_select.engine.local.output import null_for_nan, reasons_of
 from sage_select.render import first_words
 from sage_select.seeds import stage_key
-from sage_select.strategies import Picks
 
 __all__ = ["row_report"]
 
@@ -22,13 +21,13 @@ _WORK: Final = 1e11
 _BLOCK: Final = 1 << 16
 
 
-def row_report(frame: Frame, picks: Picks, seed: int, threads: int | None = None) -> pa.Table:
+def row_report(data: Dataset, seed: int, threads: int | None = None) -> pa.Table:
     """Return one row for every row of the input, in its order.
 
     Parameters
     ----------
-    frame, picks
-        The rows and the selection.
+    data
+        The rows after the last stage.
     seed
         The run seed.
     threads
@@ -48,54 +47,54 @@ def row_report(frame: Frame, picks: Picks, seed: int, threads: int | None = None
     Nearest picks take rows * picks * d multiply-adds. Beyond 1e11 they are looked for of as many rows as that allows,
     drawn by a keyed hash of their ids, and null for the others.
     """
-    lineage, k = frame.lineage, len(picks.indices)
+    lineage, pool = data.lineage, data if data.selected is None else data.selected.pool
+    own = data.input_rows(np.arange(data.n))
     ranks = np.full(lineage.n, -1, np.int64)
-    ranks[lineage.rows[picks.indices]] = np.arange(k)
-    kept, left = ranks >= 0, ~lineage.stays
-    excluded = np.zeros(lineage.n, bool)
-    excluded[lineage.rows[frame.excluded]] = True
-    # The reasons of the picks, then those of rows that were not picked, then those of rows that left before.
-    others = [NOT_SELECTED, "excluded"]
-    why = pa.concat_arrays(
-        [reason_column(picks.reasons), pa.array([*others, *(cause.reason for cause in lineage.causes)], pa.string())]
+    ranks[own] = data.ranks
+    kept = lineage.stays
+    # Why rows are in, by their place, then why others left.
+    why = pa.concat_arrays([reasons_of(data), pa.array([cause.reason for cause in lineage.causes], pa.string())])
+    reasons = data.n + lineage.dropped.astype(np.int64)
+    reasons[own] = np.arange(data.n)
+    stages = pa.array(
+        ["select" if data.selected is None else data.selected.stage, *(cause.stage for cause in lineage.causes)],
+        pa.string(),
     )
-    reasons = np.where(kept, ranks, np.where(left, k + len(others) + lineage.dropped, k + excluded))
-    stages = pa.array(["select", *(cause.stage for cause in lineage.causes)], pa.string())
     names = pa.array(range(lineage.n)).cast(pa.string()) if lineage.ids is None else lineage.ids
     scores = np.full(lineage.n, np.nan, np.float32)
-    if frame.scores is not None:
-        scores[lineage.rows] = frame.scores.values
+    if pool.scores is not None:
+        scores[pool.input_rows(np.arange(pool.n))] = pool.scores.values
     regions = np.full(lineage.n, -1, np.int32)
-    if picks.regions is not None:
-        regions[lineage.rows] = picks.regions
+    if data.selected is not None and data.selected.regions is not None:
+        regions[pool.input_rows(np.arange(pool.n))] = data.selected.regions
     return pa.table(
         {
             "sage_row_id": names,
-            **_places(frame),
+            **_places(data),
             "kept": pa.array(kept),
             "stage": stages.take(pa.array(lineage.dropped + 1)),
             "reason": why.take(pa.array(reasons)),
             "rank": pa.array(ranks, mask=~kept),
             "score": null_for_nan(scores),
             "region": pa.array(regions, mask=regions < 0),
-            **_nearest(frame, picks, names, seed, threads),
+            **_nearest(data, pool, names, seed, threads),
             "duplicate_of": names.take(pa.array(lineage.representatives, mask=~lineage.is_duplicate)),
             "similarity": null_for_nan(lineage.similarities),
         }
     )
 
 
-def _places(frame: Frame) -> dict[str, pa.Array | pa.ChunkedArray]:
+def _places(data: Dataset) -> dict[str, pa.Array | pa.ChunkedArray]:
     """Return where each row of the input stands, and how it begins."""
-    n = frame.input_n
-    if frame.read is None or frame.shape is None or not isinstance(frame.read.places, io.Places):
+    n = data.input_n
+    if data.read is None or data.shape is None or not isinstance(data.read.places, io.Places):
         return {
             "file": pa.nulls(n, pa.string()),
             "row": pa.nulls(n, pa.int64()),
             "line": pa.nulls(n, pa.int64()),
             "first_words": pa.nulls(n, pa.string()),
         }
-    parts = frame.read.places.parts
+    parts = data.read.places.parts
     files = [pa.repeat(pa.scalar(part.file, pa.string()), part.count) for part in parts]
     rows = [pa.array(np.arange(part.count, dtype=np.int64)) for part in parts]
     lines = [
@@ -106,27 +105,27 @@ def _places(frame: Frame) -> dict[str, pa.Array | pa.ChunkedArray]:
         "file": pa.chunked_array(files, pa.string()),
         "row": pa.chunked_array(rows, pa.int64()),
         "line": pa.chunked_array(lines, pa.int64()),
-        "first_words": first_words(frame.read.table, frame.shape),
+        "first_words": first_words(data.read.table, data.shape),
     }
 
 
 def _nearest(
-    frame: Frame, picks: Picks, names: pa.Array | pa.ChunkedArray, seed: int, threads: int | None
+    data: Dataset, pool: Dataset, names: pa.Array | pa.ChunkedArray, seed: int, threads: int | None
 ) -> dict[str, pa.Array | pa.ChunkedArray]:
     """Return the nearest pick of each row that was not selected."""
-    n, matrix = frame.input_n, frame.matrix
+    n, matrix, picks = data.input_n, pool.matrix, data.picked_from(pool)
     member, value = np.full(n, -1, np.int64), np.full(n, np.nan, np.float32)
-    if matrix is not None and len(picks.indices):
-        rows = np.delete(np.arange(frame.n), picks.indices)
-        most = int(_WORK / (len(picks.indices) * max(matrix.d, 1)))
+    if matrix is not None and len(picks):
+        rows = np.delete(np.arange(pool.n), picks)
+        most = int(_WORK / (len(picks) * max(matrix.d, 1)))
         if len(rows) > most:
-            hashes = frame.hashes(stage_key(seed, "row report"))[rows]
+            hashes = pool.hashes(stage_key(seed, "row report"))[rows]
             rows = np.sort(rows[kernels.bottom_k_hashes(hashes, most, threads=threads)])
         for start in range(0, len(rows), _BLOCK):
             block = rows[start : start + _BLOCK]
-            found = kernels.closest(matrix, block, np.sort(picks.indices), threads=threads)
-            places = frame.input_rows(block)
-            member[places], value[places] = frame.input_rows(found.members), found.values
+            found = kernels.closest(matrix, block, np.sort(picks), threads=threads)
+            places = pool.input_rows(block)
+            member[places], value[places] = pool.input_rows(found.members), found.values
     distances = matrix is not None and matrix.metric == "sqeuclidean"
     nothing = pa.nulls(n, pa.float32())
     return {

@@ -2,35 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from typing import Any
 
 from sage_select import io
-from sage_select.engine.base import Outcome, Recorder, Talk
-from sage_select.engine.frame import Frame
-from sage_select.engine.local.bad_rows import frame_of_usable
-from sage_select.engine.local.dedup import without_exact_copies, without_near_copies
-from sage_select.engine.local.embed import embed_rows
+from sage_select.data import Dataset
+from sage_select.engine.base import Finished, Outcome
 from sage_select.engine.local.evidence import compare_with_random
 from sage_select.engine.local.inputs import input_digests
-from sage_select.engine.local.limits import limit_rows
-from sage_select.engine.local.queries import read_queries, with_query_rows, with_query_vectors
 from sage_select.engine.local.result import found_result, write_result
-from sage_select.engine.local.score import score_rows
-from sage_select.engine.local.select import check_limits, select_rows
-from sage_select.engine.local.source import frame_of, read_source, shape_options
 from sage_select.io.target import preflight_output
-from sage_select.ops import Dedup, Embed, Score, Select, Sink, Source
 from sage_select.paths import user_path
-from sage_select.plan import working_order
-from sage_select.spec import Pipeline
-from sage_select.strategies import Picks
+from sage_select.pipeline import Pipeline, Reporter, Run, Stage
+from sage_select.pipeline.plan import schedule
+from sage_select.pipeline.run import Recorder
+from sage_select.stages import Sink, Source
 
-__all__ = ["run"]
+__all__ = ["finish", "run"]
 
 
 def run(
     plan: Pipeline,
-    talk: Talk,
+    reporter: Reporter,
     *,
     force: bool = False,
     overwrite_foreign: bool = False,
@@ -43,8 +37,8 @@ def run(
     ----------
     plan
         The pipeline, as `plan.resolve` returned it.
-    talk
-        Where notices and progress go.
+    reporter
+        Who is told of progress and notices.
     force, overwrite_foreign
         Replace an output of this program; with both, also a file or saved dataset that is none.
     verify
@@ -62,58 +56,91 @@ def run(
     SageError
         Whatever is wrong with the plan, the data, the output or the environment; nothing is left behind.
     """
-    recorder = Recorder(talk)
-    source, sink = plan.step(Source), plan.step(Sink)
-    form = preflight_output(user_path(sink.path), plan.inputs(), force=force, overwrite_foreign=overwrite_foreign)
-    rows = read_source(source, recorder, verify=verify)
-    files = io.Beside()
-    inputs = input_digests(plan, rows, files)
-    found = found_result(plan, inputs, form, force=force, overwrite_foreign=overwrite_foreign)
+    options = {"force": force, "overwrite_foreign": overwrite_foreign}
+    form = preflight_output(user_path(plan.step(Sink).path), plan.inputs(), **options)
+    made = _Run(plan, reporter, threads, verify, {})
+    found = found_result(plan, made.inputs, form, **options)
     if found is not None:
         return found
-    options = shape_options(source)
-    frame = frame_of_usable(
-        rows,
-        options,
-        source,
-        recorder,
-        lambda usable, said: frame_of(
-            usable,
-            options,
-            source.id_column,
-            said=said,
-            dedup=plan.find(Dedup),
-            queries=plan.step(Select).query_column,
-        ),
-    )
-    frame, picks = _select(plan, replace(frame, files=files), recorder, threads, verify)
-    metrics = compare_with_random(frame, picks, plan.step(Select).budget, plan.seed, recorder, threads)
-    return write_result(
-        plan, inputs, frame, picks, metrics, recorder.notices, force=force, overwrite_foreign=overwrite_foreign
-    )
+    done = made.finish()
+    metrics = compare_with_random(done, made.run.reporter)
+    return write_result(done, metrics, **options)
 
 
-def _select(plan: Pipeline, frame: Frame, talk: Talk, threads: int | None, verify: bool) -> tuple[Frame, Picks]:
-    select = plan.step(Select)
-    frame = with_query_rows(limit_rows(frame, select, talk), select)
-    # What cannot be kept is refused before hours of embedding, not after.
-    check_limits(frame, select, plan.seed)
-    score, embed, dedup = plan.find(Score), plan.find(Embed), plan.find(Dedup)
-    for part in working_order(
-        dedup,
-        scores_given=score is not None and score.given,
-        vectors_given=embed is not None and embed.given,
-    ):
-        if part == "score" and score is not None:
-            frame = score_rows(frame, score, talk)
-        elif part == "embed" and embed is not None:
-            frame = read_queries(frame, select, embed, shape_options(plan.step(Source)), verify=verify)
-            frame = embed_rows(frame, embed, select.metric, talk, threads)
-        elif dedup is not None:
-            if part == "exact copies":
-                frame = without_exact_copies(frame, dedup)
-            elif part == "near copies":
-                frame = without_near_copies(frame, dedup, plan.seed, talk, threads)
-            check_limits(frame, select, plan.seed)
-    frame = with_query_vectors(frame, select)
-    return frame, select_rows(frame, select, plan.seed, talk, threads)
+def finish(
+    plan: Pipeline,
+    reporter: Reporter,
+    values: Mapping[str, Any],
+    *,
+    notices: Iterable[str] = (),
+    verify: bool = True,
+    threads: int | None = None,
+) -> Finished:
+    """Run a resolved pipeline and write nothing.
+
+    Parameters
+    ----------
+    plan, reporter, verify, threads
+        As of `run`.
+    values
+        Setting -> what stands for the file that the plan calls `GIVEN`: `source.path` (an object with rows, or how many
+        there are), `score.file`, `embed.file`, `select.queries`, `select.pin`, `select.exclude`, `select.groups`,
+        `select.lengths`.
+    notices
+        What was said already.
+
+    Raises
+    ------
+    SageError
+        Whatever is wrong with the plan, the data or the environment.
+    """
+    made = _Run(plan, reporter, threads, verify, values, notices)
+    return made.finish()
+
+
+class _Run:
+    """A run that has read its rows, and nothing else yet."""
+
+    def __init__(
+        self,
+        plan: Pipeline,
+        reporter: Reporter,
+        threads: int | None,
+        verify: bool,
+        values: Mapping[str, Any],
+        notices: Iterable[str] = (),
+    ) -> None:
+        self.run = Run(schedule(plan), plan.seed, Recorder(reporter), threads, verify, values)
+        for text in notices:
+            self.run.reporter.notice(text)
+        self._plan = plan
+        self._source = next(step for step in self.run.steps if isinstance(step, Source))
+        self._rows = self._source.read(self.run)
+        self._files = io.Beside()
+
+    @property
+    def inputs(self) -> dict[str, str]:
+        """Name -> digest of every file that the run depends on; those beside the rows are then read as they were."""
+        return input_digests(self._plan, self._rows, self._files, self.run.values)
+
+    def finish(self) -> Finished:
+        """Run the stages."""
+        data = replace(self._source.dataset(self._rows, self.run), files=self._files)
+        rest = [step for step in self.run.steps if step is not self._source]
+        while rest:
+            # What a stage needs is looked up before anything costly runs, but for what comes after a choice of rows.
+            end = next((place + 1 for place, step in enumerate(rest) if step.chooses), len(rest))
+            data, rest = self._segment(data, rest[:end]), rest[end:]
+        return Finished(self._plan, data, lambda: self.inputs, self.run.reporter.notices, self.run)
+
+    def _segment(self, data: Dataset, steps: list[Stage]) -> Dataset:
+        for step in steps:
+            data = step.prepare(data, self.run)
+        for step in steps:
+            step.check(data, self.run)
+        for place, step in enumerate(steps):
+            n = data.n
+            data = step.run(data, self.run)
+            for later in steps[place + 1 :] if data.n < n else ():
+                later.check(data, self.run)
+        return data

@@ -14,18 +14,20 @@ import pyarrow.compute as pc
 
 from sage_select import io
 from sage_select.columns import COLUMNS
-from sage_select.engine.base import Outcome, Talk
-from sage_select.engine.local.output import NOT_SELECTED
+from sage_select.data.dataset import NOT_SELECTED
+from sage_select.engine.base import Outcome
 from sage_select.errors import DataError, UsageError
 from sage_select.io.manifest import manifest_refused
 from sage_select.io.names import OutputNames
 from sage_select.io.target import check_target, preflight_output
-from sage_select.ops import Budget, InputSetting, Select
-from sage_select.plan import fingerprint
-from sage_select.spec import Pipeline, load_spec
-from sage_select.strategies.objectives.kcenter import nearer_outliers
+from sage_select.pipeline import Pipeline, Reporter
+from sage_select.pipeline.plan import fingerprint
+from sage_select.pipeline.spec import load_spec
+from sage_select.stages import Select
+from sage_select.values.budget import Budget
+from sage_select.values.location import InputSetting
 
-__all__ = ["top"]
+__all__ = ["not_nested_reason", "top", "with_budget"]
 
 #: Evidence that tells of the rows picked, and not of those there were to pick from.
 _OF_PICKS = frozenset({"too_near", "looked_at", "queries_with_a_row"})
@@ -35,7 +37,7 @@ def top(
     source: Path,
     budget: Budget,
     target: Path,
-    talk: Talk,
+    reporter: Reporter,
     *,
     force: bool = False,
     overwrite_foreign: bool = False,
@@ -53,7 +55,7 @@ def top(
         Rows, or a share of the rows of that build's input.
     target
         The output; the format follows the name.
-    talk
+    reporter
         Where progress goes.
     force, overwrite_foreign
         Replace an output of this program; with both, also a file or saved dataset that is none.
@@ -69,7 +71,7 @@ def top(
     """
     selection = InputSetting("selection", "rows", str(source))
     form = preflight_output(target, [selection], force=force, overwrite_foreign=overwrite_foreign)
-    with talk.progress("reading") as progress:
+    with reporter.progress("reading") as progress:
         rows, manifest, report = io.open_with_report(source, progress=progress, verify=verify)
     if manifest is None or "program" not in manifest:
         raise UsageError(
@@ -84,7 +86,7 @@ def top(
     with manifest_refused(OutputNames(source).manifest):
         count = _rows(plan, manifest, budget, source)
     # All rows are what they were: of budgets that a number of rows cannot say, such as tokens, too.
-    smaller = plan if count == manifest["rows"]["kept"] else _with_budget(plan, count)
+    smaller = plan if count == manifest["rows"]["kept"] else with_budget(plan, count)
     identity = hashlib.blake2b(f"top {count} of {manifest['fingerprint']}".encode(), digest_size=16).hexdigest()
     if io.existing(target, identity):
         return _outcome(target, cached=True)
@@ -123,7 +125,7 @@ def _rows(plan: Pipeline, manifest: Mapping[str, Any], budget: Budget, source: P
             f"the {pinned:,} pinned rows are more than the budget", expected=f"at least {pinned:,}", got=f"{count:,}"
         )
     earlier = sum(number for cause, number in counted["dropped"].items() if not cause.startswith("select: "))
-    why = select.unnested or nearer_outliers(select, counted["in"] - earlier, manifest["evidence"])
+    why = not_nested_reason(plan) or select.not_nested_reason(counted["in"] - earlier, manifest["evidence"])
     if why and count < kept:
         raise UsageError(
             f"the first rows are not what a smaller budget picks: {why}",
@@ -133,10 +135,18 @@ def _rows(plan: Pipeline, manifest: Mapping[str, Any], budget: Budget, source: P
     return count
 
 
-def _with_budget(plan: Pipeline, count: int) -> Pipeline:
-    budget = {"budget": Budget.parse(count), "clamp": False}
-    steps = tuple(step.model_copy(update=budget) if isinstance(step, Select) else step for step in plan.steps)
-    return Pipeline(seed=plan.seed, steps=steps)
+def not_nested_reason(plan: Pipeline) -> str:
+    """Return why the first rows of a plan's result are no result of its own; empty where only the selection decides."""
+    choices = [place for place, step in enumerate(plan.steps) if step.chooses]
+    if len(choices) != 1:
+        return f"the pipeline selects {len(choices)} times"
+    after = [step.name for step in plan.steps[choices[0] + 1 :] if step.effect in ("drops", "adds")]
+    return f"{after[0]} comes after the selection" if after else ""
+
+
+def with_budget(plan: Pipeline, count: int) -> Pipeline:
+    """Return the plan whose selection takes so many rows."""
+    return plan.replaced(plan.step(Select).model_copy(update={"budget": Budget.parse(count), "clamp": False}))
 
 
 def _typed(table: pa.Table) -> pa.Table:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from sage_select.strategies.constraints.kept import check_kept
-from sage_select.strategies.constraints.request import wish_of
+from sage_select.strategies.constraints.constraints import Constraints
+from sage_select.strategies.constraints.request import request_of
+from sage_select.strategies.constraints.verify import verify_picks
 
-__all__ = ["check_kept", "wish_of"]
+__all__ = ["Constraints", "request_of", "verify_picks"]

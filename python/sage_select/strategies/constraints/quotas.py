@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sage_select.errors import UsageError
-from sage_select.ops import Quota
+from sage_select.values.quota import Quota
 
 __all__ = ["Counts", "Members", "even_bounds", "stated_bounds"]
 

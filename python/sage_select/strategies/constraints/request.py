@@ -5,17 +5,17 @@ from __future__ import annotations
 import numpy as np
 
 from sage_select.errors import UsageError
-from sage_select.ops import Select
-from sage_select.strategies.base import Pool
-from sage_select.strategies.constraints.in_rows import wish_in_rows
-from sage_select.strategies.constraints.in_tokens import wish_in_tokens
+from sage_select.strategies.constraints.constraints import Constraints
 from sage_select.strategies.constraints.quotas import Members
-from sage_select.strategies.wish import Wish
+from sage_select.strategies.constraints.row_budget import row_budget
+from sage_select.strategies.constraints.token_budget import token_budget
+from sage_select.strategies.pool import Pool
+from sage_select.strategies.request import SelectionRequest
 
-__all__ = ["wish_of"]
+__all__ = ["request_of"]
 
 
-def wish_of(pool: Pool, select: Select) -> Wish:
+def request_of(pool: Pool, constraints: Constraints) -> SelectionRequest:
     """Return what is left to pick beside the rows pinned.
 
     Raises
@@ -28,16 +28,16 @@ def wish_of(pool: Pool, select: Select) -> Wish:
     if len(both):
         raise UsageError(
             f"{len(both):,} rows are pinned and excluded",
-            where=pool.named(int(both[0])),
+            where=pool.label(int(both[0])),
             hint="take each of them out of one of the two lists",
         )
-    budget = select.budget
+    budget = constraints.budget
     if 0 < pool.n == len(pool.excluded) and (budget.share or budget.tokens):
         raise UsageError(f"all {pool.n:,} rows are excluded: there is nothing to pick", hint="exclude fewer rows")
     members = _members(pool)
-    if select.budget.tokens is not None:
-        return wish_in_tokens(pool, select, members, select.budget.tokens)
-    return wish_in_rows(pool, select, members)
+    if constraints.budget.tokens is not None:
+        return token_budget(pool, constraints, members, constraints.budget.tokens)
+    return row_budget(pool, constraints, members)
 
 
 def _members(pool: Pool) -> Members:

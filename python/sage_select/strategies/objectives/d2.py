@@ -3,28 +3,43 @@
 from __future__ import annotations
 
 from sage_select import kernels
-from sage_select.ops import Select
+from sage_select.pipeline.cost import Cost, Size
 from sage_select.seeds import stage_key
-from sage_select.strategies.base import Pool
-from sage_select.strategies.objectives.base import Found
-from sage_select.strategies.wish import Wish
+from sage_select.strategies.objectives.objective import Found, Objective, objective
+from sage_select.strategies.pool import HASHED_BYTES, Pool
+from sage_select.strategies.request import SelectionRequest
 
-__all__ = ["d2"]
+__all__ = ["D2"]
 
 
-def d2(pool: Pool, wish: Wish, _select: Select) -> Found:
-    """Draw rows as k-means++ is seeded: sum of squared distances within 8 (ln k + 2) of the best k (2007), expected.
+@objective("d2", place=70, metrics=("cosine", "sqeuclidean"), nested=True)
+class D2(Objective):
+    """Rows drawn by their squared distance to those before.
 
-    Draws fall on the rows by the keyed hashes of their ids, so that the same rows are drawn wherever they stand; rows
-    without ids are known by their numbers.
+    As k-means++ is seeded: sum of squared distances within 8 (ln k + 2) of the best k, expected (Arthur and
+    Vassilvitskii 2007).
     """
-    greedy = kernels.d2(
-        pool.need_matrix(),
-        wish.count,
-        key=stage_key(pool.seed, "d2"),
-        order=pool.draw_order("d2"),
-        **wish.terms,
-        threads=pool.threads,
-        progress=pool.progress,
-    )
-    return greedy, {}
+
+    def pick(self, request: SelectionRequest, pool: Pool) -> Found:
+        """Draw rows by the keyed hashes of their ids, so that the same are drawn wherever they stand."""
+        greedy = kernels.d2(
+            pool.need_matrix(),
+            request.count,
+            key=stage_key(pool.seed, "d2"),
+            order=pool.draw_order("d2"),
+            **request.kernel_args,
+            threads=pool.threads,
+            progress=pool.progress,
+        )
+        return greedy, {}
+
+    def cost(self, size: Size) -> Cost:
+        """Return the cost of the draw, and of about as many comparisons as there are pairs of picks."""
+        picks = float(size.k + size.given)
+        pairs = size.n + min(picks * picks, 2 * size.n * picks)
+        memory = max(HASHED_BYTES, 2.0 * size.d + 17) * size.n
+        return Cost(memory, size.seconds(rows=size.n, multiply_adds=pairs * size.d))
+
+    def describe(self) -> str:
+        """Return nothing: there is no option."""
+        return ""

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from sage_select import kernels
-from sage_select.ops import Select
-from sage_select.strategies.base import Pool
-from sage_select.strategies.objectives.base import Found
-from sage_select.strategies.objectives.similarities import over_similarities
-from sage_select.strategies.wish import Wish
+from sage_select.strategies.objectives.objective import SUMS, Found, objective
+from sage_select.strategies.objectives.similarities import OverSimilarities
+from sage_select.strategies.pool import Pool
+from sage_select.strategies.request import SelectionRequest
 
-__all__ = ["facility"]
+__all__ = ["Facility"]
 
 
-def facility(pool: Pool, wish: Wish, select: Select) -> Found:
-    """Pick greedily for f(S) = sum over rows i of max over s in S of max(0, sim(i, s)).
+@objective("facility", place=10, metrics=("cosine", "dot"), nested=True, another_order=SUMS)
+class Facility(OverSimilarities):
+    """Rows that represent all others.
 
-    At least 1 - 1/e of the best value (Nemhauser et al. 1978), where all pairs are held.
+    Greedily for the sum over rows i of max over picks s of max(0, sim(i, s)): at least 1 - 1/e of the best value
+    (Nemhauser et al. 1978), where all pairs are held.
     """
-    return over_similarities(kernels.facility_location, pool, wish, select)
+
+    def pick(self, request: SelectionRequest, pool: Pool) -> Found:
+        """Pick greedily."""
+        return self.over_similarities(kernels.facility_location, request, pool)

@@ -3,15 +3,33 @@
 from __future__ import annotations
 
 from sage_select import kernels
-from sage_select.ops import Select
-from sage_select.strategies.base import Pool
-from sage_select.strategies.objectives.base import Found
-from sage_select.strategies.wish import Wish
+from sage_select.pipeline.cost import Cost, Size
+from sage_select.strategies.objectives.objective import SUMS, Found, Objective, objective
+from sage_select.strategies.pool import Pool
+from sage_select.strategies.request import SelectionRequest
 
-__all__ = ["herding"]
+__all__ = ["Herding"]
 
 
-def herding(pool: Pool, wish: Wish, _select: Select) -> Found:
-    """Pick the row most like what the picks so far owe to the mean of all rows (Welling 2009)."""
-    greedy = kernels.herding(pool.need_matrix(), wish.count, **wish.terms, threads=pool.threads, progress=pool.progress)
-    return greedy, {}
+@objective("herding", place=60, metrics=("cosine", "dot"), nested=True, another_order=SUMS)
+class Herding(Objective):
+    """Rows whose mean is that of all.
+
+    Welling 2009.
+    """
+
+    def pick(self, request: SelectionRequest, pool: Pool) -> Found:
+        """Pick the row most like what the picks so far owe to the mean of all rows."""
+        greedy = kernels.herding(
+            pool.need_matrix(), request.count, **request.kernel_args, threads=pool.threads, progress=pool.progress
+        )
+        return greedy, {}
+
+    def cost(self, size: Size) -> Cost:
+        """Return the cost of about three products of each row for each pick."""
+        products = 3.0 * (size.k + size.given) * size.n
+        return Cost((2.0 * size.d + 200) * size.n, size.seconds(multiply_adds=products * size.d))
+
+    def describe(self) -> str:
+        """Return nothing: there is no option."""
+        return ""

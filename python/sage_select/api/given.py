@@ -1,0 +1,65 @@
+"""The arguments of `select` as settings of a plan, and the values that stand for files in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from sage_select.errors import UsageError
+from sage_select.pipeline.run import GIVEN
+from sage_select.stages.source import RowCount
+
+__all__ = ["Given"]
+
+
+class Given:
+    """What a program hands over in place of files and columns.
+
+    Attributes
+    ----------
+    values
+        Setting -> value, as `engine.finish` takes them.
+    """
+
+    def __init__(self) -> None:
+        self.values: dict[str, Any] = {}
+
+    def value(self, setting: str, value: Any) -> None:
+        """Take a value, where there is one."""
+        if value is not None:
+            self.values[setting] = value
+
+    def file(self, setting: str, value: Any) -> str | None:
+        """Return what stands in the plan for a file: its path, or `GIVEN` for values."""
+        if value is None or isinstance(value, str):
+            return value
+        self.values[setting] = value
+        return GIVEN
+
+    def column_or_file(self, setting: str, value: Any) -> dict[str, Any]:
+        """Return the settings for values of rows: text names a column, anything else are the values."""
+        return {"column": value} if isinstance(value, str) else {"file": self.file(setting, value)}
+
+    def rows(self, data: Any, scores: Any, embeddings: Any) -> str | list[str]:
+        """Return the path of the rows, or `GIVEN` for an object with rows or as many as an array has.
+
+        Raises
+        ------
+        UsageError
+            If there is nothing to select from.
+        """
+        if isinstance(data, str | Path):
+            return str(data)
+        if isinstance(data, list | tuple) and data and all(isinstance(one, str | Path) for one in data):
+            return [str(one) for one in data]
+        self.values["source.path"] = data if data is not None else _rows_of_arrays(scores, embeddings)
+        return GIVEN
+
+
+def _rows_of_arrays(scores: Any, embeddings: Any) -> RowCount:
+    for name, value in (("scores", scores), ("embeddings", embeddings)):
+        if isinstance(value, str):
+            raise UsageError(f"{name}={value!r} names a column, and there is no data", hint="pass data, or an array")
+        if value is not None:
+            return RowCount(len(value))
+    raise UsageError("nothing to select from", hint="pass data, or scores or embeddings as arrays")

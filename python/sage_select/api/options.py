@@ -1,0 +1,86 @@
+"""The keywords of `select` that stages declare: found by name, and told in its signature and docstring."""
+
+from __future__ import annotations
+
+import inspect
+import textwrap
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
+
+from pydantic.fields import FieldInfo
+
+from sage_select.errors import UsageError, nearest
+from sage_select.pipeline.option import Option, option_of
+from sage_select.pipeline.settings import Choice
+from sage_select.stages import Embed, Score, Select, Source
+from sage_select.values.location import Reads, location_of
+
+__all__ = ["FILES", "by_stage", "documented"]
+
+#: The stages whose settings are keywords. What arrays and columns stand for is a parameter of its own.
+_STAGES: Final = (Source, Score, Embed, Select)
+_OTHERWISE: Final = frozenset({"path", "demo", "file", "column", "model", "encoding", "delimiter"})
+_WIDTH: Final = 108
+
+#: Settings of the selection that name a file, and for which a program may hand values over.
+FILES: Final = tuple(
+    name
+    for name, info in Select.options().items()
+    if isinstance(mark := location_of(info), Reads) and mark.kind == "file"
+)
+
+
+def _keywords() -> Iterator[tuple[type[Any], str, FieldInfo]]:
+    for stage in _STAGES:
+        yield from ((stage, name, info) for name, info in stage.options().items() if name not in _OTHERWISE)
+
+
+def by_stage(options: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return keywords by the stage that they set; those that are None are as if they were not there.
+
+    Raises
+    ------
+    UsageError
+        If no stage has a setting of this name, with the nearest.
+    """
+    found: dict[str, dict[str, Any]] = {stage.name: {} for stage in _STAGES}
+    owners = {name: stage.name for stage, name, _ in _keywords()}
+    for name, value in options.items():
+        if name not in owners:
+            raise UsageError(
+                f"select() has no argument {name!r}", hint=nearest(name, owners) or "help(select) lists them"
+            )
+        if value is not None:
+            found[owners[name]][name] = value
+    return found
+
+
+def documented(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the function with its `**options` spelt out in signature and docstring, where the latter says OPTIONS."""
+    signature = inspect.signature(function)
+    own = [one for one in signature.parameters.values() if one.kind is not inspect.Parameter.VAR_KEYWORD]
+    derived = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation="Any")
+        for _, name, _ in _keywords()
+    ]
+    function.__signature__ = signature.replace(parameters=[*own, *derived])  # type: ignore[attr-defined]
+    lines = [line for _, name, info in _keywords() for line in _entry(name, info)]
+    function.__doc__ = (function.__doc__ or "").replace("        OPTIONS", "\n".join(lines))
+    return function
+
+
+def _entry(name: str, info: FieldInfo) -> list[str]:
+    mark = option_of(info) or next(one for one in info.metadata if isinstance(one, Choice))
+    if isinstance(mark, Option):
+        text = mark.help + (f" (default {mark.default})" if mark.default else _default(info))
+    else:
+        members = ", ".join(f"`{member}`" for member in mark.registry)
+        text = f"{mark.help}: {members} (default {mark.default})"
+    return textwrap.wrap(f"{name}: {text}.", _WIDTH, initial_indent=" " * 8, subsequent_indent=" " * 12)
+
+
+def _default(info: FieldInfo) -> str:
+    if info.default is None or info.is_required():
+        return ""
+    value = f"{info.default:g}" if isinstance(info.default, float) else str(info.default)
+    return f" (default {value})"

@@ -1,0 +1,129 @@
+"""`sage-select build`: select rows and write them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sage_select.cli.build_table import Table
+from sage_select.cli.console import Console
+from sage_select.errors import UsageError
+
+if TYPE_CHECKING:
+    from sage_select.pipeline import Pipeline
+
+__all__ = ["build", "build_help"]
+
+_HELP = """Select rows and write them, with a manifest, to OUTPUT.
+
+\b
+Without INPUT the folder's sage.yaml or sage.toml is run; without that, the built-in demo data is used.
+
+\b
+Examples:
+  sage-select build                                    # the demo data
+  sage-select build chats.jsonl --budget 10%           # by diversity, as there are no scores
+  sage-select build chats.parquet --strategy diversity --embeddings vectors.npy -o picks.parquet
+  sage-select build chats.jsonl --dedup near           # without near copies, too
+  sage-select build q.csv --prompt-column Query --completion-column Tool --score-column loss
+  sage-select build chats.jsonl --budget "200k tokens" --quota source=10: --pin keep.txt
+  sage-select build chats.jsonl --strategy target --queries tasks.jsonl
+  sage-select build --spec sage.yaml --explain         # say what would be done
+  sage-select build chats.jsonl --dry-run              # and what it would take
+
+\b
+Another order of the same rows may change which are picked of equally good ones, and no more, since draws and starts
+follow the ids of rows:
+ORDERS
+
+\b
+Exit codes: 0 done, 2 bad arguments, 3 refused data, 4 output exists, 5 environment, 130 interrupted.
+"""
+
+
+def build_help(table: Table) -> str:
+    """Return the help: for each rule what another order of the rows may change, a line each."""
+    lines = [(", ".join(names), change) for change, names in table.another_order.items()]
+    width = max(len(names) for names, _ in lines)
+    return _HELP.replace("ORDERS", "\n".join(f"  {names:<{width}}  {change}" for names, change in lines))
+
+
+def build(
+    settings: dict[str, dict[str, Any]],
+    table: Table,
+    *,
+    balance: str | None,
+    seed: int | None,
+    spec: Path | None,
+    force: bool,
+    overwrite_foreign: bool,
+    verify: bool,
+    explain: bool,
+    dry_run: bool,
+    threads: int | None,
+    json_output: bool,
+    quiet: bool,
+) -> None:
+    """Build the pipeline the options describe and run it."""
+    from sage_select.cli.pipeline import plan_of
+    from sage_select.pipeline.plan import explain as explain_plan
+    from sage_select.pipeline.plan import fingerprint
+
+    if explain and dry_run:
+        raise UsageError("--explain and --dry-run contradict each other", hint="--dry-run explains as well")
+    if balance is not None:
+        if settings["select"]["quota"] is not None:
+            raise UsageError("give --quota or --balance, not both", hint="--balance COLUMN is --quota COLUMN")
+        settings["select"]["quota"] = balance
+    console = Console(quiet=quiet, json_output=json_output)
+    plan = plan_of(settings, table, seed, spec, console)
+    if explain:
+        console.answer(explain_plan(plan))
+        console.result({"plan": fingerprint(plan), "spec": plan.to_dict(), "explain": explain_plan(plan).split("\n")})
+        return
+    if dry_run:
+        _estimate(plan, console, force, overwrite_foreign, verify, threads)
+        return
+    _run(plan, console, force, overwrite_foreign, verify, threads)
+
+
+def _estimate(
+    plan: Pipeline, console: Console, force: bool, overwrite_foreign: bool, verify: bool, threads: int | None
+) -> None:
+    from sage_select.cli.estimate import refuse_what_cannot_fit, report, values
+    from sage_select.engine.local.estimate import estimate
+    from sage_select.pipeline.plan import explain, fingerprint
+
+    found = estimate(plan, force=force, overwrite_foreign=overwrite_foreign, verify=verify, threads=threads)
+    console.answer(f"{explain(plan)}\n\n{report(found)}")
+    console.known({"plan": fingerprint(plan), "spec": plan.to_dict(), "estimate": values(found)})
+    refuse_what_cannot_fit(found)
+    console.result({})
+
+
+def _run(
+    plan: Pipeline, console: Console, force: bool, overwrite_foreign: bool, verify: bool, threads: int | None
+) -> None:
+    from sage_select.cli.evidence import evidence_facts
+    from sage_select.cli.standard_output import run_build
+    from sage_select.cli.summary import build_facts
+    from sage_select.io.manifest import manifest_refused
+    from sage_select.pipeline.spec import load_spec
+    from sage_select.stages import Dedup
+
+    outcome = run_build(plan, console, force=force, overwrite_foreign=overwrite_foreign, verify=verify, threads=threads)
+    title = "cached: made before by the same plan from the same input" if outcome.cached else "selected"
+    # What was made before may be a file that somebody else wrote.
+    with manifest_refused(outcome.manifest_path) if outcome.cached else nullcontext():
+        summaries: dict[str, Mapping[str, object]] = {title: build_facts(outcome)}
+        if metrics := outcome.manifest.get("metrics"):
+            subsets = metrics["random_subsets"]
+            title = f"beside {subsets} random subsets of equal budget" if subsets else "beside nothing else to select"
+            dedup = load_spec(outcome.manifest["spec"]).find(Dedup)
+            near = dedup is not None and dedup.near
+            summaries[title] = evidence_facts(metrics, finds_near_copies=near)
+    for title, facts in summaries.items():
+        console.summary(title, facts)
+    console.result({"cached": outcome.cached, "output": str(outcome.output), "manifest": outcome.manifest})

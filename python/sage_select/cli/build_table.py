@@ -1,0 +1,213 @@
+"""The options of `sage-select build`, as the declarations of stages and of what they hold say.
+
+`--help` must not load the declarations, which load numpy and more: it reads a table of them, which is written
+by `make generate` and held current by a test. Where other packages declare members of their own, the
+table is derived anew each time.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import types
+import typing
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final, Literal, NamedTuple, get_args, get_origin
+
+__all__ = ["Flag", "Table", "build_table", "derived", "written"]
+
+_FILE: Final = Path(__file__).with_suffix(".json")
+#: How the groups of entry points begin by which packages declare members.
+_GROUP: Final = b"[sage_select."
+
+
+class Flag(NamedTuple):
+    """One option of the command line.
+
+    Attributes
+    ----------
+    stage, setting
+        What it sets.
+    spelling
+        How it is typed: `--name`, `--yes/--no`, or the name of an argument.
+    short
+        A short spelling of it, or None.
+    kind
+        What comes after it: `text`, `int`, `float`, `bool` (nothing), `texts` (several).
+    help
+        What it does, with its default.
+    group
+        The heading under which it stands.
+    metavar
+        What stands for its value, or None.
+    replaces
+        Settings of a spec in whose place it comes.
+    switchable
+        Whether the word none switches off what a spec says.
+    """
+
+    stage: str
+    setting: str
+    spelling: str
+    short: str | None
+    kind: str
+    help: str
+    group: str
+    metavar: str | None
+    replaces: list[str]
+    switchable: bool
+
+
+class Table(NamedTuple):
+    """All options of `build`, and for each strategy and objective what another order of the rows may change."""
+
+    flags: list[Flag]
+    another_order: dict[str, list[str]]
+
+
+def build_table() -> Table:
+    """Return the table: as it was written, or derived where other packages declare members."""
+    if _others_declare():
+        return derived()
+    value = json.loads(_FILE.read_text(encoding="utf-8"))
+    return Table([Flag(**flag) for flag in value["flags"]], value["another_order"])
+
+
+def _others_declare() -> bool:
+    """Tell whether an installed package declares members.
+
+    `importlib.metadata` knows as well, and takes longer to load and to look than all the rest of the help.
+    """
+    for folder in dict.fromkeys(sys.path):
+        # A folder or file that may not be read declares nothing.
+        with suppress(OSError):
+            for file in Path(folder).glob("*-info/entry_points.txt"):
+                if _GROUP in file.read_bytes():
+                    return True
+    return False
+
+
+def written(table: Table) -> str:
+    """Return a table as its file holds it."""
+    value = {"flags": [flag._asdict() for flag in table.flags], "another_order": table.another_order}
+    return json.dumps(value, indent=1, ensure_ascii=False) + "\n"
+
+
+def derived() -> Table:
+    """Derive the table from the declarations."""
+    from sage_select.pipeline import STAGES
+    from sage_select.strategies import STRATEGIES
+    from sage_select.strategies.objectives import OBJECTIVES
+
+    flags = [flag for name, kind in STAGES.items() for flag in _of_stage(name, kind)]
+    orders: dict[str, list[str]] = {}
+    for registry in (STRATEGIES, OBJECTIVES):
+        for name, member in registry.items():
+            orders.setdefault(member.another_order, []).append(name)
+    return Table(flags, orders)
+
+
+def _of_stage(stage: str, kind: Any) -> Iterator[Flag]:
+    yield from _of_class(stage, kind, f"Stage {stage}")
+    for field, choice in kind.choices().items():
+        yield from _of_members(stage, field, choice)
+
+
+def _of_members(stage: str, field: str, choice: Any) -> Iterator[Flag]:
+    """Yield the options of the members of a registry, each once, under the names of those that use it."""
+    users: dict[str, list[str]] = {}
+    implying = choice.implying()
+    for name, member in choice.registry.items():
+        for setting in member.model_fields:
+            users.setdefault(setting, []).append(name)
+    shown: set[str] = set()
+    inner: dict[str, Any] = {}
+    for member in choice.registry.values():
+        inner |= {name: one for name, one in member.choices().items() if name not in inner}
+        names = {name for name in member.model_fields if name not in shown}
+        shown |= names
+        for flag in _of_class(stage, member, "", only=names):
+            rivals = [*implying, field] if flag.setting in implying else []
+            yield flag._replace(
+                group=_heading(choice.registry, users[flag.setting]),
+                replaces=sorted({*flag.replaces, *rivals} - {flag.setting}),
+            )
+    for name, one in inner.items():
+        yield from _of_members(stage, name, one)
+
+
+def _heading(registry: Any, names: list[str]) -> str:
+    """Return the heading of options that these members use: Strategies hybrid and loss_topk."""
+    # Another name for one of the others.
+    named = [name for name in names if name != "auto"] or names
+    if len(named) == len([name for name in registry if name != "auto"]):
+        return f"All {registry.kinds}"
+    several = ", ".join(named[:-1]) + " and " + named[-1] if len(named) > 1 else named[0]
+    return f"{(registry.kinds if len(named) > 1 else registry.kind).capitalize()} {several}"
+
+
+def _of_class(stage: str, kind: Any, group: str, only: set[str] | None = None) -> Iterator[Flag]:
+    from sage_select.pipeline.option import option_of
+    from sage_select.pipeline.settings import exclusive
+
+    rivals = {name: names for names in exclusive(kind).values() for name in names}
+    depending: dict[str, list[str]] = {}
+    for name, info in kind.model_fields.items():
+        for other in option.when if (option := option_of(info)) else {}:
+            depending.setdefault(other, []).append(name)
+    for name, info in kind.model_fields.items():
+        option, choice = option_of(info), kind.choices().get(name)
+        if (only is not None and name not in only) or (option is None and choice is None):
+            continue
+        if option is not None and option.flag == "":
+            continue
+        spelling = (option.flag if option else None) or "--" + name.replace("_", "-")
+        yield Flag(
+            stage,
+            name,
+            spelling,
+            option.short if option else None,
+            "text" if choice else _kind_of(info.annotation),
+            _choice_help(choice) if choice else _help(option, info.default),
+            group,
+            option.metavar if option else None,
+            sorted({*rivals.get(name, []), *depending.get(name, []), *(choice.implying() if choice else [])} - {name}),
+            option.switchable if option else False,
+        )
+
+
+def _choice_help(choice: Any) -> str:
+    members = ", ".join(f"{name} ({_lowered(member.summary())})" for name, member in choice.registry.items())
+    return f"{_capital(choice.help)}: {members}. [default: {choice.default}]"
+
+
+def _help(option: Any, default: Any) -> str:
+    said = option.default
+    if said is None and default is not None and not isinstance(default, bool) and repr(default) != "PydanticUndefined":
+        said = f"{default:g}" if isinstance(default, float) else str(default)
+    if said is None and isinstance(default, bool) and option.flag and "/" in option.flag:
+        said = option.flag.split("/")[0 if default else 1].removeprefix("--")
+    return f"{_capital(option.help)}." + (f" [default: {said}]" if said else "")
+
+
+def _kind_of(annotation: Any) -> str:
+    """Return what the command line takes for a setting of this type."""
+    if get_origin(annotation) in (typing.Union, types.UnionType):
+        kinds = {one for one in get_args(annotation) if one is not type(None)}
+        if any(get_origin(one) is list for one in kinds):
+            return "texts"
+        return _kind_of(kinds.pop()) if len(kinds) == 1 else "text"
+    if get_origin(annotation) is Literal:
+        return "text"
+    return {bool: "bool", int: "int", float: "float"}.get(annotation, "text")
+
+
+def _capital(text: str) -> str:
+    first = text.split(maxsplit=1)[0]
+    return text if "_" in first else text[:1].upper() + text[1:]
+
+
+def _lowered(text: str) -> str:
+    return text[:1].lower() + text[1:]

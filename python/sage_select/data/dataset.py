@@ -1,0 +1,337 @@
+"""The rows of a run: which are in, what is known of them, and what became of the others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from sage_select import kernels
+from sage_select.data.features import Features, Lengths, Scores, some_rows, vectors_of
+from sage_select.data.lineage import Cause, Lineage
+from sage_select.errors import UsageError
+from sage_select.io import Beside, Rows
+from sage_select.kernels import Matrix
+from sage_select.render import Shape, plain_texts
+
+__all__ = ["EXCLUDED", "NOT_SELECTED", "Dataset", "Selected"]
+
+#: What becomes of rows that a selection passes over, or may not pick.
+NOT_SELECTED: Final = "not selected"
+EXCLUDED: Final = "excluded"
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Selected:
+    """A selection: what was chosen from, and what was picked.
+
+    Attributes
+    ----------
+    stage
+        What reports call the stage that picked.
+    pool
+        The rows before.
+    rows
+        int64 (k,): the picks by their numbers in `pool`, in pick order.
+    gains
+        float32 (k,): the gain of each; NaN where the rule has none.
+    reasons
+        (reason, count) runs in pick order.
+    facts
+        What the rule tells of its work, for the manifest.
+    regions
+        int32 (pool.n,): the cell of each row, where rows were taken by cells.
+    excluded
+        int64: rows of `pool` that could not be picked.
+    queries
+        float32 (q, d): vectors that the picks were to match, or None.
+    groups
+        The groups of the rows of `pool` by which a quota counts, or None.
+    """
+
+    stage: str
+    pool: Dataset
+    rows: NDArray[np.int64]
+    gains: NDArray[np.float32]
+    reasons: tuple[tuple[str, int], ...]
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    regions: NDArray[np.int32] | None = None
+    excluded: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    queries: NDArray[Any] | None = None
+    groups: Any = None
+
+    def first(self, k: int) -> Selected:
+        """Return the selection of the first `k` picks."""
+        reasons, rest = [], k
+        for reason, count in self.reasons:
+            reasons.append((reason, min(count, rest)))
+            rest -= reasons[-1][1]
+        return replace(self, rows=self.rows[:k], gains=self.gains[:k], reasons=tuple(reasons))
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """The rows that are in a run; each stage returns a new dataset.
+
+    Rows stand as in the input, and are numbered by their place among those that are in.
+
+    Attributes
+    ----------
+    n
+        How many rows are in.
+    rows
+        The rows; None where there are only arrays.
+    read
+        All rows of the input, for the row report.
+    shape
+        How a row is read.
+    ids
+        The ids of the rows; None where there are only arrays: then the row numbers name the rows.
+    features
+        Name -> values aligned with the rows: `scores`, `vectors`, `lengths`, `contents` (digests, the same for rows
+        that say the same), `texts` (the words of rows), `empty_text` (true for rows without words).
+    index
+        int64 (n,): the numbers of the rows in the input, ascending; None where all are in.
+    input_n
+        Rows of the input.
+    fate
+        What became of each row of the input, told when it is first asked for; None where all are in.
+    selected
+        The last selection, where there was one.
+    files
+        The files that are read beside the rows.
+    facts
+        What stages tell of their work, for the manifest.
+    """
+
+    n: int
+    rows: Rows | None = None
+    read: Rows | None = None
+    shape: Shape | None = None
+    ids: pa.ChunkedArray | None = None
+    features: Features = field(default_factory=Features)
+    index: NDArray[np.int64] | None = None
+    input_n: int = -1
+    fate: Callable[[], Lineage] | None = None
+    selected: Selected | None = None
+    files: Beside = field(default_factory=Beside)
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.input_n < 0:
+            object.__setattr__(self, "input_n", self.n)
+
+    def feature(self, name: str) -> Any:
+        """Return the values of a feature, or None where it is not known."""
+        return self.features.get(name)
+
+    @property
+    def scores(self) -> Scores | None:
+        """One number a row, where they are known."""
+        scores: Scores | None = self.feature("scores")
+        return scores
+
+    @property
+    def matrix(self) -> Matrix | None:
+        """One vector a row, where they are known."""
+        matrix: Matrix | None = self.feature("vectors")
+        return matrix
+
+    @cached_property
+    def texts(self) -> pa.ChunkedArray:
+        """The words of each row, without tools and system turns."""
+        texts: pa.ChunkedArray | None = self.feature("texts")
+        return self.texts_of(None) if texts is None else texts
+
+    @cached_property
+    def lengths(self) -> Lengths:
+        """The length of each row: what a stage found out, or else its words."""
+        measured: Lengths | None = self.feature("lengths")
+        return measured or Lengths(kernels.word_counts(self.texts))
+
+    @property
+    def has_lengths(self) -> bool:
+        """Whether lengths are known, or can be counted."""
+        return self.feature("lengths") is not None or self.rows is not None
+
+    def lengths_of(
+        self, rows: NDArray[np.int64], *, threads: int | None = None, progress: Progress | None = None
+    ) -> Lengths:
+        """Return the lengths of some rows; words are counted in these alone."""
+        measured: Lengths | None = self.feature("lengths")
+        if measured is not None:
+            return measured.take(rows)
+        return Lengths(kernels.word_counts(self.texts_of(rows, progress), threads=threads))
+
+    def texts_of(self, rows: NDArray[np.int64] | None, progress: Progress | None = None) -> pa.ChunkedArray:
+        """Return the words of some rows, or of all."""
+        texts: pa.ChunkedArray | None = self.feature("texts")
+        if texts is not None:
+            return texts if rows is None else texts.take(pa.array(rows))
+        if self.rows is None or self.shape is None:
+            raise RuntimeError("a dataset without rows has no texts")
+        return plain_texts(self.rows.table, self.shape, rows=rows, progress=progress, where=self.rows.where)
+
+    def hashes(self, key: int) -> NDArray[np.uint64]:
+        """Return one hash a row, a pure function of the key and the row's id."""
+        if self.ids is not None:
+            return kernels.keyed_hashes(key, self.ids)
+        hashes = kernels.keyed_hashes(key, self.input_n)
+        return hashes if self.index is None else hashes[self.index]
+
+    def label(self, row: int) -> str:
+        """Return what messages call a row."""
+        if self.rows is None or self.ids is None:
+            return f"row {self.input_rows(np.array([row]))[0]}"
+        return f"{self.rows.where(row)} (id {self.ids[row].as_py()!r})"
+
+    @cached_property
+    def lineage(self) -> Lineage:
+        """What became of each row of the input."""
+        return Lineage.of(self.input_n, self.ids) if self.fate is None else self.fate()
+
+    def input_rows(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the numbers in the input of these rows."""
+        return rows if self.index is None else self.index[rows]
+
+    def positions(self, input_rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return where those of these rows of the input that are in stand, in their order."""
+        if self.index is None:
+            return input_rows
+        places = np.searchsorted(self.index, input_rows)
+        places[places == self.n] = 0
+        return places[self.index[places] == input_rows] if self.n else places[:0]
+
+    def of_input(self, values: Any) -> Any:
+        """Return those of values, one for each row of the input, that are of the rows that are in."""
+        return values if self.index is None else some_rows(values, self.index)
+
+    def vectors_of_input(self, vectors: Any) -> Any:
+        """Return those of vectors, a numpy or Arrow array of one for each row of the input, of the rows that are in."""
+        return vectors if self.index is None else vectors_of(vectors, self.index)
+
+    def position(self, row: int, name: str) -> int:
+        """Return where a row of the input stands, or its representative where it is a duplicate.
+
+        Raises
+        ------
+        UsageError
+            If there is no such row, or it left; `name` is what the user calls it.
+        """
+        if not 0 <= row < self.input_n:
+            raise UsageError(f"{name} names no row", expected=f"a row number below {self.input_n:,}", got=str(row))
+        position = row if self.index is None else self.lineage.position(row)
+        if position is None:
+            raise UsageError(f"{name} names a row that left ({self.lineage.cause(row)})", got=str(row))
+        return position
+
+    def with_feature(self, name: str, values: Any) -> Dataset:
+        """Return the dataset with a feature; one of that name is replaced."""
+        return replace(self, features=self.features.having(**{name: values}))
+
+    def without_feature(self, name: str) -> Dataset:
+        """Return the dataset without a feature that nothing asks for any more."""
+        return replace(self, features=self.features.without(name))
+
+    def with_facts(self, **facts: Any) -> Dataset:
+        """Return the dataset with more facts for the manifest."""
+        return replace(self, facts={**self.facts, **facts})
+
+    def drop(self, rows: NDArray[np.int64], cause: Cause) -> Dataset:
+        """Return the dataset without these rows; the row report says why they left, the manifest how many."""
+        if len(rows) == 0:
+            return self
+        lineage = self.lineage.drop(self.input_rows(rows), cause)
+        return self._take(np.delete(np.arange(self.n), rows), lambda: lineage)
+
+    def drop_duplicates(
+        self, representatives: NDArray[np.int64], similarities: NDArray[np.float32], cause: Cause
+    ) -> Dataset:
+        """Return the dataset without the rows that have another as representative, and not themselves."""
+        lineage = self.lineage.drop_duplicates(representatives, similarities, cause)
+        return self._take(np.flatnonzero(representatives == np.arange(self.n)), lambda: lineage)
+
+    def among(self, read: Rows, causes: Mapping[int, Cause]) -> Dataset:
+        """Return the dataset as that of all rows read: its own, and others between them that left before any stage.
+
+        Parameters
+        ----------
+        read
+            All rows.
+        causes
+            The numbers of the other rows in the input, ascending, and why each left.
+        """
+        n = read.table.num_rows
+        others = np.fromiter(causes, np.int64, len(causes))
+        own = np.delete(np.arange(n), others)
+        lineage = self.lineage.among(n, causes, lambda row: str(read.where(row)))
+        index = own if self.index is None else own[self.index]
+        return replace(self, read=read, input_n=n, index=index, fate=lambda: lineage)
+
+    @property
+    def ranks(self) -> NDArray[np.int64]:
+        """int64 (n,): the place of each row in the order of the picks, or of the rows where there was no selection."""
+        rank = self.feature("rank")
+        ranks = np.empty(self.n, np.int64)
+        ranks[np.arange(self.n) if rank is None else np.argsort(rank, kind="stable")] = np.arange(self.n)
+        return ranks
+
+    def picked_from(self, pool: Dataset) -> NDArray[np.int64]:
+        """Return where the rows stand in the dataset that they were selected from, in pick order."""
+        return pool.positions(self.input_rows(np.argsort(self.ranks)))
+
+    def select(self, selected: Selected) -> Dataset:
+        """Return the dataset of what was selected from it: `rank`, `gain` and `reason` are features of the picks.
+
+        Nothing else is taken before it is asked for, and nothing is counted: a selection of arrays takes no longer than
+        its rule.
+        """
+        order = np.argsort(selected.rows, kind="stable")
+        rows = selected.rows[order]
+        reasons = np.repeat(np.arange(len(selected.reasons)), [count for _, count in selected.reasons])
+        picked = {
+            "rank": order,
+            "gain": selected.gains[order],
+            "reason": reasons[order],
+        }
+        return replace(
+            self,
+            n=len(rows),
+            rows=None if self.rows is None else self.rows.only(rows),
+            ids=None if self.ids is None else self.ids.take(pa.array(rows)),
+            features=self.features.later(rows).having(**picked),
+            index=self.input_rows(rows),
+            fate=lambda: _without_the_others(self, selected),
+            selected=selected,
+            facts={**self.facts, **selected.facts},
+        )
+
+    def _take(self, rows: NDArray[np.int64], fate: Callable[[], Lineage]) -> Dataset:
+        if len(rows) == self.n:
+            return replace(self, fate=fate)
+        return replace(
+            self,
+            n=len(rows),
+            rows=None if self.rows is None else self.rows.only(rows),
+            ids=None if self.ids is None else self.ids.take(pa.array(rows)),
+            features=self.features.take(rows),
+            index=self.input_rows(rows),
+            fate=fate,
+        )
+
+
+def _without_the_others(pool: Dataset, selected: Selected) -> Lineage:
+    """Return the lineage with the rows that were not selected, and why."""
+    passed = np.ones(pool.n, np.bool_)
+    passed[selected.rows] = passed[selected.excluded] = False
+    excluded, passed_over = pool.input_rows(selected.excluded), pool.input_rows(np.flatnonzero(passed))
+    return pool.lineage.drop(excluded, Cause(selected.stage, EXCLUDED)).drop(
+        passed_over, Cause(selected.stage, NOT_SELECTED)
+    )

@@ -1,0 +1,170 @@
+"""What became of each row of the input: which left the run, at which stage and why, and how the others are numbered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Final, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+__all__ = ["EXACT_COPY", "NEAR_COPY", "NOTHING_TO_TRAIN", "Cause", "Lineage"]
+
+
+class Cause(NamedTuple):
+    """Why rows left: the stage that dropped them and its reason, in the words of the row report and the manifest."""
+
+    stage: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.stage}: {self.reason}"
+
+
+NOTHING_TO_TRAIN: Final = Cause("source", "nothing to train")
+EXACT_COPY: Final = Cause("dedup", "exact copy")
+NEAR_COPY: Final = Cause("dedup", "near copy")
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """What became of each of the n rows of the input.
+
+    Attributes
+    ----------
+    ids
+        The ids of all rows of the input; None where the row numbers name the rows.
+    representatives
+        int64 (n,): the row that it is a duplicate of; itself where it is none.
+    similarities
+        float32 (n,): how similar the two are; NaN where it is no duplicate.
+    dropped
+        int16 (n,): which of `causes` the row left for; -1 where it stays.
+    causes
+        Why rows left, in the order in which they did.
+    """
+
+    ids: pa.ChunkedArray | None
+    representatives: NDArray[np.int64]
+    similarities: NDArray[np.float32]
+    dropped: NDArray[np.int16]
+    causes: tuple[Cause, ...] = ()
+
+    @classmethod
+    def of(cls, n: int, ids: pa.ChunkedArray | None) -> Lineage:
+        """Return that of `n` rows which all stay."""
+        return cls(ids, np.arange(n), np.full(n, np.nan, np.float32), np.full(n, -1, np.int16))
+
+    @property
+    def n(self) -> int:
+        """Rows of the input."""
+        return len(self.dropped)
+
+    @cached_property
+    def stays(self) -> NDArray[np.bool_]:
+        """Which rows stay, bool (n,)."""
+        return self.dropped < 0
+
+    @cached_property
+    def rows(self) -> NDArray[np.int64]:
+        """The rows that stay, ascending: their numbers in the input, by their numbers among those that stay."""
+        return np.flatnonzero(self.stays)
+
+    @property
+    def is_duplicate(self) -> NDArray[np.bool_]:
+        """Which rows left as duplicates of another, bool (n,)."""
+        return np.not_equal(self.representatives, np.arange(self.n))
+
+    def position(self, row: int) -> int | None:
+        """Return the place among those that stay of a row of the input, or of its representative; None if it left."""
+        row = int(self.representatives[row])
+        return int(np.searchsorted(self.rows, row)) if self.stays[row] else None
+
+    def cause(self, row: int) -> Cause | None:
+        """Return why a row of the input left, or None where it stays."""
+        return None if self.stays[row] else self.causes[self.dropped[row]]
+
+    def drop(self, rows: NDArray[np.int64], cause: Cause) -> Lineage:
+        """Return this without some of the rows, given by their numbers in the input; none has left before."""
+        causes, code = self._with(cause)
+        dropped = self.dropped.copy()
+        dropped[rows] = code
+        return replace(self, dropped=dropped, causes=causes)
+
+    def drop_duplicates(
+        self, representatives: NDArray[np.int64], similarities: NDArray[np.float32], cause: Cause
+    ) -> Lineage:
+        """Return this without the rows that are duplicates of others.
+
+        Parameters
+        ----------
+        representatives, similarities
+            As above, by the numbers among those that stay so far. Duplicates of a row that now leaves become duplicates
+            of its representative, as similar to that as it is, and leave for the same cause.
+        cause
+            Why they leave.
+        """
+        causes, code = self._with(cause)
+        stands_for, alike = np.arange(self.n), self.similarities.copy()
+        stands_for[self.rows] = self.rows[representatives]
+        alike[self.rows] = similarities
+        moved = stands_for[self.representatives] != self.representatives
+        return replace(
+            self,
+            representatives=stands_for[self.representatives],
+            similarities=np.where(moved, alike[self.representatives], self.similarities),
+            dropped=np.where(moved, np.int16(code), self.dropped),
+            causes=causes,
+        )
+
+    def among(self, n: int, causes: Mapping[int, Cause], name: Callable[[int], str]) -> Lineage:
+        """Return this as that of `n` rows: its own, and others between them which left before.
+
+        Parameters
+        ----------
+        n
+            Rows of the input.
+        causes
+            The numbers of the other rows in the input, ascending, and why each left.
+        name
+            The number of such a row -> what stands for its id.
+        """
+        others = np.fromiter(causes, np.int64, len(causes))
+        own = np.delete(np.arange(n), others)
+        known = tuple(dict.fromkeys(causes.values()))
+        representatives, similarities = np.arange(n), np.full(n, np.nan, np.float32)
+        representatives[own], similarities[own] = own[self.representatives], self.similarities
+        dropped = np.full(n, -1, np.int16)
+        dropped[own] = np.where(self.dropped < 0, -1, self.dropped + len(known))
+        dropped[others] = [known.index(cause) for cause in causes.values()]
+        ids = self.ids
+        if ids is not None:
+            places = np.empty(n, np.int64)
+            places[own], places[others] = np.arange(len(own)), len(own) + np.arange(len(others))
+            names = pa.chunked_array([*ids.chunks, pa.array([name(row) for row in causes], pa.string())], pa.string())
+            ids = names.take(pa.array(places))
+        return Lineage(ids, representatives, similarities, dropped, (*known, *self.causes))
+
+    def counts(self) -> dict[Cause, int]:
+        """Return how many rows left for each cause, without those for which none did."""
+        counts = np.bincount(self.dropped[~self.stays], minlength=len(self.causes))
+        return {cause: int(count) for cause, count in zip(self.causes, counts, strict=True) if count}
+
+    def groups(self, most: int) -> tuple[int, list[tuple[str, int]]]:
+        """Return how many rows have duplicates, and of those with most the id and how many rows say the same."""
+        sizes = np.bincount(self.representatives, minlength=self.n)
+        repeated = np.flatnonzero(sizes > 1)
+        # Descending by size, the lowest of equal ones first.
+        largest = repeated[np.argsort(-sizes[repeated], kind="stable")][:most]
+        return len(repeated), [(self.name(row), int(sizes[row])) for row in largest]
+
+    def name(self, row: int) -> str:
+        """Return the id of a row of the input."""
+        return str(row) if self.ids is None else str(self.ids[int(row)])
+
+    def _with(self, cause: Cause) -> tuple[tuple[Cause, ...], int]:
+        causes = self.causes if cause in self.causes else (*self.causes, cause)
+        return causes, causes.index(cause)

@@ -1,0 +1,7 @@
+"""Encoders, one a file: each says where every row lies among the others."""
+
+from __future__ import annotations
+
+from sage_select.encoders.encoder import ENCODERS, Encoder, encoder
+
+__all__ = ["ENCODERS", "Encoder", "encoder"]

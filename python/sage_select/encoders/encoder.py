@@ -1,0 +1,66 @@
+"""What an encoder is."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import pyarrow as pa
+
+from sage_select import io
+from sage_select.data import Dataset
+from sage_select.encode import Embeddings
+from sage_select.pipeline.cost import Cost, Size
+from sage_select.pipeline.registry import Registry
+from sage_select.pipeline.run import Run
+from sage_select.pipeline.settings import Settings
+
+__all__ = ["ENCODERS", "Encoder", "encoder"]
+
+
+class Encoder(Settings):
+    """A rule that gives each row a vector: one of texts has `encode`, one of vectors that are there has `vectors`.
+
+    Attributes
+    ----------
+    given
+        Whether the vectors are there already, one for each row of the input.
+    made_of_words
+        Whether no other encoder makes such vectors, so that vectors of queries can only be made together with them.
+    implied_by
+        The option that chooses this encoder where none is named.
+    """
+
+    given: ClassVar[bool] = False
+    made_of_words: ClassVar[bool] = False
+
+    def encode(self, texts: pa.ChunkedArray, run: Run) -> Embeddings:
+        """Return one vector a text, float32 (n, d) of length 1: those of the rows, and after them those of queries."""
+        raise NotImplementedError(f"{self.label} makes no vectors of texts")
+
+    def vectors(self, data: Dataset, run: Run) -> Any:
+        """Return one vector for each row that is in: a numpy array (n, d) or an Arrow array of lists."""
+        raise NotImplementedError(f"{self.label} has no vectors of its own")
+
+    def vectors_of_queries(self, queries: io.Rows) -> Any:
+        """Return the vectors of queries that are rows like those of the input."""
+        raise NotImplementedError(f"{self.label} has no vectors of queries")
+
+    def preview(self, data: Dataset, size: Size) -> Size:
+        """Return the size of the input with what is known of it here, as `Stage.preview` does."""
+        del data
+        return size
+
+    def width(self, size: Size) -> int:
+        """Return the width of the vectors; 0 where it is not known."""
+        del size
+        return 0
+
+    def cost(self, size: Size) -> Cost | None:
+        """Return what vectors of `size.d` numbers take until they are held as they are compared; None if not known."""
+        del size
+        return None
+
+
+#: All encoders, by name.
+ENCODERS: Registry[Encoder] = Registry("encoder", "sage_select.encoders")
+encoder = ENCODERS.register

@@ -1,0 +1,27 @@
+"""What a pipeline may say: stages as frozen values, their options, and the registries that hold what there is."""
+
+from __future__ import annotations
+
+from sage_select.pipeline.cost import Cost, Size, in_turn
+from sage_select.pipeline.option import Option
+from sage_select.pipeline.pipeline import Pipeline
+from sage_select.pipeline.registry import Registry
+from sage_select.pipeline.run import Reporter, Run
+from sage_select.pipeline.settings import Choice, Settings
+from sage_select.pipeline.stage import STAGES, Stage, stage
+
+__all__ = [
+    "STAGES",
+    "Choice",
+    "Cost",
+    "Option",
+    "Pipeline",
+    "Registry",
+    "Reporter",
+    "Run",
+    "Settings",
+    "Size",
+    "Stage",
+    "in_turn",
+    "stage",
+]

@@ -1,0 +1,39 @@
+"""A pipeline as a spec: YAML or TOML that reads back as the same value."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import Any
+
+from sage_select.pipeline.pipeline import Pipeline
+
+__all__ = ["to_toml", "to_yaml"]
+
+
+def to_yaml(pipeline: Pipeline) -> str:
+    """Return the spec in YAML."""
+    from ruamel.yaml import YAML
+
+    text = io.StringIO()
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = False
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+    yaml.dump(pipeline.to_dict(), text)
+    return text.getvalue()
+
+
+def to_toml(pipeline: Pipeline) -> str:
+    """Return the spec in TOML."""
+    value = pipeline.to_dict()
+    lines = [f"{key} = {_toml(value[key])}" for key in ("version", "seed")]
+    for step in value["steps"]:
+        ((name, settings),) = step.items()
+        inside = ", ".join(f"{key} = {_toml(one)}" for key, one in settings.items())
+        lines += ["", "[[steps]]", f"{name} = {{{inside}}}"]
+    return "\n".join(lines) + "\n"
+
+
+def _toml(value: Any) -> str:
+    """Return a plain value in TOML: text, numbers, truth values and lists are spelt as in JSON."""
+    return json.dumps(value, ensure_ascii=False)

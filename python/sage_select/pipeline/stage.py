@@ -1,0 +1,150 @@
+"""A stage: one step of a pipeline, as a value that knows how to run."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sage_select.data import Dataset
+from sage_select.errors import UsageError
+from sage_select.io import Rows
+from sage_select.pipeline.cost import Cost, Size
+from sage_select.pipeline.registry import Registry
+from sage_select.pipeline.run import Run
+from sage_select.pipeline.settings import Settings
+
+__all__ = ["STAGES", "Stage", "stage"]
+
+
+class Stage(Settings):
+    """One step of a pipeline.
+
+    Attributes
+    ----------
+    effect
+        What becomes of the rows: they stay (`keeps`), some leave (`drops`), some come (`adds`), or they stand
+        otherwise (`reorders`).
+    scope
+        What a row's fate depends on: the `row` alone, rows of the same `partition`, or all of them (`global`).
+    gives
+        The features that it adds to rows: it is put before the first stage that needs one of them.
+    by_default
+        Whether it is added to a pipeline that has none, where it stands as a rule.
+    ends
+        Whether nothing comes after it.
+    chooses
+        Whether it chooses among the rows: what stages after it need is looked up only when it is done.
+    """
+
+    effect: ClassVar[Literal["keeps", "drops", "adds", "reorders"]] = "keeps"
+    scope: ClassVar[Literal["row", "partition", "global"]] = "global"
+    gives: ClassVar[frozenset[str]] = frozenset()
+    by_default: ClassVar[bool] = False
+    ends: ClassVar[bool] = False
+    chooses: ClassVar[bool] = False
+
+    def needs(self) -> frozenset[str]:
+        """Return the features that rows have to have: a stage that gives one is put before it, if there is none."""
+        return frozenset()
+
+    @property
+    def given(self) -> bool:
+        """Whether what it gives is there already, for each row of the input: then it comes first, and faults early."""
+        return False
+
+    @property
+    def idle(self) -> bool:
+        """Whether it does nothing."""
+        return False
+
+    @property
+    def metric(self) -> str | None:
+        """How it compares vectors; None where it compares none."""
+        return None
+
+    @property
+    def checks_scores(self) -> bool:
+        """Whether it hands every score to a kernel that refuses what is not finite."""
+        return False
+
+    def resolved(self, *, features: frozenset[str]) -> Self:
+        """Return the stage with what it leaves open decided.
+
+        Parameters
+        ----------
+        features
+            What the stages before give that the user named.
+
+        Raises
+        ------
+        UsageError
+            If something is missing that no later look could find.
+        """
+        del features
+        return self
+
+    def resolved_because(self, resolved: Stage) -> str:
+        """Return why it became `resolved`, where users should know."""
+        del resolved
+        return ""
+
+    def joined(self, other: Stage) -> Stage:
+        """Return this and another stage that brings rows as one.
+
+        Raises
+        ------
+        UsageError
+            If they cannot be one.
+        """
+        raise UsageError(f"{self.name} and {other.name} cannot be one", hint="leave one of them out")
+
+    def refuse_unused(self, consumers: list[Stage]) -> None:
+        """Raise where what it gives was meant for something and no stage uses it; `consumers` are those after it."""
+
+    def parts(self) -> tuple[Stage, ...]:
+        """Return the stages that it consists of, each with needs of its own."""
+        return (self,)
+
+    def untrained(self, rows: Rows) -> NDArray[np.bool_]:
+        """Return which rows are there for this stage alone, bool (n,): they need no answer, and are not trained."""
+        return np.zeros(rows.table.num_rows, np.bool_)
+
+    def identity(self) -> dict[str, Any]:
+        """Return the settings by which its result is known: all of them, URLs bare of secrets."""
+        return self.shown_settings()
+
+    def prepare(self, data: Dataset, run: Run) -> Dataset:
+        """Look up what it will need and refuse what cannot work, before anything costly runs."""
+        del run
+        return data
+
+    def check(self, data: Dataset, run: Run) -> None:
+        """Refuse what can no longer work, after rows have left."""
+
+    def run(self, data: Dataset, run: Run) -> Dataset:
+        """Return the rows after it."""
+        raise NotImplementedError
+
+    def preview(self, data: Dataset, size: Size) -> Size:
+        """Return the size of the input with what the files and columns of this stage tell of it, none of them read.
+
+        What is wrong with them is refused as in `prepare` and `run`, as far as headers and first rows (`data`) show.
+        """
+        del data
+        return size
+
+    def cost(self, size: Size) -> Cost | None:
+        """Return what it takes: memory as its code allocates it, time roughly; None where that is not known."""
+        del size
+        return None
+
+    def size_after(self, size: Size) -> Size:
+        """Return how much there is after it: as much as before it, where it says nothing else."""
+        return size
+
+
+#: The stages, in the order in which they stand as a rule.
+STAGES: Registry[Stage] = Registry("stage", "sage_select.stages")
+stage = STAGES.register

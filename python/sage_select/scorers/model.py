@@ -1,0 +1,81 @@
+"""Scores by the loss of a language model."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sage_select.data import Dataset
+from sage_select.errors import DataError, UsageError
+from sage_select.pipeline.cost import Cost, Size
+from sage_select.pipeline.model_cost import model_cost
+from sage_select.pipeline.option import Option
+from sage_select.pipeline.run import Run
+from sage_select.render import examples
+from sage_select.score import language_model_scores
+from sage_select.scorers.scorer import Scorer, scorer
+from sage_select.values.location import ModelName
+
+__all__ = ["Model"]
+
+
+@scorer("model", place=40, implied_by="model")
+class Model(Scorer):
+    """The mean token loss under a causal language model."""
+
+    model: Annotated[
+        ModelName,
+        Option("a causal language model (path or repository): score by mean token loss", flag="--score-model"),
+    ]
+
+    def score(self, data: Dataset, run: Run) -> NDArray[Any]:
+        """Return the loss of each row, over the tokens that would be trained.
+
+        Raises
+        ------
+        DataError
+            If a row has nothing to train.
+        """
+        if data.rows is None or data.shape is None:
+            raise UsageError("a language model scores rows, and there are only arrays", hint="pass data")
+        rows, model = data.rows, str(self.model)
+        with run.reporter.progress(f"scoring with {model}") as progress:
+            result = language_model_scores(
+                examples(rows.table, data.shape, rows.where), model, total=data.n, where=rows.where, progress=progress
+            )
+        for notice in result.notices:
+            run.reporter.notice(notice)
+        if result.untrained:
+            row = int(np.flatnonzero(np.isnan(result.scores))[0])
+            raise DataError(
+                f"{result.untrained:,} rows have nothing the model would be trained on, so they have no loss",
+                where=rows.where(row),
+                expected="an answer in every row",
+                hint="take these rows out of the input, or score another way",
+            )
+        if result.cut_rows:
+            run.reporter.notice(
+                f"{result.cut_rows:,} rows are longer than {result.max_length:,} tokens: {result.cut_tokens:,} tokens "
+                "were left out of their scores"
+            )
+        run.tell(
+            score_model={
+                "model": result.model,
+                "revision": result.revision,
+                "rendering": result.rendering,
+                "dtype": result.dtype,
+                "cut_rows": result.cut_rows,
+                "cut_tokens": result.cut_tokens,
+            }
+        )
+        return result.scores
+
+    def cost(self, size: Size) -> Cost | None:
+        """Return the memory of the weights."""
+        return model_cost(str(self.model), size.word_bytes * size.n, 0.0)
+
+    def describe(self) -> str:
+        """Return the model."""
+        return f"mean token loss under {self.model}"

@@ -1,0 +1,92 @@
+"""What a scorer is."""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import abstractmethod
+from typing import Any, ClassVar, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sage_select.data import Dataset
+from sage_select.errors import DataError, Where
+from sage_select.pipeline.cost import Cost, Size
+from sage_select.pipeline.registry import Registry
+from sage_select.pipeline.run import Run
+from sage_select.pipeline.settings import Settings
+
+__all__ = ["SCORERS", "Scorer", "finite_scores", "scorer"]
+
+_FLOAT32_MOST: Final = float(np.finfo(np.float32).max)
+
+
+class Scorer(Settings):
+    """A rule that gives each row a number.
+
+    Attributes
+    ----------
+    given
+        Whether the numbers are there already, one for each row of the input.
+    turnable
+        Whether `higher_is_harder` may say otherwise: not where the rule itself knows which end is hard.
+    implied_by
+        The option that chooses this scorer where none is named.
+    """
+
+    given: ClassVar[bool] = False
+    turnable: ClassVar[bool] = True
+
+    @abstractmethod
+    def score(self, data: Dataset, run: Run) -> NDArray[Any]:
+        """Return one number for each row that is in, (n,) of any type of numbers; none needs to be checked here.
+
+        `run.tell` takes facts for the manifest, `run.reporter` notices and progress.
+        """
+
+    def preview(self, data: Dataset, size: Size) -> Size:
+        """Return the size of the input with what is known of it here, as `Stage.preview` does."""
+        del data
+        return size
+
+    def cost(self, size: Size) -> Cost | None:
+        """Return what the numbers take, none of which is held by then; None where that is not known."""
+        del size
+        return None
+
+    def where(self, data: Dataset) -> Where:
+        """Return where a number stands that is refused, but for its row."""
+        del data
+        return Where(file=f"scorer {self.name}")
+
+
+#: All scorers, by name.
+SCORERS: Registry[Scorer] = Registry("scorer", "sage_select.scorers")
+scorer = SCORERS.register
+
+
+def finite_scores(values: NDArray[Any], data: Dataset, where: Where) -> NDArray[np.float32]:
+    """Return the numbers of the rows that are in as float32, every one of them finite.
+
+    `where` names the file or column; the row is added where a number is refused. Float32 values are returned as they
+    are, not copied.
+
+    Raises
+    ------
+    DataError
+        If a number is NaN, infinite or beyond float32.
+    """
+    # Two reductions that need no memory; NaN fails both comparisons.
+    if not len(values) or (float(values.min()) >= -_FLOAT32_MOST and float(values.max()) <= _FLOAT32_MOST):
+        return np.asarray(values, np.float32)
+    wide = np.asarray(values, np.float64)
+    bad = np.flatnonzero(~(np.abs(wide) <= _FLOAT32_MOST))
+    if len(bad):
+        raise DataError(
+            "a score must be a finite number" if len(bad) == 1 else f"{len(bad):,} scores are not finite numbers",
+            where=dataclasses.replace(where, row=int(data.input_rows(bad[:1])[0]), line=None),
+            expected="a number within float32",
+            got=str(wide[bad[0]]),
+            hint="mend the score, or take the row out of the input",
+        )
+    return wide.astype(np.float32)

@@ -1,0 +1,132 @@
+"""The rows that a strategy chooses from."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sage_select import kernels
+from sage_select.errors import UsageError
+from sage_select.kernels import Matrix
+from sage_select.seeds import stage_key
+from sage_select.strategies.request import SelectionRequest
+
+__all__ = ["HASHED_BYTES", "Groups", "Pool", "take_admissible"]
+
+#: Bytes a row of hashing ids: 16 for the id as the kernel takes it, 8 for its hash.
+HASHED_BYTES: Final = 24
+
+
+@dataclass(frozen=True)
+class Groups:
+    """The values of a column by which rows are counted.
+
+    Attributes
+    ----------
+    of
+        Whole numbers (n,): the number of the value of each row.
+    names
+        The values, by their numbers.
+    """
+
+    of: NDArray[np.int64]
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Pool:
+    """The rows to choose from.
+
+    Attributes
+    ----------
+    n
+        Number of rows.
+    seed
+        The run seed; each strategy derives the key of its own stage from it.
+    hashes
+        Function from a stage key to one uint64 a row, a pure function of key and row id.
+    difficulty
+        float32 (n,), a higher number is a harder row; None where the strategy needs none.
+    matrix
+        The checked vectors (n, d), or None.
+    queries
+        Vectors (q, d) that `target` looks for, or None.
+    pinned, excluded
+        Numbers of rows that are selected in any case, and of rows that are not.
+    groups
+        The values of the column of a quota, or None.
+    lengths
+        Whole numbers (n,): the tokens of each row, where the budget is in tokens; else None.
+    label
+        Function from a row number to what the user calls the row.
+    has_ids
+        Whether rows have ids: then draws and starts follow these, wherever the rows stand.
+    threads
+        Threads to use, None for all.
+    progress
+        Called with (done, total) by the long kernels.
+    """
+
+    n: int
+    seed: int
+    hashes: Callable[[int], NDArray[np.uint64]]
+    difficulty: NDArray[np.float32] | None = None
+    matrix: Matrix | None = None
+    queries: NDArray[Any] | None = None
+    pinned: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    excluded: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    groups: Groups | None = None
+    lengths: NDArray[np.int64] | None = None
+    label: Callable[[int], str] = "row {}".format
+    has_ids: bool = False
+    threads: int | None = None
+    progress: Callable[[int, int], None] | None = None
+
+    def need_difficulty(self) -> NDArray[np.float32]:
+        """Return the difficulties, or say that they are missing."""
+        if self.difficulty is None:
+            raise UsageError("this strategy needs scores", hint="pass scores, or choose random or diversity")
+        return self.difficulty
+
+    def need_matrix(self) -> Matrix:
+        """Return the vectors, or say that they are missing."""
+        if self.matrix is None:
+            raise UsageError("this strategy needs embeddings", hint="pass embeddings, or choose random or loss_topk")
+        return self.matrix
+
+    def draw_order(self, stage: str) -> NDArray[np.int64] | None:
+        """Return all rows by their keyed hashes, or None where the numbers of rows are all that names them."""
+        if not self.has_ids:
+            return None
+        return kernels.bottom_k_hashes(self.hashes(stage_key(self.seed, stage)), self.n, threads=self.threads)
+
+    def start(self, request: SelectionRequest, stage: str) -> int | None:
+        """Return the row to begin with: the first in the draw order that can be picked.
+
+        None where rows have no ids (the lowest is first then), where some are preselected, and where nothing is picked.
+        """
+        order = self.draw_order(stage) if request.count and not len(request.preselected) else None
+        if order is None:
+            return None
+        first = take_admissible(dataclasses.replace(request, count=1), self, order)
+        return int(first[0]) if len(first) else None
+
+
+def take_admissible(request: SelectionRequest, pool: Pool, order: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the first rows of an order that can be picked within the limits, as many as are asked for.
+
+    Parameters
+    ----------
+    request
+        What is asked for.
+    pool
+        The rows.
+    order
+        int64 (m,): rows in the order in which they are to be taken, none twice.
+    """
+    return kernels.in_order(pool.n, order, request.count, **request.kernel_args)

@@ -1,0 +1,74 @@
+"""Write what is derived from the declarations: the table of options, the schema of specs, the tables of the docs.
+
+`python scripts/generate.py` writes them; a test holds them current.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from sage_select.cli import build_table
+from sage_select.cli.build_table import Flag, derived, written
+from sage_select.encoders import ENCODERS
+from sage_select.pipeline import STAGES
+from sage_select.pipeline.spec.schema import json_schema
+from sage_select.scorers import SCORERS
+from sage_select.strategies import STRATEGIES
+from sage_select.strategies.objectives import OBJECTIVES
+
+__all__ = ["generated"]
+
+ROOT = Path(__file__).resolve().parent.parent
+TABLES = {
+    "stages": STAGES,
+    "strategies": STRATEGIES,
+    "objectives": OBJECTIVES,
+    "scorers": SCORERS,
+    "encoders": ENCODERS,
+}
+
+
+def generated(root: Path = ROOT) -> dict[Path, str]:
+    """Return path -> text of every file that is derived, or has a derived part."""
+    table = derived()
+    files = {
+        Path(build_table.__file__).with_suffix(".json"): written(table),
+        root / "docs" / "spec.schema.json": json.dumps(json_schema(), indent=1, ensure_ascii=False) + "\n",
+    }
+    for page in (root / "README.md", *sorted((root / "docs").glob("*.md"))):
+        text = page.read_text(encoding="utf-8")
+        filled = _filled(text, table.flags)
+        if filled != text or "<!-- table: " in text:
+            files[page] = filled
+    return files
+
+
+def _filled(text: str, flags: list[Flag]) -> str:
+    """Return a page with its tables written anew between their markers."""
+
+    def table(match: re.Match[str]) -> str:
+        lines = "\n".join(_table(TABLES[match[1]], flags))
+        return f"<!-- table: {match[1]} -->\n{lines}\n<!-- end of table -->"
+
+    return re.sub(r"<!-- table: (\w+) -->\n.*?<!-- end of table -->", table, text, flags=re.DOTALL)
+
+
+def _table(registry: Mapping[str, Any], flags: list[Flag]) -> Iterator[str]:
+    kind = "step" if registry is STAGES else f"--{getattr(registry, 'kind', '')}"
+    yield f"| `{kind}` | {'does' if registry is STAGES else 'means'} | options |"
+    yield "|---|---|---|"
+    spelt = {flag.setting: flag.spelling.split("/")[0] for flag in flags if registry is not STAGES}
+    for name, member in registry.items():
+        own = {flag.setting: flag.spelling.split("/")[0] for flag in flags if flag.stage == name}
+        settings = [setting for setting in member.model_fields if setting in (own if registry is STAGES else spelt)]
+        said = ", ".join(f"`{(own or spelt)[setting]}`" for setting in settings)
+        yield f"| `{name}` | {member.summary()} | {said} |"
+
+
+if __name__ == "__main__":
+    for path, text in generated().items():
+        path.write_text(text, encoding="utf-8")
