@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-__all__ = ["Limit", "held", "limits"]
+from sage_select.errors import UsageError
+
+__all__ = ["Limit", "held", "limits", "row_budget"]
 
 _ROOT: Final = Path("/")
 #: A limit above this is none: version 1 of control groups writes 2^63 less a page.
 _NONE: Final = 1 << 60
+
+
+#: The share of memory that rows may take, unless `SAGE_MEMORY` says otherwise.
+_SHARE: Final = 0.6
+_SIZE: Final = re.compile(r"(\d+(?:\.\d+)?) ?(%|[kmgt]?i?b?)", re.IGNORECASE)
+_UNITS: Final = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 
 
 @dataclass(frozen=True)
@@ -31,6 +40,29 @@ class Limit:
     name: str
     bytes: int
     of_addresses: bool = False
+
+
+def row_budget() -> float:
+    """Return how many bytes of rows are held in memory; more are mapped from a file.
+
+    That is `SAGE_MEMORY` (`2GB`, `512MiB`, `40%`), by default 60 % of what the tightest limit leaves.
+
+    Raises
+    ------
+    UsageError
+        `SAGE_MEMORY` is no such size.
+    """
+    tightest = min((limit.bytes for limit in limits()), default=float("inf"))
+    named = os.environ.get("SAGE_MEMORY", "").strip()
+    if not named:
+        return _SHARE * tightest
+    found = _SIZE.fullmatch(named)
+    if found is None:
+        raise UsageError("SAGE_MEMORY is no size", expected="such as 2GB, 512MiB or 40%", got=repr(named))
+    if found[2] == "%":
+        return float(found[1]) / 100 * tightest
+    unit = found[2].lower()
+    return float(found[1]) * float((1024 if "i" in unit else 1000) ** _UNITS[unit.rstrip("ib")])
 
 
 def limits(root: Path = _ROOT) -> list[Limit]:

@@ -8,8 +8,7 @@ import pyarrow as pa
 
 from sage_select.errors import DataError, Where
 from sage_select.io.json_table import differing_columns
-from sage_select.io.layout import JSON_TEXT
-from sage_select.io.nested import decode_column, is_json_text
+from sage_select.io.nested import JSON_TEXT, decode_column, is_json_text
 from sage_select.io.strict_json import encode
 
 __all__ = ["merged"]

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sage_select.errors import DataError, Where
-from sage_select.io.layout import JSON_TEXT
+from sage_select.io.nested import JSON_TEXT
 from sage_select.io.times import refuse_times_out_of_range
 
 __all__ = ["normalise"]

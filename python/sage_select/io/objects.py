@@ -13,11 +13,10 @@ from sage_select.io.bad_rows import BadRows
 from sage_select.io.damage import guarded
 from sage_select.io.digest import digest_table
 from sage_select.io.expansion import PlainSize
-from sage_select.io.json_source import JsonBatch
-from sage_select.io.json_table import table_of_objects
+from sage_select.io.json_faults import row_of
+from sage_select.io.json_table import table_of_text
 from sage_select.io.normalise import normalise
 from sage_select.io.panics import panics_refused
-from sage_select.io.row_json import row_of
 from sage_select.io.rows import Part, Places, Rows
 from sage_select.io.strict_json import StrictJsonError, encode
 
@@ -131,31 +130,33 @@ def _of_dataset(dataset: Any) -> Iterator[pa.RecordBatch | pa.Schema]:
 
 
 def _from_dicts(rows: list[Any] | tuple[Any, ...], name: str, bad_rows: BadRows) -> tuple[pa.Table, list[str]]:
-    batch = JsonBatch()
+    lines: list[str] = []
+    faults = {}
     for index, row in enumerate(rows):
         where = Where(file=name, row=index)
         if not isinstance(row, dict):
             raise UsageError(
                 "not a table", where=where, expected=_ACCEPTED, got=f"a list with a {type(row).__qualname__}"
             )
-        made = _json_copy(row, where)
+        made = _json_text(row, where)
         if isinstance(made, DataError):
-            batch.bad[index] = made
-        batch.rows.append({} if isinstance(made, DataError) else made)
-    return table_of_objects(batch, name, bad_rows)
+            faults[index] = made
+        lines.append("!" if isinstance(made, DataError) else made)
+    table, _, notices = table_of_text("\n".join(lines).encode(), name, bad_rows, faults=faults)
+    return table, notices
 
 
-def _json_copy(row: dict[Any, Any], where: Where) -> dict[str, Any] | DataError:
-    """Return the row as JSON has it, or what JSON cannot hold of it."""
+def _json_text(row: dict[Any, Any], where: Where) -> str | DataError:
+    """Return the row as JSON, or what JSON cannot hold of it."""
     try:
         text = encode(row)
         text.encode("utf-8")
-        copy: dict[str, Any] = row_of(text)
+        copy: Any = row_of(text)
     except (StrictJsonError, UnicodeEncodeError, TypeError, RecursionError) as error:
         return DataError(f"holds what JSON cannot hold: {error}", where=where)
     if copy != row:
         return DataError("holds what JSON cannot hold: a tuple, or a key that is no string", where=where)
-    return copy
+    return text
 
 
 def _hint(obj: Any) -> str | None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
 
-__all__ = ["MAPPED_BYTES", "mapped"]
+__all__ = ["MAPPED_BYTES", "mapped", "mapped_table"]
 
 #: From this size on bytes are put into such a file; fewer are held in memory.
 MAPPED_BYTES: Final = 64 << 20
@@ -20,12 +21,7 @@ _DISK_FOLDER: Final = Path("/var/tmp")  # noqa: S108  (mkstemp makes the file wi
 
 def mapped(blocks: Iterable[Any]) -> pa.Buffer | None:
     """Return bytes, written block by block, mapped from a file without a name; None where there is no room for it."""
-    folder = _DISK_FOLDER if "TMPDIR" not in os.environ and os.access(_DISK_FOLDER, os.W_OK) else None
-    try:
-        target, name = tempfile.mkstemp(prefix="sage-select-", dir=folder)
-    except OSError:
-        return None
-    try:
+    with contextlib.suppress(OSError), _unnamed() as (target, name):
         written = 0
         for block in blocks:
             view = memoryview(block).cast("B")
@@ -33,8 +29,26 @@ def mapped(blocks: Iterable[Any]) -> pa.Buffer | None:
                 count = os.write(target, view)
                 view, written = view[count:], written + count
         return pa.memory_map(name).read_buffer() if written else None
-    except OSError:
-        return None
+    return None
+
+
+def mapped_table(table: pa.Table) -> pa.Table | None:
+    """Return the same table, in the same batches, mapped from such a file; None where there is no room for it."""
+    with contextlib.suppress(OSError), _unnamed() as (_, name):
+        with pa.OSFile(name, "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
+            for batch in table.to_batches():
+                writer.write_batch(batch)
+        return pa.ipc.open_file(pa.memory_map(name)).read_all()
+    return None
+
+
+@contextlib.contextmanager
+def _unnamed() -> Iterator[tuple[int, str]]:
+    """Make a temporary file, whose name goes at the end; it lives on while it is mapped."""
+    folder = _DISK_FOLDER if "TMPDIR" not in os.environ and os.access(_DISK_FOLDER, os.W_OK) else None
+    target, name = tempfile.mkstemp(prefix="sage-select-", dir=folder)
+    try:
+        yield target, name
     finally:
         os.close(target)
         os.unlink(name)  # noqa: PTH108

@@ -13,7 +13,7 @@ from sage_select.io.bad_rows import BadRows
 from sage_select.io.csv_file import BATCH_ROWS as CSV_BATCH_ROWS
 from sage_select.io.hf_folder import data_files
 from sage_select.io.inputs import Named, open_inputs, shown_source
-from sage_select.io.json_source import BATCH_CHARACTERS, BATCH_ROWS
+from sage_select.io.json_table import PIECE_BYTES
 from sage_select.io.merge import merged
 from sage_select.io.opened import Input, TextOptions
 from sage_select.io.paired import Watch, settled
@@ -81,15 +81,14 @@ class Survey:
 
     @property
     def reading_bytes(self) -> float:
-        """Bytes that reading takes beside the table: Python objects of a batch of text, or buffers of the decoder."""
+        """Bytes that reading takes beside the table: a piece of text and its values, or buffers of the decoder."""
         row = self.text_bytes / max(1, self.rows)
         if self.format is Format.PARQUET:
             return 2.0 * self.table_bytes
         if self.format in (Format.CSV, Format.TSV):
             return 5 * min(self.text_bytes, CSV_BATCH_ROWS * row)
-        # An array is held as bytes, in blocks and joined, and as text.
-        whole = 2 * self.text_bytes if self.format is Format.JSON_ARRAY else 0.0
-        return whole + 9 * min(self.text_bytes, BATCH_CHARACTERS, BATCH_ROWS * row)
+        # The text in blocks and joined, and twice as much for the places of its values; an array is one piece.
+        return 4 * (self.text_bytes if self.format is Format.JSON_ARRAY else min(self.text_bytes, PIECE_BYTES))
 
 
 def survey(source: Named, *, verify: bool = True, text: TextOptions | None = None) -> Survey:

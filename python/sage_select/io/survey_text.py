@@ -11,8 +11,8 @@ import pyarrow as pa
 from sage_select.errors import DataError, UsageError
 from sage_select.io.bad_rows import BadRows
 from sage_select.io.csv_file import csv_rows, header_of, string_batch
-from sage_select.io.json_source import JsonBatch, json_rows
-from sage_select.io.json_table import table_of_objects
+from sage_select.io.json_faults import whole_elements
+from sage_select.io.json_table import table_of_text
 from sage_select.io.opened import Input
 from sage_select.io.piece import Piece, first_piece
 from sage_select.io.sniff import Format
@@ -21,7 +21,7 @@ from sage_select.io.survey_file import FileSurvey
 __all__ = ["survey_csv", "survey_json"]
 
 #: How much JSON becomes the sample.
-_SAMPLE_CHARACTERS: Final = 1 << 20
+_SAMPLE_BYTES: Final = 1 << 20
 
 
 def survey_json(source: Input, kind: Format, size: int, bad_rows: BadRows) -> FileSurvey:
@@ -37,21 +37,16 @@ def survey_json(source: Input, kind: Format, size: int, bad_rows: BadRows) -> Fi
         Where not even one row ends among them.
     """
     piece = first_piece(source, size)
-    count = read = 0
-    sample = JsonBatch()
-    try:
-        for value, line, characters in json_rows(piece, kind):
-            count, read = count + 1, read + characters
-            if sample.characters < _SAMPLE_CHARACTERS:
-                sample.add(value, line, characters)
-            elif isinstance(value, DataError):
-                bad_rows.add(count - 1, value)
-    except DataError:
-        # An array ends within an element where the piece ends; lines are whole.
-        if piece.whole or kind is not Format.JSON_ARRAY:
-            raise
-    table, _ = table_of_objects(sample, source.name, bad_rows)
-    return _surveyed(piece, count, table, sample.lines, sample.characters / max(1, read))
+    is_array = kind is Format.JSON_ARRAY
+    if is_array:
+        text = piece.read_all() if piece.whole else whole_elements(piece.read_all())
+    else:
+        # A line that is cut at the end is no row.
+        text = piece.text if piece.whole else piece.text[: piece.text.rfind(b"\n") + 1]
+    table, part, _ = table_of_text(text, source.name, bad_rows, is_array=is_array)
+    sample = table.slice(0, max(1, int(table.num_rows * _SAMPLE_BYTES / max(1, len(text)))))
+    lines = list(part.lines or ())[: sample.num_rows]
+    return _surveyed(piece, table.num_rows, sample, lines, sample.nbytes / max(1, table.nbytes))
 
 
 def survey_csv(source: Input, kind: Format, size: int, bad_rows: BadRows) -> FileSurvey:

@@ -86,6 +86,33 @@ class TextFile:
         """Return the whole text without a byte order mark."""
         return b"".join(iter(lambda: self.read(_BLOCK), b"")).removeprefix(_BOM)
 
+    def pieces(self, size: int) -> Iterator[bytes]:
+        """Yield the text in pieces of about `size` bytes that end where lines end.
+
+        Raises
+        ------
+        DataError
+            Where the file is damaged or a line is longer than `MAX_LINE_BYTES`.
+        """
+        number, rest, first = 0, [b""], True
+        while block := self.read(size):
+            if first:
+                block, first = block.removeprefix(_BOM), False
+            end = block.rfind(b"\n") + 1
+            if not end:
+                rest.append(block)
+                if sum(map(len, rest)) > MAX_LINE_BYTES:
+                    raise DataError(
+                        f"a line is longer than {MAX_LINE_BYTES} bytes",
+                        where=Where(file=self.source.name, line=number + 1),
+                    )
+                continue
+            number += block.count(b"\n")
+            yield b"".join([*rest, memoryview(block)[:end]])
+            rest = [block[end:]]
+        if last := b"".join(rest):
+            yield last
+
     def lines(self) -> Iterator[tuple[int, bytes]]:
         """Yield (line number from 1, bytes of the line without its line feed).
 

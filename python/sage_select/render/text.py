@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from sage_select import kernels
 from sage_select.errors import DataError, Where
+from sage_select.io.memory import row_budget
+from sage_select.io.private import mapped_table
 from sage_select.kernels.arrays import some_rows
 from sage_select.render.example import Example, Text, has_answer, to_example
 from sage_select.render.plain_types import decoded
@@ -26,6 +28,8 @@ Progress = Callable[[int, int], object]
 
 #: Rows that are Python objects at a time.
 _READ_ROWS: Final = 1024
+#: Bytes of rows that are rendered at a time where they do not fit into memory.
+_PART_BYTES: Final = 128 << 20
 _SURROGATES: Final = range(0xD800, 0xE000)
 #: Shapes of two speakers: whose parts are asked, and which is the answer.
 _PARTS: Final = {
@@ -105,7 +109,24 @@ def render_rows(
     by the kernel.
     """
     table = decoded(table.select(list(dict.fromkeys(shape.columns))))
-    place = where or _numbered
+    place, large = where or _numbered, table.nbytes > row_budget()
+    step = max(1, int(table.num_rows * _PART_BYTES / table.nbytes)) if large else max(1, table.num_rows)
+    chunks: list[pa.Array] = []
+    trained = np.zeros(table.num_rows, np.bool_)
+    refused: dict[int, DataError] = {}
+    for first in range(0, table.num_rows, step):
+        part = table.slice(first, step)
+        made = _render_part(part, shape, _from(first, place), progress)
+        texts = mapped_table(pa.table({"text": made.texts})) if large else None
+        chunks += (made.texts if texts is None else texts["text"]).chunks
+        trained[first : first + step] = made.answered
+        refused.update((first + row, error) for row, error in made.refused.items())
+    return RenderedRows(pa.chunked_array(chunks, pa.string()), trained, refused)
+
+
+def _render_part(
+    table: pa.Table, shape: Shape, place: Callable[[int], Where], progress: Progress | None
+) -> RenderedRows:
     made = kernels.render_rows(table, _layout(shape, table.schema.names), progress=progress)
     texts: dict[int, str] = {}
     trained, refused = made.answered.copy(), {}
@@ -178,6 +199,11 @@ def answered(table: pa.Table, shape: Shape, where: Callable[[int], Where] | None
 
 def _numbered(row: int) -> Where:
     return Where(row=row)
+
+
+def _from(first: int, place: Callable[[int], Where]) -> Callable[[int], Where]:
+    """Return where rows lie that are counted from `first`."""
+    return lambda row: place(first + row)
 
 
 def _worded(shape: Shape) -> Shape:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sage_select.errors import DataError
-from sage_select.io import decode_rows, json_source, read, write
+from sage_select.io import decode_rows, json_table, read, write
 from sage_select.io.files import Files
 
 _KEYS = st.sampled_from(["a", "b", "c", "role", "content", "arguments", "tools", "parameters", "", "ключ"])
@@ -138,8 +138,8 @@ def test_chats_come_back(rows: list[dict[str, Any]], folder: Path, no_wait: File
 
 
 @settings(deadline=None, max_examples=50)
-@given(rows=_ROWS | _CHATS, size=st.integers(1, 4))
-def test_batches_do_not_show(rows: list[dict[str, Any]], size: int, folder: Path) -> None:
+@given(rows=_ROWS | _CHATS, size=st.integers(1, 200))
+def test_pieces_do_not_show(rows: list[dict[str, Any]], size: int, folder: Path) -> None:
     path = folder / "batched.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
 
@@ -152,5 +152,5 @@ def test_batches_do_not_show(rows: list[dict[str, Any]], size: int, folder: Path
 
     whole = outcome()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(json_source, "BATCH_ROWS", size)
+        patch.setattr(json_table, "PIECE_BYTES", size)
         assert outcome() == whole

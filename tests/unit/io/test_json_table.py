@@ -8,8 +8,8 @@ import pyarrow as pa
 import pytest
 
 from sage_select.errors import DataError
-from sage_select.io import decode_rows, json_source, json_table, read
-from sage_select.io.layout import JSON_TEXT
+from sage_select.io import decode_rows, json_table, read
+from sage_select.io.nested import JSON_TEXT
 
 
 def jsonl(folder: Path, *rows: object, name: str = "rows.jsonl") -> Path:
@@ -77,9 +77,9 @@ def test_bytes_that_are_not_utf8_are_said_by_line(tmp_path) -> None:
         ([2**53 + 1, 1, 0.5], "see also line 1"),
     ],
 )
-@pytest.mark.parametrize("batch", [1, 2, 1000])
-def test_a_changed_type_is_said_by_both_lines(values, said, batch, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(json_source, "BATCH_ROWS", batch)
+@pytest.mark.parametrize("piece", [1, 20, 1000])
+def test_a_changed_type_is_said_by_both_lines(values, said, piece, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(json_table, "PIECE_BYTES", piece)
     assert said in refused(jsonl(tmp_path, *({"v": value} for value in values)))
 
 
@@ -103,34 +103,35 @@ def test_null_and_missing_in_one_column_is_noticed(tmp_path) -> None:
     assert list(decode_rows(held.table)) == [{"a": 1, "b": None}, {"a": 2, "b": None}]
 
 
-def test_a_late_key_makes_only_the_early_batches_be_read_again(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(json_source, "BATCH_ROWS", 2)
+def test_a_late_key_makes_only_the_early_pieces_be_read_again(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(json_table, "PIECE_BYTES", 1)
     rows = [{"m": [{"r": str(number)}]} for number in range(9)]
     rows[2]["m"][0]["late"] = "x"
-    made: list[int] = []
-    batches = json_table.json_batches
+    made: list[bytes] = []
+    pieces = json_table._pieces
 
     def counted(*arguments):
-        for batch in batches(*arguments):
-            made.append(len(batch.rows))
-            yield batch
+        for piece in pieces(*arguments):
+            made.append(piece)
+            yield piece
 
-    monkeypatch.setattr(json_table, "json_batches", counted)
+    monkeypatch.setattr(json_table, "_pieces", counted)
     held = read(jsonl(tmp_path, *rows))
     assert list(decode_rows(held.table)) == rows
-    assert made == [2, 2, 2, 2, 1, 2]
+    assert len(made) == 9 + 2
+    assert made[9:] == made[:2]
 
 
 def test_a_file_that_shrinks_while_it_is_read_again_is_refused(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(json_source, "BATCH_ROWS", 2)
+    monkeypatch.setattr(json_table, "PIECE_BYTES", 1)
     path = jsonl(tmp_path, {"m": ["a"]}, {"m": ["a"]}, {"m": [1]})
-    batches = json_table.json_batches
+    pieces = json_table._pieces
 
     def then_cut(*arguments):
-        yield from batches(*arguments)
-        path.write_text('{"m": ["a"]}\n')
+        yield from pieces(*arguments)
+        path.write_text('{"m": []}\n')
 
-    monkeypatch.setattr(json_table, "json_batches", then_cut)
+    monkeypatch.setattr(json_table, "_pieces", then_cut)
     with pytest.raises(DataError, match="changed while it was read"):
         read(path)
 
@@ -207,17 +208,17 @@ def test_a_long_run_of_rows_keeps_its_order_and_lines(tmp_path) -> None:
     assert held.where(count - 1).line == count + 1
 
 
-@pytest.mark.parametrize("batch", [1, 1000])
-def test_objects_with_other_keys_do_not_hide_a_changed_type(batch, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(json_source, "BATCH_ROWS", batch)
+@pytest.mark.parametrize("piece", [1, 1000])
+def test_objects_with_other_keys_do_not_hide_a_changed_type(piece, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(json_table, "PIECE_BYTES", piece)
     assert "expected: an object, as in line 1\n  got: a list" in refused(
         jsonl(tmp_path, {"v": {"a": 1}}, {"v": []}, {"v": {"b": 1}})
     )
 
 
-@pytest.mark.parametrize("batch", [1, 1000])
-def test_tools_may_hold_anything(batch, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(json_source, "BATCH_ROWS", batch)
+@pytest.mark.parametrize("piece", [1, 1000])
+def test_tools_may_hold_anything(piece, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(json_table, "PIECE_BYTES", piece)
     rows = [{"tools": value} for value in ("[]", 1, [{"name": "f"}], {"a": None}, None)]
     held = read(jsonl(tmp_path, *rows))
     assert held.table.schema.field("tools").metadata == JSON_TEXT

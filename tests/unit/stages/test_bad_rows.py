@@ -15,7 +15,7 @@ import pytest
 from sage_select import select
 from sage_select.engine import run
 from sage_select.errors import DataError, UsageError
-from sage_select.io import decode_rows, json_source
+from sage_select.io import decode_rows, json_table
 from sage_select.pipeline import Pipeline
 from sage_select.pipeline.plan import resolve
 from sage_select.stages import Select, Sink, Source
@@ -78,9 +78,9 @@ def test_the_error_tells_of_all_of_them_and_how_to_go_on(rows: Path) -> None:
     assert "on_bad_row" in text or "--on-bad-row drop" in text
 
 
-@pytest.mark.parametrize("batch", [1, 7, 16384])
-def test_they_are_left_out_counted_and_named(rows: Path, batch: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(json_source, "BATCH_ROWS", batch)
+@pytest.mark.parametrize("piece", [1, 300, 1 << 20])
+def test_they_are_left_out_counted_and_named(rows: Path, piece: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json_table, "PIECE_BYTES", piece)
     manifest = build(rows, on_bad_row="drop", max_bad="5%")
     assert manifest["rows"]["in"] == 200
     dropped = {key: count for key, count in manifest["rows"]["dropped"].items() if key.startswith("source")}
