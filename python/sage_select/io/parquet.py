@@ -17,6 +17,7 @@ from sage_select.io.damage import guarded
 from sage_select.io.expansion import ROW_BYTES, PlainSize
 from sage_select.io.normalise import normalise
 from sage_select.io.opened import Input
+from sage_select.io.parquet_pages import check_pages
 from sage_select.io.sniff import Format
 
 __all__ = ["first_rows", "read_parquet"]
@@ -67,6 +68,7 @@ class _File:
             file = pa.PythonFile(raw, "r")
             return pq.ParquetFile(file, pre_buffer=False, page_checksum_verification=True, **options, **more)
 
+        self._raw, self._name = raw, source.name
         self._plain = opened()
         leaves = [self._plain.schema.column(index) for index in range(len(self._plain.schema))]
         self._texts = [index for index, leaf in enumerate(leaves) if leaf.physical_type == _TEXT]
@@ -95,6 +97,8 @@ class _File:
         found = self._plain.metadata.row_group(group)
         values = [max(0, int(found.column(index).num_values)) for index in range(found.num_columns)]
         self._size.expect(sum(count * width for count, width in zip(values, self._widths, strict=True)))
+        for index in range(found.num_columns):
+            check_pages(self._raw, found.column(index), self._name)
         longest = [size for column in first.columns for size in _longest(column)]
         texts = [values[index] for index in self._texts]
         known = len(longest) == len(texts)
