@@ -169,3 +169,15 @@ def test_a_stage_that_there_is_not_is_named_with_the_nearest() -> None:
         Pipeline.read("a").selct("random")
     assert {"dedup", "select", "write", "run"} <= set(dir(Pipeline.read("a")))
     assert "strategy" in (Pipeline.read("a").select.__doc__ or "")
+
+
+def test_equal_stages_are_two(rows: Path) -> None:
+    pipeline = Pipeline.read("rows.jsonl")
+    for _ in range(2):
+        pipeline = pipeline.score(column="loss").select("loss_topk", budget="50%")
+    twice = pipeline.run()
+    once = sage_select.select(str(rows), strategy="loss_topk", scores="loss", budget="25%")
+    assert isinstance(twice, Selection)
+    # Half of a half, rounded down twice.
+    assert twice.indices.tolist() == once.indices.tolist()[: len(twice)]
+    assert len(once) - len(twice) <= 1

@@ -16,20 +16,18 @@ def schedule(pipeline: Pipeline) -> list[Stage]:
     what is computed comes as late as it can, since it costs most: no score is computed for a copy, and no vector for an
     exact one. No provider is moved beyond another of the same feature, or beyond a stage that uses what it gives.
     """
-    steps = [part for step in pipeline.steps if not step.idle for part in step.parts()]
-    steps = _given_first(steps)
-    return _computed_late(steps)
+    # Each is a value of its own, known by identity: equal stages may stand several times.
+    parts = [part.model_copy() for step in pipeline.steps if not step.idle for part in step.parts()]
+    return _computed_late(_given_first(parts))
 
 
 def _given_first(steps: list[Stage]) -> list[Stage]:
     sources = [step for step in steps if step.effect == "adds"]
-    first: list[Stage] = []
-    for step in steps:
-        earlier = [other for other in steps[: steps.index(step)] if other.gives & step.gives]
-        used = [other for other in steps[: steps.index(step)] if other.needs() & step.gives]
-        if step.effect == "keeps" and step.given and not earlier and not used:
-            first.append(step)
-    rest = [step for step in steps if step not in sources and not any(step is one for one in first)]
+    first, rest = [], []
+    for place, step in enumerate(steps[len(sources) :], len(sources)):
+        earlier = [other for other in steps[:place] if other.gives & step.gives or other.needs() & step.gives]
+        movable = step.effect == "keeps" and step.given and not earlier
+        (first if movable else rest).append(step)
     return [*sources, *sorted(first, key=lambda step: step.place), *rest]
 
 
