@@ -36,10 +36,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     install = ["-m", "pip", "install", "--quiet", "--no-build-isolation", "--no-deps", "--target", "site", "./package"]
     installed = run(folder, sys.executable, *install)
     assert installed.returncode == 0, installed.stderr
-    lines = [
-        {"text": f"{'why? ' * (row % 7)}row {row} says {'much ' * (row % 5)}", "loss": row % 11} for row in range(60)
+    lines: list[dict[str, object]] = [
+        {"id": f"r{row}", "text": f"{'why? ' * (row % 7)}row {row} says {'much ' * (row % 5)}", "loss": row % 11}
+        for row in range(60)
     ]
-    (folder / "rows.jsonl").write_text("".join(json.dumps(line) + "\n" for line in [*lines, {"text": "no", "loss": 3}]))
+    lines.append({"id": "r60", "text": "no", "loss": 3})
+    (folder / "rows.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     return folder
 
 
@@ -115,3 +117,62 @@ def test_a_package_that_cannot_be_loaded_is_named(folder: Path) -> None:
     assert done.returncode == 5
     assert "'longest' of the package my-selection cannot be loaded" in done.stderr
     assert "nowhere_to_be_found" in done.stderr
+
+
+#: A strategy of another package -> what a build says of it. None of them writes a file.
+FAULTS = {
+    "row = np.array([3, 2, 3]); return Picks.without_gains(row, 'mine')": "a row twice",
+    "return Picks.without_gains(np.arange(9) + 10, 'mine')": "9 rows",
+    "return Picks.without_gains(np.arange(3) + 10, 'mine')": "picked too few rows",
+    "return Picks.without_gains(np.arange(5) + 1, 'mine')": "row 1, which is pinned, picked before, or excluded",
+    "return Picks.without_gains(np.arange(5) == 2, 'mine')": "no one-dimensional int64 array, but bool",
+    "return Picks.without_gains(np.arange(5) + 58, 'mine')": "a row that there is not, of 61",
+    "return None": "it returned NoneType",
+    "raise ValueError('my own trouble')": "of the package my_selection failed(?s:.*)ValueError: my own trouble",
+}
+
+
+@pytest.mark.parametrize("body", FAULTS, ids=FAULTS.values())
+def test_a_rule_that_breaks_its_word_is_named_and_nothing_is_written(folder: Path, body: str) -> None:
+    module = folder / "site" / "my_selection" / "longest.py"
+    text = module.read_text()
+    (folder / "out.txt").write_text("r1\n")
+    module.write_text(
+        re.sub(r"        difficulty = .*", "        " + body.replace("; ", "\n        ") + "\n", text, flags=re.DOTALL)
+    )
+    try:
+        done = program(
+            folder,
+            "sage-select build rows.jsonl --strategy longest --budget 5 --id-column id --exclude out.txt -o f.arrow",
+        )
+    finally:
+        module.write_text(text)
+    assert done.returncode in (2, 5), done.stderr
+    assert re.search(FAULTS[body], done.stderr), done.stderr
+    assert "longest" in done.stderr
+    assert not (folder / "f.arrow").exists()
+
+
+def test_an_edited_rule_is_not_taken_for_what_it_was(folder: Path) -> None:
+    module = folder / "site" / "my_selection" / "longest.py"
+    text = module.read_text()
+    command = "sage-select build rows.jsonl --strategy longest --score-column loss --budget 5 -o edited.arrow --force"
+    assert program(folder, command).returncode == 0
+    assert "cached" in program(folder, command).stderr
+    module.write_text(text.replace("-difficulty if", "difficulty if"))
+    try:
+        assert "cached" not in program(folder, command).stderr
+    finally:
+        module.write_text(text)
+
+
+def test_select_heeds_every_keyword_that_it_lists(folder: Path) -> None:
+    code = (
+        "import sage_select\n"
+        "def picks(**more):\n"
+        "    return sage_select.select('rows.jsonl', k=5, strategy='loss_topk', **more).indices.tolist()\n"
+        "print(picks() != picks(scorer='exclamations', mark='?'))\n"
+        "try: picks(scorer='nosuch')\n"
+        "except sage_select.UsageError as error: print('unknown scorer' in str(error))\n"
+    )
+    assert run(folder, sys.executable, "-W", "ignore", "-c", code).stdout.split() == ["True", "True"]

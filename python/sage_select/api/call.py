@@ -131,11 +131,15 @@ def select(
         chosen_options["quota"] = "groups"
     chosen = Select.make(**{name: _as_text(value) for name, value in chosen_options.items()})
     steps: list[Stage] = [source, _dedup(dedup, dedup_threshold, data)]
-    if scores is not None:
-        steps.append(Score.make(**given.column_or_file("score.file", scores), **of_stage["score"]))
+    if scores is not None or of_stage["score"]:
+        origin = {} if scores is None else given.column_or_file("score.file", scores)
+        steps.append(Score.make(**origin, **of_stage["score"]))
     # Beside rows, vectors that nothing uses are refused; alone they say how many rows there are.
-    if embeddings is not None and (data is not None or "vectors" in {*chosen.needs(), *steps[1].needs()}):
-        steps.append(Embed.make(**given.column_or_file("embed.file", embeddings), **of_stage["embed"]))
+    if of_stage["embed"] or (
+        embeddings is not None and (data is not None or "vectors" in {*chosen.needs(), *steps[1].needs()})
+    ):
+        origin = {} if embeddings is None else given.column_or_file("embed.file", embeddings)
+        steps.append(Embed.make(**origin, **of_stage["embed"]))
     notices: list[str] = []
     plan = resolve(Pipeline(seed=seed, steps=(*steps, chosen)), notices.append)
     done = finish(plan, Callback(progress), given.values, notices=notices, verify=verify, threads=threads)

@@ -5,14 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module, metadata
 from pkgutil import walk_packages
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from sage_select.errors import ResourceError, UsageError, nearest
+from sage_select.pipeline.option import option_of
 from sage_select.pipeline.settings import Settings
 
 __all__ = ["Registry"]
 
 MemberT = TypeVar("MemberT", bound=Settings)
+
+#: What stands for something else on every command line, in every call of `select`, or in every class of settings.
+_RESERVED: Final = frozenset(
+    {"balance", "data", "dry_run", "explain", "force", "help", "json", "k", "name", "options", "overwrite_foreign"}
+    | {"progress", "quiet", "seed", "spec", "stage", "steps", "threads", "verify", "version"}
+    | {name for name in dir(Settings) if not name.startswith("_")}
+)
 
 
 class Registry(Mapping[str, type[MemberT]], Generic[MemberT]):
@@ -58,9 +66,16 @@ class Registry(Mapping[str, type[MemberT]], Generic[MemberT]):
                 raise ValueError(f"two classes are called {self.kind} {name!r}: {known!r} and {member!r}")
             if not (member.__doc__ or "").strip():
                 raise ValueError(f"{self.kind} {name!r} has no docstring: its first line is its help")
+            for setting, info in member.model_fields.items():
+                if option_of(info) is None and setting not in member.choices():
+                    raise ValueError(f"{setting!r} of {self.kind} {name!r} has no Option, which says what it is for")
+                if setting in _RESERVED:
+                    raise ValueError(f"{setting!r} of {self.kind} {name!r} is a name that stands for something else")
             for trait, value in {"name": name, "kind": self.kind, **traits}.items():
                 if not any(trait in getattr(base, "__annotations__", {}) for base in member.__mro__):
                     raise ValueError(f"a {self.kind} has no attribute {trait!r}")
+                if isinstance(value, str) and isinstance(getattr(member, trait), frozenset | tuple):
+                    raise ValueError(f"{trait!r} of {self.kind} {name!r} is a set of names, not {value!r}")
                 setattr(member, trait, value)
             self._members[name] = member
             return member
@@ -106,11 +121,13 @@ class Registry(Mapping[str, type[MemberT]], Generic[MemberT]):
         for module in walk_packages(package.__path__, f"{self.group}."):
             import_module(module.name)
         for entry in metadata.entry_points(group=self.group):
+            owner = entry.dist.name if entry.dist is not None else entry.value
             try:
-                entry.load()
+                loaded = entry.load()
+                if not any(loaded is member for member in self._members.values()):
+                    raise ValueError(f"it is no {self.kind}: the class is registered by @{self.kind}({entry.name!r})")
             except Exception as error:
                 self._found = False
-                owner = entry.dist.name if entry.dist is not None else entry.value
                 raise ResourceError(
                     f"the {self.kind} {entry.name!r} of the package {owner} cannot be loaded",
                     where=entry.value,

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
@@ -71,7 +74,7 @@ class Settings(BaseModel):
         for a current one.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True)
 
     name: ClassVar[str] = ""
     kind: ClassVar[str] = ""
@@ -119,6 +122,23 @@ class Settings(BaseModel):
     def summary(cls) -> str:
         """Return the help: the first line of the docstring, without its full stop."""
         return (cls.__doc__ or "").strip().partition("\n")[0].rstrip(".")
+
+    @classmethod
+    def package(cls) -> str:
+        """Return the package that declares it, empty for this one."""
+        package = cls.__module__.partition(".")[0]
+        return "" if package == __name__.partition(".")[0] else package
+
+    @classmethod
+    def source_digest(cls) -> str:
+        """Return a digest of the file in which another package declares it, empty where this one does.
+
+        It is part of the fingerprint: what an edited rule picks is not taken for what it picked before.
+        """
+        file = getattr(sys.modules.get(cls.__module__), "__file__", None)
+        if not cls.package() or file is None:
+            return ""
+        return hashlib.blake2b(Path(file).read_bytes(), digest_size=16).hexdigest()
 
     @classmethod
     def choices(cls) -> dict[str, Choice]:

@@ -31,7 +31,7 @@ from sage_select.stages.inputs.limits import (
 from sage_select.stages.inputs.queries import Queries, query_vectors, read_queries
 from sage_select.stages.source import Source
 from sage_select.strategies import STRATEGIES, Constraints, Picks, Pool, Strategy, request_of
-from sage_select.strategies.constraints import verify_picks
+from sage_select.strategies.constraints import check_picks, verify_picks
 from sage_select.values.budget import Budget
 from sage_select.values.location import FilePath, ModelName
 from sage_select.values.quota import Quota
@@ -295,7 +295,9 @@ class Select(Stage):
         """
         strategy = self.strategy.resolved(scored=pool.difficulty is not None)
         request = request_of(pool, self.constraints)
-        picks = Picks.without_gains(pool.pinned, Reason.PINNED).then(strategy.pick(request, pool))
+        picked = strategy.pick(request, pool)
+        check_picks(picked, request, pool.n, strategy.label)
+        picks = Picks.without_gains(pool.pinned, Reason.PINNED).then(picked)
         verify_picks(pool, request, self.constraints, picks, strategy.label)
         return picks
 

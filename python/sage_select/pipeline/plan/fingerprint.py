@@ -29,7 +29,12 @@ def fingerprint(pipeline: Pipeline, inputs: Mapping[str, str] | None = None, ver
     identity = {
         "seed": pipeline.seed,
         "steps": [
-            [step.name, [member.version for member in step.members()], step.identity()] for step in pipeline.steps
+            [
+                step.name,
+                [[member.version, member.source_digest()] for member in step.members()],
+                step.identity(),
+            ]
+            for step in pipeline.steps
         ],
         "inputs": dict(inputs or {}),
         "version": version,

@@ -85,7 +85,8 @@ def _provider(step: Stage, feature: str) -> Stage:
             f"{step.name} needs {feature}, and no stage gives them",
             expected=f"a stage before {step.name} that gives {feature}",
         )
-    return kinds[0]()
+    # What another package brings is taken where it is named, and never changes what a pipeline meant before.
+    return min(kinds, key=lambda kind: bool(kind.package()))()
 
 
 def _by_rule(steps: list[Stage]) -> list[Stage]:

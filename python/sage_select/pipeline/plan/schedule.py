@@ -23,7 +23,8 @@ def schedule(pipeline: Pipeline) -> list[Stage]:
 
 def _given_first(steps: list[Stage]) -> list[Stage]:
     sources = [step for step in steps if step.effect == "adds"]
-    first, rest = [], []
+    first: list[Stage] = []
+    rest: list[Stage] = []
     for place, step in enumerate(steps[len(sources) :], len(sources)):
         earlier = [other for other in steps[:place] if other.gives & step.gives or other.needs() & step.gives]
         movable = step.effect == "keeps" and step.given and not earlier
