@@ -181,3 +181,21 @@ def test_equal_stages_are_two(rows: Path) -> None:
     # Half of a half, rounded down twice.
     assert twice.indices.tolist() == once.indices.tolist()[: len(twice)]
     assert len(once) - len(twice) <= 1
+
+
+@pytest.mark.parametrize("setting", ["pin", "exclude"])
+def test_values_of_a_program_are_not_passed_over_where_its_spec_runs_without_them(rows: Path, setting: str) -> None:
+    chosen = sage_select.select(str(rows), k=5, strategy="random", **{setting: [3]})
+    spec = json.loads((chosen.write("given.arrow").parent / "given.arrow.manifest.json").read_text())["spec"]
+    (rows.parent / "again.json.yaml").write_text(json.dumps(spec))
+    with pytest.raises(UsageError, match="<given>"):
+        Pipeline.load("again.json.yaml").run(force=True)
+
+
+def test_which_end_is_hard_chooses_no_scores() -> None:
+    plain = sage_select.select(TABLE, k=9)
+    assert sage_select.select(TABLE, k=9, higher_is_harder=True).indices.tolist() == plain.indices.tolist()
+    vectors = RANDOM.random((30, 4)).astype(np.float32)
+    assert len(sage_select.select(embeddings=vectors, k=3, strategy="diversity", higher_is_harder=True)) == 3
+    with pytest.raises(UsageError, match="higher_is_harder = false needs a file"):
+        sage_select.select(TABLE, k=9, higher_is_harder=False)

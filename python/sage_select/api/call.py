@@ -131,7 +131,12 @@ def select(
         chosen_options["quota"] = "groups"
     chosen = Select.make(**{name: _as_text(value) for name, value in chosen_options.items()})
     steps: list[Stage] = [source, _dedup(dedup, dedup_threshold, data)]
-    if scores is not None or of_stage["score"]:
+    # Which end is hard says nothing of where scores come from; that the low one is needs some.
+    if (
+        scores is not None
+        or of_stage["score"].keys() - {"higher_is_harder"}
+        or not of_stage["score"].get("higher_is_harder", True)
+    ):
         origin = {} if scores is None else given.column_or_file("score.file", scores)
         steps.append(Score.make(**origin, **of_stage["score"]))
     # Beside rows, vectors that nothing uses are refused; alone they say how many rows there are.

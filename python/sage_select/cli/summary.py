@@ -20,7 +20,7 @@ def build_facts(outcome: Outcome) -> dict[str, object]:
     rows = manifest["rows"]
     plan = load_spec(manifest["spec"])
     select = plan.find(Select)
-    preferred = str(getattr(select.strategy, "preferred", "the hardest rows")) if select is not None else ""
+    preferred = str(getattr(select.strategy, "preferred", "")) if select is not None else ""
     reasons = ", ".join(_picked(reason, count, preferred) for reason, count in rows["reasons"].items())
     return {
         "input": f"{manifest['source']['name']}, {counted(rows['in'], 'row')} ({manifest['shape']['name']})",
@@ -36,7 +36,7 @@ def build_facts(outcome: Outcome) -> dict[str, object]:
 def _picked(reason: str, count: int, preferred: str) -> str:
     if reason == Reason.PINNED:
         return f"{count:,} pinned"
-    return f"{count:,} by {reason}" + (f" ({preferred})" if reason == Reason.SCORE else "")
+    return f"{count:,} by {reason}" + (f" ({preferred})" if reason == Reason.SCORE and preferred else "")
 
 
 def _left_out(dropped: Mapping[str, int], dedup: Mapping[str, Any] | None, choices: int) -> str:

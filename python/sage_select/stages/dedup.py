@@ -173,16 +173,16 @@ class _Near(Dedup):
             raise RuntimeError("near copies are found by vectors")
         if matrix.metric != "cosine":
             matrix = Matrix.from_array(matrix.take(np.arange(data.n)), name=matrix.name, threads=run.threads)
-        wordless = np.empty(0, np.int64) if empty is None else np.flatnonzero(empty)
+        without_words = np.empty(0, np.int64) if empty is None else np.flatnonzero(empty)
         protected = protected_rows(data, self, run)
-        apart = np.union1d(protected.queries, wordless)
+        apart = np.union1d(protected.queries, without_words)
         order, always = protected.order(apart), int((~np.isin(protected.pinned, apart)).sum())
         with run.reporter.progress("finding near copies") as progress:
             pool = Pool(
                 n=data.n, seed=run.seed, hashes=data.hashes, matrix=matrix, threads=run.threads, progress=progress
             )
             representatives, similarities, facts = near_copies(pool, self.threshold, order, always)
-        facts = {**facts, "wordless_rows": len(wordless)} if len(wordless) else facts
+        facts = {**facts, "wordless_rows": len(without_words)} if len(without_words) else facts
         return self._told(data.drop_duplicates(representatives, similarities, NEAR_COPY), **facts)
 
     def cost(self, size: Size) -> Cost | None:

@@ -16,7 +16,7 @@ from sage_select.errors import DataError, UsageError, Where
 from sage_select.kernels import Matrix, Metric
 from sage_select.pipeline.cost import Cost, Size
 from sage_select.pipeline.option import Option
-from sage_select.pipeline.run import GIVEN, Run
+from sage_select.pipeline.run import Run
 from sage_select.pipeline.settings import Choice
 from sage_select.pipeline.stage import Stage, stage
 from sage_select.scorers import finite_scores
@@ -144,8 +144,8 @@ class Select(Stage):
             data.rows is not None and "sage_row_id" in data.rows.table.column_names
         )
         prepared = Prepared(
-            pinned=rows_of(run.given(self, "pin"), _path(self.pin), data, pinned=True, own_ids=own_ids),
-            excluded=rows_of(run.given(self, "exclude"), _path(self.exclude), data, pinned=False, own_ids=own_ids),
+            pinned=rows_of(run.given(self, "pin"), self.pin, data, pinned=True, own_ids=own_ids),
+            excluded=rows_of(run.given(self, "exclude"), self.exclude, data, pinned=False, own_ids=own_ids),
         )
         groups = run.given(self, "groups")
         if groups is not None:
@@ -335,11 +335,6 @@ class Select(Stage):
         limits += [f"without those of {self.exclude}"] if self.exclude else []
         limits += ["or what there is"] if self.clamp else []
         return limits
-
-
-def _path(name: str | None) -> str | None:
-    """Return a path; none where a program handed the values over."""
-    return None if name == GIVEN else name
 
 
 def _before(stage: Stage, run: Run) -> list[Stage]:

@@ -51,6 +51,11 @@ class Threshold(Strategy):
         return self
 
     @property
+    def preferred(self) -> str:
+        """Which rows are preferred by score."""
+        return "the hardest rows"
+
+    @property
     def near(self) -> float:
         """From which similarity on, or up to which squared distance, a row is too near to another."""
         return _NEAR if self.threshold is None else self.threshold

@@ -29,7 +29,7 @@ def compare_with_random(done: Finished, reporter: Reporter) -> dict[str, Any]:
     selected = done.data.selected
     if selected is None:
         return {}
-    pool, budget = selected.pool, done.plan.step(Select).budget
+    pool, select = selected.pool, done.plan.find(Select)
     with reporter.progress("comparing with random rows") as progress:
 
         def lengths(rows: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -48,7 +48,7 @@ def compare_with_random(done: Finished, reporter: Reporter) -> dict[str, Any]:
                 lengths=lengths if pool.has_lengths else None,
                 groups=selected.groups,
                 excluded=selected.excluded,
-                costs=None if budget.tokens is None else pool.lengths.values,
+                costs=None if select is None or select.budget.tokens is None else pool.lengths.values,
                 unit="words" if measured is None else measured.unit,
                 threads=done.threads,
                 progress=progress,

@@ -130,7 +130,9 @@ def _rows(plan: Pipeline, manifest: Mapping[str, Any], budget: Budget, source: P
         raise UsageError(
             f"the first rows are not what a smaller budget picks: {why}",
             where=str(source),
-            hint=f"build again with --budget {count}",
+            hint="give the selection of the spec another budget, and build again"
+            if not_nested_reason(plan)
+            else f"build again with --budget {count}",
         )
     return count
 
