@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from sage_select.io import decode_rows, from_object, open_output, read, write
-from sage_select.io.strict_json import decode
+from sage_select.io.tables.strict_json import decode
 
 NAMES = ["out.arrow", "out.arrows", "out.parquet", "out.jsonl", "out.jsonl.gz", "out"]
 REAL = [

@@ -16,9 +16,10 @@ import pyarrow as pa
 import pytest
 
 from sage_select.errors import DataError
-from sage_select.io import open_output, paired, write
-from sage_select.io.commit import recover
-from sage_select.io.names import OutputNames
+from sage_select.io import open_output, write
+from sage_select.io.commit import paired
+from sage_select.io.commit.names import OutputNames
+from sage_select.io.commit.protocol import recover
 
 OLD = pa.table({"a": ["old"] * 5})
 NEW = pa.table({"a": ["new"] * 9})
@@ -31,7 +32,7 @@ DRIVER = """
     import pyarrow as pa
 
     from sage_select.io import write
-    from sage_select.io.files import Files
+    from sage_select.io.commit.files import Files
 
     pa.set_cpu_count(1)
     pa.set_io_thread_count(1)

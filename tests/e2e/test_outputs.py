@@ -14,7 +14,7 @@ from programs import Program
 import sage_select
 from sage_select.cli import select
 from sage_select.errors import DataError
-from sage_select.io.files import Files
+from sage_select.io.commit.files import Files
 from sage_select.pipeline import STAGES
 from sage_select.stages import Sink
 from sage_select.values.location import Reads

@@ -6,12 +6,17 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 #: Bottom to top. A module may import its own layer and those before it.
 LAYERS = (
     "display | errors columns seeds | paths | values | kernels | demo | io | render | encode | score | data"
     " | pipeline | strategies scorers encoders | stages | evidence | engine | api | train | evaluate | cli"
 )
 RANKS = {name: rank for rank, group in enumerate(LAYERS.split("|")) for name in group.split()}
+
+#: The folders of one layer, bottom to top, where it has any.
+FOLDERS = {"io": "guards | tables | source | commit | formats | inputs | output"}
 
 #: Lower layers that a layer must do without: a training run reads the selection's file, never the engine.
 WITHOUT = {name: {"pipeline", "strategies", "stages", "engine", "api"} for name in ("train", "evaluate")}
@@ -54,6 +59,24 @@ def test_imports_go_one_way(root: Path) -> None:
             if parts[1] != layer and RANKS[parts[1]] == RANKS[layer]:
                 wrong.append(f"{path.relative_to(root)} imports its sibling {name}")
     assert seen > 50, "no imports were found"
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("layer", FOLDERS)
+def test_folders_of_a_layer_go_one_way(root: Path, layer: str) -> None:
+    ranks = {name: rank for rank, name in enumerate(FOLDERS[layer].split(" | "))}
+    package = root / "python" / "sage_select" / layer
+    assert {path.name for path in package.iterdir() if path.is_dir() and path.name != "__pycache__"} == ranks.keys()
+    assert [path.name for path in package.glob("*.py")] == ["__init__.py"]
+    wrong = []
+    for path in package.glob("*/*.py"):
+        for name in imports(path):
+            parts = name.split(".")
+            if parts[:2] != ["sage_select", layer]:
+                continue
+            # A folder reached through the door of the layer would be reached whatever its rank.
+            if len(parts) < 4 or ranks[parts[2]] > ranks[path.parent.name]:
+                wrong.append(f"{path.relative_to(root)} imports {name}")
     assert not wrong, "\n".join(wrong)
 
 

@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sage_select.errors import DataError, Where
-from sage_select.io.json_faults import line_fault, row_of
-from sage_select.io.strict_json import StrictJsonError, decode, encode
+from sage_select.io.formats.json_faults import line_fault, row_of
+from sage_select.io.tables.strict_json import StrictJsonError, decode, encode
 
 __all__ = ["twin"]
 

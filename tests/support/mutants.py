@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable
 from typing import Any
 
-from sage_select.io.manifest import manifest_text
+from sage_select.io.commit.manifest import manifest_text
 
 __all__ = ["damaged", "damaged_json", "forged_manifest"]
 

@@ -20,7 +20,7 @@ from sage_select.engine.local.result import found_result, write_result
 from sage_select.engine.local.row_report import row_report
 from sage_select.engine.local.top import not_nested_reason, with_budget
 from sage_select.errors import ResourceError, UsageError
-from sage_select.io.target import preflight_output
+from sage_select.io.output.target import preflight_output
 from sage_select.paths import user_path
 from sage_select.pipeline.run import Silence
 from sage_select.stages import Select, Sink

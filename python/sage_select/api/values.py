@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from sage_select.errors import DataError
 from sage_select.io import read_npy
-from sage_select.io.damage import guarded
+from sage_select.io.guards.damage import guarded
 
 __all__ = ["plain_values", "validated"]
 

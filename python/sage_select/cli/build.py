@@ -109,7 +109,7 @@ def _run(
     from sage_select.cli.evidence import evidence_facts
     from sage_select.cli.standard_output import run_build
     from sage_select.cli.summary import build_facts
-    from sage_select.io.manifest import manifest_refused
+    from sage_select.io.commit.manifest import manifest_refused
     from sage_select.pipeline.spec import load_spec
     from sage_select.stages import Dedup
 

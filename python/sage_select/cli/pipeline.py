@@ -9,7 +9,7 @@ from typing import Any, Final
 from sage_select.cli.build_table import Flag, Table
 from sage_select.cli.console import Console
 from sage_select.errors import UsageError
-from sage_select.io.overlap import check_overlap
+from sage_select.io.commit.overlap import check_overlap
 from sage_select.pipeline import STAGES, Pipeline, Stage
 from sage_select.pipeline.plan import resolve
 from sage_select.pipeline.spec import find_spec, load_spec

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from sage_select.io.private import MAPPED_BYTES, mapped
+from sage_select.io.guards.mapped import MAPPED_BYTES, mapped
 from sage_select.kernels import Matrix
 from sage_select.kernels.arrays import some_rows as some_of_column
 from sage_select.kernels.vectors import some_vectors

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from sage_select.encode.embeddings import Embeddings
 from sage_select.errors import DataError, ResourceError, UsageError
-from sage_select.io.panics import panics_refused
+from sage_select.io.guards.panics import panics_refused
 from sage_select.paths import user_path
 from sage_select.render.extras import require
 from sage_select.render.model_files import is_local, loaded, model_revision, resolved_name

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from sage_select.errors import OutputError, ResourceError, UsageError
-from sage_select.io.overlap import check_overlap, is_at_or_in
+from sage_select.io.commit.overlap import check_overlap, is_at_or_in
 from sage_select.paths import user_path
 from sage_select.train.run_folder import RUN_PARTS
 from sage_select.values.location import InputSetting

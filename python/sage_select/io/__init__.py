@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
-from sage_select.io.bad_rows import BadRows
-from sage_select.io.beside import Beside
-from sage_select.io.column_values import (
+from sage_select.io.commit.manifest import read_manifest
+from sage_select.io.formats.encode import output_format
+from sage_select.io.formats.id_list import IdList, read_id_list
+from sage_select.io.formats.npy import NpyHeader, npy_header, read_npy
+from sage_select.io.formats.sniff import Format
+from sage_select.io.inputs.objects import from_object
+from sage_select.io.inputs.read import read
+from sage_select.io.inputs.survey import Survey, survey
+from sage_select.io.output.open import existing, open_output, open_with_report
+from sage_select.io.output.write import Written, write
+from sage_select.io.source.beside import Beside
+from sage_select.io.source.opened import TextOptions
+from sage_select.io.tables.bad_rows import BadRows
+from sage_select.io.tables.column_values import (
     embedding_column,
     group_column,
     group_names,
@@ -12,20 +23,9 @@ from sage_select.io.column_values import (
     require_column,
     truth_column,
 )
-from sage_select.io.digest import digest_table
-from sage_select.io.encode import output_format
-from sage_select.io.id_list import IdList, read_id_list
-from sage_select.io.manifest import read_manifest
-from sage_select.io.nested import decode_rows
-from sage_select.io.npy import NpyHeader, npy_header, read_npy
-from sage_select.io.objects import from_object
-from sage_select.io.opened import TextOptions
-from sage_select.io.output import existing, open_output, open_with_report
-from sage_select.io.read import read
-from sage_select.io.rows import Places, Rows
-from sage_select.io.sniff import Format
-from sage_select.io.survey import Survey, survey
-from sage_select.io.write import Written, write
+from sage_select.io.tables.digest import digest_table
+from sage_select.io.tables.nested import decode_rows
+from sage_select.io.tables.rows import Places, Rows
 
 __all__ = [
     "BadRows",

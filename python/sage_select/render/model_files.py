@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from sage_select.errors import DataError, ResourceError, SageError, UsageError
-from sage_select.io.digest import digest_files
-from sage_select.io.panics import panics_refused
+from sage_select.io.guards.panics import panics_refused
+from sage_select.io.tables.digest import digest_files
 from sage_select.paths import user_path
 from sage_select.render.extras import require
 from sage_select.render.weight_files import (

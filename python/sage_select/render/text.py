@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from sage_select import kernels
 from sage_select.errors import DataError, Where
-from sage_select.io.memory import row_budget
-from sage_select.io.private import mapped_table
+from sage_select.io.guards.mapped import mapped_table
+from sage_select.io.guards.memory import row_budget
 from sage_select.kernels.arrays import some_rows
 from sage_select.render.example import Example, Text, has_answer, to_example
 from sage_select.render.plain_types import decoded

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from sage_select.errors import DataError, UsageError, Where
-from sage_select.io.panics import panics_refused
+from sage_select.io.guards.panics import panics_refused
 from sage_select.render.adapt import adapt, spelled_once, split_thought
 from sage_select.render.chat import INDEX, VERBATIM, ChatTemplate, TemplateRefused, choose_templates
 from sage_select.render.example import Conversation, Example, Text, is_answer

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from sage_select.errors import OutputError, ResourceError, UsageError
-from sage_select.io.digest import digest_files
-from sage_select.io.lock import locked
-from sage_select.io.overlap import check_overlap
+from sage_select.io.commit.lock import locked
+from sage_select.io.commit.overlap import check_overlap
+from sage_select.io.tables.digest import digest_files
 from sage_select.paths import user_path
 from sage_select.train.checkpoints import sync
 from sage_select.train.fingerprint import differences

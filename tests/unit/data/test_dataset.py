@@ -10,7 +10,7 @@ import pytest
 from stages import dataset
 
 from sage_select.data import EXACT_COPY, Dataset, Lengths, features
-from sage_select.io.private import mapped
+from sage_select.io.guards.mapped import mapped
 from sage_select.kernels import Matrix
 from sage_select.kernels.matrix import Metric
 

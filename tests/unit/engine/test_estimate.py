@@ -17,8 +17,8 @@ from sage_select import demo
 from sage_select.cli.estimate import refuse_what_cannot_fit, report, values
 from sage_select.engine.local.estimate import Estimate, estimate
 from sage_select.errors import DataError, OutputError, ResourceError, UsageError
-from sage_select.io import opened
-from sage_select.io.memory import Limit
+from sage_select.io.guards.memory import Limit
+from sage_select.io.source import opened
 from sage_select.pipeline import Pipeline, Stage
 from sage_select.pipeline.plan import resolve
 from sage_select.stages import Dedup, Embed, Score, Select, Sink, Source

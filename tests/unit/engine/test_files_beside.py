@@ -13,7 +13,7 @@ import sage_select
 from sage_select.engine.local.run import run
 from sage_select.errors import DataError
 from sage_select.io import Beside
-from sage_select.io.digest import digest_files
+from sage_select.io.tables.digest import digest_files
 from sage_select.pipeline import Pipeline, Stage
 from sage_select.pipeline.plan import resolve
 from sage_select.pipeline.run import Silence

@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 import pytest
 
-from sage_select.io.files import Files
+from sage_select.io.commit.files import Files
 
 
 class WithoutSync(Files):

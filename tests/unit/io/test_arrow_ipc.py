@@ -8,9 +8,10 @@ import pyarrow as pa
 import pytest
 
 from sage_select.errors import DataError
-from sage_select.io import damage, read
-from sage_select.io.ipc_frames import walk_file, walk_stream
-from sage_select.io.opened import Input
+from sage_select.io import read
+from sage_select.io.formats.ipc_frames import walk_file, walk_stream
+from sage_select.io.guards import damage
+from sage_select.io.source.opened import Input
 
 TABLE = pa.table({"a": [f"text {number}" for number in range(3000)], "b": list(range(3000))})
 

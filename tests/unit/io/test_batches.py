@@ -4,8 +4,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from sage_select.io.batches import canonical, fixed_batches
-from sage_select.io.digest import digest_bytes, digest_files, digest_table
+from sage_select.io.tables.batches import canonical, fixed_batches
+from sage_select.io.tables.digest import digest_bytes, digest_files, digest_table
 
 VALID = pa.array([True, False, True], pa.bool_()).buffers()[1]
 STRUCT = pa.struct([("a", pa.int64()), ("b", pa.list_(pa.string()))])

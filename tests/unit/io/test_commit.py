@@ -14,11 +14,12 @@ import pyarrow as pa
 import pytest
 
 from sage_select.errors import DataError, OutputError, ResourceError
-from sage_select.io import open_output, open_with_report, paired, read, write
-from sage_select.io.commit import exclusive, recover
-from sage_select.io.files import Files
-from sage_select.io.lock import locked
-from sage_select.io.names import OutputNames
+from sage_select.io import open_output, open_with_report, read, write
+from sage_select.io.commit import paired
+from sage_select.io.commit.files import Files
+from sage_select.io.commit.lock import locked
+from sage_select.io.commit.names import OutputNames
+from sage_select.io.commit.protocol import exclusive, recover
 
 OLD = pa.table({"a": ["old"] * 5})
 NEW = pa.table({"a": ["new"] * 9})

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sage_select.errors import DataError
-from sage_select.io import csv_file, read
+from sage_select.io import read
+from sage_select.io.formats import csv_file
 
 
 def csv_of(folder: Path, text: str | bytes, name: str = "rows.csv") -> Path:

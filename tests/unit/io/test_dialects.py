@@ -11,7 +11,7 @@ import pytest
 from sage_select import select
 from sage_select.errors import DataError, UsageError
 from sage_select.io import TextOptions, decode_rows, from_object, read, survey
-from sage_select.io.damage import guarded
+from sage_select.io.guards.damage import guarded
 from sage_select.stages import Source
 
 WORDS = "What\u2019s a café; or a bar?"

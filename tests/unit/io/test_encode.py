@@ -10,8 +10,8 @@ import pytest
 
 from sage_select.errors import DataError, UsageError
 from sage_select.io import decode_rows, read
-from sage_select.io.encode import OutputFormat, encode_table, output_format
-from sage_select.io.nested import JSON_TEXT
+from sage_select.io.formats.encode import OutputFormat, encode_table, output_format
+from sage_select.io.tables.nested import JSON_TEXT
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from sage_select.errors import DataError, ResourceError
-from sage_select.io import damage, from_object, read, survey
-from sage_select.io.expansion import plain_bytes
-from sage_select.io.memory import Limit
-from sage_select.io.normalise import normalise
+from sage_select.io import from_object, read, survey
+from sage_select.io.guards import damage
+from sage_select.io.guards.expansion import plain_bytes
+from sage_select.io.guards.memory import Limit
+from sage_select.io.tables.normalise import normalise
 
 WORDS = ["a", None, "words " * 20, "", "more"] * 40
 LISTS = [["x", "yy"], None, [], [None, "zzz" * 9]] * 50
@@ -124,7 +125,7 @@ def test_long_texts_in_dictionaries_are_read(tmp_path: Path, monkeypatch: pytest
     pq.write_table(table, tmp_path / "rows", row_group_size=2500)
     assert read(tmp_path / "rows").table.to_pylist() == rows
     # As a large input is looked at.
-    monkeypatch.setattr(sys.modules["sage_select.io.survey"], "SMALL_BYTES", -1)
+    monkeypatch.setattr(sys.modules["sage_select.io.inputs.survey"], "SMALL_BYTES", -1)
     assert survey(tmp_path / "rows").sample.table.to_pylist() == rows[:1024]
 
 

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from sage_select.errors import DataError, ResourceError, UsageError
-from sage_select.io import inputs, read
-from sage_select.io.digest import digest_files
+from sage_select.io import read
+from sage_select.io.source import named
+from sage_select.io.tables.digest import digest_files
 
 
 def put(path: Path, text: str = '{"a": 1}\n') -> Path:
@@ -90,7 +91,7 @@ def test_empty_files(text, tmp_path) -> None:
 
 def test_permission(tmp_path, monkeypatch) -> None:
     path = put(tmp_path / "rows.jsonl")
-    monkeypatch.setattr(inputs.os, "access", lambda *_: False)  # the tests may run as root
+    monkeypatch.setattr(named.os, "access", lambda *_: False)  # the tests may run as root
     with pytest.raises(ResourceError, match="permission denied"):
         read(path)
 

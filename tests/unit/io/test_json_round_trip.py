@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sage_select.errors import DataError
-from sage_select.io import decode_rows, json_table, read, write
-from sage_select.io.files import Files
+from sage_select.io import decode_rows, read, write
+from sage_select.io.commit.files import Files
+from sage_select.io.formats import json_table
 
 _KEYS = st.sampled_from(["a", "b", "c", "role", "content", "arguments", "tools", "parameters", "", "ключ"])
 _SCALARS = (

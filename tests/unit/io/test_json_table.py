@@ -8,8 +8,9 @@ import pyarrow as pa
 import pytest
 
 from sage_select.errors import DataError
-from sage_select.io import decode_rows, json_table, read
-from sage_select.io.nested import JSON_TEXT
+from sage_select.io import decode_rows, read
+from sage_select.io.formats import json_table
+from sage_select.io.tables.nested import JSON_TEXT
 
 
 def jsonl(folder: Path, *rows: object, name: str = "rows.jsonl") -> Path:

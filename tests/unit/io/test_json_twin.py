@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from tests.support.json_twin import twin
 
 from sage_select.errors import DataError
-from sage_select.io import Rows, json_table, read
+from sage_select.io import Rows, read
+from sage_select.io.formats import json_table
 
 NAME = st.sampled_from(
     ["a", "b", "messages", "role", "content", "value", "tools", "arguments", "parameters", "item", "é"]

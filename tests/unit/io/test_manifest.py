@@ -16,8 +16,8 @@ from programs import Program
 from sage_select.cli import select
 from sage_select.errors import DataError, OutputError, ResourceError
 from sage_select.io import existing, open_output, read, read_manifest, write
-from sage_select.io.manifest import manifest_text
-from sage_select.io.names import OutputNames
+from sage_select.io.commit.manifest import manifest_text
+from sage_select.io.commit.names import OutputNames
 
 TABLE = pa.table({"prompt": ["x", "y", "z"]})
 CONTENT: dict[str, Any] = {

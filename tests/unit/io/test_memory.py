@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sage_select.io.memory import Limit, limits
+from sage_select.io.guards.memory import Limit, limits
 
 MIB = 1 << 20
 

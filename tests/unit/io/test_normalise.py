@@ -6,8 +6,8 @@ import pyarrow as pa
 import pytest
 
 from sage_select.errors import DataError
-from sage_select.io import normalise as module
-from sage_select.io.normalise import normalise
+from sage_select.io.tables import normalise as module
+from sage_select.io.tables.normalise import normalise
 
 STRING_VIEWS = pa.list_(pa.struct([("a", pa.string_view()), ("b", pa.large_list(pa.large_string()))]))
 

@@ -7,7 +7,8 @@ import pyarrow as pa
 import pytest
 
 from sage_select.errors import DataError, UsageError
-from sage_select.io import opened, read_npy
+from sage_select.io import read_npy
+from sage_select.io.source import opened
 
 
 def put(folder: Path, array: object, **options: bool) -> Path:

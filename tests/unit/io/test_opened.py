@@ -13,9 +13,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from sage_select.errors import DataError
-from sage_select.io import from_object, opened, read, survey
-from sage_select.io.digest import digest_files
-from sage_select.io.opened import Input
+from sage_select.io import from_object, read, survey
+from sage_select.io.source import opened
+from sage_select.io.source.opened import Input
+from sage_select.io.tables.digest import digest_files
 
 OLD = pa.table({"text": [f"old {number} of many" for number in range(40_000)]})
 

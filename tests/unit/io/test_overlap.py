@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sage_select.errors import UsageError
-from sage_select.io.overlap import check_overlap
+from sage_select.io.commit.overlap import check_overlap
 from sage_select.values.location import InputSetting
 
 #: What lies there -> the output, the input as the setting spells it, and what the error says.

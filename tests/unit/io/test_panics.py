@@ -10,7 +10,7 @@ import threading
 import pytest
 
 from sage_select.errors import DataError
-from sage_select.io.panics import panics_refused
+from sage_select.io.guards.panics import panics_refused
 
 SAID = "called `Option::unwrap()` on a `None` value"
 
@@ -80,7 +80,7 @@ def test_who_wants_to_see_a_panic_sees_it(capfd: pytest.CaptureFixture[str], mon
 
 def test_no_descriptor_is_left_open_and_a_closed_one_harms_nothing() -> None:
     code = (
-        "import os\nfrom sage_select.errors import DataError\nfrom sage_select.io.panics import panics_refused\n"
+        "import os\nfrom sage_select.errors import DataError\nfrom sage_select.io.guards.panics import panics_refused\n"
         "before = len(os.listdir('/proc/self/fd'))\n"
         "for _ in range(50):\n    with panics_refused(DataError):\n        pass\n"
         "assert len(os.listdir('/proc/self/fd')) == before\nos.close(2)\n"

@@ -8,7 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from sage_select.errors import DataError
-from sage_select.io import damage, read
+from sage_select.io import read
+from sage_select.io.guards import damage
 
 
 def test_a_table_with_nested_columns(tmp_path) -> None:

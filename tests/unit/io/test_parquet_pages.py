@@ -14,7 +14,7 @@ import pytest
 
 from sage_select.errors import DataError
 from sage_select.io import read
-from sage_select.io.parquet_pages import _page, check_pages
+from sage_select.io.formats.parquet_pages import _page, check_pages
 
 TEXTS = [f"words {i % 40} " * (i % 9) for i in range(6000)]
 TABLE = pa.table({"text": TEXTS, "x": range(6000), "l": [[i, None][: i % 3] for i in range(6000)]})

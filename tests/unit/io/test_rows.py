@@ -3,7 +3,7 @@ from __future__ import annotations
 import pyarrow as pa
 
 from sage_select.errors import Where
-from sage_select.io.rows import Part, Places, Rows
+from sage_select.io.tables.rows import Part, Places, Rows
 
 
 def test_places_over_files_with_and_without_rows() -> None:

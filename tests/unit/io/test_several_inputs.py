@@ -15,9 +15,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from sage_select.errors import DataError, UsageError
-from sage_select.io import decode_rows, pipes, read, survey
-from sage_select.io.inputs import short_names
-from sage_select.io.merge import merged
+from sage_select.io import decode_rows, read, survey
+from sage_select.io.source import pipes
+from sage_select.io.source.named import short_names
+from sage_select.io.tables.merge import merged
 
 CHATS = [
     {"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": f"b {number}"}], "n": number}

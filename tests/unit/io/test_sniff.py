@@ -9,7 +9,7 @@ import pytest
 
 from sage_select.errors import DataError
 from sage_select.io import read
-from sage_select.io.sniff import Format, text_format_of
+from sage_select.io.formats.sniff import Format, text_format_of
 
 TABLE = pa.table({"a": ["x", "y"]})
 

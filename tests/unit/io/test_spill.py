@@ -11,9 +11,10 @@ import pyarrow as pa
 import pytest
 
 from sage_select.errors import UsageError
-from sage_select.io import json_table, read
-from sage_select.io.memory import limits, row_budget
-from sage_select.io.private import mapped_table
+from sage_select.io import read
+from sage_select.io.formats import json_table
+from sage_select.io.guards.mapped import mapped_table
+from sage_select.io.guards.memory import limits, row_budget
 from sage_select.render import detect_shape, render_rows
 
 
@@ -56,7 +57,8 @@ import resource, sys
 import pyarrow as pa
 pa.set_cpu_count(1)
 pa.set_io_thread_count(1)
-from sage_select.io import json_table, read
+from sage_select.io import read
+from sage_select.io.formats import json_table
 json_table.PIECE_BYTES = 1 << 20
 with open("/proc/self/status") as status:
     now = next(int(line.split()[1]) << 10 for line in status if line.startswith("VmData"))

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sage_select.io import strict_json
-from sage_select.io.strict_json import MAX_DEPTH, StrictJsonError, decode, encode
+from sage_select.io.tables import strict_json
+from sage_select.io.tables.strict_json import MAX_DEPTH, StrictJsonError, decode, encode
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ import pytest
 
 from sage_select import io
 from sage_select.errors import DataError, UsageError
-from sage_select.io import opened
+from sage_select.io.source import opened
 
 ROWS = [{"prompt": f"question {i} of {'many ' * (i % 7)}", "completion": "é" * (i % 5) + "x"} for i in range(6000)]
 TABLE = pa.Table.from_pylist(ROWS)
@@ -58,7 +58,7 @@ BINARY = {
 @pytest.fixture
 def as_if_large(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have small inputs looked at as large ones are."""
-    monkeypatch.setattr(sys.modules["sage_select.io.survey"], "SMALL_BYTES", -1)
+    monkeypatch.setattr(sys.modules["sage_select.io.inputs.survey"], "SMALL_BYTES", -1)
 
 
 @pytest.mark.usefixtures("as_if_large")

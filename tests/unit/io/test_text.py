@@ -7,10 +7,11 @@ import pyarrow as pa
 import pytest
 
 from sage_select.errors import DataError, Where
-from sage_select.io import damage, text
-from sage_select.io.opened import Input
-from sage_select.io.progress import Meter
-from sage_select.io.text import decoded, open_text
+from sage_select.io.formats import text
+from sage_select.io.formats.text import decoded, open_text
+from sage_select.io.guards import damage
+from sage_select.io.source.opened import Input
+from sage_select.io.source.progress import Meter
 
 
 def zstd(data: bytes) -> bytes:

@@ -11,10 +11,10 @@ import pytest
 
 from sage_select.errors import DataError, OutputError, ResourceError, SageError, UsageError
 from sage_select.io import existing, open_output, write
-from sage_select.io import target as target_module
-from sage_select.io.commit import exclusive
-from sage_select.io.digest import digest_files
-from sage_select.io.names import OutputNames
+from sage_select.io.commit.names import OutputNames
+from sage_select.io.commit.protocol import exclusive
+from sage_select.io.output import target as target_module
+from sage_select.io.tables.digest import digest_files
 
 TABLE = pa.table({"a": ["x", "y", "z"]})
 OTHER = pa.table({"a": ["new"]})

@@ -15,7 +15,8 @@ import pytest
 from sage_select import select
 from sage_select.engine import run
 from sage_select.errors import DataError, UsageError
-from sage_select.io import decode_rows, json_table
+from sage_select.io import decode_rows
+from sage_select.io.formats import json_table
 from sage_select.pipeline import Pipeline
 from sage_select.pipeline.plan import resolve
 from sage_select.stages import Select, Sink, Source

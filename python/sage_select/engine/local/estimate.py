@@ -11,8 +11,8 @@ from pydantic import ValidationError
 from sage_select.data import Dataset
 from sage_select.engine.local.evidence import comparison_cost
 from sage_select.errors import UsageError
-from sage_select.io.memory import Limit, held, limits
-from sage_select.io.target import preflight_output
+from sage_select.io.guards.memory import Limit, held, limits
+from sage_select.io.output.target import preflight_output
 from sage_select.kernels.call import resolve_threads
 from sage_select.paths import user_path
 from sage_select.pipeline import Cost, Pipeline, Run, Settings, Size, Stage

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from sage_select import io
-from sage_select.io.digest import digest_files
+from sage_select.io.tables.digest import digest_files
 from sage_select.paths import user_path
 from sage_select.pipeline import Pipeline
 from sage_select.pipeline.run import GIVEN

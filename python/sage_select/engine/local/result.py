@@ -10,9 +10,9 @@ from sage_select.engine.base import Finished, Outcome
 from sage_select.engine.local.manifest import identity, manifest_of
 from sage_select.engine.local.output import output_table
 from sage_select.engine.local.row_report import row_report
-from sage_select.io.encode import OutputFormat
-from sage_select.io.names import OutputNames
-from sage_select.io.target import check_target
+from sage_select.io.commit.names import OutputNames
+from sage_select.io.formats.encode import OutputFormat
+from sage_select.io.output.target import check_target
 from sage_select.paths import user_path
 from sage_select.pipeline import Pipeline
 from sage_select.stages import Sink
@@ -33,7 +33,7 @@ def found_result(
     Raises
     ------
     SageError
-        Where something else is in the way, as `io.target.check_target` says.
+        Where something else is in the way, as `io.output.target.check_target` says.
     """
     sink = plan.step(Sink)
     target = user_path(sink.path)

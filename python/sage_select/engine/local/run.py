@@ -13,7 +13,7 @@ from sage_select.engine.local.evidence import compare_with_random
 from sage_select.engine.local.faults import faults_of
 from sage_select.engine.local.inputs import input_digests
 from sage_select.engine.local.result import found_result, write_result
-from sage_select.io.target import preflight_output
+from sage_select.io.output.target import preflight_output
 from sage_select.paths import user_path
 from sage_select.pipeline import Pipeline, Reporter, Run, Stage
 from sage_select.pipeline.plan import schedule

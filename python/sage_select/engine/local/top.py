@@ -17,9 +17,9 @@ from sage_select.columns import COLUMNS
 from sage_select.data.dataset import NOT_SELECTED
 from sage_select.engine.base import Outcome
 from sage_select.errors import DataError, UsageError
-from sage_select.io.manifest import manifest_refused
-from sage_select.io.names import OutputNames
-from sage_select.io.target import check_target, preflight_output
+from sage_select.io.commit.manifest import manifest_refused
+from sage_select.io.commit.names import OutputNames
+from sage_select.io.output.target import check_target, preflight_output
 from sage_select.pipeline import Pipeline, Reporter
 from sage_select.pipeline.plan import fingerprint
 from sage_select.pipeline.spec import load_spec

@@ -1,0 +1,193 @@
+"""NumPy `.npy` files of embeddings and scores, one row for each row of a table."""
+
+from __future__ import annotations
+
+import ast
+import math
+import re
+import struct
+from dataclasses import dataclass, field
+from io import RawIOBase
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from sage_select.errors import DataError
+from sage_select.io.guards.damage import guarded
+from sage_select.io.source.named import existing_file
+from sage_select.io.source.opened import Input
+from sage_select.paths import user_path
+
+__all__ = ["NpyHeader", "npy_header", "read_npy"]
+
+_MAGIC: Final = b"\x93NUMPY"
+_FIRST_ROWS: Final = 256
+_MAX_HEADER: Final = 10_000
+_DESCRIPTION: Final = re.compile(r"[<>=|][?biufcmMOSUV]\d{0,9}(\[\w+\])?")
+_SHAPES: Final = {"embeddings": (2, "two axes (rows, dimensions)"), "scores": (1, "one axis, a number a row")}
+
+
+def read_npy(
+    path: str | Path | Input, *, rows: int | None, kind: Literal["embeddings", "scores"]
+) -> npt.NDArray[np.floating[Any]]:
+    """Return the array of an `.npy` file; a large one lies in a mapped copy where its type allows.
+
+    Parameters
+    ----------
+    path
+        The file, or one that is open. Nothing in it is ever executed: arrays of Python objects are refused.
+    rows
+        How many rows it must have; None for any number.
+    kind
+        `"embeddings"`: shape (rows, dimensions), float16, float32 or float64, returned read-only as they are.
+        `"scores"`: shape (rows,), any real numbers, returned as float64.
+
+    Raises
+    ------
+    UsageError
+        Where there is no such file.
+    DataError
+        Where it is damaged, cut off, of another shape or type, or has another number of rows.
+    """
+    source = path if isinstance(path, Input) else _opened(path)
+    header = _checked(source, rows, kind)
+    with guarded(source.name, "an .npy file"):
+        array = _values(source, header)
+    source.release()
+    if kind == "scores":
+        return np.asarray(array, dtype=np.float64)
+    rows_of_numbers = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("="))
+    rows_of_numbers.flags.writeable = False
+    return rows_of_numbers
+
+
+@dataclass(frozen=True)
+class NpyHeader:
+    """What the header of an `.npy` file says.
+
+    Parameters
+    ----------
+    rows, width
+        Its shape; `width` is 1 for scores.
+    item_bytes
+        Bytes of a number.
+    copied
+        Whether the array takes memory: it is small, stored by columns or in another byte order.
+    first
+        The first 256 rows, read-only; none of an array that is stored by columns.
+    """
+
+    rows: int
+    width: int
+    item_bytes: int
+    copied: bool
+    first: npt.NDArray[Any] = field(default_factory=lambda: np.empty((0, 1)), compare=False)
+
+
+def npy_header(path: str | Path, *, rows: int | None, kind: Literal["embeddings", "scores"]) -> NpyHeader:
+    """Return what the header says, and the first rows; it refuses what `read_npy` refuses, as far as these show."""
+    source = _opened(path)
+    header = _checked(source, rows, kind)
+    by_columns = header.fortran and min(header.shape) > 1 and len(header.shape) > 1
+    width = header.shape[1] if len(header.shape) == 2 else 1
+    count = 0 if by_columns else min(header.shape[0], _FIRST_ROWS) * width
+    first = np.frombuffer(source.at(header.start, count * header.dtype.itemsize), header.dtype).reshape(-1, width)
+    return NpyHeader(
+        rows=header.shape[0],
+        width=width,
+        item_bytes=header.dtype.itemsize,
+        copied=by_columns or not header.dtype.isnative or not source.is_mapped,
+        first=first.astype(first.dtype.newbyteorder("="), copy=False),
+    )
+
+
+@dataclass(frozen=True)
+class _Header:
+    """What the file says of its values, and where they begin."""
+
+    shape: tuple[int, ...]
+    fortran: bool
+    dtype: np.dtype[Any]
+    start: int
+
+    @property
+    def size(self) -> int:
+        return int(self.dtype.itemsize * math.prod(self.shape))
+
+
+def _opened(path: str | Path) -> Input:
+    return Input(existing_file(user_path(path)), str(path))
+
+
+def _checked(source: Input, rows: int | None, kind: Literal["embeddings", "scores"]) -> _Header:
+    """Return the header, shape and type checked; the file must end where the values do."""
+    if source.at(0, len(_MAGIC)) != _MAGIC:
+        raise DataError("is not an .npy file", where=source.name, hint="write it with numpy.save")
+    with guarded(source.name, "an .npy file"), source.open() as raw:
+        header = _Header(*_header(raw), raw.tell())
+        if header.start + header.size != source.size:
+            held = source.size - header.start
+            raise ValueError(f"its header asks for {header.size} bytes of values, the file has {held}")
+    axes, wanted = _SHAPES[kind]
+    shape = header.shape
+    if len(shape) != axes:
+        raise DataError(f"{kind} have the wrong shape", where=source.name, expected=wanted, got=f"shape {shape}")
+    _check_type(header.dtype, kind, source.name)
+    if rows is not None and shape[0] != rows:
+        raise DataError(
+            f"{kind} and table differ in their number of rows",
+            where=source.name,
+            expected=f"{rows} rows, as the table",
+            got=f"{shape[0]} rows",
+        )
+    if kind == "embeddings" and shape[1] == 0:
+        raise DataError("embeddings have no dimensions", where=source.name)
+    return header
+
+
+def _values(source: Input, header: _Header) -> npt.NDArray[Any]:
+    data = source.buffer()
+    source.check_unchanged()
+    if header.size == 0:
+        return np.zeros(header.shape, header.dtype)
+    numbers = np.frombuffer(data, header.dtype, offset=header.start)
+    return numbers.reshape(header.shape, order="F" if header.fortran else "C")
+
+
+def _header(raw: RawIOBase) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Read the header by its specification (NEP 1); numpy's own reader lets errors of the tokenizer through."""
+    version = raw.read(len(_MAGIC) + 2)[len(_MAGIC) :]
+    form = {b"\x01\x00": "<H", b"\x02\x00": "<I", b"\x03\x00": "<I"}.get(version)
+    if form is None:
+        raise ValueError(f"version {version.hex()} of the format is not known")
+    (length,) = struct.unpack(form, raw.read(struct.calcsize(form)))
+    if length > _MAX_HEADER:
+        raise ValueError(f"its header has {length} bytes")
+    try:
+        header = ast.literal_eval(raw.read(length).decode("utf-8"))
+        descr, fortran, shape = header["descr"], header["fortran_order"], header["shape"]
+    except (SyntaxError, TypeError, KeyError, ValueError, RecursionError, MemoryError):
+        raise ValueError("its header is not the description of an array") from None
+    if not isinstance(descr, str):
+        raise ValueError("it holds records, not numbers")
+    if not _DESCRIPTION.fullmatch(descr):
+        raise ValueError(f"type {descr[:20]!r} is not known")
+    if descr.endswith("O"):
+        raise ValueError("it holds Python objects, which could run code")
+    if not isinstance(shape, tuple) or any(type(length) is not int or length < 0 for length in shape):
+        raise ValueError("its shape is not one")
+    try:
+        return shape, bool(fortran), np.dtype(descr)
+    except TypeError:
+        raise ValueError(f"type {descr[:20]!r} is not known") from None
+
+
+def _check_type(dtype: np.dtype[Any], kind: str, name: str) -> None:
+    right = dtype.kind == "f" and dtype.itemsize <= 8
+    if kind == "scores":
+        right = right or dtype.kind in "iu"
+    if not right:
+        wanted = "float16, float32 or float64" + (", or whole numbers" if kind == "scores" else "")
+        raise DataError(f"{kind} have the wrong type", where=name, expected=wanted, got=str(dtype))

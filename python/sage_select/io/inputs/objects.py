@@ -1,0 +1,167 @@
+"""Tables that are in memory already: anything that speaks Arrow, and lists of row objects."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import Any, cast
+
+import pyarrow as pa
+
+from sage_select.errors import DataError, UsageError, Where
+from sage_select.io.formats.json_faults import row_of
+from sage_select.io.formats.json_table import table_of_text
+from sage_select.io.guards.damage import guarded
+from sage_select.io.guards.expansion import PlainSize
+from sage_select.io.guards.panics import panics_refused
+from sage_select.io.tables.bad_rows import BadRows
+from sage_select.io.tables.digest import digest_table
+from sage_select.io.tables.normalise import normalise
+from sage_select.io.tables.rows import Part, Places, Rows
+from sage_select.io.tables.strict_json import StrictJsonError, encode
+
+__all__ = ["from_object"]
+
+_ACCEPTED = (
+    "an object with __arrow_c_stream__ (a polars or pandas DataFrame, a pyarrow Table), a polars LazyFrame, "
+    "a datasets.Dataset, or a list of dicts"
+)
+
+
+def from_object(obj: Any, *, with_bad_rows: bool = False) -> Rows:
+    """Return the rows of an object in memory.
+
+    Parameters
+    ----------
+    obj
+        Anything with `__arrow_c_stream__`, a polars `LazyFrame` (collected), a `datasets.Dataset` (with its
+        selections and order) or a list of dicts of JSON values.
+    with_bad_rows
+        Return rows of a list that cannot be held as well, null in all columns and told in `Rows.bad`.
+
+    Raises
+    ------
+    UsageError
+        Where the object is none of these.
+    DataError
+        Where it has no rows, or values that cannot be held.
+    """
+    name = f"<{type(obj).__module__.partition('.')[0]} {type(obj).__name__}>"
+    notices: list[str] = []
+    bad = BadRows()
+    if isinstance(obj, list | tuple):
+        name = "<list of dicts>"
+        table, notices = _from_dicts(obj, name, bad)
+    elif _is_instance(obj, "polars", "LazyFrame"):
+        table = _plain(_imported(_collected(obj, name)), name)
+    elif _is_instance(obj, "datasets", "Dataset"):
+        table = _plain(_of_dataset(obj), name)
+    elif hasattr(obj, "__arrow_c_stream__"):
+        table = _plain(_imported(obj), name)
+    else:
+        raise UsageError("not a table", expected=_ACCEPTED, got=type(obj).__qualname__, hint=_hint(obj))
+    if table.num_rows == 0:
+        raise DataError("has no rows", where=name)
+    if len(bad) and (len(bad) == table.num_rows or not with_bad_rows):
+        raise bad.error(table.num_rows, name, None)
+    return Rows(table, name, Places((Part(name, table.num_rows),)), digest_table(table), notices, bad)
+
+
+def _is_instance(obj: Any, module: str, name: str) -> bool:
+    """Tell whether `obj` is of a class whose module may never have been imported."""
+    loaded = sys.modules.get(module)
+    return loaded is not None and isinstance(obj, getattr(loaded, name))
+
+
+def _plain(batches: Iterator[pa.RecordBatch | pa.Schema], name: str) -> pa.Table:
+    """Return the table of a schema and valid batches after it."""
+    with guarded(name, "an Arrow table"):
+        schema, held = cast("pa.Schema", next(batches)), []
+        size = PlainSize(0, name)
+        for batch in batches:
+            size.packed += batch.nbytes
+            size.add(batch.columns, batch.num_rows)
+            held.append(batch)
+        return normalise(pa.Table.from_batches(held, schema), name)
+
+
+def _imported(obj: Any) -> Iterator[pa.RecordBatch | pa.Schema]:
+    """Yield the schema and the batches of an object, validated.
+
+    The C stream tells no sizes of buffers, so that one which came through it can no longer be validated safely: what
+    pyarrow holds itself is validated where it is. Of other libraries' objects nothing better is known than that they
+    hold what they promise.
+    """
+    if _is_instance(obj, "pandas", "DataFrame"):
+        obj = pa.Table.from_pandas(obj)
+    if isinstance(obj, pa.RecordBatch):
+        obj = pa.Table.from_batches([obj])
+    if isinstance(obj, pa.Table):
+        obj.validate(full=True)
+        yield obj.schema
+        yield from obj.to_batches()
+        return
+    reader = obj if isinstance(obj, pa.RecordBatchReader) else pa.RecordBatchReader.from_stream(obj)
+    yield reader.schema
+    for batch in reader:
+        batch.validate(full=True)
+        yield batch
+
+
+def _collected(frame: Any, name: str) -> Any:
+    def refused(said: str) -> DataError:
+        return DataError("polars cannot collect the frame", where=name, got=said[:300])
+
+    with panics_refused(refused):
+        try:
+            return frame.collect()
+        except Exception as error:
+            raise refused(str(error)) from None
+
+
+def _of_dataset(dataset: Any) -> Iterator[pa.RecordBatch | pa.Schema]:
+    """Read through the dataset's own iteration: its `.data` knows nothing of `select`, `shuffle` or `sort`."""
+    dataset.data.table.validate(full=True)  # it may lie in a mapped file that nobody has looked into
+    tables = dataset.with_format("arrow").iter(batch_size=8192)
+    first = next(tables, None)
+    yield dataset.features.arrow_schema if first is None else first.schema
+    for table in [first, *tables] if first is not None else ():
+        yield from table.to_batches()
+
+
+def _from_dicts(rows: list[Any] | tuple[Any, ...], name: str, bad_rows: BadRows) -> tuple[pa.Table, list[str]]:
+    lines: list[str] = []
+    faults = {}
+    for index, row in enumerate(rows):
+        where = Where(file=name, row=index)
+        if not isinstance(row, dict):
+            raise UsageError(
+                "not a table", where=where, expected=_ACCEPTED, got=f"a list with a {type(row).__qualname__}"
+            )
+        made = _json_text(row, where)
+        if isinstance(made, DataError):
+            faults[index] = made
+        lines.append("!" if isinstance(made, DataError) else made)
+    table, _, notices = table_of_text("\n".join(lines).encode(), name, bad_rows, faults=faults)
+    return table, notices
+
+
+def _json_text(row: dict[Any, Any], where: Where) -> str | DataError:
+    """Return the row as JSON, or what JSON cannot hold of it."""
+    try:
+        text = encode(row)
+        text.encode("utf-8")
+        copy: Any = row_of(text)
+    except (StrictJsonError, UnicodeEncodeError, TypeError, RecursionError) as error:
+        return DataError(f"holds what JSON cannot hold: {error}", where=where)
+    if copy != row:
+        return DataError("holds what JSON cannot hold: a tuple, or a key that is no string", where=where)
+    return text
+
+
+def _hint(obj: Any) -> str | None:
+    if _is_instance(obj, "datasets", "DatasetDict"):
+        return f"choose a split: {', '.join(map(str, obj))}"
+    if _is_instance(obj, "datasets", "IterableDataset"):
+        return "collect it first: datasets.Dataset.from_list(list(dataset))"
+    return None
