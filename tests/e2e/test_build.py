@@ -66,9 +66,9 @@ def test_output_and_manifest(strategy: str, folder: Path, chats: Path, build: Pr
     assert sum(manifest["rows"]["reasons"].values()) == 10
     assert manifest["output"]["rows"] == 10
     assert manifest["shape"]["name"] == "messages"
-    story = pyarrow.parquet.read_table(folder / "out.arrow.rows.parquet")
-    assert story.num_rows == 40
-    kept = story.filter(story["kept"])
+    report = pyarrow.parquet.read_table(folder / "out.arrow.rows.parquet")
+    assert report.num_rows == 40
+    kept = report.filter(report["kept"])
     assert set(kept["sage_row_id"].to_pylist()) == set(table["sage_row_id"].to_pylist())
 
 
@@ -168,11 +168,11 @@ def test_every_output_format_says_the_same(name: str, folder: Path, chats: Path,
     assert frame["id"].to_list() == read(folder / "other.arrow")["id"].to_pylist()
 
 
-def test_no_rows_leaves_the_story_out(folder: Path, chats: Path, build: Program) -> None:
+def test_no_rows_leaves_the_report_out(folder: Path, chats: Path, build: Program) -> None:
     assert build("chats.jsonl", "--no-rows").code == 0
     names = {path.name for path in folder.iterdir() if not path.name.endswith(".lock")}
     assert names == {"chats.jsonl", "out.arrow", "out.arrow.manifest.json"}
-    # An output without the story is none with it.
+    # An output without the report is none with it.
     assert build("chats.jsonl").code == 4
     assert build("chats.jsonl", "--force").code == 0
     assert (folder / "out.arrow.rows.parquet").exists()

@@ -52,11 +52,11 @@ def test_every_row_tells_what_it_repeats(strategy: str, folder: Path, rows: Path
     assert (
         "left out  2 exact copies, 1 near copy; copies lie in 2 groups, the largest of 3 rows (kept: row-0)" in done.err
     )
-    story = told(folder)
-    assert [row["sage_row_id"] for row in story] == [f"row-{row}" for row in range(7)]
-    assert [row["duplicate_of"] for row in story] == [None, None, "row-0", "row-0", None, "row-1", None]
+    report = told(folder)
+    assert [row["sage_row_id"] for row in report] == [f"row-{row}" for row in range(7)]
+    assert [row["duplicate_of"] for row in report] == [None, None, "row-0", "row-0", None, "row-1", None]
     left = {"row-2": "exact copy", "row-3": "near copy", "row-5": "exact copy"}
-    for row in story:
+    for row in report:
         out = row["sage_row_id"] in left
         assert row["kept"] != out
         assert row["stage"] == ("dedup" if out else "select")
@@ -67,7 +67,7 @@ def test_every_row_tells_what_it_repeats(strategy: str, folder: Path, rows: Path
         if out:
             assert row["reason"] == left[str(row["sage_row_id"])]
             assert row["rank"] is None
-    assert story[2]["similarity"] == 1
+    assert report[2]["similarity"] == 1
     manifest = json.loads((folder / "out.arrow.manifest.json").read_text())
     assert manifest["rows"]["in"] == 7
     assert manifest["rows"]["kept"] == 4
@@ -92,10 +92,10 @@ def test_files_of_numbers_have_one_for_each_row_of_the_input(folder: Path, rows:
         "--score-mode", "top", "--score-share", 1, "-k", 3,
     )  # fmt: skip
     assert done.code == 0, done.err
-    story = told(folder)
-    assert [row["duplicate_of"] for row in story] == [None, None, "row-0", None, None, "row-1", "row-4"]
-    assert [row["sage_row_id"] for row in story if row["kept"]] == ["row-1", "row-3", "row-4"]
-    assert [row["score"] for row in story] == [0, 1, None, 3, 4, None, None]
+    report = told(folder)
+    assert [row["duplicate_of"] for row in report] == [None, None, "row-0", None, None, "row-1", "row-4"]
+    assert [row["sage_row_id"] for row in report if row["kept"]] == ["row-1", "row-3", "row-4"]
+    assert [row["score"] for row in report] == [0, 1, None, 3, 4, None, None]
 
 
 def test_a_column_of_scores_is_refused_by_the_row_of_the_input(folder: Path, rows: Path, build: Program) -> None:
@@ -225,9 +225,9 @@ def test_a_published_filtered_set_agrees(folder: Path, build: Program, shared_da
     assert left[out].mean() > 0.55
     assert left[~out].mean() < 0.06
     # Each leaves for a row that stays.
-    story = told(folder)
-    stay = {row["sage_row_id"] for row in story if row["stage"] != "dedup"}
-    assert all(row["duplicate_of"] in stay and row["similarity"] >= 0.95 for row in story if row["stage"] == "dedup")
+    report = told(folder)
+    stay = {row["sage_row_id"] for row in report if row["stage"] != "dedup"}
+    assert all(row["duplicate_of"] in stay and row["similarity"] >= 0.95 for row in report if row["stage"] == "dedup")
 
 
 @pytest.mark.real_data
@@ -238,5 +238,5 @@ def test_copies_added_to_real_rows_are_all_found(folder: Path, build: Program, s
     pyarrow.parquet.write_table(whole, folder / "rows.parquet")
     before = build("rows.parquet", "--dedup", "exact", "--strategy", "random", "-k", "100%", "--json").json["manifest"]
     assert before["rows"]["dropped"]["dedup: exact copy"] >= 500
-    story = told(folder)
-    assert all(row["stage"] == "dedup" for row in story[2000:])
+    report = told(folder)
+    assert all(row["stage"] == "dedup" for row in report[2000:])

@@ -23,7 +23,7 @@ from sage_select.io.commit.protocol import recover
 
 OLD = pa.table({"a": ["old"] * 5})
 NEW = pa.table({"a": ["new"] * 9})
-STORY = pa.table({"id": ["1"]})
+REPORT = pa.table({"id": ["1"]})
 
 DRIVER = """
     import os, signal, sys
@@ -62,14 +62,14 @@ DRIVER = """
 
     folder, name = Path(sys.argv[1]), sys.argv[2]
     old, new = pa.table({"a": ["old"] * 5}), pa.table({"a": ["new"] * 9})
-    story = pa.table({"id": ["1"]})
+    report = pa.table({"id": ["1"]})
     for at in range(1, 1000):
         place = folder / f"{at:03}"
         place.mkdir()
         pid = os.fork()
         if pid == 0:
             if sys.argv[3] == "replace":
-                write(old, place / name, {"which": "old"}, rows_story=story)
+                write(old, place / name, {"which": "old"}, row_report=report)
             write(new, place / name, {"which": "new"}, force=True, files=Killed(at))
             os._exit(0)
         _, status = os.waitpid(pid, 0)
@@ -102,7 +102,7 @@ def entries(folder: Path) -> set[str]:
 def test_a_killed_replacement_leaves_the_old_or_the_new(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(paired, "_LOOKS", 1)
+    monkeypatch.setattr(paired, "_CHECKS", 1)
     found, halves = [], []
     for folder in killed_writers(tmp_path, name, "replace"):
         path = folder / name
@@ -119,8 +119,8 @@ def test_a_killed_replacement_leaves_the_old_or_the_new(
         assert manifest is not None
         found.append(manifest["which"])
         assert rows.table.equals(NEW if found[-1] == "new" else OLD)
-        story = {OutputNames(path).story.name} if found[-1] == "old" else set()
-        assert entries(folder) == {name, OutputNames(path).manifest.name} | story
+        report = {OutputNames(path).row_report.name} if found[-1] == "old" else set()
+        assert entries(folder) == {name, OutputNames(path).manifest.name} | report
     assert found == sorted(found, reverse=True)
     assert set(found) == {"old", "new"}
     assert {message.partition(":")[0] for message in halves} == {"is half replaced"}
@@ -131,12 +131,12 @@ def test_a_killed_first_write_leaves_nothing_or_all_and_can_be_repeated(tmp_path
     for folder in killed_writers(tmp_path, "out.arrow", "create"):
         path = folder / "out.arrow"
         left = entries(folder)
-        write(OLD, path, {"which": "old"}, rows_story=STORY, force=True)
+        write(OLD, path, {"which": "old"}, row_report=REPORT, force=True)
         found.append(any("commit" in name or name == "out.arrow" for name in left))
         rows, manifest = open_output(path)
         assert manifest is not None
         assert (rows.table, manifest["which"]) == (OLD, "old")
         names = OutputNames(path)
-        assert entries(folder) == {"out.arrow", names.manifest.name, names.story.name}
+        assert entries(folder) == {"out.arrow", names.manifest.name, names.row_report.name}
     assert found == sorted(found)
     assert set(found) == {False, True}

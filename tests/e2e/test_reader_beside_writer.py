@@ -29,7 +29,7 @@ WRITER = """
     for run in range(int(sys.argv[2])):
         rows = pa.table({"run": [run] * (200 + run % 7)})
         report = pa.table({"run": [run]}) if run % 3 else None  # an output without one comes in between
-        write(rows, Path(sys.argv[1]), {"run": run}, rows_story=report, force=True)
+        write(rows, Path(sys.argv[1]), {"run": run}, row_report=report, force=True)
         if run == 0:
             print("begun", flush=True)
 """

@@ -84,12 +84,12 @@ def test_the_first_rows_are_a_smaller_build(case: str, k: int, folder: Path, bui
     assert done.code == 0, done.err
     found = top("large.arrow", str(k), "-o", "top.arrow", "--json").json
     assert (folder / "top.arrow").read_bytes() == (folder / "small.arrow").read_bytes()
-    story, expected = (pyarrow.parquet.read_table(folder / f"{name}.arrow.rows.parquet") for name in ("top", "small"))
+    report, expected = (pyarrow.parquet.read_table(folder / f"{name}.arrow.rows.parquet") for name in ("top", "small"))
     # Of rows whose nearest pick is not among the first nothing is known; the others' is the same.
-    known = pc.is_valid(story["nearest_pick"])
+    known = pc.is_valid(report["nearest_pick"])
     nearest = ["nearest_pick", "nearest_similarity", "nearest_distance"]
-    assert story.filter(known).select(nearest).equals(expected.filter(known).select(nearest))
-    assert story.drop_columns(nearest).equals(expected.drop_columns(nearest))
+    assert report.filter(known).select(nearest).equals(expected.filter(known).select(nearest))
+    assert report.drop_columns(nearest).equals(expected.drop_columns(nearest))
     small = json.loads((folder / "small.arrow.manifest.json").read_text())
     manifest = found["manifest"]
     assert manifest["rows"] == small["rows"]
@@ -181,7 +181,7 @@ def test_evidence_of_the_larger_selection_is_not_told_of_the_smaller(
     assert "queries_with_a_row" not in evidence
 
 
-def test_a_story_of_other_rows_is_refused(folder: Path, build: Program, top: Program) -> None:
+def test_a_report_of_other_rows_is_refused(folder: Path, build: Program, top: Program) -> None:
     for seed in "01":
         assert build("rows.jsonl", "--strategy", "random", "--seed", seed, "-o", f"{seed}.arrow").code == 0
     (folder / "1.arrow.rows.parquet").replace(folder / "0.arrow.rows.parquet")

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from sage_select.errors import DataError
 from sage_select.io import read_npy
-from sage_select.io.guards.damage import guarded
+from sage_select.io.guards.damage import damage_errors
 
 __all__ = ["plain_values", "validated"]
 
@@ -85,7 +85,7 @@ def validated(value: Any, name: str) -> Any:
         Where offsets, lengths or texts of the array are damaged.
     """
     if isinstance(value, pa.Array | pa.ChunkedArray):
-        with guarded(name, "an Arrow array"):
+        with damage_errors(name, "an Arrow array"):
             value.validate(full=True)
     return value
 

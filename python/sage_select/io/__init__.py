@@ -7,9 +7,9 @@ from sage_select.io.formats.encode import output_format
 from sage_select.io.formats.id_list import IdList, read_id_list
 from sage_select.io.formats.npy import NpyHeader, npy_header, read_npy
 from sage_select.io.formats.sniff import Format
+from sage_select.io.inputs.estimate import DatasetEstimate, estimate
 from sage_select.io.inputs.objects import from_object
 from sage_select.io.inputs.read import read
-from sage_select.io.inputs.survey import Survey, survey
 from sage_select.io.output.open import existing, open_output, open_with_report
 from sage_select.io.output.write import Written, write
 from sage_select.io.source.beside import Beside
@@ -25,22 +25,23 @@ from sage_select.io.tables.column_values import (
 )
 from sage_select.io.tables.digest import digest_table
 from sage_select.io.tables.nested import decode_rows
-from sage_select.io.tables.rows import Places, Rows
+from sage_select.io.tables.rows import RowLocations, Rows
 
 __all__ = [
     "BadRows",
     "Beside",
+    "DatasetEstimate",
     "Format",
     "IdList",
     "NpyHeader",
-    "Places",
+    "RowLocations",
     "Rows",
-    "Survey",
     "TextOptions",
     "Written",
     "decode_rows",
     "digest_table",
     "embedding_column",
+    "estimate",
     "existing",
     "from_object",
     "group_column",
@@ -55,7 +56,6 @@ __all__ = [
     "read_manifest",
     "read_npy",
     "require_column",
-    "survey",
     "truth_column",
     "write",
 ]

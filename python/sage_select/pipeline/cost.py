@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from sage_select.data import Dataset
-    from sage_select.io import Survey
+    from sage_select.io import DatasetEstimate
     from sage_select.pipeline.stage import Stage
 
 __all__ = ["Cost", "Size", "in_turn"]
@@ -66,7 +66,7 @@ class Size:
     threads: int = 1
     later: Sequence[Stage] = ()
     data: Dataset | None = None
-    source: Survey | None = None
+    source: DatasetEstimate | None = None
 
     @property
     def metric(self) -> str:

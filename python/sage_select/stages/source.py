@@ -188,19 +188,19 @@ class Source(Stage):
     def _text_options(self) -> io.TextOptions:
         return io.TextOptions(self.encoding, self.delimiter)
 
-    def survey(self, run: Run) -> tuple[io.Survey, Dataset]:
-        """Return what footers and a first piece say of the rows, and the first of them: all of an input up to 1 MiB.
+    def estimate(self, run: Run) -> tuple[io.DatasetEstimate, Dataset]:
+        """Return what footers and samples say of the rows, and the first of them: all of an input up to 1 MiB.
 
         Raises
         ------
         DataError
-            As `dataset`, as far as the rows looked at show.
+            As `dataset`, as far as the rows that were checked show.
         """
-        found = io.survey(self._files, verify=run.verify, text=self._text_options)
+        found = io.estimate(self._files, verify=run.verify, text=self._text_options)
         if found.whole:
             return found, self.dataset(found.sample, run)
         bad, said = bad_rows_of(found.sample, self.shape_options, run.reporter)
-        refuse_bad_rows(bad, found.looked_at, f"{found.sample.source}, rows looked at", self, found.rows)
+        refuse_bad_rows(bad, found.checked, f"{found.sample.source}, rows checked", self, found.rows)
         good = good_rows(found.sample.table.num_rows, bad)
         rows = found.sample.only(good)
         if self.id_column is not None:

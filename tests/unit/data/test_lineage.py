@@ -114,14 +114,14 @@ def test_rows_that_are_dropped_are_counted_and_named() -> None:
     with pytest.raises(UsageError, match="start names no row"):
         less.position(6, "start")
     picks = Selected("select", less, np.array([1]), np.full(1, np.nan, np.float32), (("random", 1),))
-    story = row_report(less.select(picks), 0)
-    assert story["stage"].to_pylist() == ["select", "score", "source", "select", "dedup", "source"]
-    assert story["reason"].to_pylist() == [
+    report = row_report(less.select(picks), 0)
+    assert report["stage"].to_pylist() == ["select", "score", "source", "select", "dedup", "source"]
+    assert report["reason"].to_pylist() == [
         "not selected", "no finite number", "nothing to train", "random", "exact copy", "nothing to train"
     ]  # fmt: skip
-    assert story["kept"].to_pylist() == [False, False, False, True, False, False]
+    assert report["kept"].to_pylist() == [False, False, False, True, False, False]
     assert data.ids is not None
-    assert story["duplicate_of"].to_pylist() == [None, None, None, None, data.ids[0].as_py(), None]
+    assert report["duplicate_of"].to_pylist() == [None, None, None, None, data.ids[0].as_py(), None]
 
 
 def test_nothing_leaves_and_nothing_is_copied() -> None:

@@ -23,7 +23,7 @@ from sage_select.io.commit.protocol import exclusive, recover
 
 OLD = pa.table({"a": ["old"] * 5})
 NEW = pa.table({"a": ["new"] * 9})
-STORY = pa.table({"id": ["1"]})
+REPORT = pa.table({"id": ["1"]})
 OPERATIONS = [name for name in vars(Files) if not name.startswith("_")]
 NAMES = ["out.arrow", "out.parquet", "out.jsonl.gz", "out"]
 
@@ -78,7 +78,7 @@ def state(path: Path) -> str:
     assert manifest is not None
     which = manifest["which"]
     assert rows.table.equals({"old": OLD, "new": NEW}[which])
-    assert OutputNames(path).story.exists() == (which == "old")
+    assert OutputNames(path).row_report.exists() == (which == "old")
     assert manifest["output"]["rows"] == rows.table.num_rows
     return str(which)
 
@@ -90,7 +90,7 @@ def test_any_failing_operation_leaves_old_or_new(name, forever, tmp_path) -> Non
     finals = {name, f"{name}.manifest.json", f"{name}.rows.parquet"}
     failed, said, outcomes = set(), set(), []
     for fail_at in range(1, 1000):
-        write(OLD, path, {"which": "old"}, rows_story=STORY, force=True)
+        write(OLD, path, {"which": "old"}, row_report=REPORT, force=True)
         files = Failing(fail_at, forever=forever)
         try:
             write(NEW, path, {"which": "new"}, force=True, files=files)
@@ -166,7 +166,7 @@ def test_an_interrupt_leaves_nothing(tmp_path) -> None:
         def sync(self, file: Any) -> None:
             raise KeyboardInterrupt
 
-    write(OLD, tmp_path / "out.arrow", {"which": "old"}, rows_story=STORY)
+    write(OLD, tmp_path / "out.arrow", {"which": "old"}, row_report=REPORT)
     before = entries(tmp_path)
     with pytest.raises(KeyboardInterrupt):
         write(NEW, tmp_path / "out.arrow", {"which": "new"}, force=True, files=Interrupted())
@@ -188,7 +188,7 @@ class Dying(Files):
 
 
 def cut_off(path: Path) -> None:
-    write(OLD, path, {"which": "old"}, rows_story=STORY)
+    write(OLD, path, {"which": "old"}, row_report=REPORT)
     with pytest.raises(ResourceError):
         write(NEW, path, {"which": "new"}, force=True, files=Dying())
     assert OutputNames(path).record.exists()
@@ -210,14 +210,14 @@ def test_writers_complete_what_was_recorded(name, tmp_path) -> None:
     cut_off(other / name)
     with pytest.raises(OutputError, match="exists already"):
         write(OLD, other / name, {"which": "old"})
-    write(OLD, other / name, {"which": "old"}, rows_story=STORY, force=True)
+    write(OLD, other / name, {"which": "old"}, row_report=REPORT, force=True)
     assert state(other / name) == "old"
 
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("use", [read, open_output, open_with_report])
 def test_readers_of_a_commit_that_was_cut_off_touch_nothing(use, name, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(paired, "_LOOKS", 2)
+    monkeypatch.setattr(paired, "_CHECKS", 2)
     cut_off(tmp_path / name)
     before = seen(tmp_path)
     use(tmp_path / name)  # nothing has its new name yet: the old output is complete
@@ -241,7 +241,7 @@ def test_readers_of_a_commit_that_was_cut_off_touch_nothing(use, name, tmp_path,
 @pytest.mark.parametrize("name", NAMES)
 def test_a_first_commit_that_was_cut_off_is_no_plain_table(name, tmp_path, monkeypatch) -> None:
     """Its rows have their name and its manifest has not: they are not taken for rows of somebody else."""
-    monkeypatch.setattr(paired, "_LOOKS", 2)
+    monkeypatch.setattr(paired, "_CHECKS", 2)
     with pytest.raises(ResourceError):
         write(NEW, tmp_path / name, {"which": "new"}, files=Dying())
     names = OutputNames(tmp_path / name)
@@ -337,7 +337,7 @@ ODD: dict[str, Callable[[OutputNames], None]] = {
         lambda record: record.update(remove=[{"name": "out.arrow", "identity": [1, 1]}])
     ),
     "a removal by name alone": _with(lambda record: record.update(remove=["out.arrow.rows.parquet"])),
-    "another story": _with(lambda record: record["remove"][0].update(identity=[1, 1])),
+    "another report": _with(lambda record: record["remove"][0].update(identity=[1, 1])),
     "a file in between": _swapped,
     "a temporary that is gone": lambda names: [path.unlink() for path in names.temporaries()].clear(),
 }
@@ -345,7 +345,7 @@ ODD: dict[str, Callable[[OutputNames], None]] = {
 
 @pytest.mark.parametrize("case", ODD)
 def test_an_odd_record_is_refused_by_writers_and_not_obeyed_by_readers(case, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(paired, "_LOOKS", 2)
+    monkeypatch.setattr(paired, "_CHECKS", 2)
     path = tmp_path / "out.arrow"
     cut_off(path)
     (tmp_path / "mine").write_text("mine")

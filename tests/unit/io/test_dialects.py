@@ -10,8 +10,8 @@ import pytest
 
 from sage_select import select
 from sage_select.errors import DataError, UsageError
-from sage_select.io import TextOptions, decode_rows, from_object, read, survey
-from sage_select.io.guards.damage import guarded
+from sage_select.io import TextOptions, decode_rows, estimate, from_object, read
+from sage_select.io.guards.damage import damage_errors
 from sage_select.stages import Source
 
 WORDS = "What\u2019s a café; or a bar?"
@@ -26,7 +26,7 @@ def test_the_delimiter_is_what_the_header_has(mark: str, tmp_path: Path) -> None
     path = tmp_path / "rows.csv"
     path.write_text(rows(WORDS, mark), encoding="utf-8")
     assert read(path).table.to_pylist() == [{"prompt": f"{WORDS} {n}", "completion": f"x{n}"} for n in range(3)]
-    assert survey(path).sample.table.column_names == ["prompt", "completion"]
+    assert estimate(path).sample.table.column_names == ["prompt", "completion"]
 
 
 def test_a_delimiter_that_is_said(tmp_path: Path) -> None:
@@ -166,8 +166,11 @@ def test_types_that_only_arrow_holds() -> None:
 
 
 def test_a_type_without_a_class_is_no_damage() -> None:
-    with pytest.raises(DataError, match="a column is of a type that cannot be read") as error, guarded("x", "Arrow"):
+    with (
+        pytest.raises(DataError, match="a column is of a type that cannot be read") as error,
+        damage_errors("x", "Arrow"),
+    ):
         raise KeyError(21)
     assert "type 21 of Arrow" in str(error.value)
-    with pytest.raises(DataError, match="is damaged"), guarded("x", "Arrow"):
+    with pytest.raises(DataError, match="is damaged"), damage_errors("x", "Arrow"):
         raise KeyError("name")

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from sage_select.errors import DataError, ResourceError
-from sage_select.io import from_object, read, survey
+from sage_select.io import estimate, from_object, read
 from sage_select.io.guards import damage
 from sage_select.io.guards.expansion import plain_bytes
 from sage_select.io.guards.memory import Limit
@@ -94,9 +94,9 @@ def test_a_bomb_of_arrow_is_refused_unexploded(kind: str, tmp_path: Path, monkey
         with new(tmp_path / "rows", table.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as writer:
             writer.write_table(table)
         peak = pa.default_memory_pool().max_memory()
-        for look in (read, survey):
+        for one in (read, estimate):
             with pytest.raises(DataError, match="expands far more"):
-                look(tmp_path / "rows")
+                one(tmp_path / "rows")
         assert pa.default_memory_pool().max_memory() < peak + (8 << 20)
     with pytest.raises(DataError, match="expands far more"):
         from_object(table)
@@ -124,9 +124,9 @@ def test_long_texts_in_dictionaries_are_read(tmp_path: Path, monkeypatch: pytest
     table = pa.Table.from_pylist(rows)
     pq.write_table(table, tmp_path / "rows", row_group_size=2500)
     assert read(tmp_path / "rows").table.to_pylist() == rows
-    # As a large input is looked at.
-    monkeypatch.setattr(sys.modules["sage_select.io.inputs.survey"], "SMALL_BYTES", -1)
-    assert survey(tmp_path / "rows").sample.table.to_pylist() == rows[:1024]
+    # As a large input is estimated.
+    monkeypatch.setattr(sys.modules["sage_select.io.inputs.estimate"], "SMALL_BYTES", -1)
+    assert estimate(tmp_path / "rows").sample.table.to_pylist() == rows[:1024]
 
 
 def test_more_than_the_machine_has_is_told_as_such(monkeypatch: pytest.MonkeyPatch) -> None:

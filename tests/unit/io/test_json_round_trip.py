@@ -153,5 +153,5 @@ def test_pieces_do_not_show(rows: list[dict[str, Any]], size: int, folder: Path)
 
     whole = outcome()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(json_table, "PIECE_BYTES", size)
+        patch.setattr(json_table, "CHUNK_BYTES", size)
         assert outcome() == whole

@@ -104,7 +104,7 @@ def test_reads_what_the_twin_reads(lines: list[bytes], piece: int, folder: Path)
     expected = twin(path.read_bytes(), str(path))
     bad_rows: dict[int, DataError] = {}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(json_table, "PIECE_BYTES", piece)
+        patch.setattr(json_table, "CHUNK_BYTES", piece)
         patch.setattr(json_table.BadRows, "add", lambda self, row, error: bad_rows.setdefault(row, error))
         found = attempt(path)
     if isinstance(expected, DataError) or isinstance(found, DataError):

@@ -15,7 +15,7 @@ from programs import Program
 
 from sage_select.cli import select
 from sage_select.errors import DataError, OutputError, ResourceError
-from sage_select.io import existing, open_output, read, read_manifest, write
+from sage_select.io import existing, open_output, open_with_report, read, read_manifest, write
 from sage_select.io.commit.manifest import manifest_text
 from sage_select.io.commit.names import OutputNames
 
@@ -35,6 +35,8 @@ CONTENT: dict[str, Any] = {
     "libraries": {},
     "notices": [],
 }
+
+OUTPUT = {"file": "o", "digest": "d", "format": "arrow", "rows": 1}
 
 
 @pytest.fixture
@@ -95,10 +97,26 @@ SCHEMA: dict[str, Callable[[dict[str, Any]], object]] = {
     "dropped as a list": lambda content: content["rows"].update(dropped=[1]),
     "evidence as a list": lambda content: content.update(evidence=[]),
     "metrics as a number": lambda content: content.update(metrics=7),
-    "a story that is a number": lambda content: content.update(output={**CONTENT, "story": 1.5}),
+    "a row report that is a number": lambda content: content.update(output={**OUTPUT, "row_report": 1.5}),
+    "one of an earlier version that is": lambda content: content.update(output={**OUTPUT, "story": 1.5}),
     "no output": lambda content: content.update(output=None),
-    "an output without digest": lambda content: content.update(output={"file": "o", "format": "arrow", "rows": 1}),
+    "an output without digest": lambda content: content.update(output={**OUTPUT, "digest": None}),
 }
+
+
+def test_a_row_report_is_known_by_the_name_that_earlier_versions_gave_it(place: Path) -> None:
+    report = pa.table({"id": ["1"]})
+    write(TABLE, place, CONTENT, row_report=report, force=True)
+    content = json.loads(OutputNames(place).manifest.read_text())
+    content["output"]["story"] = content["output"].pop("row_report")
+    OutputNames(place).manifest.write_text(manifest_text(content))
+    found = open_with_report(place)[2]
+    assert found is not None
+    assert found.table.equals(report)
+    assert existing(place, "f", with_report=True)
+    assert not existing(place, "f", with_report=False)
+    write(TABLE, place, CONTENT, force=True)  # which replaces it, since the manifest names it
+    assert not OutputNames(place).row_report.exists()
 
 
 @pytest.mark.parametrize("case", SCHEMA)

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from sage_select.errors import DataError, ResourceError, SageError
-from sage_select.io import decode_rows, digest_table, open_output, read, read_npy, survey, write
+from sage_select.io import decode_rows, digest_table, estimate, open_output, read, read_npy, write
 
 ROWS = [
     {
@@ -122,7 +122,7 @@ def test_damage_is_an_error_of_ours_or_sound_rows(kind: str, tmp_path: Path) -> 
     for mutant in mutants(data, kind):
         path.write_bytes(mutant)
         with contextlib.suppress(SageError):
-            survey(path)
+            estimate(path)
         try:
             rows = read(path)
         except (DataError, ResourceError) as error:

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from sage_select.errors import DataError
-from sage_select.io import from_object, read, survey
+from sage_select.io import estimate, from_object, read
 from sage_select.io.source import opened
 from sage_select.io.source.opened import Input
 from sage_select.io.tables.digest import digest_files
@@ -144,6 +144,6 @@ def test_a_damaged_table_within_others() -> None:
 @pytest.mark.parametrize("offset", [50, 100])
 def test_a_look_validates_what_it_looks_at(new: Callable[..., Any], offset: int, tmp_path: Path) -> None:
     (tmp_path / "rows").write_bytes(damaged_bytes(new, offset))
-    for look in (survey, read):
+    for one in (estimate, read):
         with pytest.raises(DataError, match="is damaged"):
-            look(tmp_path / "rows")
+            one(tmp_path / "rows")

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from sage_select.errors import DataError, UsageError
-from sage_select.io import decode_rows, read, survey
+from sage_select.io import decode_rows, estimate, read
 from sage_select.io.source import pipes
 from sage_select.io.source.named import short_names
 from sage_select.io.tables.merge import merged
@@ -42,7 +42,7 @@ def test_files_of_several_formats_are_one_pool(tmp_path: Path) -> None:
     assert [row["sage_source"] for row in rows.table.to_pylist()] == ["a.jsonl", "a.jsonl", "b.parquet", "c.arrow"]
     assert list(decode_rows(rows.table.drop_columns(["sage_source"]))) == CHATS
     assert str(rows.where(3)) == f"{three}, row 0"
-    assert survey([one, two, three]).rows == 4
+    assert estimate([one, two, three]).rows == 4
     assert read(one).table.column_names == ["messages", "n"]
 
 

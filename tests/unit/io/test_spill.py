@@ -31,7 +31,7 @@ def chats(count: int) -> str:
 def test_rows_are_the_same_wherever_they_lie(piece: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "rows.jsonl"
     path.write_text(chats(40))
-    monkeypatch.setattr(json_table, "PIECE_BYTES", piece)
+    monkeypatch.setattr(json_table, "CHUNK_BYTES", piece)
     held = read(path, with_bad_rows=True)
     spilled: list[pa.Table] = []
 
@@ -59,7 +59,7 @@ pa.set_cpu_count(1)
 pa.set_io_thread_count(1)
 from sage_select.io import read
 from sage_select.io.formats import json_table
-json_table.PIECE_BYTES = 1 << 20
+json_table.CHUNK_BYTES = 1 << 20
 with open("/proc/self/status") as status:
     now = next(int(line.split()[1]) << 10 for line in status if line.startswith("VmData"))
 resource.setrlimit(resource.RLIMIT_DATA, (now + (64 << 20), resource.RLIM_INFINITY))

@@ -18,7 +18,7 @@ from sage_select.io.tables.digest import digest_files
 
 TABLE = pa.table({"a": ["x", "y", "z"]})
 OTHER = pa.table({"a": ["new"]})
-STORY = pa.table({"id": ["1"], "stage": ["select"]})
+REPORT = pa.table({"id": ["1"], "stage": ["select"]})
 NAMES = ["out.arrow", "out.arrows", "out.parquet", "out.jsonl", "out.jsonl.gz", "out"]
 
 
@@ -28,9 +28,9 @@ def entries(folder: Path) -> list[str]:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_everything_is_there_and_nothing_else(name, tmp_path) -> None:
-    written = write(TABLE, tmp_path / name, {"fingerprint": "f", "rows": {"in": 9}}, rows_story=STORY)
+    written = write(TABLE, tmp_path / name, {"fingerprint": "f", "rows": {"in": 9}}, row_report=REPORT)
     assert entries(tmp_path) == sorted([name, f"{name}.manifest.json", f"{name}.rows.parquet"])
-    assert pq.read_table(tmp_path / f"{name}.rows.parquet").equals(STORY)
+    assert pq.read_table(tmp_path / f"{name}.rows.parquet").equals(REPORT)
     rows, manifest = open_output(tmp_path / name)
     assert rows.table.equals(TABLE)
     assert manifest == json.loads(written.manifest_path.read_text())
@@ -51,13 +51,13 @@ def test_an_output_without_rows(name, tmp_path) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_an_output_is_only_replaced_by_force(name, tmp_path) -> None:
-    write(TABLE, tmp_path / name, {}, rows_story=STORY)
+    write(TABLE, tmp_path / name, {}, row_report=REPORT)
     with pytest.raises(OutputError, match=r"exists already(?s:.*)--force(?s:.*)-o"):
         write(OTHER, tmp_path / name, {})
     assert open_output(tmp_path / name)[0].table.equals(TABLE)
     write(OTHER, tmp_path / name, {}, force=True)
     assert open_output(tmp_path / name)[0].table.equals(OTHER)
-    assert entries(tmp_path) == sorted([name, f"{name}.manifest.json"])  # the old story is gone
+    assert entries(tmp_path) == sorted([name, f"{name}.manifest.json"])  # the old report is gone
 
 
 @pytest.mark.parametrize("left", ["out.arrow.manifest.json", "out.arrow.rows.parquet"])
@@ -118,7 +118,7 @@ def test_an_output_with_a_damaged_manifest_has_a_way_out(tmp_path) -> None:
 
 def test_an_output_whose_rows_are_gone_is_still_ours(tmp_path) -> None:
     path = tmp_path / "out.arrow"
-    write(TABLE, path, {}, rows_story=STORY)
+    write(TABLE, path, {}, row_report=REPORT)
     path.unlink()
     write(OTHER, path, {}, force=True)
     assert open_output(path)[0].table.equals(OTHER)
@@ -246,21 +246,21 @@ def test_a_change_after_writing_is_seen(name, tmp_path) -> None:
     assert not existing(tmp_path / name, "f")
 
 
-def test_existing_knows_fingerprint_digest_and_story(tmp_path) -> None:
+def test_existing_knows_fingerprint_digest_and_report(tmp_path) -> None:
     path = tmp_path / "out.arrow"
     assert not existing(path, "f")
-    write(TABLE, path, {"fingerprint": "f"}, rows_story=STORY)
+    write(TABLE, path, {"fingerprint": "f"}, row_report=REPORT)
     assert existing(path, "f")
-    assert existing(path, "f", with_story=True)
-    assert not existing(path, "f", with_story=False)
+    assert existing(path, "f", with_report=True)
+    assert not existing(path, "f", with_report=False)
     assert not existing(path, "g")
-    story = tmp_path / "out.arrow.rows.parquet"
-    kept = story.read_bytes()
-    story.write_bytes(b"x")
+    report = tmp_path / "out.arrow.rows.parquet"
+    kept = report.read_bytes()
+    report.write_bytes(b"x")
     assert not existing(path, "f")
-    story.unlink()
+    report.unlink()
     assert not existing(path, "f")
-    story.write_bytes(kept)
+    report.write_bytes(kept)
     assert existing(path, "f")
     path.unlink()
     assert not existing(path, "f")
@@ -280,7 +280,7 @@ def test_writing_twice_gives_the_same_bytes(name, tmp_path) -> None:
     one, two = ((tmp_path / folder) for folder in "12")
     for folder in (one, two):
         folder.mkdir()
-        write(TABLE, folder / name, {"fingerprint": "f"}, rows_story=STORY)
+        write(TABLE, folder / name, {"fingerprint": "f"}, row_report=REPORT)
     files = sorted(path.relative_to(one) for path in one.rglob("*") if path.is_file())
     assert files
     assert all((one / file).read_bytes() == (two / file).read_bytes() for file in files)

@@ -107,7 +107,7 @@ def estimate(
     threads: int | None = None,
     within: Sequence[Limit] | None = None,
 ) -> Estimate:
-    """Estimate a build from footers, headers and a first piece of its input; an input of up to 1 MiB is read.
+    """Estimate a build from footers, headers and samples of its input; an input of up to 1 MiB is read.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ def estimate(
     Raises
     ------
     SageError
-        Where the build would be refused for what was looked at. That it does not fit is no error here: `fits` tells.
+        Where the build would be refused for what was read of it. That it does not fit is no error here: `fits` tells.
     """
     sink = plan.find(Sink)
     if sink is not None:
@@ -136,7 +136,7 @@ def estimate(
 def _size_of_input(plan: Pipeline, run: Run) -> Size:
     """Return how much there is to work on; rows are refused as a build would before anything costly runs."""
     source = plan.step(Source)
-    found, data = source.survey(run)
+    found, data = source.estimate(run)
     rest = [step for step in run.steps if not isinstance(step, Source)]
     words = plain_texts(data.rows.table, data.shape, where=data.rows.where).nbytes if data.rows and data.shape else 0
     table = data.rows.table.nbytes if data.rows else 0

@@ -37,7 +37,7 @@ def found_result(
     """
     sink = plan.step(Sink)
     target = user_path(sink.path)
-    if io.existing(target, identity(plan, inputs), with_story=sink.rows):
+    if io.existing(target, identity(plan, inputs), with_report=sink.rows):
         return Outcome(target, OutputNames(target).manifest, io.read_manifest(target) or {}, cached=True)
     check_target(OutputNames(target), form, force=force, overwrite_foreign=overwrite_foreign)
     return None
@@ -59,7 +59,7 @@ def write_result(
         output_table(done.data),
         target,
         manifest_of(done, metrics),
-        rows_story=row_report(done.data, done.plan.seed) if sink.rows else None,
+        row_report=row_report(done.data, done.plan.seed) if sink.rows else None,
         force=force,
         overwrite_foreign=overwrite_foreign,
     )

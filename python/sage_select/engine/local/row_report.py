@@ -87,7 +87,7 @@ def row_report(data: Dataset, seed: int, threads: int | None = None) -> pa.Table
 def _places(data: Dataset) -> dict[str, pa.Array | pa.ChunkedArray]:
     """Return where each row of the input stands, and how it begins."""
     n = data.input_n
-    if data.read is None or data.shape is None or not isinstance(data.read.places, io.Places):
+    if data.read is None or data.shape is None or not isinstance(data.read.places, io.RowLocations):
         return {
             "file": pa.nulls(n, pa.string()),
             "row": pa.nulls(n, pa.int64()),

@@ -101,7 +101,7 @@ def top(
             "plan": fingerprint(smaller),
             "spec": smaller.to_dict(),
         },
-        rows_story=None if report is None else _story(report.table, count),
+        row_report=None if report is None else _cut_report(report.table, count),
         force=force,
         overwrite_foreign=overwrite_foreign,
     )
@@ -191,25 +191,25 @@ def _manifest(manifest: Mapping[str, Any], table: pa.Table, source: Path) -> dic
     }
 
 
-def _story(story: pa.Table, count: int) -> pa.Table:
+def _cut_report(report: pa.Table, count: int) -> pa.Table:
     """Return the row report; rows beyond the first are not selected."""
-    gone = pc.fill_null(pc.greater_equal(story["rank"], count), False)
+    gone = pc.fill_null(pc.greater_equal(report["rank"], count), False)
     # Of other picks nothing is known but how near they are not.
-    stays = pc.is_in(story["nearest_pick"], story["sage_row_id"].filter(pc.and_(story["kept"], pc.invert(gone))))
+    stays = pc.is_in(report["nearest_pick"], report["sage_row_id"].filter(pc.and_(report["kept"], pc.invert(gone))))
     nearest = {
-        name: pc.if_else(stays, story[name], None)
+        name: pc.if_else(stays, report[name], None)
         for name in ("nearest_pick", "nearest_similarity", "nearest_distance")
     }
     changes = {
         **nearest,
-        "kept": pc.and_(story["kept"], pc.invert(gone)),
-        "reason": pc.if_else(gone, NOT_SELECTED, story["reason"]),
-        "rank": pc.if_else(gone, None, story["rank"]),
+        "kept": pc.and_(report["kept"], pc.invert(gone)),
+        "reason": pc.if_else(gone, NOT_SELECTED, report["reason"]),
+        "rank": pc.if_else(gone, None, report["rank"]),
     }
     for name, column in changes.items():
-        place = story.schema.get_field_index(name)
-        story = story.set_column(place, story.schema.field(place), column)
-    return story
+        place = report.schema.get_field_index(name)
+        report = report.set_column(place, report.schema.field(place), column)
+    return report
 
 
 def _outcome(target: Path, *, cached: bool) -> Outcome:

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from sage_select.io.tables.digest import new_hash, shown
+from sage_select.io.tables.digest import format_digest, new_hash
 
 __all__ = ["Files", "HashedFile"]
 
@@ -69,7 +69,7 @@ class HashedFile:
     @property
     def digest(self) -> str:
         """The digest of what was written."""
-        return shown(self._hash)
+        return format_digest(self._hash)
 
     def write(self, data: Any) -> int:
         """Write all of `data`."""

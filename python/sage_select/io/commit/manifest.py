@@ -21,7 +21,7 @@ from sage_select.io.commit.regular import read_regular
 from sage_select.io.tables.digest import digest_bytes
 from sage_select.io.tables.strict_json import StrictJsonError, decode
 
-__all__ = ["FORMAT_VERSION", "manifest_refused", "manifest_text", "named_parts", "read_manifest"]
+__all__ = ["FORMAT_VERSION", "manifest_refused", "manifest_text", "named_parts", "read_manifest", "row_report_of"]
 
 FORMAT_VERSION: Final = 2
 #: The version before, which had no digest of itself.
@@ -48,7 +48,8 @@ class _File(_Checked):
 class _Output(_File):
     format: str
     rows: _Count
-    story: _File | None = None
+    row_report: _File | None = None
+    story: _File | None = None  # as earlier versions called it
 
 
 class _Envelope(_Checked):
@@ -144,13 +145,19 @@ def named_parts(names: OutputNames) -> frozenset[str]:
         return frozenset()
     earlier = loaded[1].get("format_version") == _UNPROTECTED
     output = _checked(names.manifest, *loaded, verify=not earlier)["output"]
-    story = output.get("story")
-    return frozenset({names.manifest.name, output["file"]} | ({story["file"]} if story else set()))
+    report = row_report_of(output)
+    return frozenset({names.manifest.name, output["file"]} | ({report["file"]} if report else set()))
+
+
+def row_report_of(output: Mapping[str, Any]) -> dict[str, str] | None:
+    """Return file and digest of the row report that a manifest names under `output`; None where there is none."""
+    found: dict[str, str] | None = output.get("row_report") or output.get("story")  # as earlier versions called it
+    return found
 
 
 @contextmanager
 def manifest_refused(place: Path) -> Iterator[None]:
-    """Refuse a manifest whose inner parts are not those that this program writes, where the block meets them.
+    """Refuse a manifest whose inner parts are not those that this program writes, where the block comes upon them.
 
     Raises
     ------

@@ -27,14 +27,14 @@ class OutputNames:
         return self.folder / f"{self.target.name}.manifest.json"
 
     @property
-    def story(self) -> Path:
+    def row_report(self) -> Path:
         """The row report."""
         return self.folder / f"{self.target.name}.rows.parquet"
 
     @property
     def parts(self) -> tuple[Path, Path, Path]:
         """Everything that a reader may see, in the order in which it is named."""
-        return self.target, self.story, self.manifest
+        return self.target, self.row_report, self.manifest
 
     @property
     def lock(self) -> Path:

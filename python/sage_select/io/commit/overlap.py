@@ -103,10 +103,10 @@ def _local_paths(value: str) -> Iterator[Path]:
     if os.path.lexists(path):
         yield path
     elif is_url(value):
-        for piece in value.split("::"):  # one file system inside another, as in zip://rows.jsonl::file:///rows.zip
-            scheme, separator, rest = piece.partition("://")
+        for part in value.split("::"):  # one file system inside another, as in zip://rows.jsonl::file:///rows.zip
+            scheme, separator, rest = part.partition("://")
             if not separator or scheme in ("file", "local"):
-                yield from _local_paths(rest if separator else piece)
+                yield from _local_paths(rest if separator else part)
     elif glob.has_magic(value):
         yield from map(Path, glob.iglob(str(path), recursive=True))  # noqa: PTH207  (absolute patterns)
 

@@ -1,8 +1,8 @@
 """Reading beside a writer: the rows and the manifest that are read belong together, or they are read again.
 
-A reader takes no lock, completes no commit and removes nothing, so that no writer ever meets it. It reads the manifest
-first and knows the rows by the digest in it. Where they do not belong together although nobody has damaged them, a
-commit is under way or has just been: the manifest is another one now, or the record of a commit lies there.
+A reader takes no lock, completes no commit and removes nothing, so that no writer ever waits for it. It reads the
+manifest first and knows the rows by the digest in it. Where they do not belong together although nobody has damaged
+them, a commit is under way or has just been: the manifest is another one now, or the record of a commit lies there.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = ["Watch", "settled"]
 _T = TypeVar("_T")
 #: How often to read again, and how often in between to see whether a commit is done, at intervals of so many seconds.
 _ATTEMPTS: Final = 25
-_LOOKS: Final = 200
+_CHECKS: Final = 200
 _INTERVAL: Final = 0.02
 
 
@@ -51,7 +51,7 @@ class Watch:
             Where one is not completed.
         """
         for path in self._stamps:
-            for _ in range(_LOOKS):
+            for _ in range(_CHECKS):
                 if not _under_way(path):
                     break
                 time.sleep(_INTERVAL)

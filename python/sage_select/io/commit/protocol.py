@@ -59,7 +59,7 @@ def publish(names: OutputNames, run: str, parts: Mapping[Path, Path], files: Fil
 
 
 def recover(path: Path) -> None:
-    """Complete the commit of `path`, if one was cut off, and sweep what dead runs left. Only writers do this.
+    """Complete the commit of `path`, if one was cut off, and sweep the temporaries of dead runs. Only writers do this.
 
     Raises
     ------
@@ -83,14 +83,14 @@ def recover(path: Path) -> None:
 
 @contextlib.contextmanager
 def exclusive(names: OutputNames, files: Files | None = None, *, wait: bool = False) -> Iterator[None]:
-    """Hold the lock of an output, with nothing of an earlier writer left to do.
+    """Hold the lock of an output, with all that an earlier writer began completed.
 
     Parameters
     ----------
     names
         The output.
     files
-        The operations to do with what is left of an earlier writer.
+        The operations to complete what an earlier writer began.
     wait
         Whether to wait for another holder; a writer holds it as long as it writes.
 

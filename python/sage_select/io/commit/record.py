@@ -119,7 +119,7 @@ def read_record(names: OutputNames, *, own: bool) -> CommitRecord | None:
     if not all(move.is_possible for move in record.moves) or any(
         identity(path) not in (None, known) for path, known in record.removals
     ):
-        raise _refused(names, "other files under the names in it than its writer has left")
+        raise _refused(names, "other files under the names in it than its writer put there")
     return record
 
 
@@ -149,7 +149,7 @@ def _parsed(names: OutputNames, data: bytes) -> CommitRecord | None:
         and len({move.temporary for move in moves}) == len(moves)
         and sorted([*new, *gone]) == sorted(set(new) | set(gone))
         and {names.target, names.manifest} <= set(new) <= set(names.parts)
-        and set(gone) <= {names.story}
+        and set(gone) <= {names.row_report}
     )
     return CommitRecord(moves, removals) if sound else None
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from sage_select.io.formats.ipc_frames import Frames, walk_file, walk_stream
 from sage_select.io.formats.sniff import Format
-from sage_select.io.guards.damage import guarded, refuse_expansion
+from sage_select.io.guards.damage import damage_errors, refuse_expansion
 from sage_select.io.guards.expansion import ROW_BYTES, PlainSize
 from sage_select.io.source.opened import Input
 from sage_select.io.tables.normalise import normalise
@@ -29,7 +29,7 @@ def read_ipc(source: Input, kind: Format) -> tuple[pa.Table, list[str]]:
         Where the file is damaged, cut off, or more than one stream.
     """
     notices = []
-    with guarded(source.name, kind.value):
+    with damage_errors(source.name, kind.value):
         frames = _frames(source, kind)
         if not frames.ended:
             notices.append(
@@ -43,15 +43,15 @@ def read_ipc(source: Input, kind: Format) -> tuple[pa.Table, list[str]]:
 
 
 def first_batch(source: Input, kind: Format, rows: int) -> tuple[pa.Table, Frames]:
-    """Return the first `rows` rows of the first batch, or none, and what the frames declare; no other batch is read.
+    """Return up to `rows` rows of the first batch that has any, and what the frames declare; no batch after it is read.
 
-    To be called under `guarded`.
+    To be called under `damage_errors`.
     """
     frames = _frames(source, kind)
     opened: Any
     with source.open() as raw:
         opened = (pa.ipc.open_stream if kind is Format.ARROW_STREAM else pa.ipc.open_file)(pa.PythonFile(raw, "r"))
-        batch = next(_batches(opened), None)
+        batch = next((one for one in _batches(opened) if one.num_rows), None)
         if batch is None:
             return opened.schema.empty_table(), frames
         batch.validate(full=True)

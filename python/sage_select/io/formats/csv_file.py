@@ -35,7 +35,7 @@ def read_csv(
 ) -> tuple[pa.Table, list[Part], list[str]]:
     """Return the rows of CSV files with equal headers as one table of strings, its parts and notices.
 
-    No value is turned into a number or a null by its looks; who needs a number asks for one. Records with another
+    No value is turned into a number or a null by how it is spelt; who needs a number converts it. Records with another
     number of values than the header are bad rows, null in all columns.
 
     Raises
@@ -124,7 +124,7 @@ def string_batch(records: Sequence[Sequence[str | None]], schema: pa.Schema) -> 
 
 
 def _records(file: Text, kind: Format) -> Generator[tuple[int, list[str]], None, None]:
-    """Yield (line where the record begins, its values), blank lines left out."""
+    """Yield (line where the record begins, its values), without blank lines."""
     name = file.source.name
     lines = file.lines()
     first = list(islice(lines, 2))

@@ -1,4 +1,4 @@
-"""Just enough of the flatbuffers format to look into the messages and the footer of Arrow IPC."""
+"""Just enough of the flatbuffers format to read the messages and the footer of Arrow IPC."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Table:
         return self._place(field) != 0
 
     def number(self, field: int, form: str) -> int:
-        """Return a number of the given `struct` form; 0 where it is left out."""
+        """Return a number of the given `struct` form; 0 where it is missing."""
         place = self._place(field)
         return int(struct.unpack_from(form, self._data, place)[0]) if place else 0
 
@@ -49,7 +49,7 @@ class Table:
         return Table(self._data, self._target(field))
 
     def structs(self, field: int, form: str) -> list[tuple[Any, ...]]:
-        """Return a vector of structs of the given `struct` form; none where it is left out."""
+        """Return a vector of structs of the given `struct` form; none where it is missing."""
         if not self.has(field):
             return []
         vector = self._target(field)

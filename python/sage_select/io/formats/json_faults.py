@@ -90,8 +90,8 @@ def whole_elements(data: bytes) -> bytes:
     try:
         _walk(text)
     except _ArrayError as error:
-        kept = text[: error.start].rstrip(_WHITESPACE).removesuffix(",")
-        return kept.encode() + b"]"
+        whole = text[: error.start].rstrip(_WHITESPACE).removesuffix(",")
+        return whole.encode() + b"]"
     return data
 
 

@@ -1,6 +1,6 @@
-"""A table from JSON rows, in memory bounded by a piece of text and the table itself.
+"""A table from JSON rows, in memory bounded by a chunk of text and the table itself.
 
-The files are read once, piece by piece, each built by what is known so far. Pieces whose layout turns out too narrow (a
+The files are read once, chunk by chunk, each built by what is known so far. Chunks whose layout turns out too small (a
 key first seen later, say) are read and built again at the end; most files need none.
 """
 
@@ -25,13 +25,13 @@ from sage_select.io.source.opened import Input
 from sage_select.io.source.progress import Meter
 from sage_select.io.tables.bad_rows import BadRows
 from sage_select.io.tables.merge import differing_columns
-from sage_select.io.tables.rows import Part, Places
+from sage_select.io.tables.rows import Part, RowLocations
 
-__all__ = ["PIECE_BYTES", "read_json", "table_of_text"]
+__all__ = ["CHUNK_BYTES", "read_json", "table_of_text"]
 
 _MAX_COLUMNS: Final = 10_000
 #: Bytes of text that are read at a time, and the rest of the last line.
-PIECE_BYTES: Final = 16 << 20
+CHUNK_BYTES: Final = 16 << 20
 
 
 def read_json(
@@ -48,8 +48,8 @@ def read_json(
     """
     table = _JsonTable(bad_rows)
     for source, kind in inputs:
-        for piece in _pieces(source, kind, meter):
-            table.take(source.name, piece, is_array=kind is Format.JSON_ARRAY)
+        for chunk in _chunks(source, kind, meter):
+            table.take(source.name, chunk, is_array=kind is Format.JSON_ARRAY)
         table.end_file(source.name)
         meter.file_done(source.size)
         source.release()
@@ -85,12 +85,12 @@ def table_of_text(
     return table.made(), table.parts[0], table.notices()
 
 
-def _pieces(source: Input, kind: Format, meter: Meter) -> Iterator[bytes]:
+def _chunks(source: Input, kind: Format, meter: Meter) -> Iterator[bytes]:
     with open_text(source, meter) as file:
         if kind is Format.JSON_ARRAY:
             yield file.read_all()
         else:
-            yield from file.pieces(PIECE_BYTES)
+            yield from file.chunks(CHUNK_BYTES)
 
 
 class _JsonTable:
@@ -101,7 +101,7 @@ class _JsonTable:
         self._faults = faults
         self._budget = row_budget()
         self._text_bytes = 0
-        self._pieces = 0
+        self._chunks = 0
         self._columns: list[tuple[str, bool, bool]] = []
         self._rows = 0
         self._lines: list[Sequence[int]] = []
@@ -112,7 +112,7 @@ class _JsonTable:
         self._first_file: tuple[str, set[str]] | None = None
 
     def take(self, name: str, text: bytes, *, is_array: bool) -> None:
-        """Add the rows of a piece of a file."""
+        """Add the rows of a chunk of a file."""
         found = self._table.take(text, is_array=is_array)
         if found is None:
             raise array_fault(text, name)
@@ -123,7 +123,7 @@ class _JsonTable:
         self._file_names.update(dict.fromkeys(found.names))
         if len(self._table.columns()) > _MAX_COLUMNS:
             raise DataError(f"the rows have more than {_MAX_COLUMNS} different keys", where=name)
-        places = Places((*self.parts, self._part(name)))
+        places = RowLocations((*self.parts, self._part(name)))
         if found.inexact is not None:
             raise _inexact(*found.inexact, places)
         for row, start, end in found.bad:
@@ -138,11 +138,11 @@ class _JsonTable:
             where = self._where(places, self._rows + row, column)
             self._bad_rows.add(self._rows + row, DataError(message, where=where))
         self._rows += found.rows
-        self._pieces += 1
+        self._chunks += 1
         self._text_bytes += len(text)
         # The columns take about as much as their text.
         if self._text_bytes > self._budget:
-            self._spill(self._pieces - 1)
+            self._spill(self._chunks - 1)
 
     def end_file(self, name: str) -> None:
         """Close the part of a file and compare its columns with those of the first file."""
@@ -164,13 +164,13 @@ class _JsonTable:
         if not stale:
             return
         again = (
-            (source, piece, kind is Format.JSON_ARRAY)
+            (source, chunk, kind is Format.JSON_ARRAY)
             for source, kind in inputs
-            for piece in _pieces(source, kind, Meter(None, 0))
+            for chunk in _chunks(source, kind, Meter(None, 0))
         )
         for index in range(stale):
-            source, piece, is_array = next(again, (inputs[-1][0], b"", False))
-            if not self._table.rebuild(index, piece, is_array=is_array):
+            source, chunk, is_array = next(again, (inputs[-1][0], b"", False))
+            if not self._table.rebuild(index, chunk, is_array=is_array):
                 source.check_unchanged()
                 raise DataError("changed while it was read", where=source.name)
             if self._text_bytes > self._budget:
@@ -198,22 +198,22 @@ class _JsonTable:
             if null and absent
         ]
 
-    def _spill(self, piece: int) -> None:
-        """Hold the rows of a piece in a mapped file, where there is room for one."""
-        held = self._table.piece(piece)
+    def _spill(self, chunk: int) -> None:
+        """Hold the rows of a chunk in a mapped file, where there is room for one."""
+        held = self._table.piece(chunk)
         mapped = mapped_table(held)
         if mapped is not None:
-            self._table.put(piece, mapped)
+            self._table.put(chunk, mapped)
 
     def _part(self, name: str) -> Part:
         return Part(name, self._file_rows, None if self._faults is not None else _joined(self._lines))
 
-    def _where(self, places: Places, row: int, column: str | None = None) -> Where:
+    def _where(self, places: RowLocations, row: int, column: str | None = None) -> Where:
         place = places[row]
         return Where(file=place.file, row=place.row, line=place.line, column=column)
 
 
-def _changed_type(column: str, row: int, kind: str, before: int, was: str, places: Places) -> DataError:
+def _changed_type(column: str, row: int, kind: str, before: int, was: str, places: RowLocations) -> DataError:
     """Return the error for a value of another kind than a column has had so far."""
     here, there = places[row], places[before]
     return DataError(
@@ -224,7 +224,7 @@ def _changed_type(column: str, row: int, kind: str, before: int, was: str, place
     )
 
 
-def _inexact(column: str, decimal: int, whole: int, places: Places) -> DataError:
+def _inexact(column: str, decimal: int, whole: int, places: RowLocations) -> DataError:
     """Return the error for whole numbers and decimal ones that no column holds together."""
     here, there = places[max(decimal, whole)], places[min(decimal, whole)]
     return DataError(

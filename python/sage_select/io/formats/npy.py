@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sage_select.errors import DataError
-from sage_select.io.guards.damage import guarded
+from sage_select.io.guards.damage import damage_errors
 from sage_select.io.source.named import existing_file
 from sage_select.io.source.opened import Input
 from sage_select.paths import user_path
@@ -53,7 +53,7 @@ def read_npy(
     """
     source = path if isinstance(path, Input) else _opened(path)
     header = _checked(source, rows, kind)
-    with guarded(source.name, "an .npy file"):
+    with damage_errors(source.name, "an .npy file"):
         array = _values(source, header)
     source.release()
     if kind == "scores":
@@ -125,7 +125,7 @@ def _checked(source: Input, rows: int | None, kind: Literal["embeddings", "score
     """Return the header, shape and type checked; the file must end where the values do."""
     if source.at(0, len(_MAGIC)) != _MAGIC:
         raise DataError("is not an .npy file", where=source.name, hint="write it with numpy.save")
-    with guarded(source.name, "an .npy file"), source.open() as raw:
+    with damage_errors(source.name, "an .npy file"), source.open() as raw:
         header = _Header(*_header(raw), raw.tell())
         if header.start + header.size != source.size:
             held = source.size - header.start

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from sage_select.io.formats.parquet_pages import check_pages
 from sage_select.io.formats.sniff import Format
 from sage_select.io.guards import damage
-from sage_select.io.guards.damage import guarded
+from sage_select.io.guards.damage import damage_errors
 from sage_select.io.guards.expansion import ROW_BYTES, PlainSize
 from sage_select.io.source.opened import Input
 from sage_select.io.tables.normalise import normalise
@@ -39,7 +39,7 @@ def read_parquet(source: Input) -> pa.Table:
     DataError
         Where the file is damaged or cut off, or expands further than any data set.
     """
-    with guarded(source.name, Format.PARQUET.value), source.open() as raw:
+    with damage_errors(source.name, Format.PARQUET.value), source.open() as raw:
         file = _File(source, raw)
         tables = [normalise(batch, source.name) for group in file.groups for batch in file.batches(group)]
         return pa.concat_tables(tables) if tables else normalise(file.schema.empty_table(), source.name)
@@ -48,7 +48,7 @@ def read_parquet(source: Input) -> pa.Table:
 def first_rows(source: Input, count: int) -> tuple[pa.Table, int]:
     """Return the first rows of a Parquet file in plain types, and how many it has.
 
-    To be called under `guarded`.
+    To be called under `damage_errors`.
     """
     with source.open() as raw:
         file = _File(source, raw, buffer_size=_BUFFER)
@@ -122,7 +122,7 @@ class _File:
                 yield _table(batch)
                 done += batch.num_rows
         except pa.ArrowNotImplementedError:
-            # A nested column whose dictionary changes within a batch; the rows that are left come one at a time.
+            # A nested column whose dictionary changes within a batch; the rows after it come one at a time.
             ones = self._plain.iter_batches(batch_size=1, row_groups=[group], use_threads=False)
             yield from map(_table, islice(ones, done, None))
 

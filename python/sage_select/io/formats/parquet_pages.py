@@ -1,7 +1,7 @@
 """The headers of the pages of a Parquet column, read before the pages: what they hold must be what the footer says.
 
 A writer puts the dictionary of a column before its first page of values. A file that brings one later, or pages of more
-values than the column has, could stand for any number of bytes that no look at its first row tells of.
+values than the column has, could stand for any number of bytes that its first row does not tell of.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from sage_select.errors import DataError, Where
 from sage_select.io.formats.sniff import Compression, compression_of
-from sage_select.io.guards.damage import guarded, refuse_expansion
+from sage_select.io.guards.damage import damage_errors, refuse_expansion
 from sage_select.io.source.opened import Input
 from sage_select.io.source.progress import Meter
 
@@ -29,7 +29,7 @@ _UTF16: Final = (b"\xff\xfe", b"\xfe\xff")
 
 
 class Text(Protocol):
-    """Text that readers of JSON and CSV take: a file, or a piece of one."""
+    """Text that readers of JSON and CSV take: a file, or the beginning of one."""
 
     @property
     def source(self) -> Input:
@@ -74,7 +74,7 @@ class TextFile:
 
     def read(self, size: int) -> bytes:
         """Return up to `size` bytes of the uncompressed text; empty at its end."""
-        with guarded(self.source.name, "a text file"):
+        with damage_errors(self.source.name, "a text file"):
             block: bytes = self._stream.read(size)
         self._done += len(block)
         if self._compressed:
@@ -86,8 +86,8 @@ class TextFile:
         """Return the whole text without a byte order mark."""
         return b"".join(iter(lambda: self.read(_BLOCK), b"")).removeprefix(_BOM)
 
-    def pieces(self, size: int) -> Iterator[bytes]:
-        """Yield the text in pieces of about `size` bytes that end where lines end.
+    def chunks(self, size: int) -> Iterator[bytes]:
+        """Yield the text in chunks of about `size` bytes that end where lines end.
 
         Raises
         ------
@@ -125,8 +125,8 @@ class TextFile:
         while block := self.read(_BLOCK):
             if first:
                 block, first = block.removeprefix(_BOM), False
-            pieces = block.split(b"\n")
-            if len(pieces) == 1:
+            chunks = block.split(b"\n")
+            if len(chunks) == 1:
                 rest.append(block)
                 if sum(map(len, rest)) > MAX_LINE_BYTES:
                     raise DataError(
@@ -134,9 +134,9 @@ class TextFile:
                         where=Where(file=self.source.name, line=number + 1),
                     )
                 continue
-            pieces[0] = b"".join(rest) + pieces[0]
-            rest = [pieces.pop()]
-            for line in pieces:
+            chunks[0] = b"".join(rest) + chunks[0]
+            rest = [chunks.pop()]
+            for line in chunks:
                 number += 1
                 yield number, line
         last = b"".join(rest)

@@ -13,13 +13,13 @@ import pyarrow as pa
 from sage_select.errors import DataError, ResourceError
 from sage_select.io.guards.memory import limits
 
-__all__ = ["MAX_RATIO", "RATIO_FREE_BYTES", "guarded", "refuse_expansion"]
+__all__ = ["MAX_RATIO", "RATIO_FREE_BYTES", "damage_errors", "refuse_expansion"]
 
 #: Packed input may grow to this size whatever its ratio ...
 RATIO_FREE_BYTES: Final = 1 << 30
 #: ... and beyond it to this many times its packed size; real rows reach 5 to 20.
 MAX_RATIO: Final = 500
-#: From this size on the machine's memory is looked up.
+#: From this size on it is compared with the memory that there is.
 _LARGE_BYTES: Final = 256 << 20
 
 _DAMAGE: Final = (
@@ -36,7 +36,7 @@ _DAMAGE: Final = (
 
 
 @contextlib.contextmanager
-def guarded(name: str, what: str) -> Iterator[None]:
+def damage_errors(name: str, what: str) -> Iterator[None]:
     """Turn what readers of `what` raise on bad bytes into an error that names the file.
 
     Raises

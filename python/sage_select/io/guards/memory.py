@@ -32,7 +32,7 @@ class Limit:
     name
         What sets it.
     bytes
-        What is left of it for a new process in the place of this one.
+        What it allows a new process in the place of this one.
     of_addresses
         Whether it bounds the address space, with mapped files in it, rather than memory.
     """
@@ -78,7 +78,7 @@ def limits(root: Path = _ROOT) -> list[Limit]:
     free = _number(root / "proc" / "meminfo", r"MemAvailable:\s+(\d+) kB", 1024)
     if free is not None:
         found.append(Limit("MemAvailable", free + own))
-    found += [Limit(name, left + own) for name, left in _groups(root)]
+    found += [Limit(name, free + own) for name, free in _groups(root)]
     if (addresses := _number(root / "proc" / "self" / "limits", r"Max address space\s+(\d+)", 1)) is not None:
         found.append(Limit("RLIMIT_AS", addresses, of_addresses=True))
     return found

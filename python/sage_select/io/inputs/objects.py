@@ -11,13 +11,13 @@ import pyarrow as pa
 from sage_select.errors import DataError, UsageError, Where
 from sage_select.io.formats.json_faults import row_of
 from sage_select.io.formats.json_table import table_of_text
-from sage_select.io.guards.damage import guarded
+from sage_select.io.guards.damage import damage_errors
 from sage_select.io.guards.expansion import PlainSize
 from sage_select.io.guards.panics import panics_refused
 from sage_select.io.tables.bad_rows import BadRows
 from sage_select.io.tables.digest import digest_table
 from sage_select.io.tables.normalise import normalise
-from sage_select.io.tables.rows import Part, Places, Rows
+from sage_select.io.tables.rows import Part, RowLocations, Rows
 from sage_select.io.tables.strict_json import StrictJsonError, encode
 
 __all__ = ["from_object"]
@@ -64,7 +64,7 @@ def from_object(obj: Any, *, with_bad_rows: bool = False) -> Rows:
         raise DataError("has no rows", where=name)
     if len(bad) and (len(bad) == table.num_rows or not with_bad_rows):
         raise bad.error(table.num_rows, name, None)
-    return Rows(table, name, Places((Part(name, table.num_rows),)), digest_table(table), notices, bad)
+    return Rows(table, name, RowLocations((Part(name, table.num_rows),)), digest_table(table), notices, bad)
 
 
 def _is_instance(obj: Any, module: str, name: str) -> bool:
@@ -75,7 +75,7 @@ def _is_instance(obj: Any, module: str, name: str) -> bool:
 
 def _plain(batches: Iterator[pa.RecordBatch | pa.Schema], name: str) -> pa.Table:
     """Return the table of a schema and valid batches after it."""
-    with guarded(name, "an Arrow table"):
+    with damage_errors(name, "an Arrow table"):
         schema, held = cast("pa.Schema", next(batches)), []
         size = PlainSize(0, name)
         for batch in batches:
@@ -121,7 +121,7 @@ def _collected(frame: Any, name: str) -> Any:
 
 def _of_dataset(dataset: Any) -> Iterator[pa.RecordBatch | pa.Schema]:
     """Read through the dataset's own iteration: its `.data` knows nothing of `select`, `shuffle` or `sort`."""
-    dataset.data.table.validate(full=True)  # it may lie in a mapped file that nobody has looked into
+    dataset.data.table.validate(full=True)  # it may lie in a mapped file whose values nobody has checked
     tables = dataset.with_format("arrow").iter(batch_size=8192)
     first = next(tables, None)
     yield dataset.features.arrow_schema if first is None else first.schema

@@ -26,18 +26,18 @@ from sage_select.io.source.named import Named, open_inputs, short_names, shown_s
 from sage_select.io.source.opened import Input, TextOptions
 from sage_select.io.source.progress import Meter, Progress
 from sage_select.io.tables.bad_rows import BadRows
-from sage_select.io.tables.digest import joined
+from sage_select.io.tables.digest import combine_digests
 from sage_select.io.tables.merge import merged
-from sage_select.io.tables.rows import Part, Places, Rows
+from sage_select.io.tables.rows import Part, RowLocations, Rows
 
 __all__ = [
     "content_digest",
     "digest_wanted",
     "formats_of",
     "read",
-    "read_even_empty",
     "read_once",
     "read_open",
+    "read_or_empty",
     "size_of",
 ]
 
@@ -88,13 +88,13 @@ def read(
     ResourceError
         Where it may not be read, or a package for the URL is missing.
     """
-    rows = read_even_empty(source, progress=progress, verify=verify, with_bad_rows=with_bad_rows, text=text)
+    rows = read_or_empty(source, progress=progress, verify=verify, with_bad_rows=with_bad_rows, text=text)
     if rows.table.num_rows == 0:
         raise DataError("has no rows", where=rows.source, expected="one row at least")
     return rows
 
 
-def read_even_empty(
+def read_or_empty(
     source: Named,
     *,
     progress: Progress | None = None,
@@ -160,22 +160,24 @@ def read_open(
         table, parts, notices = _read(formats_of(inputs), meter, bad)
     except DataError:
         for file, digest in zip(inputs, digests, strict=True):
-            file.check_unchanged()  # a file that was cut while it was read looks damaged
+            file.check_unchanged()  # a file that was cut while it was read seems damaged
             if digest is not None:
-                _check_digest(file, digest, joined(_digests(file)))
+                _check_digest(file, digest, combine_digests(_digests(file)))
         raise
     found = [_digests(file) for file in inputs]
     for file, digest, own in zip(inputs, digests, found, strict=True):
-        _check_digest(file, digest, joined(own))
+        _check_digest(file, digest, combine_digests(own))
     meter.finish()
     name = shown_source(source) if len(inputs) > 1 else inputs[0].name
     shown = without_secrets(name) if is_url(name) else name
-    return Rows(table, shown, Places(tuple(parts)), joined([one for own in found for one in own]), notices, bad)
+    return Rows(
+        table, shown, RowLocations(tuple(parts)), combine_digests([one for own in found for one in own]), notices, bad
+    )
 
 
 def content_digest(paths: Sequence[Path]) -> str:
     """Return the digest of what `paths` hold; of a folder, the saved dataset in it and nothing beside."""
-    return joined([digest for path in paths for digest in _digests(Input(path, str(path)))])
+    return combine_digests([digest for path in paths for digest in _digests(Input(path, str(path)))])
 
 
 def digest_wanted(*, verify: bool) -> Callable[[Path], str | None]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sage_select.errors import SageError
-from sage_select.io.commit.manifest import read_manifest
+from sage_select.io.commit.manifest import read_manifest, row_report_of
 from sage_select.io.commit.names import OutputNames
 from sage_select.io.commit.paired import Watch, settled
 from sage_select.io.inputs.read import content_digest, read_once
@@ -55,11 +55,11 @@ def open_with_report(
 
     def read(watch: Watch) -> tuple[Rows, dict[str, Any] | None, Rows | None]:
         rows, manifest = _open(path, progress, verify, watch)
-        report, story = OutputNames(path).story, (manifest or {"output": {}})["output"].get("story")
-        if story is None or not os.path.lexists(report):
-            watch.unproven |= story is not None  # somebody has removed it: the user, or the next run
+        report, named = OutputNames(path).row_report, row_report_of((manifest or {"output": {}})["output"])
+        if named is None or not os.path.lexists(report):
+            watch.unproven |= named is not None  # somebody has removed it: the user, or the next run
             return rows, manifest, None
-        return rows, manifest, read_once(report, None, lambda _: story["digest"] if verify else None, watch)
+        return rows, manifest, read_once(report, None, lambda _: named["digest"] if verify else None, watch)
 
     return settled(path, read)
 
@@ -71,7 +71,7 @@ def _open(target: Path, progress: Progress | None, verify: bool, watch: Watch) -
     return read_once(target, progress, lambda _: digest, watch), manifest
 
 
-def existing(target: str | Path, fingerprint: str, *, with_story: bool | None = None) -> bool:
+def existing(target: str | Path, fingerprint: str, *, with_report: bool | None = None) -> bool:
     """Tell whether `target` is a complete, undamaged output of the run with this fingerprint.
 
     With the row report, or without it, or, where that is None, as it comes.
@@ -83,9 +83,9 @@ def existing(target: str | Path, fingerprint: str, *, with_story: bool | None = 
             return False
         if content_digest([path]) != manifest["output"]["digest"]:
             return False
-        story = manifest["output"].get("story")
-        if with_story is not None and with_story != (story is not None):
+        report = row_report_of(manifest["output"])
+        if with_report is not None and with_report != (report is not None):
             return False
-        return story is None or content_digest([OutputNames(path).story]) == story["digest"]
+        return report is None or content_digest([OutputNames(path).row_report]) == report["digest"]
     except (SageError, OSError):
         return False

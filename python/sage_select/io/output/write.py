@@ -20,11 +20,11 @@ from sage_select.io.commit.protocol import exclusive, publish, recover, resource
 from sage_select.io.formats.encode import OutputFormat, encode_table, output_format, write_parquet
 from sage_select.io.formats.ipc_frames import walk_file, walk_stream
 from sage_select.io.formats.text import open_text
-from sage_select.io.guards.damage import guarded
+from sage_select.io.guards.damage import damage_errors
 from sage_select.io.output.target import check_target
 from sage_select.io.source.opened import Input
 from sage_select.io.source.progress import Meter
-from sage_select.io.tables.digest import digest_files, joined
+from sage_select.io.tables.digest import combine_digests, digest_files
 
 __all__ = ["Written", "write"]
 
@@ -51,7 +51,7 @@ def write(
     target: str | Path,
     manifest: Mapping[str, Any],
     *,
-    rows_story: pa.Table | None = None,
+    row_report: pa.Table | None = None,
     force: bool = False,
     overwrite_foreign: bool = False,
     files: Files | None = None,
@@ -67,7 +67,7 @@ def write(
         or none for a folder that `datasets.load_from_disk` opens.
     manifest
         What to say about the rows; `format_version` and `output` are added.
-    rows_story
+    row_report
         The row report, for `NAME.rows.parquet`.
     force, overwrite_foreign
         Replace an output of this program that is there; with both, anything that `check_target` lets go.
@@ -84,7 +84,7 @@ def write(
         Where the format cannot hold the values.
     ResourceError
         Where the folder is missing or cannot be written, or the disk is full. What was there before is
-        untouched, and nothing else is left.
+        untouched, and nothing else stays behind.
 
     Notes
     -----
@@ -105,7 +105,7 @@ def write(
             encoded = encode_table(table, form, data, files)
             _verify_bytes(encoded)
             _verify_rows(encoded[0][0], form, table.num_rows)
-            digest = joined([digest for _, digest in encoded])
+            digest = combine_digests([digest for _, digest in encoded])
             parts[data] = names.target
             output = {
                 "file": names.target.name,
@@ -114,12 +114,12 @@ def write(
                 "rows": table.num_rows,
             }
 
-            if rows_story is not None:
-                story = names.temporary(run, "story")
-                story_digest = write_parquet(rows_story, story, files)
-                _verify_bytes([(story, story_digest)])
-                parts[story] = names.story
-                output["story"] = {"file": names.story.name, "digest": story_digest}
+            if row_report is not None:
+                report = names.temporary(run, "report")
+                report_digest = write_parquet(row_report, report, files)
+                _verify_bytes([(report, report_digest)])
+                parts[report] = names.row_report
+                output["row_report"] = {"file": names.row_report.name, "digest": report_digest}
 
             draft = names.temporary(run, "manifest")
             _write_text(manifest_text({**manifest, "output": output}), draft, files)
@@ -178,7 +178,7 @@ def _verify_rows(path: Path, form: OutputFormat, rows: int) -> None:
     ResourceError
         Where it has not.
     """
-    with guarded(str(path), "what was written"):
+    with damage_errors(str(path), "what was written"):
         found = _rows(path, form)
     if found != rows:
         raise ResourceError(

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from sage_select.errors import DataError, ResourceError, SageError, UsageError
 from sage_select.io.guards.mapped import MAPPED_BYTES, mapped
-from sage_select.io.tables.digest import new_hash, shown
+from sage_select.io.tables.digest import format_digest, new_hash
 
 __all__ = ["MAPPED_BYTES", "Input", "TextOptions"]
 
@@ -124,7 +124,7 @@ class Input:
         for block in self._blocks():
             digest.update(block)
         self.check_unchanged()
-        return shown(digest)
+        return format_digest(digest)
 
     def check_unchanged(self) -> None:
         """Raise a `DataError` where the file, or one of the folder's that were used, changed since it was opened."""
@@ -213,8 +213,8 @@ class _Reader(io.RawIOBase):
         return self._place
 
     def read(self, size: int = -1) -> bytes:
-        left = max(0, self._source.size - self._place)
-        data = self._source.at(self._place, left if size < 0 else min(size, left))
+        rest = max(0, self._source.size - self._place)
+        data = self._source.at(self._place, rest if size < 0 else min(size, rest))
         self._place += len(data)
         return data
 

@@ -1,4 +1,4 @@
-"""Pipes and standard input: written to a temporary file first, as readers look at both ends of a file."""
+"""Pipes and standard input: written to a temporary file first, as readers need both ends of a file."""
 
 from __future__ import annotations
 

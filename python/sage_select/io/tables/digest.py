@@ -13,7 +13,15 @@ import pyarrow as pa
 
 from sage_select.io.tables.batches import fixed_batches
 
-__all__ = ["DIGEST_PREFIX", "digest_bytes", "digest_files", "digest_table", "joined", "new_hash", "shown"]
+__all__ = [
+    "DIGEST_PREFIX",
+    "combine_digests",
+    "digest_bytes",
+    "digest_files",
+    "digest_table",
+    "format_digest",
+    "new_hash",
+]
 
 DIGEST_PREFIX = "blake2b-256:"
 
@@ -23,7 +31,7 @@ def new_hash() -> hashlib.blake2b:
     return hashlib.blake2b(digest_size=32)
 
 
-def shown(digest: hashlib.blake2b) -> str:
+def format_digest(digest: hashlib.blake2b) -> str:
     """Return the text form of a digest, as manifests hold it."""
     return DIGEST_PREFIX + digest.hexdigest()
 
@@ -36,7 +44,7 @@ def digest_bytes(data: bytes) -> str:
     >>> digest_bytes(b"")[:24]
     'blake2b-256:0e5751c026e5'
     """
-    return shown(hashlib.blake2b(data, digest_size=32))
+    return format_digest(hashlib.blake2b(data, digest_size=32))
 
 
 def digest_files(paths: Iterable[Path]) -> str:
@@ -45,10 +53,10 @@ def digest_files(paths: Iterable[Path]) -> str:
     for path in paths:
         with path.open("rb") as file:
             digests.append(DIGEST_PREFIX + hashlib.file_digest(file, new_hash).hexdigest())
-    return joined(digests)
+    return combine_digests(digests)
 
 
-def joined(digests: Sequence[str]) -> str:
+def combine_digests(digests: Sequence[str]) -> str:
     """Return the digest of several files from the digest of each."""
     return digests[0] if len(digests) == 1 else digest_bytes("\n".join(digests).encode())
 
@@ -78,4 +86,4 @@ def digest_table(table: pa.Table) -> str:
     with pa.ipc.new_stream(pa.PythonFile(sink, "w"), table.schema) as writer:
         for batch in fixed_batches(table):
             writer.write_batch(batch)
-    return shown(sink.hash)
+    return format_digest(sink.hash)

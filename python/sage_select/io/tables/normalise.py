@@ -120,7 +120,7 @@ def _plain_type(kind: pa.DataType) -> pa.DataType:
 def _converted(column: pa.ChunkedArray, wanted: pa.DataType, where: Where) -> pa.ChunkedArray:
     if column.type.equals(wanted, check_metadata=True):
         return column
-    chunks = [piece for chunk in column.chunks for piece in _cast(chunk, wanted, where)]
+    chunks = [part for chunk in column.chunks for part in _cast(chunk, wanted, where)]
     return pa.chunked_array(chunks, wanted)
 
 

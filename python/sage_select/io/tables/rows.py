@@ -14,7 +14,7 @@ from sage_select.errors import Where
 from sage_select.io.tables.bad_rows import BadRows
 from sage_select.kernels.arrays import runs
 
-__all__ = ["Part", "Places", "Rows"]
+__all__ = ["Part", "RowLocations", "Rows"]
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Places:
+class RowLocations:
     """Where each row of a table came from."""
 
     parts: tuple[Part, ...]
@@ -61,14 +61,14 @@ class Places:
 
 
 @dataclass(frozen=True)
-class SomePlaces:
+class SomeLocations:
     """Where some of the rows came from, by their numbers among all."""
 
-    all: Places
+    all: RowLocations
     numbers: NDArray[np.int64]
 
     def __getitem__(self, row: int) -> Where:
-        """Return the place of a row that is left."""
+        """Return the place of a row among these."""
         return self.all[int(self.numbers[row])]
 
 
@@ -95,7 +95,7 @@ class Rows:
 
     table: pa.Table
     source: str
-    places: Places | SomePlaces
+    places: RowLocations | SomeLocations
     digest: str
     notices: list[str]
     bad: BadRows = field(default_factory=BadRows)
@@ -107,9 +107,9 @@ class Rows:
         """
         before = self.places
         places = (
-            SomePlaces(before, numbers)
-            if isinstance(before, Places)
-            else SomePlaces(before.all, before.numbers[numbers])
+            SomeLocations(before, numbers)
+            if isinstance(before, RowLocations)
+            else SomeLocations(before.all, before.numbers[numbers])
         )
         return replace(self, table=_only(self.table, numbers), places=places, bad=BadRows())
 
@@ -118,7 +118,7 @@ class Rows:
 
         Examples
         --------
-        >>> rows = Rows(pa.table({"a": [1, 2]}), "a.csv", Places((Part("a.csv", 2, range(2, 4)),)), "", [])
+        >>> rows = Rows(pa.table({"a": [1, 2]}), "a.csv", RowLocations((Part("a.csv", 2, range(2, 4)),)), "", [])
         >>> str(rows.where(1, "a"))
         "a.csv, row 1, line 3, column 'a'"
         """
@@ -127,7 +127,7 @@ class Rows:
 
 
 def _only(table: pa.Table, numbers: NDArray[np.int64]) -> pa.Table:
-    """Return some rows of a table, as slices of it where few are left out."""
+    """Return some rows of a table, as slices of it where few are missing."""
     found = runs(numbers)
     if found:
         return pa.concat_tables([table.slice(first, end - first) for first, end in found])

@@ -1,6 +1,6 @@
 """JSON as its standard has it: nothing that two readers would understand differently.
 
-`NaN`, `Infinity`, repeated keys, halves of surrogate pairs, integers beyond 64 bits (unless asked for) and very deep
+`NaN`, `Infinity`, repeated keys, halves of surrogate pairs, integers beyond 64 bits (unless `wide`) and very deep
 nesting are refused. Python's C scanner does the work, so this runs at its speed.
 """
 

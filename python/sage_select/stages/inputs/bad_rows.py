@@ -77,7 +77,7 @@ def good_rows(n: int, bad: io.BadRows) -> NDArray[np.int64]:
     return np.flatnonzero(good)
 
 
-def refuse_bad_rows(bad: io.BadRows, looked_at: int, name: str, source: Source, n: int) -> None:
+def refuse_bad_rows(bad: io.BadRows, checked: int, name: str, source: Source, n: int) -> None:
     """Raise where there are bad rows among those looked at, and they are not to be dropped of `n` rows in all.
 
     Raises
@@ -89,10 +89,10 @@ def refuse_bad_rows(bad: io.BadRows, looked_at: int, name: str, source: Source, 
         return
     most = source.most_bad(n)
     if source.on_bad_row == "error":
-        raise bad.error(looked_at, name, "--on-bad-row drop leaves such rows out, at most 1% of all (--max-bad)")
+        raise bad.error(checked, name, "--on-bad-row drop leaves such rows out, at most 1% of all (--max-bad)")
     if len(bad) == n:
-        raise bad.error(looked_at, name, "no row would be left: mend them")
+        raise bad.error(checked, name, "no row would be left: mend them")
     if len(bad) > most:
         raise bad.error(
-            looked_at, name, f"at most {counted(most, 'row')} may be left out; --max-bad allows more, such as 5%"
+            checked, name, f"at most {counted(most, 'row')} may be left out; --max-bad allows more, such as 5%"
         )

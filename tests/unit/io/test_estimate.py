@@ -57,8 +57,8 @@ BINARY = {
 
 @pytest.fixture
 def as_if_large(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have small inputs looked at as large ones are."""
-    monkeypatch.setattr(sys.modules["sage_select.io.inputs.survey"], "SMALL_BYTES", -1)
+    """Have small inputs estimated as large ones are."""
+    monkeypatch.setattr(sys.modules["sage_select.io.inputs.estimate"], "SMALL_BYTES", -1)
 
 
 @pytest.mark.usefixtures("as_if_large")
@@ -66,7 +66,7 @@ def as_if_large(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_rows_of_binary_files_are_exact(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(opened, "MAPPED_BYTES", 1 << 10)
     path = BINARY[kind](tmp_path)
-    found, read = io.survey(path), io.read(path).table
+    found, read = io.estimate(path), io.read(path).table
     assert (found.rows, found.exact) == (len(ROWS), True)
     assert 0.7 * read.nbytes < found.table_bytes < 1.5 * read.nbytes
     assert found.mapped == (kind in ("arrow", "stream", "folder"))
@@ -75,16 +75,31 @@ def test_rows_of_binary_files_are_exact(kind: str, tmp_path: Path, monkeypatch: 
 
 
 @pytest.mark.usefixtures("as_if_large")
-def test_values_beyond_the_first_are_not_looked_at(tmp_path: Path) -> None:
+def test_values_beyond_the_first_are_not_read(tmp_path: Path) -> None:
     path = parquet(tmp_path / "a.parquet", TABLE)
     group = pa.parquet.ParquetFile(path).metadata.row_group(4).column(0)
     data = bytearray(path.read_bytes())
     start = group.dictionary_page_offset or group.data_page_offset
     data[start : start + group.total_compressed_size] = b"\xff" * group.total_compressed_size
     path.write_bytes(data)
-    assert io.survey(path).rows == len(ROWS)
+    assert io.estimate(path).rows == len(ROWS)
     with pytest.raises(DataError):
         io.read(path)
+
+
+@pytest.mark.usefixtures("as_if_large")
+@pytest.mark.parametrize("stream", [False, True])
+def test_the_sample_is_of_the_first_batch_with_rows(stream: bool, tmp_path: Path) -> None:
+    path = tmp_path / "a.arrow"
+    with (pa.ipc.new_stream if stream else pa.ipc.new_file)(path, TABLE.schema) as writer:
+        for start, count in ((0, 0), (0, 3), (3, 4)):
+            writer.write_batch(TABLE.slice(start, count).combine_chunks().to_batches()[0] if count else _NO_ROWS)
+    found = io.estimate(path)
+    assert (found.rows, found.checked) == (7, 3)
+    assert found.sample.table.equals(TABLE.slice(0, 3))
+
+
+_NO_ROWS = pa.RecordBatch.from_pylist([], schema=TABLE.schema)
 
 
 def written(where: Path, kind: str, rows: list[dict[str, Any]]) -> Path:
@@ -105,7 +120,7 @@ def written(where: Path, kind: str, rows: list[dict[str, Any]]) -> Path:
 @pytest.mark.parametrize("kind", ["jsonl", "csv", "json", "jsonl.gz"])
 def test_text_that_is_read_in_whole_is_exact(kind: str, tmp_path: Path) -> None:
     path = written(tmp_path, kind, ROWS)
-    found, read = io.survey(path), io.read(path).table
+    found, read = io.estimate(path), io.read(path).table
     assert (found.rows, found.exact) == (len(ROWS), True)
     assert 0.9 * read.nbytes < found.table_bytes < 1.1 * read.nbytes
     assert not found.mapped
@@ -113,10 +128,10 @@ def test_text_that_is_read_in_whole_is_exact(kind: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["jsonl", "csv", "json", "jsonl.gz"])
 def test_longer_text_is_estimated(kind: str, tmp_path: Path) -> None:
-    # Short rows first: a look at the beginning alone would find many times as many.
+    # Short rows first: the beginning alone would find many times as many.
     rows = [*ROWS, *({"prompt": "a, b " * 200, "completion": f"{i} " * 300} for i in range(6000))]
     path = written(tmp_path, kind, rows)
-    found, read = io.survey(path), io.read(path).table
+    found, read = io.estimate(path), io.read(path).table
     assert not found.exact
     # An array on one line has no line feeds to count.
     if kind != "json":
@@ -129,7 +144,7 @@ def test_a_cut_record_is_no_error(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     with path.open("w", newline="") as file:
         csv.writer(file).writerows([["text"], *([row["text"]] for row in rows), *([["line\n" * 400_000]])])
-    found = io.survey(path)
+    found = io.estimate(path)
     assert not found.exact
     assert found.rows >= 4
 
@@ -137,10 +152,10 @@ def test_a_cut_record_is_no_error(tmp_path: Path) -> None:
 def test_several_files_are_added_up(tmp_path: Path) -> None:
     for part in range(3):
         parquet(tmp_path / f"{part}.parquet", TABLE.slice(part * 100, 100 + part))
-    assert io.survey(tmp_path / "*.parquet").rows == 303
+    assert io.estimate(tmp_path / "*.parquet").rows == 303
     parquet(tmp_path / "3.parquet", TABLE.rename_columns(["prompt", "answer"]))
     with pytest.raises(DataError, match="different columns"):
-        io.survey(tmp_path / "*.parquet")
+        io.estimate(tmp_path / "*.parquet")
 
 
 @pytest.mark.parametrize("large", [False, True])
@@ -154,14 +169,14 @@ def test_several_files_are_added_up(tmp_path: Path) -> None:
         ("a.jsonl.gz", b"\x1f\x8b\x08 nothing", "damaged"),
     ],
 )
-def test_damage_where_it_is_looked_at(
+def test_damage_where_it_is_read(
     name: str, content: bytes, said: str, large: bool, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     if large:
         request.getfixturevalue("as_if_large")
     (tmp_path / name).write_bytes(content)
     with pytest.raises(DataError, match=said):
-        io.survey(tmp_path / name)
+        io.estimate(tmp_path / name)
 
 
 @pytest.mark.parametrize("large", [False, True])
@@ -178,22 +193,22 @@ def test_rows_that_cannot_be_used_are_counted_among_all(
     if large:
         request.getfixturevalue("as_if_large")
     (tmp_path / name).write_bytes(content)
-    found = io.survey(tmp_path / name)
-    assert (found.rows, found.looked_at, sorted(found.sample.bad.kinds)) == (5, 5, [1, 3, 4])
+    found = io.estimate(tmp_path / name)
+    assert (found.rows, found.checked, sorted(found.sample.bad.kinds)) == (5, 5, [1, 3, 4])
     assert found.sample.table.num_rows == 5
     assert found.sample.table.column(0).null_count == 3
 
 
-def test_a_first_row_beyond_the_piece_is_refused(tmp_path: Path) -> None:
+def test_a_first_row_beyond_the_sample_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text(json.dumps({"text": "x" * (9 << 20)}) + "\n" + json.dumps({"text": "y"}) + "\n")
     with pytest.raises(UsageError, match="cannot be estimated"):
-        io.survey(path)
+        io.estimate(path)
 
 
 def test_nothing_is_fetched() -> None:
     with pytest.raises(UsageError, match="fetched") as caught:
-        io.survey("s3://key:secret@bucket/rows.jsonl")
+        io.estimate("s3://key:secret@bucket/rows.jsonl")
     assert "secret" not in str(caught.value)
 
 
@@ -211,7 +226,7 @@ def test_nothing_is_fetched() -> None:
     ],
 )
 def test_real_data(name: str, shared_data: Path) -> None:
-    found, read = io.survey(shared_data / name), io.read(shared_data / name).table
+    found, read = io.estimate(shared_data / name), io.read(shared_data / name).table
     assert abs(found.rows / len(read) - 1) < (0.0001 if found.exact else 0.2)
     assert abs(found.table_bytes / read.nbytes - 1) < 0.2
 
@@ -220,7 +235,7 @@ def test_real_data(name: str, shared_data: Path) -> None:
 def test_real_text_without_compression(shared_data: Path, tmp_path: Path) -> None:
     path = tmp_path / "train.jsonl"
     path.write_bytes(gzip.decompress((shared_data / "sgd_chat/train.jsonl.gz").read_bytes()))
-    found = io.survey(path)
+    found = io.estimate(path)
     assert not found.exact
     assert abs(found.rows / 12_174 - 1) < 0.2
 
