@@ -38,7 +38,7 @@ class Embeddings:
     notices: list[str] = field(default_factory=list)
 
     @property
-    def wordless(self) -> NDArray[np.int64]:
+    def empty_text(self) -> NDArray[np.int64]:
         """The rows that have that vector for want of words."""
         return np.flatnonzero(self.array[:, 0] == 1) if self.empty_rows else np.empty(0, np.int64)
 

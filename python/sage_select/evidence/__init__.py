@@ -5,7 +5,7 @@ Arrays go in, plain values come out; `measure` puts all of it together, and `ver
 
 from __future__ import annotations
 
+from sage_select.evidence.comparison import Comparison
 from sage_select.evidence.measure import measure
-from sage_select.evidence.subject import Subject
 
-__all__ = ["Subject", "measure"]
+__all__ = ["Comparison", "measure"]

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sage_select import kernels
-from sage_select.evidence.draws import SUBSETS, Sampler
+from sage_select.evidence.comparison import Comparison
 from sage_select.evidence.figure import Figure, mean, rounded
-from sage_select.evidence.steps import Steps
-from sage_select.evidence.subject import Subject
+from sage_select.evidence.progress import ProgressSplitter
+from sage_select.evidence.random_subsets import SUBSETS, Sampler
 from sage_select.kernels import Matrix, Metric
 
 __all__ = ["Coverage", "coverage", "members_met", "pairs_compared", "sample_sizes"]
@@ -24,7 +24,7 @@ _NEAREST_WORK: Final = 1.2e11
 _DUPLICATES_WORK: Final = 3e10
 #: Rows of the sample: the fewest, whatever they take, and the most.
 _FEWEST, _MOST = 500, 10_000
-#: Picks looked at for duplicates.
+#: Picks checked for duplicates.
 _FEWEST_PICKS, _MOST_PICKS = 250, 2_000
 #: Duplicates among all rows are told where so many can be compared with all.
 _FEWEST_OF_ALL: Final = 200
@@ -39,7 +39,7 @@ _FLOOR_OF_SHARES: Final = 0.01
 
 
 class Sizes(NamedTuple):
-    """How many rows are looked at: of all rows, of the picks for duplicates, of all rows for duplicates."""
+    """How many rows are sampled: of all rows, of the picks for duplicates, of all rows for duplicates."""
 
     sample: int
     picks: int
@@ -47,7 +47,7 @@ class Sizes(NamedTuple):
 
 
 def sample_sizes(n: int, k: int, d: int) -> Sizes:
-    """Return how many rows are looked at beside `k` picks of `n` rows of `d` values and as many random subsets."""
+    """Return how many rows are sampled beside `k` picks of `n` rows of `d` values and as many random subsets."""
     all_sets = float((1 + SUBSETS) * k * d)
     sample = min(n, _MOST, max(_FEWEST, int(_NEAREST_WORK / all_sets)))
     picks = min(k, _MOST_PICKS, max(_FEWEST_PICKS, int(_DUPLICATES_WORK / all_sets)))
@@ -78,7 +78,7 @@ class Coverage:
         is 1 less the cosine, or Euclidean; under ``dot`` `similarity_p5` to `similarity_p95` instead. `radius`: the
         largest such distance (not under ``dot``). `duplicates`: the share of picks with another pick next to them.
     facts
-        What was looked at, and the share of all rows with another row next to them.
+        What was sampled, and the share of all rows with another row next to them.
     """
 
     figures: dict[str, Figure]
@@ -86,19 +86,23 @@ class Coverage:
 
 
 def coverage(
-    subject: Subject, matrix: Matrix, subsets: list[NDArray[np.int64]], sampler: Sampler, steps: Steps
+    comparison: Comparison,
+    matrix: Matrix,
+    subsets: list[NDArray[np.int64]],
+    sampler: Sampler,
+    split: ProgressSplitter,
 ) -> Coverage:
     """Measure how well the picks, and the random subsets, represent all rows."""
-    sizes = sample_sizes(subject.n, len(subject.picks), matrix.d)
+    sizes = sample_sizes(comparison.n, len(comparison.picks), matrix.d)
     sample = sampler.of_all(sizes.sample)
-    sets = [subject.picks, *subsets]
-    values = [_nearest(subject, matrix, sample, members, steps) for members in sets]
+    sets = [comparison.picks, *subsets]
+    values = [_nearest(comparison, matrix, sample, members, split) for members in sets]
     spread = _spread(matrix, sample)
     threshold = _DUPLICATE * spread
-    looked_at = [sampler.of(members, sizes.picks) for members in sets]
+    sampled = [sampler.of(members, sizes.picks) for members in sets]
     shares = [
-        _duplicates(subject, matrix, rows, members, threshold, steps)
-        for rows, members in zip(looked_at, sets, strict=True)
+        _duplicates(comparison, matrix, rows, members, threshold, split)
+        for rows, members in zip(sampled, sets, strict=True)
     ]
     # Similarities under ``dot`` are as large as squared distances.
     unit = {"cosine": 1.0, "sqeuclidean": math.sqrt(spread), "dot": spread}[matrix.metric]
@@ -106,35 +110,39 @@ def coverage(
     figures = {**_figures(matrix.metric, values, _FLOOR * unit), "duplicates": duplicates}
     facts: dict[str, Any] = {"metric": matrix.metric, "sample": len(sample), "sample_of_picks": sizes.picks}
     if sizes.pool:
-        rows, everything = sampler.of_all(sizes.pool), np.arange(subject.n)
-        share = _duplicates(subject, matrix, rows, everything, threshold, steps)
+        rows, everything = sampler.of_all(sizes.pool), np.arange(comparison.n)
+        share = _duplicates(comparison, matrix, rows, everything, threshold, split)
         facts |= {"duplicates_of_all": rounded(share), "sample_for_duplicates_of_all": sizes.pool}
     return Coverage(figures, facts)
 
 
 def _nearest(
-    subject: Subject, matrix: Matrix, sample: NDArray[np.int64], members: NDArray[np.int64], steps: Steps
+    comparison: Comparison,
+    matrix: Matrix,
+    sample: NDArray[np.int64],
+    members: NDArray[np.int64],
+    split: ProgressSplitter,
 ) -> NDArray[np.float64]:
     """Return how near each row of the sample is to its nearest member, ascending."""
-    progress = steps.next(len(sample) * len(members))
-    found = kernels.closest(matrix, sample, members, threads=subject.threads, progress=progress)
+    progress = split.next(len(sample) * len(members))
+    found = kernels.closest(matrix, sample, members, threads=comparison.threads, progress=progress)
     return np.sort(found.values).astype(np.float64)
 
 
 def _duplicates(
-    subject: Subject,
+    comparison: Comparison,
     matrix: Matrix,
     rows: NDArray[np.int64],
     members: NDArray[np.int64],
     threshold: float,
-    steps: Steps,
+    split: ProgressSplitter,
 ) -> float:
     """Return which share of the rows, which are members, have another member next to them."""
-    progress = steps.next(len(rows) * len(members))
+    progress = split.next(len(rows) * len(members))
     if len(members) < 2:
         return 0.0
     found = kernels.closest(
-        matrix, rows, members, itself=False, by_distance=True, threads=subject.threads, progress=progress
+        matrix, rows, members, itself=False, by_distance=True, threads=comparison.threads, progress=progress
     )
     return np.count_nonzero(found.values <= threshold) / len(rows)
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-__all__ = ["Better", "Figure", "Standing", "mean", "rounded"]
+__all__ = ["Better", "Figure", "Outcome", "mean", "rounded"]
 
 Better = Literal["more", "less"]
-Standing = Literal["better", "worse", "undecided"]
+Outcome = Literal["better", "worse", "undecided"]
 
 #: A difference below this share of the random subsets' mean is none.
 _RELATIVE_FLOOR: Final = 0.01
@@ -61,18 +61,18 @@ class Figure:
         return max(floor, _STUDENT[min(count - 1, max(_STUDENT))] * math.sqrt(variance * (1 + 1 / count)))
 
     @property
-    def standing(self) -> Standing | None:
-        """How the selection stands beside random subsets: beyond each of them and their noise, or undecided.
+    def outcome(self) -> Outcome | None:
+        """How the selection compares with random subsets: beyond each of them and their noise, or undecided.
 
         None where there is no better, no subset, or where the selection and the subsets are as good as can be.
         """
         if self.better is None or not self.random:
             return None
-        ahead = self.selected - mean(self.random)
-        ahead = ahead if self.better == "more" else -ahead
+        gain = self.selected - mean(self.random)
+        gain = gain if self.better == "more" else -gain
         outside = not min(self.random) <= self.selected <= max(self.random)
-        if outside and abs(ahead) > self.noise:
-            return "better" if ahead > 0 else "worse"
+        if outside and abs(gain) > self.noise:
+            return "better" if gain > 0 else "worse"
         least_off = max(self.floor, 0.0)
         if self.best is not None and all(
             abs(value - self.best) <= least_off for value in (self.selected, *self.random)

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sage_select import kernels
-from sage_select.evidence.draws import SUBSETS
+from sage_select.evidence.comparison import Comparison
 from sage_select.evidence.figure import Figure, mean
-from sage_select.evidence.subject import Subject
+from sage_select.evidence.random_subsets import SUBSETS
 from sage_select.kernels import Matrix
 
 __all__ = ["FIGURES", "near_queries"]
@@ -32,16 +32,16 @@ FIGURES: Final = {
 
 
 def near_queries(
-    subject: Subject, matrix: Matrix, queries: NDArray[Any], subsets: list[NDArray[np.int64]]
+    comparison: Comparison, matrix: Matrix, queries: NDArray[Any], subsets: list[NDArray[np.int64]]
 ) -> dict[str, Figure]:
     """Return how near queries are to their nearest pick, and picks to their nearest query, on average.
 
-    Queries beyond what the work allows are passed over evenly: at least 50 are looked at.
+    Queries beyond what the work allows are passed over evenly: at least 50 are compared.
     """
-    pairs = 2.0 * (1 + SUBSETS) * len(subject.picks) * matrix.d
+    pairs = 2.0 * (1 + SUBSETS) * len(comparison.picks) * matrix.d
     count = min(len(queries), max(_FEWEST, int(_WORK / pairs)))
-    asked = np.asarray(queries)[np.linspace(0, len(queries) - 1, count).astype(np.int64)]
-    found = [list(_both_ways(subject, matrix, asked, rows)) for rows in (subject.picks, *subsets)]
+    sample = np.asarray(queries)[np.linspace(0, len(queries) - 1, count).astype(np.int64)]
+    found = [list(_both_ways(comparison, matrix, sample, rows)) for rows in (comparison.picks, *subsets)]
     of_queries, of_picks = ([means[way] for means in found] for way in (0, 1))
     if matrix.metric == "sqeuclidean":
         return {"query_distance": Figure.of(of_queries, "less"), "pick_distance": Figure.of(of_picks, "less")}
@@ -52,11 +52,13 @@ def near_queries(
     }
 
 
-def _both_ways(subject: Subject, matrix: Matrix, queries: NDArray[Any], rows: NDArray[np.int64]) -> Iterator[float]:
+def _both_ways(
+    comparison: Comparison, matrix: Matrix, queries: NDArray[Any], rows: NDArray[np.int64]
+) -> Iterator[float]:
     """Yield the mean over the queries of the nearest row, and over the rows of the nearest query."""
     together = np.concatenate([queries.astype(np.float32, copy=False), matrix.take(rows)])
-    both = Matrix.from_array(together, metric=matrix.metric, name="queries", threads=subject.threads)
+    both = Matrix.from_array(together, metric=matrix.metric, name="queries", threads=comparison.threads)
     first, others = np.arange(len(queries)), np.arange(len(queries), len(together))
     for of, members in ((first, others), (others, first)):
-        values = kernels.closest(both, of, members, threads=subject.threads).values.astype(np.float64)
+        values = kernels.closest(both, of, members, threads=comparison.threads).values.astype(np.float64)
         yield mean((np.sqrt(values) if matrix.metric == "sqeuclidean" else values).tolist())

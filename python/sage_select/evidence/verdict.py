@@ -31,14 +31,14 @@ NO_VECTORS: Final = "coverage was not measured: this strategy uses no vectors, a
 def verdict(figures: Mapping[str, Figure]) -> dict[str, Any]:
     """Return on which figures the selection is better or worse than random subsets, or neither, and that in words.
 
-    Picks that were to match queries are judged by those alone: how they cover all rows is told, and was not asked for.
+    Picks that were to match queries are judged by those alone: how they cover all rows is told, and was not the task.
     On a figure that is as good as can be for the selection and for random subsets it is nothing of these. A difference
     counts beyond the noise of random subsets (`Figure.noise`). There is an `alarm` where the selection is worse on any
     figure, or covers the data no better (by the median distance, where coverage has no meaning): this comes first.
     """
     names = FIGURES if any(name in figures for name in FIGURES) else _JUDGED
     judged = {name: figures[name] for name in names if name in figures}
-    by = {way: [name for name, figure in judged.items() if figure.standing == way] for way in _WAYS}
+    by = {way: [name for name, figure in judged.items() if figure.outcome == way] for way in _WAYS}
     # Of queries, either way of being near will do.
     heads = [name for name in (_HEADS if names is _JUDGED else () if by["better"] else FIGURES) if name in judged]
     head = heads[0] if heads else ""

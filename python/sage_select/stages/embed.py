@@ -115,7 +115,7 @@ class Embed(Stage):
         if encoded.revision is not None:
             run.tell(embed_model={"model": encoded.name, "revision": encoded.revision})
         empty = np.zeros(data.n, np.bool_)
-        empty[encoded.wordless[encoded.wordless < data.n]] = True
+        empty[encoded.empty_text[encoded.empty_text < data.n]] = True
         start = data.n
         for one in queries:
             one.vectors = encoded.array[start : start + one.need_data().n]

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from sage_select import kernels
-from sage_select.evidence import Subject, measure
+from sage_select.evidence import Comparison, measure
 from sage_select.evidence.coverage import pairs_compared, sample_sizes
-from sage_select.evidence.draws import SUBSETS, random_subsets
+from sage_select.evidence.random_subsets import SUBSETS, random_subsets
 from sage_select.kernels import Matrix, Metric
 
 N, D, K = 300, 12, 40
@@ -24,9 +24,11 @@ def rows(n: int = N) -> np.ndarray[Any, Any]:
     return made.astype(np.float32)
 
 
-def subject(picks: Any, metric: Metric = "cosine", array: np.ndarray[Any, Any] | None = None, **others: Any) -> Subject:
+def comparison(
+    picks: Any, metric: Metric = "cosine", array: np.ndarray[Any, Any] | None = None, **others: Any
+) -> Comparison:
     matrix = Matrix.from_array(rows() if array is None else array, metric=metric)
-    return Subject(
+    return Comparison(
         n=matrix.n,
         picks=np.array(picks, np.int64),
         seed=3,
@@ -62,7 +64,7 @@ def by_definition(values: np.ndarray[Any, Any], picks: np.ndarray[Any, Any], met
 @pytest.mark.parametrize("metric", METRICS)
 def test_figures_by_their_definition(metric: Metric) -> None:
     picks = np.arange(0, 2 * K, 2)
-    chosen = subject(picks, metric)
+    chosen = comparison(picks, metric)
     found = measure(chosen)["coverage"]
     assert (found["metric"], found["sample"], found["sample_of_picks"]) == (metric, N, K)
     expected = by_definition(rows(), picks, metric)
@@ -84,14 +86,14 @@ def test_duplicates_under_cosine_have_a_similarity_of_95_hundredths() -> None:
     array = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
     far = np.tile(np.float32([0, -1]), (3, 1))
     shares = [
-        measure(subject(picks, array=np.concatenate([array, far])))["coverage"]["figures"]["duplicates"]["selected"]
+        measure(comparison(picks, array=np.concatenate([array, far])))["coverage"]["figures"]["duplicates"]["selected"]
         for picks in ([0, 1], [2, 3], [0, 1, 2, 3], [0])
     ]
     assert shares == [1, 0, 0.5, 0]
 
 
 def test_samples_are_as_large_as_the_work_allows() -> None:
-    # Small pools are looked at as a whole, up to limits; large ones as far as a fixed number of multiply-adds goes.
+    # Small pools are sampled as a whole, up to limits; large ones as far as a fixed number of multiply-adds goes.
     assert sample_sizes(900, 90, 384) == (900, 90, 900)
     assert sample_sizes(50_000, 100, 64) == (10_000, 100, 2_000)
     large = sample_sizes(10**7, 10**6, 384)
@@ -105,7 +107,7 @@ def test_samples_are_as_large_as_the_work_allows() -> None:
 def test_a_sample_tells_about_what_all_rows_tell() -> None:
     array = np.random.default_rng(1).normal(size=(30_000, 8)).astype(np.float32)
     picks = np.arange(400)
-    found = measure(subject(picks, array=array))["coverage"]
+    found = measure(comparison(picks, array=array))["coverage"]
     assert found["sample"] == 10_000
     unit = array / np.linalg.norm(array, axis=1, keepdims=True)
     expected = (unit @ unit[picks].T).max(axis=1).mean()
@@ -115,19 +117,19 @@ def test_a_sample_tells_about_what_all_rows_tell() -> None:
 def test_threads_and_picks_in_another_order_change_nothing() -> None:
     array = np.random.default_rng(2).normal(size=(9000, 8)).astype(np.float32)
     picks = np.random.default_rng(3).permutation(9000)[:5000]
-    one, two = measure(subject(picks, array=array, threads=1)), measure(subject(picks, array=array, threads=2))
-    assert one == two == measure(subject(picks[::-1], array=array, threads=1))
+    one, two = measure(comparison(picks, array=array, threads=1)), measure(comparison(picks, array=array, threads=2))
+    assert one == two == measure(comparison(picks[::-1], array=array, threads=1))
 
 
 def test_random_subsets_are_of_equal_size_and_apart() -> None:
-    subsets = random_subsets(subject(np.arange(K)))
+    subsets = random_subsets(comparison(np.arange(K)))
     assert len(subsets) == SUBSETS
     assert [len(set(subset.tolist())) for subset in subsets] == [K] * SUBSETS
     assert len(set(np.concatenate(subsets).tolist())) == SUBSETS * K
-    without = random_subsets(subject(np.arange(K), excluded=np.arange(7, N, 2)))
+    without = random_subsets(comparison(np.arange(K), excluded=np.arange(7, N, 2)))
     assert [len(set(subset.tolist())) for subset in without] == [K] * SUBSETS
     assert all(((subset < 7) | (subset % 2 == 0)).all() for subset in without)
-    many = random_subsets(subject(np.arange(N - 10)))
+    many = random_subsets(comparison(np.arange(N - 10)))
     assert [len(set(subset.tolist())) for subset in many] == [N - 10] * SUBSETS
     assert len({tuple(sorted(subset.tolist())) for subset in many}) == SUBSETS
 
@@ -135,7 +137,7 @@ def test_random_subsets_are_of_equal_size_and_apart() -> None:
 def test_every_row_is_as_likely_in_each_random_subset() -> None:
     counts = np.zeros((SUBSETS, N), int)
     for seed in range(300):
-        draws = Subject(n=N, picks=np.arange(K), seed=seed, hashes=lambda key: kernels.keyed_hashes(key, N))
+        draws = Comparison(n=N, picks=np.arange(K), seed=seed, hashes=lambda key: kernels.keyed_hashes(key, N))
         for count, subset in zip(counts, random_subsets(draws), strict=True):
             count[subset] += 1
     expected = 300 * K / N
@@ -148,16 +150,16 @@ def test_random_subsets_of_an_equal_budget_in_other_units() -> None:
     costs = np.random.default_rng(5).integers(1, 50, N)
     picks = np.argsort(costs)[:60]
     total = costs[picks].sum()
-    subsets = random_subsets(subject(picks, costs=costs))
+    subsets = random_subsets(comparison(picks, costs=costs))
     for subset in subsets:
         assert 0 <= total - costs[subset].sum() < 50
         assert len(subset) < 60
-    assert [len(subset) for subset in random_subsets(subject([0], costs=np.arange(N)))] == [1] * SUBSETS
+    assert [len(subset) for subset in random_subsets(comparison([0], costs=np.arange(N)))] == [1] * SUBSETS
 
 
 def test_progress_tells_of_the_whole() -> None:
     heard: list[tuple[int, int]] = []
-    measure(subject(np.arange(K), progress=lambda done, total: heard.append((done, total))))
+    measure(comparison(np.arange(K), progress=lambda done, total: heard.append((done, total))))
     assert heard == sorted(heard)
     assert heard[-1][0] == heard[-1][1] == pairs_compared(N, K, D)
 
@@ -167,7 +169,7 @@ def test_picks_for_queries_are_judged_by_the_queries(metric: Metric) -> None:
     values, queries = rows(), rows(9)[3:] + np.float32(0.1)
     matrix = Matrix.from_array(values, metric=metric)
     picks = kernels.target_match(matrix, queries, K).indices
-    chosen = subject(picks, metric, queries=queries)
+    chosen = comparison(picks, metric, queries=queries)
     found = measure(chosen)
     wide, asked = values.astype(np.float64), queries.astype(np.float64)
     if metric == "cosine":

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from sage_select import kernels
-from sage_select.evidence import Subject, measure
+from sage_select.evidence import Comparison, measure
 from sage_select.evidence.figure import Figure
 from sage_select.evidence.verdict import EVERYTHING, NO_VECTORS, NOTHING, verdict
 from sage_select.kernels import Matrix
@@ -30,17 +30,17 @@ from sage_select.kernels import Matrix
 )
 def test_better_and_worse_are_beyond_the_noise(selected: float, better: Any, best: Any, standing: str | None) -> None:
     # One more random subset lies within 0.31 of the mean but once in twenty times.
-    assert Figure(selected, (1.9, 1.9, 2.0, 2.1, 2.1), better, best).standing == standing
+    assert Figure(selected, (1.9, 1.9, 2.0, 2.1, 2.1), better, best).outcome == standing
 
 
 def test_a_difference_that_means_nothing_is_none() -> None:
     # As six rows gave: 0 beside 7e-8.
-    assert Figure(0.0, (0.0, 1.2e-7, 6e-8, 0.0, 1.2e-7), "less", 0.0, 1e-3).standing is None
-    assert Figure(6e-8, (0.0,) * 5, "less", 0.0, 1e-3).standing is None
-    assert Figure(0.804, (0.8,) * 5, "more", None, 1e-3).standing == "undecided"
-    assert Figure(0.82, (0.8,) * 5, "more", None, 1e-3).standing == "better"
-    assert Figure(0.183, (0.098, 0.099, 0.097, 0.1, 0.096), "less", 0.0, 0.01).standing == "worse"
-    assert Figure(1.0, (), "less", 0.0).standing is None
+    assert Figure(0.0, (0.0, 1.2e-7, 6e-8, 0.0, 1.2e-7), "less", 0.0, 1e-3).outcome is None
+    assert Figure(6e-8, (0.0,) * 5, "less", 0.0, 1e-3).outcome is None
+    assert Figure(0.804, (0.8,) * 5, "more", None, 1e-3).outcome == "undecided"
+    assert Figure(0.82, (0.8,) * 5, "more", None, 1e-3).outcome == "better"
+    assert Figure(0.183, (0.098, 0.099, 0.097, 0.1, 0.096), "less", 0.0, 0.01).outcome == "worse"
+    assert Figure(1.0, (), "less", 0.0).outcome is None
     assert Figure(1.0, ()).values() == {"selected": 1.0, "random": None}
 
 
@@ -71,7 +71,7 @@ def clustered() -> tuple[Matrix, np.ndarray[Any, Any]]:
 
 def judged(matrix: Matrix | None, picks: Any) -> dict[str, Any]:
     decided: dict[str, Any] = measure(
-        Subject(
+        Comparison(
             n=1200, picks=np.asarray(picks), seed=0, hashes=lambda key: kernels.keyed_hashes(key, 1200), matrix=matrix
         )
     )["verdict"]
@@ -143,7 +143,7 @@ def test_all_ways_are_said_together() -> None:
 def test_odd_numbers_of_rows_have_a_verdict_that_can_be_right(metric: Any, n: int, k: int, equal: bool) -> None:
     array = np.ones((n, 3)) if equal else np.random.default_rng(n).normal(size=(n, 3))
     found = measure(
-        Subject(
+        Comparison(
             n=n,
             picks=np.arange(k),
             seed=0,

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sage_select.engine.base import Finished
-from sage_select.evidence import Subject, measure
+from sage_select.evidence import Comparison, measure
 from sage_select.evidence.coverage import pairs_compared, sample_sizes
-from sage_select.evidence.draws import SUBSETS
+from sage_select.evidence.random_subsets import SUBSETS
 from sage_select.pipeline import Cost, Reporter, Size
 from sage_select.stages import Select
 
@@ -37,7 +37,7 @@ def compare_with_random(done: Finished, reporter: Reporter) -> dict[str, Any]:
 
         measured = pool.feature("lengths")
         return measure(
-            Subject(
+            Comparison(
                 n=pool.n,
                 picks=done.data.picked_from(pool),
                 seed=done.plan.seed,

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from sage_select.kernels import Matrix
 from sage_select.strategies import Groups
 
-__all__ = ["Subject"]
+__all__ = ["Comparison"]
 
 
 @dataclass(frozen=True)
-class Subject:
+class Comparison:
     """A selection and its rows.
 
     Attributes

@@ -1,21 +1,21 @@
-"""One progress display over several pieces of work."""
+"""One progress display over several parts of work."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-__all__ = ["Steps"]
+__all__ = ["ProgressSplitter"]
 
 
-class Steps:
-    """Tells how far the whole is while its pieces tell how far they are.
+class ProgressSplitter:
+    """Tells how far the whole is while its parts tell how far they are.
 
     Parameters
     ----------
     progress
         Called with (done, total) of the whole, or None.
     total
-        The sizes of all pieces together.
+        The sizes of all parts together.
     """
 
     def __init__(self, progress: Callable[[int, int], None] | None, total: int) -> None:
@@ -24,7 +24,7 @@ class Steps:
         self._done = 0
 
     def next(self, size: int) -> Callable[[int, int], None]:
-        """Return the callback of the next piece, which is so large."""
+        """Return the callback of the next part, which is so large."""
         before, self._done = self._done, self._done + size
 
         def advance(done: int, total: int) -> None:

@@ -1,4 +1,4 @@
-"""The random subsets that a selection is compared with, and the rows at which they are looked."""
+"""The random subsets that a selection is compared with, and the rows that samples are drawn from."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sage_select import kernels
-from sage_select.evidence.subject import Subject
+from sage_select.evidence.comparison import Comparison
 from sage_select.seeds import stage_key
 
 __all__ = ["SUBSETS", "Sampler", "random_subsets"]
@@ -17,37 +17,37 @@ __all__ = ["SUBSETS", "Sampler", "random_subsets"]
 SUBSETS: Final = 5
 
 
-def random_subsets(subject: Subject) -> list[NDArray[np.int64]]:
+def random_subsets(comparison: Comparison) -> list[NDArray[np.int64]]:
     """Return 5 random subsets of the rows that are not excluded, which take as much of the budget as the selection.
 
     One keyed hash places every row on a circle; the subsets are the rows that come first from five starts on it, a
     fifth of the circle apart. Each is as random as rows drawn by a hash of its own, which would cost as much again.
     """
-    hashes = subject.hashes(stage_key(subject.seed, "evidence"))
-    rows = np.delete(np.arange(subject.n), subject.excluded) if len(subject.excluded) else None
+    hashes = comparison.hashes(stage_key(comparison.seed, "evidence"))
+    rows = np.delete(np.arange(comparison.n), comparison.excluded) if len(comparison.excluded) else None
     if rows is not None:
         hashes = hashes[rows]
     starts = [np.uint64(at * (2**64 // SUBSETS)) for at in range(SUBSETS)]
-    return [_first(subject, hashes - start, rows) for start in starts]
+    return [_first(comparison, hashes - start, rows) for start in starts]
 
 
-def _first(subject: Subject, hashes: NDArray[np.uint64], rows: NDArray[np.int64] | None) -> NDArray[np.int64]:
-    count = len(subject.picks) if subject.costs is None else len(hashes)
-    order = kernels.bottom_k_hashes(hashes, count, threads=subject.threads)
+def _first(comparison: Comparison, hashes: NDArray[np.uint64], rows: NDArray[np.int64] | None) -> NDArray[np.int64]:
+    count = len(comparison.picks) if comparison.costs is None else len(hashes)
+    order = kernels.bottom_k_hashes(hashes, count, threads=comparison.threads)
     order = order if rows is None else rows[order]
-    if subject.costs is None:
+    if comparison.costs is None:
         return order
-    taken = np.cumsum(subject.costs[order])
-    fitting = np.searchsorted(taken, subject.costs[subject.picks].sum(), side="right")
+    taken = np.cumsum(comparison.costs[order])
+    fitting = np.searchsorted(taken, comparison.costs[comparison.picks].sum(), side="right")
     return order[: max(1, int(fitting))]
 
 
 class Sampler:
     """Draws rows of any set by one keyed hash of their ids, another than that of the random subsets."""
 
-    def __init__(self, subject: Subject) -> None:
-        self._hashes = subject.hashes(stage_key(subject.seed, "evidence sample"))
-        self._threads = subject.threads
+    def __init__(self, comparison: Comparison) -> None:
+        self._hashes = comparison.hashes(stage_key(comparison.seed, "evidence sample"))
+        self._threads = comparison.threads
 
     def of_all(self, count: int) -> NDArray[np.int64]:
         """Return `count` rows, or all where there are fewer, in the order of the draw."""

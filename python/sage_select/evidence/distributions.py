@@ -7,14 +7,14 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from sage_select.evidence.draws import Sampler
+from sage_select.evidence.comparison import Comparison
 from sage_select.evidence.figure import Figure, mean, rounded
-from sage_select.evidence.subject import Subject
+from sage_select.evidence.random_subsets import Sampler
 from sage_select.strategies import Groups
 
 __all__ = ["LENGTHS_OF_ALL", "LENGTHS_OF_SUBSET", "groups", "lengths", "scores"]
 
-#: Rows whose lengths are looked at: of all rows, and of each random subset. Those of the picks are all.
+#: Rows whose lengths are measured: of all rows, and of each random subset. Those of the picks are all.
 LENGTHS_OF_ALL: Final = 20_000
 LENGTHS_OF_SUBSET: Final = 5_000
 #: Rows whose scores tell the deciles of all.
@@ -26,7 +26,9 @@ _MOST_GROUPS: Final = 100
 Rows = NDArray[np.int64]
 
 
-def scores(subject: Subject, values: NDArray[np.float32], subsets: list[Rows], sampler: Sampler) -> dict[str, Any]:
+def scores(
+    comparison: Comparison, values: NDArray[np.float32], subsets: list[Rows], sampler: Sampler
+) -> dict[str, Any]:
     """Return the mean score, and which share of the picks lies in each decile of the scores of all rows.
 
     A decile holds the scores above the edge before it, up to its own; equal edges are one.
@@ -35,32 +37,32 @@ def scores(subject: Subject, values: NDArray[np.float32], subsets: list[Rows], s
     ascending = np.sort(pool)
     inner = [ascending[-(-tenth * len(ascending) // _DECILES) - 1] for tenth in range(1, _DECILES)]
     edges = np.unique(np.array(inner, np.float32))
-    of_sets = [values[rows] for rows in (subject.picks, *subsets)]
+    of_sets = [values[rows] for rows in (comparison.picks, *subsets)]
     return {
         "mean": Figure.of([mean(part.astype(np.float64).tolist()) for part in of_sets]).values(),
         "histogram": _histogram(edges, pool, of_sets),
     }
 
 
-def lengths(subject: Subject, subsets: list[Rows], sampler: Sampler) -> dict[str, Any] | None:
+def lengths(comparison: Comparison, subsets: list[Rows], sampler: Sampler) -> dict[str, Any] | None:
     """Return how long the picks are in all and in the mean, and which share of them has which length.
 
     Random subsets of more than 5,000 rows are told by 5,000 of their rows, all rows by 20,000: then their totals are
     estimates, from as many rows as `sample_of_subset` says, which is None where they are not.
     """
-    if subject.lengths is None:
+    if comparison.lengths is None:
         return None
-    looked_at = [subject.picks, *(sampler.of(rows, LENGTHS_OF_SUBSET) for rows in subsets)]
+    measured = [comparison.picks, *(sampler.of(rows, LENGTHS_OF_SUBSET) for rows in subsets)]
     pool_rows = sampler.of_all(LENGTHS_OF_ALL)
-    wanted, places = np.unique(np.concatenate([*looked_at, pool_rows]), return_inverse=True)
-    values = subject.lengths(wanted)[places]
-    *of_sets, pool = np.split(values, np.cumsum([len(rows) for rows in looked_at]))
+    wanted, places = np.unique(np.concatenate([*measured, pool_rows]), return_inverse=True)
+    values = comparison.lengths(wanted)[places]
+    *of_sets, pool = np.split(values, np.cumsum([len(rows) for rows in measured]))
     means = [int(part.sum()) / len(part) for part in of_sets]
     totals = [float(int(of_sets[0].sum())), *(m * len(rows) for m, rows in zip(means[1:], subsets, strict=True))]
     longest = int(values.max())
     edges = np.array([0, *(1 << power for power in range(max(0, longest - 1).bit_length()))], np.int64)
     return {
-        "unit": subject.unit,
+        "unit": comparison.unit,
         "total": Figure.of(totals).values(),
         "sample_of_subset": LENGTHS_OF_SUBSET if any(len(rows) > LENGTHS_OF_SUBSET for rows in subsets) else None,
         "mean": Figure.of(means).values(),
@@ -68,11 +70,11 @@ def lengths(subject: Subject, subsets: list[Rows], sampler: Sampler) -> dict[str
     }
 
 
-def groups(subject: Subject, known: Groups, subsets: list[Rows]) -> dict[str, Any]:
+def groups(comparison: Comparison, known: Groups, subsets: list[Rows]) -> dict[str, Any]:
     """Return how many picks are of each group; of the 100 largest groups, the largest first, where there are more."""
     size = len(known.names)
     pool = np.bincount(known.of, minlength=size)
-    picked, *of_subsets = (np.bincount(known.of[rows], minlength=size) for rows in (subject.picks, *subsets))
+    picked, *of_subsets = (np.bincount(known.of[rows], minlength=size) for rows in (comparison.picks, *subsets))
     largest = np.lexsort((np.arange(size), -pool))[:_MOST_GROUPS]
     counts = {
         known.names[group]: {
