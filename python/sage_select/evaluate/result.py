@@ -23,7 +23,7 @@ class Prediction:
     predicted
         Names of the tools that the generated turn calls, sorted.
     failures
-        RowLocations in the generated turn that looked like a call and could not be read.
+        Places in the generated turn that looked like a call and could not be read.
     at_limit
         Whether the turn was cut off because it had become too long.
     text

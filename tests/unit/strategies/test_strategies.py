@@ -90,10 +90,10 @@ def test_k_center_leaves_outliers_out() -> None:
     def chosen(**settings: object) -> Picks:
         return pick(strange, Select.make(budget=8, strategy="diversity", objective="kcenter", **settings))
 
-    damage_errors, free = chosen(), chosen(outlier_guard=0.0)
+    guarded, free = chosen(), chosen(outlier_guard=0.0)
     assert 17 in free.indices
-    assert 17 not in damage_errors.indices
-    assert damage_errors.evidence["outliers_left_out"] == 10
+    assert 17 not in guarded.indices
+    assert guarded.evidence["outliers_left_out"] == 10
     assert chosen(start=17).indices[0] == 17
     everything = pick(strange, Select.make(budget=N, strategy="diversity", objective="kcenter"))
     assert sorted(everything.indices) == list(range(N))

@@ -20,7 +20,7 @@ from sage_select.io.tables.normalise import normalise
 from sage_select.io.tables.rows import Part, RowLocations, Rows
 from sage_select.io.tables.strict_json import StrictJsonError, encode
 
-__all__ = ["from_object"]
+__all__ = ["collected", "from_object"]
 
 _ACCEPTED = (
     "an object with __arrow_c_stream__ (a polars or pandas DataFrame, a pyarrow Table), a polars LazyFrame, "
@@ -53,7 +53,7 @@ def from_object(obj: Any, *, with_bad_rows: bool = False) -> Rows:
         name = "<list of dicts>"
         table, notices = _from_dicts(obj, name, bad)
     elif _is_instance(obj, "polars", "LazyFrame"):
-        table = _plain(_imported(_collected(obj, name)), name)
+        table = _plain(_imported(collected(obj, name)), name)
     elif _is_instance(obj, "datasets", "Dataset"):
         table = _plain(_of_dataset(obj), name)
     elif hasattr(obj, "__arrow_c_stream__"):
@@ -108,7 +108,15 @@ def _imported(obj: Any) -> Iterator[pa.RecordBatch | pa.Schema]:
         yield batch
 
 
-def _collected(frame: Any, name: str) -> Any:
+def collected(frame: Any, name: str) -> Any:
+    """Return the data frame of a polars `LazyFrame`, which messages call `name`.
+
+    Raises
+    ------
+    DataError
+        If polars cannot compute it, or panics.
+    """
+
     def refused(said: str) -> DataError:
         return DataError("polars cannot collect the frame", where=name, got=said[:300])
 
