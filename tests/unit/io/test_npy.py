@@ -56,6 +56,54 @@ def test_what_is_refused(array, kind, said, tmp_path) -> None:
         read_npy(put(tmp_path, array), rows=3, kind=kind)
 
 
+def header(text: str, version: bytes = b"\x01\x00") -> bytes:
+    return b"\x93NUMPY" + version + len(text).to_bytes(2 if version == b"\x01\x00" else 4, "little") + text.encode()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (2L,)}",  # as Python 2 wrote it
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (2,)}",
+    ],
+)
+@pytest.mark.parametrize("version", [b"\x01\x00", b"\x02\x00", b"\x03\x00"])
+def test_headers_of_all_versions(text: str, version: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "x.npy"
+    path.write_bytes(header(text, version) + np.array([1, 2], "<f4").tobytes())
+    assert read_npy(path, rows=2, kind="scores").tolist() == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (-1, 2)}",
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (True, 2)}",
+        "{'descr': '<f4', 'fortran_order': False, 'shape': 2}",
+        "{'descr': '<f4', 'fortran_order': False}",
+        "{'descr': '(3,)<f4', 'fortran_order': False, 'shape': (1, 1)}",
+        "{'descr': 'a4', 'fortran_order': False, 'shape': (1, 1)}",
+        "{'descr': '99999999999f4', 'fortran_order': False, 'shape': (1, 1)}",
+        "{'descr': [], 'fortran_order': False, 'shape': (1, 1)}",
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (" + "9" * 4400 + ", 1)}",
+        "{'descr': __import__('os'), 'fortran_order': False, 'shape': (1, 1)}",
+        "[" * 4000,
+        "(" * 9000,
+        '{\'descr\': """',
+        "{\n\t'descr'\n  : 1",
+        "\0",
+        " " * 20_000,
+        "",
+    ],
+)
+@pytest.mark.parametrize("kind", ["embeddings", "scores"])
+def test_headers_that_are_none(text: str, kind, tmp_path: Path) -> None:
+    path = tmp_path / "x.npy"
+    path.write_bytes(header(text) + b"\0" * 4)
+    with pytest.raises(DataError, match=r"x\.npy"):
+        read_npy(path, rows=None, kind=kind)
+
+
 def test_objects_are_never_loaded(tmp_path) -> None:
     path = put(tmp_path, np.array([{"a": 1}], dtype=object), allow_pickle=True)
     with pytest.raises(DataError, match="Python objects"):

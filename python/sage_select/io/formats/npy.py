@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import ast
 import math
-import re
-import struct
+import warnings
 from dataclasses import dataclass, field
 from io import RawIOBase
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
+from numpy.lib import format as npy_format
 
 from sage_select.errors import DataError
 from sage_select.io.guards.damage import damage_errors
@@ -24,8 +24,12 @@ __all__ = ["NpyHeader", "npy_header", "read_npy"]
 
 _MAGIC: Final = b"\x93NUMPY"
 _FIRST_ROWS: Final = 256
-_MAX_HEADER: Final = 10_000
-_DESCRIPTION: Final = re.compile(r"[<>=|][?biufcmMOSUV]\d{0,9}(\[\w+\])?")
+#: Versions differ in the length of the header, and in the names of records.
+_HEADERS: Final = {
+    (1, 0): npy_format.read_array_header_1_0,
+    (2, 0): npy_format.read_array_header_2_0,
+    (3, 0): npy_format.read_array_header_2_0,
+}
 _SHAPES: Final = {"embeddings": (2, "two axes (rows, dimensions)"), "scores": (1, "one axis, a number a row")}
 
 
@@ -157,31 +161,22 @@ def _values(source: Input, header: _Header) -> npt.NDArray[Any]:
 
 
 def _header(raw: RawIOBase) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    """Read the header by its specification (NEP 1); numpy's own reader lets errors of the tokenizer through."""
-    version = raw.read(len(_MAGIC) + 2)[len(_MAGIC) :]
-    form = {b"\x01\x00": "<H", b"\x02\x00": "<I", b"\x03\x00": "<I"}.get(version)
-    if form is None:
-        raise ValueError(f"version {version.hex()} of the format is not known")
-    (length,) = struct.unpack(form, raw.read(struct.calcsize(form)))
-    if length > _MAX_HEADER:
-        raise ValueError(f"its header has {length} bytes")
+    """Read the header by numpy; whatever it raises for one that is none becomes a `ValueError`."""
+    version = npy_format.read_magic(raw)
+    if version not in _HEADERS:
+        raise ValueError(f"version {version[0]}.{version[1]} of the format is not known")
     try:
-        header = ast.literal_eval(raw.read(length).decode("utf-8"))
-        descr, fortran, shape = header["descr"], header["fortran_order"], header["shape"]
-    except (SyntaxError, TypeError, KeyError, ValueError, RecursionError, MemoryError):
-        raise ValueError("its header is not the description of an array") from None
-    if not isinstance(descr, str):
-        raise ValueError("it holds records, not numbers")
-    if not _DESCRIPTION.fullmatch(descr):
-        raise ValueError(f"type {descr[:20]!r} is not known")
-    if descr.endswith("O"):
+        with warnings.catch_warnings(action="ignore"):  # of headers that Python 2 wrote, and names of old types
+            shape, fortran, dtype = _HEADERS[version](raw)
+    except (SyntaxError, TokenError, TypeError, KeyError, ValueError, RecursionError, MemoryError) as error:
+        raise ValueError(f"its header is not the description of an array: {str(error)[:100]}") from None
+    if dtype.hasobject:
         raise ValueError("it holds Python objects, which could run code")
-    if not isinstance(shape, tuple) or any(type(length) is not int or length < 0 for length in shape):
+    if dtype.kind == "V":
+        raise ValueError("it holds records, not numbers")
+    if any(type(length) is not int or length < 0 for length in shape):
         raise ValueError("its shape is not one")
-    try:
-        return shape, bool(fortran), np.dtype(descr)
-    except TypeError:
-        raise ValueError(f"type {descr[:20]!r} is not known") from None
+    return shape, bool(fortran), dtype
 
 
 def _check_type(dtype: np.dtype[Any], kind: str, name: str) -> None:
