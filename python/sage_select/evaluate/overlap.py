@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
 
 from sage_select.errors import DataError
@@ -156,19 +157,12 @@ def find_overlap(
     tell = progress or (lambda _done, _total: None)
     held = _Held(held_out, PhraseSets.of(_texts(held_out)))
     tell(len(held_out), total)
-    held_ids = held_out.row_ids()
-    by_id: dict[str, list[int]] = {}
-    if all("sage_row_id" in table.rows.table.column_names for table in (held_out, trained)):
-        for place, row_id in enumerate(held_ids):
-            if not row_id.isdecimal():
-                by_id.setdefault(row_id, []).append(place)
+    by_ids = _with_ids_of(held_out, trained)
     same: dict[int, str] = {}
-    by_ids: dict[int, str] = {}
     near: dict[int, tuple[str, float]] = {}
     for start in range(0, len(trained), _BATCH):
         batch = trained.at(np.arange(start, min(start + _BATCH, len(trained))))
         row_ids = batch.row_ids()
-        by_ids.update((place, row_id) for row_id in row_ids for place in by_id.get(row_id, ()))
         sets = PhraseSets.of(_texts(batch))
         for place, other in held.saying_the_same(batch, sets):
             same.setdefault(place, row_ids[other])
@@ -176,14 +170,23 @@ def find_overlap(
             near.setdefault(place, (row_ids[other], share))
         tell(len(held_out) + start + len(batch), total)
     overlapping = []
-    for place, (number, row_id) in enumerate(zip(held_out.order.tolist(), held_ids, strict=True)):
+    for place, (number, row_id) in enumerate(zip(held_out.order.tolist(), held_out.row_ids(), strict=True)):
         if place in same:
             overlapping.append(OverlappingRow(number, row_id, "same", same[place], 1.0))
         elif place in by_ids:
-            overlapping.append(OverlappingRow(number, row_id, "id", by_ids[place], None))
+            overlapping.append(OverlappingRow(number, row_id, "id", row_id, None))
         elif place in near:
             overlapping.append(OverlappingRow(number, row_id, "near", *near[place]))
     return Overlap(len(held_out), tuple(overlapping), held.repeated)
+
+
+def _with_ids_of(held_out: OrderedRows, trained: OrderedRows) -> set[int]:
+    """Return the places of the held-out rows that have the id of a trained row."""
+    if not all("sage_row_id" in table.rows.table.column_names for table in (held_out, trained)):
+        return set()
+    held, others = (pl.LazyFrame({"id": table.row_ids()}, {"id": pl.String}) for table in (held_out, trained))
+    named = held.with_row_index("place").filter(~pl.col("id").str.contains(r"^\p{Nd}+$"))
+    return set(named.join(others, on="id", how="semi").collect()["place"].to_list())
 
 
 class _Held:

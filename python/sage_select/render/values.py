@@ -1,4 +1,8 @@
-"""Values as they come out of Arrow: nulls for absent keys, JSON text for objects, numbers where text is meant."""
+"""Values as a chat template sees them: no nulls for absent keys, objects for their JSON text, numbers as text.
+
+`io.tables.nested` decodes for writing instead, where a null that the user gave and a key that is absent differ, and
+JSON text that is none is an error.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 
 from sage_select.errors import DataError, Where
+from sage_select.io.tables.nested import is_json_text
 
 __all__ = [
     "EACH",
@@ -18,15 +23,12 @@ __all__ = [
     "dump_json",
     "in_column",
     "is_list_type",
-    "is_marked",
     "is_text_type",
     "json_paths",
     "python_values",
     "text_of",
     "try_json",
 ]
-
-_MARK = b"sage.json"
 
 
 def dump_json(value: object) -> str:
@@ -97,29 +99,19 @@ EACH = "[]"
 
 
 def json_paths(schema: pa.Schema, columns: Iterable[str]) -> tuple[Path, ...]:
-    """Return the paths of all fields under `columns` that are marked as JSON text.
-
-    A field is marked by the field metadata `sage.json`, or by the extension type `arrow.json`.
-    """
+    """Return the paths of all fields under `columns` that are marked as JSON text."""
     return tuple(path for column in columns for path in _marked(schema.field(column), (column,)))
 
 
 def _marked(field: pa.Field, path: Path) -> Iterator[Path]:
     kind = field.type
-    if is_marked(field):
+    if is_json_text(field):
         yield path
     elif pa.types.is_struct(kind):
         for child in kind:
             yield from _marked(child, (*path, child.name))
     elif is_list_type(kind):
         yield from _marked(kind.value_field, (*path, EACH))
-
-
-def is_marked(field: pa.Field) -> bool:
-    """Return whether a field holds JSON text: a string with our mark, or the extension type of Arrow."""
-    if getattr(field.type, "extension_name", "") == "arrow.json":
-        return True
-    return _MARK in (field.metadata or {}) and is_text_type(field.type)
 
 
 def is_text_type(kind: pa.DataType) -> bool:

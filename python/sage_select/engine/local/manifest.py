@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from importlib import metadata
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from sage_select import __version__
 from sage_select.data.dataset import NOT_SELECTED
 from sage_select.engine.base import Finished
-from sage_select.engine.local.output import reasons_of
+from sage_select.engine.local.output import counts_of, reasons_of
 from sage_select.pipeline import Pipeline
 from sage_select.pipeline.plan import fingerprint
 from sage_select.stages import Source
@@ -34,7 +33,7 @@ def manifest_of(done: Finished, metrics: Mapping[str, Any]) -> dict[str, Any]:
     dropped = {str(cause): count for cause, count in data.lineage.counts().items()}
     if data.selected is not None:
         dropped.setdefault(f"{data.selected.stage}: {NOT_SELECTED}", 0)
-    counted = Counter(reasons_of(data).to_pylist())
+    counted = counts_of(reasons_of(data))
     order = counted if data.selected is None else dict.fromkeys(reason for reason, _ in data.selected.reasons)
     return {
         "program": {"name": "sage-select", "version": __version__},
@@ -49,7 +48,7 @@ def manifest_of(done: Finished, metrics: Mapping[str, Any]) -> dict[str, Any]:
             "in": data.input_n,
             "kept": data.n,
             "dropped": dropped,
-            "reasons": {reason: counted[reason] for reason in order if counted[reason]},
+            "reasons": {reason: counted[reason] for reason in order if reason in counted},
         },
         "evidence": done.facts,
         "metrics": dict(metrics),

@@ -6,12 +6,13 @@ from collections.abc import Iterable
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from sage_select.columns import COLUMNS, PREFIX, SOURCE, Origin, Reason
 from sage_select.data import Dataset
 
-__all__ = ["null_for_nan", "output_table", "reason_column", "reasons_of", "training_order"]
+__all__ = ["counts_of", "null_for_nan", "output_table", "reason_column", "reasons_of", "training_order"]
 
 
 def reason_column(runs: Iterable[tuple[str, int]]) -> pa.Array:
@@ -27,6 +28,11 @@ def reasons_of(data: Dataset) -> pa.Array:
         return pa.repeat(pa.scalar(Reason.ALL), data.n)
     names = pa.array([reason for reason, _ in data.selected.reasons], pa.string())
     return names.take(pa.array(data.feature("reason"), pa.int64()))
+
+
+def counts_of(values: pa.Array | pa.ChunkedArray) -> dict[str, int]:
+    """Return how many rows have each value, the value of the first row first."""
+    return {one["values"]: one["counts"] for one in pc.value_counts(values).to_pylist()}
 
 
 def training_order(data: Dataset) -> NDArray[np.int64]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from sage_select import io
 from sage_select.columns import COLUMNS
 from sage_select.data.dataset import NOT_SELECTED
 from sage_select.engine.base import Outcome
+from sage_select.engine.local.output import counts_of
 from sage_select.errors import DataError, UsageError
 from sage_select.io.commit.manifest import manifest_refused
 from sage_select.io.commit.names import OutputNames
@@ -181,7 +181,7 @@ def _manifest(manifest: Mapping[str, Any], table: pa.Table, source: Path) -> dic
     dropped = dict(counted["dropped"])
     name = f"select: {NOT_SELECTED}"
     dropped[name] = dropped.get(name, 0) + counted["kept"] - kept
-    reasons = Counter(table["sage_reason"].to_pylist())
+    reasons = counts_of(table["sage_reason"])
     output = manifest["output"]
     return {
         **{name: value for name, value in manifest.items() if name not in ("output", "metrics")},
