@@ -37,7 +37,8 @@ class Hashing(Encoder):
     def cost(self, size: Size) -> Cost:
         """Return the cost of the words, of the table of their counts, and of vectors that are copied when checked."""
         values, words = 4.0 * size.d * size.n, size.word_bytes * size.n
-        seconds = size.seconds(text=2 * words / size.threads, copied=2 * values)
+        # Every run of letters is hashed twice: to be counted, and to be added.
+        seconds = size.seconds(text=8 * words / size.threads, copied=2 * values)
         return Cost(words + 16.0 * size.n + _SLOTS_BYTES + 2 * values, seconds, values)
 
     def describe(self) -> str:

@@ -1,10 +1,12 @@
-"""What a step takes: bytes of memory as its code allocates them, and seconds to about the order of magnitude."""
+"""What a step takes: bytes of memory as its code allocates them, and seconds by what this machine does in one."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
+
+from sage_select.pipeline.rates import rates
 
 if TYPE_CHECKING:
     from sage_select.data import Dataset
@@ -12,17 +14,6 @@ if TYPE_CHECKING:
     from sage_select.pipeline.stage import Stage
 
 __all__ = ["Cost", "Size", "in_turn"]
-
-# What a core does in a second, roughly: of the servers and laptops that these were tried on some do three times as
-# much, and some a third. No figure made of them is worth more than its order of magnitude.
-#: Multiply-adds of vectors, on each thread.
-_MULTIPLY_ADDS: Final = 3e10
-#: Bytes of text that are parsed, written anew or broken into words, once.
-_TEXT: Final = 3e7
-#: Bytes that are copied, checked or digested.
-_BYTES: Final = 5e8
-#: Rows that are hashed, sorted or looked up.
-_ROWS: Final = 3e6
 
 
 @dataclass(frozen=True)
@@ -76,8 +67,13 @@ class Size:
     def seconds(
         self, *, multiply_adds: float = 0.0, text: float = 0.0, copied: float = 0.0, rows: float = 0.0
     ) -> float:
-        """Return about how long so many multiply-adds (divided among the threads), bytes and rows take."""
-        return multiply_adds / (_MULTIPLY_ADDS * self.threads) + text / _TEXT + copied / _BYTES + rows / _ROWS
+        """Return about how long so many multiply-adds (divided among the threads), bytes and rows take here.
+
+        No figure made of it is worth more than its order of magnitude.
+        """
+        here = rates()
+        others = text / here.text + copied / here.copied + rows / here.rows
+        return multiply_adds / (here.multiply_adds * self.threads) + others
 
     def counted(self, rows: int, origin: str) -> Size:
         """Return the size with the number of rows of the input, which is now known; `origin` says by what."""

@@ -13,6 +13,7 @@ import pytest
 from rules import RULES
 
 from sage_select.pipeline import Cost, Size, in_turn
+from sage_select.pipeline.rates import rates
 from sage_select.strategies import STRATEGIES
 from sage_select.strategies.objectives import OBJECTIVES
 from sage_select.strategies.objectives.similarities import DENSE_LIMIT
@@ -91,6 +92,18 @@ def test_all_pairs_are_held_up_to_a_limit(objective: str) -> None:
     assert rule.cost(replace(size, n=DENSE_LIMIT + 1)).memory < DENSE_LIMIT**2
     # An estimated number of rows slightly above the limit may turn out to be below it.
     assert rule.cost(replace(size, n=DENSE_LIMIT + 500, exact=False)).memory > 4 * DENSE_LIMIT**2
+
+
+def test_seconds_are_those_of_this_machine() -> None:
+    here = rates()
+    assert here is rates()
+    # Between a slow core and any that there are: a unit mistaken for another is off by more.
+    for rate, least, most in zip(here, (1e8, 1e6, 1e7, 1e4), (1e13, 1e11, 1e12, 1e10), strict=True):
+        assert least < rate < most
+    one, four = Size(n=1), Size(n=1, threads=4)
+    assert one.seconds(multiply_adds=here.multiply_adds) == pytest.approx(1)
+    assert four.seconds(multiply_adds=here.multiply_adds) == pytest.approx(1 / 4)
+    assert four.seconds(text=here.text, copied=2 * here.copied, rows=3 * here.rows) == pytest.approx(6)
 
 
 def test_what_is_not_known_stays_so() -> None:
