@@ -23,11 +23,11 @@ _DECILES: Final = 10
 #: Groups that are told one by one.
 _MOST_GROUPS: Final = 100
 
-Rows = NDArray[np.int64]
+RowNumbers = NDArray[np.int64]
 
 
 def scores(
-    comparison: Comparison, values: NDArray[np.float32], subsets: list[Rows], sampler: Sampler
+    comparison: Comparison, values: NDArray[np.float32], subsets: list[RowNumbers], sampler: Sampler
 ) -> dict[str, Any]:
     """Return the mean score, and which share of the picks lies in each decile of the scores of all rows.
 
@@ -44,7 +44,7 @@ def scores(
     }
 
 
-def lengths(comparison: Comparison, subsets: list[Rows], sampler: Sampler) -> dict[str, Any] | None:
+def lengths(comparison: Comparison, subsets: list[RowNumbers], sampler: Sampler) -> dict[str, Any] | None:
     """Return how long the picks are in all and in the mean, and which share of them has which length.
 
     Random subsets of more than 5,000 rows are told by 5,000 of their rows, all rows by 20,000: then their totals are
@@ -70,7 +70,7 @@ def lengths(comparison: Comparison, subsets: list[Rows], sampler: Sampler) -> di
     }
 
 
-def groups(comparison: Comparison, known: Groups, subsets: list[Rows]) -> dict[str, Any]:
+def groups(comparison: Comparison, known: Groups, subsets: list[RowNumbers]) -> dict[str, Any]:
     """Return how many picks are of each group; of the 100 largest groups, the largest first, where there are more."""
     size = len(known.names)
     pool = np.bincount(known.of, minlength=size)

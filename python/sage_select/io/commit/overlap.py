@@ -16,7 +16,7 @@ from sage_select.values.location import InputSetting
 __all__ = ["check_overlap", "is_at_or_in"]
 
 #: Device and inode: what a file is, however its name is spelt.
-_Identity: TypeAlias = tuple[int, int]
+_FileKey: TypeAlias = tuple[int, int]
 
 
 def check_overlap(target: Path, inputs: Iterable[InputSetting], *, with_parts: bool = True) -> None:
@@ -122,7 +122,7 @@ def _temporaries(names: OutputNames) -> list[Path]:
         return []
 
 
-def _identities(path: Path) -> set[_Identity]:
+def _identities(path: Path) -> set[_FileKey]:
     """Return what a name stands for, and the link itself where it is one."""
     found = set()
     for follow in (True, False):
@@ -134,7 +134,7 @@ def _identities(path: Path) -> set[_Identity]:
     return found
 
 
-def _above(path: Path) -> set[_Identity]:
+def _above(path: Path) -> set[_FileKey]:
     """Return the folders that hold a name, as it is spelt and as it resolves."""
     try:
         places = {Path(os.path.realpath(path.parent), path.name), Path(os.path.realpath(path))}

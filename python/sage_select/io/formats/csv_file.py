@@ -14,12 +14,12 @@ import pyarrow as pa
 
 from sage_select.errors import DataError, Where
 from sage_select.io.formats.sniff import Format
-from sage_select.io.formats.text import MAX_LINE_BYTES, Text, decoded, open_text
+from sage_select.io.formats.text import MAX_LINE_BYTES, TextSource, decoded, open_text
 from sage_select.io.source.opened import Input
 from sage_select.io.source.progress import Meter
 from sage_select.io.tables.bad_rows import BadRows
 from sage_select.io.tables.merge import differing_columns
-from sage_select.io.tables.rows import Part
+from sage_select.io.tables.rows import FileRows
 
 __all__ = ["BATCH_ROWS", "csv_rows", "header_of", "read_csv", "string_batch"]
 
@@ -32,7 +32,7 @@ _INDEX: Final = "index"
 
 def read_csv(
     inputs: Sequence[tuple[Input, Format]], meter: Meter, bad_rows: BadRows
-) -> tuple[pa.Table, list[Part], list[str]]:
+) -> tuple[pa.Table, list[FileRows], list[str]]:
     """Return the rows of CSV files with equal headers as one table of strings, its parts and notices.
 
     No value is turned into a number or a null by how it is spelt; who needs a number converts it. Records with another
@@ -43,7 +43,7 @@ def read_csv(
     DataError
         Naming file and line, where a quote is not closed, or a column name is empty or given twice.
     """
-    parts: list[Part] = []
+    parts: list[FileRows] = []
     tables: list[pa.Table] = []
     notices: list[str] = []
     for source, kind in inputs:
@@ -60,7 +60,7 @@ def read_csv(
 
 def _one_file(
     source: Input, kind: Format, meter: Meter, bad_rows: BadRows, rows: int, notices: list[str]
-) -> tuple[pa.Table, Part]:
+) -> tuple[pa.Table, FileRows]:
     with open_text(source, meter) as file, closing(csv_rows(file, kind, notices)) as records:
         header = header_of(records)
         schema = pa.schema([(name, pa.string()) for name in header])
@@ -77,7 +77,7 @@ def _one_file(
                 pending = []
         if pending:
             batches.append(string_batch(pending, schema))
-    return pa.Table.from_batches(batches, schema), Part(source.name, len(lines), lines)
+    return pa.Table.from_batches(batches, schema), FileRows(source.name, len(lines), lines)
 
 
 def header_of(records: Generator[tuple[int, list[str] | DataError], None, None]) -> list[str]:
@@ -86,7 +86,9 @@ def header_of(records: Generator[tuple[int, list[str] | DataError], None, None])
     return header if isinstance(header, list) else []
 
 
-def csv_rows(file: Text, kind: Format, notices: list[str]) -> Generator[tuple[int, list[str] | DataError], None, None]:
+def csv_rows(
+    file: TextSource, kind: Format, notices: list[str]
+) -> Generator[tuple[int, list[str] | DataError], None, None]:
     """Yield (line where the record begins, its values or what is wrong): the header, checked, and then the rows.
 
     Raises
@@ -123,7 +125,7 @@ def string_batch(records: Sequence[Sequence[str | None]], schema: pa.Schema) -> 
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
-def _records(file: Text, kind: Format) -> Generator[tuple[int, list[str]], None, None]:
+def _records(file: TextSource, kind: Format) -> Generator[tuple[int, list[str]], None, None]:
     """Yield (line where the record begins, its values), without blank lines."""
     name = file.source.name
     lines = file.lines()

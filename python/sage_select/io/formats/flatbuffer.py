@@ -5,10 +5,10 @@ from __future__ import annotations
 import struct
 from typing import Any
 
-__all__ = ["Table"]
+__all__ = ["FlatTable"]
 
 
-class Table:
+class FlatTable:
     """A flatbuffers table; fields go by their number in the schema.
 
     All methods raise `struct.error` or `ValueError` where the bytes make no sense.
@@ -31,7 +31,7 @@ class Table:
         (self._vtable_size,) = struct.unpack_from("<H", data, self._vtable)
 
     @classmethod
-    def root(cls, data: memoryview) -> Table:
+    def root(cls, data: memoryview) -> FlatTable:
         """Return the table that the buffer is about."""
         return cls(data, struct.unpack_from("<I", data, 0)[0])
 
@@ -44,9 +44,9 @@ class Table:
         place = self._place(field)
         return int(struct.unpack_from(form, self._data, place)[0]) if place else 0
 
-    def table(self, field: int) -> Table:
+    def table(self, field: int) -> FlatTable:
         """Return a table that the field points to."""
-        return Table(self._data, self._target(field))
+        return FlatTable(self._data, self._target(field))
 
     def structs(self, field: int, form: str) -> list[tuple[Any, ...]]:
         """Return a vector of structs of the given `struct` form; none where it is missing."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from sage_select.errors import DataError
-from sage_select.io.formats.flatbuffer import Table
+from sage_select.io.formats.flatbuffer import FlatTable
 from sage_select.io.source.opened import Input
 
 __all__ = ["Frames", "walk_file", "walk_stream"]
@@ -117,7 +117,7 @@ def walk_file(data: Input) -> Frames:
     end = data.size - _FILE_END - size
     if size <= 0 or end < _FILE_START:
         raise DataError("is damaged: the footer's length is wrong", where=data.name)
-    footer = Table.root(memoryview(data.at(end, size)))
+    footer = FlatTable.root(memoryview(data.at(end, size)))
     blocks = [*footer.structs(_FOOTER_DICTIONARIES, _BLOCK), *footer.structs(_FOOTER_BATCHES, _BLOCK)]
     frames, ends = Frames(ended=True), []
     for offset, metadata, body in blocks:
@@ -134,7 +134,7 @@ def walk_file(data: Input) -> Frames:
 
 def _message(data: Input, start: int, body: int, frames: Frames) -> int:
     """Add what one message declares and return the length of its body, which begins at `body`."""
-    message = Table.root(memoryview(data.at(start, body - start)))
+    message = FlatTable.root(memoryview(data.at(start, body - start)))
     kind = message.number(_MESSAGE_KIND, "<B")
     if kind == _DICTIONARY_BATCH:
         _batch(message.table(_MESSAGE_HEADER).table(_DICTIONARY_DATA), data, body, frames)
@@ -143,7 +143,7 @@ def _message(data: Input, start: int, body: int, frames: Frames) -> int:
     return message.number(_MESSAGE_BODY, "<q")
 
 
-def _batch(batch: Table, data: Input, body: int, frames: Frames) -> int:
+def _batch(batch: FlatTable, data: Input, body: int, frames: Frames) -> int:
     compressed = batch.has(_BATCH_COMPRESSION)
     frames.compressed |= compressed
     for offset, length in batch.structs(_BATCH_BUFFERS, _BUFFER):

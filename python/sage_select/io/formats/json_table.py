@@ -25,7 +25,7 @@ from sage_select.io.source.opened import Input
 from sage_select.io.source.progress import Meter
 from sage_select.io.tables.bad_rows import BadRows
 from sage_select.io.tables.merge import differing_columns
-from sage_select.io.tables.rows import Part, RowLocations
+from sage_select.io.tables.rows import FileRows, RowLocations
 
 __all__ = ["CHUNK_BYTES", "read_json", "table_of_text"]
 
@@ -36,7 +36,7 @@ CHUNK_BYTES: Final = 16 << 20
 
 def read_json(
     inputs: Sequence[tuple[Input, Format]], meter: Meter, bad_rows: BadRows
-) -> tuple[pa.Table, list[Part], list[str]]:
+) -> tuple[pa.Table, list[FileRows], list[str]]:
     """Return the rows of JSON files as one table, its parts and notices.
 
     Bad rows (no strict JSON, no object, a column of another type than in the rows before) are null in all columns.
@@ -59,7 +59,7 @@ def read_json(
 
 def table_of_text(
     text: bytes, name: str, bad_rows: BadRows, *, is_array: bool = False, faults: Mapping[int, DataError] | None = None
-) -> tuple[pa.Table, Part, list[str]]:
+) -> tuple[pa.Table, FileRows, list[str]]:
     """Return the rows of one text as a table, where they lie, and notices.
 
     Parameters
@@ -95,7 +95,7 @@ def _chunks(source: Input, kind: Format, meter: Meter) -> Iterator[bytes]:
 
 class _JsonTable:
     def __init__(self, bad_rows: BadRows, faults: Mapping[int, DataError] | None = None) -> None:
-        self.parts: list[Part] = []
+        self.parts: list[FileRows] = []
         self._table = kernels.JsonTable()
         self._bad_rows = bad_rows
         self._faults = faults
@@ -205,8 +205,8 @@ class _JsonTable:
         if mapped is not None:
             self._table.put(chunk, mapped)
 
-    def _part(self, name: str) -> Part:
-        return Part(name, self._file_rows, None if self._faults is not None else _joined(self._lines))
+    def _part(self, name: str) -> FileRows:
+        return FileRows(name, self._file_rows, None if self._faults is not None else _joined(self._lines))
 
     def _where(self, places: RowLocations, row: int, column: str | None = None) -> Where:
         place = places[row]

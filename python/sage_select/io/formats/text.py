@@ -19,7 +19,7 @@ from sage_select.io.guards.damage import damage_errors, refuse_expansion
 from sage_select.io.source.opened import Input
 from sage_select.io.source.progress import Meter
 
-__all__ = ["MAX_LINE_BYTES", "Text", "TextFile", "decoded", "open_text"]
+__all__ = ["MAX_LINE_BYTES", "TextFile", "TextSource", "decoded", "open_text"]
 
 MAX_LINE_BYTES: Final = 1 << 29
 _BLOCK: Final = 1 << 20
@@ -28,7 +28,7 @@ _BOM: Final = b"\xef\xbb\xbf"
 _UTF16: Final = (b"\xff\xfe", b"\xfe\xff")
 
 
-class Text(Protocol):
+class TextSource(Protocol):
     """Text that readers of JSON and CSV take: a file, or the beginning of one."""
 
     @property

@@ -22,7 +22,7 @@ from sage_select.io.source.opened import Input, TextOptions
 from sage_select.io.source.progress import Meter
 from sage_select.io.tables.bad_rows import BadRows
 from sage_select.io.tables.merge import merged
-from sage_select.io.tables.rows import Part, RowLocations, Rows
+from sage_select.io.tables.rows import FileRows, RowLocations, Rows
 
 __all__ = ["DatasetEstimate", "estimate"]
 
@@ -202,7 +202,7 @@ def _of_files(
         text_bytes=sum(part.text_bytes for part in found),
         table_bytes=sum(part.table_bytes for part in found),
         mapped=all(part.mapped for part in found),
-        sample=Rows(first.sample, name, RowLocations((Part(file, len(first.sample), first.lines),)), "", [], bad),
+        sample=Rows(first.sample, name, RowLocations((FileRows(file, len(first.sample), first.lines),)), "", [], bad),
         checked=sum(part.checked for part in found),
     )
 

@@ -17,7 +17,7 @@ from sage_select.io.guards.panics import panics_refused
 from sage_select.io.tables.bad_rows import BadRows
 from sage_select.io.tables.digest import digest_table
 from sage_select.io.tables.normalise import normalise
-from sage_select.io.tables.rows import Part, RowLocations, Rows
+from sage_select.io.tables.rows import FileRows, RowLocations, Rows
 from sage_select.io.tables.strict_json import StrictJsonError, encode
 
 __all__ = ["collected", "from_object"]
@@ -64,7 +64,7 @@ def from_object(obj: Any, *, with_bad_rows: bool = False) -> Rows:
         raise DataError("has no rows", where=name)
     if len(bad) and (len(bad) == table.num_rows or not with_bad_rows):
         raise bad.error(table.num_rows, name, None)
-    return Rows(table, name, RowLocations((Part(name, table.num_rows),)), digest_table(table), notices, bad)
+    return Rows(table, name, RowLocations((FileRows(name, table.num_rows),)), digest_table(table), notices, bad)
 
 
 def _is_instance(obj: Any, module: str, name: str) -> bool:

@@ -28,7 +28,7 @@ from sage_select.io.source.progress import Meter, Progress
 from sage_select.io.tables.bad_rows import BadRows
 from sage_select.io.tables.digest import combine_digests
 from sage_select.io.tables.merge import merged
-from sage_select.io.tables.rows import Part, RowLocations, Rows
+from sage_select.io.tables.rows import FileRows, RowLocations, Rows
 
 __all__ = [
     "content_digest",
@@ -255,9 +255,11 @@ def _format(file: Input) -> Format:
     return kind
 
 
-def _read(kinds: list[tuple[Input, Format]], meter: Meter, bad_rows: BadRows) -> tuple[pa.Table, list[Part], list[str]]:
+def _read(
+    kinds: list[tuple[Input, Format]], meter: Meter, bad_rows: BadRows
+) -> tuple[pa.Table, list[FileRows], list[str]]:
     tables: list[tuple[str, pa.Table]] = []
-    parts: list[Part] = []
+    parts: list[FileRows] = []
     notices: list[str] = []
     sources: list[tuple[str, int]] = []
     for is_json, group in groupby(kinds, lambda entry: entry[1] in _JSON):
@@ -277,7 +279,7 @@ def _read(kinds: list[tuple[Input, Format]], meter: Meter, bad_rows: BadRows) ->
 
 def _read_together(
     run: list[tuple[Input, Format]], meter: Meter, bad_rows: BadRows
-) -> tuple[pa.Table, list[Part], list[str]]:
+) -> tuple[pa.Table, list[FileRows], list[str]]:
     """Read JSON files, or one file or folder of another format."""
     (source, kind), *_ = run
     if kind in _JSON:
@@ -289,7 +291,7 @@ def _read_together(
         table, said = _BINARY[kind](file)
         notices += said
         tables.append((file.name, table))
-        parts.append(Part(file.name, table.num_rows))
+        parts.append(FileRows(file.name, table.num_rows))
         meter.file_done(file.size)
     table, said = merged(tables)
     return table, parts, [*notices, *said]

@@ -14,11 +14,11 @@ from sage_select.errors import Where
 from sage_select.io.tables.bad_rows import BadRows
 from sage_select.kernels.arrays import runs
 
-__all__ = ["Part", "RowLocations", "Rows"]
+__all__ = ["FileRows", "RowLocations", "Rows"]
 
 
 @dataclass(frozen=True)
-class Part:
+class FileRows:
     """A run of consecutive rows that came from one file.
 
     Parameters
@@ -40,7 +40,7 @@ class Part:
 class RowLocations:
     """Where each row of a table came from."""
 
-    parts: tuple[Part, ...]
+    parts: tuple[FileRows, ...]
     starts: tuple[int, ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -118,7 +118,7 @@ class Rows:
 
         Examples
         --------
-        >>> rows = Rows(pa.table({"a": [1, 2]}), "a.csv", RowLocations((Part("a.csv", 2, range(2, 4)),)), "", [])
+        >>> rows = Rows(pa.table({"a": [1, 2]}), "a.csv", RowLocations((FileRows("a.csv", 2, range(2, 4)),)), "", [])
         >>> str(rows.where(1, "a"))
         "a.csv, row 1, line 3, column 'a'"
         """

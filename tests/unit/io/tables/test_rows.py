@@ -3,11 +3,11 @@ from __future__ import annotations
 import pyarrow as pa
 
 from sage_select.errors import Where
-from sage_select.io.tables.rows import Part, RowLocations, Rows
+from sage_select.io.tables.rows import FileRows, RowLocations, Rows
 
 
 def test_places_over_files_with_and_without_rows() -> None:
-    places = RowLocations((Part("a", 2, (5, 9)), Part("empty", 0, ()), Part("b", 2)))
+    places = RowLocations((FileRows("a", 2, (5, 9)), FileRows("empty", 0, ()), FileRows("b", 2)))
     assert [places[row] for row in range(4)] == [
         Where("a", 0, 5),
         Where("a", 1, 9),
@@ -17,5 +17,5 @@ def test_places_over_files_with_and_without_rows() -> None:
 
 
 def test_a_column_is_added() -> None:
-    rows = Rows(pa.table({"x": [1]}), "a", RowLocations((Part("a", 1),)), "", [])
+    rows = Rows(pa.table({"x": [1]}), "a", RowLocations((FileRows("a", 1),)), "", [])
     assert rows.where(0, "x") == Where("a", 0, None, "x")
