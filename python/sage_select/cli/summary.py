@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sage_select.columns import Reason
+from sage_select.data import Cause
 from sage_select.display import counted
 from sage_select.engine import Outcome
 from sage_select.pipeline.spec import load_spec
@@ -41,10 +42,13 @@ def _picked(reason: str, count: int, preferred: str) -> str:
 
 def _left_out(dropped: Mapping[str, int], dedup: Mapping[str, Any] | None, choices: int) -> str:
     """Return which rows left before the last of so many selections."""
-    last = "select: " if choices < 2 else f"select {choices}: "
-    left = {name: count for name, count in dropped.items() if not name.startswith(last)}
+    last = Select.name if choices < 2 else f"{Select.name} {choices}"
+    causes = {Cause.parse(text): count for text, count in dropped.items()}
+    before = {cause: count for cause, count in causes.items() if cause.stage != last}
+    # Of several selections it is told which passed over a row.
     told = [
-        _counted(name if name.startswith("select ") else name.split(": ", 1)[1], count) for name, count in left.items()
+        _counted(str(cause) if cause.stage.startswith(f"{Select.name} ") else cause.reason, count)
+        for cause, count in before.items()
     ]
     if dedup is not None and dedup["groups"]:
         largest, groups = dedup["largest_groups"][0], dedup["groups"]
@@ -53,7 +57,7 @@ def _left_out(dropped: Mapping[str, int], dedup: Mapping[str, Any] | None, choic
             f"(kept: {largest['kept']})"
         )
     if told:
-        return "; ".join([", ".join(told[: len(left)]), *told[len(left) :]])
+        return "; ".join([", ".join(told[: len(before)]), *told[len(before) :]])
     return "no row: each has something to train" + ("" if dedup is None else ", and none is a copy of another")
 
 

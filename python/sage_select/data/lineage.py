@@ -23,6 +23,18 @@ class Cause(NamedTuple):
     def __str__(self) -> str:
         return f"{self.stage}: {self.reason}"
 
+    @classmethod
+    def parse(cls, text: str) -> Cause:
+        """Return the cause that the manifest writes so.
+
+        Examples
+        --------
+        >>> Cause.parse("select 2: not selected")
+        Cause(stage='select 2', reason='not selected')
+        """
+        stage, _, reason = text.partition(": ")
+        return cls(stage, reason)
+
 
 NOTHING_TO_TRAIN: Final = Cause("source", "nothing to train")
 EXACT_COPY: Final = Cause("dedup", "exact copy")

@@ -7,6 +7,7 @@ from importlib import metadata
 from typing import Any
 
 from sage_select import __version__
+from sage_select.data import Cause
 from sage_select.data.dataset import NOT_SELECTED
 from sage_select.engine.base import Finished
 from sage_select.engine.local.output import counts_of, reasons_of
@@ -32,7 +33,7 @@ def manifest_of(done: Finished, metrics: Mapping[str, Any]) -> dict[str, Any]:
     inputs = done.read_inputs()
     dropped = {str(cause): count for cause, count in data.lineage.counts().items()}
     if data.selected is not None:
-        dropped.setdefault(f"{data.selected.stage}: {NOT_SELECTED}", 0)
+        dropped.setdefault(str(Cause(data.selected.stage, NOT_SELECTED)), 0)
     counted = counts_of(reasons_of(data))
     order = counted if data.selected is None else dict.fromkeys(reason for reason, _ in data.selected.reasons)
     return {

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from sage_select import io
 from sage_select.columns import COLUMNS
+from sage_select.data import Cause
 from sage_select.data.dataset import NOT_SELECTED
 from sage_select.engine.base import Outcome
 from sage_select.engine.local.output import counts_of
@@ -113,7 +114,8 @@ def _rows(plan: Pipeline, manifest: Mapping[str, Any], budget: Budget, source: P
     select, counted = plan.step(Select), manifest["rows"]
     if budget.tokens is not None:
         raise UsageError("the first rows are counted in rows", expected="a number (300) or a share (10%)")
-    excluded = sum(number for reason, number in counted["dropped"].items() if "not selected" not in reason)
+    causes = {Cause.parse(text): number for text, number in counted["dropped"].items()}
+    excluded = sum(number for cause, number in causes.items() if cause.reason != NOT_SELECTED)
     count = budget.rows(counted["in"] - excluded, clamp=True)
     kept, pinned = counted["kept"], counted["reasons"].get("pinned", 0)
     if (budget.count or 0) > kept or count > kept:
@@ -124,7 +126,7 @@ def _rows(plan: Pipeline, manifest: Mapping[str, Any], budget: Budget, source: P
         raise UsageError(
             f"the {pinned:,} pinned rows are more than the budget", expected=f"at least {pinned:,}", got=f"{count:,}"
         )
-    earlier = sum(number for cause, number in counted["dropped"].items() if not cause.startswith("select: "))
+    earlier = sum(number for cause, number in causes.items() if cause.stage != select.name)
     why = not_nested_reason(plan) or select.not_nested_reason(counted["in"] - earlier, manifest["evidence"])
     if why and count < kept:
         raise UsageError(
@@ -179,7 +181,7 @@ def _manifest(manifest: Mapping[str, Any], table: pa.Table, source: Path) -> dic
     """Return the manifest of the first rows: what was found out about all rows stays, figures of the picks do not."""
     counted, kept = manifest["rows"], table.num_rows
     dropped = dict(counted["dropped"])
-    name = f"select: {NOT_SELECTED}"
+    name = str(Cause(Select.name, NOT_SELECTED))
     dropped[name] = dropped.get(name, 0) + counted["kept"] - kept
     reasons = counts_of(table["sage_reason"])
     output = manifest["output"]
