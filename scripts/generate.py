@@ -23,6 +23,8 @@ from sage_select.strategies.objectives import OBJECTIVES
 __all__ = ["generated"]
 
 ROOT = Path(__file__).resolve().parent.parent
+#: What comes after an option, by its kind.
+_TAKES = {"text": "text", "int": "a whole number", "float": "a number", "bool": "", "texts": "text, several times"}
 TABLES = {
     "stages": STAGES,
     "strategies": STRATEGIES,
@@ -51,7 +53,7 @@ def _filled(text: str, flags: list[Flag]) -> str:
     """Return a page with its tables written anew between their markers."""
 
     def table(match: re.Match[str]) -> str:
-        lines = "\n".join(_table(TABLES[match[1]], flags))
+        lines = "\n".join(_options(flags) if match[1] == "options" else _table(TABLES[match[1]], flags))
         return f"<!-- table: {match[1]} -->\n{lines}\n<!-- end of table -->"
 
     return re.sub(r"<!-- table: (\w+) -->\n.*?<!-- end of table -->", table, text, flags=re.DOTALL)
@@ -67,6 +69,22 @@ def _table(registry: Mapping[str, Any], flags: list[Flag]) -> Iterator[str]:
         settings = [setting for setting in member.model_fields if setting in (own if registry is STAGES else spelt)]
         said = ", ".join(f"`{(own or spelt)[setting]}`" for setting in settings)
         yield f"| `{name}` | {member.summary()} | {said} |"
+
+
+def _options(flags: list[Flag]) -> Iterator[str]:
+    """Yield the table of all options: how each is typed, its key in specs and keyword in Python, and what it does."""
+    yield "| option | key | of | takes | does |"
+    yield "|---|---|---|---|---|"
+    for flag in flags:
+        typed = ", ".join(f"`{one}`" for one in (flag.short, *flag.spelling.split("/")) if one)
+        words = (flag.metavar or "").strip("[]").split("|") if flag.metavar and flag.metavar.startswith("[") else []
+        takes = ", ".join(f"`{word}`" for word in words) or flag.metavar or _TAKES[flag.kind]
+        does = flag.help.replace("|", "\\|")
+        yield f"| {typed} | `{flag.setting}` | {_lowered(flag.group)} | {takes} | {does} |"
+
+
+def _lowered(text: str) -> str:
+    return text[:1].lower() + text[1:]
 
 
 if __name__ == "__main__":

@@ -106,17 +106,23 @@ def test_help_spec_explain_and_keywords_know_the_package(folder: Path) -> None:
     assert run(folder, sys.executable, "-W", "ignore", "-c", code).stdout.split() == ["3", "True", "2"]
 
 
-def test_a_package_that_cannot_be_loaded_is_named(folder: Path) -> None:
+def test_a_package_that_cannot_be_loaded_is_left_out_and_named(folder: Path) -> None:
     module = folder / "site" / "my_selection" / "longest.py"
     text = module.read_text()
     module.write_text("import nowhere_to_be_found\n")
     try:
-        done = program(folder, "sage-select build --help")
+        shown = program(folder, "sage-select build --help")
+        named = program(folder, "sage-select build rows.jsonl --strategy longest")
     finally:
         module.write_text(text)
-    assert done.returncode == 5
-    assert "'longest' of the package my-selection cannot be loaded" in done.stderr
-    assert "nowhere_to_be_found" in done.stderr
+    assert shown.returncode == 0
+    assert "Scorer exclamations:" in shown.stdout
+    assert "Strategy longest:" not in shown.stdout
+    assert named.returncode == 5
+    for done in (shown, named):
+        assert "note: strategy 'longest' of the package my-selection is left out: ModuleNotFoundError" in done.stderr
+    assert "error: the strategy 'longest' of the package my-selection was left out" in named.stderr
+    assert "(longest.py, line 1)" in named.stderr
 
 
 #: A strategy of another package -> what a build says of it. None of them writes a file.

@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+import warnings
+
 from sage_select.api.call import select
 from sage_select.api.pipeline import Pipeline
 from sage_select.api.selection import Selection
+from sage_select.display import displayed
+from sage_select.errors import SageWarning
+from sage_select.pipeline.others import notices
+from sage_select.pipeline.registry import left_out
 
 __all__ = ["Pipeline", "Selection", "select"]
+
+for _text in notices(left_out()):
+    warnings.warn(displayed(_text), SageWarning, stacklevel=2)

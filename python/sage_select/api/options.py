@@ -10,16 +10,17 @@ from typing import Any, Final
 from pydantic.fields import FieldInfo
 
 from sage_select.errors import UsageError, nearest
-from sage_select.pipeline.option import Option, option_of
+from sage_select.pipeline import STAGES
+from sage_select.pipeline.clashes import KEYWORD_STAGES, NO_KEYWORDS
+from sage_select.pipeline.option import Option, option_of, values_of
 from sage_select.pipeline.settings import Choice
-from sage_select.stages import Embed, Score, Select, Source
+from sage_select.stages import Select
 from sage_select.values.location import Reads, location_of
 
 __all__ = ["FILES", "by_stage", "documented"]
 
 #: The stages whose settings are keywords. What arrays and columns stand for is a parameter of its own.
-_STAGES: Final = (Source, Score, Embed, Select)
-_OTHERWISE: Final = frozenset({"path", "demo", "file", "column", "model", "encoding", "delimiter"})
+_STAGES: Final = tuple(STAGES[name] for name in KEYWORD_STAGES)
 _WIDTH: Final = 108
 
 #: Settings of the selection that name a file, and for which a program may hand values over.
@@ -32,7 +33,7 @@ FILES: Final = tuple(
 
 def _keywords() -> Iterator[tuple[type[Any], str, FieldInfo]]:
     for stage in _STAGES:
-        yield from ((stage, name, info) for name, info in stage.options().items() if name not in _OTHERWISE)
+        yield from ((stage, name, info) for name, info in stage.options().items() if name not in NO_KEYWORDS)
 
 
 def by_stage(options: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -72,15 +73,17 @@ def documented(function: Callable[..., Any]) -> Callable[..., Any]:
 def _entry(name: str, info: FieldInfo) -> list[str]:
     mark = option_of(info) or next(one for one in info.metadata if isinstance(one, Choice))
     if isinstance(mark, Option):
-        text = mark.help + (f" (default {mark.default})" if mark.default else _default(info))
+        words = " | ".join(f"`{word}`" for word in values_of(info.annotation))
+        facts = [one for one in (words, _default(info, mark), mark.range) if one]
+        text = mark.help + (f" ({'; '.join(facts)})" if facts else "")
     else:
         members = ", ".join(f"`{member}`" for member in mark.registry)
         text = f"{mark.help}: {members} (default {mark.default})"
     return textwrap.wrap(f"{name}: {text}.", _WIDTH, initial_indent=" " * 8, subsequent_indent=" " * 12)
 
 
-def _default(info: FieldInfo) -> str:
-    if info.default is None or info.is_required():
+def _default(info: FieldInfo, mark: Option) -> str:
+    if mark.default is None and (info.default is None or info.is_required()):
         return ""
     value = f"{info.default:g}" if isinstance(info.default, float) else str(info.default)
-    return f" (default {value})"
+    return f"default {mark.default or value}"

@@ -147,6 +147,8 @@ class Pipeline(Chain):
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_") or name not in STAGES:
+            if not name.startswith("_"):
+                STAGES.refuse_left_out(name)
             hint = nearest(name, STAGES)
             raise AttributeError(f"a pipeline has no stage {name!r}" + (f"; {hint}" if hint else ""))
         kind = STAGES[name]

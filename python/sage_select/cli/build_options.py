@@ -148,8 +148,9 @@ def with_options(table: Table) -> Callable[[Callable[..., None]], Callable[..., 
 
 
 def _annotation(flag: Flag) -> Any:
-    if flag.kind == "texts":
+    if flag.kind == "texts" and not flag.spelling.startswith("-"):
         return Annotated[list[str] | None, typer.Argument(metavar=flag.spelling, help=flag.help, show_default=False)]
     names = [flag.spelling, *([flag.short] if flag.short else [])]
     option = typer.Option(*names, help=flag.help, metavar=flag.metavar, show_default=False, rich_help_panel=flag.group)
-    return Annotated[_KINDS[flag.kind] | None, option]
+    kind = list[str] if flag.kind == "texts" else _KINDS[flag.kind]
+    return Annotated[kind | None, option]

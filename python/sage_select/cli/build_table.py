@@ -21,6 +21,8 @@ __all__ = ["Flag", "Table", "build_table", "derived", "written"]
 _FILE: Final = Path(__file__).with_suffix(".json")
 #: How the groups of entry points begin by which packages declare members.
 _GROUP: Final = b"[sage_select."
+#: What holds several values.
+_SEVERAL: Final = (list, tuple, set, frozenset)
 
 
 class Flag(NamedTuple):
@@ -35,13 +37,14 @@ class Flag(NamedTuple):
     short
         A short spelling of it, or None.
     kind
-        What comes after it: `text`, `int`, `float`, `bool` (nothing), `texts` (several).
+        What comes after it: `text`, `int`, `float`, `bool` (nothing), `texts` (several; an argument unless its spelling
+        begins with a dash).
     help
-        What it does, with its default.
+        What it does, with its default and the bounds of a number.
     group
         The heading under which it stands.
     metavar
-        What stands for its value, or None.
+        What stands for its value, such as the words that it takes, or None.
     replaces
         Settings of a spec in whose place it comes.
     switchable
@@ -61,10 +64,21 @@ class Flag(NamedTuple):
 
 
 class Table(NamedTuple):
-    """All options of `build`, and for each strategy and objective what another order of the rows may change."""
+    """All options of `build`.
+
+    Attributes
+    ----------
+    flags
+        The options.
+    another_order
+        What another order of the rows may change, and the strategies and objectives where it does.
+    notices
+        What other packages declare and had to be left out.
+    """
 
     flags: list[Flag]
     another_order: dict[str, list[str]]
+    notices: list[str]
 
 
 def build_table() -> Table:
@@ -72,7 +86,7 @@ def build_table() -> Table:
     if _others_declare():
         return derived()
     value = json.loads(_FILE.read_text(encoding="utf-8"))
-    return Table([Flag(**flag) for flag in value["flags"]], value["another_order"])
+    return Table([Flag(**flag) for flag in value["flags"]], value["another_order"], [])
 
 
 def _others_declare() -> bool:
@@ -98,6 +112,8 @@ def written(table: Table) -> str:
 def derived() -> Table:
     """Derive the table from the declarations."""
     from sage_select.pipeline import STAGES
+    from sage_select.pipeline.others import notices
+    from sage_select.pipeline.registry import left_out
     from sage_select.strategies import STRATEGIES
     from sage_select.strategies.objectives import OBJECTIVES
 
@@ -106,7 +122,7 @@ def derived() -> Table:
     for registry in (STRATEGIES, OBJECTIVES):
         for name, member in registry.items():
             orders.setdefault(member.another_order, []).append(name)
-    return Table(flags, orders)
+    return Table(flags, orders, notices(left_out()))
 
 
 def _of_stage(stage: str, kind: Any) -> Iterator[Flag]:
@@ -117,21 +133,21 @@ def _of_stage(stage: str, kind: Any) -> Iterator[Flag]:
 
 def _of_members(stage: str, field: str, choice: Any) -> Iterator[Flag]:
     """Yield the options of the members of a registry, each once, under the names of those that use it."""
-    users: dict[str, list[str]] = {}
+    users: dict[str, dict[str, Any]] = {}
     implying = choice.implying()
     for name, member in choice.registry.items():
-        for setting in member.model_fields:
-            users.setdefault(setting, []).append(name)
+        for setting, info in member.model_fields.items():
+            users.setdefault(setting, {})[name] = info
     shown: set[str] = set()
     inner: dict[str, Any] = {}
     for member in choice.registry.values():
         inner |= {name: one for name, one in member.choices().items() if name not in inner}
         names = {name for name in member.model_fields if name not in shown}
         shown |= names
-        for flag in _of_class(stage, member, "", only=names):
+        for flag in _of_class(stage, member, "", only=names, users=users):
             rivals = [*implying, field] if flag.setting in implying else []
             yield flag._replace(
-                group=_heading(choice.registry, users[flag.setting]),
+                group=_heading(choice.registry, list(users[flag.setting])),
                 replaces=sorted({*flag.replaces, *rivals} - {flag.setting}),
             )
     for name, one in inner.items():
@@ -148,8 +164,11 @@ def _heading(registry: Any, names: list[str]) -> str:
     return f"{(registry.kinds if len(named) > 1 else registry.kind).capitalize()} {several}"
 
 
-def _of_class(stage: str, kind: Any, group: str, only: set[str] | None = None) -> Iterator[Flag]:
-    from sage_select.pipeline.option import option_of
+def _of_class(
+    stage: str, kind: Any, group: str, only: set[str] | None = None, users: dict[str, dict[str, Any]] | None = None
+) -> Iterator[Flag]:
+    from sage_select.pipeline.clashes import spellings
+    from sage_select.pipeline.option import option_of, values_of
     from sage_select.pipeline.settings import exclusive
 
     rivals = {name: names for names in exclusive(kind).values() for name in names}
@@ -161,18 +180,19 @@ def _of_class(stage: str, kind: Any, group: str, only: set[str] | None = None) -
         option, choice = option_of(info), kind.choices().get(name)
         if (only is not None and name not in only) or (option is None and choice is None):
             continue
-        if option is not None and option.flag == "":
+        typed = spellings(name, option, info.annotation)
+        if not typed:
             continue
-        spelling = (option.flag if option else None) or "--" + name.replace("_", "-")
+        words = "|".join(values_of(info.annotation))
         yield Flag(
             stage,
             name,
-            spelling,
+            typed[0],
             option.short if option else None,
             "text" if choice else _kind_of(info.annotation),
-            _choice_help(choice) if choice else _help(option, info.default),
+            _choice_help(choice) if choice else _help((users or {}).get(name) or {"": info}),
             group,
-            option.metavar if option else None,
+            (option.metavar if option else None) or (f"[{words}]" if words else None),
             sorted({*rivals.get(name, []), *depending.get(name, []), *(choice.implying() if choice else [])} - {name}),
             option.switchable if option else False,
         )
@@ -183,24 +203,49 @@ def _choice_help(choice: Any) -> str:
     return f"{_capital(choice.help)}: {members}. [default: {choice.default}]"
 
 
-def _help(option: Any, default: Any) -> str:
-    said = option.default
-    if said is None and default is not None and not isinstance(default, bool) and repr(default) != "PydanticUndefined":
-        said = f"{default:g}" if isinstance(default, float) else str(default)
-    if said is None and isinstance(default, bool) and option.flag and "/" in option.flag:
-        said = option.flag.split("/")[0 if default else 1].removeprefix("--")
-    return f"{_capital(option.help)}." + (f" [default: {said}]" if said else "")
+def _help(users: dict[str, Any]) -> str:
+    """Return the help of an option, with its default and bounds; defaults that differ with those who use it."""
+    from sage_select.pipeline.option import option_of
+
+    marks = {name: option_of(info) for name, info in users.items()}
+    option = next(mark for mark in marks.values() if mark is not None)
+    defaults: dict[str, list[str]] = {}
+    for name, info in users.items():
+        said = _default(option, info.default)
+        if said is not None:
+            defaults.setdefault(said, []).append(name)
+    several = len(defaults) > 1
+    default = ", ".join(f"{said} in {' and '.join(names)}" if several else said for said, names in defaults.items())
+    ranges = list(dict.fromkeys(mark.range for mark in marks.values() if mark is not None))
+    facts = [*([f"default: {default}"] if default else []), *(one for one in ranges if one and len(ranges) == 1)]
+    return f"{_capital(option.help)}." + (f" [{'; '.join(facts)}]" if facts else "")
+
+
+def _default(option: Any, default: Any) -> str | None:
+    """Return the default of an option in words, or None where there is none to tell."""
+    if option.default is not None:
+        return str(option.default)
+    if default is None or repr(default) == "PydanticUndefined":
+        return None
+    if isinstance(default, bool):
+        return (
+            str(option.flag.split("/")[0 if default else 1].removeprefix("--")) if "/" in (option.flag or "") else None
+        )
+    return f"{default:g}" if isinstance(default, float) else str(default)
 
 
 def _kind_of(annotation: Any) -> str:
     """Return what the command line takes for a setting of this type."""
-    if get_origin(annotation) in (typing.Union, types.UnionType):
+    origin = get_origin(annotation)
+    if origin in (typing.Union, types.UnionType):
         kinds = {one for one in get_args(annotation) if one is not type(None)}
-        if any(get_origin(one) is list for one in kinds):
+        if any(get_origin(one) in _SEVERAL for one in kinds):
             return "texts"
         return _kind_of(kinds.pop()) if len(kinds) == 1 else "text"
-    if get_origin(annotation) is Literal:
-        return "text"
+    if origin is Literal:
+        return "int" if all(type(one) is int for one in get_args(annotation)) else "text"
+    if origin in _SEVERAL or annotation in _SEVERAL:
+        return "texts"
     return {bool: "bool", int: "int", float: "float"}.get(annotation, "text")
 
 

@@ -20,7 +20,7 @@ from sage_select.cli.streams import ReaderLeft, emit, open_standard_streams, say
 from sage_select.display import displayed
 from sage_select.errors import ResourceError, SageError, UsageError, is_panic
 
-__all__ = ["Console", "Progress", "run_program"]
+__all__ = ["Console", "Progress", "early_notice", "run_program"]
 
 
 class Progress(Protocol):
@@ -33,6 +33,7 @@ class Progress(Protocol):
 _PLAIN_INTERVAL_SECONDS = 10.0
 _TERMINATED: Final = 143
 _HELP: Final = {"-h", "--help"}
+_QUIET: Final = {"-q", "--quiet"}
 #: What the system may refuse anywhere, to any program.
 _SHORTAGES: Final = {
     errno.ENOSPC,
@@ -53,6 +54,7 @@ class _Told:
     """What the run in this process has told so far, and whether a machine listens."""
 
     json_output: bool = False
+    quiet: bool = False
     notices: list[str] = field(default_factory=list)
     known: dict[str, Any] = field(default_factory=dict)
 
@@ -121,6 +123,11 @@ class Console:
             written = value.get("output")
             hint = None if written is None else f"{written} has been written all the same"
             _emit_json({**_told.known, **value, "ok": True, "notices": self.notices}, hint)
+
+
+def early_notice(text: str) -> None:
+    """Say something the user should know before the arguments are read."""
+    Console(quiet=_told.quiet, json_output=_told.json_output).notice(text)
 
 
 def _emit_json(value: Mapping[str, Any], hint: str | None = None) -> None:
@@ -197,7 +204,8 @@ def run_program(program: Callable[[], object], habits: Mapping[str, str] | None 
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     arguments = sys.argv[1:]
     options = arguments[: arguments.index("--")] if "--" in arguments else arguments
-    _told.json_output, _told.notices, _told.known = "--json" in options, [], {}
+    _told.json_output, _told.quiet = "--json" in options, bool(_QUIET & set(options))
+    _told.notices, _told.known = [], {}
     try:
         _check_arguments(arguments)
         code = program()
@@ -253,10 +261,15 @@ def _as_ours(error: BaseException, habits: Mapping[str, str]) -> SageError | Bas
 
 
 def _fail(error: SageError | BaseException) -> NoReturn:
+    # What another package raised stands behind the error that names it.
+    if os.environ.get("SAGE_DEBUG") and (not isinstance(error, SageError) or error.__cause__ is not None):
+        raise error
+    if not isinstance(error, SageError) and "sage_select.pipeline.registry" in sys.modules:
+        from sage_select.pipeline.faults import fault_of_others
+
+        error = fault_of_others(error) or error
     if isinstance(error, SageError):
         _leave(*f"error: {error}".split("\n"), error=error.as_dict())
-    if os.environ.get("SAGE_DEBUG"):
-        raise error
     message, hint = f"{type(error).__name__}: {error}", "SAGE_DEBUG=1 shows where; please report it"
     told = SageError(f"internal error, a bug of ours: {message}", hint=hint)
     _leave(*f"error: {told}".split("\n"), error=told.as_dict())

@@ -13,6 +13,7 @@ from sage_select.io.commit.overlap import check_overlap
 from sage_select.pipeline import STAGES, Pipeline, Stage
 from sage_select.pipeline.plan import resolve
 from sage_select.pipeline.spec import find_spec, load_spec
+from sage_select.pipeline.spec.earlier import without_idle_defaults
 from sage_select.stages import Select, Sink, Source
 from sage_select.values.location import InputSetting
 
@@ -80,11 +81,13 @@ def _lay_over(steps: list[Stage], name: str, kind: type[Stage], given: Mapping[s
         )
     off = {flag.setting for flag in flags if flag.switchable and given.get(flag.setting) == _OFF}
     over = {key: value for key, value in given.items() if key not in off}
-    under = steps[places[0]].settings() if places else {}
+    under = steps[places[0]].given_settings() if places else {}
     changed = {key for key, value in over.items() if value != under.get(key)}
     gone = off.union(*(flag.replaces for flag in flags if flag.setting in changed))
     merged = {**{key: value for key, value in under.items() if key not in gone}, **over}
-    step = kind.of(merged, _flags(given, flags))
+    # Of what the spec says and an option makes idle, what holds anyway is passed over, as in the spec itself.
+    used = without_idle_defaults(kind, merged).keys() | over.keys()
+    step = kind.of({key: value for key, value in merged.items() if key in used}, _flags(given, flags))
     if places:
         steps[places[0]] = step
     else:

@@ -11,7 +11,7 @@ from sage_select import __version__
 from sage_select.cli.build import build, build_help
 from sage_select.cli.build_options import with_options
 from sage_select.cli.build_table import build_table
-from sage_select.cli.console import run_program
+from sage_select.cli.console import early_notice, run_program
 from sage_select.cli.groups import GroupedCommand, Program
 from sage_select.cli.habits import SELECT_HABITS
 from sage_select.cli.streams import emit
@@ -25,10 +25,7 @@ __all__ = ["main", "program"]
 def program() -> typer.Typer:
     """Return the program with its commands; the options of `build` are those that stages and their members declare.
 
-    Raises
-    ------
-    ResourceError
-        If a package that declares some cannot be loaded.
+    What other packages declare and had to be left out is told at once, whatever the command.
     """
     app = typer.Typer(
         name="sage-select",
@@ -42,6 +39,8 @@ def program() -> typer.Typer:
     )
     app.callback()(_program)
     table = build_table()
+    for text in table.notices:
+        early_notice(text)
     app.command("build", cls=GroupedCommand, help=build_help(table), short_help="Select rows and write them.")(
         with_options(table)(partial(build, table=table))
     )

@@ -244,12 +244,30 @@ class Dataset:
         """Return the dataset with more facts for the manifest."""
         return replace(self, facts={**self.facts, **facts})
 
-    def drop(self, rows: NDArray[np.int64], cause: Cause) -> Dataset:
-        """Return the dataset without these rows; the row report says why they left, the manifest how many."""
-        if len(rows) == 0:
+    def drop(self, rows: NDArray[np.int64] | NDArray[np.bool_], cause: Cause) -> Dataset:
+        """Return the dataset without these rows; the row report says why they left, the manifest how many.
+
+        Parameters
+        ----------
+        rows
+            Their numbers among those that are in, each once, in any order; or a truth value for each row that is in.
+        cause
+            The stage and its reason.
+
+        Raises
+        ------
+        ValueError
+            If a row is not there or stands twice, or the truth values are not one a row.
+        TypeError
+            If they are neither whole numbers nor truth values, or the cause is none.
+        """
+        if not isinstance(cause, Cause):
+            raise TypeError(f"drop() takes a Cause(run.label(self), 'why they leave'), got {cause!r}")
+        leaves = self._marked(rows, cause.stage)
+        if not leaves.any():
             return self
-        lineage = self.lineage.drop(self.input_rows(rows), cause)
-        return self._take(np.delete(np.arange(self.n), rows), lambda: lineage)
+        lineage = self.lineage.drop(self.input_rows(np.flatnonzero(leaves)), cause)
+        return self._take(np.flatnonzero(~leaves), lambda: lineage)
 
     def drop_duplicates(
         self, representatives: NDArray[np.int64], similarities: NDArray[np.float32], cause: Cause
@@ -312,6 +330,27 @@ class Dataset:
             selected=selected,
             facts={**self.facts, **selected.facts},
         )
+
+    def _marked(self, rows: Any, stage: str) -> NDArray[np.bool_]:
+        """Return which rows are named, bool (n,)."""
+        named = np.asarray(rows)
+        said = f"{stage} drops rows by their numbers among the {self.n:,} that are in, from 0, each once"
+        if named.dtype == np.bool_:
+            if named.shape != (self.n,):
+                raise ValueError(f"{said}, or by {self.n:,} truth values: got truth values of shape {named.shape}")
+            return named
+        if named.ndim != 1 or (named.dtype.kind not in "iu" and len(named)):
+            raise TypeError(f"{said}: got {named.dtype} of shape {named.shape}")
+        marked = np.zeros(self.n, np.bool_)
+        if not len(named):
+            return marked
+        if named.min() < 0 or named.max() >= self.n:
+            raise ValueError(f"{said}: got row {named.min() if named.min() < 0 else named.max():,}")
+        marked[named] = True
+        if np.count_nonzero(marked) != len(named):
+            values, counts = np.unique(named, return_counts=True)
+            raise ValueError(f"{said}: got row {values[counts > 1][0]:,} more than once")
+        return marked
 
     def _take(self, rows: NDArray[np.int64], fate: Callable[[], Lineage]) -> Dataset:
         if len(rows) == self.n:

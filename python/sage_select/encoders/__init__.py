@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from sage_select.encoders.encoder import ENCODERS, Encoder, encoder
+from sage_select.encoders.encoder import ENCODERS, Encoder, check_embeddings, check_vectors, encoder
 
-__all__ = ["ENCODERS", "Encoder", "encoder"]
+__all__ = ["ENCODERS", "Encoder", "check_embeddings", "check_vectors", "encoder"]

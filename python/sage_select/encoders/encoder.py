@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
+import numpy as np
 import pyarrow as pa
 
 from sage_select import io
 from sage_select.data import Dataset
 from sage_select.encode import Embeddings
 from sage_select.pipeline.cost import Cost, Size
+from sage_select.pipeline.faults import fault
 from sage_select.pipeline.registry import Registry
 from sage_select.pipeline.run import Run
 from sage_select.pipeline.settings import Settings
 
-__all__ = ["ENCODERS", "Encoder", "encoder"]
+__all__ = ["ENCODERS", "Encoder", "check_embeddings", "check_vectors", "encoder"]
+
+_NO_VECTORS: Final = "did not give one vector a row"
 
 
 class Encoder(Settings):
@@ -32,6 +36,15 @@ class Encoder(Settings):
 
     given: ClassVar[bool] = False
     made_of_words: ClassVar[bool] = False
+
+    @classmethod
+    def declaration_problem(cls) -> tuple[str, str | None] | None:
+        """Return what is wrong with the declaration of an encoder, and what is expected."""
+        if cls.given and cls.vectors is Encoder.vectors:
+            return "has no method 'vectors'", "def vectors(self, data, run), as given=True says that they are there"
+        if not cls.given and cls.encode is Encoder.encode:
+            return "has no method 'encode'", "def encode(self, texts, run), which returns Embeddings"
+        return None
 
     def encode(self, texts: pa.ChunkedArray, run: Run) -> Embeddings:
         """Return one vector a text, float32 (n, d) of length 1: those of the rows, and after them those of queries."""
@@ -62,5 +75,37 @@ class Encoder(Settings):
 
 
 #: All encoders, by name.
-ENCODERS: Registry[Encoder] = Registry("encoder", "sage_select.encoders")
+ENCODERS: Registry[Encoder] = Registry("encoder", "sage_select.encoders", Encoder)
 encoder = ENCODERS.register
+
+
+def check_embeddings(encoded: Any, encoder: Encoder, n: int) -> None:
+    """Refuse what an encoder returned, where it is not one vector for each of `n` texts.
+
+    That no number is NaN or infinite, and no vector without a direction, is checked where vectors are compared.
+
+    Raises
+    ------
+    ResourceError
+        As said: a fault of the encoder.
+    """
+    if not isinstance(encoded, Embeddings):
+        raise fault(encoder, _NO_VECTORS, expected="Embeddings(array, name=...)", got=type(encoded).__name__)
+    check_vectors(encoded.array, encoder, n)
+
+
+def check_vectors(vectors: Any, encoder: Encoder, n: int) -> None:
+    """Refuse vectors that are not one for each of `n` rows, float16, 32 or 64, or an Arrow array of lists.
+
+    Raises
+    ------
+    ResourceError
+        As said: a fault of the encoder.
+    """
+    if isinstance(vectors, pa.Array | pa.ChunkedArray):
+        if len(vectors) != n:
+            raise fault(encoder, _NO_VECTORS, expected=f"{n:,} lists", got=f"{len(vectors):,}")
+        return
+    shape, kind = getattr(vectors, "shape", None), getattr(vectors, "dtype", type(vectors).__name__)
+    if not isinstance(vectors, np.ndarray) or vectors.ndim != 2 or len(vectors) != n or vectors.dtype.kind != "f":
+        raise fault(encoder, _NO_VECTORS, expected=f"a float32 array of shape ({n}, d)", got=f"{kind} of shape {shape}")

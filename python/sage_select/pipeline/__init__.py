@@ -9,11 +9,13 @@ from sage_select.pipeline.registry import Registry
 from sage_select.pipeline.run import Reporter, Run
 from sage_select.pipeline.settings import Choice, Settings
 from sage_select.pipeline.stage import STAGES, Stage, stage
+from sage_select.values.location import FilePath
 
 __all__ = [
     "STAGES",
     "Choice",
     "Cost",
+    "FilePath",
     "Option",
     "Pipeline",
     "Registry",

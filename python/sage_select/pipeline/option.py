@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from types import UnionType
+from typing import Any, Final, Literal, Union, get_args, get_origin
 
 from annotated_types import Ge, GroupedMetadata, Gt, Le, Lt
 from pydantic.fields import FieldInfo
 
-__all__ = ["Option", "option_of"]
+__all__ = ["Option", "option_of", "values_of"]
+
+
+#: From here on a whole number is told by its power of ten.
+_LARGE: Final = 1e9
 
 
 @dataclass(frozen=True)
@@ -22,7 +27,7 @@ class Option(GroupedMetadata):
     Attributes
     ----------
     help
-        What it does, in a phrase that ends with no full stop.
+        What it does, in a phrase; a full stop at its end is taken off.
     ge, gt, le, lt
         Within which bounds a number lies.
     when
@@ -56,6 +61,19 @@ class Option(GroupedMetadata):
     one_of: str | None = None
     switchable: bool = False
 
+    def __post_init__(self) -> None:
+        if isinstance(self.help, str):
+            object.__setattr__(self, "help", " ".join(self.help.split()).removesuffix("."))
+
+    @property
+    def range(self) -> str:
+        """What a number lies between, as the help shows it: `0<=x<1`, `x>=1`; empty without bounds."""
+        low, high = self.gt if self.ge is None else self.ge, self.lt if self.le is None else self.le
+        if high is not None:
+            above = "" if low is None else f"{_shown(low)}{'<' if self.ge is None else '<='}"
+            return f"{above}x{'<' if self.le is None else '<='}{_shown(high)}"
+        return "" if low is None else f"x{'>' if self.ge is None else '>='}{_shown(low)}"
+
     def __iter__(self) -> Iterator[Any]:
         """Yield the bounds, as the library that checks settings takes them."""
         bounds = ((Ge, self.ge), (Gt, self.gt), (Le, self.le), (Lt, self.lt))
@@ -70,6 +88,26 @@ class Option(GroupedMetadata):
             str(settings[name]) in ((values,) if isinstance(values, str) else values)
             for name, values in self.when.items()
         )
+
+
+def _shown(bound: float) -> str:
+    return f"{bound:,.0f}" if bound == int(bound) and abs(bound) < _LARGE else f"{bound:g}"
+
+
+def values_of(annotation: Any) -> list[str]:
+    """Return the words that an option of this type takes; none where it takes others as well.
+
+    Examples
+    --------
+    >>> values_of(Literal["cosine", "dot"] | None)
+    ['cosine', 'dot']
+    """
+    if get_origin(annotation) is Literal:
+        return [str(value) for value in get_args(annotation) if value is not None]
+    if get_origin(annotation) in (Union, UnionType):
+        kinds = [one for one in get_args(annotation) if one is not type(None)]
+        return values_of(kinds[0]) if len(kinds) == 1 else []
+    return []
 
 
 def option_of(info: FieldInfo) -> Option | None:

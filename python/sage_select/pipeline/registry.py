@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from importlib import import_module, metadata
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import redirect_stdout
+from importlib import import_module
+from importlib.metadata import EntryPoint
 from pkgutil import walk_packages
-from typing import Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from sage_select.errors import ResourceError, UsageError, nearest
-from sage_select.pipeline.option import option_of
+from sage_select.pipeline.declaration import declare
+from sage_select.pipeline.others import LeftOut, Owner, entries, owner_of, reason_of
 from sage_select.pipeline.settings import Settings
 
-__all__ = ["Registry"]
+if TYPE_CHECKING:
+    from sage_select.pipeline.pipeline import Pipeline
+
+__all__ = ["Registry", "declared_elsewhere", "left_out", "missing_members"]
 
 MemberT = TypeVar("MemberT", bound=Settings)
-
-#: What stands for something else on every command line, in every call of `select`, or in every class of settings.
-_RESERVED: Final = frozenset(
-    {"balance", "data", "dry_run", "explain", "force", "help", "json", "k", "name", "options", "overwrite_foreign"}
-    | {"progress", "quiet", "seed", "spec", "stage", "steps", "threads", "verify", "version"}
-    | {name for name in dir(Settings) if not name.startswith("_")}
-)
 
 
 class Registry(Mapping[str, type[MemberT]], Generic[MemberT]):
@@ -28,7 +28,8 @@ class Registry(Mapping[str, type[MemberT]], Generic[MemberT]):
 
     A member registers itself with the decorator `register`. All modules of a package are looked into when the registry
     is first asked, and then what other packages declare as entry points of the same name, so that adding a
-    member is adding a file.
+    member is adding a file. What another package declares and cannot be used is left out: it is an error only where it
+    is named.
 
     Parameters
     ----------
@@ -36,13 +37,32 @@ class Registry(Mapping[str, type[MemberT]], Generic[MemberT]):
         What messages call a member: strategy.
     package
         The package whose modules declare the members, and the group of entry points of others.
+    base
+        The class of which members are subclasses; it declares the class attributes that say what one is.
+    clashes
+        Function from all members to those of the registry, or of registries whose members they hold, that cannot stand
+        beside the others, and why.
     """
 
-    def __init__(self, kind: str, package: str) -> None:
+    #: All there are, in the order in which they were made.
+    every: ClassVar[list[Registry[Any]]] = []
+
+    def __init__(
+        self,
+        kind: str,
+        package: str,
+        base: type[Any],
+        clashes: Callable[[Mapping[str, type[MemberT]]], Mapping[type[Settings], str]] | None = None,
+    ) -> None:
         self.kind = kind
         self.group = package
+        self.base: Any = base
+        self._clashes = clashes
         self._members: dict[str, type[MemberT]] = {}
-        self._found = False
+        self._owners: dict[str, Owner] = {}
+        self._left_out: dict[str, LeftOut] = {}
+        self._found = self._settled = False
+        Registry.every.append(self)
 
     @property
     def kinds(self) -> str:
@@ -58,26 +78,28 @@ class Registry(Mapping[str, type[MemberT]], Generic[MemberT]):
             What specs and the command line call it.
         **traits
             Class attributes that its base declares.
+
+        Raises
+        ------
+        UsageError
+            By the decorator: if the class is not declared as such a member is, or its options clash with others.
         """
 
         def registered(member: type[MemberT]) -> type[MemberT]:
+            declare(self, name, member, traits)
             known = self._members.get(name)
             if known is not None and (known.__module__, known.__qualname__) != (member.__module__, member.__qualname__):
-                raise ValueError(f"two classes are called {self.kind} {name!r}: {known!r} and {member!r}")
-            if not (member.__doc__ or "").strip():
-                raise ValueError(f"{self.kind} {name!r} has no docstring: its first line is its help")
-            for setting, info in member.model_fields.items():
-                if option_of(info) is None and setting not in member.choices():
-                    raise ValueError(f"{setting!r} of {self.kind} {name!r} has no Option, which says what it is for")
-                if setting in _RESERVED:
-                    raise ValueError(f"{setting!r} of {self.kind} {name!r} is a name that stands for something else")
-            for trait, value in {"name": name, "kind": self.kind, **traits}.items():
-                if not any(trait in getattr(base, "__annotations__", {}) for base in member.__mro__):
-                    raise ValueError(f"a {self.kind} has no attribute {trait!r}")
-                if isinstance(value, str) and isinstance(getattr(member, trait), frozenset | tuple):
-                    raise ValueError(f"{trait!r} of {self.kind} {name!r} is a set of names, not {value!r}")
-                setattr(member, trait, value)
+                raise UsageError(
+                    f"there is a {self.kind} {name!r} already",
+                    expected="a name of its own",
+                    got=f"{known.__module__}.{known.__qualname__} and {member.__module__}.{member.__qualname__}",
+                )
             self._members[name] = member
+            try:
+                self._refuse_late_clash(member)
+            except UsageError:
+                del self._members[name]
+                raise
             return member
 
         return registered
@@ -97,6 +119,9 @@ class Registry(Mapping[str, type[MemberT]], Generic[MemberT]):
     def __hash__(self) -> int:
         return id(self)
 
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
     def need(self, name: object) -> type[MemberT]:
         """Return the member of this name.
 
@@ -104,14 +129,46 @@ class Registry(Mapping[str, type[MemberT]], Generic[MemberT]):
         ------
         UsageError
             If there is none, with the nearest.
+        ResourceError
+            If it was left out, with the reason.
         """
         member = self.get(name) if isinstance(name, str) else None
         if member is None:
+            self.refuse_left_out(name)
             hint = nearest(name, list(self)) if isinstance(name, str) else None
-            raise UsageError(
-                f"unknown {self.kind} {name!r}, known are {', '.join(self)}" + (f"; {hint}" if hint else "")
-            )
+            hint = hint or "is the package that declares it installed?"
+            raise UsageError(f"unknown {self.kind} {name!r}, known are {', '.join(self)}; {hint}")
         return member
+
+    def refuse_left_out(self, name: object) -> None:
+        """Raise where a member of this name was left out.
+
+        Raises
+        ------
+        ResourceError
+            As said, with the reason.
+        """
+        self._find()
+        one = self._left_out.get(name) if isinstance(name, str) else None
+        if one is not None:
+            raise ResourceError(
+                f"the {self.kind} {name!r} of the package {one.package} was left out",
+                got=one.reason,
+                hint=f"mend the package, or take it out: pip uninstall {one.package}",
+            )
+
+    def loaded(self) -> list[type[MemberT]]:
+        """Return the members that are known by now; nothing is looked for."""
+        return list(self._members.values())
+
+    def left_out(self) -> list[LeftOut]:
+        """Return what other packages declare and cannot be used."""
+        self._find()
+        return list(self._left_out.values())
+
+    def owner(self, member: Settings) -> Owner:
+        """Return the distribution that declares a member of another package."""
+        return self._owners.get(member.name, Owner(member.package(), ""))
 
     def _find(self) -> None:
         if self._found:
@@ -120,17 +177,96 @@ class Registry(Mapping[str, type[MemberT]], Generic[MemberT]):
         package = import_module(self.group)
         for module in walk_packages(package.__path__, f"{self.group}."):
             import_module(module.name)
-        for entry in metadata.entry_points(group=self.group):
-            owner = entry.dist.name if entry.dist is not None else entry.value
-            try:
+        for entry in entries().get(self.group, []):
+            self._load(entry)
+        if self._clashes is not None:
+            for member, reason in self._clashes(self).items():
+                _registry_of(member)._leave_out(member.name, member.package(), reason)
+        self._settled = True
+
+    def _load(self, entry: EntryPoint) -> None:
+        """Load what another package declares, or leave it out."""
+        owner = owner_of(entry)
+        before = dict(self._members)
+        try:
+            # Standard output belongs to results, whatever a module says while it is loaded.
+            with redirect_stdout(sys.stderr):
                 loaded = entry.load()
-                if not any(loaded is member for member in self._members.values()):
-                    raise ValueError(f"it is no {self.kind}: the class is registered by @{self.kind}({entry.name!r})")
-            except Exception as error:
-                self._found = False
-                raise ResourceError(
-                    f"the {self.kind} {entry.name!r} of the package {owner} cannot be loaded",
-                    where=entry.value,
-                    got=f"{type(error).__name__}: {error}",
-                    hint=f"mend the package, or take it out: pip uninstall {owner}",
-                ) from error
+            name = next((name for name, member in self._members.items() if member is loaded), None)
+            if name is None:
+                raise UsageError(f"it is no {self.kind}: the class is registered by @{self.kind}({entry.name!r})")
+            self._owners[name] = owner
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # a module may even leave the program, or panic
+            self._members = before
+            for registry in Registry.every:
+                registry._forget_unloaded()
+            self._leave_out(entry.name, owner.name, reason_of(error, entry.value.partition(":")[0].partition(".")[0]))
+
+    def _leave_out(self, name: str, package: str, reason: str) -> None:
+        owner = self._owners.pop(name, None)
+        self._members.pop(name, None)
+        self._left_out[name] = LeftOut(self.kind, name, owner.name if owner is not None else package, reason)
+
+    def _forget_unloaded(self) -> None:
+        """Forget members of modules that failed after they had declared them."""
+        self._members = {name: member for name, member in self._members.items() if _is_loaded(member.__module__)}
+
+    def _refuse_late_clash(self, member: type[MemberT]) -> None:
+        """Refuse a member that comes when all others are there, in a program or a notebook, and clashes with them."""
+        for registry in Registry.every:
+            if registry._clashes is not None and registry._settled:
+                reason = registry._clashes(registry).get(member)
+                if reason is not None:
+                    raise UsageError(f"{self.kind} {member.name!r} cannot stand beside the others: {reason}")
+
+
+def left_out() -> Iterator[LeftOut]:
+    """Yield what other packages declare and cannot be used, entry points of groups that there are not among it."""
+    for registry in Registry.every:
+        yield from registry.left_out()
+    groups = [registry.group for registry in Registry.every]
+    for group, points in entries().items():
+        if group not in groups:
+            reason = f"there is no group {group!r}, known are {', '.join(groups)}"
+            yield from (LeftOut("entry point", point.name, owner_of(point).name, reason) for point in points)
+
+
+def missing_members(packages: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return which members of other packages, as a manifest names them, there are not here, each in words.
+
+    Raises
+    ------
+    ResourceError
+        If one is installed, and was left out.
+    """
+    registries = {registry.kind: registry for registry in Registry.every}
+    found = []
+    for one in packages:
+        kind, name = one["kind"], one["name"]
+        if kind in registries and name in registries[kind]:
+            continue
+        if kind in registries:
+            registries[kind].refuse_left_out(name)
+        version = f" {one['version']}" if one["version"] else ""
+        found.append(f"{kind} {name!r} of the package {one['package']}{version}")
+    return found
+
+
+def declared_elsewhere(pipeline: Pipeline) -> Iterator[tuple[Settings, Owner]]:
+    """Yield what other packages declare of a pipeline, and who they are."""
+    registries = {registry.kind: registry for registry in Registry.every}
+    for step in pipeline.steps:
+        for member in step.members():
+            if member.package():
+                yield member, registries[member.kind].owner(member)
+
+
+def _registry_of(member: type[Settings]) -> Registry[Any]:
+    return next(registry for registry in Registry.every if member in registry._members.values())
+
+
+def _is_loaded(module: str) -> bool:
+    parts = module.split(".")
+    return all(".".join(parts[:end]) in sys.modules for end in range(1, len(parts) + 1))

@@ -49,17 +49,18 @@ class Choice:
         """Return the options that imply a member, of which at most one is given."""
         return [member.implied_by for member in self.registry.values() if member.implied_by is not None]
 
-    def implied(self, options: list[str]) -> str | None:
-        """Return the member that one of these options implies."""
-        return next((name for name, member in self.registry.items() if member.implied_by in options), None)
+    def named(self, name: str, flat: Mapping[str, Any]) -> Any:
+        """Return the member that flat settings name, by an option that implies it as well, or that by default."""
+        implied = (one for one, member in self.registry.items() if flat.get(member.implied_by or "") is not None)
+        return flat[name] if flat.get(name) is not None else next(implied, self.default)
 
 
 class Settings(BaseModel):
     """The settings of a stage, or of a member of a registry, as a value that never changes.
 
-    Unknown settings are errors, and so are settings that do not count beside the others (`Option.when`), or that
-    belong to another member than the chosen one, unless they say what holds anyway. The first line of the docstring of
-    a subclass is its help.
+    Unknown settings are errors, and so are settings that are given, whatever their value, and do not count beside the
+    others (`Option.when`) or belong to another member than the chosen one. The first line of the docstring of a
+    subclass is its help.
 
     Attributes
     ----------
@@ -130,6 +131,11 @@ class Settings(BaseModel):
         return "" if package == __name__.partition(".")[0] else package
 
     @classmethod
+    def declaration_problem(cls) -> tuple[str, str | None] | None:
+        """Return what else is wrong with the declaration of a member, and what is expected; None where nothing is."""
+        return None
+
+    @classmethod
     def source_digest(cls) -> str:
         """Return a digest of the file in which another package declares it, empty where this one does.
 
@@ -149,20 +155,26 @@ class Settings(BaseModel):
     def options(cls) -> dict[str, FieldInfo]:
         """Return the fields that this class may be given flat, those of the members it can hold included."""
         found: dict[str, FieldInfo] = {}
-        for owner in _owners(cls):
+        for owner in cls.owners():
             for name, info in owner.model_fields.items():
                 found.setdefault(name, info)
         return found
 
+    @classmethod
+    def owners(cls) -> Iterator[type[Settings]]:
+        """Yield this class and all whose settings may stand flat beside its own."""
+        yield cls
+        for choice in _choices(cls).values():
+            for member in choice.registry.values():
+                yield from member.owners()
+
     @model_validator(mode="after")
     def _unused_options(self) -> Self:
-        unused = self.unused_options()
-        changed = [name for name in unused if getattr(self, name) != type(self).model_fields[name].default]
-        if changed:
-            option = option_of(type(self).model_fields[changed[0]])
-            names = option.when if option is not None and option.when else exclusive(type(self)).get("origin", [])
-            when = " and ".join(f"{name} {str(getattr(self, name))!r}" for name in names if getattr(self, name))
-            raise ValueError(f"{self.label} with {when} does not use {', '.join(changed)}")
+        given = [name for name in Settings.unused_options(self) if name in self.model_fields_set]
+        if given:
+            option = option_of(type(self).model_fields[given[0]])
+            when = " and ".join(f"{name} {str(getattr(self, name))!r}" for name in (option.when if option else {}))
+            raise ValueError(f"{self.label} with {when} does not use {', '.join(given)}")
         return self
 
     @model_validator(mode="after")
@@ -177,6 +189,11 @@ class Settings(BaseModel):
     def label(self) -> str:
         """What messages call it: `strategy 'hybrid'`."""
         return self.name if self.kind in ("", "stage") else f"{self.kind} {self.name!r}"
+
+    @property
+    def called(self) -> str:
+        """What errors call it, its kind in any case: `stage 'dedup'`."""
+        return f"{self.kind} {self.name!r}"
 
     def unused_options(self) -> list[str]:
         """Return the settings that do not count beside the others."""
@@ -201,6 +218,11 @@ class Settings(BaseModel):
             elif name in own:
                 flat[name] = own[name]
         return flat
+
+    def given_settings(self) -> dict[str, Any]:
+        """Return `settings()` without those that nobody set, the members that are held apart."""
+        given = self._given()
+        return {name: value for name, value in self.settings().items() if name in given}
 
     def inputs(self) -> list[InputSetting]:
         """Return everything that is read: the fields marked with `Reads`, one entry a value."""
@@ -232,8 +254,9 @@ class Settings(BaseModel):
         return self.relocated(lambda text, _: without_secrets(text) if is_url(text) else text).settings()
 
     def describe(self) -> str:
-        """Return one line that says what it does."""
-        return self.summary()
+        """Return one line that says what it does: its help, and the options that were set."""
+        own = self.model_dump(mode="json", include=self.model_fields_set - _choices(type(self)).keys())
+        return ", ".join([self.summary(), *(f"{name} {value}" for name, value in own.items())])
 
     def _given(self) -> dict[str, Any]:
         """Return the settings that were set, flat, as they are."""
@@ -271,14 +294,6 @@ def _choices(cls: type[Settings]) -> dict[str, Choice]:
     return {name: found[0] for name, found in marks.items() if found}
 
 
-def _owners(cls: type[Settings]) -> Iterator[type[Settings]]:
-    """Yield a class and all whose settings may stand flat beside its own."""
-    yield cls
-    for choice in _choices(cls).values():
-        for member in choice.registry.values():
-            yield from _owners(member)
-
-
 def _gathered(cls: type[Settings], flat: Mapping[str, Any]) -> tuple[dict[str, Any], list[InitErrorDetails]]:
     """Return flat settings as those of the class, members made of theirs; and what is wrong with the latter."""
     choices = _choices(cls)
@@ -292,7 +307,7 @@ def _gathered(cls: type[Settings], flat: Mapping[str, Any]) -> tuple[dict[str, A
             problems.append(_problem("", f"give at most one of {', '.join(first)} and {last}", None))
             rest = {one: value for one, value in rest.items() if one not in implied}
             continue
-        chosen = flat.get(name) or choice.implied(implied) or choice.default
+        chosen = choice.named(name, flat)
         if isinstance(chosen, Settings):
             own[name] = chosen
             continue
@@ -305,11 +320,10 @@ def _gathered(cls: type[Settings], flat: Mapping[str, Any]) -> tuple[dict[str, A
         options = member.options()
         theirs = {one: rest.pop(one) for one in list(rest) if one in options}
         others = [one for one in rest if _users(choice.registry, one)]
-        wrong = [one for one in others if not _says_the_default(choice.registry, one, rest[one])]
         rest = {one: value for one, value in rest.items() if one not in others}
-        if wrong:
-            users = _named_users(choice.registry, wrong)
-            text = f"{choice.registry.kind} {member.name!r} does not use {', '.join(wrong)}{users}"
+        if others:
+            users = _named_users(choice.registry, others)
+            text = f"{choice.registry.kind} {member.name!r} does not use {', '.join(others)}{users}"
             problems.append(_problem("", text, None))
         try:
             own[name] = member(**theirs)
@@ -328,14 +342,6 @@ def _named_users(registry: Registry[Any], options: list[str]) -> str:
         return ""
     *others, last = names
     return f"; {', '.join(others)} and {last} do" if others else f"; {last} does"
-
-
-def _says_the_default(registry: Registry[Any], option: str, value: Any) -> bool:
-    """Tell whether a setting that nothing uses says what holds anyway."""
-    info = next(member.options()[option] for member in registry.values() if option in member.options())
-    choice = next((mark for mark in info.metadata if isinstance(mark, Choice)), None)
-    default = info.default if choice is None else choice.default
-    return bool(value == default) or str(value) == str(default)
 
 
 def _problem(name: str, text: str, value: Any) -> InitErrorDetails:

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Final, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sage_select.data import Dataset
-from sage_select.errors import UsageError
+from sage_select.errors import UsageError, nearest
 from sage_select.io import Rows
+from sage_select.pipeline.clashes import clashes
 from sage_select.pipeline.cost import Cost, Size
 from sage_select.pipeline.registry import Registry
 from sage_select.pipeline.run import Run
 from sage_select.pipeline.settings import Settings
 
 __all__ = ["STAGES", "Stage", "stage"]
+
+
+#: The features of rows that stages of this package need.
+FEATURES: Final = ("scores", "vectors", "contents", "texts", "lengths", "empty_text")
+#: What `Pipeline` calls its own methods; each stage is one as well.
+_METHODS: Final = frozenset({"explain", "load", "plan", "read", "run", "to_toml", "to_yaml", "write"})
 
 
 class Stage(Settings):
@@ -44,6 +51,27 @@ class Stage(Settings):
     by_default: ClassVar[bool] = False
     ends: ClassVar[bool] = False
     chooses: ClassVar[bool] = False
+
+    @classmethod
+    def declaration_problem(cls) -> tuple[str, str | None] | None:
+        """Return what is wrong with the declaration of a stage, and what is expected."""
+        if cls.run is Stage.run:
+            return "has no method 'run'", "def run(self, data, run), which returns the rows"
+        if cls.name in _METHODS:
+            return "has the name of a method of Pipeline", "another name"
+        for feature in sorted(cls.gives):
+            near = nearest(feature, FEATURES)
+            if feature not in FEATURES and near is not None:
+                return f"gives {feature!r}, which is nearly a feature that others need; {near}", " or ".join(FEATURES)
+        if cls.package() and (cls.effect == "adds" or cls.by_default or cls.ends):
+            said = (
+                "brings rows" if cls.effect == "adds" else "is there by default" if cls.by_default else "ends the chain"
+            )
+            return (
+                f"{said}, as stages of sage-select alone may",
+                "effect='keeps', 'drops' or 'reorders', by_default=False and ends=False: it runs where it is named",
+            )
+        return None
 
     def needs(self) -> frozenset[str]:
         """Return the features that rows have to have: a stage that gives one is put before it, if there is none."""
@@ -146,5 +174,5 @@ class Stage(Settings):
 
 
 #: The stages, in the order in which they stand as a rule.
-STAGES: Registry[Stage] = Registry("stage", "sage_select.stages")
+STAGES: Registry[Stage] = Registry("stage", "sage_select.stages", Stage, clashes)
 stage = STAGES.register

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from sage_select.scorers.scorer import SCORERS, Scorer, finite_scores, scorer
+from sage_select.scorers.scorer import SCORERS, Scorer, finite_scores, one_a_row, scorer
 
-__all__ = ["SCORERS", "Scorer", "finite_scores", "scorer"]
+__all__ = ["SCORERS", "Scorer", "finite_scores", "one_a_row", "scorer"]

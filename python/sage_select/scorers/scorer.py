@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 from sage_select.data import Dataset
 from sage_select.errors import DataError, Where
 from sage_select.pipeline.cost import Cost, Size
+from sage_select.pipeline.faults import fault
 from sage_select.pipeline.registry import Registry
 from sage_select.pipeline.run import Run
 from sage_select.pipeline.settings import Settings
 
-__all__ = ["SCORERS", "Scorer", "finite_scores", "scorer"]
+__all__ = ["SCORERS", "Scorer", "finite_scores", "one_a_row", "scorer"]
 
+_NO_SCORES: Final = "did not give one number a row"
 _FLOAT32_MOST: Final = float(np.finfo(np.float32).max)
 
 
@@ -61,8 +63,27 @@ class Scorer(Settings):
 
 
 #: All scorers, by name.
-SCORERS: Registry[Scorer] = Registry("scorer", "sage_select.scorers")
+SCORERS: Registry[Scorer] = Registry("scorer", "sage_select.scorers", Scorer)
 scorer = SCORERS.register
+
+
+def one_a_row(values: Any, scorer: Scorer, n: int) -> NDArray[Any]:
+    """Return what a scorer returned as an array, where it is one number for each of `n` rows.
+
+    Raises
+    ------
+    ResourceError
+        If it is not: a fault of the scorer.
+    """
+    try:
+        array = np.asarray(values)
+    except ValueError:
+        raise fault(scorer, _NO_SCORES, expected=f"{n:,} numbers", got="lists of several lengths") from None
+    if array.shape != (n,) or array.dtype.kind not in "fiu":
+        kind = f"{type(values).__name__} of dtype {array.dtype} and shape {array.shape}"
+        got = "nothing" if values is None else kind
+        raise fault(scorer, _NO_SCORES, expected=f"numbers, shape ({n},): one for each row that is in", got=got)
+    return array
 
 
 def finite_scores(values: NDArray[Any], data: Dataset, where: Where) -> NDArray[np.float32]:

@@ -10,7 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from sage_select.data import Dataset
-from sage_select.encoders import ENCODERS, Encoder
+from sage_select.encoders import ENCODERS, Encoder, check_embeddings, check_vectors
 from sage_select.errors import UsageError
 from sage_select.kernels import Matrix, Metric
 from sage_select.pipeline.cost import Cost, Size
@@ -76,7 +76,9 @@ class Embed(Stage):
         if array is not None:
             return self._with(data, data.vectors_of_input(_one_a_row(array, data)), "embeddings", run)
         if self.encoder.given:
-            return self._with(data, self.encoder.vectors(data, run), self._name(data), run)
+            vectors = self.encoder.vectors(data, run)
+            check_vectors(vectors, self.encoder, data.n)
+            return self._with(data, vectors, self._name(data), run)
         if data.rows is None:
             raise UsageError("there are no rows to embed", hint="pass embeddings as an array, or data")
         return self._encoded(data, queries, run)
@@ -104,6 +106,7 @@ class Embed(Stage):
         encoded = self.encoder.encode(
             pa.chunked_array([chunk for text in texts for chunk in text.chunks], pa.string()), run
         )
+        check_embeddings(encoded, self.encoder, sum(len(text) for text in texts))
         for notice in encoded.notices:
             run.reporter.notice(notice)
         if encoded.empty_rows:
@@ -120,7 +123,8 @@ class Embed(Stage):
         for one in queries:
             one.vectors = encoded.array[start : start + one.need_data().n]
             start += one.need_data().n
-        return self._with(data.with_feature("empty_text", empty), encoded.array[: data.n], encoded.name, run)
+        name = self.encoder.called if self.encoder.package() else encoded.name
+        return self._with(data.with_feature("empty_text", empty), encoded.array[: data.n], name, run)
 
     def _with(self, data: Dataset, vectors: NDArray[Any] | pa.ChunkedArray, name: str, run: Run) -> Dataset:
         # Under cosine rows may be scaled to length 1: where any stage compares otherwise, they stay as they are.

@@ -14,7 +14,7 @@ from sage_select.pipeline.option import Option
 from sage_select.pipeline.run import Run
 from sage_select.pipeline.settings import Choice
 from sage_select.pipeline.stage import Stage, stage
-from sage_select.scorers import SCORERS, Scorer, finite_scores
+from sage_select.scorers import SCORERS, Scorer, finite_scores, one_a_row
 from sage_select.stages.inputs.arrays import array_of
 
 __all__ = ["Score"]
@@ -69,7 +69,7 @@ class Score(Stage):
                 raise UsageError(
                     f"{_who_needs(run.consumers(self))} needs scores", hint="pass scores, or data with text"
                 )
-            values, where = self.scorer.score(data, run), self.scorer.where(data)
+            values, where = one_a_row(self.scorer.score(data, run), self.scorer, data.n), self.scorer.where(data)
         # A look at 10 million scores costs more than their ranking, which finds the bad ones in passing.
         seen_later = (
             array is not None

@@ -295,10 +295,12 @@ class Select(Stage):
         """
         strategy = self.strategy.resolved(scored=pool.difficulty is not None)
         request = request_of(pool, self.constraints)
+        # What is wrong with picks is the fault of what another package adds, where the strategy holds such.
+        rule = next((member.label for member in strategy.members() if member.package()), strategy.label)
         picked = strategy.pick(request, pool)
-        check_picks(picked, request, pool.n, strategy.label)
+        check_picks(picked, request, pool.n, rule)
         picks = Picks.without_gains(pool.pinned, Reason.PINNED).then(picked)
-        verify_picks(pool, request, self.constraints, picks, strategy.label)
+        verify_picks(pool, request, self.constraints, picks, rule)
         return picks
 
     def not_nested_reason(self, n: int, facts: Mapping[str, Any]) -> str:
@@ -379,5 +381,5 @@ def _with_departures(error: UsageError, data: Dataset) -> UsageError:
         where=error.where,
         expected=error.expected,
         got=error.got,
-        hint=note if error.hint is None else f"{error.hint}\n  note: {note}",
+        hint=note if error.hint is None else f"{error.hint}; {note}",
     )

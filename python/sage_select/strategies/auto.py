@@ -36,13 +36,12 @@ class Auto(Hybrid):
         if scored:
             return Hybrid(**given)
         unused = sorted(name for name in given if name not in Diversity.options())
-        changed = [name for name in unused if getattr(self, name) != type(self).model_fields[name].default]
-        if changed:
+        if unused:
             raise UsageError(
-                f"strategy 'diversity', the default without scores, does not use {', '.join(changed)}",
+                f"strategy 'diversity', the default without scores, does not use {', '.join(unused)}",
                 hint="name the scores, or choose strategy 'hybrid': without scores it takes those of the words",
             )
-        return Diversity(**{name: value for name, value in given.items() if name not in unused})
+        return Diversity(**given)
 
     def resolved_because(self, resolved: Strategy) -> str:
         """Return why there is no score part, where there is none."""

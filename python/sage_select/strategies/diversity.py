@@ -8,7 +8,9 @@ from typing import Annotated, Any
 from pydantic import model_validator
 
 from sage_select.columns import Reason
+from sage_select.kernels import Greedy
 from sage_select.pipeline.cost import Cost, Size
+from sage_select.pipeline.faults import fault
 from sage_select.pipeline.settings import Choice
 from sage_select.strategies.objectives import OBJECTIVES, Objective
 from sage_select.strategies.picks import Picks
@@ -52,7 +54,11 @@ class ByDiversity(Strategy):
 
     def by_diversity(self, request: SelectionRequest, pool: Pool) -> Picks:
         """Pick by the objective, aware of the rows that are preselected."""
-        greedy, facts = self.objective.pick(request, pool)
+        found = self.objective.pick(request, pool)
+        if not (isinstance(found, tuple) and len(found) == 2 and isinstance(found[0], Greedy)):
+            expected = "(Greedy(rows, gains, how many pairs were compared, method), facts)"
+            raise fault(self.objective, "did not return its picks", expected=expected, got=type(found).__name__)
+        greedy, facts = found
         evidence = {"objective": self.objective.name, "objective_method": greedy.method, **facts}
         return Picks(greedy.indices, greedy.gains, ((Reason.DIVERSITY, len(greedy.indices)),), evidence)
 

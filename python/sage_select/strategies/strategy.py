@@ -111,5 +111,5 @@ class Strategy(Settings):
 
 
 #: All strategies, by name.
-STRATEGIES: Registry[Strategy] = Registry("strategy", "sage_select.strategies")
+STRATEGIES: Registry[Strategy] = Registry("strategy", "sage_select.strategies", Strategy)
 strategy = STRATEGIES.register

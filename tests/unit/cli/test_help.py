@@ -57,7 +57,7 @@ def test_every_flag_sets_its_setting_and_tells_its_default() -> None:
             if flag.setting in owner.model_fields and flag.setting in STAGES[flag.stage].options()
         }
         assert defaults, flag
-        default = re.search(r"\[default: ([^\],]*)", flag.help)
+        default = re.search(r"\[default: ([^\],;]*)", flag.help)
         if default is not None and len(defaults) == 1 and defaults != {"None"} and flag.kind in ("int", "float"):
             told += 1
             assert default[1] == f"{float(defaults.pop()):g}", flag

@@ -148,6 +148,35 @@ def test_odd_values_are_refused_with_their_line(tmp_path: Path, text: str, line:
 
 
 @pytest.mark.parametrize(
+    ("settings", "bare", "refused"),
+    [
+        (
+            "strategy: random, metric: cosine, objective: facility, k_nn: 64, score_mode: stratified",
+            "strategy: random",
+            "",
+        ),
+        ("strategy: random, metric: cosine, objective: facility, k_nn: 64, score_share: 0.6", "strategy: random", ""),
+        ("strategy: loss_topk, score_quantile: 0.25, metric: cosine", "strategy: loss_topk", ""),
+        ("score_mode: top, score_quantile: 0.25", "score_mode: top", ""),
+        ("strategy: random, metric: dot", "", "'random' does not use metric"),
+        ("strategy: random, k_nn: 32", "", "'random' does not use k_nn"),
+        ("score_mode: top, score_quantile: 0.3", "", "does not use score_quantile"),
+        ("strategy: [], metric: cosine", "", "unknown strategy"),
+        ("strategy: '', metric: cosine", "", "unknown strategy"),
+        ("strategy: none_such, metric: cosine", "", "unknown strategy"),
+    ],
+)
+def test_specs_of_before_may_say_what_holds_anyway(tmp_path: Path, settings: str, bare: str, refused: str) -> None:
+    path = write(tmp_path, "sage.yaml", BASE.replace("strategy: random", settings))
+    if refused:
+        with pytest.raises(UsageError, match=refused):
+            load_spec(path)
+    else:
+        found = load_spec(path).step(Select)
+        assert found == load_spec(write(tmp_path, "sage.yaml", BASE.replace("strategy: random", bare))).step(Select)
+
+
+@pytest.mark.parametrize(
     "text",
     [
         f"a = {'[' * 5000}{']' * 5000}", f"a = {'[' * 50}{']' * 50}", "seed = 2001-99-99", f"seed = 1{'0' * 5000}",

@@ -13,6 +13,7 @@ from sage_select.engine.base import Finished
 from sage_select.engine.local.output import counts_of, reasons_of
 from sage_select.pipeline import Pipeline
 from sage_select.pipeline.plan import fingerprint
+from sage_select.pipeline.registry import declared_elsewhere
 from sage_select.stages import Source
 
 __all__ = ["identity", "manifest_of"]
@@ -26,7 +27,10 @@ def identity(pipeline: Pipeline, inputs: Mapping[str, str]) -> str:
 
 
 def manifest_of(done: Finished, metrics: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the manifest, without what only the writer knows (the output's format, rows and digest)."""
+    """Return the manifest, without what only the writer knows (the output's format, rows and digest).
+
+    Where other packages declare what the plan holds, `packages` names them, so that whoever lacks one learns which.
+    """
     data, plan = done.data, done.plan
     if data.read is None or data.shape is None:
         raise RuntimeError("only rows have a manifest")
@@ -35,12 +39,17 @@ def manifest_of(done: Finished, metrics: Mapping[str, Any]) -> dict[str, Any]:
     if data.selected is not None:
         dropped.setdefault(str(Cause(data.selected.stage, NOT_SELECTED)), 0)
     counted = counts_of(reasons_of(data))
+    packages = [
+        {"kind": one.kind, "name": one.name, "package": owner.name, "version": owner.version}
+        for one, owner in declared_elsewhere(plan)
+    ]
     order = counted if data.selected is None else dict.fromkeys(reason for reason, _ in data.selected.reasons)
     return {
         "program": {"name": "sage-select", "version": __version__},
         "fingerprint": identity(plan, inputs),
         "plan": fingerprint(plan),
         "spec": plan.to_dict(),
+        **({"packages": packages} if packages else {}),
         "seed": plan.seed,
         "source": {"name": data.read.source, "demo": plan.step(Source).demo, "digest": data.read.digest},
         "inputs": dict(inputs),

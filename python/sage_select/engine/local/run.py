@@ -10,7 +10,7 @@ from sage_select import io
 from sage_select.data import Dataset
 from sage_select.engine.base import Finished, Outcome
 from sage_select.engine.local.evidence import compare_with_random
-from sage_select.engine.local.faults import faults_of
+from sage_select.engine.local.faults import check_result, faults_of
 from sage_select.engine.local.inputs import input_digests
 from sage_select.engine.local.result import found_result, write_result
 from sage_select.io.output.target import preflight_output
@@ -139,13 +139,14 @@ class _Run:
             with faults_of(step):
                 data = step.prepare(data, self.run)
         for step in steps:
-            step.check(data, self.run)
+            with faults_of(step):
+                step.check(data, self.run)
         for place, step in enumerate(steps):
-            n = data.n
+            before = data
             with faults_of(step):
                 data = step.run(data, self.run)
-                if not isinstance(data, Dataset):
-                    raise TypeError(f"the stage returned {type(data).__name__}, not the rows")
-            for later in steps[place + 1 :] if data.n < n else ():
-                later.check(data, self.run)
+                check_result(step, before, data, self.run.told)
+            for later in steps[place + 1 :] if data.n < before.n else ():
+                with faults_of(later):
+                    later.check(data, self.run)
         return data

@@ -17,12 +17,13 @@ from sage_select.data import Cause
 from sage_select.data.dataset import NOT_SELECTED
 from sage_select.engine.base import Outcome
 from sage_select.engine.local.output import counts_of
-from sage_select.errors import DataError, UsageError
+from sage_select.errors import DataError, ResourceError, UsageError
 from sage_select.io.commit.manifest import manifest_refused
 from sage_select.io.commit.names import OutputNames
 from sage_select.io.output.target import check_target, preflight_output
 from sage_select.pipeline import Pipeline, Reporter
 from sage_select.pipeline.plan import fingerprint
+from sage_select.pipeline.registry import missing_members
 from sage_select.pipeline.spec import load_spec
 from sage_select.stages import Select
 from sage_select.values.budget import Budget
@@ -78,12 +79,7 @@ def top(
         raise UsageError(
             "this is no selection with a manifest", where=str(source), expected="an output of sage-select build"
         )
-    try:
-        plan = load_spec(manifest["spec"])
-    except UsageError as error:
-        raise DataError(
-            "the manifest holds a spec that this version does not know", where=str(source), got=error.message
-        ) from None
+    plan = _plan(manifest, source)
     with manifest_refused(OutputNames(source).manifest):
         count = _rows(plan, manifest, budget, source)
     # All rows are what they were: of budgets that a number of rows cannot say, such as tokens, too.
@@ -107,6 +103,29 @@ def top(
         overwrite_foreign=overwrite_foreign,
     )
     return _outcome(written.path, cached=False)
+
+
+def _plan(manifest: Mapping[str, Any], source: Path) -> Pipeline:
+    """Return the plan of a selection, where all that it holds is here."""
+    with manifest_refused(OutputNames(source).manifest):
+        missing = missing_members(manifest.get("packages", ()))
+    if missing:
+        packages = dict.fromkeys(one["package"] for one in manifest["packages"])
+        raise ResourceError(
+            f"this selection was made with {' and '.join(missing)}, which is not installed here",
+            where=str(source),
+            hint=f"pip install {' '.join(packages)}",
+        )
+    try:
+        return load_spec(manifest["spec"])
+    except UsageError as error:
+        raise DataError(
+            "the manifest holds a spec that this version does not know",
+            where=str(source),
+            problems=error.problems,
+            got=None if error.problems else error.message,
+            hint="install the package that declares what is not known, or the version that wrote it",
+        ) from None
 
 
 def _rows(plan: Pipeline, manifest: Mapping[str, Any], budget: Budget, source: Path) -> int:

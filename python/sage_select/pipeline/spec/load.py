@@ -14,6 +14,7 @@ from sage_select.pipeline.pipeline import SPEC_VERSION, Pipeline
 from sage_select.pipeline.problems import problem_text, shortened
 from sage_select.pipeline.spec.beside import beside
 from sage_select.pipeline.spec.document import Document, parse
+from sage_select.pipeline.spec.earlier import without_idle_defaults
 from sage_select.pipeline.stage import STAGES, Stage
 
 __all__ = ["find_spec", "load_spec"]
@@ -129,10 +130,18 @@ def _steps(value: Any, problems: _Problems) -> list[Stage]:
         name = str(key)
         kind = STAGES.get(name)
         if kind is None:
-            problems.add((*path, name), _unknown("step", name, list(STAGES)))
+            STAGES.refuse_left_out(name)
+            unknown = _unknown("step", name, list(STAGES))
+            hint = "" if "did you mean" in unknown else "; is the package that declares it installed?"
+            problems.add((*path, name), unknown + hint)
             continue
         try:
-            steps.append(kind.model_validate({} if settings is None else settings))
+            given = {} if settings is None else settings
+            steps.append(kind.model_validate(_as_now(kind, given)))
         except ValidationError as error:
             problems.add_validation((*path, name), error, list(kind.options()))
     return steps
+
+
+def _as_now(kind: type[Stage], settings: Any) -> Any:
+    return without_idle_defaults(kind, settings) if isinstance(settings, Mapping) else settings

@@ -35,10 +35,15 @@ class Objective(Settings):
         As of a strategy.
     """
 
-    metrics: ClassVar[tuple[str, ...]] = ("cosine",)
+    metrics: ClassVar[tuple[kernels.Metric, ...]] = ("cosine",)
     needs_always: ClassVar[frozenset[Need]] = frozenset()
     nested: ClassVar[bool] = False
     another_order: ClassVar[str] = "which of equally good rows"
+
+    @classmethod
+    def declaration_problem(cls) -> tuple[str, str | None] | None:
+        """Return what is wrong with the declaration of an objective, and what is expected."""
+        return None if cls.metrics else ("has no metrics", "one or more under which it means something")
 
     @abstractmethod
     def pick(self, request: SelectionRequest, pool: Pool) -> Found:
@@ -61,5 +66,5 @@ class Objective(Settings):
 
 
 #: All objectives, by name.
-OBJECTIVES: Registry[Objective] = Registry("objective", "sage_select.strategies.objectives")
+OBJECTIVES: Registry[Objective] = Registry("objective", "sage_select.strategies.objectives", Objective)
 objective = OBJECTIVES.register

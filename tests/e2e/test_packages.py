@@ -1,0 +1,299 @@
+"""Packages of others: what is wrong with one is told as its fault, and stops nothing else."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from tests.support.packages import Told, lay_package, run_programs
+
+GOOD = """
+print("loaded")
+
+@strategy("firsts", nested=True)
+class Firsts(Strategy):
+    '''The first rows.'''
+    words: Annotated[list[str], Option("words that count")] = []
+    loud: Annotated[bool, Option("shout")] = True
+    power: Annotated[int, Option("how much", ge=1, le=9)] = 2
+    def pick(self, request, pool):
+        print("picking")
+        rows = take_admissible(request, pool, np.arange(pool.n))
+        return Picks.without_gains(rows, "-".join([*self.words, str(self.loud)]))
+"""
+
+
+def rule(kind: str, name: str, traits: str, option: str = "") -> str:
+    """Return the code of a class that declares something."""
+    base, method = {
+        "strategy": ("Strategy", "pick(self, request, pool)"),
+        "scorer": ("Scorer", "score(self, data, run)"),
+        "stage": ("Stage", "run(self, data, run)"),
+    }[kind]
+    body = f"    '''Some.'''\n    {option}\n    def {method}: return [1] * data.n\n"
+    return f"\n@{kind}({traits})\nclass {name}({base}):\n{body}"
+
+
+#: Module -> code, what it declares, and why that is left out.
+BROKEN = {
+    "bad_import": (
+        "import nowhere_to_be_found",
+        {"strategies": {"gone": "Gone"}, "scorers": {"louder": "Louder"}},
+        "No module",
+    ),
+    "bad_end": ("import sys; sys.exit(7)", {"stages": {"departs": "Departs"}}, "SystemExit: 7 (bad_end.py, line "),
+    "bad_class": ("Plain = dict", {"encoders": {"plain": "Plain"}}, "it is no encoder"),
+    "bad_group": ("A = 1", {"strategy": {"a": "A"}}, "there is no group 'sage_select.strategy'"),
+    "bad_trait": (
+        rule("stage", "Odd", "'odd', effect='drop'"),
+        {"stages": {"odd": "Odd"}},
+        "did you mean 'drops'",
+    ),
+    "bad_second": (
+        rule("scorer", "Fine", "'fine'") + rule("strategy", "NotFine", "'not_fine', nested='yes'"),
+        {"scorers": {"fine": "Fine"}, "strategies": {"not_fine": "NotFine"}},
+        "strategy 'not_fine' has another nested",
+    ),
+    "bad_option": (
+        rule("strategy", "Greedy", "'greedy'", "output: Annotated[str, Option('x')] = ''"),
+        {"strategies": {"greedy": "Greedy"}},
+        "its option 'output' is typed --output, and so is 'path' of stage 'sink'",
+    ),
+    "bad_twin": (
+        rule("strategy", "Other", "'firsts'"),
+        {"strategies": {"seconds": "Other"}},
+        "there is a strategy 'firsts' already",
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with a package that works and many that do not, and rows."""
+    site = tmp_path_factory.mktemp("site")
+    lay_package(site, "a_good", GOOD, {"strategies": {"firsts": "Firsts"}}, version="2.5")
+    for name, (code, entries, _) in BROKEN.items():
+        lay_package(site, name, code, entries)
+    lines = [{"id": f"r{row}", "text": f"row {row} {'much ' * (row % 5)}", "loss": row % 11} for row in range(40)]
+    (site / "rows.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (site / "broken.yaml").write_text(
+        "version: 1\nsteps:\n  - source: {path: rows.jsonl}\n  - odd: {}\n  - select: {strategy: random}\n"
+    )
+    return site
+
+
+BUILD = ("build", "rows.jsonl", "--budget", "5", "--force")
+
+
+@pytest.fixture(scope="module")
+def told(site: Path) -> dict[str, Told]:
+    commands = {
+        "version": ["--version"],
+        "help": ["--help"],
+        "build help": ["build", "--help"],
+        "quiet": [*BUILD, "--strategy", "random", "-q"],
+        "json": [
+            *BUILD,
+            "--strategy",
+            "firsts",
+            "--json",
+            "--no-loud",
+            "--words",
+            "a",
+            "--words",
+            "b",
+            "-o",
+            "f.arrow",
+        ],
+        "top": ["top", "f.arrow", "3", "-o", "g.arrow"],
+        "named strategy": [*BUILD, "--strategy", "gone"],
+        "named scorer": [*BUILD, "--scorer", "fine"],
+        "named stage": ["build", "--spec", "broken.yaml"],
+        "clash": [*BUILD, "--strategy", "greedy"],
+        "nested too far": [*BUILD, "--strategy", "firsts", "--power", "10"],
+    }
+    return dict(zip(commands, run_programs(site, site, list(commands.values())), strict=True))
+
+
+@pytest.mark.parametrize("command", ["version", "help", "build help", "json", "top"])
+def test_every_command_works_beside_broken_packages_and_names_them(told: dict[str, Told], command: str) -> None:
+    done = told[command]
+    assert done.code == 0, done.err
+    for name, (_, _, reason) in BROKEN.items():
+        lines = [line for line in done.err.splitlines() if f"package {name.replace('_', '-')} " in line]
+        assert len(lines) == 1, done.err
+        assert reason in lines[0]
+        assert lines[0].startswith("note: ")
+
+
+def test_what_is_left_out_is_not_there_and_the_rest_is(told: dict[str, Told]) -> None:
+    shown = told["build help"].out
+    assert "--words" in shown
+    assert "--loud / --no-loud" in shown
+    assert "[default: 2; 1<=x<=9]" in " ".join(shown.split())
+    for name in ("gone", "louder", "departs", "odd", "fine", "greedy", "not_fine"):
+        assert not re.search(rf"\b{name}\b", shown), name
+
+
+def test_standard_output_holds_results_alone(told: dict[str, Told]) -> None:
+    assert told["version"].out.startswith("sage-select ")
+    assert "loaded" in told["version"].err
+    assert told["quiet"].err == ""
+    assert told["quiet"].out == ""
+    result = json.loads(told["json"].out)
+    assert len([notice for notice in result["notices"] if "left out" in notice]) == len(BROKEN)
+    assert "picking" in told["json"].err
+    assert result["manifest"]["rows"]["reasons"] == {"a-b-False": 5}
+    assert result["manifest"]["packages"] == [
+        {"kind": "strategy", "name": "firsts", "package": "a-good", "version": "2.5"}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("named strategy", "the strategy 'gone' of the package bad-import was left out.*nowhere_to_be_found"),
+        ("named scorer", "the scorer 'fine' of the package bad-second was left out.*another nested"),
+        ("named stage", "the stage 'odd' of the package bad-trait was left out.*'drops'"),
+        ("clash", "the strategy 'greedy' of the package bad-option was left out.*'path' of stage 'sink'"),
+    ],
+)
+def test_what_was_left_out_is_an_error_where_it_is_named(told: dict[str, Told], command: str, message: str) -> None:
+    done = told[command]
+    assert done.code == 5
+    error = done.err[done.err.index("error: ") :]
+    assert re.search(message, error, flags=re.DOTALL), error
+    assert "pip uninstall bad-" in error
+
+
+def test_values_out_of_bounds_are_refused(told: dict[str, Told]) -> None:
+    assert told["nested too far"].code == 2
+    assert "--power: expected at most 9, got 10" in told["nested too far"].err
+
+
+def test_a_selection_says_which_package_made_it_where_that_is_missing(
+    told: dict[str, Told], site: Path, tmp_path: Path
+) -> None:
+    assert told["top"].code == 0
+    commands = [("top", str(site / "f.arrow"), "3", "-o", "g.arrow"), ("why", str(site / "f.arrow"), "0")]
+    top, why = run_programs(tmp_path, tmp_path, commands)
+    assert top.code == 5
+    assert "made with strategy 'firsts' of the package a-good 2.5, which is not installed here" in top.err
+    assert "hint: pip install a-good" in top.err
+    assert why.code == 0
+
+
+def test_python_warns_once_of_what_is_left_out(site: Path) -> None:
+    import os
+    import subprocess
+    import sys
+
+    import sage_select
+
+    code = (
+        "import warnings, sage_select\n"
+        "with warnings.catch_warnings(record=True) as told:\n"
+        "    warnings.simplefilter('always')\n"
+        "    sage_select.select, sage_select.Pipeline\n"
+        "print(len([one for one in told if issubclass(one.category, sage_select.SageWarning)]))\n"
+        "try: sage_select.select(scores=[1., 2.], k=1, strategy='gone')\n"
+        "except sage_select.ResourceError as error: print('nowhere_to_be_found' in str(error))\n"
+        "try: sage_select.Pipeline.read('rows.jsonl').odd()\n"
+        "except sage_select.ResourceError as error: print('drops' in str(error))\n"
+    )
+    path = f"{site}{os.pathsep}{Path(sage_select.__file__).parent.parent}"
+    environment = {**os.environ, "PYTHONPATH": path}
+    done = subprocess.run([sys.executable, "-c", code], cwd=site, capture_output=True, text=True, env=environment)
+    assert done.stdout.split() == [str(len(BROKEN)), "True", "True"], done.stderr
+
+
+def scorer(name: str, body: str) -> str:
+    return (
+        f"\n@scorer('{name}')\nclass C_{name}(Scorer):\n    '''Some.'''\n"
+        f"    def score(self, data, run):\n        {body}\n"
+    )
+
+
+def encoder(name: str, body: str) -> str:
+    return (
+        f"\n@encoder('{name}')\nclass C_{name}(Encoder):\n    '''Some.'''\n"
+        f"    def encode(self, texts, run):\n        n = len(texts); {body}\n"
+    )
+
+
+def stage(name: str, traits: str, body: str) -> str:
+    return (
+        f"\n@stage('{name}', place=25, {traits})\nclass C_{name}(Stage):\n    '''Some.'''\n"
+        f"    {name}_on: Annotated[bool, Option('do it')] = False\n"
+        f"    def run(self, data, run):\n        cause = Cause(run.label(self), 'x'); {body}\n"
+    )
+
+
+#: Name -> body, and what is said of it.
+SCORERS = {
+    "short": ("return np.zeros(3)", "shape \\(40,\\).*got: ndarray of dtype float64 and shape \\(3,\\)"),
+    "imaginary": ("return np.zeros(data.n, complex)", "got: ndarray of dtype complex128"),
+    "words": ("return ['a'] * data.n", "got: list of dtype <U1"),
+    "columns": ("return np.zeros((data.n, 1))", "shape \\(40, 1\\)"),
+    "nothing": ("return", "got: nothing"),
+    "ragged": ("return [[1.0], [1.0, 2.0]]", "got: lists of several lengths"),
+    "truths": ("return np.ones(data.n, bool)", "dtype bool"),
+    "one": ("return 1.0", "shape \\(\\)"),
+    "nans": ("return np.full(data.n, np.nan)", "scorer nans, row 0: 40 scores are not finite"),
+    "fails": ("raise KeyError('mine')", "failed.*KeyError: 'mine' \\(theirs.py, line \\d+\\).*SAGE_DEBUG"),
+    "refuses": ("raise UsageError('no words', hint='give some')", "error: no words\n  hint: give some"),
+    "asks": ("return data.feature('vectors').take(np.array([-1]))", "failed.*AttributeError"),
+}
+ENCODERS = {
+    "few": ("return Embeddings(np.ones((3, 4), np.float32), name='x')", "\\(40, d\\).*float32 of shape \\(3, 4\\)"),
+    "bare": ("return np.ones((n, 4), np.float32)", "expected: Embeddings\\(array, name=...\\).*got: ndarray"),
+    "whole": ("return Embeddings(np.ones((n, 4), int), name='x')", "got: int64"),
+    "flat": ("return Embeddings(np.ones(n, np.float32), name='x')", "got: float32 of shape \\(40,\\)"),
+    "empty": ("return Embeddings(np.zeros((n, 4), np.float32), name='x')", "encoder 'empty', row 0.*all zeros"),
+    "hole": (
+        "a = np.ones((n, 4), np.float32); a[5] = np.nan; return Embeddings(a, name='x')",
+        "encoder 'hole', row 5: the value is NaN",
+    ),
+}  # fmt: skip
+STAGES = {
+    "below": ("effect='drops'", "return data.drop([-1], cause)", "each once: got row -1"),
+    "beyond": ("effect='drops'", "return data.drop([data.n], cause)", "got row 40"),
+    "twice": ("effect='drops'", "return data.drop([1, 2, 1], cause)", "got row 1 more than once"),
+    "mask": ("effect='drops'", "return data.drop(np.ones(3, bool), cause)", "40 truth values: got .* shape \\(3,\\)"),
+    "halves": ("effect='drops'", "return data.drop([0.5], cause)", "got float64"),
+    "reason": ("effect='drops'", "return data.drop([1], 'short')", "takes a Cause\\(.*got 'short'"),
+    "silent": ("effect='drops'", "pass", "did not return the rows.*a Dataset.*NoneType"),
+    "liar": ("effect='keeps'", "return data.drop([1], cause)", "other rows than it declares.*40 rows.*got: 39"),
+    "mean": ("gives={'scores'}", "return data", "did not give 'scores'.*with_feature"),
+    "arrays": ("gives={'scores'}", "return data.with_feature('scores', np.zeros(data.n))", "expected: Scores"),
+    "lists": ("gives={'scores'}", "return data.with_feature('scores', Scores([1] * data.n))", "float32 array.*list"),
+    "less": ("gives={'scores'}", "return data.with_feature('scores', Scores(np.zeros(3, np.float32)))", "40 rows.*: 3"),
+    "wide": (
+        "gives={'scores'}",
+        "return data.with_feature('scores', Scores(np.full(data.n, np.inf, np.float32)))",
+        "stage 'wide', row 0: 40 scores are not finite",
+    ),
+}  # fmt: skip
+
+
+def test_what_breaks_its_word_is_named_with_what_was_expected(site: Path, tmp_path: Path) -> None:
+    code = "".join(scorer(name, body) for name, (body, _) in SCORERS.items())
+    code += "".join(encoder(name, body) for name, (body, _) in ENCODERS.items())
+    code += "".join(stage(name, traits, body) for name, (traits, body, _) in STAGES.items())
+    groups = {"scorers": SCORERS, "encoders": ENCODERS, "stages": STAGES}
+    lay_package(tmp_path, "theirs", code, {group: {name: f"C_{name}" for name in of} for group, of in groups.items()})
+    build = ["build", str(site / "rows.jsonl"), "--budget", "5", "-o", "never.arrow"]
+    commands = [
+        *([*build, "--strategy", "loss_topk", "--scorer", name] for name in SCORERS),
+        *([*build, "--strategy", "diversity", "--encoder", name] for name in ENCODERS),
+        *([*build, "--strategy", "loss_topk", f"--{name}-on"] for name in STAGES),
+    ]
+    messages = {name: fault[-1] for of in groups.values() for name, fault in of.items()}
+    for (name, message), done in zip(messages.items(), run_programs(tmp_path, tmp_path, commands), strict=True):
+        assert done.code in (2, 3, 5), f"{name}: {done.err}"
+        assert re.search(message, done.err, flags=re.DOTALL), f"{name}: {done.err}"
+        assert "Traceback" not in done.err
+        assert done.code != 5 or f"'{name}' of the package theirs" in done.err, done.err
+    assert not list(tmp_path.glob("never*"))
