@@ -231,7 +231,51 @@ def stage(name: str, traits: str, body: str) -> str:
     )
 
 
+def strategy(name: str, body: str) -> str:
+    return (
+        f"\n@strategy('{name}', needs_always={{'scores', 'vectors'}})\nclass C_{name}(Strategy):\n    '''Some.'''\n"
+        f"    def pick(self, request, pool):\n        rows = take_admissible(request, pool, np.arange(pool.n))\n"
+        f"        k = len(rows); none = np.full(k, np.nan, np.float32); {body}\n"
+    )
+
+
+def objective(name: str, body: str) -> str:
+    return (
+        f"\n@objective('{name}')\nclass C_{name}(Objective):\n    '''Some.'''\n"
+        f"    def pick(self, request, pool):\n        rows = take_admissible(request, pool, np.arange(pool.n))\n"
+        f"        gains = np.zeros(len(rows), np.float32); {body}\n"
+    )
+
+
 #: Name -> body, and what is said of it.
+STRATEGIES = {
+    "reason": ("return Picks.without_gains(rows, 5)", "reasons that are no pairs of a short text"),
+    "silence": ("return Picks.without_gains(rows, '')", "reasons that are no pairs"),
+    "essay": ("return Picks.without_gains(rows, 'so ' * 99)", "reasons that are no pairs"),
+    "letters": ("return Picks(rows, none, 'score')", "reasons that are no pairs.*: score"),
+    "counts": ("return Picks(rows, none, (('x', k + 1), ('y', -1)))", "reasons that are no pairs"),
+    "more": ("return Picks(rows, none, (('x', k + 1),))", "reasons of 6 rows, of 5"),
+    "gain": ("return Picks(rows, None, (('x', k),))", "gains that are no array of 5 floats"),
+    "endless": ("return Picks(rows, np.full(k, np.inf, np.float32), (('x', k),))", "gains that are no array"),
+    "proof": ("return Picks.without_gains(rows, 'x', [1])", "evidence that is no mapping, but list"),
+    "kind": ("return Picks.without_gains(rows, 'x', {'mean': np.float32(1)})", "told 'mean', which is no plain value"),
+    "limit": ("return Picks.without_gains(rows, 'x', {'mean': float('nan')})", "told 'mean', which is no plain value"),
+    "areas": ("return Picks(rows, none, (('x', k),), {}, np.zeros(3, np.int32))", "regions that are no array of 40"),
+    "reader": (
+        "pool.need_matrix().take([-1])",
+        "-1 is negative\n  in strategy 'reader' of the package theirs \\(theirs.py",
+    ),
+    "writer": ("pool.need_difficulty()[:] = 0", "failed.*read-only"),
+    "leaver": ("import sys; sys.exit(0)", "failed.*SystemExit: 0 \\(theirs.py, line"),
+    "raiser": ("raise BaseException('odd')", "failed.*BaseException: odd"),
+    "twister": ("return self.pick(request, pool)", "failed.*RecursionError"),
+}
+OBJECTIVES = {
+    "rows": ("return rows", "did not return its picks.*Greedy\\(rows, gains.*got: ndarray"),
+    "facts": ("return Greedy(rows, gains, 0, 'x'), None", "did not return its picks"),
+    "halves_of": ("return Greedy(rows / 2, gains, 0, 'x'), {}", "no one-dimensional int64 array, but float64"),
+    "again": ("return Greedy(rows * 0, gains, 0, 'x'), {}", "a row twice"),
+}
 SCORERS = {
     "short": ("return np.zeros(3)", "shape \\(40,\\).*got: ndarray of dtype float64 and shape \\(3,\\)"),
     "imaginary": ("return np.zeros(data.n, complex)", "got: ndarray of dtype complex128"),
@@ -263,7 +307,7 @@ STAGES = {
     "twice": ("effect='drops'", "return data.drop([1, 2, 1], cause)", "got row 1 more than once"),
     "mask": ("effect='drops'", "return data.drop(np.ones(3, bool), cause)", "40 truth values: got .* shape \\(3,\\)"),
     "halves": ("effect='drops'", "return data.drop([0.5], cause)", "got float64"),
-    "reason": ("effect='drops'", "return data.drop([1], 'short')", "takes a Cause\\(.*got 'short'"),
+    "why": ("effect='drops'", "return data.drop([1], 'short')", "takes a Cause\\(.*got 'short'"),
     "silent": ("effect='drops'", "pass", "did not return the rows.*a Dataset.*NoneType"),
     "liar": ("effect='keeps'", "return data.drop([1], cause)", "other rows than it declares.*40 rows.*got: 39"),
     "mean": ("gives={'scores'}", "return data", "did not give 'scores'.*with_feature"),
@@ -279,19 +323,29 @@ STAGES = {
 
 
 def test_what_breaks_its_word_is_named_with_what_was_expected(site: Path, tmp_path: Path) -> None:
-    code = "".join(scorer(name, body) for name, (body, _) in SCORERS.items())
+    code = "".join(strategy(name, body) for name, (body, _) in STRATEGIES.items())
+    code += "".join(objective(name, body) for name, (body, _) in OBJECTIVES.items())
+    code += "".join(scorer(name, body) for name, (body, _) in SCORERS.items())
     code += "".join(encoder(name, body) for name, (body, _) in ENCODERS.items())
     code += "".join(stage(name, traits, body) for name, (traits, body, _) in STAGES.items())
-    groups = {"scorers": SCORERS, "encoders": ENCODERS, "stages": STAGES}
+    groups = {
+        "strategies": STRATEGIES,
+        "strategies.objectives": OBJECTIVES,
+        "scorers": SCORERS,
+        "encoders": ENCODERS,
+        "stages": STAGES,
+    }
     lay_package(tmp_path, "theirs", code, {group: {name: f"C_{name}" for name in of} for group, of in groups.items()})
     build = ["build", str(site / "rows.jsonl"), "--budget", "5", "-o", "never.arrow"]
     commands = [
+        *([*build, "--strategy", name] for name in STRATEGIES),
+        *([*build, "--strategy", "diversity", "--objective", name] for name in OBJECTIVES),
         *([*build, "--strategy", "loss_topk", "--scorer", name] for name in SCORERS),
         *([*build, "--strategy", "diversity", "--encoder", name] for name in ENCODERS),
         *([*build, "--strategy", "loss_topk", f"--{name}-on"] for name in STAGES),
     ]
-    messages = {name: fault[-1] for of in groups.values() for name, fault in of.items()}
-    for (name, message), done in zip(messages.items(), run_programs(tmp_path, tmp_path, commands), strict=True):
+    messages = [(name, fault[-1]) for of in groups.values() for name, fault in of.items()]
+    for (name, message), done in zip(messages, run_programs(tmp_path, tmp_path, commands), strict=True):
         assert done.code in (2, 3, 5), f"{name}: {done.err}"
         assert re.search(message, done.err, flags=re.DOTALL), f"{name}: {done.err}"
         assert "Traceback" not in done.err

@@ -21,9 +21,11 @@ from sage_select import UsageError
 from sage_select.data import Cause, Dataset, Scores
 from sage_select.encode import Embeddings
 from sage_select.encoders import Encoder, encoder
+from sage_select.kernels import Greedy
 from sage_select.pipeline import Option, Run, Stage, stage
 from sage_select.scorers import Scorer, scorer
 from sage_select.strategies import Picks, Pool, SelectionRequest, Strategy, strategy, take_admissible
+from sage_select.strategies.objectives import Objective, objective
 """
 
 #: Runs `sage-select` once for each list of arguments, and prints what each left behind as JSON.

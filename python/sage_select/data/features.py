@@ -37,10 +37,13 @@ class Scores:
     values: NDArray[np.float32]
     higher_is_harder: bool = True
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "values", read_only(self.values))
+
     @property
     def difficulty(self) -> NDArray[np.float32]:
         """The values turned so that a higher number is a harder row."""
-        return self.values if self.higher_is_harder else -self.values
+        return self.values if self.higher_is_harder else read_only(-self.values)
 
     def take(self, rows: NDArray[np.int64]) -> Scores:
         """Return those of some rows."""
@@ -62,9 +65,21 @@ class Lengths:
     values: NDArray[np.int64]
     unit: str = "words"
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "values", read_only(self.values))
+
     def take(self, rows: NDArray[np.int64]) -> Lengths:
         """Return those of some rows."""
         return replace(self, values=self.values[rows])
+
+
+def read_only(values: Any) -> Any:
+    """Return a view of an array that cannot be written to, so that no rule changes what others are shown."""
+    if not isinstance(values, np.ndarray) or not values.flags.writeable:
+        return values
+    view = values.view()
+    view.flags.writeable = False
+    return view
 
 
 class Features(Mapping[str, Any]):

@@ -11,7 +11,7 @@ from sage_select.pipeline.others import place_in, reason_of
 from sage_select.pipeline.registry import Registry
 from sage_select.pipeline.settings import Settings
 
-__all__ = ["failed", "fault", "fault_of_others", "name_place"]
+__all__ = ["failed", "fault", "fault_of_others", "name_place", "raised_by"]
 
 _WHOSE: Final = "this is a fault of that package: whoever wrote it should know"
 _DEBUG: Final = f"{_WHOSE}; SAGE_DEBUG=1 shows all of it"
@@ -52,6 +52,11 @@ def name_place(members: Iterable[Settings], error: SageError) -> None:
     if member is not None and packages[-1] != member.package():
         place = place_in(error, member.package())
         error.problems = (*error.problems, f"in {member.called} of the package {member.package()}{place}")
+
+
+def raised_by(members: Iterable[Settings], error: BaseException) -> bool:
+    """Tell whether the code of another package, that of one of these, raised an error itself."""
+    return _packages(error)[-1] in {member.package() for member in members} - {""}
 
 
 def _packages(error: BaseException) -> list[str]:

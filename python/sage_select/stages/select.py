@@ -96,8 +96,9 @@ class Select(Stage):
         return Constraints(self.budget, self.quota, self.clamp)
 
     def needs(self) -> frozenset[str]:
-        """Return what every row has to have."""
-        return frozenset(self.strategy.needs())
+        """Return what every row has to have, for the strategy and for what it holds."""
+        _, *held = self.strategy.members()
+        return frozenset(self.strategy.needs()).union(*(getattr(member, "needs_always", ()) for member in held))
 
     @property
     def metric(self) -> str | None:
@@ -296,7 +297,7 @@ class Select(Stage):
         strategy = self.strategy.resolved(scored=pool.difficulty is not None)
         request = request_of(pool, self.constraints)
         # What is wrong with picks is the fault of what another package adds, where the strategy holds such.
-        rule = next((member.label for member in strategy.members() if member.package()), strategy.label)
+        rule = next((member for member in strategy.members() if member.package()), strategy)
         picked = strategy.pick(request, pool)
         check_picks(picked, request, pool.n, rule)
         picks = Picks.without_gains(pool.pinned, Reason.PINNED).then(picked)

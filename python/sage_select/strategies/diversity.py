@@ -55,7 +55,8 @@ class ByDiversity(Strategy):
     def by_diversity(self, request: SelectionRequest, pool: Pool) -> Picks:
         """Pick by the objective, aware of the rows that are preselected."""
         found = self.objective.pick(request, pool)
-        if not (isinstance(found, tuple) and len(found) == 2 and isinstance(found[0], Greedy)):
+        fine = isinstance(found, tuple) and len(found) == 2 and isinstance(found[0], Greedy)
+        if not fine or not isinstance(found[1], Mapping):
             expected = "(Greedy(rows, gains, how many pairs were compared, method), facts)"
             raise fault(self.objective, "did not return its picks", expected=expected, got=type(found).__name__)
         greedy, facts = found

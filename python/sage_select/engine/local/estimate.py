@@ -10,7 +10,8 @@ from pydantic import ValidationError
 
 from sage_select.data import Dataset
 from sage_select.engine.local.evidence import comparison_cost
-from sage_select.errors import UsageError
+from sage_select.engine.local.faults import faults_of
+from sage_select.errors import ResourceError, UsageError
 from sage_select.io.guards.memory import Limit, held, limits
 from sage_select.io.output.target import preflight_output
 from sage_select.kernels.call import resolve_threads
@@ -156,7 +157,8 @@ def _size_of_input(plan: Pipeline, run: Run) -> Size:
     for place, step in enumerate(rest):
         if step.effect == "adds":
             break  # how many rows there are then nothing tells
-        size = step.preview(data, replace(size, later=rest[place + 1 :]))
+        with faults_of(step):
+            size = step.preview(data, replace(size, later=rest[place + 1 :]))
     return size
 
 
@@ -165,11 +167,14 @@ def _refuse_what_a_build_would(data: Dataset, steps: list[Stage], run: Run) -> N
     end = next((place + 1 for place, step in enumerate(steps) if step.chooses), len(steps))
     ready = [step for step in steps[:end] if not any(setting.kind == "model" for setting in step.inputs())]
     for step in ready:
-        data = step.prepare(data, run)
+        with faults_of(step):
+            data = step.prepare(data, run)
     for step in ready:
-        step.check(data, run)
+        with faults_of(step):
+            step.check(data, run)
     for step in ready:
-        data = step.run(data, run) if step.given else data
+        with faults_of(step):
+            data = step.run(data, run) if step.given else data
 
 
 def _added_up(plan: Pipeline, size: Size, known: tuple[Limit, ...]) -> Estimate:
@@ -193,9 +198,13 @@ def _added_up(plan: Pipeline, size: Size, known: tuple[Limit, ...]) -> Estimate:
         size = replace(size, later=steps[place + 1 :])
         if step.ends and pool is not None:
             add("evidence", comparison_cost(pool, size.n))
-        add(step.name, step.cost(size))
-        pool = size if step.chooses else pool
-        size = step.size_after(size)
+        with faults_of(step):
+            cost = step.cost(size)
+            if cost is not None and not isinstance(cost, Cost):
+                raise TypeError(f"cost() returned {type(cost).__name__}, not a Cost or None")
+            after = step.size_after(size)
+        add(step.name, cost)
+        pool, size = size if step.chooses else pool, after
         if step.effect == "adds" and not isinstance(step, Source):
             size = replace(size, exact=False)
     return Estimate(first, size.n, memory, tuple(told), addresses + total.memory + total.mapped, known)
@@ -205,7 +214,10 @@ def _advice(plan: Pipeline, found: Estimate) -> Iterator[str]:
     """Yield what would fit: another member of a registry in the place of one of the plan, and then fewer rows."""
 
     def fits(other: Pipeline, size: Size) -> bool:
-        tried = _added_up(other, size, found.limits)
+        try:
+            tried = _added_up(other, size, found.limits)
+        except ResourceError:  # what is not part of the plan, and of a package at fault, is no advice
+            return False
         return bool(tried.fits) and not tried.unknown
 
     for text, other in _others(plan):

@@ -13,7 +13,7 @@ from sage_select.data import Dataset, Scores
 from sage_select.errors import SageError, Where
 from sage_select.kernels import Matrix
 from sage_select.pipeline import Settings, Stage
-from sage_select.pipeline.faults import failed, fault, name_place
+from sage_select.pipeline.faults import failed, fault, name_place, raised_by
 from sage_select.scorers import finite_scores
 
 __all__ = ["check_result", "faults_of"]
@@ -32,11 +32,16 @@ def faults_of(step: Stage) -> Iterator[None]:
     """
     try:
         yield
+    except KeyboardInterrupt:
+        raise
     except SageError as error:
         name_place(step.members(), error)
         raise
-    except Exception as error:
-        theirs = failed(step.members(), error)
+    except BaseException as error:
+        # What is no `Exception`, such as leaving the program, is theirs only where they raise it.
+        theirs = (
+            failed(step.members(), error) if isinstance(error, Exception) or raised_by(step.members(), error) else None
+        )
         if theirs is None:
             raise
         raise theirs from error

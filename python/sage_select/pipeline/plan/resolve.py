@@ -81,8 +81,9 @@ def _with_providers(steps: list[Stage]) -> list[Stage]:
 def _provider(step: Stage, feature: str) -> Stage:
     kinds = [kind for kind in STAGES.values() if feature in kind.gives]
     if not kinds:
+        wants = (one for one in reversed(list(step.members())) if feature in getattr(one, "needs", frozenset)())
         raise UsageError(
-            f"{step.name} needs {feature}, and no stage gives them",
+            f"{next(wants, step).label} needs {feature}, and no stage gives them",
             expected=f"a stage before {step.name} that gives {feature}",
         )
     # What another package brings is taken where it is named, and never changes what a pipeline meant before.

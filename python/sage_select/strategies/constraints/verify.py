@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sage_select.errors import UsageError
 from sage_select.kernels import Limits
+from sage_select.pipeline.faults import fault
+from sage_select.pipeline.settings import Settings
 from sage_select.strategies.constraints.constraints import Constraints
 from sage_select.strategies.picks import Picks
 from sage_select.strategies.pool import Pool
@@ -16,24 +19,35 @@ from sage_select.strategies.request import SelectionRequest
 
 __all__ = ["check_picks", "verify_picks"]
 
-_WHOSE: Final = "this is a fault of the rule itself: whoever wrote it should know"
+#: Characters of a reason.
+_LONGEST: Final = 60
 
 
-def verify_picks(pool: Pool, request: SelectionRequest, constraints: Constraints, picks: Picks, label: str) -> None:
+def verify_picks(pool: Pool, request: SelectionRequest, constraints: Constraints, picks: Picks, rule: Settings) -> None:
     """Refuse a selection that breaks a limit: what a strategy passes over may leave a group with too few rows.
 
-    `label` is what messages call the strategy.
+    Parameters
+    ----------
+    pool, request, constraints
+        What there was to pick from, and what was asked for.
+    picks
+        All rows that were picked, the pinned ones first.
+    rule
+        Whose picks they are.
+
+    Raises
+    ------
+    UsageError
+        If a group has too few rows.
+    ResourceError
+        If there are too few in all: a fault of the rule.
     """
     rows = picks.indices
     limits = request.limits
-    _verify_groups(pool, limits, constraints, rows, label)
+    _verify_groups(pool, limits, constraints, rows, rule.label)
     if request.is_exact and not request.clamp and len(rows) - len(pool.pinned) < request.count:
-        raise UsageError(
-            f"{label} picked too few rows",
-            expected=f"{request.count:,} beside the pinned ones",
-            got=f"{len(rows) - len(pool.pinned):,}",
-            hint=_WHOSE,
-        )
+        expected = f"{request.count:,} beside the pinned ones"
+        raise fault(rule, "picked too few rows", expected=expected, got=f"{len(rows) - len(pool.pinned):,}")
 
 
 def _verify_groups(
@@ -53,7 +67,7 @@ def _verify_groups(
         )
 
 
-def check_picks(picks: Picks, request: SelectionRequest, n: int, label: str) -> None:
+def check_picks(picks: Picks, request: SelectionRequest, n: int, rule: Settings) -> None:
     """Refuse picks that are not what was asked for, whoever wrote the rule: nothing wrong is ever written.
 
     Parameters
@@ -64,22 +78,20 @@ def check_picks(picks: Picks, request: SelectionRequest, n: int, label: str) -> 
         What it was asked for.
     n
         Rows of the pool.
-    label
-        What messages call the rule.
+    rule
+        Whose picks they are.
 
     Raises
     ------
-    UsageError
+    ResourceError
         If it is no picks, or their rows are not int64 numbers below `n`, one stands twice, is preselected or excluded,
-        there are more than asked for, or they cost more than the budget; or gains or reasons do not fit them.
+        there are more than asked for, or they cost more than the budget; or gains, reasons, evidence or regions are
+        none of these rows: a fault of the rule.
     """
-    wrong = _what_is_wrong(picks, request, n)
+    wrong = _what_is_wrong(picks, request, n) or _what_is_wrong_beside_them(picks, n)
     if wrong is not None:
-        raise UsageError(
-            f"{label} did not pick what it was asked for: {wrong}",
-            expected=f"at most {request.count:,} rows, each once",
-            hint=_WHOSE,
-        )
+        expected = f"Picks of at most {request.count:,} rows, each once, with a gain and a reason for each"
+        raise fault(rule, "did not pick what it was asked for", expected=expected, got=wrong)
 
 
 def _what_is_wrong(picks: Picks, request: SelectionRequest, n: int) -> str | None:
@@ -105,6 +117,26 @@ def _what_is_wrong(picks: Picks, request: SelectionRequest, n: int) -> str | Non
         spent = int(limits.costs[rows].sum() + limits.costs[request.preselected].sum())
         if spent > limits.budget:
             return f"rows of {spent:,} tokens, of {limits.budget:,}"
-    if len(picks.gains) != len(rows) or sum(count for _, count in picks.reasons) != len(rows):
-        return "gains or reasons of another number of rows"
     return None
+
+
+def _what_is_wrong_beside_them(picks: Picks, n: int) -> str | None:
+    gains, regions, k = picks.gains, picks.regions, len(picks.indices)
+    if not isinstance(gains, np.ndarray) or gains.shape != (k,) or gains.dtype.kind != "f" or np.isinf(gains).any():
+        return f"gains that are no array of {k:,} floats, finite or NaN"
+    if not isinstance(picks.reasons, tuple | list) or not all(_is_reason(one) for one in picks.reasons):
+        return f"reasons that are no pairs of a short text and how many rows have it: {str(picks.reasons)[:_LONGEST]}"
+    if sum(count for _, count in picks.reasons) != k:
+        return f"reasons of {sum(count for _, count in picks.reasons):,} rows, of {k:,}"
+    if not isinstance(picks.evidence, Mapping):
+        return f"evidence that is no mapping, but {type(picks.evidence).__name__}"
+    whole = regions is None or (
+        isinstance(regions, np.ndarray) and regions.shape == (n,) and regions.dtype.kind in "iu"
+    )
+    return None if whole else f"regions that are no array of {n:,} whole numbers"
+
+
+def _is_reason(value: Any) -> bool:
+    if not isinstance(value, tuple) or len(value) != 2 or not isinstance(value[0], str):
+        return False
+    return 0 < len(value[0].strip()) <= _LONGEST and isinstance(value[1], int | np.integer) and bool(value[1] >= 0)
