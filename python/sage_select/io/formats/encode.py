@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from sage_select.errors import DataError, UsageError, Where, nearest
 from sage_select.io.commit.files import Files, HashedFile
-from sage_select.io.formats.hf_folder import INFO_FILE, STATE_FILE, state_json
+from sage_select.io.source.hf_folder import INFO_FILE, STATE_FILE, state_json
 from sage_select.io.tables.batches import fixed_batches
 from sage_select.io.tables.digest import DIGEST_PREFIX, digest_table
 from sage_select.io.tables.nested import decode_rows

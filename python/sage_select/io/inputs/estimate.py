@@ -11,12 +11,12 @@ from sage_select.display import is_url, without_secrets
 from sage_select.errors import DataError, UsageError
 from sage_select.io.commit.paired import Watch, settled
 from sage_select.io.formats.csv_file import BATCH_ROWS as CSV_BATCH_ROWS
-from sage_select.io.formats.hf_folder import data_files
 from sage_select.io.formats.json_table import CHUNK_BYTES
 from sage_select.io.formats.sniff import Compression, Format, compression_of
 from sage_select.io.formats.text import open_text
 from sage_select.io.inputs.file_estimate import FileEstimate, estimate_file
 from sage_select.io.inputs.read import digest_wanted, formats_of, read_open, size_of
+from sage_select.io.source.hf_folder import data_files
 from sage_select.io.source.named import Named, open_inputs, shown_source
 from sage_select.io.source.opened import Input, TextOptions
 from sage_select.io.source.progress import Meter

@@ -17,11 +17,11 @@ from sage_select.io.commit.manifest import read_manifest
 from sage_select.io.commit.paired import Watch, settled
 from sage_select.io.formats.arrow_ipc import read_ipc
 from sage_select.io.formats.csv_file import read_csv
-from sage_select.io.formats.hf_folder import INFO_FILE, STATE_FILE, data_files
 from sage_select.io.formats.json_table import read_json
 from sage_select.io.formats.parquet import read_parquet
 from sage_select.io.formats.sniff import Format, compression_of, format_of, text_format_of
 from sage_select.io.formats.text import open_text
+from sage_select.io.source.hf_folder import INFO_FILE, STATE_FILE, data_files
 from sage_select.io.source.named import Named, open_inputs, short_names, shown_source
 from sage_select.io.source.opened import Input, TextOptions
 from sage_select.io.source.progress import Meter, Progress
@@ -37,7 +37,6 @@ __all__ = [
     "read",
     "read_once",
     "read_open",
-    "read_or_empty",
     "size_of",
 ]
 
@@ -88,25 +87,13 @@ def read(
     ResourceError
         Where it may not be read, or a package for the URL is missing.
     """
-    rows = read_or_empty(source, progress=progress, verify=verify, with_bad_rows=with_bad_rows, text=text)
+    expected = digest_wanted(verify=verify)
+    rows = settled(
+        Path(shown_source(source)), lambda watch: read_once(source, progress, expected, watch, with_bad_rows, text)
+    )
     if rows.table.num_rows == 0:
         raise DataError("has no rows", where=rows.source, expected="one row at least")
     return rows
-
-
-def read_or_empty(
-    source: Named,
-    *,
-    progress: Progress | None = None,
-    verify: bool = True,
-    with_bad_rows: bool = False,
-    text: TextOptions | None = None,
-) -> Rows:
-    """Read a data set that may have no rows, as an empty selection has none."""
-    expected = digest_wanted(verify=verify)
-    return settled(
-        Path(shown_source(source)), lambda watch: read_once(source, progress, expected, watch, with_bad_rows, text)
-    )
 
 
 def read_once(

@@ -14,7 +14,7 @@ from sage_select.io.commit.names import OutputNames
 from sage_select.io.commit.overlap import check_overlap
 from sage_select.io.commit.protocol import recover
 from sage_select.io.formats.encode import OutputFormat, output_format
-from sage_select.io.formats.hf_folder import INFO_FILE, STATE_FILE, is_hf_folder
+from sage_select.io.source.hf_folder import INFO_FILE, STATE_FILE, is_hf_folder
 from sage_select.paths import path_problem
 from sage_select.values.location import InputSetting
 

@@ -13,6 +13,7 @@ from typing import Final, TypeAlias
 
 from sage_select.display import is_url
 from sage_select.errors import DataError, ResourceError, SageError, UsageError, nearest
+from sage_select.io.source.hf_folder import is_saved
 from sage_select.io.source.opened import Input, TextOptions
 from sage_select.io.source.pipes import STREAM, is_pipe, spooled
 from sage_select.io.source.remote import fetch
@@ -96,15 +97,10 @@ def _found(text: str) -> Iterator[list[tuple[Path, str]]]:
     path = user_path(text)
     if glob.has_magic(text) and not os.path.lexists(path):
         yield [(match, str(match)) for match in _matches(path)]
-    elif path.is_dir() and not is_saved_dataset(path):
+    elif path.is_dir() and not is_saved(path):
         yield [(file, os.path.join(text, file.name)) for file in _data_files_in(path)]  # noqa: PTH118
     else:
         yield [(existing_file(path, folders=True), text)]
-
-
-def is_saved_dataset(folder: Path) -> bool:
-    """Tell whether a folder is one that `datasets` saved, one split or several."""
-    return any((folder / name).is_file() for name in ("state.json", "dataset_dict.json"))
 
 
 def _data_files_in(folder: Path) -> list[Path]:

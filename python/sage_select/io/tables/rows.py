@@ -61,7 +61,7 @@ class RowLocations:
 
 
 @dataclass(frozen=True)
-class SomeLocations:
+class _SomeLocations:
     """Where some of the rows came from, by their numbers among all."""
 
     all: RowLocations
@@ -95,7 +95,7 @@ class Rows:
 
     table: pa.Table
     source: str
-    places: RowLocations | SomeLocations
+    places: RowLocations | _SomeLocations
     digest: str
     notices: list[str]
     bad: BadRows = field(default_factory=BadRows)
@@ -107,9 +107,9 @@ class Rows:
         """
         before = self.places
         places = (
-            SomeLocations(before, numbers)
+            _SomeLocations(before, numbers)
             if isinstance(before, RowLocations)
-            else SomeLocations(before.all, before.numbers[numbers])
+            else _SomeLocations(before.all, before.numbers[numbers])
         )
         return replace(self, table=_only(self.table, numbers), places=places, bad=BadRows())
 

@@ -11,7 +11,7 @@ from sage_select.errors import DataError
 from sage_select.io.source.opened import Input
 from sage_select.io.tables.strict_json import StrictJsonError, decode
 
-__all__ = ["INFO_FILE", "STATE_FILE", "data_files", "is_hf_folder", "state_json"]
+__all__ = ["INFO_FILE", "STATE_FILE", "data_files", "is_hf_folder", "is_saved", "state_json"]
 
 STATE_FILE: Final = "state.json"
 INFO_FILE: Final = "dataset_info.json"
@@ -24,6 +24,11 @@ _MOST_JSON: Final = 64 << 20
 def is_hf_folder(path: Path) -> bool:
     """Tell whether a folder holds one saved dataset."""
     return (path / STATE_FILE).is_file()
+
+
+def is_saved(path: Path) -> bool:
+    """Tell whether a folder is one that `datasets` saved, one split or several."""
+    return is_hf_folder(path) or (path / _SPLITS_FILE).is_file()
 
 
 def data_files(source: Input) -> list[Input]:
