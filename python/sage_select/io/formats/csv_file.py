@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from array import array
 from collections import Counter
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from itertools import chain, islice
 from typing import Final
@@ -131,7 +131,7 @@ def _records(file: TextSource, kind: Format) -> Generator[tuple[int, list[str]],
     lines = file.lines()
     first = list(islice(lines, 2))
     delimiter = file.source.text.delimiter or _delimiter(kind, [data for _, data in first])
-    text = (decoded(data, Where(file=name, line=number)) + "\n" for number, data in chain(first, lines))
+    text = _decoded(chain(first, lines), name)
     limit = csv.field_size_limit(MAX_LINE_BYTES)
     try:
         reader = csv.reader(text, delimiter=delimiter, strict=True)
@@ -145,6 +145,14 @@ def _records(file: TextSource, kind: Format) -> Generator[tuple[int, list[str]],
             raise DataError(f"not CSV: {error}", where=Where(file=name, line=begins)) from None
     finally:
         csv.field_size_limit(limit)
+
+
+def _decoded(lines: Iterable[tuple[int, bytes]], name: str) -> Iterator[str]:
+    for number, data in lines:
+        try:
+            yield data.decode() + "\n"
+        except UnicodeDecodeError:
+            decoded(data, Where(file=name, line=number))  # which says where it is
 
 
 def _delimiter(kind: Format, lines: list[bytes]) -> str:
