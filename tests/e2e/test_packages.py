@@ -66,6 +66,16 @@ BROKEN = {
         {"strategies": {"seconds": "Other"}},
         "there is a strategy 'firsts' already",
     ),
+    "bad_name": (
+        rule("strategy", "Other", "'thirds'"),
+        {"strategies": {"three": "Other"}},
+        "registered by @strategy('thirds'): its entry point has to have the same name",
+    ),
+    "bad_pair": (
+        rule("scorer", "Pair", "'pair'", "power: Annotated[float, Option('x', flag='--strength')] = 1"),
+        {"scorers": {"pair": "Pair"}},
+        "keyword of select(), and so is that of strategy 'firsts' of the package a_good",
+    ),
 }
 
 
@@ -320,6 +330,34 @@ STAGES = {
         "stage 'wide', row 0: 40 scores are not finite",
     ),
 }  # fmt: skip
+
+
+#: Name -> another method of a strategy, and what is said of it.
+ANSWERS = {
+    "nothing_needed": ("def needs(self): return None", "answers 'needs' with something else.*a set of features.*None"),
+    "list_needed": ("def needs(self): return ['scores']", "answers 'needs'.*got: \\['scores'\\]"),
+    "other_needed": ("def needs(self): return {'score'}", "strategy 'other_needed' needs score, and no stage gives"),
+    "mute": ("def describe(self): return None", "answers 'describe'.*a line of text"),
+    "stutters": ("def describe(self): return self.nowhere", "failed.*AttributeError.*\\(theirs.py, line"),
+    "priceless": ("def cost(self, size): return 'much'", "failed"),
+    "dear": ("def cost(self, size): return 1 / 0", "failed.*ZeroDivisionError.*\\(theirs.py, line"),
+}  # fmt: skip
+
+
+def test_what_answers_otherwise_than_it_has_to_is_named(site: Path, tmp_path: Path) -> None:
+    code = "".join(
+        strategy(name, "return Picks.without_gains(rows, 'x')") + f"    {method}\n"
+        for name, (method, _) in ANSWERS.items()
+    )
+    lay_package(tmp_path, "theirs", code, {"strategies": {name: f"C_{name}" for name in ANSWERS}})
+    build = ["build", str(site / "rows.jsonl"), "--budget", "5", "-o", "never.arrow", "--dry-run"]
+    done = run_programs(tmp_path, tmp_path, [[*build, "--strategy", name] for name in [*ANSWERS, "diversity"]])
+    for (name, (_, message)), told in zip(ANSWERS.items(), done[:-1], strict=True):
+        assert told.code in (2, 5), f"{name}: {told.err}"
+        assert re.search(message, told.err, flags=re.DOTALL), f"{name}: {told.err}"
+        assert name in told.err
+        assert "bug of ours" not in told.err
+    assert done[-1].code == 0, done[-1].err
 
 
 def test_what_breaks_its_word_is_named_with_what_was_expected(site: Path, tmp_path: Path) -> None:

@@ -44,15 +44,16 @@ class _Owner(NamedTuple):
         return next((one for one in (self.member, *reversed(self.holders)) if one.package()), self.member)
 
 
-def clashes(stages: Mapping[str, type[Settings]]) -> dict[type[Settings], str]:
+def clashes(stages: Mapping[str, type[Settings]], latest: type[Settings] | None = None) -> dict[type[Settings], str]:
     """Return the members, stages included, whose options clash with those of others, and how.
 
-    What this package declares comes first, then others by name: of two that clash the later is named. One that is named
-    here is as if it were not there to all after it.
+    What this package declares comes first, then others by name, and what is declared when all others are known
+    (`latest`) last: of two that clash the later is named. One that is named here is as if it were not there to all that
+    come after it.
     """
     found: dict[type[Settings], str] = {}
     accepted = _Accepted()
-    for owner in sorted(_owners(stages), key=_order):
+    for owner in sorted(_owners(stages), key=lambda owner: (owner.blamed is latest, *_order(owner))):
         if any(one in found for one in (owner.member, *owner.holders)):
             continue
         fields = owner.member.model_fields.items()

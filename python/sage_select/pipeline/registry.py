@@ -40,8 +40,8 @@ class Registry(Mapping[str, type[MemberT]], Generic[MemberT]):
     base
         The class of which members are subclasses; it declares the class attributes that say what one is.
     clashes
-        Function from all members to those of the registry, or of registries whose members they hold, that cannot stand
-        beside the others, and why.
+        Function from all members, and the one that came last, to those of the registry, or of registries whose members
+        they hold, that cannot stand beside the others, and why.
     """
 
     #: All there are, in the order in which they were made.
@@ -52,7 +52,7 @@ class Registry(Mapping[str, type[MemberT]], Generic[MemberT]):
         kind: str,
         package: str,
         base: type[Any],
-        clashes: Callable[[Mapping[str, type[MemberT]]], Mapping[type[Settings], str]] | None = None,
+        clashes: Callable[..., Mapping[type[Settings], str]] | None = None,
     ) -> None:
         self.kind = kind
         self.group = package
@@ -195,6 +195,10 @@ class Registry(Mapping[str, type[MemberT]], Generic[MemberT]):
             name = next((name for name, member in self._members.items() if member is loaded), None)
             if name is None:
                 raise UsageError(f"it is no {self.kind}: the class is registered by @{self.kind}({entry.name!r})")
+            if name != entry.name:
+                raise UsageError(
+                    f"it is registered by @{self.kind}({name!r}): its entry point has to have the same name"
+                )
             self._owners[name] = owner
         except KeyboardInterrupt:
             raise
@@ -217,7 +221,7 @@ class Registry(Mapping[str, type[MemberT]], Generic[MemberT]):
         """Refuse a member that comes when all others are there, in a program or a notebook, and clashes with them."""
         for registry in Registry.every:
             if registry._clashes is not None and registry._settled:
-                reason = registry._clashes(registry).get(member)
+                reason = registry._clashes(registry, member).get(member)
                 if reason is not None:
                     raise UsageError(f"{self.kind} {member.name!r} cannot stand beside the others: {reason}")
 

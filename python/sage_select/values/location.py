@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Final, Literal
+from pathlib import PurePath
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, BeforeValidator
 from pydantic.fields import FieldInfo
 
 from sage_select.display import is_url
@@ -52,6 +53,11 @@ class InputSetting:
     value: str
 
 
+def _as_text(value: Any) -> Any:
+    """Return a path as text, as programs hand it over; a spec and a command line have text alone."""
+    return str(value) if isinstance(value, PurePath) else value
+
+
 def _rows(text: str | None) -> str | None:
     if text is not None and not is_url(text):
         return _nameable(text)
@@ -92,11 +98,11 @@ def _nameable(text: str) -> str:
 #: A file, folder, pattern or URL with rows, or several.
 ManyRowsPath = Annotated[str | list[str] | None, AfterValidator(_many_rows), Reads("rows")]
 #: A file of this machine to read.
-FilePath = Annotated[str | None, AfterValidator(_local), Reads("file")]
+FilePath = Annotated[str | None, BeforeValidator(_as_text), AfterValidator(_local), Reads("file")]
 #: A folder with a model, or the name of a repository.
-ModelName = Annotated[str | None, AfterValidator(_local), Reads("model")]
+ModelName = Annotated[str | None, BeforeValidator(_as_text), AfterValidator(_local), Reads("model")]
 #: A file or folder of this machine to write.
-OutputPath = Annotated[str, AfterValidator(_output), Writes()]
+OutputPath = Annotated[str, BeforeValidator(_as_text), AfterValidator(_output), Writes()]
 
 _MARKS: Final = (Reads, Writes)
 

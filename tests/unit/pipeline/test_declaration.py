@@ -247,13 +247,28 @@ def test_annotations_may_be_text() -> None:
     assert "few" in STRATEGIES["mine"].model_fields
 
 
-def test_of_two_packages_the_one_of_the_later_name_is_blamed() -> None:
+def test_of_two_that_clash_the_one_declared_last_is_refused() -> None:
     made = declare(source("strategy", body="few: Annotated[int, Option('how few')] = 1", name="mine"))
     with pytest.raises(
         UsageError, match="its option 'few' is float, and that of strategy 'mine' of the package other int"
     ):
-        declare(source("strategy", body="few: Annotated[float, Option('how few')] = 1", name="yours"))
+        declare(source("strategy", body="few: Annotated[float, Option('how few')] = 1", name="and_mine"))
     assert STRATEGIES["mine"] is made["Mine"]
+
+
+def test_of_two_packages_the_one_of_the_later_name_is_blamed() -> None:
+    declare(source("strategy", body="few: Annotated[int, Option('how few')] = 1", name="mine"))
+    declare(source("objective", body="much: Annotated[float, Option('how much')] = 1", name="mine"))
+    OBJECTIVES["mine"].model_fields["few"] = OBJECTIVES["mine"].model_fields["much"]
+    try:
+        assert clashes(STAGES) == {
+            STRATEGIES[
+                "mine"
+            ]: "its option 'few' is int, and that of objective 'mine' of the package other float: give "
+            "it another name, or declare both alike (type, help, flag)"
+        }
+    finally:
+        del OBJECTIVES["mine"].model_fields["few"]
 
 
 def test_what_this_package_declares_clashes_nowhere() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from sage_select.errors import UsageError
 from sage_select.pipeline.pipeline import Pipeline
+from sage_select.pipeline.plan.answers import check_answers
 from sage_select.pipeline.stage import STAGES, Stage
 
 __all__ = ["resolve"]
@@ -21,7 +22,11 @@ def resolve(pipeline: Pipeline, notice: Callable[[str], None] = lambda _: None) 
     ------
     UsageError
         If a need cannot be met, or something that was named is used by nothing.
+    ResourceError
+        If what another package declares does not answer what is asked of it.
     """
+    for step in pipeline.steps:
+        check_answers(step)
     steps = _resolved(_with_defaults(_with_one_source(list(pipeline.steps))), notice)
     steps = _with_providers(steps)
     for place, step in enumerate(steps):
