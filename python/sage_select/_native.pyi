@@ -18,7 +18,6 @@ __all__ = [
     "assign_cells",
     "bottom_k",
     "cell_distances",
-    "closest",
     "d2",
     "facility_location",
     "graph_cut",
@@ -27,19 +26,20 @@ __all__ = [
     "hashes_of_rows",
     "hashing_encoder",
     "herding",
-    "in_order",
     "instruction_set",
     "k_center",
     "k_means",
-    "leaders",
     "lexical_difficulty",
     "medoids",
     "mmr",
+    "near_duplicates",
+    "nearest_members",
     "render_rows",
     "ridge_dpp",
     "row_digests",
     "row_texts",
     "stratified",
+    "take_admissible",
     "target_match",
     "threshold_filter",
     "top_k",
@@ -53,15 +53,16 @@ class _Stream(Protocol):
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
 
 _Progress: TypeAlias = Callable[[int, int], object] | None
-#: How many rows, which int64 row numbers are given, which are excluded, and the limits: the most rows; the uint32 group
-#: of each row with the int64 least and most of each; the uint64 cost of each with what all and this request may cost.
-_Wishes: TypeAlias = tuple[
+#: How many rows, the int64 numbers of those preselected and of those excluded, and the limits: the maximum number of
+#: rows; the uint32 group of each row with the int64 minimum and maximum of each; the uint64 cost of each with the
+#: budget of the selection and that of the request.
+_Request: TypeAlias = tuple[
     int, _Array, _Array, tuple[int, tuple[_Array, _Array, _Array] | None, tuple[_Array, int, int] | None] | None
 ]
 
-#: Neighbours of a row, most rows for which all pairs are held, and where neighbours come from: int32 numbers that the
-#: caller found (-1 for none), so many for each row; else float32 centroids of cells, of which a row looks at so many;
-#: else all rows.
+#: Neighbours of a row, the maximum number of rows for which all pairs are held, and where neighbours come from: int32
+#: numbers that the caller found (-1 for none), so many for each row; else float32 centroids of cells, of which a row
+#: probes so many; else all rows.
 _Similarities: TypeAlias = tuple[int, int, tuple[_Array, int] | None, tuple[_Array, int] | None]
 
 class KernelError(Exception):
@@ -117,20 +118,6 @@ def top_k(scores: _Array, k: int, threads: int) -> NDArray[np.int64]:
 def bottom_k(hashes: _Array, k: int, threads: int) -> NDArray[np.int64]:
     """Return the `k` rows of smallest uint64 hash, by (hash ascending, row ascending)."""
 
-def leaders(
-    matrix: Matrix,
-    order: tuple[_Array, int],
-    threshold: float,
-    cells: tuple[_Array, int] | None,
-    threads: int,
-    progress: _Progress,
-) -> tuple[NDArray[np.int64], NDArray[np.float32], float, int]:
-    """Lead the int64 rows in `order` by those kept before them: (rows, similarities, recall, pairs compared).
-
-    `order`: the rows, and how many of the first are kept come what may. `cells`: float32 centroids, one after the
-    other, and of how many cells a row sees the rows; None for all rows.
-    """
-
 def lexical_difficulty(texts: _Stream, threads: int) -> NDArray[np.float32]:
     """Return the lexical difficulty of each text."""
 
@@ -159,20 +146,34 @@ def cell_distances(matrix: Matrix, centroids: _Array, cells: _Array, threads: in
     """Return the squared distance of each row to the centroid of its int32 cell."""
 
 def medoids(
-    matrix: Matrix, centroids: _Array, wishes: _Wishes, threads: int, progress: _Progress
+    matrix: Matrix, centroids: _Array, request: _Request, threads: int, progress: _Progress
 ) -> tuple[NDArray[np.int64], NDArray[np.float32], int]:
     """Return the rows nearest to the centroids, the rows of the cell of each, and how many are not the first of one."""
 
 def stratified(scores: _Array, cells: _Array, count: int, quantile: float) -> NDArray[np.int64]:
     """Return all rows, those first that lie around a quantile of the float64 scores within each int32 cell."""
 
-def in_order(rows: int, order: _Array, wishes: _Wishes) -> NDArray[np.int64]:
-    """Return the first of so many rows that can be picked, in an int64 order."""
+def take_admissible(rows: int, order: _Array, request: _Request) -> NDArray[np.int64]:
+    """Return the first admissible rows of an int64 order, of so many rows."""
 
-def closest(
+def near_duplicates(
+    matrix: Matrix,
+    order: tuple[_Array, int],
+    threshold: float,
+    cells: tuple[_Array, int] | None,
+    threads: int,
+    progress: _Progress,
+) -> tuple[NDArray[np.int64], NDArray[np.float32], float, int]:
+    """Return the representative of each int64 row of `order`: (rows, similarities, recall, pairs compared).
+
+    `order`: the rows, and how many of the first are representatives in any case. `cells`: float32 centroids, one after
+    the other, and how many cells a row probes; None for all rows.
+    """
+
+def nearest_members(
     matrix: Matrix,
     sets: tuple[_Array, _Array],
-    itself: bool,
+    include_self: bool,
     by_distance: bool,
     threads: int,
     progress: _Progress,
@@ -180,23 +181,23 @@ def closest(
     """Return, of (rows, members), the member nearest to each row, how near it is, and how many pairs were compared."""
 
 def facility_location(
-    matrix: Matrix, wishes: _Wishes, similarities: _Similarities, threads: int, progress: _Progress
+    matrix: Matrix, request: _Request, similarities: _Similarities, threads: int, progress: _Progress
 ) -> tuple[NDArray[np.int64], NDArray[np.float32], int, str, float]:
     """Return rows that represent all, their gains, how many were computed, how similarities were held, the recall."""
 
 def graph_cut(
-    matrix: Matrix, weight: float, wishes: _Wishes, similarities: _Similarities, threads: int, progress: _Progress
+    matrix: Matrix, weight: float, request: _Request, similarities: _Similarities, threads: int, progress: _Progress
 ) -> tuple[NDArray[np.int64], NDArray[np.float32], int, str, float]:
     """Return rows like many and unlike each other, otherwise as `facility_location`."""
 
 def herding(
-    matrix: Matrix, wishes: _Wishes, threads: int, progress: _Progress
+    matrix: Matrix, request: _Request, threads: int, progress: _Progress
 ) -> tuple[NDArray[np.int64], NDArray[np.float32], int]:
     """Return rows whose running mean follows the mean of all, their gains, and how many pairs were compared."""
 
 def k_center(
     matrix: Matrix,
-    wishes: _Wishes,
+    request: _Request,
     weights: _Array | None,
     start: int | None,
     threads: int,
@@ -205,14 +206,14 @@ def k_center(
     """Return rows far from each other, farthest first, their gains, and how many pairs were compared."""
 
 def d2(
-    matrix: Matrix, wishes: _Wishes, key: int, order: _Array | None, threads: int, progress: _Progress
+    matrix: Matrix, request: _Request, key: int, order: _Array | None, threads: int, progress: _Progress
 ) -> tuple[NDArray[np.int64], NDArray[np.float32], int]:
     """Return rows drawn by their squared distances to those before, their gains, and how many pairs were compared."""
 
 def mmr(
     matrix: Matrix,
     relevance: _Array,
-    wishes: _Wishes,
+    request: _Request,
     weight: float,
     threads: int,
     progress: _Progress,
@@ -222,7 +223,7 @@ def mmr(
 def ridge_dpp(
     matrix: Matrix,
     quality: _Array | None,
-    wishes: _Wishes,
+    request: _Request,
     eps: float,
     threads: int,
     progress: _Progress,
@@ -230,14 +231,14 @@ def ridge_dpp(
     """Return rows whose kernel, with a ridge and qualities, has a large determinant, gains, and pairs compared."""
 
 def target_match(
-    matrix: Matrix, queries: Matrix, wishes: _Wishes, rule: str, threads: int, progress: _Progress
+    matrix: Matrix, queries: Matrix, request: _Request, rule: str, threads: int, progress: _Progress
 ) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.int64], int]:
-    """Return rows near to queries, their gains, the query that took each or -1, and how many pairs were compared."""
+    """Return rows near to query rows, gains, the query row of each or -1, and how many pairs were compared."""
 
 def threshold_filter(
-    matrix: Matrix, order: _Array, wishes: _Wishes, threshold: float, threads: int, progress: _Progress
+    matrix: Matrix, order: _Array, request: _Request, threshold: float, threads: int, progress: _Progress
 ) -> tuple[NDArray[np.int64], NDArray[np.float32], int, int, int]:
-    """Return rows of an int64 order unlike those before, their gains, entries looked at, rows too near, and pairs."""
+    """Return rows of an int64 order unlike those before, their gains, entries examined, rows too near, and pairs."""
 
 class _RowLayout(Protocol):
     @property

@@ -19,7 +19,7 @@ from sage_select.strategies.objectives.similarities import GRAPH_CELLS, graph_ce
 
 
 def cloud(n: int, d: int = 96, *, clusters: int = 0) -> NDArray[np.float32]:
-    """Return rows with a falling spectrum, as embeddings have; around `clusters` centres of unequal size, if any."""
+    """Return rows with a decaying spectrum, as embeddings have; around `clusters` centres of unequal size, if any."""
     random = np.random.default_rng(0)
     spectrum = np.arange(1, d + 1) ** -0.5
     rows = random.normal(size=(n, d)) * spectrum
@@ -43,9 +43,9 @@ def share(rows: NDArray[np.generic], k: int) -> float:
     return found.evaluations / (k * len(rows))
 
 
-@pytest.mark.parametrize(("clusters", "most"), [(0, 0.21), (20, 0.23)])
-def test_k_center_compares_few_pairs(clusters: int, most: float) -> None:
-    assert 0.01 < share(cloud(20_000, clusters=clusters), 500) < most
+@pytest.mark.parametrize(("clusters", "maximum"), [(0, 0.21), (20, 0.23)])
+def test_k_center_compares_few_pairs(clusters: int, maximum: float) -> None:
+    assert 0.01 < share(cloud(20_000, clusters=clusters), 500) < maximum
 
 
 @pytest.mark.real_data
@@ -64,35 +64,35 @@ def test_near_cells_hold_nearly_all_neighbours_of_real_rows(shared_data: Path) -
     assert evidence["graph_recall"] >= 0.975
 
 
-@pytest.mark.parametrize(("clusters", "most"), [(0, 3.0), (20, 3.5)])
-def test_herding_guesses_most_picks(clusters: int, most: float) -> None:
+@pytest.mark.parametrize(("clusters", "maximum"), [(0, 3.0), (20, 3.5)])
+def test_herding_guesses_most_picks(clusters: int, maximum: float) -> None:
     # A pass takes 12 products a row, so 12 a pick would be a pass for each.
     rows = cloud(20_000, clusters=clusters)
-    assert 1 < kernels.herding(Matrix.from_array(rows), 500).evaluations / (500 * len(rows)) < most
+    assert 1 < kernels.herding(Matrix.from_array(rows), 500).evaluations / (500 * len(rows)) < maximum
 
 
 def test_the_threshold_filter_compares_few_pairs() -> None:
     rows = cloud(6000, clusters=60)
     found = kernels.threshold_filter(Matrix.from_array(rows), range(6000), 6000, threshold=0.8)
     assert len(found.indices) > 100
-    # A row that is too near meets no more than those kept up to the first that shows it.
+    # A row that is too near is compared with no more than those picked up to the first that shows it.
     assert found.evaluations < 0.3 * len(rows) * len(found.indices)
 
 
 @pytest.mark.real_data
-def test_leaders_look_closely_at_few_pairs_of_real_rows(shared_data: Path) -> None:
+def test_near_duplicates_compare_few_pairs_exactly_of_real_rows(shared_data: Path) -> None:
     rows = real_rows(shared_data)
     order = np.arange(len(rows))
     pairs = len(rows) ** 2 / 2
-    found = kernels.leaders(Matrix.from_array(rows), order, threshold=0.95)
-    kept = int((found.leaders == order).sum())
-    assert 30_000 < kept < 34_000
-    # Each row meets those kept before it once on few coordinates, and hardly any of them once more.
+    found = kernels.near_duplicates(Matrix.from_array(rows), order, threshold=0.95)
+    count = int((found.representatives == order).sum())
+    assert 30_000 < count < 34_000
+    # Each row is compared with the representatives before it once on few coordinates, and with hardly any once more.
     assert 0.8 < found.evaluations / pairs < 0.92
 
 
 @pytest.mark.real_data
-def test_near_cells_show_the_near_copies_of_real_rows(shared_data: Path) -> None:
+def test_near_cells_admit_the_near_duplicates_of_real_rows(shared_data: Path) -> None:
     rows = real_rows(shared_data)
     count, _ = graph_cells(len(rows))
     pool = Pool(
@@ -101,19 +101,21 @@ def test_near_cells_show_the_near_copies_of_real_rows(shared_data: Path) -> None
     centroids = train_centroids(pool, count, GRAPH_CELLS)
     order = np.arange(len(rows))
     for threshold, recall in ((0.95, 0.999), (0.8, 0.98)):
-        found = kernels.leaders(pool.need_matrix(), order, threshold=threshold, centroids=centroids, probe=PROBE)
-        exact = kernels.leaders(pool.need_matrix(), order, threshold=threshold)
+        found = kernels.near_duplicates(
+            pool.need_matrix(), order, threshold=threshold, centroids=centroids, probe=PROBE
+        )
+        exact = kernels.near_duplicates(pool.need_matrix(), order, threshold=threshold)
         assert found.recall >= recall
-        # The recall of a sample is of its word: as large a share of the copies is found.
-        left, all_left = ((leaders.leaders != order).sum() for leaders in (found, exact))
-        assert recall <= left / all_left <= 1
-        # Half of this are the rows of the sample, which meet all others.
+        # The recall of the sample holds for all rows: as large a share of the duplicates is found.
+        some, every = ((one.representatives != order).sum() for one in (found, exact))
+        assert recall <= some / every <= 1
+        # Half of this are the rows of the sample, which are compared with all others.
         assert found.evaluations < 0.25 * exact.evaluations
 
 
-def test_turns_look_through_the_rows_a_few_times() -> None:
+def test_round_robin_searches_the_rows_a_few_times() -> None:
     rows = cloud(20_000, clusters=20)
-    # Many queries that all want the rows of one region.
+    # Many query rows near the rows of one region.
     queries = rows[:1] + 0.1 * cloud(200)
     found = kernels.target_match(Matrix.from_array(rows), queries, 2000)
     assert 1 <= found.evaluations / (200 * len(rows)) < 6
@@ -126,10 +128,10 @@ def comparisons_per_squared_pick(rows: NDArray[np.generic], k: int) -> float:
     return (found.evaluations - 2 * len(rows)) / k**2
 
 
-@pytest.mark.parametrize(("clusters", "most"), [(0, 0.65), (20, 1.1)])
-def test_d2_compares_pairs_by_the_picks_not_by_the_rows(clusters: int, most: float) -> None:
+@pytest.mark.parametrize(("clusters", "maximum"), [(0, 0.65), (20, 1.1)])
+def test_d2_compares_pairs_by_the_picks_not_by_the_rows(clusters: int, maximum: float) -> None:
     # All pairs would be 20 k^2.
-    assert 0.25 < comparisons_per_squared_pick(cloud(20_000, clusters=clusters), 1000) < most
+    assert 0.25 < comparisons_per_squared_pick(cloud(20_000, clusters=clusters), 1000) < maximum
 
 
 @pytest.mark.real_data

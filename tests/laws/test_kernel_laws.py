@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sage_select import kernels
-from sage_select.kernels import Matrix
+from sage_select.kernels import Matrix, Request
 
 THREADS = (1, 2, 7)
 
@@ -80,14 +80,18 @@ CALLS: dict[str, Callable[[int | None], Any]] = {
     )[:3],
     "k_center": lambda threads: kernels.k_center(matrix("sqeuclidean", threads), 80, threads=threads)[:3],
     "d2": lambda threads: kernels.d2(matrix("sqeuclidean", threads), 80, key=4, threads=threads)[:3],
-    "medoids": lambda threads: kernels.medoids(matrix(threads=threads), centroids(), 80, given=[5, 9], threads=threads),
+    "medoids": lambda threads: kernels.medoids(
+        matrix(threads=threads), centroids(), Request(80, [5, 9]), threads=threads
+    ),
     "mmr": lambda threads: kernels.mmr(matrix(threads=threads), embeddings()[:, 0].round(1), 80, threads=threads)[:3],
     "herding": lambda threads: kernels.herding(matrix("dot", threads), 80, threads=threads)[:3],
     "threshold": lambda threads: kernels.threshold_filter(
         matrix(threads=threads), range(N), 300, threshold=0.3, threads=threads
     ),
-    "leaders": lambda threads: kernels.leaders(matrix(threads=threads), range(N), threshold=0.3, threads=threads),
-    "leaders in near cells": lambda threads: kernels.leaders(
+    "near duplicates": lambda threads: kernels.near_duplicates(
+        matrix(threads=threads), range(N), threshold=0.3, threads=threads
+    ),
+    "near duplicates in probed cells": lambda threads: kernels.near_duplicates(
         matrix(threads=threads), range(N), threshold=0.3, centroids=centroids(), probe=5, threads=threads
     ),
     "turns": lambda threads: kernels.target_match(matrix("dot", threads), centroids(), 300, threads=threads),
@@ -95,10 +99,10 @@ CALLS: dict[str, Callable[[int | None], Any]] = {
     "mean": lambda threads: kernels.target_match(
         matrix("sqeuclidean", threads), centroids(), 80, rule="mean", threads=threads
     ),
-    "closest": lambda threads: kernels.closest(
-        matrix(threads=threads), range(1000), range(N), itself=False, threads=threads
+    "nearest members": lambda threads: kernels.nearest_members(
+        matrix(threads=threads), range(1000), range(N), include_self=False, threads=threads
     ),
-    "closest by distance": lambda threads: kernels.closest(
+    "nearest members by distance": lambda threads: kernels.nearest_members(
         matrix("dot", threads), range(1000), range(N), by_distance=True, threads=threads
     ),
     "ridge_dpp": lambda threads: kernels.ridge_dpp(matrix("dot", threads), 80, threads=threads)[:3],

@@ -125,7 +125,7 @@ def _nearest(
 ) -> NDArray[np.float64]:
     """Return how near each row of the sample is to its nearest member, ascending."""
     progress = split.next(len(sample) * len(members))
-    found = kernels.closest(matrix, sample, members, threads=comparison.threads, progress=progress)
+    found = kernels.nearest_members(matrix, sample, members, threads=comparison.threads, progress=progress)
     return np.sort(found.values).astype(np.float64)
 
 
@@ -141,8 +141,8 @@ def _duplicates(
     progress = split.next(len(rows) * len(members))
     if len(members) < 2:
         return 0.0
-    found = kernels.closest(
-        matrix, rows, members, itself=False, by_distance=True, threads=comparison.threads, progress=progress
+    found = kernels.nearest_members(
+        matrix, rows, members, include_self=False, by_distance=True, threads=comparison.threads, progress=progress
     )
     return np.count_nonzero(found.values <= threshold) / len(rows)
 

@@ -60,5 +60,5 @@ def _both_ways(
     both = Matrix.from_array(together, metric=matrix.metric, name="queries", threads=comparison.threads)
     first, others = np.arange(len(queries)), np.arange(len(queries), len(together))
     for of, members in ((first, others), (others, first)):
-        values = kernels.closest(both, of, members, threads=comparison.threads).values.astype(np.float64)
+        values = kernels.nearest_members(both, of, members, threads=comparison.threads).values.astype(np.float64)
         yield mean((np.sqrt(values) if matrix.metric == "sqeuclidean" else values).tolist())

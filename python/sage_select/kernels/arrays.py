@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from sage_select.errors import DataError, UsageError, Where
 
-__all__ = ["as_arrow", "floats", "integers", "points", "runs", "some_rows", "texts"]
+__all__ = ["as_arrow", "as_rows", "float32", "floats", "integers", "row_numbers", "runs", "some_rows", "texts"]
 
 #: Whole numbers up to here are exact in float64.
 _EXACT = 2**53
@@ -70,7 +70,7 @@ def as_arrow(values: NDArray[Any]) -> pa.Array:
     return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), values.size, [None, pa.py_buffer(values)])
 
 
-def points(values: ArrayLike, name: str, d: int) -> pa.Array:
+def as_rows(values: ArrayLike, name: str, d: int) -> pa.Array:
     """Return float rows of width `d`, at least one, as float32, one after the other.
 
     Raises
@@ -108,6 +108,20 @@ def floats(values: ArrayLike, name: str) -> NDArray[np.float32] | NDArray[np.flo
                 got=str(array[beyond[0]]),
             )
     return np.require(array, dtype=np.float64, requirements=["C", "A"])
+
+
+def float32(values: ArrayLike, name: str) -> pa.Array:
+    """Return a 1-D array of numbers as float32.
+
+    A number beyond float32 becomes infinite, which the kernels refuse by its row.
+    """
+    with np.errstate(over="ignore"):
+        return as_arrow(floats(values, name).astype(np.float32, copy=False))
+
+
+def row_numbers(rows: ArrayLike | None, name: str) -> pa.Array:
+    """Return row numbers as int64; none where there are none."""
+    return as_arrow(integers([] if rows is None else rows, name, np.int64))
 
 
 def integers(values: ArrayLike, name: str, dtype: type[np.integer[Any]]) -> NDArray[Any]:

@@ -10,10 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 from sage_select import _native
 from sage_select.errors import UsageError
 from sage_select.kernels import arrays
-from sage_select.kernels.call import Progress, resolve_threads, translated, whole
+from sage_select.kernels.call import Progress, as_int, map_errors, resolve_threads
 from sage_select.kernels.matrix import Matrix
-from sage_select.kernels.select.greedy import wishes
-from sage_select.kernels.select.limits import Limits
+from sage_select.kernels.select.request import Request, native_request
 
 __all__ = ["Medoids", "assign_cells", "cell_distances", "k_means", "medoids", "stratified"]
 
@@ -60,17 +59,17 @@ def k_means(
     >>> k_means(rows, 2, [0, 3, 1, 2]).tolist()
     [[0.5], [9.0]]
     """
-    numbers = arrays.as_arrow(arrays.integers(sample, "sample", np.int64))
-    with translated("sample"):
-        points = _native.k_means(
+    numbers = arrays.row_numbers(sample, "sample")
+    with map_errors("sample"):
+        centroids = _native.k_means(
             matrix.native,
             numbers,
-            whole(cells, "cells", least=1),
-            whole(iterations, "iterations"),
+            as_int(cells, "cells", minimum=1),
+            as_int(iterations, "iterations"),
             directions,
             resolve_threads(threads),
         )
-    return points.reshape(-1, matrix.d)
+    return centroids.reshape(-1, matrix.d)
 
 
 def assign_cells(
@@ -96,8 +95,8 @@ def assign_cells(
     -----
     Canonical float32 distances; n * c * d multiply-adds.
     """
-    flat = arrays.points(centroids, "centroids", matrix.d)
-    with translated():
+    flat = arrays.as_rows(centroids, "centroids", matrix.d)
+    with map_errors():
         return _native.assign_cells(matrix.native, flat, resolve_threads(threads), progress)
 
 
@@ -122,31 +121,28 @@ def cell_distances(
     DataError
         The centroids have another shape, or a cell number is negative.
     """
-    flat = arrays.points(centroids, "centroids", matrix.d)
+    flat = arrays.as_rows(centroids, "centroids", matrix.d)
     labels = arrays.as_arrow(arrays.integers(cells, "cells", np.int32))
-    with translated("cells"):
+    with map_errors("cells"):
         return _native.cell_distances(matrix.native, flat, labels, resolve_threads(threads))
 
 
 class Medoids(NamedTuple):
-    """Rows that stand for cells, in pick order."""
+    """Representatives of cells, in pick order."""
 
     #: int64, shape (k,): row numbers.
     indices: NDArray[np.int64]
     #: float32, shape (k,): how many rows the cell of each has.
     sizes: NDArray[np.float32]
-    #: How many picks, at the end, are not the first of their cell, or are of a cell with a given row.
+    #: How many picks, at the end, are not the first of their cell, or are of a cell with a preselected row.
     fills: int
 
 
 def medoids(
     matrix: Matrix,
     centroids: ArrayLike,
-    k: int,
+    request: Request | int,
     *,
-    given: ArrayLike | None = None,
-    excluded: ArrayLike | None = None,
-    limits: Limits | None = None,
     threads: int | None = None,
     progress: Progress | None = None,
 ) -> Medoids:
@@ -156,25 +152,20 @@ def medoids(
     ----------
     matrix, centroids
         As in `assign_cells`, which says what cell a row lies in.
-    k
-        From 0 to n less the rows given and excluded.
-    given
-        Rows that are selected already: nothing is picked from their cells as long as others have rows to give.
-    excluded
-        Rows that are not picked; they count for the sizes of cells.
-    limits
-        What the selection may hold, the rows given included: then `k` is the most rows to pick.
+    request
+        How many rows to pick, or a `Request`: nothing is picked from the cells of preselected rows as long as others
+        have candidates; excluded rows count for the sizes of cells.
 
     Raises
     ------
     UsageError
-        A centroid holds NaN or infinity; `k`, or a row given or excluded is out of range, or named twice.
+        A centroid holds NaN or infinity; a request that does not fit.
     DataError
         The centroids have another shape.
 
     Notes
     -----
-    Ties go to the lowest row and the lowest cell. Where fewer than `k` cells have a row to give, all cells, again from
+    Ties go to the lowest row and the lowest cell. Where too few cells have a candidate, all cells, again from
     the largest on, give their next nearest row in turn. Canonical float32 distances; n * c * d multiply-adds.
 
     Examples
@@ -183,12 +174,10 @@ def medoids(
     >>> medoids(matrix, [[0.0], [10.0]], 3).indices.tolist()
     [3, 0, 2]
     """
-    flat = arrays.points(centroids, "centroids", matrix.d)
-    with translated():
+    flat = arrays.as_rows(centroids, "centroids", matrix.d)
+    with map_errors():
         return Medoids(
-            *_native.medoids(
-                matrix.native, flat, wishes(k, given, excluded, limits), resolve_threads(threads), progress
-            )
+            *_native.medoids(matrix.native, flat, native_request(request), resolve_threads(threads), progress)
         )
 
 
@@ -235,10 +224,10 @@ def stratified(scores: ArrayLike, cells: ArrayLike, count: int, quantile: float)
     if not isinstance(quantile, (float, int, np.floating)) or not 0 <= quantile <= 1:
         raise UsageError("quantile is out of range", expected="a number from 0 to 1", got=repr(quantile))
     values = arrays.floats(scores, "scores").astype(np.float64, copy=False)
-    with translated():
+    with map_errors():
         return _native.stratified(
             arrays.as_arrow(values),
             arrays.as_arrow(arrays.integers(cells, "cells", np.int32)),
-            whole(count, "count"),
+            as_int(count, "count"),
             float(quantile),
         )

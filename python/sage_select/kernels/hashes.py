@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from sage_select import _native
 from sage_select.kernels import arrays
-from sage_select.kernels.call import resolve_threads, translated, whole
+from sage_select.kernels.call import as_int, map_errors, resolve_threads
 
 __all__ = ["bottom_k_hashes", "digest_strings", "hash_rows", "keyed_hashes"]
 
@@ -34,7 +34,7 @@ def hash_rows(texts: pa.Array | pa.ChunkedArray, *, threads: int | None = None) 
     ['af1349b9f5f9a1a6a0404dea36dcc949', '17762fddd969a453925d65717ac3eea2']
     """
     column = arrays.texts(texts)
-    with translated():
+    with map_errors():
         return digest_strings(_native.hash_rows(column, resolve_threads(threads)))
 
 
@@ -71,11 +71,11 @@ def keyed_hashes(key: int, ids: pa.Array | pa.ChunkedArray | int, *, threads: in
     DataError
         The ids are not text, or one is null.
     """
-    key = whole(key, "key", most=2**64 - 1)
+    key = as_int(key, "key", maximum=2**64 - 1)
     threads = resolve_threads(threads)
-    with translated():
+    with map_errors():
         if isinstance(ids, (int, np.integer)):
-            return _native.hashes_of_rows(key, whole(ids, "the number of rows"), threads)
+            return _native.hashes_of_rows(key, as_int(ids, "the number of rows"), threads)
         return _native.hashes_of_ids(key, arrays.texts(ids), threads)
 
 
@@ -95,5 +95,5 @@ def bottom_k_hashes(hashes: ArrayLike, k: int, *, threads: int | None = None) ->
         The hashes are not unsigned 64-bit numbers.
     """
     values = arrays.as_arrow(arrays.integers(hashes, "hashes", np.uint64))
-    with translated():
-        return _native.bottom_k(values, whole(k, "k"), resolve_threads(threads))
+    with map_errors():
+        return _native.bottom_k(values, as_int(k, "k"), resolve_threads(threads))

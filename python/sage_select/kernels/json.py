@@ -9,7 +9,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from sage_select import _native
-from sage_select.kernels.call import Progress, resolve_threads, translated
+from sage_select.kernels.call import Progress, map_errors, resolve_threads
 
 __all__ = ["FoundRows", "JsonTable"]
 
@@ -79,7 +79,7 @@ class JsonTable:
         ResourceError
             A value is more than 2 GiB.
         """
-        with translated():
+        with map_errors():
             found: dict[str, Any] | None = self._table.take(text, is_array, self._threads, progress)
         return None if found is None else FoundRows(**found)
 
@@ -89,12 +89,12 @@ class JsonTable:
 
     def rebuild(self, piece: int, text: bytes, *, is_array: bool = False) -> bool:
         """Build a piece again, and return whether its text is the one that was taken."""
-        with translated():
+        with map_errors():
             return self._table.rebuild(piece, text, is_array, self._threads)
 
     def piece(self, piece: int) -> pa.Table:
         """Return the rows of a piece as they are built so far."""
-        with translated():
+        with map_errors():
             return pa.table(self._table.piece(piece))
 
     def put(self, piece: int, table: pa.Table) -> bool:
@@ -107,7 +107,7 @@ class JsonTable:
 
     def finish(self) -> pa.Table:
         """Return the table, once nothing of it is stale; this object is empty afterwards."""
-        with translated():
+        with map_errors():
             table = pa.table(self._table.finish())
         # Rust keeps the metadata of a field in no order, and what is written must not depend on chance.
         fields = [

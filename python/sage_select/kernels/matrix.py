@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sage_select import _native
 from sage_select.errors import UsageError, nearest
 from sage_select.kernels import arrays
-from sage_select.kernels.call import resolve_threads, translated
+from sage_select.kernels.call import map_errors, resolve_threads
 from sage_select.kernels.vectors import vectors_of_lists, vectors_of_numpy
 
 __all__ = ["Matrix", "Metric", "instruction_set"]
@@ -78,7 +78,7 @@ class Matrix:
             vectors = vectors_of_lists(array, name)
         else:
             vectors = vectors_of_numpy(np.asarray(array), name)
-        with translated(name):
+        with map_errors(name):
             native = _native.Matrix.from_values(
                 vectors.values, vectors.dimensions, metric, vectors.frozen, resolve_threads(threads)
             )
@@ -92,8 +92,8 @@ class Matrix:
         UsageError
             A number names no row.
         """
-        with translated(self.name):
-            taken = self._native.take(arrays.as_arrow(arrays.integers(rows, "rows", np.int64)))
+        with map_errors(self.name):
+            taken = self._native.take(arrays.row_numbers(rows, "rows"))
         return taken.reshape(-1, self.d)
 
     def only(self, rows: NDArray[np.int64]) -> Matrix:
@@ -145,5 +145,5 @@ def instruction_set() -> str:
     UsageError
         ``SAGE_SIMD`` names none that this machine has.
     """
-    with translated():
+    with map_errors():
         return _native.instruction_set()

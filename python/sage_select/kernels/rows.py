@@ -9,7 +9,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from sage_select import _native
-from sage_select.kernels.call import Progress, resolve_threads, translated
+from sage_select.kernels.call import Progress, map_errors, resolve_threads
 from sage_select.kernels.hashes import digest_strings
 
 __all__ = ["Refused", "RowLayout", "WrittenRows", "render_rows", "row_digests", "row_texts"]
@@ -100,7 +100,7 @@ def row_digests(
     tuple or Refused
         `string`, 32 hex digits a row.
     """
-    with translated():
+    with map_errors():
         digits, said, refused = _native.row_digests(table, exact, alike, resolve_threads(threads), progress)
     if refused is not None:
         return Refused(*refused)
@@ -109,7 +109,7 @@ def row_digests(
 
 def row_texts(table: pa.Table, *, alike: bool = False, threads: int | None = None) -> pa.ChunkedArray | Refused:
     """Return the texts of `row_digests`: the canonical JSON of rows, or what they say; or the first row without."""
-    with translated():
+    with map_errors():
         texts, refused = _native.row_texts(table, alike, resolve_threads(threads))
     if refused is not None:
         return Refused(*refused)
@@ -120,6 +120,6 @@ def render_rows(
     table: pa.Table, layout: RowLayout, *, threads: int | None = None, progress: Progress | None = None
 ) -> WrittenRows:
     """Return the words of rows, as `sage_select.render.plain_text` has them of one, and what has to be looked at."""
-    with translated():
+    with map_errors():
         texts, answered, unknown, unsure = _native.render_rows(table, layout, resolve_threads(threads), progress)
     return WrittenRows(pa.chunked_array(texts), answered, unknown, unsure)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from sage_select import _native
 from sage_select.kernels import arrays
-from sage_select.kernels.call import Progress, resolve_threads, translated, whole
+from sage_select.kernels.call import Progress, as_int, map_errors, resolve_threads
 
 __all__ = ["Phrases", "hashing_encoder", "lexical_difficulty", "phrases", "word_counts"]
 
@@ -61,7 +61,7 @@ def lexical_difficulty(texts: pa.Array | pa.ChunkedArray, *, threads: int | None
     [0.0, 1.0, 3.5849626064300537, 2.0]
     """
     column = arrays.texts(texts)
-    with translated():
+    with map_errors():
         return _native.lexical_difficulty(column, resolve_threads(threads))
 
 
@@ -86,7 +86,7 @@ def word_counts(
     [0, 3, 4, 6]
     """
     column = arrays.texts(texts)
-    with translated():
+    with map_errors():
         return _native.word_counts(column, resolve_threads(threads), progress)
 
 
@@ -108,8 +108,8 @@ def phrases(texts: pa.Array | pa.ChunkedArray, *, length: int, threads: int | No
     [2, 3, 3, 4]
     """
     column = arrays.texts(texts)
-    length = whole(length, "length", least=1, most=2**31 - 1)
-    with translated():
+    length = as_int(length, "length", minimum=1, maximum=2**31 - 1)
+    with map_errors():
         return Phrases(*_native.phrases(column, length, resolve_threads(threads)))
 
 
@@ -131,7 +131,7 @@ def hashing_encoder(
     -------
     vectors : numpy.ndarray
         float32, shape (n, `dimensions`), rows of length 1.
-    wordless : int
+    empty_texts : int
         How many texts have no word. They get the first unit vector.
 
     Raises
@@ -144,7 +144,7 @@ def hashing_encoder(
         The memory for the vectors cannot be had.
     """
     column = arrays.texts(texts)
-    dimensions = whole(dimensions, "dimensions", least=1, most=2**31 - 1)
-    with translated():
-        flat, wordless = _native.hashing_encoder(column, dimensions, resolve_threads(threads), progress)
-    return flat.reshape(-1, dimensions), wordless
+    dimensions = as_int(dimensions, "dimensions", minimum=1, maximum=2**31 - 1)
+    with map_errors():
+        flat, empty_texts = _native.hashing_encoder(column, dimensions, resolve_threads(threads), progress)
+    return flat.reshape(-1, dimensions), empty_texts

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from sage_select import _native
 from sage_select.kernels import arrays
-from sage_select.kernels.call import resolve_threads, translated, whole
+from sage_select.kernels.call import as_int, map_errors, resolve_threads
 
 __all__ = ["top_k"]
 
@@ -39,5 +39,5 @@ def top_k(values: ArrayLike, k: int, *, threads: int | None = None) -> NDArray[n
     [1, 2, 3]
     """
     scores = arrays.as_arrow(arrays.floats(values, "scores"))
-    with translated("scores"):
-        return _native.top_k(scores, whole(k, "k"), resolve_threads(threads))
+    with map_errors("scores"):
+        return _native.top_k(scores, as_int(k, "k"), resolve_threads(threads))

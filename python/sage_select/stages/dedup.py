@@ -17,7 +17,7 @@ from sage_select.pipeline.run import Run
 from sage_select.pipeline.stage import Stage, stage
 from sage_select.stages.inputs.limits import protected_rows
 from sage_select.strategies import Pool
-from sage_select.strategies.duplicates import near_copies, near_copies_cost
+from sage_select.strategies.duplicates import near_duplicates, near_duplicates_cost
 
 __all__ = ["Dedup"]
 
@@ -176,12 +176,12 @@ class _Near(Dedup):
         without_words = np.empty(0, np.int64) if empty is None else np.flatnonzero(empty)
         protected = protected_rows(data, self, run)
         apart = np.union1d(protected.queries, without_words)
-        order, always = protected.order(apart), int((~np.isin(protected.pinned, apart)).sum())
+        order, protected_prefix = protected.order(apart), int((~np.isin(protected.pinned, apart)).sum())
         with run.reporter.progress("finding near copies") as progress:
             pool = Pool(
                 n=data.n, seed=run.seed, hashes=data.hashes, matrix=matrix, threads=run.threads, progress=progress
             )
-            representatives, similarities, facts = near_copies(pool, self.threshold, order, always)
+            representatives, similarities, facts = near_duplicates(pool, self.threshold, order, protected_prefix)
         facts = {**facts, "wordless_rows": len(without_words)} if len(without_words) else facts
         return self._told(data.drop_duplicates(representatives, similarities, NEAR_COPY), **facts)
 
@@ -192,7 +192,7 @@ class _Near(Dedup):
         vectors, lineage = 4.0 * size.d * size.n, float(_LINEAGE_BYTES * size.n)
         # Under other metrics than cosine the vectors are copied twice to be scaled.
         scaled, taken = 0.0 if size.metric == "cosine" else 2 * vectors, size.row_bytes * size.n + vectors
-        found = near_copies_cost(size)
+        found = near_duplicates_cost(size)
         copied = Cost(taken, size.seconds(copied=taken))
         search = Cost(scaled + found.memory, found.seconds)
         return search.then(copied).then(Cost(lineage, 0.0, lineage))

@@ -118,15 +118,15 @@ class Pool:
 
 
 def take_admissible(request: SelectionRequest, pool: Pool, order: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the first rows of an order that can be picked within the limits, as many as are asked for.
+    """Return the first admissible rows of an order, as many as are requested.
 
     Parameters
     ----------
     request
-        What is asked for.
+        How many rows, and within which limits.
     pool
         The rows.
     order
         int64 (m,): rows in the order in which they are to be taken, none twice.
     """
-    return kernels.in_order(pool.n, order, request.count, **request.kernel_args)
+    return kernels.take_admissible(pool.n, order, request.for_kernels)

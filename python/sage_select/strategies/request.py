@@ -1,16 +1,15 @@
-"""What is to be picked: how many rows, beside which, without which, and within which limits."""
+"""What is to be picked: how many rows, after which, without which, and within which limits."""
 
 from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sage_select.kernels import Limits
+from sage_select.kernels import Limits, Request
 
 __all__ = ["SelectionRequest", "cheapest", "rounded_share"]
 
@@ -34,7 +33,7 @@ class SelectionRequest:
     limits
         What the whole selection may hold, the rows preselected included; None for no limits.
     clamp
-        Whether fewer rows will do, where a rule passes over so many that there are not enough.
+        Whether fewer rows are enough, where a rule passes over so many that there are not as many.
     """
 
     count: int
@@ -56,13 +55,13 @@ class SelectionRequest:
 
     @property
     def is_exact(self) -> bool:
-        """Whether so many rows are asked for, not at most so many."""
+        """Whether exactly so many rows are requested, not at most so many."""
         return self.limits is None or self.limits.costs is None
 
     @property
-    def kernel_args(self) -> dict[str, Any]:
-        """The request but for its count, as the kernels take it."""
-        return {"given": self.preselected, "excluded": self.excluded, "limits": self.limits}
+    def for_kernels(self) -> Request:
+        """The request as the kernels take it."""
+        return Request(self.count, self.preselected, self.excluded, self.limits)
 
     def candidates(self, n: int) -> Rows:
         """Return which of `n` rows are neither preselected nor excluded."""
@@ -78,11 +77,11 @@ class SelectionRequest:
                 self, count=rounded_share(share, self.count), expected=rounded_share(share, self.count)
             )
         spent = int(self.limits.costs[self.preselected].sum())
-        limits = self.limits.for_part(rounded_share(share, max(0, self.limits.budget - spent)))
+        limits = self.limits.with_request_budget(rounded_share(share, max(0, self.limits.budget - spent)))
         return dataclasses.replace(self, limits=limits, expected=rounded_share(share, self.expected))
 
     def after(self, rows: Rows) -> SelectionRequest:
-        """Return what is left to pick beside these rows, which are picked."""
+        """Return the request for the other rows, after these are picked."""
         return dataclasses.replace(
             self,
             count=self.count - len(rows),
@@ -95,7 +94,7 @@ class SelectionRequest:
         return dataclasses.replace(self, excluded=np.concatenate([self.excluded, rows]))
 
     def removable(self, rows: Rows) -> Rows:
-        """Return which of `rows`, the most dispensable first, can be left out so that the limits can still be met.
+        """Return which of `rows`, the first to go first, can be left out so that the limits can still hold.
 
         None can where no other row is cheap enough. A group keeps as many rows as it may have, or, where that is all,
         as it must have; and, where rows have costs, the cheapest of those it must have.
@@ -105,24 +104,25 @@ class SelectionRequest:
             others = np.setdiff1d(self.candidates(len(costs)), rows)
             if not (costs[others] <= self.limits.budget - costs[self.preselected].sum()).any():
                 return rows[:0]
-        if self.limits is None or self.limits.groups is None or self.limits.least is None or self.limits.most is None:
+        if self.limits is None or self.limits.groups is None:
             return rows
-        groups, free = self.limits.groups, self.candidates(len(self.limits.groups))
+        minimum, maximum = self.limits.min_per_group, self.limits.max_per_group
+        if minimum is None or maximum is None:
+            return rows
+        groups, candidates = self.limits.groups, self.candidates(len(self.limits.groups))
+        preselected = np.bincount(groups[self.preselected], minlength=len(minimum))
         if self.limits.costs is not None:
-            need = self.limits.least - np.bincount(groups[self.preselected], minlength=len(self.limits.least))
-            rows = rows[~np.isin(rows, cheapest(free, groups, self.limits.costs, need))]
-        there = np.bincount(groups[free], minlength=len(self.limits.least))
-        held = np.bincount(groups[self.preselected], minlength=len(there))
-        bounded = self.limits.most < there + held
-        keep = np.where(bounded, self.limits.most, self.limits.least) - held
+            rows = rows[~np.isin(rows, cheapest(candidates, groups, self.limits.costs, minimum - preselected))]
+        available = np.bincount(groups[candidates], minlength=len(minimum))
+        needed = np.where(maximum < available + preselected, maximum, minimum) - preselected
         order = np.argsort(groups[rows], kind="stable")
         of = groups[rows][order]
         place = np.arange(len(rows)) - np.searchsorted(of, of)
-        kept = np.ones(len(rows), bool)
-        kept[order] = place < np.maximum(there - np.maximum(keep, 0), 0)[of]
-        left = there - np.bincount(groups[rows[kept]], minlength=len(there))
-        possible = int(np.minimum(left, np.maximum(self.limits.most - held, 0)).sum())
-        return rows[kept] if self.limits.costs is not None or possible >= self.count else rows[:0]
+        removable = np.ones(len(rows), bool)
+        removable[order] = place < np.maximum(available - np.maximum(needed, 0), 0)[of]
+        remaining = available - np.bincount(groups[rows[removable]], minlength=len(available))
+        possible = int(np.minimum(remaining, np.maximum(maximum - preselected, 0)).sum())
+        return rows[removable] if self.limits.costs is not None or possible >= self.count else rows[:0]
 
 
 def cheapest(rows: Rows, groups: Rows, costs: Rows, need: Rows) -> Rows:

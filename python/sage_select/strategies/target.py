@@ -72,9 +72,8 @@ class Target(Strategy):
         found = kernels.target_match(
             pool.need_matrix(),
             pool.queries,
-            request.count,
+            request.for_kernels,
             rule=self.target_rule,
-            **request.kernel_args,
             threads=pool.threads,
             progress=pool.progress,
         )

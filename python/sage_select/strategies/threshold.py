@@ -61,7 +61,7 @@ class Threshold(Strategy):
         return _NEAR if self.threshold is None else self.threshold
 
     def pick(self, request: SelectionRequest, pool: Pool) -> Picks:
-        """Walk from the hardest row to the easiest and pick each that is far enough from all picked before.
+        """Go from the hardest row to the easiest and pick each that is far enough from all picked before.
 
         Raises
         ------
@@ -72,9 +72,8 @@ class Threshold(Strategy):
         found = kernels.threshold_filter(
             pool.need_matrix(),
             order,
-            request.count,
+            request.for_kernels,
             threshold=self.near,
-            **request.kernel_args,
             threads=pool.threads,
             progress=pool.progress,
         )
@@ -89,11 +88,11 @@ class Threshold(Strategy):
             found.indices,
             found.gains,
             ((Reason.SCORE, len(found.indices)),),
-            {"too_near": found.too_near, "looked_at": found.looked_at},
+            {"too_near": found.too_near, "looked_at": found.examined},
         )
 
     def cost(self, size: Size) -> Cost:
-        """Return the cost of a sort by score, and of comparisons where about as many rows are too near as are kept."""
+        """Return the cost of a sort by score, and of comparisons where as many rows are too near as are picked."""
         pairs = float(min(size.n, 2 * size.k)) * size.k
         seconds = size.seconds(rows=size.n, multiply_adds=pairs * size.d)
         return Cost(2.0 * size.d * size.k + 33.0 * size.n, seconds)

@@ -9,7 +9,7 @@ use sage_select_core::cells::{self, KMeans};
 use crate::convert;
 use crate::detach::Call;
 use crate::matrix::Matrix;
-use crate::select::{Asked, Gains, Rows, Wishes, picks};
+use crate::select::{Gains, Indices, RequestArg, picks};
 
 /// The centroids of so many cells, one after the other, trained on the rows of these numbers.
 #[pyfunction]
@@ -24,9 +24,9 @@ pub(crate) fn k_means<'py>(
 ) -> PyResult<Bound<'py, PyArray1<f32>>> {
     let sample = convert::row_numbers(py, &sample)?;
     let view = matrix.view();
-    let wish = KMeans { sample: &sample, cells, iterations, directions };
+    let options = KMeans { sample: &sample, cells, iterations, directions };
     let call = Call { py, threads, progress: None };
-    let centroids = call.run(|watch| cells::k_means(view, wish, watch))?;
+    let centroids = call.run(|watch| cells::k_means(view, options, watch))?;
     Ok(centroids.into_pyarray(py))
 }
 
@@ -63,22 +63,21 @@ pub(crate) fn cell_distances<'py>(
     Ok(distances.into_pyarray(py))
 }
 
-/// The rows nearest to the centroids, from the largest cell on: (rows, rows of the cell of each, how many at the end are
-/// not the first of their cell).
+/// The rows nearest to the centroids, from the largest cell on: (rows, size of the cell of each, how many at the end
+/// are not the first of their cell).
 #[pyfunction]
 pub(crate) fn medoids<'py>(
     py: Python<'py>,
     matrix: &Matrix,
     centroids: PyArray,
-    wishes: Wishes,
+    request: RequestArg,
     threads: usize,
     progress: Option<Py<PyAny>>,
-) -> PyResult<(Rows<'py>, Gains<'py>, usize)> {
+) -> PyResult<(Indices<'py>, Gains<'py>, usize)> {
     let centroids = convert::values::<Float32Type>(py, &centroids)?;
-    let asked = Asked::of(py, &wishes)?;
     let view = matrix.view();
     let found = Call { py, threads, progress }
-        .run(|watch| cells::medoids(view, &centroids, &asked.request(view.len())?, watch))?;
+        .run(|watch| cells::medoids(view, &centroids, &request.of(view.len())?, watch))?;
     let (rows, sizes) = picks(py, found.selection);
     Ok((rows, sizes, found.fills))
 }

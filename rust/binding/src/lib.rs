@@ -1,6 +1,6 @@
 //! `sage_select._native`: the Python module over the core.
 //!
-//! Arrow arrays and numbers go in, numpy arrays come out. Every call goes through [`detach::call`], which
+//! Arrow arrays and numbers go in, numpy arrays come out. Every call goes through [`detach::Call`], which
 //! releases the GIL and maps errors; nothing here computes.
 
 use pyo3::prelude::*;
@@ -33,8 +33,6 @@ mod _native {
     #[pymodule_export]
     use super::rows::{render_rows, row_digests, row_texts};
     #[pymodule_export]
-    use super::select::closest::closest;
-    #[pymodule_export]
     use super::select::d2::d2;
     #[pymodule_export]
     use super::select::dpp::ridge_dpp;
@@ -47,15 +45,17 @@ mod _native {
     #[pymodule_export]
     use super::select::k_center::k_center;
     #[pymodule_export]
-    use super::select::leaders::leaders;
-    #[pymodule_export]
     use super::select::mmr::mmr;
+    #[pymodule_export]
+    use super::select::near_duplicates::near_duplicates;
+    #[pymodule_export]
+    use super::select::nearest_members::nearest_members;
+    #[pymodule_export]
+    use super::select::take_admissible::take_admissible;
     #[pymodule_export]
     use super::select::target::target_match;
     #[pymodule_export]
     use super::select::threshold::threshold_filter;
-    #[pymodule_export]
-    use super::select::walk::in_order;
     #[pymodule_export]
     use super::text::{hashing_encoder, lexical_difficulty, phrases, word_counts};
     #[pymodule_export]

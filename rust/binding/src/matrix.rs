@@ -14,20 +14,21 @@ use crate::convert;
 use crate::detach::Call;
 use crate::error::{from_core, kernel_error};
 
-enum Rows {
+/// Where the rows lie.
+enum Storage {
     Owned(Checked<Vec<f32>>),
     Borrowed(Checked<ScalarBuffer<f32>>),
 }
 
 /// Checked embedding rows, owned or borrowed from Arrow memory.
 #[pyclass(frozen, module = "sage_select._native")]
-pub(crate) struct Matrix(Rows);
+pub(crate) struct Matrix(Storage);
 
 impl Matrix {
     pub(crate) fn view(&self) -> MatrixView<'_> {
         match &self.0 {
-            Rows::Owned(matrix) => matrix.view(),
-            Rows::Borrowed(matrix) => matrix.view(),
+            Storage::Owned(matrix) => matrix.view(),
+            Storage::Borrowed(matrix) => matrix.view(),
         }
     }
 }
@@ -103,9 +104,9 @@ impl Matrix {
             if let Some(chunk) = values.single().filter(|_| borrow)
                 && let Some(rows) = Checked::in_place(chunk.clone(), dimensions, metric, simd, watch)?
             {
-                return Ok(Rows::Borrowed(rows));
+                return Ok(Storage::Borrowed(rows));
             }
-            values.copied(dimensions, metric, simd, watch).map(Rows::Owned)
+            values.copied(dimensions, metric, simd, watch).map(Storage::Owned)
         })?;
         Ok(Self(rows))
     }
@@ -133,7 +134,7 @@ impl Matrix {
     /// Whether the rows lie in the caller's memory.
     #[getter]
     fn borrowed(&self) -> bool {
-        matches!(self.0, Rows::Borrowed(_))
+        matches!(self.0, Storage::Borrowed(_))
     }
 }
 

@@ -60,5 +60,5 @@ pub(crate) fn hashing_encoder<'py>(
 ) -> PyResult<(Bound<'py, PyArray1<f32>>, usize)> {
     let texts = convert::texts(py, &texts)?;
     let encoded = Call { py, threads, progress }.run(|watch| encoder::encode(&texts, dimensions, watch))?;
-    Ok((encoded.vectors.into_pyarray(py), encoded.wordless))
+    Ok((encoded.vectors.into_pyarray(py), encoded.empty_texts))
 }

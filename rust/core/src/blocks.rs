@@ -38,7 +38,7 @@ pub(crate) fn check_countable(rows: usize) -> Result<(), Error> {
 
 /// Calls `work(first_row, block)` on every block of `rows_per_block` rows of `out`, in parallel.
 ///
-/// A row is `width` (at least 1) consecutive values. `control` hears the finished rows. The error returned is
+/// A row is `width` (at least 1) consecutive values. `control` counts the finished rows. The error returned is
 /// the one of the earliest block, whichever thread came first.
 pub(crate) fn fill<T: Send>(
     out: &mut [T],

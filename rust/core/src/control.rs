@@ -2,7 +2,7 @@
 
 use crate::Error;
 
-/// Hears how far a kernel is and may stop it.
+/// Receives the progress of a kernel and may stop it.
 ///
 /// `tick` is called often and from any thread of the pool, so it must be cheap. Returning an error (as a
 /// rule [`Error::Interrupted`]) makes the kernel give up and return that error.
@@ -14,20 +14,37 @@ pub trait Control: Sync {
     fn tick(&self, done: u64, total: u64) -> Result<(), Error>;
 }
 
-/// A part of longer work: it can be stopped, and what is told meanwhile is how far the whole is.
+/// The control of a step within longer work: the step can be stopped, and reports the fixed progress of the whole.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Part<'a, C> {
-    /// Who watches the whole.
+pub(crate) struct FixedProgress<'a, C> {
+    /// The control of the whole.
     pub(crate) control: &'a C,
-    /// How far the whole is.
+    /// What is done of the whole.
     pub(crate) done: u64,
     /// How much the whole is.
     pub(crate) total: u64,
 }
 
-impl<C: Control> Control for Part<'_, C> {
+impl<C: Control> Control for FixedProgress<'_, C> {
     fn tick(&self, _done: u64, _total: u64) -> Result<(), Error> {
         self.control.tick(self.done, self.total)
+    }
+}
+
+/// The control of one of several steps: its progress counts after that of the steps before.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct OffsetProgress<'a, C> {
+    /// The control of the whole.
+    pub(crate) control: &'a C,
+    /// What the steps before do.
+    pub(crate) before: u64,
+    /// How much the whole is.
+    pub(crate) total: u64,
+}
+
+impl<C: Control> Control for OffsetProgress<'_, C> {
+    fn tick(&self, done: u64, _total: u64) -> Result<(), Error> {
+        self.control.tick(self.before + done, self.total)
     }
 }
 

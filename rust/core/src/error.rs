@@ -3,7 +3,7 @@
 /// Why a call was refused or stopped.
 ///
 /// Messages leave the row out, so that a caller who knows the file and line can name the place in its own
-/// words; [`Error::row`] tells it. Rows count from 0.
+/// words; [`Error::row`] is the row. Rows count from 0.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// A value is NaN or infinite.
@@ -40,10 +40,10 @@ pub enum Error {
         /// How many rows came.
         rows: usize,
     },
-    /// More picks are asked for than there are rows to pick.
-    #[error("{k} rows are asked for, but there are {n} to pick from")]
+    /// More picks are requested than there are rows to pick.
+    #[error("{k} rows are requested, but there are {n} to pick from")]
     BadK {
-        /// Rows asked for.
+        /// Rows requested.
         k: usize,
         /// Rows that can be picked.
         n: usize,
@@ -51,14 +51,14 @@ pub enum Error {
     /// A row number names no row.
     #[error("row number {row} does not exist: there are {n} rows")]
     NoSuchRow {
-        /// The number given.
+        /// The number.
         row: usize,
         /// How many rows there are.
         n: usize,
     },
-    /// A row number is given twice where each may be given once.
+    /// A row is named twice where each may be named once.
     #[error("the row is named twice")]
-    GivenTwice {
+    RepeatedRow {
         /// The repeated number.
         row: usize,
     },
@@ -93,10 +93,10 @@ pub enum Error {
     /// The memory that the call needs cannot be had.
     #[error("{bytes} bytes of memory are needed and cannot be had")]
     OutOfMemory {
-        /// How much was asked for.
+        /// How much was requested.
         bytes: usize,
     },
-    /// The caller asked for the work to stop.
+    /// The caller stopped the work.
     #[error("the work was interrupted")]
     Interrupted,
 }
@@ -110,7 +110,7 @@ impl Error {
             | Self::ZeroRow { row }
             | Self::TooLarge { row }
             | Self::NoSuchRow { row, .. }
-            | Self::GivenTwice { row }
+            | Self::RepeatedRow { row }
             | Self::NotPositive { row }
             | Self::NegativeCell { row }
             | Self::BadNeighbour { row, .. } => Some(row),
@@ -129,7 +129,7 @@ impl Error {
             Self::TooManyRows { .. } => "too_many_rows",
             Self::BadK { .. } => "bad_k",
             Self::NoSuchRow { .. } => "no_such_row",
-            Self::GivenTwice { .. } => "given_twice",
+            Self::RepeatedRow { .. } => "repeated_row",
             Self::NotPositive { .. } => "not_positive",
             Self::NegativeCell { .. } => "negative_cell",
             Self::BadNeighbour { .. } => "bad_neighbour",

@@ -24,8 +24,8 @@ pub(crate) struct Tied {
 
 impl Tied {
     /// Up to `most` rows of 1 to 20 values in {-2..2}; now and then all equal.
-    pub(crate) fn up_to(most: usize) -> impl Strategy<Value = Self> {
-        (0..=most, 1usize..20, 0u32..10).prop_flat_map(|(rows, width, mood)| {
+    pub(crate) fn up_to(max: usize) -> impl Strategy<Value = Self> {
+        (0..=max, 1usize..20, 0u32..10).prop_flat_map(|(rows, width, mood)| {
             let range = if mood == 0 { 1..=1 } else { -2i8..=2 };
             prop::collection::vec(range.prop_map(f32::from), rows * width)
                 .prop_map(move |data| Self { data, width })
@@ -75,74 +75,79 @@ pub(crate) fn real_rows(rows: usize, width: usize, seed: u64) -> Vec<f32> {
     (0..rows * width).map(value).collect()
 }
 
-/// A wish list.
+/// The arguments of a request, some of them with limits.
 #[derive(Debug, Clone)]
-pub(crate) struct Wishes {
+pub(crate) struct RequestCase {
     rows: usize,
     pub(crate) count: usize,
-    pub(crate) given: Vec<usize>,
+    pub(crate) preselected: Vec<usize>,
     pub(crate) excluded: Vec<usize>,
-    limits: Option<Bounds>,
+    limits: Option<LimitsCase>,
 }
 
-/// Limits that some set keeps.
+/// Limits that some set satisfies.
 #[derive(Debug, Clone)]
-struct Bounds {
+struct LimitsCase {
     rows: usize,
     groups: Vec<u32>,
-    least: Vec<usize>,
-    most: Vec<usize>,
+    min: Vec<usize>,
+    max: Vec<usize>,
     costs: Option<(Vec<u64>, u64, u64)>,
 }
 
-impl Wishes {
+impl RequestCase {
     pub(crate) fn request(&self, rows: usize) -> Request<'_> {
-        let request = Request::with_excluded(rows, self.count, &self.given, &self.excluded).unwrap();
+        let request = Request::with_excluded(rows, self.count, &self.preselected, &self.excluded).unwrap();
         self.limits.as_ref().map_or(request, |limits| request.within(limits.limits()).unwrap())
     }
 
-    /// The rows that can be picked next, ascending, where `set` holds those given and those picked: by the definition.
-    pub(crate) fn open(&self, set: &[usize]) -> Vec<usize> {
+    /// The rows that can be picked next, ascending, where `set` holds those preselected and those picked: by the
+    /// definition.
+    pub(crate) fn candidates(&self, set: &[usize]) -> Vec<usize> {
         let free: Vec<usize> =
             (0..self.rows).filter(|row| !set.contains(row) && !self.excluded.contains(row)).collect();
-        if set.len() >= self.given.len() + self.count {
+        if set.len() >= self.preselected.len() + self.count {
             return Vec::new();
         }
         let Some(limits) = &self.limits else { return free };
         let allowed = |row: &usize| {
             let with: Vec<usize> = set.iter().copied().chain([*row]).collect();
             let rest: Vec<usize> = free.iter().copied().filter(|other| other != row).collect();
-            limits.hold(&with, &rest, self.given.len())
+            limits.admit(&with, &rest, self.preselected.len())
         };
         free.iter().copied().filter(allowed).collect()
     }
 }
 
-impl Bounds {
+impl LimitsCase {
     fn limits(&self) -> Limits<'_> {
         Limits {
             rows: self.rows,
-            groups: Some(Groups { of: &self.groups, least: &self.least, most: &self.most }),
-            costs: self.costs.as_ref().map(|(of, budget, part)| Costs { of, budget: *budget, part: *part }),
+            groups: Some(Groups { of: &self.groups, min: &self.min, max: &self.max }),
+            costs: self.costs.as_ref().map(|(of, budget, request_budget)| Costs {
+                of,
+                budget: *budget,
+                request_budget: *request_budget,
+            }),
         }
     }
 
-    /// Whether a set, of which the first rows were given, keeps the limits and can be added to from `rest` so that all
-    /// groups have enough.
-    fn hold(&self, set: &[usize], rest: &[usize], given: usize) -> bool {
+    /// Whether a set, of which the first rows were preselected, is within the limits and can be extended from `rest` so
+    /// that all groups have enough.
+    fn admit(&self, set: &[usize], rest: &[usize], preselected: usize) -> bool {
         let (mut rows, mut cost) = (set.len(), set.iter().map(|&row| self.cost(row)).sum::<u64>());
-        if set[given..].iter().map(|&row| self.cost(row)).sum::<u64>()
+        if set[preselected..].iter().map(|&row| self.cost(row)).sum::<u64>()
             > self.costs.as_ref().map_or(0, |costs| costs.2)
         {
             return false;
         }
-        for (group, (&least, &most)) in self.least.iter().zip(&self.most).enumerate() {
+        for (group, (&min, &max)) in self.min.iter().zip(&self.max).enumerate() {
             let belongs = |row: &&usize| self.groups[**row] as usize == group;
             let held = set.iter().filter(belongs).count();
             let mut others: Vec<u64> = rest.iter().filter(belongs).map(|&row| self.cost(row)).collect();
             others.sort_unstable();
-            let need = least.saturating_sub(held);
-            if held > most || need > others.len() {
+            let need = min.saturating_sub(held);
+            if held > max || need > others.len() {
                 return false;
             }
             rows += need;
@@ -156,45 +161,48 @@ impl Bounds {
     }
 }
 
-/// What may be wished for of so many rows: as often as not within limits.
-pub(crate) fn wishes(rows: usize) -> impl Strategy<Value = Wishes> {
+/// Requests for so many rows: as often as not within limits.
+pub(crate) fn request_cases(rows: usize) -> impl Strategy<Value = RequestCase> {
     let some = prop::sample::subsequence((0..rows).collect::<Vec<_>>(), 0..=rows.min(7)).prop_shuffle();
-    let wishes = (some, any::<prop::sample::Index>()).prop_flat_map(move |(mut given, cut)| {
-        let excluded = given.split_off(cut.index(given.len() + 1));
-        let free = rows - given.len() - excluded.len();
-        (prop_oneof![0..=free, Just(free)], Just(given), Just(excluded))
+    let request = (some, any::<prop::sample::Index>()).prop_flat_map(move |(mut preselected, cut)| {
+        let excluded = preselected.split_off(cut.index(preselected.len() + 1));
+        let free = rows - preselected.len() - excluded.len();
+        (prop_oneof![0..=free, Just(free)], Just(preselected), Just(excluded))
     });
-    (wishes, prop::option::of(bounds(rows))).prop_map(move |((count, given, excluded), mut limits)| {
-        if let Some((_, held)) = &mut limits {
-            held.retain(|row| !given.contains(row) && !excluded.contains(row));
-            held.extend(&given);
-        }
-        let limits = limits.map(|(limits, held)| limits.kept_by(&held));
-        Wishes { rows, count, given, excluded, limits }
-    })
+    (request, prop::option::of(limits_cases(rows))).prop_map(
+        move |((count, preselected, excluded), mut limits)| {
+            if let Some((_, held)) = &mut limits {
+                held.retain(|row| !preselected.contains(row) && !excluded.contains(row));
+                held.extend(&preselected);
+            }
+            let limits = limits.map(|(limits, held)| limits.around(&held));
+            RequestCase { rows, count, preselected, excluded, limits }
+        },
+    )
 }
 
-/// Limits without numbers, and some rows that shall be allowed together.
-fn bounds(rows: usize) -> impl Strategy<Value = (Bounds, Vec<usize>)> {
+/// Limits without numbers, and some rows that are to be admissible together.
+fn limits_cases(rows: usize) -> impl Strategy<Value = (LimitsCase, Vec<usize>)> {
     let groups = prop::collection::vec(0u32..4, rows);
     let costs =
         prop::option::of((prop::collection::vec(0u64..9, rows), 0u64..12, prop::option::of(0u64..40)));
     let held = prop::sample::subsequence((0..rows).collect::<Vec<_>>(), 0..=rows);
     let slack = prop::collection::vec((0usize..4, 0usize..4), 4);
     (groups, costs, held, slack, 0usize..5).prop_map(|(groups, costs, held, slack, rows)| {
-        let (least, most) = slack.into_iter().unzip();
-        let costs = costs.map(|(of, budget, part)| (of, budget, part.unwrap_or(u64::MAX)));
-        (Bounds { rows, groups, least, most, costs }, held)
+        let (min, max) = slack.into_iter().unzip();
+        let costs =
+            costs.map(|(of, budget, request_budget)| (of, budget, request_budget.unwrap_or(u64::MAX)));
+        (LimitsCase { rows, groups, min, max, costs }, held)
     })
 }
 
-impl Bounds {
-    /// Limits as far from what these rows are as the numbers so far say.
-    fn kept_by(mut self, held: &[usize]) -> Self {
+impl LimitsCase {
+    /// Limits as far from the counts and costs of these rows as the numbers so far say.
+    fn around(mut self, held: &[usize]) -> Self {
         self.rows += held.len();
-        for (group, (least, most)) in self.least.iter_mut().zip(&mut self.most).enumerate() {
+        for (group, (min, max)) in self.min.iter_mut().zip(&mut self.max).enumerate() {
             let count = held.iter().filter(|&&row| self.groups[row] as usize == group).count();
-            (*least, *most) = (count.saturating_sub(*least), count + *most);
+            (*min, *max) = (count.saturating_sub(*min), count + *max);
         }
         if let Some((of, budget, _)) = &mut self.costs {
             *budget += held.iter().map(|&row| of[row]).sum::<u64>();

@@ -12,7 +12,7 @@ from small_cases import many_rows
 
 from sage_select import kernels
 from sage_select.errors import DataError, UsageError
-from sage_select.kernels import Matrix
+from sage_select.kernels import Matrix, Request
 
 
 @settings(deadline=None)
@@ -65,13 +65,13 @@ def test_medoids_follow_their_definition(data: st.DataObject, seed: int, n: int,
     random = np.random.default_rng(seed)
     rows, centroids = random.integers(-2, 3, (n, d)), random.integers(-2, 3, (c, d))
     closed = data.draw(st.lists(st.integers(0, n - 1), unique=True, max_size=6)) if n else []
-    given_rows, excluded = closed[::2], closed[1::2]
+    preselected, excluded = closed[::2], closed[1::2]
     k = data.draw(st.integers(0, n - len(closed)))
     distance = np.square(rows[:, None] - centroids[None]).sum(axis=2).astype(np.float64)
     matrix = Matrix.from_array(rows.astype(np.float32), metric="sqeuclidean")
-    found = kernels.medoids(matrix, centroids.astype(np.float32), k, given=given_rows, excluded=excluded)
+    found = kernels.medoids(matrix, centroids.astype(np.float32), Request(k, preselected, excluded))
     assert (found.indices.dtype, found.sizes.dtype) == (np.int64, np.float32)
-    picks, sizes, fills = nearest_of_cells(distance, k, given_rows, excluded)
+    picks, sizes, fills = nearest_of_cells(distance, k, preselected, excluded)
     assert (found.indices.tolist(), found.sizes.tolist(), found.fills) == (picks, sizes, fills)
 
 
@@ -79,10 +79,10 @@ def test_medoids_check_their_input() -> None:
     matrix = Matrix.from_array(np.eye(3))
     with pytest.raises(DataError, match="centroids do not fit"):
         kernels.medoids(matrix, np.ones((2, 2)), 1)
-    with pytest.raises(UsageError, match="3 rows are asked for, but there are 2 to pick from"):
-        kernels.medoids(matrix, np.ones((1, 3)), 3, given=[1])
+    with pytest.raises(UsageError, match="3 rows are requested, but there are 2 to pick from"):
+        kernels.medoids(matrix, np.ones((1, 3)), Request(3, [1]))
     with pytest.raises(UsageError, match="row 1: the row is named twice"):
-        kernels.medoids(matrix, np.ones((1, 3)), 1, given=[1], excluded=[1])
+        kernels.medoids(matrix, np.ones((1, 3)), Request(1, [1], [1]))
 
 
 def reference(scores: Any, cells: Any, count: int, quantile: float) -> list[int]:
@@ -191,6 +191,6 @@ def test_cells_over_several_blocks() -> None:
     cells = kernels.assign_cells(matrix, centroids)
     assert cells.tolist() == distance.argmin(axis=1).tolist()
     assert kernels.cell_distances(matrix, centroids, cells).tolist() == distance.min(axis=1).tolist()
-    found = kernels.medoids(matrix, centroids, 320, given=[2999], excluded=[3000])
+    found = kernels.medoids(matrix, centroids, Request(320, [2999], [3000]))
     picks, sizes, fills = nearest_of_cells(distance, 320, [2999], [3000])
     assert (found.indices.tolist(), found.sizes.tolist(), found.fills) == (picks, sizes, fills)

@@ -83,7 +83,7 @@ def test_what_is_no_text_is_refused() -> None:
 
 
 def test_bottom_k_refuses_what_does_not_fit() -> None:
-    with pytest.raises(UsageError, match="3 rows are asked for, but there are 2"):
+    with pytest.raises(UsageError, match="3 rows are requested, but there are 2"):
         kernels.bottom_k_hashes(np.array([1, 2], np.uint64), 3)
     with pytest.raises(DataError, match="whole numbers"):
         kernels.bottom_k_hashes(np.array([1.0]), 1)

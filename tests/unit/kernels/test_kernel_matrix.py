@@ -60,7 +60,7 @@ def test_rows_for_cosine_have_length_one() -> None:
     matrix = Matrix.from_array(data * np.array([[1], [2], [1e30], [1e-30], [5], [0.1]]))
     # The squared distance to the nearest other row tells the length: each row is nearest to its own direction.
     assert cells(matrix, unit) == list(range(6))
-    picks = kernels.k_center(matrix, 5, given=[0])
+    picks = kernels.k_center(matrix, kernels.Request(5, [0]))
     distances = np.square(unit[:, None] - unit[None]).sum(axis=2)
     assert picks.gains[0] == pytest.approx(distances[0].max(), rel=1e-5)
 

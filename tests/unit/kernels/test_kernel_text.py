@@ -73,12 +73,12 @@ def test_longer_and_more_varied_is_harder() -> None:
 @settings(deadline=None, max_examples=25)
 @given(texts=TEXTS, dimensions=st.sampled_from([1, 3, 64]))
 def test_encoded_rows_have_length_one(texts: list[str], dimensions: int) -> None:
-    vectors, wordless = kernels.hashing_encoder(pa.array(texts, pa.string()), dimensions=dimensions)
+    vectors, empty_texts = kernels.hashing_encoder(pa.array(texts, pa.string()), dimensions=dimensions)
     assert vectors.dtype == np.float32
     assert vectors.shape == (len(texts), dimensions)
     np.testing.assert_allclose(np.linalg.norm(vectors.astype(np.float64), axis=1), 1, atol=1e-6)
     empty = [not re.search(r"\w", text) for text in texts]
-    assert wordless == sum(empty)
+    assert empty_texts == sum(empty)
     for vector in vectors[empty]:
         assert vector[0] == 1
 
@@ -112,8 +112,8 @@ def test_similarities_are_those_of_unhashed_tf_idf() -> None:
             idf = math.log((1 + len(texts)) / (1 + frequency[gram])) + 1
             plain[row, names[gram]] = (1 + math.log(tf)) * idf
     plain /= np.linalg.norm(plain, axis=1, keepdims=True)
-    vectors, wordless = kernels.hashing_encoder(pa.array(texts), dimensions=1 << 16)
-    assert wordless == 0
+    vectors, empty_texts = kernels.hashing_encoder(pa.array(texts), dimensions=1 << 16)
+    assert empty_texts == 0
     np.testing.assert_allclose(vectors @ vectors.T, plain @ plain.T, atol=0.03)
     small, _ = kernels.hashing_encoder(pa.array(texts), dimensions=384)
     np.testing.assert_allclose(small @ small.T, plain @ plain.T, atol=0.2)
@@ -153,9 +153,9 @@ def test_no_text_gives_no_row(kind: pa.DataType) -> None:
     nothing = pa.array([], kind)
     assert kernels.lexical_difficulty(nothing).shape == (0,)
     assert [len(part) for part in kernels.phrases(nothing, length=8)] == [0, 0, 0]
-    vectors, wordless = kernels.hashing_encoder(nothing, dimensions=5)
+    vectors, empty_texts = kernels.hashing_encoder(nothing, dimensions=5)
     assert vectors.shape == (0, 5)
-    assert wordless == 0
+    assert empty_texts == 0
 
 
 @pytest.mark.parametrize("kind", [pa.string(), pa.large_string()])

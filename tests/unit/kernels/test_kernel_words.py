@@ -77,8 +77,8 @@ def test_a_sentence_has_its_words(language: str) -> None:
 
 @LANGUAGES
 def test_near_copies_are_near_and_others_are_not(language: str) -> None:
-    vectors, wordless = kernels.hashing_encoder(pa.array(SENTENCES[language][:3]))
-    assert wordless == 0
+    vectors, empty_texts = kernels.hashing_encoder(pa.array(SENTENCES[language][:3]))
+    assert empty_texts == 0
     assert vectors[0] @ vectors[1] > 0.5
     assert abs(vectors[0] @ vectors[2]) < 0.25
 
@@ -146,8 +146,8 @@ def test_rows_of_a_megabyte_without_a_space(text: str, words: int | None) -> Non
         assert found == words
     else:
         assert found > len(row) / 8
-    vectors, wordless = kernels.hashing_encoder(pa.array([row]), dimensions=8)
-    assert wordless == (found == 0)
+    vectors, empty_texts = kernels.hashing_encoder(pa.array([row]), dimensions=8)
+    assert empty_texts == (found == 0)
     assert np.isfinite(vectors).all()
     assert np.isfinite(kernels.lexical_difficulty(pa.array([row]))).all()
 

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from sage_select.errors import UsageError
-from sage_select.kernels import Limits, Matrix, facility_location, keyed_hashes
+from sage_select.kernels import Limits, Matrix, Request, facility_location, keyed_hashes
 from sage_select.stages import Select
 from sage_select.strategies import Groups, Picks, Pool, SelectionRequest
 from sage_select.strategies.cells import cells
@@ -70,10 +70,10 @@ def test_the_quantile_decides_between_easy_and_hard() -> None:
 def test_the_diverse_part_knows_the_score_part() -> None:
     chosen = picks(20)
     scored, diverse = chosen.indices[:12], chosen.indices[12:]
-    aware = facility_location(pool().need_matrix(), 8, given=scored)
+    aware = facility_location(pool().need_matrix(), Request(8, scored))
     assert diverse.tolist() == aware.indices.tolist()
     assert chosen.gains[12:].tolist() == aware.gains.tolist()
-    unaware = facility_location(pool().need_matrix(), 8, excluded=scored)
+    unaware = facility_location(pool().need_matrix(), Request(8, excluded=scored))
     assert diverse.tolist() != unaware.indices.tolist()
 
 
@@ -278,5 +278,5 @@ def test_no_row_can_be_left_out_where_no_other_fits() -> None:
     for budget, removable in ((8, []), (9, [3])):
         request = SelectionRequest(4, 1, limits=Limits(costs=costs, budget=budget))
         assert request.removable(np.array([3])).tolist() == removable
-    given = SelectionRequest(3, 1, np.array([0]), limits=Limits(costs=costs, budget=12))
-    assert given.removable(np.array([3])).tolist() == []
+    request = SelectionRequest(3, 1, np.array([0]), limits=Limits(costs=costs, budget=12))
+    assert request.removable(np.array([3])).tolist() == []

@@ -123,7 +123,7 @@ def _nearest(
             rows = np.sort(rows[kernels.bottom_k_hashes(hashes, most, threads=threads)])
         for start in range(0, len(rows), _BLOCK):
             block = rows[start : start + _BLOCK]
-            found = kernels.closest(matrix, block, np.sort(picks), threads=threads)
+            found = kernels.nearest_members(matrix, block, np.sort(picks), threads=threads)
             places = pool.input_rows(block)
             member[places], value[places] = pool.input_rows(found.members), found.values
     distances = matrix is not None and matrix.metric == "sqeuclidean"

@@ -5,23 +5,20 @@ from __future__ import annotations
 from numpy.typing import ArrayLike
 
 from sage_select import _native
-from sage_select.kernels.call import Progress, resolve_threads, translated
+from sage_select.kernels.call import Progress, as_float, map_errors, resolve_threads
 from sage_select.kernels.matrix import Matrix
-from sage_select.kernels.select.greedy import Greedy, number, wishes
-from sage_select.kernels.select.limits import Limits
-from sage_select.kernels.select.similarities import evidence, held
+from sage_select.kernels.select.greedy import Greedy
+from sage_select.kernels.select.request import Request, native_request
+from sage_select.kernels.select.similarities import evidence, native_similarities
 
 __all__ = ["graph_cut"]
 
 
 def graph_cut(
     matrix: Matrix,
-    k: int,
+    request: Request | int,
     *,
     weight: float = 0.05,
-    given: ArrayLike | None = None,
-    excluded: ArrayLike | None = None,
-    limits: Limits | None = None,
     k_nn: int = 64,
     dense_limit: int = 20_000,
     centroids: ArrayLike | None = None,
@@ -39,16 +36,11 @@ def graph_cut(
     ----------
     matrix
         Under ``cosine`` or ``dot``.
-    k
-        From 0 to n less the rows given and excluded.
+    request
+        How many rows to pick, or a `Request`; picks are unlike preselected rows too, and excluded rows are to be
+        represented like others.
     weight
         The lambda of graph cut, from 0 to a million: the larger, the more the picks crowd where rows are dense.
-    given
-        Rows that are selected already: picks are unlike them too, and they are not returned.
-    excluded
-        Rows that are not picked, though picks are to be like them.
-    limits
-        What the selection may hold, the rows given included: then `k` is the most rows to pick.
     k_nn, dense_limit, centroids, probe, neighbours
         As for `facility_location`.
 
@@ -78,12 +70,12 @@ def graph_cut(
     >>> graph_cut(rows, 2).indices.tolist()
     [2, 3]
     """
-    with translated():
+    with map_errors():
         found = _native.graph_cut(
             matrix.native,
-            number(weight, "lambda"),
-            wishes(k, given, excluded, limits),
-            held(matrix, k_nn, dense_limit, centroids, probe, neighbours),
+            as_float(weight, "lambda"),
+            native_request(request),
+            native_similarities(matrix, k_nn, dense_limit, centroids, probe, neighbours),
             resolve_threads(threads),
             progress,
         )

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from numpy.typing import ArrayLike
-
 from sage_select import _native
-from sage_select.kernels.call import Progress, resolve_threads, translated
+from sage_select.kernels.call import Progress, map_errors, resolve_threads
 from sage_select.kernels.matrix import Matrix
-from sage_select.kernels.select.greedy import Greedy, wishes
-from sage_select.kernels.select.limits import Limits
+from sage_select.kernels.select.greedy import Greedy
+from sage_select.kernels.select.request import Request, native_request
 
 __all__ = ["herding"]
 
 
 def herding(
     matrix: Matrix,
-    k: int,
+    request: Request | int,
     *,
-    given: ArrayLike | None = None,
-    excluded: ArrayLike | None = None,
-    limits: Limits | None = None,
     threads: int | None = None,
     progress: Progress | None = None,
 ) -> Greedy:
@@ -32,14 +27,9 @@ def herding(
     ----------
     matrix
         Under ``cosine`` (rows of length 1) or ``dot``.
-    k
-        From 0 to n less the rows given and excluded.
-    given
-        Rows that are selected already: each has added its ``mean - x``, and they are not returned.
-    excluded
-        Rows that are not picked; they are part of the mean.
-    limits
-        What the selection may hold, the rows given included: then `k` is the most rows to pick.
+    request
+        How many rows to pick, or a `Request`; each preselected row has added its ``mean - x``, and excluded rows are
+        part of the mean.
 
     Returns
     -------
@@ -49,7 +39,7 @@ def herding(
     Raises
     ------
     UsageError
-        ``sqeuclidean``, which has no products; `k`, or a row given or excluded is out of range, or named twice.
+        ``sqeuclidean``, which has no products; a request that does not fit.
     DataError
         Under ``dot``, rows so long that products could leave the range of float32.
     ResourceError
@@ -58,9 +48,9 @@ def herding(
     Notes
     -----
     Ties go to the lowest row. The mean and `w` are float64, and `w` is rounded to float32 for each pick; products are
-    canonical float32. The products of rows that may be picked soon are taken ahead, twelve vectors in one pass over
-    the rows in int16. The better the guesses, the fewer the passes: one for about five of the first 1,000 picks of
-    36,000 real embeddings, at worst one for each. 2 d + 200 bytes a row beside the matrix.
+    canonical float32. The next picks are guessed, and the products with their vectors computed by speculation, twelve
+    vectors in one pass over the rows in int16. The better the guesses, the fewer the passes: one for about five of the
+    first 1,000 picks of 36,000 real embeddings, at worst one for each. 2 d + 200 bytes a row beside the matrix.
 
     Examples
     --------
@@ -69,8 +59,8 @@ def herding(
     >>> herding(rows, 2).indices.tolist()
     [2, 0]
     """
-    with translated():
+    with map_errors():
         rows, gains, evaluations = _native.herding(
-            matrix.native, wishes(k, given, excluded, limits), resolve_threads(threads), progress
+            matrix.native, native_request(request), resolve_threads(threads), progress
         )
     return Greedy(rows, gains, evaluations, "exact")

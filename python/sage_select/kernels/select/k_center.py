@@ -6,21 +6,18 @@ from numpy.typing import ArrayLike
 
 from sage_select import _native
 from sage_select.kernels import arrays
-from sage_select.kernels.call import Progress, resolve_threads, translated, whole
+from sage_select.kernels.call import Progress, as_int, map_errors, resolve_threads
 from sage_select.kernels.matrix import Matrix
-from sage_select.kernels.select.greedy import Greedy, float32, wishes
-from sage_select.kernels.select.limits import Limits
+from sage_select.kernels.select.greedy import Greedy
+from sage_select.kernels.select.request import Request, native_request
 
 __all__ = ["k_center"]
 
 
 def k_center(
     matrix: Matrix,
-    k: int,
+    request: Request | int,
     *,
-    given: ArrayLike | None = None,
-    excluded: ArrayLike | None = None,
-    limits: Limits | None = None,
     weights: ArrayLike | None = None,
     start: int | None = None,
     threads: int | None = None,
@@ -32,38 +29,32 @@ def k_center(
     ----------
     matrix
         Under ``cosine`` (distances between rows of length 1) or ``sqeuclidean``.
-    k
-        From 0 to n less the rows given and excluded.
-    given
-        Rows that are selected already: picks are far from them too, and they are not returned.
-    excluded
-        Rows that are not picked.
-    limits
-        What the selection may hold, the rows given included: then `k` is the most rows to pick.
+    request
+        How many rows to pick, or a `Request`; picks are far from preselected rows too.
     weights
         Shape (n,), above 0, what the squared distance of each row is multiplied with, such as how unsure a model is of
         it; taken as float32. None for 1 everywhere.
     start
-        The first pick, by default the lowest row that is not excluded; only where no rows are given.
+        The first pick, by default the lowest row that is not excluded; only where no rows are preselected.
 
     Returns
     -------
     Greedy
         `gains` are squared distances to the nearest row selected before, times the weight of the row; NaN for a first
-        pick with nothing given.
+        pick with nothing preselected.
 
     Raises
     ------
     UsageError
-        ``dot``, which is no distance; `k`, `start`, or a row given or excluded is out of range, or named twice; another
-        number of weights than rows.
+        ``dot``, which is no distance; a request that does not fit; `start` is out of range; another number of weights
+        than rows.
     DataError
         A weight is NaN, infinite or not above 0 (the first such row is named), or they are not numbers.
 
     Notes
     -----
-    Ties go to the lowest row, and so do rows that repeat a selected one, at the end. Bounds in int16 spare most of
-    the (k + given) n comparisons: a quarter is left for 1,000 of 36,000 real embeddings, and a tenth for 10,000 of a
+    Ties go to the lowest row, and copies of selected rows come last, in row order. Bounds in int16 spare most of the (k
+    + preselected) n comparisons: a quarter is left for 1,000 of 36,000 real embeddings, and a tenth for 10,000 of a
     million. The picks are those of the definition in canonical float32 arithmetic. 2 d + 24 bytes a row beside the
     matrix; from 4,000 picks of 100,000 rows on 8 more, and 12 d bytes a pick.
 
@@ -76,13 +67,13 @@ def k_center(
     >>> k_center(rows, 3, weights=[1, 1, 2, 1]).indices.tolist()
     [0, 2, 1]
     """
-    values = None if weights is None else arrays.as_arrow(float32(weights, "weights"))
-    with translated("weights"):
+    values = None if weights is None else arrays.float32(weights, "weights")
+    with map_errors("weights"):
         rows, gains, evaluations = _native.k_center(
             matrix.native,
-            wishes(k, given, excluded, limits),
+            native_request(request),
             values,
-            None if start is None else whole(start, "start"),
+            None if start is None else as_int(start, "start"),
             resolve_threads(threads),
             progress,
         )

@@ -6,10 +6,10 @@ from numpy.typing import ArrayLike
 
 from sage_select import _native
 from sage_select.kernels import arrays
-from sage_select.kernels.call import Progress, resolve_threads, translated
+from sage_select.kernels.call import Progress, as_float, map_errors, resolve_threads
 from sage_select.kernels.matrix import Matrix
-from sage_select.kernels.select.greedy import Greedy, float32, number, wishes
-from sage_select.kernels.select.limits import Limits
+from sage_select.kernels.select.greedy import Greedy
+from sage_select.kernels.select.request import Request, native_request
 
 __all__ = ["mmr"]
 
@@ -17,12 +17,9 @@ __all__ = ["mmr"]
 def mmr(
     matrix: Matrix,
     relevance: ArrayLike,
-    k: int,
+    request: Request | int,
     *,
     weight: float = 0.5,
-    given: ArrayLike | None = None,
-    excluded: ArrayLike | None = None,
-    limits: Limits | None = None,
     threads: int | None = None,
     progress: Progress | None = None,
 ) -> Greedy:
@@ -34,35 +31,29 @@ def mmr(
         Under ``cosine`` or ``dot``.
     relevance
         Shape (n,), higher for a more relevant row; taken as float32.
-    k
-        From 0 to n less the rows given and excluded.
+    request
+        How many rows to pick, or a `Request`; picks are unlike preselected rows too.
     weight
         The lambda of Carbonell and Goldstein (1998), from 0 to 1: how much relevance counts against likeness.
-    given
-        Rows that are selected already: picks are unlike them too, and they are not returned.
-    excluded
-        Rows that are not picked.
-    limits
-        What the selection may hold, the rows given included: then `k` is the most rows to pick.
 
     Returns
     -------
     Greedy
-        `gains` are the values of the formula when each row was picked. With nothing given the first pick is the row
-        of highest relevance, and its second term is 0.
+        `gains` are the values of the formula when each row was picked. With nothing preselected the first pick is the
+        row of highest relevance, and its second term is 0.
 
     Raises
     ------
     UsageError
-        ``sqeuclidean``, which is no similarity; `k`, `weight`, or a row given or excluded is out of range, or named
-        twice; another number of relevances than rows.
+        ``sqeuclidean``, which is no similarity; a request that does not fit; `weight` is out of range; another number
+        of relevances than rows.
     DataError
         A relevance is NaN or infinite (the first such row is named), or they are not numbers.
 
     Notes
     -----
-    Ties go to the lowest row. At most (k + given) n d multiply-adds in int16, a tenth to a half of it as a rule; memory
-    as `k_center`.
+    Ties go to the lowest row. At most (k + preselected) n d multiply-adds in int16, a tenth to a half of it as a rule;
+    memory as `k_center`.
 
     Examples
     --------
@@ -71,13 +62,13 @@ def mmr(
     >>> mmr(rows, [1.0, 0.9, 0.5], 2).indices.tolist()
     [0, 2]
     """
-    values = arrays.as_arrow(float32(relevance, "relevance"))
-    with translated("relevance"):
+    values = arrays.float32(relevance, "relevance")
+    with map_errors("relevance"):
         rows, gains, evaluations = _native.mmr(
             matrix.native,
             values,
-            wishes(k, given, excluded, limits),
-            number(weight, "weight"),
+            native_request(request),
+            as_float(weight, "weight"),
             resolve_threads(threads),
             progress,
         )

@@ -10,33 +10,33 @@ from numpy.typing import ArrayLike, NDArray
 
 from sage_select.errors import DataError, UsageError
 from sage_select.kernels import arrays
-from sage_select.kernels.call import whole
+from sage_select.kernels.call import as_int
 from sage_select.kernels.matrix import Matrix
 from sage_select.kernels.select.greedy import Greedy
 
-__all__ = ["evidence", "held"]
+__all__ = ["evidence", "native_similarities"]
 
-_Held: TypeAlias = tuple[int, int, tuple[pa.Array, int] | None, tuple[pa.Array, int] | None]
+_NativeSimilarities: TypeAlias = tuple[int, int, tuple[pa.Array, int] | None, tuple[pa.Array, int] | None]
 
 
-def held(
+def native_similarities(
     matrix: Matrix,
     k_nn: int,
     dense_limit: int,
     centroids: ArrayLike | None,
     probe: int,
     neighbours: ArrayLike | None,
-) -> _Held:
-    """Return how similarities are to be held, as the kernels take it."""
+) -> _NativeSimilarities:
+    """Return how similarities are to be held, as the native module takes it."""
     if centroids is not None and neighbours is not None:
         raise UsageError("give centroids or neighbours, not both")
-    points = None if centroids is None else arrays.points(centroids, "centroids", matrix.d)
-    probe = whole(probe, "probe", least=1, most=2**31 - 1)
+    cells = None if centroids is None else arrays.as_rows(centroids, "centroids", matrix.d)
+    probe = as_int(probe, "probe", minimum=1, maximum=2**31 - 1)
     return (
-        whole(k_nn, "k_nn", least=1, most=2**31 - 1),
-        whole(dense_limit, "dense_limit"),
+        as_int(k_nn, "k_nn", minimum=1, maximum=2**31 - 1),
+        as_int(dense_limit, "dense_limit"),
         None if neighbours is None else _lists(neighbours, matrix.n),
-        None if points is None else (points, probe),
+        None if cells is None else (cells, probe),
     )
 
 

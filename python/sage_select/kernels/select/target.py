@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import Any, Final, Literal, NamedTuple, get_args
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from sage_select import _native
 from sage_select.errors import UsageError, nearest
-from sage_select.kernels.call import Progress, resolve_threads, translated
+from sage_select.kernels.call import Progress, map_errors, resolve_threads
 from sage_select.kernels.matrix import Matrix
-from sage_select.kernels.select.greedy import wishes
-from sage_select.kernels.select.limits import Limits
+from sage_select.kernels.select.request import Request, native_request
 
 __all__ = ["Matched", "target_match"]
 
@@ -22,13 +21,13 @@ _RULES: Final[tuple[str, ...]] = get_args(Rule)
 
 
 class Matched(NamedTuple):
-    """The rows that match, and what they match."""
+    """The rows that match, and the query row that each matches."""
 
     #: int64, shape (k,): row numbers.
     indices: NDArray[np.int64]
-    #: float32, shape (k,): the similarity (squared distance under ``sqeuclidean``) by which each was taken.
+    #: float32, shape (k,): the similarity (squared distance under ``sqeuclidean``) by which each was picked.
     gains: NDArray[np.float32]
-    #: int64, shape (k,): the query that took each; -1 under ``mean``.
+    #: int64, shape (k,): the query row of each; -1 under ``mean``.
     queries: NDArray[np.int64]
     #: How many pairs of a row and a query were compared, at any precision: the same on every machine. Under ``mean``
     #: the mean is the one query.
@@ -38,12 +37,9 @@ class Matched(NamedTuple):
 def target_match(
     matrix: Matrix,
     queries: NDArray[Any],
-    k: int,
+    request: Request | int,
     *,
     rule: Rule = "round_robin",
-    given: ArrayLike | None = None,
-    excluded: ArrayLike | None = None,
-    limits: Limits | None = None,
     threads: int | None = None,
     progress: Progress | None = None,
 ) -> Matched:
@@ -55,17 +51,11 @@ def target_match(
         Under any metric.
     queries
         Shape (q, d), q at least 1, float16, float32 or float64; scaled to length 1 under ``cosine``, as the rows are.
-    k
-        From 0 to n less the rows given and excluded.
+    request
+        How many rows to pick, or a `Request`.
     rule
-        ``round_robin``: each query in turn takes the row nearest to it that is not taken. ``max``: the rows nearest to
+        ``round_robin``: each query row in turn takes the nearest candidate. ``max``: the rows nearest to
         their nearest query. ``mean``: the rows of largest mean similarity (least mean squared distance).
-    given
-        Rows that are selected already, and so are not picked.
-    excluded
-        Rows that are not picked.
-    limits
-        What the selection may hold, the rows given included: then `k` is the most rows to pick.
 
     Returns
     -------
@@ -75,7 +65,7 @@ def target_match(
     Raises
     ------
     UsageError
-        Unknown rule; no queries, or of another width; `k`, or a row given or excluded is out of range, or named twice.
+        Unknown rule; no queries, or of another width; a request that does not fit.
     DataError
         A query holds NaN or infinity, is too large for float32, or all zeros under ``cosine`` (the first such one is
         named); another shape or type.
@@ -88,9 +78,9 @@ def target_match(
     of a row is its similarity to the mean of the queries (float64 sums in their order, rounded to float32); its mean
     squared distance is that to the mean of the queries, and their own mean squared distance from it.
 
-    n q d multiply-adds in int16, and n d under ``mean``. Under ``round_robin`` queries that lose so many rows to others
-    that their list ends look again, for a list twice as long. 4 n bytes, and 8 for each entry of a list: at first
-    about 2 k / q for each query.
+    n q d multiply-adds in int16, and n d under ``mean``. Under ``round_robin`` query rows that lose so many rows to
+    others that their list ends get a list twice as long. 4 n bytes, and 8 for each entry of a list: at first about 2 k
+    / q for each query.
 
     Examples
     --------
@@ -104,12 +94,12 @@ def target_match(
         hint = nearest(str(rule), _RULES)
         raise UsageError("unknown rule", expected=", ".join(_RULES), got=repr(rule), hint=hint)
     targets = Matrix.from_array(queries, metric=matrix.metric, name="queries", threads=threads)
-    with translated():
+    with map_errors():
         return Matched(
             *_native.target_match(
                 matrix.native,
                 targets.native,
-                wishes(k, given, excluded, limits),
+                native_request(request),
                 rule,
                 resolve_threads(threads),
                 progress,

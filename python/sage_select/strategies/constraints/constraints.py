@@ -12,7 +12,7 @@ __all__ = ["Constraints"]
 
 @dataclass(frozen=True)
 class Constraints:
-    """What a selection is held to beside the rows pinned and excluded.
+    """What the user demands of a selection beside the rows pinned and excluded.
 
     Attributes
     ----------
@@ -21,7 +21,7 @@ class Constraints:
     quota
         How many rows of each value of a column, or None.
     clamp
-        Take what there is where the budget, or the fewest of a quota, ask for more.
+        Take what there is where the budget, or the minimum of a quota, is more.
     """
 
     budget: Budget

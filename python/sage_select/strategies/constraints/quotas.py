@@ -1,4 +1,4 @@
-"""From a quota to the fewest and the most rows of each group."""
+"""From a quota to the minimum and the maximum number of rows of each group."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sage_select.errors import UsageError
 from sage_select.values.quota import Quota
 
-__all__ = ["Counts", "Members", "even_bounds", "stated_bounds"]
+__all__ = ["Counts", "Members", "balanced_bounds", "explicit_bounds"]
 
 Counts = NDArray[np.int64]
 
@@ -27,48 +27,48 @@ class Members:
     ----------
     names
         The groups.
-    there
+    available
         Rows that are not excluded.
-    held
+    pinned
         Those of them that are pinned.
     """
 
     names: tuple[str, ...]
-    there: Counts
-    held: Counts
+    available: Counts
+    pinned: Counts
 
 
-def stated_bounds(quota: Quota, members: Members, *, clamp: bool) -> tuple[Counts, Counts]:
-    """Return the fewest and the most rows of each group where the quota says so.
+def explicit_bounds(quota: Quota, members: Members, *, clamp: bool) -> tuple[Counts, Counts]:
+    """Return the minimum and the maximum number of rows of each group where the quota says so.
 
     Raises
     ------
     UsageError
         If a group has too few rows, unless `clamp`, or too many pinned ones.
     """
-    least = np.full(len(members.names), quota.least or 0, np.int64)
-    most = members.there if quota.most is None else np.full(len(members.names), quota.most, np.int64)
+    minimum = np.full(len(members.names), quota.least or 0, np.int64)
+    maximum = members.available if quota.most is None else np.full(len(members.names), quota.most, np.int64)
     if clamp:
-        least = np.minimum(least, members.there)
-    few = np.flatnonzero(members.there < least)
+        minimum = np.minimum(minimum, members.available)
+    few = np.flatnonzero(members.available < minimum)
     if len(few):
         raise UsageError(
-            f"quota {str(quota)!r}: {_listed(members.names, members.there, few)}",
+            f"quota {str(quota)!r}: {_listed(members.names, members.available, few)}",
             expected=f"at least {quota.least:,} rows of each {quota.column!r} to choose from",
             hint="lower the quota, exclude fewer rows, or pass --clamp (clamp=True) to take those there are",
         )
-    many = np.flatnonzero(members.held > most)
+    many = np.flatnonzero(members.pinned > maximum)
     if len(many):
         raise UsageError(
             f"quota {str(quota)!r} and the pinned rows contradict each other: "
-            f"{_listed(members.names, members.held, many)} pinned",
+            f"{_listed(members.names, members.pinned, many)} pinned",
             expected=f"at most {quota.most:,} rows of each {quota.column!r}",
             hint="raise the quota, or pin fewer of these rows",
         )
-    return least, most
+    return minimum, maximum
 
 
-def even_bounds(members: Members, fits: Callable[[Counts], bool]) -> tuple[Counts, Counts]:
+def balanced_bounds(members: Members, fits: Callable[[Counts], bool]) -> tuple[Counts, Counts]:
     """Return the bounds of a balanced selection: all groups at one level, or one row above it.
 
     A group that has fewer rows gives all, and one with more pinned rows keeps those; the level is the highest at which
@@ -76,9 +76,9 @@ def even_bounds(members: Members, fits: Callable[[Counts], bool]) -> tuple[Count
     """
 
     def at(level: int) -> Counts:
-        return np.maximum(members.held, np.minimum(members.there, level))
+        return np.maximum(members.pinned, np.minimum(members.available, level))
 
-    low, high = 0, int(members.there.max(initial=0))
+    low, high = 0, int(members.available.max(initial=0))
     while low < high:
         middle = (low + high + 1) // 2
         low, high = (middle, high) if fits(at(middle)) else (low, middle - 1)

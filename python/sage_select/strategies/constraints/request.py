@@ -1,4 +1,4 @@
-"""From the limits of a selection to what is left to pick."""
+"""From the constraints of a selection to the request for the rows beside those pinned."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["request_of"]
 
 
 def request_of(pool: Pool, constraints: Constraints) -> SelectionRequest:
-    """Return what is left to pick beside the rows pinned.
+    """Return the request for the rows to pick beside those pinned.
 
     Raises
     ------
@@ -44,5 +44,5 @@ def _members(pool: Pool) -> Members:
     if pool.groups is None:
         return Members((), np.empty(0, np.int64), np.empty(0, np.int64))
     size = len(pool.groups.names)
-    there = np.bincount(pool.groups.of, minlength=size) - np.bincount(pool.groups.of[pool.excluded], minlength=size)
-    return Members(pool.groups.names, there, np.bincount(pool.groups.of[pool.pinned], minlength=size))
+    available = np.bincount(pool.groups.of, minlength=size) - np.bincount(pool.groups.of[pool.excluded], minlength=size)
+    return Members(pool.groups.names, available, np.bincount(pool.groups.of[pool.pinned], minlength=size))

@@ -7,7 +7,7 @@ import numpy as np
 from sage_select.errors import UsageError
 from sage_select.kernels import Limits
 from sage_select.strategies.constraints.constraints import Constraints
-from sage_select.strategies.constraints.quotas import Members, even_bounds, stated_bounds
+from sage_select.strategies.constraints.quotas import Members, balanced_bounds, explicit_bounds
 from sage_select.strategies.pool import Pool
 from sage_select.strategies.request import SelectionRequest
 
@@ -34,10 +34,10 @@ def row_budget(pool: Pool, constraints: Constraints, members: Members) -> Select
     if constraints.quota is None or pool.groups is None:
         return SelectionRequest(count, count, pool.pinned, pool.excluded, clamp=constraints.clamp)
     if constraints.quota.balanced:
-        least, most = even_bounds(members, lambda rows: int(rows.sum()) <= budget)
+        minimum, maximum = balanced_bounds(members, lambda rows: int(rows.sum()) <= budget)
     else:
-        least, most = stated_bounds(constraints.quota, members, clamp=constraints.clamp)
-    needed = int(np.maximum(least - members.held, 0).sum())
+        minimum, maximum = explicit_bounds(constraints.quota, members, clamp=constraints.clamp)
+    needed = int(np.maximum(minimum - members.pinned, 0).sum())
     if needed > count:
         raise UsageError(
             f"quota {str(constraints.quota)!r} asks for more rows than the budget has",
@@ -45,7 +45,7 @@ def row_budget(pool: Pool, constraints: Constraints, members: Members) -> Select
             got=f"{budget:,}: {len(pool.pinned):,} pinned and {count:,} more",
             hint="raise the budget or lower the quota",
         )
-    possible = int(np.maximum(np.minimum(most, members.there) - members.held, 0).sum())
+    possible = int(np.maximum(np.minimum(maximum, members.available) - members.pinned, 0).sum())
     if possible < count and not constraints.clamp:
         raise UsageError(
             f"quota {str(constraints.quota)!r} allows fewer rows than the budget asks for",
@@ -54,5 +54,7 @@ def row_budget(pool: Pool, constraints: Constraints, members: Members) -> Select
             hint="lower the budget, raise the quota, or pass --clamp (clamp=True) to take those it allows",
         )
     count = min(count, possible)
-    limits = Limits(rows=count + len(pool.pinned), groups=pool.groups.of, least=least, most=most)
+    limits = Limits(
+        max_rows=count + len(pool.pinned), groups=pool.groups.of, min_per_group=minimum, max_per_group=maximum
+    )
     return SelectionRequest(count, count, pool.pinned, pool.excluded, limits, constraints.clamp)

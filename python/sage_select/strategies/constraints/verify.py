@@ -1,4 +1,4 @@
-"""Whether picks keep the limits."""
+"""Whether picks are within the limits."""
 
 from __future__ import annotations
 
@@ -53,16 +53,16 @@ def verify_picks(pool: Pool, request: SelectionRequest, constraints: Constraints
 def _verify_groups(
     pool: Pool, limits: Limits | None, constraints: Constraints, rows: NDArray[np.int64], label: str
 ) -> None:
-    if limits is None or limits.groups is None or limits.least is None or pool.groups is None:
+    if limits is None or limits.groups is None or limits.min_per_group is None or pool.groups is None:
         return
-    held = np.bincount(limits.groups[rows], minlength=len(limits.least))
-    short = np.flatnonzero(held < limits.least)
+    counts = np.bincount(limits.groups[rows], minlength=len(limits.min_per_group))
+    short = np.flatnonzero(counts < limits.min_per_group)
     if len(short):
         group = int(short[0])
         raise UsageError(
             f"{label} cannot keep the quota {str(constraints.quota)!r}",
-            expected=f"at least {limits.least[group]:,} rows of {pool.groups.names[group]!r}",
-            got=f"{held[group]:,} that the strategy picks",
+            expected=f"at least {limits.min_per_group[group]:,} rows of {pool.groups.names[group]!r}",
+            got=f"{counts[group]:,} that the strategy picks",
             hint="lower the quota, or let the strategy pass over fewer rows",
         )
 
@@ -75,7 +75,7 @@ def check_picks(picks: Picks, request: SelectionRequest, n: int, rule: Settings)
     picks
         What the rule returned.
     request
-        What it was asked for.
+        What was requested of it.
     n
         Rows of the pool.
     rule

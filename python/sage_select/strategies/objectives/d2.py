@@ -24,10 +24,9 @@ class D2(Objective):
         """Draw rows by the keyed hashes of their ids, so that the same are drawn wherever they stand."""
         greedy = kernels.d2(
             pool.need_matrix(),
-            request.count,
+            request.for_kernels,
             key=stage_key(pool.seed, "d2"),
             order=pool.draw_order("d2"),
-            **request.kernel_args,
             threads=pool.threads,
             progress=pool.progress,
         )

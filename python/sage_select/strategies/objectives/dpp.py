@@ -45,10 +45,9 @@ class Dpp(Objective):
         quality = None if pool.difficulty is None else (1 + percentile_rank(pool.difficulty)) / 2
         greedy = kernels.ridge_dpp(
             matrix,
-            request.count,
+            request.for_kernels,
             quality=quality,
             eps=self.dpp_eps,
-            **request.kernel_args,
             threads=pool.threads,
             progress=pool.progress,
         )

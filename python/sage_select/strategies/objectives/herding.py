@@ -19,10 +19,8 @@ class Herding(Objective):
     """
 
     def pick(self, request: SelectionRequest, pool: Pool) -> Found:
-        """Pick the row most like what the picks so far owe to the mean of all rows."""
-        greedy = kernels.herding(
-            pool.need_matrix(), request.count, **request.kernel_args, threads=pool.threads, progress=pool.progress
-        )
+        """Pick by the herding weights: the mean of all rows, and by how much the picks so far fall short of it."""
+        greedy = kernels.herding(pool.need_matrix(), request.for_kernels, threads=pool.threads, progress=pool.progress)
         return greedy, {}
 
     def cost(self, size: Size) -> Cost:

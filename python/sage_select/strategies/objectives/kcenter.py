@@ -28,9 +28,9 @@ OUTLIER_CELLS: Final = Training("outliers", iterations=6, per_cell=32)
 class KCenter(Objective):
     """Rows far from one another.
 
-    Greedily, at most twice the best radius (Gonzalez 1985). Left to itself the rule picks outliers first. The share
+    Greedily, at most twice the best radius (Gonzalez 1985). By itself the rule picks outliers first. The share
     `outlier_guard` of the rows that lie farthest from the middle of their cell (of about sqrt(n) cells) is not picked,
-    unless too few rows are left then. The first pick is the row with the smallest keyed hash of its id; without ids it
+    unless too few rows remain then. The first pick is the row with the smallest keyed hash of its id; without ids it
     is the lowest.
     """
 
@@ -57,8 +57,7 @@ class KCenter(Objective):
             start = pool.start(candidates, "kcenter")
         greedy = kernels.k_center(
             pool.need_matrix(),
-            request.count,
-            **candidates.kernel_args,
+            candidates.for_kernels,
             start=start,
             threads=pool.threads,
             progress=pool.progress,
@@ -69,9 +68,9 @@ class KCenter(Objective):
         """Return the objective with its start, which users count in the input, as a place among the rows."""
         return self if self.start is None else self.model_copy(update={"start": position(self.start, "start")})
 
-    def outlier_count(self, n: int, k: int, closed: int) -> int:
-        """Return how many of `n` rows are left out, where `k` are picked and so many are closed to picks."""
-        return max(0, min(int(self.outlier_guard * n), n - closed - k))
+    def outlier_count(self, n: int, k: int, unavailable: int) -> int:
+        """Return how many of `n` rows are left out, where `k` are picked and so many are no candidates."""
+        return max(0, min(int(self.outlier_guard * n), n - unavailable - k))
 
     def not_nested_reason(self, n: int, facts: Mapping[str, Any]) -> str:
         """Return why a smaller budget would leave other rows out, where it would: few, where many are picked."""
@@ -103,7 +102,7 @@ class KCenter(Objective):
         centroids = train_centroids(pool, math.isqrt(pool.n), OUTLIER_CELLS)
         cells = kernels.assign_cells(matrix, centroids, threads=pool.threads)
         distances = kernels.cell_distances(matrix, centroids, cells, threads=pool.threads)
-        # A start that is asked for, and what is preselected, are the caller's choice.
+        # A start that is named, and what is preselected, are the caller's choice.
         distances[request.preselected] = -1
         distances[request.excluded] = -1
         if self.start is not None:

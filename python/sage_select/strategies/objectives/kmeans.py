@@ -47,17 +47,14 @@ class KMeans(Objective):
         heeded = request.preselected[:count]
         drawn = kernels.d2(
             matrix,
-            count - len(heeded),
+            kernels.Request(count - len(heeded), preselected=heeded),
             key=stage_key(pool.seed, "kmeans-start"),
             order=pool.draw_order("kmeans-start"),
-            given=heeded,
             threads=pool.threads,
         )
         start = np.concatenate([heeded, drawn.indices])
         centroids = train_centroids(pool, count, MEDOID_CELLS, start)
-        found = kernels.medoids(
-            matrix, centroids, request.count, **request.kernel_args, threads=pool.threads, progress=pool.progress
-        )
+        found = kernels.medoids(matrix, centroids, request.for_kernels, threads=pool.threads, progress=pool.progress)
         greedy = kernels.Greedy(found.indices, found.sizes, drawn.evaluations + pool.n * (count + 1), "cells")
         return greedy, {"kmeans_cells": count, "kmeans_fills": found.fills}
 

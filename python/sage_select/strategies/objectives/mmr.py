@@ -33,9 +33,8 @@ class Mmr(Objective):
         greedy = kernels.mmr(
             pool.need_matrix(),
             percentile_rank(pool.need_difficulty()),
-            request.count,
+            request.for_kernels,
             weight=self.mmr_lambda,
-            **request.kernel_args,
             threads=pool.threads,
             progress=pool.progress,
         )

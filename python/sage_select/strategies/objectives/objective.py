@@ -47,7 +47,7 @@ class Objective(Settings):
 
     @abstractmethod
     def pick(self, request: SelectionRequest, pool: Pool) -> Found:
-        """Return the picks that are asked for, aware of those preselected, none of which is picked again."""
+        """Return the requested picks, aware of the rows preselected, none of which is picked again."""
 
     def cost(self, size: Size) -> Cost | None:
         """Return what `size.k` picks take, `size.given` before them; None where that is not known."""

@@ -24,16 +24,17 @@ __all__ = ["DENSE_LIMIT", "GRAPH_CELLS", "OverSimilarities", "graph_cells"]
 
 #: Above so many rows similarities are those of a graph.
 DENSE_LIMIT: Final = 20_000
-#: Rows that a row looks at for its neighbours, as a rule, and cells as a multiple of sqrt(n). Of 36,000 real rows and
-#: 200,000 synthetic ones 98 to 99 % of the exact neighbours are among them; the manifest tells the share of each run.
+#: Rows that a row is compared with for its neighbours, as a rule, and cells as a multiple of sqrt(n). Of 36,000 real
+#: rows and 200,000 synthetic ones 98 to 99 % of the exact neighbours are among them; the manifest tells the share of
+#: each run.
 _CANDIDATES: Final = 4000
 _CELLS: Final = 4
 #: A row in the heap of greedy picks, with its gain; an edge of the graph.
 _CANDIDATE_BYTES: Final = 16
 _EDGE_BYTES: Final = 8
 #: By how much an estimated number of rows may be too large.
-_DOUBT: Final = 0.2
-#: Few rows a cell and few iterations: where the borders lie matters little, as several cells are looked at.
+_ESTIMATE_ERROR: Final = 0.2
+#: Few rows a cell and few iterations: where the borders lie matters little, as several cells are probed.
 GRAPH_CELLS: Final = Training("graph", iterations=3, per_cell=16, directions=True)
 
 
@@ -48,15 +49,14 @@ class OverSimilarities(Objective):
     def over_similarities(self, kernel: Callable[..., kernels.Greedy], request: SelectionRequest, pool: Pool) -> Found:
         """Pick rows by a kernel that works on similarities.
 
-        All pairs up to 20,000 rows; above that the graph of the `k_nn` nearest neighbours, looked for among about 4,000
+        All pairs up to 20,000 rows; above that the graph of the `k_nn` nearest neighbours, found among about 4,000
         rows in the nearest of about 4 sqrt(n) cells, by our own search or by FAISS.
         """
 
         def pick(**search: Any) -> kernels.Greedy:
             return kernel(
                 pool.need_matrix(),
-                request.count,
-                **request.kernel_args,
+                request.for_kernels,
                 dense_limit=DENSE_LIMIT,
                 threads=pool.threads,
                 progress=pool.progress,
@@ -88,7 +88,7 @@ class OverSimilarities(Objective):
             multiply_adds = float(n) * n / 2 * size.d + 50.0 * size.k * n
             return Cost(4.0 * n * n + (4 + 2 * _CANDIDATE_BYTES) * n, size.seconds(multiply_adds=multiply_adds))
         graph = self._graph_cost(size)
-        if size.exact or n * (1 - _DOUBT) > DENSE_LIMIT:
+        if size.exact or n * (1 - _ESTIMATE_ERROR) > DENSE_LIMIT:
             return graph
         dense = self.cost(replace(size, n=DENSE_LIMIT))
         return Cost(max(graph.memory, dense.memory), graph.seconds)
@@ -96,16 +96,16 @@ class OverSimilarities(Objective):
     def _graph_cost(self, size: Size) -> Cost:
         n, d, edges = size.n, size.d, float(size.n) * self.k_nn
         cells, probe = graph_cells(n)
-        # Neighbours and cells to look at, beside the int16 rows and their tiles, or FAISS's copy of the rows; then
+        # Neighbours and cells to probe, beside the int16 rows and their tiles, or FAISS's copy of the rows; then
         # neighbours beside the edges both ways; then the edges beside the gains.
         searched = _EDGE_BYTES * edges + (4 * d + 4 * probe + 12) * n
-        joined = 3 * _EDGE_BYTES * edges + 20.0 * n
+        symmetric = 3 * _EDGE_BYTES * edges + 20.0 * n
         greedy = 2 * _EDGE_BYTES * edges + (12 + 2 * _CANDIDATE_BYTES) * n
         seconds = size.seconds(multiply_adds=float(n) * (probe * n / cells + cells) * d, rows=edges)
-        return centroids_cost(size, cells, GRAPH_CELLS).then(Cost(max(searched, joined, greedy), seconds))
+        return centroids_cost(size, cells, GRAPH_CELLS).then(Cost(max(searched, symmetric, greedy), seconds))
 
     def describe(self) -> str:
-        """Return the graph, where it is another than usual."""
+        """Return the settings of the graph, where they are not the defaults."""
         fields = type(self).model_fields
         changed = any(getattr(self, name) != fields[name].default for name in ("k_nn", "neighbors"))
         return f"{self.k_nn} neighbours by {self.neighbors}" if changed else ""
@@ -124,6 +124,6 @@ class OverSimilarities(Objective):
 
 
 def graph_cells(n: int) -> tuple[int, int]:
-    """Return how many cells `n` rows are divided into, and how many of them a row looks at."""
+    """Return how many cells `n` rows are divided into, and how many of them a row probes."""
     count = _CELLS * math.isqrt(n)
     return count, math.ceil(_CANDIDATES * count / n)

@@ -5,7 +5,7 @@ use pyo3::prelude::*;
 use pyo3_arrow::PyArray;
 use sage_select_core::select;
 
-use super::{Asked, Picks, Wishes, counted};
+use super::{Picks, RequestArg, counted};
 use crate::convert;
 use crate::detach::Call;
 use crate::matrix::Matrix;
@@ -15,16 +15,15 @@ use crate::matrix::Matrix;
 pub(crate) fn d2<'py>(
     py: Python<'py>,
     matrix: &Matrix,
-    wishes: Wishes,
+    request: RequestArg,
     key: u64,
     order: Option<PyArray>,
     threads: usize,
     progress: Option<Py<PyAny>>,
 ) -> PyResult<Picks<'py>> {
     let order = order.map(|order| convert::values::<UInt32Type>(py, &order)).transpose()?;
-    let asked = Asked::of(py, &wishes)?;
     let view = matrix.view();
     let found = Call { py, threads, progress }
-        .run(|watch| select::d2(view, &asked.request(view.len())?, key, order.as_deref(), watch))?;
+        .run(|watch| select::d2(view, &request.of(view.len())?, key, order.as_deref(), watch))?;
     Ok(counted(py, found))
 }

@@ -3,8 +3,8 @@
 use pyo3::prelude::*;
 use sage_select_core::select;
 
-use super::similarities::{Greedy, Held, Similarities, greedy};
-use super::{Asked, Wishes};
+use super::RequestArg;
+use super::similarities::{Greedy, SimilaritiesArg, greedy};
 use crate::detach::Call;
 use crate::matrix::Matrix;
 
@@ -13,14 +13,14 @@ use crate::matrix::Matrix;
 pub(crate) fn facility_location<'py>(
     py: Python<'py>,
     matrix: &Matrix,
-    wishes: Wishes,
-    similarities: Similarities,
+    request: RequestArg,
+    similarities: SimilaritiesArg,
     threads: usize,
     progress: Option<Py<PyAny>>,
 ) -> PyResult<Greedy<'py>> {
-    let (asked, held) = (Asked::of(py, &wishes)?, Held::of(py, &similarities)?);
     let view = matrix.view();
-    let found = Call { py, threads, progress }
-        .run(|watch| select::facility_location(view, &asked.request(view.len())?, held.options(), watch))?;
+    let found = Call { py, threads, progress }.run(|watch| {
+        select::facility_location(view, &request.of(view.len())?, similarities.options(), watch)
+    })?;
     Ok(greedy(py, found))
 }

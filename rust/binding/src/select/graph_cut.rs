@@ -3,8 +3,8 @@
 use pyo3::prelude::*;
 use sage_select_core::select;
 
-use super::similarities::{Greedy, Held, Similarities, greedy};
-use super::{Asked, Wishes};
+use super::RequestArg;
+use super::similarities::{Greedy, SimilaritiesArg, greedy};
 use crate::detach::Call;
 use crate::matrix::Matrix;
 
@@ -14,14 +14,14 @@ pub(crate) fn graph_cut<'py>(
     py: Python<'py>,
     matrix: &Matrix,
     weight: f64,
-    wishes: Wishes,
-    similarities: Similarities,
+    request: RequestArg,
+    similarities: SimilaritiesArg,
     threads: usize,
     progress: Option<Py<PyAny>>,
 ) -> PyResult<Greedy<'py>> {
-    let (asked, held) = (Asked::of(py, &wishes)?, Held::of(py, &similarities)?);
     let view = matrix.view();
-    let found = Call { py, threads, progress }
-        .run(|watch| select::graph_cut(view, weight, &asked.request(view.len())?, held.options(), watch))?;
+    let found = Call { py, threads, progress }.run(|watch| {
+        select::graph_cut(view, weight, &request.of(view.len())?, similarities.options(), watch)
+    })?;
     Ok(greedy(py, found))
 }

@@ -3,7 +3,7 @@
 use pyo3::prelude::*;
 use sage_select_core::select;
 
-use super::{Asked, Picks, Wishes, counted};
+use super::{Picks, RequestArg, counted};
 use crate::detach::Call;
 use crate::matrix::Matrix;
 
@@ -12,13 +12,12 @@ use crate::matrix::Matrix;
 pub(crate) fn herding<'py>(
     py: Python<'py>,
     matrix: &Matrix,
-    wishes: Wishes,
+    request: RequestArg,
     threads: usize,
     progress: Option<Py<PyAny>>,
 ) -> PyResult<Picks<'py>> {
-    let asked = Asked::of(py, &wishes)?;
     let view = matrix.view();
-    let found = Call { py, threads, progress }
-        .run(|watch| select::herding(view, &asked.request(view.len())?, watch))?;
+    let found =
+        Call { py, threads, progress }.run(|watch| select::herding(view, &request.of(view.len())?, watch))?;
     Ok(counted(py, found))
 }

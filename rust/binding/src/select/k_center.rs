@@ -5,7 +5,7 @@ use pyo3::prelude::*;
 use pyo3_arrow::PyArray;
 use sage_select_core::select::{self, KCenterOptions};
 
-use super::{Asked, Picks, Wishes, counted};
+use super::{Picks, RequestArg, counted};
 use crate::convert;
 use crate::detach::Call;
 use crate::matrix::Matrix;
@@ -15,17 +15,16 @@ use crate::matrix::Matrix;
 pub(crate) fn k_center<'py>(
     py: Python<'py>,
     matrix: &Matrix,
-    wishes: Wishes,
+    request: RequestArg,
     weights: Option<PyArray>,
     start: Option<usize>,
     threads: usize,
     progress: Option<Py<PyAny>>,
 ) -> PyResult<Picks<'py>> {
     let weights = weights.map(|weights| convert::values::<Float32Type>(py, &weights)).transpose()?;
-    let asked = Asked::of(py, &wishes)?;
     let view = matrix.view();
     let options = KCenterOptions { weights: weights.as_deref(), start };
     let found = Call { py, threads, progress }
-        .run(|watch| select::k_center(view, options, &asked.request(view.len())?, watch))?;
+        .run(|watch| select::k_center(view, options, &request.of(view.len())?, watch))?;
     Ok(counted(py, found))
 }

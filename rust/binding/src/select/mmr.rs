@@ -5,7 +5,7 @@ use pyo3::prelude::*;
 use pyo3_arrow::PyArray;
 use sage_select_core::select;
 
-use super::{Asked, Picks, Wishes, counted};
+use super::{Picks, RequestArg, counted};
 use crate::convert;
 use crate::detach::Call;
 use crate::matrix::Matrix;
@@ -16,15 +16,14 @@ pub(crate) fn mmr<'py>(
     py: Python<'py>,
     matrix: &Matrix,
     relevance: PyArray,
-    wishes: Wishes,
+    request: RequestArg,
     weight: f64,
     threads: usize,
     progress: Option<Py<PyAny>>,
 ) -> PyResult<Picks<'py>> {
     let relevance = convert::values::<Float32Type>(py, &relevance)?;
-    let asked = Asked::of(py, &wishes)?;
     let view = matrix.view();
     let found = Call { py, threads, progress }
-        .run(|watch| select::mmr(view, &relevance, weight, &asked.request(view.len())?, watch))?;
+        .run(|watch| select::mmr(view, &relevance, weight, &request.of(view.len())?, watch))?;
     Ok(counted(py, found))
 }

@@ -4,54 +4,53 @@ use arrow_array::types::{Float32Type, Int32Type};
 use arrow_buffer::ScalarBuffer;
 use pyo3::prelude::*;
 use pyo3_arrow::PyArray;
-use sage_select_core::select::{self, Cells, Given, Search, SimilarityOptions};
+use sage_select_core::select::{self, Cells, Precomputed, Search, SimilarityOptions};
 
-use super::{Gains, Rows, picks};
+use super::{Gains, Indices, picks};
 use crate::convert;
 
-/// Neighbours of a row, most rows for which all pairs are held, and where neighbours come from: numbers that the caller
-/// found, so many for each row; else the centroids of cells of which a row looks at so many; else all rows.
-pub(crate) type Similarities = (usize, usize, Option<(PyArray, usize)>, Option<(PyArray, usize)>);
+/// The tuple that Python passes: neighbours of a row, the maximum number of rows for which all pairs are held, and
+/// where neighbours come from: int32 numbers that the caller found, so many for each row; else float32 centroids of
+/// cells, of which a row probes so many; else all rows.
+type SimilaritiesTuple = (usize, usize, Option<(PyArray, usize)>, Option<(PyArray, usize)>);
 
-/// The same with the numbers at hand.
-pub(crate) struct Held {
+/// The same, converted.
+pub(crate) struct SimilaritiesArg {
     neighbours: usize,
     dense_limit: usize,
-    given: Option<(ScalarBuffer<i32>, usize)>,
+    precomputed: Option<(ScalarBuffer<i32>, usize)>,
     cells: Option<(ScalarBuffer<f32>, usize)>,
 }
 
-impl Held {
-    pub(crate) fn of(
-        py: Python<'_>,
-        (neighbours, dense_limit, given, cells): &Similarities,
-    ) -> PyResult<Self> {
-        let given = given.as_ref().map(|(numbers, width)| {
-            convert::values::<Int32Type>(py, numbers).map(|numbers| (numbers, *width))
-        });
-        let cells = cells.as_ref().map(|(centroids, probe)| {
-            convert::values::<Float32Type>(py, centroids).map(|centroids| (centroids, *probe))
-        });
-        Ok(Self {
-            neighbours: *neighbours,
-            dense_limit: *dense_limit,
-            given: given.transpose()?,
-            cells: cells.transpose()?,
-        })
-    }
+impl<'py> FromPyObject<'_, 'py> for SimilaritiesArg {
+    type Error = PyErr;
 
+    fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        let py = object.py();
+        let (neighbours, dense_limit, precomputed, cells): SimilaritiesTuple = object.extract()?;
+        let precomputed = precomputed.map(|(numbers, width)| {
+            convert::values::<Int32Type>(py, &numbers).map(|numbers| (numbers, width))
+        });
+        let cells = cells.map(|(centroids, probe)| {
+            convert::values::<Float32Type>(py, &centroids).map(|centroids| (centroids, probe))
+        });
+        Ok(Self { neighbours, dense_limit, precomputed: precomputed.transpose()?, cells: cells.transpose()? })
+    }
+}
+
+impl SimilaritiesArg {
     pub(crate) fn options(&self) -> SimilarityOptions<'_> {
-        let search = match (&self.given, &self.cells) {
-            (Some((numbers, width)), _) => Search::Given(Given { numbers, width: *width }),
+        let search = match (&self.precomputed, &self.cells) {
+            (Some((numbers, width)), _) => Search::Precomputed(Precomputed { numbers, width: *width }),
             (None, Some((centroids, probe))) => Search::Cells(Cells { centroids, probe: *probe }),
-            (None, None) => Search::Everywhere,
+            (None, None) => Search::Exhaustive,
         };
         SimilarityOptions { neighbours: self.neighbours, dense_limit: self.dense_limit, search }
     }
 }
 
 /// Rows, gains, gains computed, how the similarities were held, recall.
-pub(crate) type Greedy<'py> = (Rows<'py>, Gains<'py>, u64, &'static str, f64);
+pub(crate) type Greedy<'py> = (Indices<'py>, Gains<'py>, u64, &'static str, f64);
 
 pub(crate) fn greedy(py: Python<'_>, found: select::Greedy) -> Greedy<'_> {
     let (rows, gains) = picks(py, found.selection);

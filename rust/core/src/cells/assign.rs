@@ -1,7 +1,7 @@
 //! The nearest centroid of each row.
 
 use crate::blocks;
-use crate::control::Part;
+use crate::control::FixedProgress;
 use crate::matrix::{MAX_SQUARED_LENGTH, MatrixView};
 use crate::metric::{self, Rows};
 use crate::quantise::{Measure, Quantised, Tiles};
@@ -39,7 +39,7 @@ pub fn nearest(matrix: MatrixView<'_>, centroids: &[f32], control: &impl Control
         let distance = |cell: u32| {
             metric::squared_distance(matrix.simd, matrix.rows.row(row), centroids.row(cell as usize))
         };
-        // Cells ascend, so a strict comparison keeps the lowest of equals.
+        // Cells ascend, so a strict comparison gives the lowest of equals.
         let nearer = |best: (f32, u32), found: (f32, u32)| if found.0 < best.0 { found } else { best };
         could.iter().map(|&cell| (distance(cell), cell)).reduce(nearer).map_or(0, |(_, cell)| cell as i32)
     };
@@ -49,14 +49,14 @@ pub fn nearest(matrix: MatrixView<'_>, centroids: &[f32], control: &impl Control
         metric::dot(matrix.simd, centroid, centroid)
     };
     if !all.iter().all(|cell| length(cell) <= MAX_SQUARED_LENGTH) {
-        // Centroids so far away that distances may be infinite: all are looked at.
+        // Centroids so far away that distances may be infinite: all are compared.
         blocks::fill(&mut cells, 1, BLOCK, control, |first, cells| {
             (first..).zip(cells).for_each(|(row, cell)| *cell = nearest_of(row, &all));
             Ok(())
         })?;
         return Ok(cells);
     }
-    let watch = Part { control, done: 0, total: matrix.len() as u64 };
+    let watch = FixedProgress { control, done: 0, total: matrix.len() as u64 };
     let quantised = Quantised::with(matrix, centroids, Measure::SquaredDistance, &watch)?;
     let mut tiles = Tiles::default();
     all.iter().for_each(|&cell| tiles.push(&quantised, matrix.len() + cell as usize));
@@ -80,7 +80,7 @@ mod tests {
     use crate::testing::{THREADS, real_rows, with_threads};
     use crate::{Matrix, Metric, Unwatched};
 
-    /// The definition: look at all centroids in order, keep the first of the nearest.
+    /// The definition: the first of the nearest of all centroids.
     fn plain(rows: Rows<'_>, centroids: Rows<'_>, simd: Simd) -> Vec<i32> {
         let nearest = |row| {
             let distance = |cell: &usize| squared_distance(simd, rows.row(row), centroids.row(*cell));
@@ -109,7 +109,8 @@ mod tests {
 
     #[test]
     fn near_ties_and_repeated_centroids_go_to_the_lowest() {
-        // More rows than a block and more centroids than a tile; every third is one before it, moved by next to nothing.
+        // More rows than a block and more centroids than a tile; every third is one before it, moved by next to
+        // nothing.
         let (rows, cells, width) = (700, 100, 37);
         let mut centroids = real_rows(cells, width, 5);
         for cell in (3..cells).step_by(3) {

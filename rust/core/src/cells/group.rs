@@ -30,7 +30,7 @@ impl Groups {
         Ok(Self { rows, starts })
     }
 
-    /// Where the rows of a cell stand.
+    /// The places of the rows of a cell.
     pub(crate) fn range(&self, cell: usize) -> Range<usize> {
         self.starts[cell]..self.starts[cell + 1]
     }

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::{assign, group::Groups};
-use crate::control::Part;
+use crate::control::FixedProgress;
 use crate::matrix::MatrixView;
 use crate::metric::{self, Rows};
 use crate::{Control, Error, blocks};
@@ -25,16 +25,20 @@ pub struct KMeans<'a> {
 ///
 /// Each iteration assigns every row of the sample to its nearest centroid, by canonical squared distance, ties to the
 /// lowest, and moves each centroid to the mean of its rows: sums in float64 in the order of the sample, rounded once. A
-/// cell that is left without rows takes the row of the largest cell that is farthest from its centroid, and both count as
-/// half as large from then on. So the same bits come out on every machine.
+/// cell without rows takes the row of the largest cell that is farthest from its centroid, and both count
+/// as half as large from then on. So the same bits come out on every machine.
 ///
 /// Cost: sample x cells x dimensions multiply-adds an iteration, and 4 x dimensions bytes for each row of the sample.
 ///
 /// # Errors
-/// [`Error::NoSuchRow`] for the sample; [`Error::BadK`] for more cells than it has rows; [`Error::Argument`] for no cells;
-/// [`Error::OutOfMemory`]; or what `control` stops with. It hears the iterations.
-pub fn k_means(matrix: MatrixView<'_>, wish: KMeans<'_>, control: &impl Control) -> Result<Vec<f32>, Error> {
-    let KMeans { sample, cells, iterations, directions } = wish;
+/// [`Error::NoSuchRow`] for the sample; [`Error::BadK`] for more cells than it has rows; [`Error::Argument`] for no
+/// cells; [`Error::OutOfMemory`]; or what `control` stops with. Progress counts iterations.
+pub fn k_means(
+    matrix: MatrixView<'_>,
+    options: KMeans<'_>,
+    control: &impl Control,
+) -> Result<Vec<f32>, Error> {
+    let KMeans { sample, cells, iterations, directions } = options;
     if cells == 0 {
         return Err(Error::Argument { what: "the number of cells must be at least 1".into() });
     }
@@ -47,7 +51,7 @@ pub fn k_means(matrix: MatrixView<'_>, wish: KMeans<'_>, control: &impl Control)
     let mut centroids = data[..cells * width].to_vec();
     for iteration in 0..iterations {
         let (done, total) = (iteration as u64, iterations as u64);
-        let labels = assign::nearest(rows, &centroids, &Part { control, done, total })?;
+        let labels = assign::nearest(rows, &centroids, &FixedProgress { control, done, total })?;
         let groups = Groups::new(labels.iter().map(|&label| label as usize), cells)?;
         centroids = means(rows.rows, &groups, &centroids, directions)?;
         fill_empty(rows, &groups, &mut centroids);
@@ -118,32 +122,32 @@ mod tests {
     }
 
     /// The definition, for rows and means of whole numbers over a power of two, whose distances are exact.
-    fn by_hand(tied: &Tied, wish: KMeans<'_>) -> Vec<f32> {
-        let row = |at: usize| tied.row(wish.sample[at]);
-        let mut centroids: Vec<Vec<f32>> = (0..wish.cells).map(|at| row(at).to_vec()).collect();
-        for _ in 0..wish.iterations {
+    fn by_hand(tied: &Tied, options: KMeans<'_>) -> Vec<f32> {
+        let row = |at: usize| tied.row(options.sample[at]);
+        let mut centroids: Vec<Vec<f32>> = (0..options.cells).map(|at| row(at).to_vec()).collect();
+        for _ in 0..options.iterations {
             let nearest = |at: usize| {
-                (0..wish.cells)
+                (0..options.cells)
                     .min_by(|&a, &b| {
                         distance(row(at), &centroids[a]).total_cmp(&distance(row(at), &centroids[b]))
                     })
                     .unwrap()
             };
-            let labels: Vec<usize> = (0..wish.sample.len()).map(nearest).collect();
+            let labels: Vec<usize> = (0..options.sample.len()).map(nearest).collect();
             let members = |cell| (0..labels.len()).filter(|&at| labels[at] == cell).collect::<Vec<_>>();
-            let mut sizes: Vec<usize> = (0..wish.cells).map(|cell| members(cell).len()).collect();
-            for cell in (0..wish.cells).filter(|&cell| !members(cell).is_empty()) {
+            let mut sizes: Vec<usize> = (0..options.cells).map(|cell| members(cell).len()).collect();
+            for cell in (0..options.cells).filter(|&cell| !members(cell).is_empty()) {
                 let members = members(cell);
                 let sum = |at: usize| members.iter().map(|&member| f64::from(row(member)[at])).sum::<f64>();
                 let sums: Vec<f64> = (0..tied.width).map(sum).collect();
                 let length = sums.iter().map(|sum| sum * sum).sum::<f64>().sqrt();
-                let by = if wish.directions && length > 0.0 { length } else { members.len() as f64 };
+                let by = if options.directions && length > 0.0 { length } else { members.len() as f64 };
                 centroids[cell] = sums.iter().map(|sum| (sum / by) as f32).collect();
             }
             let mut taken = Vec::new();
-            for cell in (0..wish.cells).filter(|&cell| members(cell).is_empty()) {
+            for cell in (0..options.cells).filter(|&cell| members(cell).is_empty()) {
                 let largest =
-                    (0..wish.cells).max_by(|&a, &b| sizes[a].cmp(&sizes[b]).then(b.cmp(&a))).unwrap();
+                    (0..options.cells).max_by(|&a, &b| sizes[a].cmp(&sizes[b]).then(b.cmp(&a))).unwrap();
                 let free = members(largest).into_iter().filter(|at| !taken.contains(at));
                 let far = |at: usize| distance(row(at), &centroids[largest]);
                 if let Some(at) = free.max_by(|&a, &b| far(a).total_cmp(&far(b)).then(b.cmp(&a))) {
@@ -162,13 +166,13 @@ mod tests {
         fn one_round_is_the_definition(tied in Tied::up_to(40), cells in 1usize..12, shift in 0usize..40, directions: bool) {
             let rows = tied.rows();
             let sample: Vec<usize> = (0..rows).map(|at| (at + shift) % rows).collect();
-            let wish = KMeans { sample: &sample, cells: cells.min(rows), iterations: 1, directions };
+            let options = KMeans { sample: &sample, cells: cells.min(rows), iterations: 1, directions };
             prop_assume!(rows > 0);
-            let expected = by_hand(&tied, wish);
+            let expected = by_hand(&tied, options);
             for simd in Simd::available() {
                 let matrix = tied.matrix(Metric::SquaredEuclidean, simd);
                 for threads in THREADS {
-                    let found = with_threads(threads, || k_means(matrix.view(), wish, &Unwatched));
+                    let found = with_threads(threads, || k_means(matrix.view(), options, &Unwatched));
                     prop_assert_eq!(found.as_ref(), Ok(&expected));
                 }
             }
@@ -188,13 +192,13 @@ mod tests {
         };
         let mut before = f64::MAX;
         for iterations in 0..5 {
-            let wish = KMeans { sample: &sample, cells: 20, iterations, directions: false };
+            let options = KMeans { sample: &sample, cells: 20, iterations, directions: false };
             let mut all = Vec::new();
             for simd in Simd::available() {
                 let matrix =
                     Matrix::raw(&data[..], width, Metric::SquaredEuclidean, simd, &Unwatched).unwrap();
                 for threads in THREADS {
-                    all.push(with_threads(threads, || k_means(matrix.view(), wish, &Unwatched)).unwrap());
+                    all.push(with_threads(threads, || k_means(matrix.view(), options, &Unwatched)).unwrap());
                 }
             }
             assert!(all.windows(2).all(|pair| pair[0] == pair[1]));
@@ -208,14 +212,14 @@ mod tests {
     fn copies_leave_no_cell_empty_where_rows_differ() {
         let tied = Tied { data: vec![0.0, 0.0, 0.0, 0.0, 7.0, 9.0], width: 1 };
         let matrix = tied.matrix(Metric::SquaredEuclidean, Simd::active().unwrap());
-        let wish = KMeans { sample: &[0, 1, 2, 3, 4, 5], cells: 3, iterations: 3, directions: false };
-        let mut found = k_means(matrix.view(), wish, &Unwatched).unwrap();
+        let options = KMeans { sample: &[0, 1, 2, 3, 4, 5], cells: 3, iterations: 3, directions: false };
+        let mut found = k_means(matrix.view(), options, &Unwatched).unwrap();
         found.sort_by(f32::total_cmp);
         assert_eq!(found, [0.0, 7.0, 9.0]);
     }
 
     #[test]
-    fn bad_wishes_are_refused() {
+    fn bad_arguments_are_refused() {
         let tied = Tied { data: vec![1.0, 2.0], width: 1 };
         let matrix = tied.matrix(Metric::SquaredEuclidean, Simd::active().unwrap());
         let refused = |sample: &[usize], cells| {

@@ -6,7 +6,7 @@ use crate::{Error, blocks};
 
 /// Ranks all rows so that the first `count` are divided over the cells in proportion to their size.
 ///
-/// A cell of `s` of the `n` rows is due `count * s / n` of them; the whole parts are given, and what is left
+/// A cell of `s` of the `n` rows is due `count * s / n` of them; the whole parts are allotted, and the rest
 /// goes one by one to the cells with the largest remainders, ties to the lowest cell. Within a cell the rows
 /// are sorted by (score ascending, row ascending), and the window of the allotted length `m` that starts at
 /// `floor(quantile * (s - 1) - (m - 1) / 2 + 1/2)`, moved into the cell where it reaches beyond, comes first:
@@ -64,16 +64,16 @@ fn outside(window: &std::ops::Range<usize>, place: usize) -> usize {
 
 /// Divides `count` (at most the sum) in proportion to `sizes` by largest remainder, ties to the first.
 ///
-/// No share exceeds its size: a remainder is left only where `count` is below the sum, and then each whole
+/// No share exceeds its size: there is a remainder only where `count` is below the sum, and then each whole
 /// part is below its size.
 fn shares(sizes: &[usize], count: usize) -> Vec<usize> {
     let n = sizes.iter().sum::<usize>().max(1) as u128;
     let due = |size: usize| size as u128 * count as u128;
     let mut shares: Vec<usize> = sizes.iter().map(|&size| (due(size) / n) as usize).collect();
-    let left = count - shares.iter().sum::<usize>();
+    let rest = count - shares.iter().sum::<usize>();
     let mut order: Vec<usize> = (0..sizes.len()).collect();
     order.sort_by_key(|&cell| std::cmp::Reverse(due(sizes[cell]) % n));
-    for &cell in &order[..left] {
+    for &cell in &order[..rest] {
         shares[cell] += 1;
     }
     shares
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_goes_to_the_largest_remainders_then_the_lowest_cells() {
+    fn the_rest_goes_to_the_largest_remainders_then_the_lowest_cells() {
         // 10 rows, 4 picks: 5, 3 and 2 rows are due 2.0, 1.2 and 0.8.
         assert_eq!(shares(&[5, 3, 2], 4), [2, 1, 1]);
         assert_eq!(shares(&[1, 1, 1, 1], 2), [1, 1, 0, 0]);

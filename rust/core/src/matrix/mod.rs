@@ -1,10 +1,10 @@
 //! A matrix of embeddings, checked once: every later kernel may rely on finite rows of equal width.
 
+mod chunks;
 mod length;
-mod pieces;
 
+pub use chunks::Element;
 pub use length::UNIT_TOLERANCE;
-pub use pieces::Element;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -12,8 +12,8 @@ use crate::blocks;
 use crate::metric::{self, Rows};
 use crate::simd::Simd;
 use crate::{Control, Error};
+use chunks::Chunks;
 use length::{is_unit, normalise};
-use pieces::Pieces;
 
 const BLOCK: usize = 256;
 
@@ -128,7 +128,7 @@ impl<S: AsRef<[f32]> + Sync> Matrix<S> {
         Ok(Self { data, width, metric, simd })
     }
 
-    /// Checks rows that need no change; `None` where they need one, or are wrong: [`Matrix::copied`] tells.
+    /// Checks rows that need no change; `None` where they need one, or are wrong, which [`Matrix::copied`] reports.
     ///
     /// # Errors
     /// As [`Matrix::raw`], or what `control` stops with.
@@ -175,21 +175,21 @@ impl Matrix<Vec<f32>> {
         Ok(Self { data, width, metric: Metric::Cosine, simd })
     }
 
-    /// Copies rows from consecutive pieces of memory, each of whole rows, to float32; rounds them to nearest, checks
+    /// Copies rows from consecutive chunks of memory, each of whole rows, to float32; rounds them to nearest, checks
     /// them and, for [`Metric::Cosine`], normalises them, all in one pass.
     ///
     /// # Errors
-    /// [`Error::Shape`] where `width` is 0 or does not divide a piece, [`Error::OutOfMemory`], [`Error::TooLarge`] with
+    /// [`Error::Shape`] where `width` is 0 or does not divide a chunk, [`Error::OutOfMemory`], [`Error::TooLarge`] with
     /// the first row that holds a finite number beyond the float32 range; otherwise as [`Matrix::raw`] and
     /// [`Matrix::unit`].
     pub fn copied<E: Element>(
-        pieces: &[&[E]],
+        chunks: &[&[E]],
         width: usize,
         metric: Metric,
         simd: Simd,
         control: &impl Control,
     ) -> Result<Self, Error> {
-        let from = Pieces::new(pieces, width)?;
+        let from = Chunks::new(chunks, width)?;
         let mut data = blocks::zeroed::<f32>(from.len())?;
         blocks::fill(&mut data, width, BLOCK, control, |first, block| {
             for (row, x) in (first..).zip(block.chunks_exact_mut(width)) {
@@ -268,8 +268,8 @@ mod tests {
         assert!(matches!(cosine.err(), Some(Error::Argument { .. })));
     }
 
-    fn copied<E: Element>(pieces: &[&[E]], width: usize, metric: Metric) -> Result<Vec<f32>, Error> {
-        let matrix = Matrix::copied(pieces, width, metric, simd(), &Unwatched)?;
+    fn copied<E: Element>(chunks: &[&[E]], width: usize, metric: Metric) -> Result<Vec<f32>, Error> {
+        let matrix = Matrix::copied(chunks, width, metric, simd(), &Unwatched)?;
         Ok(matrix.view().rows.data().to_vec())
     }
 
@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn pieces_hold_whole_rows() {
+    fn chunks_hold_whole_rows() {
         let empty: &[f64] = &[];
         assert_eq!(copied::<f64>(&[], 3, Metric::Dot), Ok(vec![]));
         assert_eq!(copied(&[empty, empty], 3, Metric::Cosine), Ok(vec![]));
@@ -303,7 +303,7 @@ mod tests {
         assert!(matches!(copied(&[&[1.0f64; 2][..], &[1.0; 4]], 3, Metric::Dot), Err(Error::Shape { .. })));
     }
 
-    /// Rows of length 1, or next to it, or not, cut into pieces anywhere.
+    /// Rows of length 1, or next to it, or not, cut into chunks anywhere.
     fn cut_rows() -> impl Strategy<Value = (Vec<f32>, usize, Vec<usize>)> {
         (0usize..40, 1usize..40, any::<u64>(), 0u32..4).prop_flat_map(|(rows, width, seed, scaled)| {
             let mut data = real_rows(rows, width, seed);
@@ -327,7 +327,7 @@ mod tests {
             cuts.extend([0, data.len() / width]);
             cuts.sort_unstable();
             let wide: Vec<f64> = data.iter().map(|&x| f64::from(x)).collect();
-            let pieces: Vec<&[f32]> = cuts.windows(2).map(|cut| &data[cut[0] * width..cut[1] * width]).collect();
+            let chunks: Vec<&[f32]> = cuts.windows(2).map(|cut| &data[cut[0] * width..cut[1] * width]).collect();
             let wide: Vec<&[f64]> = cuts.windows(2).map(|cut| &wide[cut[0] * width..cut[1] * width]).collect();
             for metric in [Metric::Cosine, Metric::Dot, Metric::SquaredEuclidean] {
                 let expected = match metric {
@@ -337,7 +337,7 @@ mod tests {
                 for simd in Simd::available() {
                     for threads in THREADS {
                         let (narrow, wide, here) = with_threads(threads, || {(
-                            Matrix::copied(&pieces, width, metric, simd, &Unwatched).unwrap(),
+                            Matrix::copied(&chunks, width, metric, simd, &Unwatched).unwrap(),
                             Matrix::copied(&wide, width, metric, simd, &Unwatched).unwrap(),
                             Matrix::in_place(&data[..], width, metric, simd, &Unwatched).unwrap(),
                         )});

@@ -4,7 +4,7 @@
 //! products are then whole numbers below 2^31, exact in any order. From them come squared distances that are
 //! off by at most [`Quantised::slack`], so whatever matters can be left to canonical arithmetic.
 
-mod meet;
+mod compare;
 mod tile;
 
 pub(crate) use tile::{TILE, Tile, Tiles};
@@ -16,7 +16,7 @@ use crate::matrix::MatrixView;
 use crate::metric::{self, Rows};
 use crate::simd::{Kernel, LANES, Lanes, Pair, Simd};
 use crate::{Control, Error};
-use meet::{AtLeast, Every, Near, Nearest, Within};
+use compare::{AtLeast, Every, Near, Nearest, Within};
 
 /// Rows quantised in one go.
 const BLOCK: usize = 1024;
@@ -136,7 +136,7 @@ impl Quantised {
         Ok(quantised)
     }
 
-    /// Makes ready to meet tiles of rows that were scaled otherwise.
+    /// Makes ready to be compared with tiles of rows that were scaled otherwise.
     pub(crate) fn face(&mut self, tiles: Scaling) {
         let factor = -1.0 / self.scaling.scale / tiles.scale;
         let slack = slack(self.steps * 2, self.scaling, tiles);
@@ -192,7 +192,7 @@ impl Quantised {
         simd.run_tiles(Near { quantised: self, rows, tile, place, bounds, near });
     }
 
-    /// The places of a list of [`Quantised::note_near`] that could still be the nearest when all tiles are met.
+    /// The places of a list of [`Quantised::note_near`] that could still be the nearest when all tiles are compared.
     pub(crate) fn still_near(&self, near: Vec<(f32, u32)>, bound: f32) -> impl Iterator<Item = u32> {
         near.into_iter().filter(move |(distance, _)| distance - self.slack <= bound).map(|(_, place)| place)
     }
@@ -221,8 +221,8 @@ impl Quantised {
         (f64::from(self.slack) / -f64::from(self.factor) + 1.0).ceil().min(f64::from(1 << 30)) as i32
     }
 
-    /// The pairs of one of the rows at `places` and one of `ids`, which `tile` holds, whose approximate dot product is at
-    /// least the row's `least`: the product and the id go to the row's list.
+    /// The pairs of one of the rows at `places` and one of `ids`, which `tile` holds, whose approximate dot product is
+    /// at least the row's `least`: the product and the id go to the row's list.
     pub(crate) fn at_least(
         &self,
         simd: Simd,

@@ -1,12 +1,12 @@
-//! Rows laid out so that another row meets many of them at once.
+//! Rows laid out so that another row is compared with many of them at once.
 
 use super::Quantised;
 use crate::simd::{LANES, Pair};
 
-/// Rows that stand in one tile.
+/// Rows of one tile.
 pub(crate) const TILE: usize = 2 * LANES;
 
-/// Up to 32 rows, laid out so that another row meets them all at once.
+/// Up to 32 rows, laid out so that another row is compared with them all at once.
 pub(crate) struct Tile {
     /// Of each step, the pairs of all rows.
     pub(super) pairs: Vec<[[Pair; LANES]; 2]>,

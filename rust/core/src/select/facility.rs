@@ -21,8 +21,8 @@ const FLOOR: f32 = 0.9;
 ///
 /// # Errors
 /// [`Error::Argument`] for [`crate::Metric::SquaredEuclidean`], which is no similarity, and for no neighbours;
-/// what [`super::Search`] says of its data; [`Error::OutOfMemory`]; or what `control` stops with. It hears rows and
-/// then picks as one piece of work.
+/// the errors of [`super::Search`]; [`Error::OutOfMemory`]; or what `control` stops with. Progress counts rows
+/// and then picks.
 pub fn facility_location(
     matrix: MatrixView<'_>,
     request: &Request<'_>,
@@ -57,7 +57,7 @@ impl Objective for Coverage {
     }
 
     fn commit(&mut self, row: usize) {
-        self.similarities.tell(row, &mut self.cover, |cover, similarity| *cover = cover.max(similarity));
+        self.similarities.update(row, &mut self.cover, |cover, similarity| *cover = cover.max(similarity));
     }
 }
 
@@ -69,30 +69,32 @@ mod tests {
     use super::super::{Selection, optimizer};
     use super::*;
     use crate::simd::Simd;
-    use crate::testing::{THREADS, Tied, Wishes, real_rows, wishes, with_threads};
+    use crate::testing::{RequestCase, THREADS, Tied, real_rows, request_cases, with_threads};
     use crate::{Matrix, Metric, Unwatched};
 
-    /// The definition over exact similarities, seen only along `edge`, with coverage from `floor`.
+    /// The definition over exact similarities along `edge` alone, with coverage from `floor`.
     fn by_hand(
         tied: &Tied,
-        wishes: &Wishes,
+        case: &RequestCase,
         edge: impl Fn(usize, usize) -> bool,
         floor: impl Fn(usize) -> f32,
     ) -> Selection {
         let clients = 0..tied.rows();
-        let seen = |client, row| if edge(client, row) { tied.dot(client, row).max(0.0) as f32 } else { 0.0 };
+        let along_edges =
+            |client, row| if edge(client, row) { tied.dot(client, row).max(0.0) as f32 } else { 0.0 };
         let mut cover: Vec<f32> = clients.clone().map(floor).collect();
         let mut selection = Selection::default();
-        let mut set = wishes.given.clone();
+        let mut set = case.preselected.clone();
         let cover_by = |cover: &mut Vec<f32>, row: usize| {
-            clients.clone().for_each(|client| cover[client] = cover[client].max(seen(client, row)));
+            clients.clone().for_each(|client| cover[client] = cover[client].max(along_edges(client, row)));
         };
         set.iter().for_each(|&row| cover_by(&mut cover, row));
         let best = |set: &[usize], cover: &[f32]| {
-            let gain =
-                |row| clients.clone().map(|at| f64::from((seen(at, row) - cover[at]).max(0.0))).sum::<f64>();
-            let free = wishes.open(set).into_iter().map(|row| (gain(row), row));
-            free.max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1)))
+            let gain = |row| {
+                clients.clone().map(|at| f64::from((along_edges(at, row) - cover[at]).max(0.0))).sum::<f64>()
+            };
+            let candidates = case.candidates(set).into_iter().map(|row| (gain(row), row));
+            candidates.max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1)))
         };
         while let Some((gain, row)) = best(&set, &cover) {
             selection.push(row, gain);
@@ -102,8 +104,8 @@ mod tests {
         selection
     }
 
-    fn cases(most: usize) -> impl Strategy<Value = (Tied, Wishes)> {
-        Tied::up_to(most).prop_flat_map(|tied| (Just(tied.clone()), wishes(tied.rows())))
+    fn cases(max: usize) -> impl Strategy<Value = (Tied, RequestCase)> {
+        Tied::up_to(max).prop_flat_map(|tied| (Just(tied.clone()), request_cases(tied.rows())))
     }
 
     fn run(
@@ -120,14 +122,14 @@ mod tests {
     }
 
     const DENSE: SimilarityOptions<'_> =
-        SimilarityOptions { neighbours: 64, dense_limit: usize::MAX, search: Search::Everywhere };
+        SimilarityOptions { neighbours: 64, dense_limit: usize::MAX, search: Search::Exhaustive };
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(100))]
         #[test]
-        fn dense_picks_what_greedy_means((tied, wishes) in cases(40)) {
-            let expected = by_hand(&tied, &wishes, |_, _| true, |_| 0.0);
-            let request = wishes.request(tied.rows());
+        fn dense_picks_what_greedy_means((tied, case) in cases(40)) {
+            let expected = by_hand(&tied, &case, |_, _| true, |_| 0.0);
+            let request = case.request(tied.rows());
             for simd in Simd::available() {
                 let matrix = tied.matrix(Metric::Dot, simd);
                 for threads in THREADS {
@@ -140,16 +142,16 @@ mod tests {
 
         #[test]
         fn the_graph_picks_what_greedy_on_its_edges_means(
-            (tied, wishes) in cases(40),
+            (tied, case) in cases(40),
             neighbours in prop::sample::select(vec![1usize, 2, 5, 64]),
         ) {
             let n = tied.rows();
             let lists = tied.nearest(neighbours);
             let edge = tied.nearest_edges(neighbours);
             let floor = |row: usize| 0.9 * tied.dot(row, *lists[row].last().unwrap()).max(0.0) as f32;
-            let expected = by_hand(&tied, &wishes, edge, floor);
-            let request = wishes.request(n);
-            let options = SimilarityOptions { neighbours, dense_limit: 0, search: Search::Everywhere };
+            let expected = by_hand(&tied, &case, edge, floor);
+            let request = case.request(n);
+            let options = SimilarityOptions { neighbours, dense_limit: 0, search: Search::Exhaustive };
             for simd in Simd::available() {
                 let matrix = tied.matrix(Metric::Dot, simd);
                 for threads in THREADS {
@@ -170,7 +172,7 @@ mod tests {
         // More rows than a block of clients, a panel and a block of columns.
         let rows = 4300;
         for dense_limit in [usize::MAX, 0] {
-            let options = SimilarityOptions { neighbours: 8, dense_limit, search: Search::Everywhere };
+            let options = SimilarityOptions { neighbours: 8, dense_limit, search: Search::Exhaustive };
             let picks = |simd, threads| {
                 let matrix = unit(rows, simd);
                 let request = Request::new(rows, 40, &[17, 3]).unwrap();
@@ -213,7 +215,7 @@ mod tests {
         let matrix = unit(rows, Simd::active().unwrap());
         let request = Request::new(rows, rows, &[]).unwrap();
         for dense_limit in [usize::MAX, 0] {
-            let options = SimilarityOptions { neighbours: 8, dense_limit, search: Search::Everywhere };
+            let options = SimilarityOptions { neighbours: 8, dense_limit, search: Search::Exhaustive };
             let mut objective = coverage(matrix.view(), options);
             let expected = optimizer::plain(&mut objective, &request, &Unwatched).unwrap();
             assert_eq!(run(matrix.view(), &request, options, 2).selection, expected);
@@ -232,7 +234,7 @@ mod tests {
         let graph = run(
             matrix.view(),
             &request,
-            SimilarityOptions { neighbours: 64, dense_limit: 0, search: Search::Everywhere },
+            SimilarityOptions { neighbours: 64, dense_limit: 0, search: Search::Exhaustive },
             2,
         )
         .selection;
@@ -260,11 +262,11 @@ mod tests {
     }
 
     #[test]
-    fn control_hears_rows_then_picks() {
+    fn control_counts_rows_then_picks() {
         let matrix = unit(300, Simd::active().unwrap());
         let request = Request::new(300, 10, &[]).unwrap();
         for options in
-            [DENSE, SimilarityOptions { neighbours: 4, dense_limit: 0, search: Search::Everywhere }]
+            [DENSE, SimilarityOptions { neighbours: 4, dense_limit: 0, search: Search::Exhaustive }]
         {
             for (stop, stopped) in [(0, true), (304, true), (310, false)] {
                 let found = facility_location(matrix.view(), &request, options, &UntilPicks(stop));
@@ -291,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_wishes_are_refused() {
+    fn bad_arguments_are_refused() {
         let simd = Simd::active().unwrap();
         let tied = Tied { data: vec![0.0, 1.0, 2.0], width: 1 };
         let request = Request::new(3, 1, &[]).unwrap();
@@ -299,7 +301,7 @@ mod tests {
         let refused = facility_location(matrix.view(), &request, DENSE, &Unwatched).unwrap_err();
         assert!(refused.to_string().contains("not sqeuclidean"));
         let matrix = tied.matrix(Metric::Dot, simd);
-        let options = SimilarityOptions { neighbours: 0, dense_limit: 0, search: Search::Everywhere };
+        let options = SimilarityOptions { neighbours: 0, dense_limit: 0, search: Search::Exhaustive };
         assert!(matches!(
             facility_location(matrix.view(), &request, options, &Unwatched),
             Err(Error::Argument { .. })

@@ -12,7 +12,7 @@ use crate::{Control, Error};
 /// where `sim(i, j) = max(0, <x_i, x_j>)` with canonical dot products.
 ///
 /// Up to `dense_limit` rows all pairs are held; above it only those along the edges of the neighbour graph, and all
-/// others count as 0. Gains may be negative: the picks go on, with what the set loses least by.
+/// others count as 0. Gains may be negative: then the row that loses least is picked.
 ///
 /// # Errors
 /// [`Error::Argument`] for a weight below 0 or not finite; otherwise as [`super::facility_location`].
@@ -64,7 +64,8 @@ impl Objective for Cut {
     }
 
     fn commit(&mut self, row: usize) {
-        self.similarities.tell(row, &mut self.lost, |lost, similarity| *lost += 2.0 * f64::from(similarity));
+        self.similarities
+            .update(row, &mut self.lost, |lost, similarity| *lost += 2.0 * f64::from(similarity));
     }
 }
 
@@ -76,28 +77,33 @@ mod tests {
     use super::super::{Selection, optimizer};
     use super::*;
     use crate::simd::Simd;
-    use crate::testing::{THREADS, Tied, Wishes, real_rows, wishes, with_threads};
+    use crate::testing::{RequestCase, THREADS, Tied, real_rows, request_cases, with_threads};
     use crate::{Matrix, Metric, Unwatched};
 
     const DENSE: SimilarityOptions<'_> =
-        SimilarityOptions { neighbours: 64, dense_limit: usize::MAX, search: Search::Everywhere };
+        SimilarityOptions { neighbours: 64, dense_limit: usize::MAX, search: Search::Exhaustive };
 
-    fn value(rows: usize, set: &[usize], weight: f64, seen: &impl Fn(usize, usize) -> f64) -> f64 {
-        let all: f64 = (0..rows).flat_map(|row| set.iter().map(move |&s| seen(row, s))).sum();
-        let own: f64 = set.iter().flat_map(|&s| set.iter().map(move |&t| seen(s, t))).sum();
+    fn value(rows: usize, set: &[usize], weight: f64, along_edges: &impl Fn(usize, usize) -> f64) -> f64 {
+        let all: f64 = (0..rows).flat_map(|row| set.iter().map(move |&s| along_edges(row, s))).sum();
+        let own: f64 = set.iter().flat_map(|&s| set.iter().map(move |&t| along_edges(s, t))).sum();
         weight * all - own
     }
 
     /// The definition: the row by which the value of the whole set rises most, the lowest of equal ones.
-    fn by_hand(tied: &Tied, wishes: &Wishes, weight: f64, edge: impl Fn(usize, usize) -> bool) -> Selection {
-        let seen = |a, b| if edge(a, b) { tied.dot(a, b).max(0.0) } else { 0.0 };
+    fn by_hand(
+        tied: &Tied,
+        case: &RequestCase,
+        weight: f64,
+        edge: impl Fn(usize, usize) -> bool,
+    ) -> Selection {
+        let along_edges = |a, b| if edge(a, b) { tied.dot(a, b).max(0.0) } else { 0.0 };
         let rows = tied.rows();
         let mut selection = Selection::default();
-        let mut set = wishes.given.clone();
-        while !wishes.open(&set).is_empty() {
-            let before = value(rows, &set, weight, &seen);
-            let gain = |row: usize| value(rows, &[&set[..], &[row]].concat(), weight, &seen) - before;
-            let gains = wishes.open(&set).into_iter().map(|row| (gain(row), row));
+        let mut set = case.preselected.clone();
+        while !case.candidates(&set).is_empty() {
+            let before = value(rows, &set, weight, &along_edges);
+            let gain = |row: usize| value(rows, &[&set[..], &[row]].concat(), weight, &along_edges) - before;
+            let gains = case.candidates(&set).into_iter().map(|row| (gain(row), row));
             let (gain, row) = gains.max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1))).unwrap();
             selection.push(row, gain);
             set.push(row);
@@ -105,12 +111,12 @@ mod tests {
         selection
     }
 
-    fn cases() -> impl Strategy<Value = (Tied, Wishes, f64)> {
+    fn cases() -> impl Strategy<Value = (Tied, RequestCase, f64)> {
         // Weights of which all sums are exact.
         let weight = prop::sample::select(vec![0.0, 0.5, 1.0, 2.0, 20.0]);
         Tied::up_to(24).prop_flat_map(move |tied| {
             let rows = tied.rows();
-            (Just(tied), wishes(rows), weight.clone())
+            (Just(tied), request_cases(rows), weight.clone())
         })
     }
 
@@ -127,9 +133,9 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(100))]
         #[test]
-        fn dense_picks_what_greedy_means((tied, wishes, weight) in cases()) {
-            let expected = by_hand(&tied, &wishes, weight, |_, _| true);
-            let request = wishes.request(tied.rows());
+        fn dense_picks_what_greedy_means((tied, case, weight) in cases()) {
+            let expected = by_hand(&tied, &case, weight, |_, _| true);
+            let request = case.request(tied.rows());
             for simd in Simd::available() {
                 let matrix = tied.matrix(Metric::Dot, simd);
                 for threads in THREADS {
@@ -142,14 +148,14 @@ mod tests {
 
         #[test]
         fn the_graph_picks_what_greedy_on_its_edges_means(
-            (tied, wishes, weight) in cases(),
+            (tied, case, weight) in cases(),
             neighbours in prop::sample::select(vec![1usize, 2, 5, 64]),
         ) {
             let n = tied.rows();
             let edge = tied.nearest_edges(neighbours);
-            let expected = by_hand(&tied, &wishes, weight, edge);
-            let request = wishes.request(n);
-            let options = SimilarityOptions { neighbours, dense_limit: 0, search: Search::Everywhere };
+            let expected = by_hand(&tied, &case, weight, edge);
+            let request = case.request(n);
+            let options = SimilarityOptions { neighbours, dense_limit: 0, search: Search::Exhaustive };
             for simd in Simd::available() {
                 let matrix = tied.matrix(Metric::Dot, simd);
                 for threads in THREADS {
@@ -166,7 +172,7 @@ mod tests {
         let rows = 700;
         let request = Request::new(rows, rows - 2, &[17, 3]).unwrap();
         for dense_limit in [usize::MAX, 0] {
-            let options = SimilarityOptions { neighbours: 8, dense_limit, search: Search::Everywhere };
+            let options = SimilarityOptions { neighbours: 8, dense_limit, search: Search::Exhaustive };
             let mut expected = None;
             for simd in Simd::available() {
                 let matrix = Matrix::unit(real_rows(rows, 37, 11), 37, simd, &Unwatched).unwrap();
@@ -200,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_wishes_are_refused() {
+    fn bad_arguments_are_refused() {
         let tied = Tied { data: vec![0.0, 1.0, 2.0], width: 1 };
         let request = Request::new(3, 1, &[]).unwrap();
         let refused = |metric, weight| {

@@ -1,6 +1,6 @@
 //! Farthest-first traversal: each pick is the row farthest from all rows picked before (Gonzalez 1985).
 
-use super::nearest::{self, NearestKey, Sizes};
+use super::nearest_key::{self, NearestKey, Sizes};
 use super::positive::check_positive;
 use super::{Counted, Request, Selection};
 use crate::matrix::{MatrixView, Metric};
@@ -8,29 +8,29 @@ use crate::metric::SquaredDistance;
 use crate::quantise::Measure;
 use crate::{Control, Error};
 
-/// What a search may be told beside how many rows to pick.
+/// The options of a search beside the request.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct KCenterOptions<'a> {
     /// What the squared distance of each row is multiplied with, above 0; 1 without.
     pub weights: Option<&'a [f32]>,
-    /// The first pick, where nothing is given; the lowest row that can be picked without.
+    /// The first pick, where nothing is preselected; the lowest row that can be picked without.
     pub start: Option<usize>,
 }
 
 /// Picks rows farthest-first by canonical squared distance (of rows of length 1 for cosine), times the row's weight.
 ///
 /// The gain of a pick is that product, with its distance to the nearest row of the set when it was picked, NaN for a
-/// first pick with nothing given. Rows that repeat one of the set have key 0, and when only such are left the lowest
+/// first pick with nothing preselected. Copies of a member have key 0, and when there are no others the lowest
 /// unpicked row follows.
 ///
-/// Cost: about a quarter of (picks + given) x rows x dimensions multiply-adds in int16 on real embeddings, a tenth
-/// where many rows are picked of very many; 2 x dimensions + 24 bytes a row beside the matrix, and
-/// from 4,000 picks of 100,000 rows on 8 more, and 12 x dimensions a pick.
+/// Cost: about a quarter of (picks + preselected) x rows x dimensions multiply-adds in int16 on real embeddings, a
+/// tenth where many rows are picked of very many; 2 x dimensions + 24 bytes a row beside the matrix, and from 4,000
+/// picks of 100,000 rows on 8 more, and 12 x dimensions a pick.
 ///
 /// # Errors
-/// [`Error::Argument`] for [`Metric::Dot`], which is no distance, and for `start` together with given rows, among
-/// those excluded or beyond the limits; [`Error::NoSuchRow`] for `start`; [`Error::Shape`], [`Error::NotFinite`] and [`Error::NotPositive`]
-/// for `weights`; [`Error::OutOfMemory`]; or what `control` stops with.
+/// [`Error::Argument`] for [`Metric::Dot`], which is no distance, and for `start` together with preselected rows,
+/// among those excluded or beyond the limits; [`Error::NoSuchRow`] for `start`; [`Error::Shape`], [`Error::NotFinite`]
+/// and [`Error::NotPositive`] for `weights`; [`Error::OutOfMemory`]; or what `control` stops with.
 pub fn k_center(
     matrix: MatrixView<'_>,
     options: KCenterOptions<'_>,
@@ -39,7 +39,7 @@ pub fn k_center(
 ) -> Result<Counted, Error> {
     let start = first_pick(matrix, options, request)?;
     let sizes = Sizes::of(matrix.len(), request.count());
-    nearest::lazy(matrix, &Farthest { weights: options.weights }, request, start, sizes, control)
+    nearest_key::lazy(matrix, &Farthest { weights: options.weights }, request, start, sizes, control)
 }
 
 /// The definition of [`k_center`], to which it is equal: every pick is compared with every row, in canonical
@@ -54,7 +54,7 @@ pub fn k_center_plain(
     control: &impl Control,
 ) -> Result<Selection, Error> {
     let start = first_pick(matrix, options, request)?;
-    nearest::plain(matrix, &Farthest { weights: options.weights }, request, start, control)
+    nearest_key::plain(matrix, &Farthest { weights: options.weights }, request, start, control)
 }
 
 /// Keys that are squared distances, times weights.
@@ -78,7 +78,7 @@ impl NearestKey for Farthest<'_> {
     }
 }
 
-/// The row to start from: none where rows are given.
+/// The row to start from: none where rows are preselected.
 fn first_pick(
     matrix: MatrixView<'_>,
     options: KCenterOptions<'_>,
@@ -93,19 +93,19 @@ fn first_pick(
         check_positive("the number of weights", weights, matrix.len())?;
     }
     match options.start {
-        Some(_) if !request.given().is_empty() => {
-            Err(Error::Argument { what: "a start row has no meaning where rows are given".into() })
+        Some(_) if !request.preselected().is_empty() => {
+            Err(Error::Argument { what: "a start row has no meaning where rows are preselected".into() })
         }
         Some(row) if row >= matrix.len() => Err(Error::NoSuchRow { row, n: matrix.len() }),
         Some(row) if request.excluded().contains(&row) => {
             Err(Error::Argument { what: format!("the start row {row} is excluded") })
         }
-        Some(row) if request.count() > 0 && !request.admission()?.is_open(row) => {
+        Some(row) if request.count() > 0 && !request.candidates()?.contains(row) => {
             Err(Error::Argument { what: format!("the start row {row} is beyond the limits") })
         }
-        _ if !request.given().is_empty() => Ok(None),
+        _ if !request.preselected().is_empty() => Ok(None),
         Some(row) => Ok(Some(row)),
-        None => Ok(request.admission()?.open().next()),
+        None => Ok(request.candidates()?.iter().next()),
     }
 }
 
@@ -116,21 +116,21 @@ mod tests {
     use super::*;
     use crate::select::{Costs, Groups, Limits};
     use crate::simd::Simd;
-    use crate::testing::{THREADS, Tied, Wishes, real_rows, wishes, with_threads};
+    use crate::testing::{RequestCase, THREADS, Tied, real_rows, request_cases, with_threads};
     use crate::{Matrix, Unwatched};
 
     /// The definition, with exact distances.
-    fn by_hand(tied: &Tied, wishes: &Wishes, options: KCenterOptions<'_>) -> Vec<usize> {
-        let mut set = wishes.given.clone();
+    fn by_hand(tied: &Tied, case: &RequestCase, options: KCenterOptions<'_>) -> Vec<usize> {
+        let mut set = case.preselected.clone();
         let mut picks = Vec::new();
-        while !wishes.open(&set).is_empty() {
+        while !case.candidates(&set).is_empty() {
             let key = |row: usize| {
                 let nearest =
                     set.iter().map(|&s| tied.squared_distance(row, s)).fold(f64::INFINITY, f64::min);
                 nearest * f64::from(options.weights.map_or(1.0, |weights| weights[row]))
             };
-            let free = wishes.open(&set).into_iter();
-            let farthest = free.max_by(|&a, &b| key(a).total_cmp(&key(b)).then(b.cmp(&a))).unwrap();
+            let candidates = case.candidates(&set).into_iter();
+            let farthest = candidates.max_by(|&a, &b| key(a).total_cmp(&key(b)).then(b.cmp(&a))).unwrap();
             let pick = if set.is_empty() { options.start.unwrap_or(farthest) } else { farthest };
             set.push(pick);
             picks.push(pick);
@@ -138,14 +138,14 @@ mod tests {
         picks
     }
 
-    fn cases() -> impl Strategy<Value = (Tied, Wishes, Vec<f32>, prop::sample::Index)> {
+    fn cases() -> impl Strategy<Value = (Tied, RequestCase, Vec<f32>, prop::sample::Index)> {
         Tied::up_to(40).prop_flat_map(|tied| {
             let weights = prop::collection::vec(prop::sample::select(vec![0.5f32, 1.0, 3.0]), tied.rows());
-            (Just(tied.clone()), wishes(tied.rows()), weights, any::<prop::sample::Index>())
+            (Just(tied.clone()), request_cases(tied.rows()), weights, any::<prop::sample::Index>())
         })
     }
 
-    /// Every way to find the picks: the definition, small and large circles around the front, with and without
+    /// Every way to find the picks: the definition, small and large working sets and fronts, with and without
     /// regions.
     fn all_ways(
         matrix: MatrixView<'_>,
@@ -154,10 +154,10 @@ mod tests {
     ) -> Vec<Selection> {
         let sizes = [(1, 1, 1, 1), (5, 2, 4, 2), (64, 64, 1, 1), (64, 7, 16, 3)];
         let first = first_pick(matrix, options, request).unwrap();
-        let lazy = sizes.map(|(pool, front, regions, near)| {
-            let sizes = Sizes { pool, front, regions: regions.min(matrix.len()), near };
+        let lazy = sizes.map(|(working_set, front, regions, near)| {
+            let sizes = Sizes { working_set, front, regions: regions.min(matrix.len()), near };
             let keys = Farthest { weights: options.weights };
-            nearest::lazy(matrix, &keys, request, first, sizes, &Unwatched).unwrap().selection
+            nearest_key::lazy(matrix, &keys, request, first, sizes, &Unwatched).unwrap().selection
         });
         let public = k_center(matrix, options, request, &Unwatched).unwrap().selection;
         let plain = k_center_plain(matrix, options, request, &Unwatched).unwrap();
@@ -171,15 +171,16 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(100))]
         #[test]
-        fn picks_farthest_first((tied, wishes, weights, start) in cases(), weighted: bool) {
-            let free = wishes.given.is_empty() && tied.rows() > 0 && start.index(2) == 1;
-            let open = wishes.open(&wishes.given);
-            let start = (free && !open.is_empty()).then(|| open[start.index(open.len())]);
+        fn picks_farthest_first((tied, case, weights, start) in cases(), weighted: bool) {
+            let may_start = case.preselected.is_empty() && tied.rows() > 0 && start.index(2) == 1;
+            let candidates = case.candidates(&case.preselected);
+            let start =
+                (may_start && !candidates.is_empty()).then(|| candidates[start.index(candidates.len())]);
             let options = KCenterOptions { weights: weighted.then_some(&weights[..]), start };
-            let expected = by_hand(&tied, &wishes, options);
-            let request = wishes.request(tied.rows());
+            let expected = by_hand(&tied, &case, options);
+            let request = case.request(tied.rows());
             let key = |pick: usize| {
-                let set = wishes.given.iter().chain(&expected[..pick]);
+                let set = case.preselected.iter().chain(&expected[..pick]);
                 let nearest = set.map(|&s| tied.squared_distance(expected[pick], s)).reduce(f64::min);
                 nearest.unwrap_or(f64::NAN) * if weighted { f64::from(weights[expected[pick]]) } else { 1.0 }
             };
@@ -254,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn limits_close_rows_in_every_circle() {
+    fn limits_drop_rows_of_every_set() {
         let (rows, width) = (3000, 24);
         let matrix =
             Matrix::unit(real_rows(rows, width, 8), width, Simd::active().unwrap(), &Unwatched).unwrap();
@@ -262,8 +263,8 @@ mod tests {
         let costs: Vec<u64> = (0..rows as u64).map(|row| 1 + row % 17).collect();
         let limits = Limits {
             rows: 900,
-            groups: Some(Groups { of: &of, least: &[3; 31], most: &[40; 31] }),
-            costs: Some(Costs { of: &costs, budget: 3000, part: u64::MAX }),
+            groups: Some(Groups { of: &of, min: &[3; 31], max: &[40; 31] }),
+            costs: Some(Costs { of: &costs, budget: 3000, request_budget: u64::MAX }),
         };
         let request =
             Request::with_excluded(rows, rows - 4, &[5, 6], &[7, 8]).unwrap().within(limits).unwrap();
@@ -276,13 +277,14 @@ mod tests {
     }
 
     #[test]
-    fn bad_wishes_are_refused() {
+    fn bad_arguments_are_refused() {
         let simd = Simd::active().unwrap();
         let tied = Tied { data: vec![0.0, 1.0, 2.0], width: 1 };
         let matrix = tied.matrix(Metric::Dot, simd);
-        let refused = |matrix: MatrixView<'_>, given: &[usize], start| {
+        let refused = |matrix: MatrixView<'_>, preselected: &[usize], start| {
             let options = KCenterOptions { weights: None, start };
-            k_center(matrix, options, &Request::new(matrix.len(), 1, given).unwrap(), &Unwatched).unwrap_err()
+            k_center(matrix, options, &Request::new(matrix.len(), 1, preselected).unwrap(), &Unwatched)
+                .unwrap_err()
         };
         assert!(refused(matrix.view(), &[], None).to_string().contains("not dot"));
         let matrix = tied.matrix(Metric::SquaredEuclidean, simd);

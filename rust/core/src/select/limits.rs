@@ -2,13 +2,13 @@
 
 use crate::Error;
 
-/// Limits that a selection must keep, the rows that were given included.
+/// Limits on a selection, preselected rows included.
 ///
-/// A row that a limit refuses once is refused for good, because what is left of a limit only shrinks: that is what lets
-/// a search forget such a row.
+/// A row that is inadmissible once stays so, because the unused part of a limit only shrinks: that is what lets a
+/// search forget such a row.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits<'a> {
-    /// The most rows.
+    /// The maximum number of rows.
     pub rows: usize,
     /// How many rows of each group.
     pub groups: Option<Groups<'a>>,
@@ -21,10 +21,10 @@ pub struct Limits<'a> {
 pub struct Groups<'a> {
     /// The group of each row.
     pub of: &'a [u32],
-    /// The fewest rows of each group.
-    pub least: &'a [usize],
-    /// The most rows of each group.
-    pub most: &'a [usize],
+    /// The minimum number of rows of each group.
+    pub min: &'a [usize],
+    /// The maximum number of rows of each group.
+    pub max: &'a [usize],
 }
 
 /// The cost of rows, and how much they may cost.
@@ -32,10 +32,10 @@ pub struct Groups<'a> {
 pub struct Costs<'a> {
     /// The cost of each row.
     pub of: &'a [u64],
-    /// What all rows may cost together, those given included.
+    /// What all rows may cost together, preselected ones included.
     pub budget: u64,
-    /// What the rows of this request may cost, where it is for a part of the selection.
-    pub part: u64,
+    /// What the rows of this request may cost, where it is for a share of the selection.
+    pub request_budget: u64,
 }
 
 impl Limits<'_> {
@@ -43,11 +43,11 @@ impl Limits<'_> {
     pub(super) fn check(&self, rows: usize) -> Result<(), Error> {
         if let Some(groups) = self.groups {
             same("the number of groups of rows", rows, groups.of.len())?;
-            same("the number of upper limits", groups.least.len(), groups.most.len())?;
-            if let Some(&group) = groups.of.iter().find(|&&group| group as usize >= groups.least.len()) {
+            same("the number of upper limits", groups.min.len(), groups.max.len())?;
+            if let Some(&group) = groups.of.iter().find(|&&group| group as usize >= groups.min.len()) {
                 return Err(Error::Argument { what: format!("group {group} has no limits") });
             }
-            if let Some(group) = groups.least.iter().zip(groups.most).position(|(least, most)| least > most) {
+            if let Some(group) = groups.min.iter().zip(groups.max).position(|(min, max)| min > max) {
                 let what = format!("group {group} must have more rows than it may have");
                 return Err(Error::Argument { what });
             }

@@ -1,7 +1,7 @@
 //! Maximal marginal relevance: relevant rows that do not resemble those picked before (Carbonell and Goldstein
 //! 1998).
 
-use super::nearest::{self, NearestKey, Sizes};
+use super::nearest_key::{self, NearestKey, Sizes};
 use super::{Counted, Request, Selection};
 use crate::matrix::{MatrixView, Metric};
 use crate::metric::Dot;
@@ -14,10 +14,10 @@ use crate::{Control, Error};
 /// `relevance` is one number a row, higher for a more relevant one. Both terms and their difference are
 /// float64, each rounded once, so that a key never rises when a similarity does. While the set is empty the
 /// second term is 0 and the row of highest relevance is picked, at `lambda = 0` too. A pick's gain is its key
-/// when it was picked. Given rows count as picked before.
+/// when it was picked. Preselected rows count as picked before.
 ///
-/// Cost: at most (picks + given) x rows x dimensions multiply-adds in int16, a tenth to a half of that as a rule, and
-/// the memory of [`super::k_center()`].
+/// Cost: at most (picks + preselected) x rows x dimensions multiply-adds in int16, a tenth to a half of that as a rule,
+/// and the memory of [`super::k_center()`].
 ///
 /// # Errors
 /// [`Error::Argument`] for [`Metric::SquaredEuclidean`], which is no similarity, and for `lambda` outside 0
@@ -33,7 +33,7 @@ pub fn mmr(
     let keys = Marginal::new(matrix, relevance, lambda)?;
     let start = keys.start(request)?;
     let sizes = Sizes::of(matrix.len(), request.count());
-    let found = nearest::lazy(matrix, &keys, request, start, sizes, control)?;
+    let found = nearest_key::lazy(matrix, &keys, request, start, sizes, control)?;
     Ok(Counted { selection: keys.with_first_gain(found.selection, start), ..found })
 }
 
@@ -50,7 +50,7 @@ pub fn mmr_plain(
 ) -> Result<Selection, Error> {
     let keys = Marginal::new(matrix, relevance, lambda)?;
     let start = keys.start(request)?;
-    let selection = nearest::plain(matrix, &keys, request, start, control)?;
+    let selection = nearest_key::plain(matrix, &keys, request, start, control)?;
     Ok(keys.with_first_gain(selection, start))
 }
 
@@ -79,16 +79,16 @@ impl<'a> Marginal<'a> {
         Ok(Self { relevance, lambda })
     }
 
-    /// The first pick, where nothing is given: the row of highest relevance, the lowest of equal ones.
+    /// The first pick, where nothing is preselected: the row of highest relevance, the lowest of equal ones.
     fn start(&self, request: &Request<'_>) -> Result<Option<usize>, Error> {
-        if !request.given().is_empty() || request.count() == 0 {
+        if !request.preselected().is_empty() || request.count() == 0 {
             return Ok(None);
         }
-        let admission = request.admission()?;
-        // The last of equal ones is kept, and the rows come from the end; adding +0 makes -0 equal to it.
-        let open = (0..self.relevance.len()).rev().filter(|&row| admission.is_open(row));
+        let candidates = request.candidates()?;
+        // `max_by` gives the last of equal ones, and the rows come from the end; adding +0 makes -0 equal to it.
+        let rows = (0..self.relevance.len()).rev().filter(|&row| candidates.contains(row));
         let relevance = |row: usize| self.relevance[row] + 0.0;
-        Ok(open.max_by(|&a, &b| relevance(a).total_cmp(&relevance(b))))
+        Ok(rows.max_by(|&a, &b| relevance(a).total_cmp(&relevance(b))))
     }
 
     /// The first pick goes by relevance alone; its gain is its key all the same.
@@ -122,21 +122,21 @@ mod tests {
 
     use super::*;
     use crate::simd::Simd;
-    use crate::testing::{THREADS, Tied, Wishes, real_rows, wishes, with_threads};
+    use crate::testing::{RequestCase, THREADS, Tied, real_rows, request_cases, with_threads};
     use crate::{Matrix, Unwatched};
 
     /// The definition, with exact similarities.
-    fn by_hand(tied: &Tied, relevance: &[f32], lambda: f64, wishes: &Wishes) -> (Vec<usize>, Vec<f64>) {
-        let mut set = wishes.given.clone();
+    fn by_hand(tied: &Tied, relevance: &[f32], lambda: f64, case: &RequestCase) -> (Vec<usize>, Vec<f64>) {
+        let mut set = case.preselected.clone();
         let (mut picks, mut gains) = (Vec::new(), Vec::new());
-        while !wishes.open(&set).is_empty() {
+        while !case.candidates(&set).is_empty() {
             let key = |row: usize| {
                 let nearest = set.iter().map(|&s| tied.dot(row, s)).reduce(f64::max);
                 lambda * f64::from(relevance[row]) - (1.0 - lambda) * nearest.unwrap_or(0.0) + 0.0
             };
             let order = |row: usize| if set.is_empty() { f64::from(relevance[row]) + 0.0 } else { key(row) };
-            let free = wishes.open(&set).into_iter();
-            let pick = free.max_by(|&a, &b| order(a).total_cmp(&order(b)).then(b.cmp(&a))).unwrap();
+            let candidates = case.candidates(&set).into_iter();
+            let pick = candidates.max_by(|&a, &b| order(a).total_cmp(&order(b)).then(b.cmp(&a))).unwrap();
             gains.push(key(pick));
             set.push(pick);
             picks.push(pick);
@@ -144,7 +144,7 @@ mod tests {
         (picks, gains)
     }
 
-    /// Every way to find the picks: the definition, and pools of several sizes.
+    /// Every way to find the picks: the definition, and working sets of several sizes.
     fn all_ways(
         matrix: MatrixView<'_>,
         relevance: &[f32],
@@ -154,9 +154,9 @@ mod tests {
         let keys = Marginal::new(matrix, relevance, lambda).unwrap();
         let start = keys.start(request).unwrap();
         let sizes = [(1, 1, 1, 1), (3, 2, 4, 2), (40, 64, 1, 1), (64, 7, 16, 3)];
-        let lazy = sizes.map(|(pool, front, regions, near)| {
-            let sizes = Sizes { pool, front, regions: regions.min(matrix.len()), near };
-            let found = nearest::lazy(matrix, &keys, request, start, sizes, &Unwatched).unwrap();
+        let lazy = sizes.map(|(working_set, front, regions, near)| {
+            let sizes = Sizes { working_set, front, regions: regions.min(matrix.len()), near };
+            let found = nearest_key::lazy(matrix, &keys, request, start, sizes, &Unwatched).unwrap();
             keys.with_first_gain(found.selection, start)
         });
         let public = mmr(matrix, relevance, lambda, request, &Unwatched).unwrap().selection;
@@ -168,21 +168,21 @@ mod tests {
         (selection.rows.clone(), selection.gains.iter().map(|gain| gain.to_bits()).collect())
     }
 
-    fn cases() -> impl Strategy<Value = (Tied, Vec<f32>, Wishes)> {
+    fn cases() -> impl Strategy<Value = (Tied, Vec<f32>, RequestCase)> {
         Tied::up_to(40).prop_flat_map(|tied| {
             let relevance = prop::collection::vec((-3i8..=3).prop_map(f32::from), tied.rows());
-            (Just(tied.clone()), relevance, wishes(tied.rows()))
+            (Just(tied.clone()), relevance, request_cases(tied.rows()))
         })
     }
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(50))]
         #[test]
-        fn picks_by_the_formula((tied, relevance, wishes) in cases(), lambda in 0usize..4) {
+        fn picks_by_the_formula((tied, relevance, case) in cases(), lambda in 0usize..4) {
             let lambda = [0.0, 0.5, 0.75, 1.0][lambda];
-            let (rows, gains) = by_hand(&tied, &relevance, lambda, &wishes);
+            let (rows, gains) = by_hand(&tied, &relevance, lambda, &case);
             let expected = bits(&Selection { rows, gains });
-            let request = wishes.request(tied.rows());
+            let request = case.request(tied.rows());
             for simd in Simd::available() {
                 let matrix = tied.matrix(Metric::Dot, simd);
                 for threads in THREADS {
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn the_weight_leads_from_diversity_to_relevance() {
+    fn the_weight_goes_from_diversity_to_relevance() {
         let (matrix, relevance) = (unit(300), real_rows(300, 1, 5));
         let request = Request::new(300, 40, &[]).unwrap();
         let found = mmr(matrix.view(), &relevance, 1.0, &request, &Unwatched).unwrap().selection;
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_wishes_are_refused() {
+    fn bad_arguments_are_refused() {
         let simd = Simd::active().unwrap();
         let tied = Tied { data: vec![0.0, 1.0, 2.0], width: 1 };
         let request = Request::new(3, 1, &[]).unwrap();

@@ -3,14 +3,14 @@
 //!
 //! The best row is the one of largest gain, the lowest of equal ones. A picked row is never picked again;
 //! when no row gains anything, all gains are 0 and the lowest unpicked row follows. Rows that the limits of the request
-//! refuse are passed over, and picks end where none is left.
+//! do not admit are passed over, and picks end where there is no candidate.
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
 use rayon::prelude::*;
 
-use super::{Admission, Objective, Request, Selection};
+use super::{Candidates, Objective, Request, Selection};
 use crate::blocks;
 use crate::{Control, Error};
 
@@ -22,120 +22,120 @@ const BATCH: usize = 8;
 
 /// A row with a gain, ordered by (gain, lower row is greater).
 #[derive(Debug, Clone, Copy)]
-struct Candidate {
+struct RowGain {
     gain: f64,
     row: u32,
     /// Size of the set when the gain was computed.
-    known_at: u32,
+    computed_at: u32,
 }
 
-impl Ord for Candidate {
+impl Ord for RowGain {
     fn cmp(&self, other: &Self) -> Ordering {
         self.gain.total_cmp(&other.gain).then(other.row.cmp(&self.row))
     }
 }
 
-impl PartialOrd for Candidate {
+impl PartialOrd for RowGain {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl PartialEq for Candidate {
+impl PartialEq for RowGain {
     fn eq(&self, other: &Self) -> bool {
         self.cmp(other).is_eq()
     }
 }
 
-impl Eq for Candidate {}
+impl Eq for RowGain {}
 
-fn candidate(objective: &impl Objective, row: u32, known_at: u32) -> Candidate {
+fn row_gain(objective: &impl Objective, row: u32, computed_at: u32) -> RowGain {
     // Adding +0 turns -0 into +0, which `total_cmp` would tell apart.
-    Candidate { gain: objective.gain(row as usize) + 0.0, row, known_at }
+    RowGain { gain: objective.gain(row as usize) + 0.0, row, computed_at }
 }
 
-/// Commits what is given and returns which rows can be picked.
+/// Commits the preselected rows and returns the candidates.
 fn start<'a>(
     objective: &mut impl Objective,
     request: &Request<'a>,
     control: &impl Control,
-) -> Result<Admission<'a>, Error> {
+) -> Result<Candidates<'a>, Error> {
     blocks::check_countable(objective.rows())?;
-    for &row in request.given() {
+    for &row in request.preselected() {
         objective.commit(row);
         control.tick(0, request.count() as u64)?;
     }
-    request.admission()
+    request.candidates()
 }
 
-/// Looks at the gain of every row for every pick.
+/// Computes the gain of every row for every pick.
 ///
 /// # Errors
-/// [`Error::OutOfMemory`], or what `control` stops with; it hears the picks.
+/// [`Error::OutOfMemory`], or what `control` stops with; progress counts picks.
 pub fn plain(
     objective: &mut impl Objective,
     request: &Request<'_>,
     control: &impl Control,
 ) -> Result<Selection, Error> {
-    let mut admission = start(objective, request, control)?;
+    let mut candidates = start(objective, request, control)?;
     let mut selection = Selection::default();
-    while !admission.is_done() {
-        let seen: &_ = objective;
-        let best = (0..admission.rows() as u32)
+    while !candidates.is_done() {
+        let current: &_ = objective;
+        let best = (0..candidates.rows() as u32)
             .into_par_iter()
             .with_min_len(MIN_ROWS)
-            .filter(|&row| admission.is_open(row as usize))
-            .map(|row| candidate(seen, row, 0))
+            .filter(|&row| candidates.contains(row as usize))
+            .map(|row| row_gain(current, row, 0))
             .max();
         let Some(best) = best else { break };
         selection.push(best.row as usize, best.gain);
-        admission.take(best.row as usize);
+        candidates.pick(best.row as usize);
         objective.commit(best.row as usize);
         control.tick(selection.rows.len() as u64, request.count() as u64)?;
     }
     Ok(selection)
 }
 
-/// Keeps earlier gains as upper bounds and computes anew only those that could win (Minoux 1978).
+/// Takes earlier gains as upper bounds and computes anew only those that could win (Minoux 1978).
 ///
 /// Several stale candidates are computed at once, in parallel; that some were not needed costs time and
-/// changes no pick. The number given beside the picks is how many gains were computed.
+/// changes no pick. The number returned beside the picks is how many gains were computed.
 ///
 /// # Errors
-/// [`Error::OutOfMemory`], or what `control` stops with; it hears the picks.
+/// [`Error::OutOfMemory`], or what `control` stops with; progress counts picks.
 pub fn lazy(
     objective: &mut impl Objective,
     request: &Request<'_>,
     control: &impl Control,
 ) -> Result<(Selection, u64), Error> {
-    let mut admission = start(objective, request, control)?;
-    let seen: &_ = objective;
-    let rows = (0..admission.rows() as u32).into_par_iter().filter(|&row| admission.is_open(row as usize));
-    let mut heap: BinaryHeap<_> = rows.map(|row| candidate(seen, row, 0)).collect::<Vec<_>>().into();
+    let mut candidates = start(objective, request, control)?;
+    let current: &_ = objective;
+    let rows = (0..candidates.rows() as u32).into_par_iter().filter(|&row| candidates.contains(row as usize));
+    let mut heap: BinaryHeap<_> = rows.map(|row| row_gain(current, row, 0)).collect::<Vec<_>>().into();
     let mut computed = heap.len() as u64;
     let mut selection = Selection::default();
     let mut stale = Vec::with_capacity(BATCH);
-    while !admission.is_done() {
+    while !candidates.is_done() {
         let size = selection.rows.len() as u32;
         let Some(top) = heap.pop() else { break };
-        // What the limits refuse once they refuse for good.
-        if !admission.is_open(top.row as usize) {
+        // What is inadmissible once stays so.
+        if !candidates.contains(top.row as usize) {
             continue;
         }
-        if top.known_at == size {
+        if top.computed_at == size {
             selection.push(top.row as usize, top.gain);
-            admission.take(top.row as usize);
+            candidates.pick(top.row as usize);
             objective.commit(top.row as usize);
             control.tick(selection.rows.len() as u64, request.count() as u64)?;
             continue;
         }
         stale.clear();
         stale.push(top);
-        while stale.len() < BATCH && heap.peek().is_some_and(|next| next.known_at != size) {
+        while stale.len() < BATCH && heap.peek().is_some_and(|next| next.computed_at != size) {
             stale.extend(heap.pop());
         }
-        let seen: &_ = objective;
-        stale.par_iter_mut().for_each(|entry| *entry = candidate(seen, entry.row, size));
+        let current: &_ = objective;
+        stale.par_iter_mut().for_each(|entry| *entry = row_gain(current, entry.row, size));
         computed += stale.len() as u64;
         heap.extend(stale.iter().copied());
     }
@@ -148,7 +148,7 @@ mod tests {
 
     use super::*;
     use crate::Unwatched;
-    use crate::testing::{THREADS, Wishes, wishes, with_threads};
+    use crate::testing::{RequestCase, THREADS, request_cases, with_threads};
 
     /// Each row covers some items; the gain is the weight of those not covered yet.
     #[derive(Debug, Clone)]
@@ -174,11 +174,11 @@ mod tests {
     }
 
     /// The definition of greedy, in one loop.
-    fn by_hand(mut objective: Cover, wishes: &Wishes) -> Selection {
-        wishes.given.iter().for_each(|&row| objective.commit(row));
+    fn by_hand(mut objective: Cover, case: &RequestCase) -> Selection {
+        case.preselected.iter().for_each(|&row| objective.commit(row));
         let mut selection = Selection::default();
-        let mut set = wishes.given.clone();
-        while let Some((&first, others)) = wishes.open(&set).split_first() {
+        let mut set = case.preselected.clone();
+        while let Some((&first, others)) = case.candidates(&set).split_first() {
             let mut best = first;
             for &row in others {
                 if objective.gain(row) > objective.gain(best) {
@@ -192,17 +192,17 @@ mod tests {
         selection
     }
 
-    fn cases() -> impl Strategy<Value = (Cover, Wishes)> {
+    fn cases() -> impl Strategy<Value = (Cover, RequestCase)> {
         prop::collection::vec(0u16..64, 0..60)
-            .prop_flat_map(|sets| (Just(Cover { sets: sets.clone(), covered: 0 }), wishes(sets.len())))
+            .prop_flat_map(|sets| (Just(Cover { sets: sets.clone(), covered: 0 }), request_cases(sets.len())))
     }
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(100))]
         #[test]
-        fn both_pick_what_greedy_means((cover, wishes) in cases()) {
-            let expected = by_hand(cover.clone(), &wishes);
-            let request = wishes.request(cover.sets.len());
+        fn both_pick_what_greedy_means((cover, case) in cases()) {
+            let expected = by_hand(cover.clone(), &case);
+            let request = case.request(cover.sets.len());
             for threads in THREADS {
                 let found = with_threads(threads, || plain(&mut cover.clone(), &request, &Unwatched)).unwrap();
                 prop_assert_eq!(&found, &expected);
@@ -212,7 +212,7 @@ mod tests {
         }
     }
 
-    /// Stops while given rows are committed.
+    /// Stops while preselected rows are committed.
     struct AtOnce;
 
     impl Control for AtOnce {
@@ -222,10 +222,10 @@ mod tests {
     }
 
     #[test]
-    fn control_stops_given_rows_too() {
+    fn control_stops_preselected_rows_too() {
         let cover = Cover { sets: vec![1; 9], covered: 0 };
-        let stopped = |given: &[usize]| {
-            let request = Request::new(9, 2, given).unwrap();
+        let stopped = |preselected: &[usize]| {
+            let request = Request::new(9, 2, preselected).unwrap();
             let plain = plain(&mut cover.clone(), &request, &AtOnce);
             assert_eq!(plain, lazy(&mut cover.clone(), &request, &AtOnce).map(|found| found.0));
             plain.is_err()
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn control_hears_the_picks_and_stops_them() {
+    fn control_counts_the_picks_and_stops_them() {
         let mut cover = Cover { sets: vec![1; 9], covered: 0 };
         let request = Request::new(9, 5, &[]).unwrap();
         assert_eq!(plain(&mut cover.clone(), &request, &Third), Err(Error::Interrupted));

@@ -1,11 +1,11 @@
-//! The cheapest open rows of a group, as many as it needs.
+//! The cheapest candidates of a group, as many as it needs.
 
-/// Costs and numbers of rows, ascending: what has been taken out stays until all behind it is gone, since a selection may
-/// need hundreds of thousands of rows of one group.
+/// Costs and numbers of rows, ascending: a removed row stays, marked, until all behind it are removed, since a
+/// selection may need hundreds of thousands of rows of one group.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Reserve {
     rows: Vec<(u64, usize)>,
-    gone: Vec<bool>,
+    removed: Vec<bool>,
 }
 
 impl Reserve {
@@ -13,29 +13,29 @@ impl Reserve {
     pub(super) fn of(mut rows: Vec<(u64, usize)>, need: usize) -> Self {
         rows.sort_unstable();
         rows.truncate(need);
-        let gone = vec![false; rows.len()];
-        Self { rows, gone }
+        let removed = vec![false; rows.len()];
+        Self { rows, removed }
     }
 
     /// What all rows cost.
     pub(super) fn cost(&self) -> u64 {
-        let left = self.rows.iter().zip(&self.gone).filter(|&(_, &gone)| !gone);
-        left.map(|(&(cost, _), _)| cost).fold(0, u64::saturating_add)
+        let rows = self.rows.iter().zip(&self.removed).filter(|&(_, &removed)| !removed);
+        rows.map(|(&(cost, _), _)| cost).fold(0, u64::saturating_add)
     }
 
-    /// The cost of the dearest row; none where there is no row.
+    /// The cost of the most expensive row; none where there is no row.
     #[inline]
-    pub(super) fn dearest(&self) -> Option<u64> {
+    pub(super) fn max_cost(&self) -> Option<u64> {
         self.rows.last().map(|&(cost, _)| cost)
     }
 
-    /// Takes a row out that is picked, or the dearest, for which another stands; returns what it costs.
-    pub(super) fn take(&mut self, cost: u64, row: usize) -> Option<u64> {
+    /// Removes a row that is picked, or the most expensive one where the pick is another row; returns what it costs.
+    pub(super) fn remove(&mut self, cost: u64, row: usize) -> Option<u64> {
         let at = self.rows.binary_search(&(cost, row)).ok().or(self.rows.len().checked_sub(1))?;
         let cost = self.rows[at].0;
-        self.gone[at] = true;
-        while self.gone.last() == Some(&true) {
-            self.gone.pop();
+        self.removed[at] = true;
+        while self.removed.last() == Some(&true) {
+            self.removed.pop();
             self.rows.pop();
         }
         Some(cost)
@@ -55,20 +55,20 @@ mod tests {
             need in 0usize..12,
             picks in prop::collection::vec(any::<prop::sample::Index>(), 0..30),
         ) {
-            let mut open: Vec<(u64, usize)> = costs.iter().copied().zip(0..).collect();
-            let mut reserve = Reserve::of(open.clone(), need);
-            open.sort_unstable();
-            let mut kept = open[..need.min(open.len())].to_vec();
+            let mut rows: Vec<(u64, usize)> = costs.iter().copied().zip(0..).collect();
+            let mut reserve = Reserve::of(rows.clone(), need);
+            rows.sort_unstable();
+            let mut reserved = rows[..need.min(rows.len())].to_vec();
             for pick in picks {
-                prop_assert_eq!(reserve.cost(), kept.iter().map(|&(cost, _)| cost).sum::<u64>());
-                prop_assert_eq!(reserve.dearest(), kept.last().map(|&(cost, _)| cost));
-                if open.is_empty() {
+                prop_assert_eq!(reserve.cost(), reserved.iter().map(|&(cost, _)| cost).sum::<u64>());
+                prop_assert_eq!(reserve.max_cost(), reserved.last().map(|&(cost, _)| cost));
+                if rows.is_empty() {
                     break;
                 }
-                let picked = open.remove(pick.index(open.len()));
-                let stood_for = kept.iter().position(|&held| held == picked).map(|at| kept.remove(at));
-                let freed = stood_for.or_else(|| kept.pop()).map(|(cost, _)| cost);
-                prop_assert_eq!(reserve.take(picked.0, picked.1), freed);
+                let picked = rows.remove(pick.index(rows.len()));
+                let own = reserved.iter().position(|&row| row == picked).map(|at| reserved.remove(at));
+                let freed = own.or_else(|| reserved.pop()).map(|(cost, _)| cost);
+                prop_assert_eq!(reserve.remove(picked.0, picked.1), freed);
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Counts of 64-bit hashes, kept in the order in which each was first seen.
+//! Counts of 64-bit hashes, in the order in which each was first seen.
 
 /// One distinct hash.
 #[derive(Debug, Clone, Copy)]

@@ -30,7 +30,7 @@ pub struct Encoded {
     /// Rows of length 1, one after the other.
     pub vectors: Vec<f32>,
     /// How many texts have no word; their vector is the first unit vector.
-    pub wordless: usize,
+    pub empty_texts: usize,
 }
 
 /// What decides an n-gram's weight.
@@ -80,7 +80,7 @@ pub fn encode(texts: &[&str], dimensions: usize, control: &impl Control) -> Resu
     let mut vectors = blocks::zeroed::<f32>(texts.len().saturating_mul(dimensions))?;
     let passes = TwoPasses(control);
     let weights = count(texts, &passes.first())?;
-    let wordless = AtomicUsize::new(0);
+    let empty_texts = AtomicUsize::new(0);
     blocks::fill(&mut vectors, dimensions, BLOCK, &passes.second(), |first, block| {
         let (mut scratch, mut bag) = (Scratch::new(), Bag::new());
         let mut sums = vec![0.0; dimensions];
@@ -88,7 +88,7 @@ pub fn encode(texts: &[&str], dimensions: usize, control: &impl Control) -> Resu
             fill_bag(text, &mut scratch, &mut bag);
             let Some(fallback) = bag.entries().first() else {
                 vector[0] = 1.0;
-                wordless.fetch_add(1, Ordering::Relaxed);
+                empty_texts.fetch_add(1, Ordering::Relaxed);
                 continue;
             };
             sums.fill(0.0);
@@ -106,7 +106,7 @@ pub fn encode(texts: &[&str], dimensions: usize, control: &impl Control) -> Resu
         }
         Ok(())
     })?;
-    Ok(Encoded { vectors, wordless: wordless.into_inner() })
+    Ok(Encoded { vectors, empty_texts: empty_texts.into_inner() })
 }
 
 fn fill_bag(text: &str, scratch: &mut Scratch, bag: &mut Bag) {
@@ -137,7 +137,7 @@ fn count(texts: &[&str], control: &impl Control) -> Result<Weights, Error> {
     Ok(Weights { slots, inverse, common })
 }
 
-/// Reports two passes over the same rows as one piece of work.
+/// Reports two passes over the same rows as one.
 struct TwoPasses<'a, C>(&'a C);
 
 struct Pass<'a, C> {
@@ -188,7 +188,7 @@ mod tests {
                 *frequency.entry(slot(*hash)).or_default() += 1;
             }
         }
-        let (mut vectors, mut wordless) = (Vec::new(), 0);
+        let (mut vectors, mut empty_texts) = (Vec::new(), 0);
         for hashes in &rows {
             let mut sums = vec![0.0f64; dimensions];
             let mut seen = HashSet::new();
@@ -201,7 +201,7 @@ mod tests {
             }
             let length = sums.iter().map(|sum| sum * sum).sum::<f64>().sqrt();
             if hashes.is_empty() {
-                wordless += 1;
+                empty_texts += 1;
                 sums[0] = 1.0;
             } else if length == 0.0 {
                 let (dimension, sign) = place(hashes[0], dimensions);
@@ -211,7 +211,7 @@ mod tests {
             }
             vectors.extend(sums.iter().map(|&sum| sum as f32));
         }
-        (vectors, wordless)
+        (vectors, empty_texts)
     }
 
     fn bits(vectors: &[f32]) -> Vec<u32> {
@@ -230,11 +230,11 @@ mod tests {
             dimensions in prop::sample::select(vec![1usize, 2, 7, 384]),
         ) {
             let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-            let (vectors, wordless) = plain(&texts, dimensions);
+            let (vectors, empty_texts) = plain(&texts, dimensions);
             for count in [1, 2, 7] {
                 let encoded = threads(count, || encode(&texts, dimensions, &Unwatched)).unwrap();
                 prop_assert_eq!(bits(&encoded.vectors), bits(&vectors));
-                prop_assert_eq!(encoded.wordless, wordless);
+                prop_assert_eq!(encoded.empty_texts, empty_texts);
             }
         }
     }
@@ -242,7 +242,7 @@ mod tests {
     #[test]
     fn rows_have_length_one_and_wordless_ones_are_counted() {
         let encoded = encode(&["", "...", "some words", "one"], 16, &Unwatched).unwrap();
-        assert_eq!(encoded.wordless, 2);
+        assert_eq!(encoded.empty_texts, 2);
         let mut first = [0.0; 16];
         first[0] = 1.0;
         assert_eq!(encoded.vectors[..16], first);

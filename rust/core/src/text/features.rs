@@ -1,4 +1,4 @@
-//! The n-grams that stand for a text: word 1-2-grams, and character 3-5-grams within words.
+//! The n-grams of a text: word 1-2-grams, and character 3-5-grams within words.
 
 use super::bag::Bag;
 use super::words::{self, step};

@@ -10,7 +10,7 @@ use crate::Error;
 /// So merging may be repeated in any grouping. Costs O(c log c) for c candidates.
 ///
 /// # Errors
-/// [`Error::NotFinite`] with the lowest row of a score that is NaN or infinite; [`Error::GivenTwice`] with the
+/// [`Error::NotFinite`] with the lowest row of a score that is NaN or infinite; [`Error::RepeatedRow`] with the
 /// lowest row that is there twice; [`Error::BadK`] where `k` is more than there are candidates.
 pub fn merge<S: Score>(
     candidates: impl IntoIterator<Item = (S, usize)>,
@@ -23,7 +23,7 @@ pub fn merge<S: Score>(
         return Err(Error::NotFinite { row });
     }
     if let Some(pair) = ranked.windows(2).find(|pair| pair[0].1 == pair[1].1) {
-        return Err(Error::GivenTwice { row: pair[0].1 });
+        return Err(Error::RepeatedRow { row: pair[0].1 });
     }
     if k > ranked.len() {
         return Err(Error::BadK { k, n: ranked.len() });
@@ -65,7 +65,7 @@ mod tests {
             merge([(1.0f32, 3), (f32::NAN, 9), (f32::INFINITY, 4)], 1),
             Err(Error::NotFinite { row: 4 })
         );
-        assert_eq!(merge([(1.0f64, 3), (2.0, 5), (0.0, 3)], 1), Err(Error::GivenTwice { row: 3 }));
+        assert_eq!(merge([(1.0f64, 3), (2.0, 5), (0.0, 3)], 1), Err(Error::RepeatedRow { row: 3 }));
         assert_eq!(merge([(1.0f32, 3)], 2), Err(Error::BadK { k: 2, n: 1 }));
         assert_eq!(merge::<f32>([], 0), Ok(vec![]));
     }

@@ -10,7 +10,7 @@ const GROUP: usize = 64;
 /// and is a quarter slower.
 const AHEAD: usize = 1024;
 
-/// Most rows of a block: all rows of the first may be kept, and what is asked for ahead of the end is lost.
+/// Most rows of a block: all rows of the first may survive, and what is asked for ahead of the end is lost.
 pub(super) const BLOCK: usize = 1 << 14;
 
 /// A row with the key of its score, ordered as the answer is.
@@ -51,7 +51,7 @@ impl Kernel for Scan<'_> {
     fn run<V: Lanes, const R: usize, const C: usize>(self) -> bool {
         let floor = V::all(self.floor);
         let mut least = [V::all(f32::INFINITY); GROUP / LANES];
-        // The place of each mask that is not empty, and the mask. Written always and kept by moving the end,
+        // The place of each mask that is not empty, and the mask. Written always and retained by moving the end,
         // since whether a group has survivors cannot be predicted.
         let mut marks = [(0u32, 0u64); BLOCK / GROUP + 1];
         let mut end = 0;

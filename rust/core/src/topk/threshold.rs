@@ -22,7 +22,7 @@ const NEIGHBOURS: usize = 4;
 /// The `k` rows of highest score, by (score descending, row ascending); -0 and +0 are equal.
 ///
 /// The same rows as [`super::plain`]. One pass over the scores and a sort of about 1.1 k of them (2.5 k where
-/// k is a thousandth of the rows): O(n + k log k), 8 bytes for each row that is kept. Should the sample
+/// k is a thousandth of the rows): O(n + k log k), 8 bytes for each row above the threshold. Should the sample
 /// mislead, no thread holds more than twice k rows and a block.
 ///
 /// # Errors
@@ -64,7 +64,7 @@ fn top_k_by_sample(scores: &[f32], k: usize, mut sample: Vec<u32>, simd: Simd) -
 fn sample(scores: &[f32]) -> Vec<u32> {
     let rows = scores.len();
     if rows < 4 * SAMPLE {
-        // Keeping every row costs no more than a sample.
+        // Ranking every row costs no more than a sample.
         return Vec::new();
     }
     let stretches = SAMPLE / NEIGHBOURS;
@@ -81,15 +81,15 @@ fn sample(scores: &[f32]) -> Vec<u32> {
         .collect()
 }
 
-/// What the workers share: the score that a row must have to be kept, as a key that only falls.
+/// What the workers share: the score that a row must have to survive, as a key that is only lowered.
 ///
 /// Blocks are claimed in row order, and the floor is read *before* a block is claimed. So all that a floor
 /// follows from lies in blocks claimed earlier, in lower rows: a row of the claimed block that only equals
 /// the k-th of those is preceded by k rows, and the floor may lie above their score.
 struct Shared {
     floor: AtomicU32,
-    /// Rows kept in finished blocks; all reach the floor that was there at the start.
-    kept: AtomicUsize,
+    /// Surviving rows of finished blocks; all reach the floor that was there at the start.
+    surviving: AtomicUsize,
     next_block: AtomicUsize,
     /// The lowest bad row found, or `usize::MAX`.
     bad: AtomicUsize,
@@ -107,7 +107,7 @@ impl Shared {
 fn survivors(scores: &[f32], k: usize, floor: u32, simd: Simd) -> Result<Vec<Entry>, Error> {
     let shared = Shared {
         floor: AtomicU32::new(floor),
-        kept: AtomicUsize::new(0),
+        surviving: AtomicUsize::new(0),
         next_block: AtomicUsize::new(0),
         bad: AtomicUsize::new(usize::MAX),
     };
@@ -140,8 +140,8 @@ fn work(scores: &[f32], k: usize, start: u32, simd: Simd, shared: &Shared) -> Ve
             shared.bad.fetch_min(first + place, Ordering::Relaxed);
             break;
         }
-        let kept = entries.len() - before;
-        if shared.kept.fetch_add(kept, Ordering::AcqRel) + kept >= k {
+        let surviving = entries.len() - before;
+        if shared.surviving.fetch_add(surviving, Ordering::AcqRel) + surviving >= k {
             shared.raise_above(start);
         }
         if entries.len() / 2 >= k {

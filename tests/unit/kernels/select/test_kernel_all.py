@@ -9,27 +9,27 @@ import pytest
 
 from sage_select import kernels
 from sage_select.errors import DataError, UsageError
-from sage_select.kernels import Matrix
+from sage_select.kernels import Matrix, Request
 
 
-def mmr_of_equals(matrix: Matrix, k: int, **common: Any) -> kernels.Greedy:
-    return kernels.mmr(matrix, np.ones(matrix.n), k, **common)
+def mmr_of_equals(matrix: Matrix, request: Request | int, **common: Any) -> kernels.Greedy:
+    return kernels.mmr(matrix, np.ones(matrix.n), request, **common)
 
 
-def match_of_one(matrix: Matrix, k: int, **common: Any) -> kernels.Matched:
-    return kernels.target_match(matrix, np.ones((1, matrix.d)), k, **common)
+def match_of_one(matrix: Matrix, request: Request | int, **common: Any) -> kernels.Matched:
+    return kernels.target_match(matrix, np.ones((1, matrix.d)), request, **common)
 
 
-def match_of_best(matrix: Matrix, k: int, **common: Any) -> kernels.Matched:
-    return kernels.target_match(matrix, np.ones((2, matrix.d)), k, rule="max", **common)
+def match_of_best(matrix: Matrix, request: Request | int, **common: Any) -> kernels.Matched:
+    return kernels.target_match(matrix, np.ones((2, matrix.d)), request, rule="max", **common)
 
 
-def match_of_mean(matrix: Matrix, k: int, **common: Any) -> kernels.Matched:
-    return kernels.target_match(matrix, np.ones((2, matrix.d)), k, rule="mean", **common)
+def match_of_mean(matrix: Matrix, request: Request | int, **common: Any) -> kernels.Matched:
+    return kernels.target_match(matrix, np.ones((2, matrix.d)), request, rule="mean", **common)
 
 
-def d2_of_a_key(matrix: Matrix, k: int, **common: Any) -> kernels.Greedy:
-    return kernels.d2(matrix, k, key=5, **common)
+def d2_of_a_key(matrix: Matrix, request: Request | int, **common: Any) -> kernels.Greedy:
+    return kernels.d2(matrix, request, key=5, **common)
 
 
 MATCHERS = [match_of_one, match_of_best, match_of_mean]
@@ -48,7 +48,7 @@ PICKERS = [
 @pytest.mark.parametrize("pick", PICKERS)
 def test_copies_of_one_row_follow_in_row_order(pick: Callable[..., kernels.Greedy]) -> None:
     matrix = Matrix.from_array(np.ones((6, 4)))
-    found = pick(matrix, 4, given=[2, 0])
+    found = pick(matrix, Request(4, [2, 0]))
     assert found.indices.tolist() == [1, 3, 4, 5]
     # Of n copies the next multiplies the determinant by eps (1 + 1 / (n + eps)).
     dpp = [np.log(0.1 * (1 + 1 / (n + 0.1))) for n in (2, 3, 4, 5)]
@@ -68,26 +68,26 @@ def test_no_rows_and_no_picks() -> None:
 
 
 @pytest.mark.parametrize("pick", PICKERS)
-def test_wishes_that_do_not_fit_are_refused(pick: Callable[..., kernels.Greedy]) -> None:
+def test_requests_that_do_not_fit_are_refused(pick: Callable[..., kernels.Greedy]) -> None:
     matrix = Matrix.from_array(np.eye(4))
-    for k, given_rows in ((5, None), (3, [0, 1]), (-1, None), (1.0, None), (True, None)):
+    for k, preselected in ((5, None), (3, [0, 1]), (-1, None), (1.0, None), (True, None)):
         with pytest.raises(UsageError):
-            pick(matrix, k, given=given_rows)
+            pick(matrix, Request(k, preselected))
     with pytest.raises(UsageError, match="row number 4 does not exist: there are 4 rows"):
-        pick(matrix, 1, given=[0, 4])
+        pick(matrix, Request(1, [0, 4]))
     with pytest.raises(UsageError, match="row number -1 is negative"):
-        pick(matrix, 1, given=[-1])
-    for rows in ({"given": np.array([2, 2])}, {"given": [2], "excluded": [2]}):
+        pick(matrix, Request(1, [-1]))
+    for request in (Request(1, np.array([2, 2])), Request(1, [2], [2])):
         with pytest.raises(UsageError, match="row 2: the row is named twice"):
-            pick(matrix, 1, **rows)
-    with pytest.raises(UsageError, match="3 rows are asked for, but there are 2 to pick from"):
-        pick(matrix, 3, given=[2], excluded=[0])
+            pick(matrix, request)
+    with pytest.raises(UsageError, match="3 rows are requested, but there are 2 to pick from"):
+        pick(matrix, Request(3, [2], [0]))
 
 
 @pytest.mark.parametrize("pick", PICKERS)
 def test_excluded_rows_are_not_picked(pick: Callable[..., kernels.Greedy]) -> None:
     matrix = Matrix.from_array(np.random.default_rng(1).normal(size=(40, 5)))
-    found = pick(matrix, 20, excluded=range(0, 40, 2))
+    found = pick(matrix, Request(20, excluded=range(0, 40, 2)))
     assert sorted(found.indices.tolist()) == list(range(1, 40, 2))
 
 
@@ -107,7 +107,7 @@ def test_a_metric_that_makes_no_sense_is_refused() -> None:
     with pytest.raises(UsageError, match="k_nn"):
         kernels.facility_location(Matrix.from_array(data), 1, k_nn=0)
     with pytest.raises(UsageError, match="start row has no meaning"):
-        kernels.k_center(Matrix.from_array(data), 1, start=0, given=[1])
+        kernels.k_center(Matrix.from_array(data), Request(1, [1]), start=0)
     with pytest.raises(UsageError, match="row number 3 does not exist"):
         kernels.k_center(Matrix.from_array(data), 1, start=3)
 

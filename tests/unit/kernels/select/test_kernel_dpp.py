@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from small_cases import many_rows, tied
 
 from sage_select import kernels
-from sage_select.kernels import Matrix
+from sage_select.kernels import Matrix, Request
 
 
 @settings(deadline=None)
@@ -18,7 +18,7 @@ from sage_select.kernels import Matrix
 def test_dpp_gains_are_rises_of_the_log_determinant(
     case: tuple[NDArray[np.float32], int, list[int]], eps: float, data: st.DataObject
 ) -> None:
-    rows, k, given_rows = case
+    rows, k, preselected = case
     quality = np.array(data.draw(st.lists(st.integers(1, 3), min_size=len(rows), max_size=len(rows))), np.float64)
     wide = rows.astype(np.float64)
     kernel = quality[:, None] * (wide @ wide.T + eps * np.eye(len(rows))) * quality
@@ -26,8 +26,8 @@ def test_dpp_gains_are_rises_of_the_log_determinant(
     def value(chosen: list[int]) -> float:
         return float(np.linalg.slogdet(kernel[np.ix_(chosen, chosen)])[1])
 
-    found = kernels.ridge_dpp(Matrix.from_array(rows, metric="dot"), k, quality=quality, eps=eps, given=given_rows)
-    chosen = list(given_rows)
+    found = kernels.ridge_dpp(Matrix.from_array(rows, metric="dot"), Request(k, preselected), quality=quality, eps=eps)
+    chosen = list(preselected)
     for pick, gain in zip(found.indices.tolist(), found.gains.tolist(), strict=True):
         rises = {row: value([*chosen, row]) - value(chosen) for row in range(len(rows)) if row not in chosen}
         assert gain == pytest.approx(rises[pick], abs=0.02)
@@ -40,7 +40,7 @@ def test_dpp_over_several_blocks() -> None:
     rows = many_rows(9001)
     wide = rows.astype(np.float64)
     chosen = [8999]
-    found = kernels.ridge_dpp(Matrix.from_array(rows, metric="dot"), 20, eps=0.5, given=chosen)
+    found = kernels.ridge_dpp(Matrix.from_array(rows, metric="dot"), Request(20, chosen), eps=0.5)
     for pick, gain in zip(found.indices.tolist(), found.gains.tolist(), strict=True):
         # By the determinant lemma a row raises it by what the rows chosen do not explain of it.
         inside = wide[chosen] @ wide[chosen].T + 0.5 * np.eye(len(chosen))

@@ -11,7 +11,7 @@ from small_cases import many_rows, tied
 
 from sage_select import kernels
 from sage_select.errors import DataError, UsageError
-from sage_select.kernels import Matrix
+from sage_select.kernels import Matrix, Request
 
 
 def facility(similarity: NDArray[Any], k: int, given: list[int]) -> tuple[list[int], list[float]]:
@@ -33,9 +33,9 @@ def facility(similarity: NDArray[Any], k: int, given: list[int]) -> tuple[list[i
 @settings(deadline=None)
 @given(case=tied())
 def test_facility_location_is_greedy(case: tuple[NDArray[np.float32], int, list[int]]) -> None:
-    data, k, given_rows = case
-    found = kernels.facility_location(Matrix.from_array(data, metric="dot"), k, given=given_rows)
-    picks, gains = facility(data @ data.T, k, given_rows)
+    data, k, preselected = case
+    found = kernels.facility_location(Matrix.from_array(data, metric="dot"), Request(k, preselected))
+    picks, gains = facility(data @ data.T, k, preselected)
     assert found.method == "dense"
     assert found.indices.dtype == np.int64
     assert found.gains.dtype == np.float32
@@ -136,5 +136,5 @@ def test_near_cells_find_what_lies_in_them() -> None:
 
 def test_facility_location_over_several_blocks() -> None:
     rows = many_rows(4200)
-    found = kernels.facility_location(Matrix.from_array(rows, metric="dot"), 4, given=[4150])
+    found = kernels.facility_location(Matrix.from_array(rows, metric="dot"), Request(4, [4150]))
     assert (found.indices.tolist(), found.gains.tolist()) == facility(rows @ rows.T, 4, [4150])

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from small_cases import many_rows, tied
 
 from sage_select import kernels
-from sage_select.kernels import Matrix
+from sage_select.kernels import Matrix, Request
 
 
 def graph_cut(similarity: NDArray[Any], weight: float, k: int, given: list[int]) -> tuple[list[int], list[float]]:
@@ -33,9 +33,9 @@ def graph_cut(similarity: NDArray[Any], weight: float, k: int, given: list[int])
 @settings(deadline=None)
 @given(case=tied(), weight=st.sampled_from([0, 0.5, 1, 2, 20]))
 def test_graph_cut_is_greedy(case: tuple[NDArray[np.float32], int, list[int]], weight: float) -> None:
-    data, k, given_rows = case
-    found = kernels.graph_cut(Matrix.from_array(data, metric="dot"), k, weight=weight, given=given_rows)
-    picks, gains = graph_cut(data @ data.T, weight, k, given_rows)
+    data, k, preselected = case
+    found = kernels.graph_cut(Matrix.from_array(data, metric="dot"), Request(k, preselected), weight=weight)
+    picks, gains = graph_cut(data @ data.T, weight, k, preselected)
     assert found.method == "dense"
     assert found.indices.tolist() == picks
     assert found.gains.tolist() == gains
@@ -65,5 +65,5 @@ def test_on_the_graph_rows_without_an_edge_do_not_count() -> None:
 
 def test_graph_cut_over_several_blocks() -> None:
     rows = many_rows(4200)
-    found = kernels.graph_cut(Matrix.from_array(rows, metric="dot"), 20, weight=0.5, given=[4150])
+    found = kernels.graph_cut(Matrix.from_array(rows, metric="dot"), Request(20, [4150]), weight=0.5)
     assert (found.indices.tolist(), found.gains.tolist()) == graph_cut(rows @ rows.T, 0.5, 20, [4150])

@@ -11,7 +11,7 @@ from small_cases import many_rows, tied
 
 from sage_select import kernels
 from sage_select.errors import DataError, UsageError
-from sage_select.kernels import Matrix
+from sage_select.kernels import Matrix, Request
 
 
 def herded(data: NDArray[Any], k: int, given: list[int]) -> tuple[list[int], list[float]]:
@@ -32,11 +32,11 @@ def herded(data: NDArray[Any], k: int, given: list[int]) -> tuple[list[int], lis
 @settings(deadline=None)
 @given(case=tied())
 def test_herding_is_its_formula(case: tuple[NDArray[np.float32], int, list[int]]) -> None:
-    rows, k, given_rows = case
+    rows, k, preselected = case
     # 32 rows have an exact mean.
     data = np.concatenate([rows, np.zeros((32 - len(rows), rows.shape[1]), np.float32)])
-    found = kernels.herding(Matrix.from_array(data, metric="dot"), k, given=given_rows)
-    picks, gains = herded(data, k, given_rows)
+    found = kernels.herding(Matrix.from_array(data, metric="dot"), Request(k, preselected))
+    picks, gains = herded(data, k, preselected)
     assert found.method == "exact"
     assert found.indices.dtype == np.int64
     assert found.gains.dtype == np.float32
@@ -48,8 +48,8 @@ def test_excluded_rows_are_part_of_the_mean() -> None:
     data = np.array([[4.0, 0.0], [0.0, 1.0], [1.0, 0.0], [3.0, 3.0]])
     matrix = Matrix.from_array(data, metric="dot")
     # The mean is (2, 1).
-    assert kernels.herding(matrix, 1, excluded=[3]).gains.tolist() == [8.0]
-    assert kernels.herding(matrix, 1, excluded=[3, 0]).indices.tolist() == [2]
+    assert kernels.herding(matrix, Request(1, excluded=[3])).gains.tolist() == [8.0]
+    assert kernels.herding(matrix, Request(1, excluded=[3, 0])).indices.tolist() == [2]
 
 
 @pytest.mark.real_data
@@ -73,10 +73,10 @@ def test_what_makes_no_sense_is_refused() -> None:
         kernels.herding(Matrix.from_array(np.eye(3), metric="sqeuclidean"), 1)
     large = Matrix.from_array(np.array([[6e18], [6e18], [-6e18], [-6e18], [-6e18]]), metric="dot")
     with pytest.raises(DataError, match="row 3: the values are too large"):
-        kernels.herding(large, 1, given=[2, 3, 4])
+        kernels.herding(large, Request(1, [2, 3, 4]))
 
 
 def test_herding_over_several_blocks() -> None:
     rows = many_rows(8192)  # a power of two: their mean is exact
-    found = kernels.herding(Matrix.from_array(rows, metric="dot"), 20, given=[5, 8000])
+    found = kernels.herding(Matrix.from_array(rows, metric="dot"), Request(20, [5, 8000]))
     assert (found.indices.tolist(), found.gains.tolist()) == herded(rows, 20, [5, 8000])

@@ -10,7 +10,7 @@ from small_cases import many_rows, tied
 
 from sage_select import kernels
 from sage_select.errors import DataError, UsageError
-from sage_select.kernels import Matrix
+from sage_select.kernels import Matrix, Request
 
 
 def farthest_first(data: NDArray[Any], k: int, given: list[int], start: int = 0) -> tuple[list[int], list[float]]:
@@ -33,11 +33,11 @@ def farthest_first(data: NDArray[Any], k: int, given: list[int], start: int = 0)
 @settings(deadline=None)
 @given(case=tied())
 def test_k_center_is_farthest_first(case: tuple[NDArray[np.float32], int, list[int]]) -> None:
-    data, k, given_rows = case
-    start = len(data) - 1 if len(data) and not given_rows else None
+    data, k, preselected = case
+    start = len(data) - 1 if len(data) and not preselected else None
     for first in {None, start}:
-        found = kernels.k_center(Matrix.from_array(data, metric="sqeuclidean"), k, given=given_rows, start=first)
-        picks, gains = farthest_first(data, k, given_rows, first or 0)
+        found = kernels.k_center(Matrix.from_array(data, metric="sqeuclidean"), Request(k, preselected), start=first)
+        picks, gains = farthest_first(data, k, preselected, first or 0)
         assert found.indices.tolist() == picks
         np.testing.assert_array_equal(found.gains, np.array(gains, np.float32))
 
@@ -72,5 +72,5 @@ def test_picks_do_not_depend_on_regions() -> None:
 
 def test_k_center_over_several_blocks() -> None:
     rows = many_rows(9001)
-    found = kernels.k_center(Matrix.from_array(rows, metric="sqeuclidean"), 40, given=[8999])
+    found = kernels.k_center(Matrix.from_array(rows, metric="sqeuclidean"), Request(40, [8999]))
     assert (found.indices.tolist(), found.gains.tolist()) == farthest_first(rows, 40, [8999])

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from small_cases import many_rows, tied
 
 from sage_select import kernels
-from sage_select.kernels import Matrix
+from sage_select.kernels import Matrix, Request
 
 
 def marginal_relevance(
@@ -34,10 +34,10 @@ def marginal_relevance(
 def test_mmr_is_its_formula(
     case: tuple[NDArray[np.float32], int, list[int]], weight: float, data: st.DataObject
 ) -> None:
-    rows, k, given_rows = case
+    rows, k, preselected = case
     relevance = np.array(data.draw(st.lists(st.integers(-3, 3), min_size=len(rows), max_size=len(rows))), np.float64)
-    found = kernels.mmr(Matrix.from_array(rows, metric="dot"), relevance, k, weight=weight, given=given_rows)
-    picks, gains = marginal_relevance(rows.astype(np.float64), relevance, weight, k, given_rows)
+    found = kernels.mmr(Matrix.from_array(rows, metric="dot"), relevance, Request(k, preselected), weight=weight)
+    picks, gains = marginal_relevance(rows.astype(np.float64), relevance, weight, k, preselected)
     assert found.method == "exact"
     assert found.indices.dtype == np.int64
     assert found.gains.dtype == np.float32
@@ -47,6 +47,6 @@ def test_mmr_is_its_formula(
 
 def test_mmr_over_several_blocks() -> None:
     rows, relevance = many_rows(9001), np.arange(9001.0) % 7
-    found = kernels.mmr(Matrix.from_array(rows, metric="dot"), relevance, 40, given=[8999])
+    found = kernels.mmr(Matrix.from_array(rows, metric="dot"), relevance, Request(40, [8999]))
     picks, gains = marginal_relevance(rows.astype(np.float64), relevance, 0.5, 40, [8999])
     assert (found.indices.tolist(), found.gains.tolist()) == (picks, gains)

@@ -11,7 +11,7 @@ from small_cases import many_rows, tied
 
 from sage_select import kernels
 from sage_select.errors import DataError, UsageError
-from sage_select.kernels import Matrix
+from sage_select.kernels import Matrix, Request
 
 Rule = Literal["round_robin", "max", "mean"]
 
@@ -47,13 +47,13 @@ def test_rows_are_matched_by_the_rule(
     count: int,
     seed: int,
 ) -> None:
-    rows, k, given_rows = case
+    rows, k, preselected = case
     queries = np.random.default_rng(seed).integers(-2, 3, (count, rows.shape[1])).astype(np.float64)
     wide = rows.astype(np.float64)
     sign = 1 if metric == "dot" else -1
     near = wide @ queries.T if metric == "dot" else -np.square(wide[:, None] - queries[None]).sum(axis=2)
-    found = kernels.target_match(Matrix.from_array(rows, metric=metric), queries, k, rule=rule, given=given_rows)
-    picks, gains, takers = matched(near, k, rule, given_rows)
+    found = kernels.target_match(Matrix.from_array(rows, metric=metric), queries, Request(k, preselected), rule=rule)
+    picks, gains, takers = matched(near, k, rule, preselected)
     assert found.indices.dtype == found.queries.dtype == np.int64
     assert found.gains.dtype == np.float32
     assert found.indices.tolist() == picks
@@ -92,6 +92,6 @@ def test_bad_queries_are_refused() -> None:
 @pytest.mark.parametrize("rule", ["round_robin", "max", "mean"])
 def test_rows_are_matched_over_several_blocks(rule: Rule) -> None:
     rows, queries = many_rows(9001), many_rows(256).astype(np.float64)  # a power of two: their mean is exact
-    found = kernels.target_match(Matrix.from_array(rows, metric="dot"), queries, 40, rule=rule, given=[8999])
+    found = kernels.target_match(Matrix.from_array(rows, metric="dot"), queries, Request(40, [8999]), rule=rule)
     picks, gains, takers = matched(rows.astype(np.float64) @ queries.T, 40, rule, [8999])
     assert (found.indices.tolist(), found.gains.tolist(), found.queries.tolist()) == (picks, gains, takers)

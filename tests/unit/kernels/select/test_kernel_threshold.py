@@ -12,7 +12,7 @@ from small_cases import many_rows, tied
 
 from sage_select import kernels
 from sage_select.errors import DataError, UsageError
-from sage_select.kernels import Matrix
+from sage_select.kernels import Matrix, Request
 
 
 def filtered(
@@ -21,11 +21,11 @@ def filtered(
     """The filter by definition; what is nearer is larger."""
     kept: list[int] = []
     gains: list[float] = []
-    looked_at = too_near = 0
+    examined = too_near = 0
     for row in order:
         if len(kept) == k:
             break
-        looked_at += 1
+        examined += 1
         if row in given:
             continue
         before = [*given, *kept]
@@ -35,7 +35,7 @@ def filtered(
             continue
         kept.append(row)
         gains.append(nearest)
-    return kept, gains, looked_at, too_near
+    return kept, gains, examined, too_near
 
 
 @settings(deadline=None)
@@ -46,7 +46,7 @@ def test_the_filter_keeps_what_is_unlike_all_before(
     threshold: int,
     data: st.DataObject,
 ) -> None:
-    rows, k, given_rows = case
+    rows, k, preselected = case
     order = data.draw(st.permutations(range(len(rows))))[: data.draw(st.integers(0, len(rows)))]
     wide = rows.astype(np.float64)
     sign = 1 if metric == "dot" else -1
@@ -55,20 +55,20 @@ def test_the_filter_keeps_what_is_unlike_all_before(
         return wide[others] @ wide[row] if metric == "dot" else -np.square(wide[others] - wide[row]).sum(axis=1)
 
     matrix = Matrix.from_array(rows, metric=metric)
-    found = kernels.threshold_filter(matrix, order, k, threshold=threshold, given=given_rows)
-    kept, gains, looked_at, too_near = filtered(near, order, k, sign * threshold, given_rows)
+    found = kernels.threshold_filter(matrix, order, Request(k, preselected), threshold=threshold)
+    kept, gains, examined, too_near = filtered(near, order, k, sign * threshold, preselected)
     assert found.indices.dtype == np.int64
     assert found.gains.dtype == np.float32
     assert found.indices.tolist() == kept
     np.testing.assert_array_equal(found.gains, sign * np.array(gains, np.float32))
-    assert (found.looked_at, found.too_near) == (looked_at, too_near)
+    assert (found.examined, found.too_near) == (examined, too_near)
 
 
 def test_excluded_rows_are_passed_over_and_shut_nobody_out() -> None:
     matrix = Matrix.from_array(np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]]))
-    found = kernels.threshold_filter(matrix, [0, 1, 2], 2, threshold=0.5, excluded=[0])
+    found = kernels.threshold_filter(matrix, [0, 1, 2], Request(2, excluded=[0]), threshold=0.5)
     assert found.indices.tolist() == [1, 2]
-    assert (found.looked_at, found.too_near) == (3, 0)
+    assert (found.examined, found.too_near) == (3, 0)
 
 
 def test_a_similarity_at_the_threshold_is_too_near() -> None:
@@ -92,20 +92,22 @@ def test_bad_orders_and_thresholds_are_refused() -> None:
         kernels.threshold_filter(matrix, [-1], 1, threshold=0.5)
     with pytest.raises(UsageError, match="row 2: the row is named twice"):
         kernels.threshold_filter(matrix, [2, 0, 2], 1, threshold=0.5)
-    with pytest.raises(UsageError, match="5 rows are asked for, but there are 4 to pick from"):
+    with pytest.raises(UsageError, match="5 rows are requested, but there are 4 to pick from"):
         kernels.threshold_filter(matrix, [0], 5, threshold=0.5)
     with pytest.raises(DataError, match="order must be whole numbers"):
         kernels.threshold_filter(matrix, [0.5], 1, threshold=0.5)
     with pytest.raises(UsageError, match="row 1: the row is named twice"):
-        kernels.threshold_filter(matrix, [0], 1, threshold=0.5, given=[1], excluded=[1])
+        kernels.threshold_filter(matrix, [0], Request(1, [1], [1]), threshold=0.5)
 
 
 def test_the_filter_over_several_blocks() -> None:
     rows = many_rows(9001)
     order = np.random.default_rng(0).permutation(9001).tolist()
-    found = kernels.threshold_filter(Matrix.from_array(rows, metric="dot"), order, 9001 - 1, threshold=9, given=[8999])
-    kept, gains, looked_at, too_near = filtered(lambda row, others: rows[others] @ rows[row], order, 9000, 9, [8999])
+    found = kernels.threshold_filter(
+        Matrix.from_array(rows, metric="dot"), order, Request(9001 - 1, [8999]), threshold=9
+    )
+    kept, gains, examined, too_near = filtered(lambda row, others: rows[others] @ rows[row], order, 9000, 9, [8999])
     assert len(kept) > 20
     assert found.indices.tolist() == kept
     assert found.gains.tolist() == gains
-    assert (found.looked_at, found.too_near) == (looked_at, too_near)
+    assert (found.examined, found.too_near) == (examined, too_near)

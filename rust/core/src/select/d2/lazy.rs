@@ -1,6 +1,6 @@
-//! The same picks from few distances: a proposed row meets the set, and no other does.
+//! The same picks from few distances: proposed rows are compared with the set, and no others are.
 //!
-//! A weight is the key over the rows of the set that it heeds, so a proposed row has to meet only those that came
+//! A weight is the key over the members that it covers, so a proposed row has to be compared only with those that came
 //! after: in int16, tile by tile, until its key is surely not above its limit. Canonical arithmetic decides about those
 //! that remain.
 
@@ -23,13 +23,13 @@ const PART: usize = 16;
 struct Search<'a> {
     matrix: MatrixView<'a>,
     quantised: Quantised,
-    /// Rows of the set that the weights do not heed yet, in order, and the same as tiles.
-    fresh: Vec<u32>,
+    /// Members that the weights do not cover yet, in order, and the same as tiles.
+    uncovered: Vec<u32>,
     tiles: Tiles,
     evaluations: AtomicU64,
 }
 
-/// Picks, and tells how many pairs of rows were compared, at any precision.
+/// Picks, and counts the pairs of rows that were compared, at any precision.
 pub(super) fn pick(
     matrix: MatrixView<'_>,
     request: &Request<'_>,
@@ -44,15 +44,15 @@ pub(super) fn pick(
     let mut search = Search {
         matrix,
         quantised: Quantised::new(matrix, Measure::SquaredDistance, &draws.watch(control))?,
-        fresh: Vec::new(),
+        uncovered: Vec::new(),
         tiles: Tiles::default(),
         evaluations: AtomicU64::new(0),
     };
-    // Of many rows given, the weights heed the first alone: what the others take away shows when rows are proposed.
+    // Of many preselected rows, the weights cover the first alone: the others count when rows are proposed.
     search.add(set[0]);
     search.weigh(&mut draws, control)?;
     set[1..].iter().for_each(|&row| search.add(row));
-    draws.add_fresh(set.len() - 1);
+    draws.add_uncovered(set.len() - 1);
     while !draws.is_done() && !draws.weights.all_zero() {
         let proposals = draws.batch();
         let keys = search.keys(&draws.weights, &proposals);
@@ -66,7 +66,7 @@ pub(super) fn pick(
 
 impl Search<'_> {
     fn add(&mut self, row: u32) {
-        self.fresh.push(row);
+        self.uncovered.push(row);
         self.tiles.push(&self.quantised, row as usize);
     }
 
@@ -75,12 +75,12 @@ impl Search<'_> {
         let watch = draws.watch(control);
         draws.weights.set(&watch, |order, first, weights| self.lower(order, first, weights))?;
         draws.are_up_to_date();
-        self.fresh.clear();
+        self.uncovered.clear();
         self.tiles = Tiles::default();
         Ok(())
     }
 
-    /// Lowers the weights of the places from `first` on to the keys of their rows; a weight of 0 cannot fall.
+    /// Lowers the weights of the places from `first` on to the keys of their rows; a weight of 0 cannot be lowered.
     fn lower(&self, order: &DrawOrder<'_>, first: usize, weights: &mut [f32]) {
         let heavy: Vec<usize> = (0..weights.len()).filter(|&at| weights[at] > 0.0).collect();
         let rows: Vec<u32> = heavy.iter().map(|&at| order.row(first + at)).collect();
@@ -97,7 +97,7 @@ impl Search<'_> {
 
     fn distance(&self, row: u32, place: u32) -> f32 {
         let rows = self.matrix.rows;
-        let other = self.fresh[place as usize] as usize;
+        let other = self.uncovered[place as usize] as usize;
         metric::squared_distance(self.matrix.simd, rows.row(row as usize), rows.row(other))
     }
 
@@ -115,20 +115,20 @@ impl Search<'_> {
         for at in 0..self.tiles.len() {
             self.quantised.note_near(self.matrix.simd, &rows, (&self.tiles, at), &mut bounds, &mut near);
             compared += rows.len() * self.tiles.tile(at).rows();
-            let mut kept = 0;
+            let mut remaining = 0;
             for active in 0..rows.len() {
                 if f64::from(bounds[active]) > proposals[places[active]].limit {
-                    places.swap(kept, active);
-                    rows.swap(kept, active);
-                    bounds.swap(kept, active);
-                    near.swap(kept, active);
-                    kept += 1;
+                    places.swap(remaining, active);
+                    rows.swap(remaining, active);
+                    bounds.swap(remaining, active);
+                    near.swap(remaining, active);
+                    remaining += 1;
                 }
             }
-            places.truncate(kept);
-            rows.truncate(kept);
-            bounds.truncate(kept);
-            near.truncate(kept);
+            places.truncate(remaining);
+            rows.truncate(remaining);
+            bounds.truncate(remaining);
+            near.truncate(remaining);
             if rows.is_empty() {
                 break;
             }
@@ -150,7 +150,7 @@ impl Search<'_> {
     /// Picks the proposed rows whose keys are above their limits, in order: picks of the same batch lower the keys of
     /// those after them.
     fn decide(&mut self, draws: &mut Draws<'_>, proposals: &[Proposal], keys: &[Option<f32>]) {
-        let before = self.fresh.len();
+        let before = self.uncovered.len();
         for (proposal, key) in proposals.iter().zip(keys) {
             if draws.is_done() {
                 return;
@@ -160,7 +160,7 @@ impl Search<'_> {
             }
             let Some(mut key) = *key else { continue };
             let mut compared = 0;
-            for place in before..self.fresh.len() {
+            for place in before..self.uncovered.len() {
                 if f64::from(key) <= proposal.limit {
                     break;
                 }

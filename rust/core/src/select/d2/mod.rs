@@ -23,16 +23,17 @@ use crate::{Control, Error};
 /// Picks rows by D2 sampling with canonical squared distances (of rows of length 1 for cosine).
 ///
 /// The gain of a pick is its squared distance to the nearest row of the set when it was picked, NaN for a first pick
-/// with nothing given, which is drawn evenly from the rows that are not excluded. When all others repeat a row of the
-/// set, the lowest unpicked row follows, with gain 0.
+/// with nothing preselected, which is drawn uniformly from the rows that are not excluded. When all others repeat a row
+/// of the set, the lowest unpicked row follows, with gain 0.
 ///
-/// `key` decides all draws, which fall on the rows by their places in `order`, or by their numbers without it. Cost: about (picks + given)^2 x dimensions multiply-adds in int16 and one pass over the
-/// rows, where the sum of all keys falls slowly; 2 x dimensions + 9 bytes a row beside the matrix.
+/// `key` decides all draws, which fall on the rows by their places in `order`, or by their numbers without it. Cost:
+/// about (picks + preselected)^2 x dimensions multiply-adds in int16 and one pass over the rows, where the sum of all
+/// keys decreases slowly; 2 x dimensions + 9 bytes a row beside the matrix.
 ///
 /// # Errors
 /// [`Error::Argument`] for [`Metric::Dot`], which is no distance; [`Error::Argument`], [`Error::Shape`] or
-/// [`Error::NoSuchRow`] for an `order` that does not name every row once; [`Error::OutOfMemory`]; or what `control` stops
-/// with.
+/// [`Error::NoSuchRow`] for an `order` that does not name every row once; [`Error::OutOfMemory`]; or what `control`
+/// stops with.
 pub fn d2(
     matrix: MatrixView<'_>,
     request: &Request<'_>,
@@ -74,15 +75,15 @@ mod tests {
 
     use super::*;
     use crate::simd::Simd;
-    use crate::testing::{THREADS, Tied, Wishes, real_rows, wishes, with_threads};
+    use crate::testing::{RequestCase, THREADS, Tied, real_rows, request_cases, with_threads};
     use crate::{Matrix, Unwatched};
 
     fn bits(selection: &Selection) -> (Vec<usize>, Vec<u64>) {
         (selection.rows.clone(), selection.gains.iter().map(|gain| gain.to_bits()).collect())
     }
 
-    fn cases() -> impl Strategy<Value = (Tied, Wishes)> {
-        Tied::up_to(60).prop_flat_map(|tied| (Just(tied.clone()), wishes(tied.rows())))
+    fn cases() -> impl Strategy<Value = (Tied, RequestCase)> {
+        Tied::up_to(60).prop_flat_map(|tied| (Just(tied.clone()), request_cases(tied.rows())))
     }
 
     /// Rows around centres, some of them copies, some centres far away.
@@ -131,32 +132,32 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(100))]
         #[test]
-        fn every_way_picks_the_same_of_whole_numbers((tied, wishes) in cases(), key: u64) {
-            let request = wishes.request(tied.rows());
+        fn every_way_picks_the_same_of_whole_numbers((tied, case) in cases(), key: u64) {
+            let request = case.request(tied.rows());
             let found =
                 the_same_everywhere(&tied.data, tied.width, Metric::SquaredEuclidean, &request, key);
-            let mut set = wishes.given.clone();
+            let mut set = case.preselected.clone();
             for (&row, &gain) in found.rows.iter().zip(&found.gains) {
-                let open = wishes.open(&set);
-                prop_assert!(open.contains(&row));
+                let candidates = case.candidates(&set);
+                prop_assert!(candidates.contains(&row));
                 let key = set.iter().map(|&other| tied.squared_distance(row, other)).reduce(f64::min);
                 prop_assert_eq!(gain.to_bits(), key.unwrap_or(f64::NAN).to_bits());
-                prop_assert!(gain != 0.0 || open[0] == row, "row {} repeats the set and is not the lowest", row);
+                prop_assert!(gain != 0.0 || candidates[0] == row, "row {} repeats the set and is not the lowest", row);
                 set.push(row);
             }
-            prop_assert!(wishes.open(&set).is_empty());
+            prop_assert!(case.candidates(&set).is_empty());
         }
 
         #[test]
         fn every_way_picks_the_same_of_real_rows(
             rows in 1usize..300, width in 1usize..40, clusters in 1usize..30, near in 0.0f32..0.5, seed: u64,
-            share in 0.0f64..1.0, given in 0usize..9, raw: bool,
+            share in 0.0f64..1.0, preselected in 0usize..9, raw: bool,
         ) {
             let mut data = clustered(rows, width, clusters, near, seed);
             data.chunks_mut(width).for_each(|row| row[0] += 1.0);
-            let given: Vec<usize> = (0..given.min(rows)).map(|at| at * rows / given.min(rows)).collect();
-            let count = ((rows - given.len()) as f64 * share) as usize;
-            let request = Request::new(rows, count, &given).unwrap();
+            let preselected: Vec<usize> = (0..preselected.min(rows)).map(|at| at * rows / preselected.min(rows)).collect();
+            let count = ((rows - preselected.len()) as f64 * share) as usize;
+            let request = Request::new(rows, count, &preselected).unwrap();
             let metric = if raw { Metric::SquaredEuclidean } else { Metric::Cosine };
             the_same_everywhere(&data, width, metric, &request, seed);
         }
@@ -164,10 +165,10 @@ mod tests {
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(60))]
-        /// Rows that are told apart by their places in a draw order are drawn wherever they stand. More rows than the
+        /// Rows that have their places in a draw order are drawn whatever their numbers. More rows than the
         /// sums of weights have in one block, and than one task brings up to date.
         #[test]
-        fn rows_follow_their_places_in_the_draw_order(rows in 1usize..6000, seed: u64, raw: bool, first_given: bool) {
+        fn rows_follow_their_places_in_the_draw_order(rows in 1usize..6000, seed: u64, raw: bool, first_preselected: bool) {
             let width = 3;
             let data: Vec<f32> = clustered(rows, width, 9, 0.2, seed).iter().map(|x| x + 1.0).collect();
             let mut order: Vec<u32> = (0..rows as u32).collect();
@@ -175,22 +176,22 @@ mod tests {
             // Another table holds at `place` the row `order[place]` of the first.
             let moved: Vec<f32> =
                 order.iter().flat_map(|&row| data[row as usize * width..][..width].to_vec()).collect();
-            let given = if first_given { vec![order[0] as usize] } else { vec![] };
-            let count = (rows - given.len()).min(40);
+            let preselected = if first_preselected { vec![order[0] as usize] } else { vec![] };
+            let count = (rows - preselected.len()).min(40);
             let simd = Simd::active().unwrap();
-            let picks = |data: &[f32], given: &[usize], order: Option<&[u32]>| {
+            let picks = |data: &[f32], preselected: &[usize], order: Option<&[u32]>| {
                 let matrix = if raw {
                     Matrix::raw(data.to_vec(), width, Metric::SquaredEuclidean, simd, &Unwatched).unwrap()
                 } else {
                     Matrix::unit(data.to_vec(), width, simd, &Unwatched).unwrap()
                 };
-                let request = Request::new(rows, count, given).unwrap();
+                let request = Request::new(rows, count, preselected).unwrap();
                 let lazy = d2(matrix.view(), &request, seed, order, &Unwatched).unwrap().selection;
                 assert_eq!(bits(&lazy), bits(&d2_plain(matrix.view(), &request, seed, order, &Unwatched).unwrap()));
                 lazy
             };
-            let one = picks(&data, &given, Some(&order));
-            let other = picks(&moved, if first_given { &[0] } else { &[] }, None);
+            let one = picks(&data, &preselected, Some(&order));
+            let other = picks(&moved, if first_preselected { &[0] } else { &[] }, None);
             // Rows that repeat the set come last, by their numbers and not by their places.
             let drawn = one.gains.iter().take_while(|gain| **gain != 0.0).count();
             let rows_of = |places: &[usize]| places.iter().map(|&at| order[at] as usize).collect::<Vec<_>>();
@@ -198,7 +199,7 @@ mod tests {
         }
     }
 
-    /// Every sequence of so many places and its probability, by the definition: `size` rows stand at each place.
+    /// Every sequence of so many places and its probability, by the definition: `size` rows are at each place.
     fn law(size: &[f64], distance: &dyn Fn(usize, usize) -> f64, picks: usize) -> Vec<(Vec<usize>, f64)> {
         let mut sequences = vec![(Vec::new(), 1.0)];
         for _ in 0..picks {
@@ -243,7 +244,7 @@ mod tests {
         ((statistic / freedom).cbrt() - (1.0 - spread)) / spread.sqrt()
     }
 
-    /// The places picked under many keys, where `size` rows in a row stand at each place of a line.
+    /// The places picked under many keys, where `size` consecutive rows are at each place of a line.
     fn seen(places: &[f32], size: usize, picks: usize, keys: u64) -> Vec<Vec<usize>> {
         let data: Vec<f32> = places.iter().flat_map(|&place| vec![place; size]).collect();
         let rows = data.len();
@@ -255,9 +256,9 @@ mod tests {
         with_threads(1, || (0..keys).map(|key| places(found(key))).collect())
     }
 
-    /// What follows the law is so far off once in 370 tests; these keys are fixed, and less than 1 came out. The two cases
-    /// were more than 45 off both with stale weights taken for keys (every proposal picked that does not repeat the set)
-    /// and with the limit of a proposal drawn from the same number as its row.
+    /// What follows the law is so far off once in 370 tests; these keys are fixed, and less than 1 came out. The two
+    /// cases were more than 45 off both with stale weights taken for keys (every proposal picked that does not repeat
+    /// the set) and with the limit of a proposal drawn from the same number as its row.
     const SURPRISING: f64 = 3.0;
 
     #[test]
@@ -281,8 +282,9 @@ mod tests {
     }
 
     #[test]
-    fn given_rows_count_for_the_law_and_excluded_ones_are_never_drawn() {
-        // Beside the row given at 0 and without the one excluded at 5, those at 1 and 3 are due 1 and 9 of 10 picks.
+    fn preselected_rows_count_for_the_law_and_excluded_ones_are_never_drawn() {
+        // Beside the row preselected at 0 and without the one excluded at 5, those at 1 and 3 are due 1 and 9 of 10
+        // picks.
         let matrix = Matrix::raw(
             vec![3.0, 0.0, 5.0, 1.0],
             1,
@@ -322,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn even_rows_take_about_the_square_of_the_picks() {
+    fn evenly_spread_rows_take_about_the_square_of_the_picks() {
         let (rows, count) = (20_000, 1000);
         let matrix = Matrix::unit(real_rows(rows, 37, 3), 37, Simd::active().unwrap(), &Unwatched).unwrap();
         let request = Request::new(rows, count, &[]).unwrap();

@@ -1,12 +1,12 @@
-//! In which order rows are known to the draws.
+//! The order of the rows that draws fall on.
 
 use crate::{Error, blocks};
 
-/// A permutation of the rows: a draw falls on a place, and the row that has it is drawn. Where places follow from what
-/// rows are, and not from where they stand, so do the draws.
+/// A permutation of the rows: a draw falls on a place, and the row at it is drawn. Where places follow from the ids of
+/// rows, and not from their numbers, so do the draws.
 pub(super) struct DrawOrder<'a> {
     rows: Option<&'a [u32]>,
-    /// The place of each row; empty where rows stand at their own numbers.
+    /// The place of each row; empty where it is the number of the row.
     places: Vec<u32>,
 }
 
@@ -25,12 +25,12 @@ impl<'a> DrawOrder<'a> {
         for (place, &row) in (0u32..).zip(rows) {
             match places.get_mut(row as usize) {
                 None => return Err(Error::NoSuchRow { row: row as usize, n }),
-                Some(known) if *known != u32::MAX => {
+                Some(other) if *other != u32::MAX => {
                     return Err(Error::Argument {
-                        what: format!("row {row} stands twice in the draw order"),
+                        what: format!("row {row} is named twice in the draw order"),
                     });
                 }
-                Some(known) => *known = place,
+                Some(other) => *other = place,
             }
         }
         Ok(Self { rows: Some(rows), places })
@@ -68,6 +68,6 @@ mod tests {
             Error::Shape { what: "the number of rows in the draw order", expected: 2, got: 1 }
         );
         assert_eq!(refused(&[0, 2]), Error::NoSuchRow { row: 2, n: 2 });
-        assert!(refused(&[1, 1]).to_string().contains("row 1 stands twice"));
+        assert!(refused(&[1, 1]).to_string().contains("row 1 is named twice"));
     }
 }

@@ -31,15 +31,15 @@ pub(super) struct Weights<'a> {
 }
 
 impl<'a> Weights<'a> {
-    /// The largest of all weights for every row that is open, and none for the others. To be set before rows are drawn.
+    /// The largest of all weights for every candidate, and none for the others. To be set before rows are drawn.
     pub(super) fn new(
         rows: usize,
         order: DrawOrder<'a>,
-        is_open: impl Fn(usize) -> bool,
+        is_candidate: impl Fn(usize) -> bool,
     ) -> Result<Self, Error> {
         let mut of = blocks::zeroed(rows)?;
-        let open = |&place: &usize| is_open(order.row(place) as usize);
-        (0..rows).filter(open).for_each(|place| of[place] = f32::MAX);
+        let candidate = |&place: &usize| is_candidate(order.row(place) as usize);
+        (0..rows).filter(candidate).for_each(|place| of[place] = f32::MAX);
         let count = rows.div_ceil(BLOCK);
         Ok(Self { order, of, sums: blocks::zeroed(count)?, up_to: blocks::zeroed(count)? })
     }
@@ -74,7 +74,7 @@ impl<'a> Weights<'a> {
         Ok(())
     }
 
-    /// Takes the weights of these rows away.
+    /// Sets the weights of these rows to 0.
     pub(super) fn clear(&mut self, rows: &[u32]) {
         let places: Vec<usize> = rows.iter().map(|&row| self.order.place(row)).collect();
         places.iter().for_each(|&place| self.of[place] = 0.0);
@@ -96,7 +96,7 @@ impl<'a> Weights<'a> {
         }
     }
 
-    /// Draws a row with probability in proportion to its weight, and a limit evenly below that weight.
+    /// Draws a row with probability in proportion to its weight, and a limit uniformly below that weight.
     ///
     /// Not where all weights are zero.
     pub(super) fn propose(&self, key: u64, number: u64) -> Proposal {
@@ -150,7 +150,7 @@ mod tests {
         let mut weights = Weights::new(of.len(), rows_in_order(of.len()), |_| true).unwrap();
         weights
             .set(&Unwatched, |_, first, part| {
-                part.iter_mut().zip(&of[first..]).for_each(|(weight, &given)| *weight = given);
+                part.iter_mut().zip(&of[first..]).for_each(|(weight, &value)| *weight = value);
             })
             .unwrap();
         weights
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn limits_are_even_below_the_weight() {
+    fn limits_are_uniform_below_the_weight() {
         let weights = weights(&[4.0]);
         let below = (0..10_000).filter(|&number| weights.propose(1, number).limit < 1.0).count();
         // A quarter, give or take 6 standard deviations (43 each).

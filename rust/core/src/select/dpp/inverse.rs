@@ -13,10 +13,10 @@ const PANEL: usize = 96;
 /// `A = (I + X_S' X_S / eps)^-1` in float64.
 ///
 /// Each member `x` takes `y y'` from `A`, with `y = A x / sqrt(eps + x' A x)`. As long as members are few (half as many
-/// as dimensions) these vectors say what `A` is, in less memory and with less work than its rows do.
+/// as dimensions) these vectors represent `A`, in less memory and with less work than its rows do.
 pub(super) struct Inverse {
     width: usize,
-    /// `y` of each member, one after the other, as long as they stand for `A`.
+    /// `y` of each member, one after the other, as long as they represent `A`.
     vectors: Vec<f64>,
     /// `A`, row after row, from then on.
     rows: Vec<f64>,
@@ -35,14 +35,14 @@ impl Inverse {
     }
 
     /// Adds a row `x` and gives its `y`.
-    pub(super) fn join(&mut self, simd: Simd, x: &[f32], eps: f64) -> &[f64] {
+    pub(super) fn add(&mut self, simd: Simd, x: &[f32], eps: f64) -> &[f64] {
         if self.rows.is_empty() && self.vectors.len() == few(self.width) * self.width {
             self.write_rows(simd);
         }
         let x: Vec<f64> = x.iter().map(|&value| f64::from(value)).collect();
         let mut y = if self.rows.is_empty() { self.by_vectors(simd, &x) } else { self.by_rows(simd, &x) };
-        let left = dot(&x, &y);
-        let scale = (eps + left.max(0.0)).sqrt();
+        let unspanned = dot(&x, &y);
+        let scale = (eps + unspanned.max(0.0)).sqrt();
         y.iter_mut().for_each(|value| *value /= scale);
         if self.rows.is_empty() {
             self.vectors.extend_from_slice(&y);
@@ -89,7 +89,7 @@ impl Inverse {
     }
 }
 
-/// How many members' vectors stand for `A`.
+/// How many members' vectors represent `A`.
 fn few(width: usize) -> usize {
     (width / 2).max(1)
 }
@@ -187,8 +187,8 @@ mod tests {
         let member = |x: &[f32]| {
             let product = |row: &Vec<f64>| row.iter().zip(x).map(|(a, &x)| a * f64::from(x)).sum::<f64>();
             let mut y: Vec<f64> = inverse.iter().map(product).collect();
-            let left: f64 = y.iter().zip(x).map(|(y, &x)| y * f64::from(x)).sum();
-            y.iter_mut().for_each(|value| *value /= (eps + left).sqrt());
+            let unspanned: f64 = y.iter().zip(x).map(|(y, &x)| y * f64::from(x)).sum();
+            y.iter_mut().for_each(|value| *value /= (eps + unspanned).sqrt());
             for (row, &factor) in inverse.iter_mut().zip(&y) {
                 row.iter_mut().zip(&y).for_each(|(value, other)| *value -= factor * other);
             }
@@ -198,23 +198,23 @@ mod tests {
     }
 
     #[test]
-    fn vectors_and_rows_stand_for_the_same_inverse() {
+    fn vectors_and_rows_represent_the_same_inverse() {
         for width in [1, 2, 7, 40] {
             let (members, eps) = (3 * width + 2, 0.1);
             let data = real_rows(members, width, 9);
-            let joined = |simd, threads| {
+            let added = |simd, threads| {
                 with_threads(threads, || {
                     let mut inverse = Inverse::new(width, members).unwrap();
                     let rows = data.chunks_exact(width);
-                    rows.map(|x| inverse.join(simd, x, eps).to_vec()).collect::<Vec<_>>()
+                    rows.map(|x| inverse.add(simd, x, eps).to_vec()).collect::<Vec<_>>()
                 })
             };
-            let found = joined(Simd::active().unwrap(), 1);
+            let found = added(Simd::active().unwrap(), 1);
             for (found, expected) in found.concat().into_iter().zip(plain(&data, width, eps).concat()) {
                 assert!((found - expected).abs() < 1e-9, "{found} for {expected}");
             }
             for simd in Simd::available() {
-                assert!(THREADS.iter().all(|&threads| joined(simd, threads) == found), "{}", simd.name());
+                assert!(THREADS.iter().all(|&threads| added(simd, threads) == found), "{}", simd.name());
             }
         }
     }
@@ -224,7 +224,7 @@ mod tests {
         let mut inverse = Inverse::new(65_536, 2).unwrap();
         let data = real_rows(2, 65_536, 1);
         for x in data.chunks_exact(65_536) {
-            inverse.join(Simd::active().unwrap(), x, 0.1);
+            inverse.add(Simd::active().unwrap(), x, 0.1);
         }
         assert_eq!(inverse.vectors.capacity(), 2 * 65_536);
         assert_eq!(inverse.rows.capacity(), 0);

@@ -1,10 +1,11 @@
 //! The ridge determinant: rows that span much, a determinantal point process in its most likely greedy set.
 
 mod inverse;
+mod monotone;
 
 use inverse::Inverse;
+use monotone::{MonotoneKey, WorkingSet};
 
-use super::falling::{self, Falling, Pool};
 use super::positive::check_positive;
 use super::{Counted, Request, Selection};
 use crate::matrix::{MatrixView, Metric};
@@ -12,9 +13,9 @@ use crate::metric::{self, Rows};
 use crate::simd::Simd;
 use crate::{Control, Error, blocks};
 
-/// The least ridge, as a share of the largest squared length of a row: below it the residuals of rows that the
+/// The minimum ridge, as a share of the largest squared length of a row: below it the residuals of rows that the
 /// set spans would be rounding errors of float32, or of what counts as length 1.
-pub const LEAST_RIDGE: f64 = 1e-6;
+pub const MIN_RIDGE: f64 = 1e-6;
 
 /// Rows whose lengths one task computes.
 const BLOCK: usize = 256;
@@ -22,23 +23,23 @@ const BLOCK: usize = 256;
 /// Picks greedily for `log det L_S`, `L = diag(q) (X X' + eps I) diag(q)`.
 ///
 /// The key of a row is its residual `q_i^2 (eps + s_i)`, by which a pick multiplies the determinant, and
-/// `s_i = x_i' (I + X_S' X_S / eps)^-1 x_i` is what the set leaves of its squared length. A pick's gain is the
-/// rise of `log det L_S`, the logarithm of its key. `quality` is `q`, one number above 0 a row, or none for
-/// 1 everywhere. Given rows count as picked before. The ridge keeps every residual above 0, so any number of
-/// rows can be picked, also more than there are dimensions; a larger one forgives likeness sooner.
+/// `s_i = x_i' (I + X_S' X_S / eps)^-1 x_i` is the part of its squared length that the set does not span. A pick's gain
+/// is the rise of `log det L_S`, the logarithm of its key. `quality` is `q`, one number above 0 a row, or none for 1
+/// everywhere. Preselected rows count as picked before. The ridge keeps every residual above 0, so any number of rows
+/// can be picked, also more than there are dimensions; a larger one forgives likeness sooner.
 ///
-/// A pick `p` joins with `y = A x_p / sqrt(eps + s_p)`, where `A` is the inverse in float64, and `y` is rounded to
-/// float32; then `s_i` falls by the square of the canonical `<x_i, y>`, in float64, in the order of the picks,
+/// A pick `p` adds `y = A x_p / sqrt(eps + s_p)`, where `A` is the inverse in float64, and `y` is rounded to
+/// float32; then `s_i` is lowered by the square of the canonical `<x_i, y>`, in float64, in the order of the picks,
 /// and stops at 0. `s_i` begins as the squared length of the row, for [`Metric::Cosine`] as exactly 1, from which the
 /// length differs by at most [`crate::matrix::UNIT_TOLERANCE`].
 ///
-/// Cost: at most (picks + given) x rows x dimensions multiply-adds, and for each pick 2 x dimensions x
+/// Cost: at most (picks + preselected) x rows x dimensions multiply-adds, and for each pick 2 x dimensions x
 /// min(picks before, dimensions) in float64; 8 x dimensions bytes a pick up to half as many picks as dimensions, 12 x
 /// dimensions^2 beyond, a vector for each pick, and 32 bytes a row.
 ///
 /// # Errors
 /// [`Error::Argument`] for [`Metric::SquaredEuclidean`], which is no similarity, and where `eps` is not from
-/// [`LEAST_RIDGE`] times the largest squared length up to the largest float32; [`Error::Shape`],
+/// [`MIN_RIDGE`] times the largest squared length up to the largest float32; [`Error::Shape`],
 /// [`Error::NotFinite`] and [`Error::NotPositive`] for `quality`; [`Error::OutOfMemory`]; or what `control` stops
 /// with.
 ///
@@ -52,7 +53,7 @@ pub fn ridge_dpp(
     control: &impl Control,
 ) -> Result<Counted, Error> {
     let keys = Residual::new(matrix, quality, eps, request, control)?;
-    let (selection, evaluations) = falling::lazy(keys, request, Pool::of(matrix.len()), control)?;
+    let (selection, evaluations) = monotone::lazy(keys, request, WorkingSet::of(matrix.len()), control)?;
     Ok(Counted { selection: with_log_gains(selection), evaluations })
 }
 
@@ -68,7 +69,7 @@ pub fn ridge_dpp_plain(
     control: &impl Control,
 ) -> Result<Selection, Error> {
     let keys = Residual::new(matrix, quality, eps, request, control)?;
-    Ok(with_log_gains(falling::plain(keys, request, control)?))
+    Ok(with_log_gains(monotone::plain(keys, request, control)?))
 }
 
 fn with_log_gains(mut selection: Selection) -> Selection {
@@ -112,26 +113,26 @@ impl<'a> Residual<'a> {
                 Ok(())
             })?;
         }
-        let least = lengths.iter().copied().fold(f64::from(f32::MIN_POSITIVE), f64::max) * LEAST_RIDGE;
-        if !(least..=f64::from(f32::MAX)).contains(&eps) {
+        let min = lengths.iter().copied().fold(f64::from(f32::MIN_POSITIVE), f64::max) * MIN_RIDGE;
+        if !(min..=f64::from(f32::MAX)).contains(&eps) {
             return Err(Error::Argument {
                 what: format!(
-                    "eps must be from {LEAST_RIDGE:e} times the largest squared length of a row, here {least:e}, to \
+                    "eps must be from {MIN_RIDGE:e} times the largest squared length of a row, here {min:e}, to \
                      {:e}, not {eps:e}",
                     f32::MAX
                 ),
             });
         }
         let width = matrix.rows.width();
-        let most = if request.count() == 0 { 0 } else { request.given().len() + request.count() };
-        let members = blocks::reserved(most.saturating_mul(width))?;
-        let inverse = Inverse::new(width, most)?;
+        let max = if request.count() == 0 { 0 } else { request.preselected().len() + request.count() };
+        let members = blocks::reserved(max.saturating_mul(width))?;
+        let inverse = Inverse::new(width, max)?;
         Ok(Self { matrix, quality, eps, lengths, members, inverse })
     }
 }
 
-impl Falling for Residual<'_> {
-    /// What the members leave of the squared length.
+impl MonotoneKey for Residual<'_> {
+    /// The part of the squared length that the members do not span.
     type State = f64;
 
     fn rows(&self) -> Rows<'_> {
@@ -142,28 +143,28 @@ impl Falling for Residual<'_> {
         self.matrix.simd
     }
 
-    fn alone(&self, row: usize) -> f64 {
+    fn initial_key(&self, row: usize) -> f64 {
         self.key(row, self.lengths[row])
     }
 
-    fn fresh(&self, row: usize) -> f64 {
+    fn init(&self, row: usize) -> f64 {
         self.lengths[row]
     }
 
     #[inline(always)]
-    fn folded(left: f64, value: f32) -> f64 {
-        let fallen = left - f64::from(value) * f64::from(value);
-        if fallen > 0.0 { fallen } else { 0.0 }
+    fn update(residual: f64, value: f32) -> f64 {
+        let residual = residual - f64::from(value) * f64::from(value);
+        if residual > 0.0 { residual } else { 0.0 }
     }
 
     #[inline(always)]
-    fn key(&self, row: usize, left: f64) -> f64 {
+    fn key(&self, row: usize, residual: f64) -> f64 {
         let quality = self.quality.map_or(1.0, |quality| f64::from(quality[row]));
-        quality * quality * (self.eps + left)
+        quality * quality * (self.eps + residual)
     }
 
-    fn join(&mut self, row: usize) {
-        let y = self.inverse.join(self.matrix.simd, self.matrix.rows.row(row), self.eps);
+    fn add(&mut self, row: usize) {
+        let y = self.inverse.add(self.matrix.simd, self.matrix.rows.row(row), self.eps);
         self.members.extend(y.iter().map(|&value| value as f32));
     }
 
@@ -177,10 +178,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::testing::{THREADS, Tied, Wishes, real_rows, wishes, with_threads};
+    use crate::testing::{RequestCase, THREADS, Tied, real_rows, request_cases, with_threads};
     use crate::{Matrix, Unwatched};
 
-    /// Every way to find the picks: the definition, and pools of several sizes.
+    /// Every way to find the picks: the definition, and working sets of several sizes.
     fn all_ways(
         matrix: MatrixView<'_>,
         quality: Option<&[f32]>,
@@ -189,7 +190,7 @@ mod tests {
     ) -> Vec<Selection> {
         let lazy = [1, 3, 40].map(|rows| {
             let keys = Residual::new(matrix, quality, eps, request, &Unwatched).unwrap();
-            with_log_gains(falling::lazy(keys, request, Pool { rows }, &Unwatched).unwrap().0)
+            with_log_gains(monotone::lazy(keys, request, WorkingSet { rows }, &Unwatched).unwrap().0)
         });
         let public = ridge_dpp(matrix, quality, eps, request, &Unwatched).unwrap().selection;
         let plain = ridge_dpp_plain(matrix, quality, eps, request, &Unwatched).unwrap();
@@ -200,7 +201,7 @@ mod tests {
         (selection.rows.clone(), selection.gains.iter().map(|gain| gain.to_bits()).collect())
     }
 
-    /// The residuals of all rows given a set, from the kernel itself: Gaussian elimination in float64.
+    /// The residuals of all rows beside a set, from the kernel itself: Gaussian elimination in float64.
     fn residuals(matrix: MatrixView<'_>, quality: &[f32], eps: f64, set: &[usize]) -> Vec<f64> {
         let n = matrix.len();
         let entry = |a: usize, b: usize| {
@@ -220,20 +221,20 @@ mod tests {
         (0..n).map(|row| kernel[row][row]).collect()
     }
 
-    fn cases() -> impl Strategy<Value = (Tied, Vec<f32>, Wishes)> {
+    fn cases() -> impl Strategy<Value = (Tied, Vec<f32>, RequestCase)> {
         Tied::up_to(40).prop_flat_map(|tied| {
             let quality = prop::collection::vec((1u8..=3).prop_map(f32::from), tied.rows());
-            (Just(tied.clone()), quality, wishes(tied.rows()))
+            (Just(tied.clone()), quality, request_cases(tied.rows()))
         })
     }
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(50))]
         #[test]
-        fn fast_picks_are_the_plain_ones((tied, quality, wishes) in cases(), with_quality: bool, eps in 0usize..3) {
+        fn fast_picks_are_the_plain_ones((tied, quality, case) in cases(), with_quality: bool, eps in 0usize..3) {
             let quality = with_quality.then_some(&quality[..]);
             let eps = [1e-3, 0.1, 2.0][eps];
-            let request = wishes.request(tied.rows());
+            let request = case.request(tied.rows());
             let mut expected = None;
             for simd in Simd::available() {
                 let matrix = tied.matrix(Metric::Dot, simd);
@@ -247,21 +248,21 @@ mod tests {
 
         #[test]
         fn every_pick_has_the_largest_residual_of_the_kernel(
-            (tied, quality, wishes) in cases(), eps in 0usize..3,
+            (tied, quality, case) in cases(), eps in 0usize..3,
         ) {
             let eps = [0.01, 0.1, 2.0][eps];
             let matrix = tied.matrix(Metric::Dot, Simd::active().unwrap());
-            let request = wishes.request(tied.rows());
+            let request = case.request(tied.rows());
             let found = ridge_dpp(matrix.view(), Some(&quality), eps, &request, &Unwatched).unwrap().selection;
-            let mut set = wishes.given.clone();
+            let mut set = case.preselected.clone();
             for (&pick, &gain) in found.rows.iter().zip(&found.gains) {
                 let exact = residuals(matrix.view(), &quality, eps, &set);
                 // The keys are rounded like float32 sums of the largest squared length, 80 x 9.
                 let close = 1e-3;
                 prop_assert!((gain - exact[pick].ln()).abs() < 0.02, "{} is not {}", gain, exact[pick].ln());
-                let free = wishes.open(&set);
-                prop_assert!(free.contains(&pick));
-                prop_assert!(free.into_iter().map(|row| exact[row]).all(|other| other <= exact[pick] * 1.02 + close));
+                let candidates = case.candidates(&set);
+                prop_assert!(candidates.contains(&pick));
+                prop_assert!(candidates.into_iter().map(|row| exact[row]).all(|other| other <= exact[pick] * 1.02 + close));
                 set.push(pick);
             }
         }
@@ -292,10 +293,11 @@ mod tests {
         let (rows, width) = (4000, 37);
         let matrix =
             Matrix::unit(real_rows(rows, width, 3), width, Simd::active().unwrap(), &Unwatched).unwrap();
-        for eps in [LEAST_RIDGE, 0.1] {
+        for eps in [MIN_RIDGE, 0.1] {
             let request = Request::new(rows, 300, &[]).unwrap();
             let keys = Residual::new(matrix.view(), None, eps, &request, &Unwatched).unwrap();
-            let (found, evaluations) = falling::lazy(keys, &request, Pool::of(rows), &Unwatched).unwrap();
+            let (found, evaluations) =
+                monotone::lazy(keys, &request, WorkingSet::of(rows), &Unwatched).unwrap();
             assert!(found.gains.windows(2).all(|pair| pair[0] >= pair[1]));
             assert!(found.gains.iter().all(|&key| key >= eps));
             assert!(evaluations < (rows * 300) as u64, "{evaluations}");
@@ -336,7 +338,7 @@ mod tests {
             let tied = Tied { data, width: 7 };
             let matrix = tied.matrix(Metric::Dot, Simd::active().unwrap());
             let longest = (0..50).map(|row| tied.dot(row, row)).fold(f64::from(f32::MIN_POSITIVE), f64::max);
-            for eps in [1.001 * LEAST_RIDGE * longest, f64::from(f32::MAX)] {
+            for eps in [1.001 * MIN_RIDGE * longest, f64::from(f32::MAX)] {
                 let request = Request::new(50, 50, &[]).unwrap();
                 let found = ridge_dpp(matrix.view(), Some(&[f32::MAX; 50]), eps, &request, &Unwatched)
                     .unwrap()
@@ -351,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_wishes_are_refused() {
+    fn bad_arguments_are_refused() {
         let simd = Simd::active().unwrap();
         let tied = Tied { data: vec![0.0, 1.0, 2.0], width: 1 };
         let request = Request::new(3, 1, &[]).unwrap();

@@ -1,8 +1,8 @@
 //! Herding: rows whose running mean follows the mean of all rows (Welling 2009).
 
-mod ahead;
-mod debt;
 mod plain;
+mod speculative;
+mod weights;
 
 use super::{Counted, Request, Selection};
 use crate::matrix::{MatrixView, Metric};
@@ -12,23 +12,23 @@ use crate::{Control, Error};
 /// `w + (mean - x)` with each pick `x`.
 ///
 /// The mean and `w` are float64: rows are summed in blocks of 4,096, and these in order; `w` is rounded to float32 for
-/// each pick. Given rows count as picked before. Excluded rows are part of the mean, and are not picked. The gain of a
-/// pick is its product with `w` when it was picked.
+/// each pick. Preselected rows count as picked before. Excluded rows are part of the mean, and are not picked. The gain
+/// of a pick is its product with `w` when it was picked.
 ///
 /// Cost: on real embeddings about 3 x picks x rows x dimensions multiply-adds in int16, twelve products of a row at a
 /// time, so that the rows are read once for about five picks; at worst once for each. 2 x dimensions + 200 bytes a row
 /// beside the matrix.
 ///
 /// # Errors
-/// [`Error::Argument`] for [`Metric::SquaredEuclidean`], which has no products; [`Error::TooLarge`] with the row that made
-/// `w` so long that products could overflow; [`Error::OutOfMemory`]; or what `control` stops with.
+/// [`Error::Argument`] for [`Metric::SquaredEuclidean`], which has no products; [`Error::TooLarge`] with the row that
+/// made `w` so long that products could overflow; [`Error::OutOfMemory`]; or what `control` stops with.
 pub fn herding(
     matrix: MatrixView<'_>,
     request: &Request<'_>,
     control: &impl Control,
 ) -> Result<Counted, Error> {
     check(matrix)?;
-    ahead::pick(matrix, request, ahead::Sizes::of(matrix.len()), control)
+    speculative::pick(matrix, request, speculative::Sizes::of(matrix.len()), control)
 }
 
 /// The definition of [`herding`], to which it is equal: every pick takes the products of all rows.
@@ -59,27 +59,27 @@ mod tests {
 
     use super::*;
     use crate::simd::Simd;
-    use crate::testing::{THREADS, Tied, Wishes, real_rows, wishes, with_threads};
+    use crate::testing::{RequestCase, THREADS, Tied, real_rows, request_cases, with_threads};
     use crate::{Matrix, Unwatched};
 
     /// The definition, with exact numbers where the number of rows is a power of two.
-    fn by_hand(tied: &Tied, wishes: &Wishes) -> (Vec<usize>, Vec<f64>) {
+    fn by_hand(tied: &Tied, case: &RequestCase) -> (Vec<usize>, Vec<f64>) {
         let rows = 0..tied.rows();
         let mean: Vec<f64> = (0..tied.width)
             .map(|at| rows.clone().map(|row| f64::from(tied.row(row)[at])).sum::<f64>() / tied.rows() as f64)
             .collect();
-        let mut set = wishes.given.clone();
+        let mut set = case.preselected.clone();
         let (mut picks, mut gains) = (Vec::new(), Vec::new());
-        while !wishes.open(&set).is_empty() {
-            let want = |at: usize| {
+        while !case.candidates(&set).is_empty() {
+            let weight = |at: usize| {
                 let picked: f64 = set.iter().map(|&row| f64::from(tied.row(row)[at])).sum();
                 mean[at] * (set.len() + 1) as f64 - picked
             };
             let product = |row: usize| -> f64 {
-                tied.row(row).iter().enumerate().map(|(at, &x)| f64::from(x) * want(at)).sum::<f64>() + 0.0
+                tied.row(row).iter().enumerate().map(|(at, &x)| f64::from(x) * weight(at)).sum::<f64>() + 0.0
             };
-            let open = wishes.open(&set).into_iter();
-            let best = open.max_by(|&a, &b| product(a).total_cmp(&product(b)).then(b.cmp(&a))).unwrap();
+            let candidates = case.candidates(&set).into_iter();
+            let best = candidates.max_by(|&a, &b| product(a).total_cmp(&product(b)).then(b.cmp(&a))).unwrap();
             gains.push(product(best));
             picks.push(best);
             set.push(best);
@@ -91,34 +91,34 @@ mod tests {
         (selection.rows.clone(), selection.gains.iter().map(|gain| gain.to_bits()).collect())
     }
 
-    /// Every way to find the picks: the definition, and looking ahead by much and by little.
+    /// Every way to find the picks: the definition, and much and little speculation.
     fn all_ways(matrix: MatrixView<'_>, request: &Request<'_>) -> (Vec<Selection>, u64) {
         let plain = herding_plain(matrix, request, &Unwatched).unwrap();
         let sizes = [(1, 1, 32, 1), (3, 2, 64, 2), (40, 5, 32, 3)];
-        let ways = sizes.map(|(pool, columns, block, batches)| {
-            let sizes = ahead::Sizes { pool, columns, block, batches };
-            ahead::pick(matrix, request, sizes, &Unwatched).unwrap().selection
+        let ways = sizes.map(|(contenders, guesses, block, batches)| {
+            let sizes = speculative::Sizes { contenders, guesses, block, batches };
+            speculative::pick(matrix, request, sizes, &Unwatched).unwrap().selection
         });
         let public = herding(matrix, request, &Unwatched).unwrap();
         ([plain, public.selection].into_iter().chain(ways).collect(), public.evaluations)
     }
 
-    fn cases() -> impl Strategy<Value = (Tied, Wishes)> {
+    fn cases() -> impl Strategy<Value = (Tied, RequestCase)> {
         Tied::up_to(70).prop_flat_map(|mut tied| {
             // A power of two of rows has an exact mean.
             let rows = if tied.rows() == 0 { 0 } else { 1 << tied.rows().ilog2() };
             tied.data.truncate(rows * tied.width);
-            (Just(tied.clone()), wishes(rows))
+            (Just(tied.clone()), request_cases(rows))
         })
     }
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(60))]
         #[test]
-        fn picks_by_the_formula((tied, wishes) in cases()) {
-            let (rows, gains) = by_hand(&tied, &wishes);
+        fn picks_by_the_formula((tied, case) in cases()) {
+            let (rows, gains) = by_hand(&tied, &case);
             let expected = bits(&Selection { rows, gains });
-            let request = wishes.request(tied.rows());
+            let request = case.request(tied.rows());
             for simd in Simd::available() {
                 let matrix = tied.matrix(Metric::Dot, simd);
                 for threads in THREADS {

@@ -3,11 +3,11 @@
 mod dense;
 mod graph;
 
-pub(in crate::select) use graph::near_cells;
-pub use graph::{Cells, Given, Search};
+pub(in crate::select) use graph::probed_cells;
+pub use graph::{Cells, Precomputed, Search};
 
 use super::{Objective, Request, Selection, optimizer};
-use crate::control::Control;
+use crate::control::{Control, OffsetProgress};
 use crate::matrix::{MatrixView, Metric};
 use crate::{Error, blocks};
 use dense::Dense;
@@ -38,7 +38,7 @@ impl Method {
 pub struct SimilarityOptions<'a> {
     /// Neighbours of a row in the graph, itself included.
     pub neighbours: usize,
-    /// Most rows for which all pairs are held (4 x rows^2 bytes).
+    /// The maximum number of rows for which all pairs are held (4 x rows^2 bytes).
     pub dense_limit: usize,
     /// Where the neighbours come from.
     pub search: Search<'a>,
@@ -52,7 +52,7 @@ impl SimilarityOptions<'_> {
 
 impl Default for SimilarityOptions<'_> {
     fn default() -> Self {
-        Self { neighbours: 64, dense_limit: 20_000, search: Search::Everywhere }
+        Self { neighbours: 64, dense_limit: 20_000, search: Search::Exhaustive }
     }
 }
 
@@ -116,18 +116,18 @@ impl Similarities {
         }
     }
 
-    /// Tells the states of all rows, or of all that `row` has an edge to, their similarity to it.
-    pub(super) fn tell<T>(&self, row: usize, states: &mut [T], tell: impl Fn(&mut T, f32)) {
+    /// Updates the states of all rows, or of all that `row` has an edge to, by their similarity to it.
+    pub(super) fn update<T>(&self, row: usize, states: &mut [T], update: impl Fn(&mut T, f32)) {
         match self {
             Self::Dense(dense) => {
                 states
                     .iter_mut()
                     .zip(dense.row(row))
-                    .for_each(|(state, &similarity)| tell(state, similarity));
+                    .for_each(|(state, &similarity)| update(state, similarity));
             }
             Self::Graph(graph) => {
                 for edge in graph.edges(row) {
-                    tell(&mut states[edge.client as usize], edge.similarity);
+                    update(&mut states[edge.client as usize], edge.similarity);
                 }
             }
         }
@@ -164,21 +164,8 @@ pub(super) fn pick<O: Objective>(
     if picks == 0 {
         return Ok(Greedy { selection: Selection::default(), method, evaluations: 0, recall: 1.0 });
     }
-    let stage = |before| Stage { control, before, total: rows + picks };
-    let (similarities, recall) = Similarities::build(matrix, options, &stage(0))?;
-    let (selection, evaluations) = optimizer::lazy(&mut objective(similarities)?, request, &stage(rows))?;
+    let after = |before| OffsetProgress { control, before, total: rows + picks };
+    let (similarities, recall) = Similarities::build(matrix, options, &after(0))?;
+    let (selection, evaluations) = optimizer::lazy(&mut objective(similarities)?, request, &after(rows))?;
     Ok(Greedy { selection, method, evaluations, recall })
-}
-
-/// One stage of a longer piece of work.
-struct Stage<'a, C> {
-    control: &'a C,
-    before: u64,
-    total: u64,
-}
-
-impl<C: Control> Control for Stage<'_, C> {
-    fn tick(&self, done: u64, _total: u64) -> Result<(), Error> {
-        self.control.tick(self.before + done, self.total)
-    }
 }

@@ -1,6 +1,6 @@
 //! The rows nearest to the mean of the queries.
 
-use super::{Matched, Nearness, Rule, enough, greatest, rank, taken};
+use super::{DistanceMetric, Matched, Rule, enough, greatest, picked, rank};
 use crate::matrix::{MatrixView, Metric};
 use crate::select::Request;
 use crate::{Control, Error, blocks};
@@ -33,9 +33,9 @@ impl Middle {
         Self { row: mean.into_iter().map(|mean| mean as f32).collect(), spread: spread / count }
     }
 
-    /// The mean similarity or squared distance of a row that is so far from the mean.
-    pub(super) fn gain(&self, near: Nearness, far: f32) -> f64 {
-        f64::from(near.meaning(far)) + self.spread
+    /// The mean similarity or squared distance of a row at this distance from the mean.
+    pub(super) fn gain(&self, metric: DistanceMetric, distance: f32) -> f64 {
+        f64::from(metric.value(distance)) + self.spread
     }
 }
 
@@ -45,20 +45,20 @@ pub(super) fn matched(
     request: &Request<'_>,
     control: &impl Control,
 ) -> Result<Matched, Error> {
-    let (near, middle) = (Nearness::of(matrix), Middle::of(queries));
-    let mut far = blocks::zeroed::<f32>(matrix.len())?;
-    blocks::fill(&mut far, 1, BLOCK, control, |first, far| {
-        near.all(&middle.row, matrix.rows.part(first, far.len()), far);
+    let (metric, middle) = (DistanceMetric::of(matrix), Middle::of(queries));
+    let mut distances = blocks::zeroed::<f32>(matrix.len())?;
+    blocks::fill(&mut distances, 1, BLOCK, control, |first, distances| {
+        metric.to_each(&middle.row, matrix.rows.part(first, distances.len()), distances);
         Ok(())
     })?;
-    let mut admission = request.admission()?;
+    let mut candidates = request.candidates()?;
     let mut ranks = blocks::reserved(matrix.len())?;
-    ranks.extend(admission.open().map(|row| rank(far[row], row)));
+    ranks.extend(candidates.iter().map(|row| rank(distances[row], row)));
     let mut matched = Matched::empty(Rule::Mean);
     matched.evaluations = matrix.len() as u64;
-    let enough = enough(&admission, ranks.len());
-    for best in greatest(ranks, enough).into_iter().filter(|&best| taken(&mut admission, best)) {
-        matched.selection.push(best.row as usize, middle.gain(near, 0.0 - best.key));
+    let enough = enough(&candidates, ranks.len());
+    for best in greatest(ranks, enough).into_iter().filter(|&best| picked(&mut candidates, best)) {
+        matched.selection.push(best.row as usize, middle.gain(metric, 0.0 - best.key));
     }
     Ok(matched)
 }

@@ -6,16 +6,16 @@ mod mean;
 mod plain;
 mod turns;
 
-use super::nearness::Nearness;
-use super::targets::Targets;
-use super::{Admission, Request, Selection, rank};
+use super::distance_metric::DistanceMetric;
+use super::flat_index::FlatIndex;
+use super::{Candidates, Request, Selection, rank};
 use crate::matrix::MatrixView;
 use crate::{Control, Error};
 
 /// What makes a row near to a set of queries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rule {
-    /// Each query in turn takes the row nearest to it that is not taken.
+    /// Each query row in turn takes the nearest candidate.
     RoundRobin,
     /// The nearest query counts.
     Max,
@@ -23,13 +23,13 @@ pub enum Rule {
     Mean,
 }
 
-/// The rows that match, and for whom.
+/// The rows that match, and the query row that each matches.
 #[derive(Debug, Clone, Default)]
 pub struct Matched {
-    /// The rows. The gain of each is the similarity (squared distance for [`crate::Metric::SquaredEuclidean`]) by which it was
-    /// taken.
+    /// The rows. The gain of each is the similarity (squared distance for [`crate::Metric::SquaredEuclidean`]) by which
+    /// it was picked.
     pub selection: Selection,
-    /// The query that took each; none under [`Rule::Mean`].
+    /// The query row of each; none under [`Rule::Mean`].
     pub queries: Option<Vec<usize>>,
     /// How many pairs of a row and a query were compared, at any precision; the same on every machine. Under
     /// [`Rule::Mean`] the mean is the only query.
@@ -41,12 +41,13 @@ pub struct Matched {
 ///
 /// [`Rule::Max`] picks by (nearness to the nearest query, row ascending). [`Rule::Mean`] picks by nearness to the mean
 /// of the queries (float64 sums in query order, rounded to float32), which ranks rows as the mean of the similarities
-/// does; under [`crate::Metric::SquaredEuclidean`] the gain is that squared distance and the mean one from the queries to
-/// their mean. [`Rule::RoundRobin`] lets the queries take rows in turn. Rows given or excluded are not picked.
+/// does; under [`crate::Metric::SquaredEuclidean`] the gain is that squared distance and the mean one from the queries
+/// to their mean. [`Rule::RoundRobin`] lets the query rows take candidates in turn. Preselected and excluded rows are
+/// not picked.
 ///
 /// Cost: rows x queries x dimensions multiply-adds in int16, rows x dimensions under [`Rule::Mean`]; under
-/// [`Rule::RoundRobin`] again for queries that lose so many rows to others that their lists end, which then become
-/// twice as long. 4 x rows bytes, and 8 for each entry of a list: about twice picks / queries of each query.
+/// [`Rule::RoundRobin`] again for query rows that lose so many candidates to others that their lists end, which then
+/// become twice as long. 4 x rows bytes, and 8 for each entry of a list: about twice picks / queries of each query.
 ///
 /// # Errors
 /// [`Error::Shape`] where there are no queries or they have another width, [`Error::Argument`] where they were made for
@@ -101,17 +102,17 @@ impl Matched {
         Self { queries: (rule != Rule::Mean).then(Vec::new), ..Self::default() }
     }
 
-    fn push(&mut self, near: Nearness, far: f32, row: u32, query: usize) {
-        self.selection.push(row as usize, f64::from(near.meaning(far)));
+    fn push(&mut self, metric: DistanceMetric, distance: f32, row: u32, query: usize) {
+        self.selection.push(row as usize, f64::from(metric.value(distance)));
         self.queries.get_or_insert_default().push(query);
     }
 }
 
-/// A row by how far it is, with the sign turned: the nearest is the greatest, the lowest row of equals.
+/// A row by its distance, with the sign turned: the nearest is the greatest, the lowest row of equals.
 type Rank = rank::Rank<f32>;
 
-fn rank(far: f32, row: usize) -> Rank {
-    Rank { key: 0.0 - far, row: row as u32 }
+fn rank(distance: f32, row: usize) -> Rank {
+    Rank { key: 0.0 - distance, row: row as u32 }
 }
 
 /// The `k` greatest, the greatest first.
@@ -124,19 +125,19 @@ fn greatest(mut ranks: Vec<Rank>, k: usize) -> Vec<Rank> {
     ranks
 }
 
-/// How many of so many ranked rows are enough to find those to pick: all where limits may refuse some.
-fn enough(admission: &Admission<'_>, ranked: usize) -> usize {
-    if admission.is_limited() { ranked } else { admission.left() }
+/// How many of so many ranked rows are enough to find those to pick: all where limits may not admit some.
+fn enough(candidates: &Candidates<'_>, ranked: usize) -> usize {
+    if candidates.is_limited() { ranked } else { candidates.remaining() }
 }
 
-/// Picks a row, unless there are enough or the limits refuse it; tells whether it is picked.
-fn taken(admission: &mut Admission<'_>, best: Rank) -> bool {
+/// Picks a row, unless there are enough picks or the limits do not admit it; returns whether it is picked.
+fn picked(candidates: &mut Candidates<'_>, best: Rank) -> bool {
     let row = best.row as usize;
-    let open = !admission.is_done() && admission.is_open(row);
-    if open {
-        admission.take(row);
+    let admissible = !candidates.is_done() && candidates.contains(row);
+    if admissible {
+        candidates.pick(row);
     }
-    open
+    admissible
 }
 
 #[cfg(test)]
@@ -145,7 +146,7 @@ mod tests {
 
     use super::*;
     use crate::simd::Simd;
-    use crate::testing::{THREADS, Tied, Wishes, real_rows, wishes, with_threads};
+    use crate::testing::{RequestCase, THREADS, Tied, real_rows, request_cases, with_threads};
     use crate::{Matrix, Metric, Unwatched};
 
     const RULES: [Rule; 3] = [Rule::RoundRobin, Rule::Max, Rule::Mean];
@@ -182,7 +183,7 @@ mod tests {
         queries: usize,
         metric: Metric,
         rule: Rule,
-        wishes: &Wishes,
+        case: &RequestCase,
     ) -> (Vec<usize>, Vec<f64>) {
         // The first rows are the queries.
         let near = |row: usize, query: usize| match metric {
@@ -197,11 +198,11 @@ mod tests {
                 Rule::Mean => (0..queries).map(|query| near(row, query)).sum::<f64>() / queries as f64,
             }
         };
-        let mut set = wishes.given.clone();
+        let mut set = case.preselected.clone();
         let (mut rows, mut gains) = (Vec::new(), Vec::new());
-        for turn in 0..wishes.count {
+        for turn in 0..case.count {
             let best = |a: &usize, b: &usize| score(*a, turn).total_cmp(&score(*b, turn)).then(b.cmp(a));
-            let Some(pick) = wishes.open(&set).into_iter().max_by(best) else { break };
+            let Some(pick) = case.candidates(&set).into_iter().max_by(best) else { break };
             set.push(pick);
             rows.push(pick);
             gains.push(score(pick, turn) * if metric == Metric::Dot { 1.0 } else { -1.0 } + 0.0);
@@ -209,27 +210,27 @@ mod tests {
         (rows, gains)
     }
 
-    fn cases() -> impl Strategy<Value = (Tied, Wishes, usize)> {
+    fn cases() -> impl Strategy<Value = (Tied, RequestCase, usize)> {
         Tied::up_to(60).prop_filter("queries are rows", |tied| tied.rows() > 0).prop_flat_map(|tied| {
             let powers = (0..=tied.rows().ilog2()).map(|power| 1 << power).collect::<Vec<usize>>();
-            (Just(tied.clone()), wishes(tied.rows()), prop::sample::select(powers))
+            (Just(tied.clone()), request_cases(tied.rows()), prop::sample::select(powers))
         })
     }
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(40))]
         #[test]
-        fn picks_by_the_rule((tied, wishes, queries) in cases(), distance: bool) {
+        fn picks_by_the_rule((tied, case, queries) in cases(), distance: bool) {
             let metric = if distance { Metric::SquaredEuclidean } else { Metric::Dot };
-            let request = wishes.request(tied.rows());
-            let asked = Tied { data: tied.data[..queries * tied.width].to_vec(), width: tied.width };
+            let request = case.request(tied.rows());
+            let query_rows = Tied { data: tied.data[..queries * tied.width].to_vec(), width: tied.width };
             for rule in RULES {
                 // A power of two of queries: their mean and all distances from it are exact.
-                let (rows, gains) = by_hand(&tied, queries, metric, rule, &wishes);
+                let (rows, gains) = by_hand(&tied, queries, metric, rule, &case);
                 for simd in Simd::available() {
-                    let (matrix, asked) = (tied.matrix(metric, simd), asked.matrix(metric, simd));
+                    let (matrix, query_rows) = (tied.matrix(metric, simd), query_rows.matrix(metric, simd));
                     for threads in THREADS {
-                        let ways = with_threads(threads, || all_ways(matrix.view(), asked.view(), rule, &request));
+                        let ways = with_threads(threads, || all_ways(matrix.view(), query_rows.view(), rule, &request));
                         for found in &ways {
                             prop_assert_eq!(&found.selection.rows, &rows);
                             prop_assert_eq!(&found.selection.gains, &gains);
@@ -249,8 +250,8 @@ mod tests {
             for row in (repeat..rows).filter(|row| row % 3 == 0) {
                 data.copy_within((row - repeat) * width..(row - repeat + 1) * width, row * width);
             }
-            let mut asked = real_rows(queries, width, !seed);
-            asked[..width].copy_from_slice(&data[..width]);
+            let mut query_rows = real_rows(queries, width, !seed);
+            query_rows[..width].copy_from_slice(&data[..width]);
             let metric = [Metric::Cosine, Metric::Dot, Metric::SquaredEuclidean][metric];
             let make = |data: &[f32], simd| match metric {
                 Metric::Cosine => Matrix::unit(data.to_vec(), width, simd, &Unwatched).unwrap(),
@@ -261,8 +262,8 @@ mod tests {
             for rule in RULES {
                 let mut expected = None;
                 for simd in Simd::available() {
-                    let (matrix, asked) = (make(&data, simd), make(&asked, simd));
-                    let ways = with_threads(2, || all_ways(matrix.view(), asked.view(), rule, &request));
+                    let (matrix, query_rows) = (make(&data, simd), make(&query_rows, simd));
+                    let ways = with_threads(2, || all_ways(matrix.view(), query_rows.view(), rule, &request));
                     for found in &ways {
                         prop_assert_eq!(bits(found), bits(&ways[0]));
                     }
@@ -274,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn queries_that_all_want_the_same_rows_take_turns() {
+    fn queries_near_the_same_rows_take_turns() {
         let (rows, width) = (3000, 5);
         let simd = Simd::active().unwrap();
         let matrix = Matrix::unit(real_rows(rows, width, 1), width, simd, &Unwatched).unwrap();
@@ -287,7 +288,7 @@ mod tests {
         assert_eq!(best.queries.unwrap(), [0; 1000]);
         let plain = target_match_plain(matrix.view(), queries.view(), Rule::RoundRobin, &request, &Unwatched);
         assert_eq!(turns.selection, plain.unwrap().selection);
-        // Lists twice as long each time: the rows are looked through a few times, not once for each list that ends.
+        // Lists twice as long each time: the rows are searched a few times, not once for each list that ends.
         assert!(turns.evaluations < 8 * (rows * 40) as u64, "{}", turns.evaluations);
     }
 

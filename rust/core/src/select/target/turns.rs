@@ -1,12 +1,12 @@
-//! Queries that take rows in turn, from lists of the nearest rows that are made longer when they end.
+//! Query rows that take candidates in turn, from lists of the nearest ones that are made longer when they end.
 
 use super::lists::Search;
-use super::{Matched, Nearness, Rank, Rule};
+use super::{DistanceMetric, Matched, Rank, Rule};
 use crate::matrix::MatrixView;
-use crate::select::{Admission, Request};
+use crate::select::{Candidates, Request};
 use crate::{Control, Error};
 
-/// How long lists are at first, beyond the fair share of a query, and how many rows are looked at together; they
+/// How long lists are at first, beyond the fair share of a query, and how many rows are compared together; they
 /// decide the time, not the picks.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sizes {
@@ -25,35 +25,35 @@ pub(super) fn matched(
     request: &Request<'_>,
     control: &impl Control,
 ) -> Result<Matched, Error> {
-    let near = Nearness::of(matrix);
-    let mut admission = request.admission()?;
+    let metric = DistanceMetric::of(matrix);
+    let mut candidates = request.candidates()?;
     let search = Search::new(matrix, queries, sizes.chunk, request.count() as u64, control)?;
     let mut length = (2 * request.count().div_ceil(queries.len())).saturating_add(sizes.list);
     let mut lists: Vec<Vec<Rank>> = vec![Vec::new(); queries.len()];
     let mut matched = Matched::empty(Rule::RoundRobin);
     for (turn, query) in (0..queries.len()).cycle().take(request.count()).enumerate() {
-        drop_closed(&mut lists[query], &admission);
+        drop_unavailable(&mut lists[query], &candidates);
         if lists[query].is_empty() {
-            let left = request.count() - turn;
-            let share = left.div_ceil(queries.len());
-            // Those that would run out too if nobody else took their rows are looked after at once.
-            lists.iter_mut().for_each(|list| list.retain(|rank| admission.is_open(rank.row as usize)));
+            let remaining = request.count() - turn;
+            let share = remaining.div_ceil(queries.len());
+            // Lists too short for the share of their query are made longer in the same pass.
+            lists.iter_mut().for_each(|list| list.retain(|rank| candidates.contains(rank.row as usize)));
             let short: Vec<usize> = (0..lists.len()).filter(|&query| lists[query].len() < share).collect();
-            let found = search.nearest(&short, length.min(left), &admission, turn as u64)?;
+            let found = search.nearest(&short, length.min(remaining), &candidates, turn as u64)?;
             matched.evaluations += found.evaluations;
             short.into_iter().zip(found.lists).for_each(|(query, list)| lists[query] = list);
             length = length.saturating_mul(2);
         }
-        // Where no row is left for one query, none is left for any.
+        // Where one query has no candidate, no query has one.
         let Some(best) = lists[query].pop() else { break };
-        admission.take(best.row as usize);
-        matched.push(near, 0.0 - best.key, best.row, query);
+        candidates.pick(best.row as usize);
+        matched.push(metric, 0.0 - best.key, best.row, query);
         control.tick(turn as u64 + 1, request.count() as u64)?;
     }
     Ok(matched)
 }
 
-/// Drops what others have taken, or the limits refuse, from the end of a list, where its nearest rows are.
-fn drop_closed(list: &mut Vec<Rank>, admission: &Admission<'_>) {
-    while list.pop_if(|rank| !admission.is_open(rank.row as usize)).is_some() {}
+/// Drops what is no candidate any more from the end of a list, where its nearest rows are.
+fn drop_unavailable(list: &mut Vec<Rank>, candidates: &Candidates<'_>) {
+    while list.pop_if(|rank| !candidates.contains(rank.row as usize)).is_some() {}
 }

@@ -1,31 +1,32 @@
-//! A block of rows at a time: int16 against all kept before it, then one by one against those kept of the block.
+//! A block of rows at a time: int16 against all picked before it, then one by one against those picked of the block.
 //!
-//! In int16 a row leaves as soon as one kept row is too near beyond doubt. For the others the tiles that could hold
-//! the nearest kept row are noted, and canonical arithmetic finds it among them; it is the gain of a row that is
-//! kept, and decides where int16 was in doubt.
+//! In int16 a row is dismissed as soon as one picked row is too near beyond doubt. For the others the tiles that could
+//! hold the nearest picked row are noted, and canonical arithmetic finds it among them; it is the gain of a row that is
+//! picked, and decides where int16 was in doubt.
 
 use rayon::prelude::*;
 
-use super::{Filtered, Walk};
+use super::{Filter, Filtered};
 use crate::blocks;
-use crate::control::Part;
+use crate::control::FixedProgress;
 use crate::matrix::MatrixView;
 use crate::metric::Rows;
 use crate::quantise::{Quantised, Scaling, TILE, Tiles};
 use crate::{Control, Error};
 
-/// Rows that meet the kept ones before the first of them is kept itself.
+/// Rows that are compared with the picks before the first of them is picked itself.
 pub(super) const BLOCK: usize = 480;
 /// Rows of a block that one task works on.
 const PART: usize = 48;
 
-/// What a row is that int16 shows to be too near: nearer than all rows.
+/// The distance of a row that int16 shows to be too near: less than any.
 const TOO_NEAR: f32 = f32::NEG_INFINITY;
 
-struct Kept<'a> {
+/// The rows that others must not be too near to.
+struct Members<'a> {
     matrix: MatrixView<'a>,
-    walk: &'a Walk<'a>,
-    /// The rows given and kept, and the same as tiles.
+    filter: &'a Filter<'a>,
+    /// The preselected rows and the picks, and the same as tiles.
     set: Vec<u32>,
     tiles: Tiles,
     /// How the tiles were scaled; none while they are empty.
@@ -34,72 +35,76 @@ struct Kept<'a> {
 
 pub(super) fn filter(
     matrix: MatrixView<'_>,
-    walk: &Walk<'_>,
+    filter: &Filter<'_>,
     block: usize,
     control: &impl Control,
 ) -> Result<Filtered, Error> {
     let mut filtered = Filtered::default();
-    let mut admission = walk.request.admission()?;
-    if walk.request.count() == 0 {
+    let mut candidates = filter.request.candidates()?;
+    if filter.request.count() == 0 {
         return Ok(filtered);
     }
     let width = matrix.rows.width();
-    let watch = Part { control, done: 0, total: walk.request.count() as u64 };
-    let longest = walk.near.longest(matrix.rows, &watch)?;
-    let mut kept = Kept { matrix, walk, set: Vec::new(), tiles: Tiles::default(), scaling: None };
-    for rows in walk.request.given().chunks(block) {
+    let watch = FixedProgress { control, done: 0, total: filter.request.count() as u64 };
+    let longest = filter.metric.longest(matrix.rows, &watch)?;
+    let mut members = Members { matrix, filter, set: Vec::new(), tiles: Tiles::default(), scaling: None };
+    for rows in filter.request.preselected().chunks(block) {
         let vectors = matrix.take(rows)?;
-        let quantised = walk.near.quantised(Rows::new(&vectors, width), longest, &watch)?;
-        rows.iter().enumerate().for_each(|(at, &row)| kept.add(&quantised, at, row));
+        let quantised = filter.metric.quantised(Rows::new(&vectors, width), longest, &watch)?;
+        rows.iter().enumerate().for_each(|(at, &row)| members.add(&quantised, at, row));
     }
-    for entries in walk.open.chunks(block) {
+    for entries in filter.entries.chunks(block) {
         let rows: Vec<usize> = entries.iter().map(|&(_, row)| row).collect();
         let vectors = matrix.take(&rows)?;
         let vectors = Rows::new(&vectors, width);
-        let watch = Part { control, done: filtered.selection.rows.len() as u64, ..watch };
-        let mut quantised = walk.near.quantised(vectors, longest, &watch)?;
-        let (nearest, compared) = kept.nearest(vectors, &mut quantised, &watch)?;
-        let mut fresh = Fresh::new(block, width)?;
+        let watch = FixedProgress { control, done: filtered.selection.rows.len() as u64, ..watch };
+        let mut quantised = filter.metric.quantised(vectors, longest, &watch)?;
+        let (nearest, compared) = members.nearest(vectors, &mut quantised, &watch)?;
+        let mut block_picks = BlockPicks::new(block, width)?;
         filtered.evaluations += compared;
         let mut joined = Vec::new();
         for (at, (&entry, nearest)) in entries.iter().zip(nearest).enumerate() {
-            // What the limits refuse is passed over.
-            if !admission.is_open(entry.1) {
+            if !candidates.contains(entry.1) {
                 continue;
             }
-            let mut far = nearest;
-            if far > TOO_NEAR {
-                far = far.min(fresh.nearest(walk, vectors.row(at)));
-                filtered.evaluations += fresh.count as u64;
+            let mut distance = nearest;
+            if distance > TOO_NEAR {
+                distance = distance.min(block_picks.nearest(filter, vectors.row(at)));
+                filtered.evaluations += block_picks.count as u64;
             }
-            if f64::from(far) <= walk.limit {
+            if f64::from(distance) <= filter.limit {
                 filtered.too_near += 1;
                 continue;
             }
-            filtered.keep(walk, entry, far);
-            admission.take(entry.1);
-            fresh.push(vectors.row(at));
+            filtered.push(filter, entry, distance);
+            candidates.pick(entry.1);
+            block_picks.push(vectors.row(at));
             joined.push(at);
-            if filtered.is_full(walk) {
+            if filtered.is_full(filter) {
                 return Ok(filtered);
             }
         }
-        joined.into_iter().for_each(|at| kept.add(&quantised, at, rows[at]));
+        joined.into_iter().for_each(|at| members.add(&quantised, at, rows[at]));
     }
-    Ok(filtered.finished(walk))
+    Ok(filtered.finished(filter))
 }
 
-/// The rows kept of a block.
-struct Fresh {
+/// The picks of a block.
+struct BlockPicks {
     vectors: Vec<f32>,
     width: usize,
     count: usize,
-    far: Vec<f32>,
+    distances: Vec<f32>,
 }
 
-impl Fresh {
+impl BlockPicks {
     fn new(block: usize, width: usize) -> Result<Self, Error> {
-        Ok(Self { vectors: blocks::reserved(block * width)?, width, count: 0, far: blocks::zeroed(block)? })
+        Ok(Self {
+            vectors: blocks::reserved(block * width)?,
+            width,
+            count: 0,
+            distances: blocks::zeroed(block)?,
+        })
     }
 
     fn push(&mut self, row: &[f32]) {
@@ -107,15 +112,15 @@ impl Fresh {
         self.count += 1;
     }
 
-    /// How far the nearest is from a row.
-    fn nearest(&mut self, walk: &Walk<'_>, row: &[f32]) -> f32 {
-        let far = &mut self.far[..self.count];
-        walk.near.all(row, Rows::new(&self.vectors, self.width), far);
-        far.iter().copied().fold(f32::INFINITY, f32::min)
+    /// The distance of a row to the nearest.
+    fn nearest(&mut self, filter: &Filter<'_>, row: &[f32]) -> f32 {
+        let distances = &mut self.distances[..self.count];
+        filter.metric.to_each(row, Rows::new(&self.vectors, self.width), distances);
+        distances.iter().copied().fold(f32::INFINITY, f32::min)
     }
 }
 
-impl Kept<'_> {
+impl Members<'_> {
     fn add(&mut self, quantised: &Quantised, at: usize, row: usize) {
         self.tiles.push(quantised, at);
         self.set.push(row as u32);
@@ -123,7 +128,7 @@ impl Kept<'_> {
         self.scaling = Some(self.scaling.map_or(scaling, |before| before.joined(scaling)));
     }
 
-    /// How far the nearest is from each row, or [`TOO_NEAR`]; and how many pairs were compared.
+    /// The distance of each row to the nearest, or [`TOO_NEAR`]; and how many pairs were compared.
     fn nearest(
         &self,
         vectors: Rows<'_>,
@@ -145,13 +150,14 @@ impl Kept<'_> {
         Ok((nearest, compared))
     }
 
-    /// The same for the rows from `first` on, which are infinitely far before; gives how many pairs were compared.
+    /// Lowers the distances of the rows from `first` on, infinite before, in the same way; gives how many pairs were
+    /// compared.
     fn nearest_of(&self, vectors: Rows<'_>, quantised: &Quantised, first: usize, nearest: &mut [f32]) -> u64 {
         let slack = quantised.slack();
         let count = nearest.len();
         let mut active: Vec<u32> = (first as u32..).take(count).collect();
         let mut found = vec![0.0; count];
-        // No kept row is farther from a row than this, and in which tiles the nearest could be.
+        // The nearest member is no farther from a row than this, and in which tiles it could be.
         let mut bounds = vec![f32::INFINITY; count];
         let mut near: Vec<Vec<(f32, usize)>> = vec![Vec::new(); count];
         let mut compared = 0;
@@ -159,11 +165,11 @@ impl Kept<'_> {
             let tile = self.tiles.tile(at);
             quantised.nearest(self.matrix.simd, &active, tile, &mut found);
             compared += (active.len() * tile.rows()) as u64;
-            let mut left = 0;
+            let mut undecided = 0;
             for place in 0..active.len() {
                 let (row, least) = (active[place], found[place]);
                 let own = row as usize - first;
-                if f64::from(least) + f64::from(slack) <= self.walk.limit {
+                if f64::from(least) + f64::from(slack) <= self.filter.limit {
                     nearest[own] = TOO_NEAR;
                     continue;
                 }
@@ -171,10 +177,10 @@ impl Kept<'_> {
                     bounds[own] = bounds[own].min(least + slack);
                     near[own].push((least, at));
                 }
-                active[left] = row;
-                left += 1;
+                active[undecided] = row;
+                undecided += 1;
             }
-            active.truncate(left);
+            active.truncate(undecided);
             if active.is_empty() {
                 break;
             }
@@ -189,7 +195,8 @@ impl Kept<'_> {
                 compared += rows.len() as u64;
                 for &other in rows {
                     let other = self.matrix.rows.row(other as usize);
-                    nearest[own] = nearest[own].min(self.walk.near.between(vectors.row(row as usize), other));
+                    nearest[own] =
+                        nearest[own].min(self.filter.metric.between(vectors.row(row as usize), other));
                 }
             }
         }

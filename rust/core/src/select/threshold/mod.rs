@@ -1,38 +1,40 @@
-//! The threshold filter: rows in a given order, without those too near to one kept before (Liu et al. 2024, DEITA;
+//! The threshold filter: rows in a given order, without those too near to one picked before (Liu et al. 2024, DEITA;
 //! Abbas et al. 2023, SemDeDup).
 
 mod blocked;
 mod plain;
 
-use super::nearness::Nearness;
+use super::distance_metric::DistanceMetric;
+use super::selection::check_distinct;
 use super::{Request, Selection};
 use crate::matrix::MatrixView;
 use crate::{Control, Error, blocks};
 
-/// What the filter kept, and how far it went.
+/// What the filter picked, and how much of the order it examined.
 #[derive(Debug, Clone, Default)]
 pub struct Filtered {
-    /// The rows kept, in order. The gain of each is its canonical similarity (squared distance for
-    /// [`crate::Metric::SquaredEuclidean`]) to the nearest row given or kept before it, NaN where there is none.
+    /// The rows picked, in order. The gain of each is its canonical similarity (squared distance for
+    /// [`crate::Metric::SquaredEuclidean`]) to the nearest row preselected or picked before it, NaN where there is
+    /// none.
     pub selection: Selection,
-    /// How many entries of the order were passed, the last one kept included.
-    pub looked_at: u64,
-    /// How many of those rows were too near to one kept before.
+    /// How many entries of the order were examined, up to the last one picked.
+    pub examined: u64,
+    /// How many of those rows were too near to one preselected or picked before.
     pub too_near: u64,
     /// How many pairs of rows were compared, at any precision; the same on every machine.
     pub evaluations: u64,
 }
 
-/// Walks through `order` and keeps a row where its canonical similarity to every row given or kept before is below
-/// `threshold` (its squared distance above it, for [`crate::Metric::SquaredEuclidean`]), until as many are kept as
-/// the request wants, or the order ends.
+/// Goes through `order` and picks a row where its canonical similarity to every row preselected or picked before is
+/// below `threshold` (its squared distance above it, for [`crate::Metric::SquaredEuclidean`]), until as many are picked
+/// as are requested, or the order ends.
 ///
-/// Rows given or excluded are passed over. Cost: at most (rows looked at) x (given + kept) x dimensions multiply-adds
-/// in int16; a row that is too near meets only those before the first that shows it. Beside the matrix 2 x dimensions
-/// bytes for each row given or kept.
+/// Preselected and excluded rows are passed over. Cost: at most (rows examined) x (preselected + picks) x dimensions
+/// multiply-adds in int16; a row that is too near is compared only with those up to the first that shows it. Beside the
+/// matrix 2 x dimensions bytes for each row preselected or picked.
 ///
 /// # Errors
-/// [`Error::Argument`] where the threshold is not finite; [`Error::NoSuchRow`] and [`Error::GivenTwice`] for `order`;
+/// [`Error::Argument`] where the threshold is not finite; [`Error::NoSuchRow`] and [`Error::RepeatedRow`] for `order`;
 /// [`Error::OutOfMemory`]; or what `control` stops with.
 pub fn threshold_filter(
     matrix: MatrixView<'_>,
@@ -41,10 +43,10 @@ pub fn threshold_filter(
     request: &Request<'_>,
     control: &impl Control,
 ) -> Result<Filtered, Error> {
-    blocked::filter(matrix, &Walk::new(matrix, order, threshold, request)?, blocked::BLOCK, control)
+    blocked::filter(matrix, &Filter::new(matrix, order, threshold, request)?, blocked::BLOCK, control)
 }
 
-/// The definition of [`threshold_filter`], to which it is equal: each row is compared with all kept before.
+/// The definition of [`threshold_filter`], to which it is equal: each row is compared with all picked before.
 ///
 /// # Errors
 /// As [`threshold_filter`].
@@ -55,22 +57,22 @@ pub fn threshold_filter_plain(
     request: &Request<'_>,
     control: &impl Control,
 ) -> Result<Filtered, Error> {
-    plain::filter(matrix, &Walk::new(matrix, order, threshold, request)?, control)
+    plain::filter(matrix, &Filter::new(matrix, order, threshold, request)?, control)
 }
 
-/// A checked wish.
-struct Walk<'a> {
-    near: Nearness,
-    /// A row that is no farther than this from one kept is too near.
+/// Checked arguments.
+struct Filter<'a> {
+    metric: DistanceMetric,
+    /// A row that is no farther than this from one picked is too near.
     limit: f64,
     request: Request<'a>,
-    /// The rows that can be kept at first, in order, each with its place there.
-    open: Vec<(usize, usize)>,
+    /// The entries of the order that are candidates at first, each with its place there and its row.
+    entries: Vec<(usize, usize)>,
     /// How long the order is.
     length: usize,
 }
 
-impl<'a> Walk<'a> {
+impl<'a> Filter<'a> {
     fn new(
         matrix: MatrixView<'_>,
         order: &[usize],
@@ -80,40 +82,32 @@ impl<'a> Walk<'a> {
         if !threshold.is_finite() {
             return Err(Error::Argument { what: format!("the threshold must be finite, not {threshold}") });
         }
-        let n = matrix.len();
-        let mut met = blocks::filled(n, false)?;
-        for &row in order {
-            match met.get_mut(row) {
-                None => return Err(Error::NoSuchRow { row, n }),
-                Some(true) => return Err(Error::GivenTwice { row }),
-                Some(met) => *met = true,
-            }
-        }
-        let admission = request.admission()?;
-        let mut open = blocks::reserved(order.len())?;
-        open.extend(order.iter().copied().enumerate().filter(|&(_, row)| admission.is_open(row)));
-        let near = Nearness::of(matrix);
-        let limit = near.far(threshold);
-        Ok(Self { near, limit, request: *request, open, length: order.len() })
+        check_distinct(matrix.len(), order)?;
+        let candidates = request.candidates()?;
+        let mut entries = blocks::reserved(order.len())?;
+        entries.extend(order.iter().copied().enumerate().filter(|&(_, row)| candidates.contains(row)));
+        let metric = DistanceMetric::of(matrix);
+        let limit = metric.distance(threshold);
+        Ok(Self { metric, limit, request: *request, entries, length: order.len() })
     }
 }
 
 impl Filtered {
-    /// Keeps a row. The nearest row before is so far, infinitely far where there is none.
-    fn keep(&mut self, walk: &Walk<'_>, (place, row): (usize, usize), far: f32) {
-        let gain = if far == f32::INFINITY { f32::NAN } else { walk.near.meaning(far) };
+    /// Picks a row at this distance from the nearest before it, infinite where there is none.
+    fn push(&mut self, filter: &Filter<'_>, (place, row): (usize, usize), distance: f32) {
+        let gain = if distance == f32::INFINITY { f32::NAN } else { filter.metric.value(distance) };
         self.selection.push(row, f64::from(gain));
-        self.looked_at = place as u64 + 1;
+        self.examined = place as u64 + 1;
     }
 
-    /// Whether there is nothing more to keep.
-    fn is_full(&self, walk: &Walk<'_>) -> bool {
-        self.selection.rows.len() >= walk.request.count()
+    /// Whether there are as many picks as are requested.
+    fn is_full(&self, filter: &Filter<'_>) -> bool {
+        self.selection.rows.len() >= filter.request.count()
     }
 
-    /// The answer, where the walk went to its end unless enough was kept before.
-    fn finished(self, walk: &Walk<'_>) -> Self {
-        if self.is_full(walk) { self } else { Self { looked_at: walk.length as u64, ..self } }
+    /// The answer at the end of the order, unless it was full before.
+    fn finished(self, filter: &Filter<'_>) -> Self {
+        if self.is_full(filter) { self } else { Self { examined: filter.length as u64, ..self } }
     }
 }
 
@@ -123,7 +117,7 @@ mod tests {
 
     use super::*;
     use crate::simd::Simd;
-    use crate::testing::{THREADS, Tied, Wishes, real_rows, wishes, with_threads};
+    use crate::testing::{RequestCase, THREADS, Tied, real_rows, request_cases, with_threads};
     use crate::{Matrix, Metric, Unwatched};
 
     /// The definition, with exact numbers.
@@ -132,17 +126,17 @@ mod tests {
         metric: Metric,
         order: &[usize],
         threshold: f64,
-        wishes: &Wishes,
+        case: &RequestCase,
     ) -> (Vec<usize>, Vec<f64>, u64, u64) {
-        let mut set = wishes.given.clone();
-        let (mut rows, mut gains, mut looked_at, mut too_near) = (Vec::new(), Vec::new(), 0, 0);
-        let most = wishes.request(tied.rows()).count();
+        let mut set = case.preselected.clone();
+        let (mut rows, mut gains, mut examined, mut too_near) = (Vec::new(), Vec::new(), 0, 0);
+        let most = case.request(tied.rows()).count();
         for &row in order {
             if rows.len() == most {
                 break;
             }
-            looked_at += 1;
-            if !wishes.open(&set).contains(&row) {
+            examined += 1;
+            if !case.candidates(&set).contains(&row) {
                 continue;
             }
             let nearest = if metric == Metric::SquaredEuclidean {
@@ -161,43 +155,43 @@ mod tests {
             // Adding +0 turns -0 into +0.
             gains.push(nearest.unwrap_or(f64::NAN) + 0.0);
         }
-        (rows, gains, looked_at, too_near)
+        (rows, gains, examined, too_near)
     }
 
     fn bits(rows: &[usize], gains: &[f64]) -> (Vec<usize>, Vec<u64>) {
         (rows.to_vec(), gains.iter().map(|gain| gain.to_bits()).collect())
     }
 
-    /// Every way to filter: the definition, and blocks of several sizes. The evaluations of the last are given too.
+    /// Every way to filter: the definition, and blocks of several sizes. The last is the public one.
     fn all_ways(
         matrix: MatrixView<'_>,
         order: &[usize],
         threshold: f64,
         request: &Request<'_>,
     ) -> Vec<Filtered> {
-        let walk = Walk::new(matrix, order, threshold, request).unwrap();
-        let blocked = [1, 7, 60].map(|block| blocked::filter(matrix, &walk, block, &Unwatched).unwrap());
+        let filter = Filter::new(matrix, order, threshold, request).unwrap();
+        let blocked = [1, 7, 60].map(|block| blocked::filter(matrix, &filter, block, &Unwatched).unwrap());
         let plain = threshold_filter_plain(matrix, order, threshold, request, &Unwatched).unwrap();
         let public = threshold_filter(matrix, order, threshold, request, &Unwatched).unwrap();
         blocked.into_iter().chain([plain, public]).collect()
     }
 
-    fn cases() -> impl Strategy<Value = (Tied, Wishes, Vec<usize>)> {
+    fn cases() -> impl Strategy<Value = (Tied, RequestCase, Vec<usize>)> {
         Tied::up_to(70).prop_flat_map(|tied| {
             let rows: Vec<usize> = (0..tied.rows()).collect();
             let order = prop::sample::subsequence(rows.clone(), 0..=rows.len()).prop_shuffle();
-            (Just(tied.clone()), wishes(tied.rows()), order)
+            (Just(tied.clone()), request_cases(tied.rows()), order)
         })
     }
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(60))]
         #[test]
-        fn keeps_what_the_definition_keeps((tied, wishes, order) in cases(), threshold in -3i8..20, distance: bool) {
+        fn picks_what_the_definition_picks((tied, case, order) in cases(), threshold in -3i8..20, distance: bool) {
             let metric = if distance { Metric::SquaredEuclidean } else { Metric::Dot };
             let threshold = f64::from(threshold);
-            let (rows, gains, looked_at, too_near) = by_hand(&tied, metric, &order, threshold, &wishes);
-            let request = wishes.request(tied.rows());
+            let (rows, gains, examined, too_near) = by_hand(&tied, metric, &order, threshold, &case);
+            let request = case.request(tied.rows());
             for simd in Simd::available() {
                 let matrix = tied.matrix(metric, simd);
                 for threads in THREADS {
@@ -205,7 +199,7 @@ mod tests {
                         prop_assert_eq!(
                             bits(&found.selection.rows, &found.selection.gains), bits(&rows, &gains)
                         );
-                        prop_assert_eq!((found.looked_at, found.too_near), (looked_at, too_near));
+                        prop_assert_eq!((found.examined, found.too_near), (examined, too_near));
                     }
                 }
             }
@@ -233,8 +227,8 @@ mod tests {
                 };
                 // A threshold that is the similarity of two rows: the canonical bits decide.
                 let x = |row| matrix.view().rows.row(row);
-                let between = Nearness::of(matrix.view()).between(x(0), x(((rows - 1) as f64 * share) as usize));
-                let threshold = f64::from(Nearness::of(matrix.view()).meaning(between));
+                let between = DistanceMetric::of(matrix.view()).between(x(0), x(((rows - 1) as f64 * share) as usize));
+                let threshold = f64::from(DistanceMetric::of(matrix.view()).value(between));
                 let ways = with_threads(2, || all_ways(matrix.view(), &order, threshold, &request));
                 let found: Vec<_> =
                     ways.iter().map(|found| bits(&found.selection.rows, &found.selection.gains)).collect();
@@ -258,7 +252,7 @@ mod tests {
         let request = Request::new(rows, 400, &[]).unwrap();
         let found = threshold_filter(matrix.view(), &order, 0.999, &request, &Unwatched).unwrap();
         assert!(found.selection.rows.len() <= 300);
-        assert_eq!(found.looked_at, rows as u64);
+        assert_eq!(found.examined, rows as u64);
         assert_eq!(found.too_near, (rows - found.selection.rows.len()) as u64);
         let all =
             threshold_filter_plain(matrix.view(), &order, 0.999, &request, &Unwatched).unwrap().evaluations;
@@ -266,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_wishes_are_refused() {
+    fn bad_arguments_are_refused() {
         let tied = Tied { data: vec![0.0, 1.0, 2.0], width: 1 };
         let matrix = tied.matrix(Metric::Dot, Simd::active().unwrap());
         let request = Request::new(3, 1, &[]).unwrap();
@@ -277,6 +271,6 @@ mod tests {
             assert!(refused(&[0], threshold).to_string().contains("must be finite"));
         }
         assert_eq!(refused(&[0, 3], 0.0), Error::NoSuchRow { row: 3, n: 3 });
-        assert_eq!(refused(&[2, 0, 2], 0.0), Error::GivenTwice { row: 2 });
+        assert_eq!(refused(&[2, 0, 2], 0.0), Error::RepeatedRow { row: 2 });
     }
 }

@@ -1,35 +1,35 @@
-//! The definition: each row meets all kept before it.
+//! The definition: each row is compared with all picked before it.
 
-use super::{Filtered, Walk};
+use super::{Filter, Filtered};
 use crate::matrix::MatrixView;
 use crate::{Control, Error};
 
 pub(super) fn filter(
     matrix: MatrixView<'_>,
-    walk: &Walk<'_>,
+    filter: &Filter<'_>,
     control: &impl Control,
 ) -> Result<Filtered, Error> {
     let mut filtered = Filtered::default();
-    let mut set = walk.request.given().to_vec();
-    let mut admission = walk.request.admission()?;
-    for &(place, row) in &walk.open {
-        if filtered.is_full(walk) {
+    let mut set = filter.request.preselected().to_vec();
+    let mut candidates = filter.request.candidates()?;
+    for &(place, row) in &filter.entries {
+        if filtered.is_full(filter) {
             break;
         }
-        if !admission.is_open(row) {
+        if !candidates.contains(row) {
             continue;
         }
-        let far = |&other: &usize| walk.near.between(matrix.rows.row(row), matrix.rows.row(other));
-        let nearest = set.iter().map(far).fold(f32::INFINITY, f32::min);
+        let distance = |&other: &usize| filter.metric.between(matrix.rows.row(row), matrix.rows.row(other));
+        let nearest = set.iter().map(distance).fold(f32::INFINITY, f32::min);
         filtered.evaluations += set.len() as u64;
-        if f64::from(nearest) <= walk.limit {
+        if f64::from(nearest) <= filter.limit {
             filtered.too_near += 1;
         } else {
-            filtered.keep(walk, (place, row), nearest);
-            admission.take(row);
+            filtered.push(filter, (place, row), nearest);
+            candidates.pick(row);
             set.push(row);
         }
-        control.tick(filtered.selection.rows.len() as u64, walk.request.count() as u64)?;
+        control.tick(filtered.selection.rows.len() as u64, filter.request.count() as u64)?;
     }
-    Ok(filtered.finished(walk))
+    Ok(filtered.finished(filter))
 }

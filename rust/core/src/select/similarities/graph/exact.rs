@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::Edge;
-use super::near::Near;
+use super::edges::NearestFirst;
 use crate::blocks;
 use crate::matrix::MatrixView;
 use crate::metric::{Dot, Rows, for_each_pair};
@@ -66,7 +66,8 @@ impl Kernel for Nearest<'_> {
     #[inline(always)]
     fn run<V: Lanes, const R: usize, const C: usize>(self) -> Vec<Vec<Edge>> {
         let Self { all, own, ids, neighbours } = self;
-        let mut lists: Vec<Smallest<Near>> = ids.iter().map(|_| Smallest::new(neighbours - 1)).collect();
+        let mut lists: Vec<Smallest<NearestFirst>> =
+            ids.iter().map(|_| Smallest::new(neighbours - 1)).collect();
         let mut selves = vec![0.0; ids.len()];
         for column in (0..all.len()).step_by(COLUMNS) {
             for_each_pair::<Dot, V, R, C>(own, all.part(column, COLUMNS), |x, y, similarity| {
@@ -75,7 +76,7 @@ impl Kernel for Nearest<'_> {
                     selves[x] = similarity;
                 } else {
                     // Adding +0 turns -0 into +0, which the order would tell apart.
-                    lists[x].push(Near(Edge { client: client as u32, similarity: similarity + 0.0 }));
+                    lists[x].push(NearestFirst(Edge { client: client as u32, similarity: similarity + 0.0 }));
                 }
             });
         }

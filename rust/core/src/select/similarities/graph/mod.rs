@@ -1,14 +1,14 @@
 //! The similarities of rows to their nearest neighbours only: memory grows with rows, not with pairs.
 
+mod cells;
+mod edges;
 mod exact;
-mod given;
-mod join;
-mod near;
+mod precomputed;
 mod shortlist;
 
-pub use given::Given;
-pub use join::Cells;
-pub(in crate::select) use join::near_cells;
+pub use cells::Cells;
+pub(in crate::select) use cells::probed_cells;
+pub use precomputed::Precomputed;
 
 use rayon::prelude::*;
 
@@ -16,18 +16,18 @@ use crate::blocks;
 use crate::matrix::MatrixView;
 use crate::{Control, Error};
 
-/// Rows whose lists are compared with the exact ones, to tell the recall.
+/// Rows whose lists are compared with the exact ones, to estimate the recall.
 const SAMPLE: usize = 256;
 
 /// Where the neighbours of rows come from.
 #[derive(Debug, Clone, Copy)]
 pub enum Search<'a> {
-    /// All rows are looked at: rows^2 x dimensions multiply-adds.
-    Everywhere,
-    /// The rows of near cells are looked at.
+    /// Exhaustive search: rows^2 x dimensions multiply-adds.
+    Exhaustive,
+    /// The rows of the nearest cells (inverted lists).
     Cells(Cells<'a>),
-    /// The caller has looked.
-    Given(Given<'a>),
+    /// The caller has found them.
+    Precomputed(Precomputed<'a>),
 }
 
 /// A symmetric graph of nearest neighbours, each row its own.
@@ -54,7 +54,7 @@ pub(super) struct Built {
 
 impl Graph {
     /// Joins every row with its neighbours: itself and the `neighbours - 1` others of highest similarity, the
-    /// lowest of equal ones, among the rows that the search looks at.
+    /// lowest of equal ones, among the rows that the search compares.
     ///
     /// Two rows are joined where either is a neighbour of the other, and their similarity is above 0. About 24 x
     /// rows x neighbours bytes.
@@ -67,11 +67,11 @@ impl Graph {
         let rows = matrix.len();
         let neighbours = neighbours.min(rows);
         let nearest = match search {
-            Search::Everywhere => exact::lists(matrix, neighbours, control)?,
-            Search::Cells(cells) => join::lists(matrix, neighbours, cells, control)?,
-            Search::Given(given) => given::lists(matrix, neighbours, given, control)?,
+            Search::Exhaustive => exact::lists(matrix, neighbours, control)?,
+            Search::Cells(cells) => cells::lists(matrix, neighbours, cells, control)?,
+            Search::Precomputed(found) => precomputed::lists(matrix, neighbours, found, control)?,
         };
-        let exact = matches!(search, Search::Everywhere);
+        let exact = matches!(search, Search::Exhaustive);
         let recall = if exact { 1.0 } else { recall(matrix, neighbours, &nearest)? };
         let mut last_of = blocks::zeroed(rows)?;
         for list in nearest.chunks_exact(neighbours.max(1)) {
@@ -80,7 +80,7 @@ impl Graph {
             let last = list.iter().rfind(|edge| edge.client != own.client).unwrap_or(&own);
             last_of[own.client as usize] = last.similarity.max(0.0);
         }
-        let (starts, edges) = joined(&nearest, rows, neighbours)?;
+        let (starts, edges) = symmetric(&nearest, rows, neighbours)?;
         Ok(Built { graph: Self { starts, edges, last: last_of }, recall })
     }
 
@@ -126,8 +126,9 @@ fn recall(matrix: MatrixView<'_>, neighbours: usize, lists: &[Edge]) -> Result<f
     Ok(found as f64 / (count * neighbours).max(1) as f64)
 }
 
-/// Makes the lists, each led by its own row, symmetric and groups them by row: the `starts` and `edges` of [`Graph`].
-fn joined(nearest: &[Edge], rows: usize, neighbours: usize) -> Result<(Vec<usize>, Vec<Edge>), Error> {
+/// Makes the lists, each of which begins with its own row, symmetric and groups them by row: the `starts` and `edges`
+/// of [`Graph`].
+fn symmetric(nearest: &[Edge], rows: usize, neighbours: usize) -> Result<(Vec<usize>, Vec<Edge>), Error> {
     let lists = || nearest.chunks_exact(neighbours.max(1));
     let pairs = || {
         lists().flat_map(|list| {
@@ -162,18 +163,18 @@ fn joined(nearest: &[Edge], rows: usize, neighbours: usize) -> Result<(Vec<usize
         .for_each(|clients| clients.sort_unstable_by_key(|edge| edge.client));
     // Where each lists the other, and where a row fills its own list, the edge is there more than once, with
     // the same similarity.
-    let mut kept = 0;
+    let mut end = 0;
     for row in 0..rows {
-        let segment = std::mem::replace(&mut starts[row], kept)..next[row];
+        let segment = std::mem::replace(&mut starts[row], end)..next[row];
         for at in segment.clone() {
             if at == segment.start || edges[at].client != edges[at - 1].client {
-                edges[kept] = edges[at];
-                kept += 1;
+                edges[end] = edges[at];
+                end += 1;
             }
         }
     }
-    starts[rows] = kept;
-    edges.truncate(kept);
+    starts[rows] = end;
+    edges.truncate(end);
     edges.shrink_to_fit();
     Ok((starts, edges))
 }
