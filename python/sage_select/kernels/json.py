@@ -109,7 +109,7 @@ class JsonTable:
         """Return the table, once nothing of it is stale; this object is empty afterwards."""
         with map_errors():
             table = pa.table(self._table.finish())
-        # Rust keeps the metadata of a field in no order, and what is written must not depend on chance.
+        # Rust holds the metadata of a field in no order, and what is written must not depend on chance.
         fields = [
             field.with_metadata(dict(sorted(field.metadata.items()))) if field.metadata else field
             for field in table.schema

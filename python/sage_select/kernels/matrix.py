@@ -47,7 +47,7 @@ class Matrix:
         Parameters
         ----------
         array
-            Shape (n, d), float16, float32 or float64; or an Arrow array, in one piece or in chunks, of lists of them
+            Shape (n, d), float16, float32 or float64; or an Arrow array, in one chunk or in several, of lists of them
             that all have one length.
         metric
             ``cosine`` (rows are scaled to length 1), ``dot`` or ``sqeuclidean`` (rows as they are).
@@ -56,7 +56,7 @@ class Matrix:
 
         Notes
         -----
-        Rows are used where they lie if nobody can write to them (Arrow memory in one piece, and numpy arrays with
+        Rows are used where they lie if nobody can write to them (Arrow memory in one chunk, and numpy arrays with
         ``flags.writeable`` false, as a file mapped for reading), and they are contiguous float32 that need no change:
         under ``cosine`` all of length 1. The memory must then stay as it is. Others are copied (4 n d bytes), chunks
         one by one, and checked and scaled in the same pass. A numpy array that is not contiguous is copied before.

@@ -39,7 +39,7 @@ class RowLayout(NamedTuple):
     Parameters
     ----------
     kind
-        `messages`: one column. `prompt`: a prompt and a completion, texts or messages. `parts`: texts that are asked,
+        `messages`: one column. `prompt`: a prompt and a completion, texts or messages. `parts`: texts of the question,
         joined by a blank line, and last the answer. `template`: literals and columns in turn.
     columns
         The columns, as `kind` has them.
@@ -119,7 +119,7 @@ def row_texts(table: pa.Table, *, alike: bool = False, threads: int | None = Non
 def render_rows(
     table: pa.Table, layout: RowLayout, *, threads: int | None = None, progress: Progress | None = None
 ) -> WrittenRows:
-    """Return the words of rows, as `sage_select.render.plain_text` has them of one, and what has to be looked at."""
+    """Return the words of rows, as `sage_select.render.plain_text` has them of one, and which need a careful reader."""
     with map_errors():
         texts, answered, unknown, unsure = _native.render_rows(table, layout, resolve_threads(threads), progress)
     return WrittenRows(pa.chunked_array(texts), answered, unknown, unsure)

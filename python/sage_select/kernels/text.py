@@ -124,8 +124,8 @@ def hashing_encoder(
 
     Word 1-2-grams and character 3-5-grams within words (scikit-learn's ``char_wb``), weighted by sublinear term
     frequency and smoothed inverse document frequency, ``(1 + ln tf) * (ln((1 + n) / (1 + df)) + 1)``, and added with
-    a hashed sign to a hashed dimension (Weinberger et al., ICML 2009). Document frequencies are those of the texts
-    given, counted in a hashed table of 2**22 slots.
+    a hashed sign to a hashed dimension (Weinberger et al., ICML 2009). Document frequencies are those of these
+    texts, counted in a hashed table of 2**22 slots.
 
     Returns
     -------

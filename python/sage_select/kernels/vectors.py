@@ -109,7 +109,7 @@ def lists_of_one_width(column: pa.Array | pa.ChunkedArray, where: Callable[[int]
     Parameters
     ----------
     column
-        `FixedSizeList`, `List` or `LargeList`, in one piece or in chunks.
+        `FixedSizeList`, `List` or `LargeList`, in one chunk or in several.
     where
         Names the place of a row.
 

@@ -89,7 +89,7 @@ def centroids_cost(size: Size, count: int, training: Training) -> Cost:
 
 
 def cells_cost(size: Size, count: int, training: Training) -> Cost:
-    """Return what `cells` takes, and whatever looks at a label and a number of each row then.
+    """Return what `cells` takes, and whatever reads a label and a number of each row then.
 
     The nearest centroids are found by int16 copies of the rows.
     """

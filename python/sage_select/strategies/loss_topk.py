@@ -38,7 +38,7 @@ class LossTopK(ByScore):
         return self.score_mode == "top"
 
     def pick(self, request: SelectionRequest, pool: Pool) -> Picks:
-        """Pick by score, the hardest rows where nothing else is asked for."""
+        """Pick by score, the hardest rows where nothing else is said."""
         return self.by_score(request, pool)
 
     def cost(self, size: Size) -> Cost:

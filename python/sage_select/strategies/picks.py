@@ -43,10 +43,10 @@ class Picks:
 
     def first(self, k: int) -> Picks:
         """Return the first `k` of these picks."""
-        reasons, left = [], k
+        reasons, remaining = [], k
         for reason, count in self.reasons:
-            reasons.append((reason, min(count, left)))
-            left -= reasons[-1][1]
+            reasons.append((reason, min(count, remaining)))
+            remaining -= reasons[-1][1]
         return Picks(self.indices[:k], self.gains[:k], tuple(reasons), self.evidence, self.regions)
 
     def then(self, others: Picks) -> Picks:

@@ -65,7 +65,7 @@ class Pool:
     label
         Function from a row number to what the user calls the row.
     has_ids
-        Whether rows have ids: then draws and starts follow these, wherever the rows stand.
+        Whether rows have ids: then draws and starts follow these, whatever the order of the rows.
     threads
         Threads to use, None for all.
     progress

@@ -96,7 +96,7 @@ class SelectionRequest:
     def removable(self, rows: Rows) -> Rows:
         """Return which of `rows`, the first to go first, can be left out so that the limits can still hold.
 
-        None can where no other row is cheap enough. A group keeps as many rows as it may have, or, where that is all,
+        None can where no other row is cheap enough. A group retains as many rows as it may have, or, where that is all,
         as it must have; and, where rows have costs, the cheapest of those it must have.
         """
         if self.limits is not None and self.limits.costs is not None:

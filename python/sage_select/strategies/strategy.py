@@ -45,7 +45,7 @@ class Strategy(Settings):
 
     @abstractmethod
     def pick(self, request: SelectionRequest, pool: Pool) -> Picks:
-        """Return the picks that are asked for, in order, none of them preselected or excluded.
+        """Return the requested picks, in order, none of them preselected or excluded.
 
         Parameters
         ----------
@@ -104,7 +104,7 @@ class Strategy(Settings):
         n
             Rows that were chosen from.
         facts
-            What the selection told about itself (`Picks.evidence`).
+            The evidence of the selection (`Picks.evidence`).
         """
         del n, facts
         return "" if self.nested else f"{self.name} promises nothing about smaller budgets"

@@ -88,6 +88,6 @@ class Target(Strategy):
         return Cost((2.0 * size.d + 12) * size.n, None)
 
     def describe(self) -> str:
-        """Return what is looked for, and how."""
+        """Return which queries rows are matched with, and how."""
         queries = self.queries or (f"column {self.query_column!r}" if self.query_column else "the queries given")
         return f"the rows nearest to {queries} ({self.metric}, {self.target_rule.replace('_', ' ')})"

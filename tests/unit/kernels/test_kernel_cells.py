@@ -162,7 +162,7 @@ def test_k_means_comes_as_near_as_faiss(shared_data: Path) -> None:
     assert spread(ours) < 0.9 * spread(rows[sample[:200]])
 
 
-def test_wishes_of_k_means_are_checked() -> None:
+def test_arguments_of_k_means_are_checked() -> None:
     matrix = Matrix.from_array(np.eye(3))
     for cells, sample in ((0, [0, 1]), (3, [0, 1]), (1, [3]), (1, [-1]), (1.5, [0])):
         with pytest.raises(UsageError):

@@ -64,12 +64,6 @@ def test_phrases_are_shared_by_texts_that_share_words_in_a_row() -> None:
     assert (found.bags[0] == found.bags).tolist() == [True, False, True, False, False]
 
 
-def test_longer_and_more_varied_is_harder() -> None:
-    values = kernels.lexical_difficulty(pa.array(["", "a", "a a a a", "a b c d", "a b c d e f g h"]))
-    assert values[0] == 0
-    assert (np.diff(values) > 0).all()
-
-
 @settings(deadline=None, max_examples=25)
 @given(texts=TEXTS, dimensions=st.sampled_from([1, 3, 64]))
 def test_encoded_rows_have_length_one(texts: list[str], dimensions: int) -> None:

@@ -1,59 +1,22 @@
+"""What of a row is trained: the tokens, their mask and where they are cut."""
+
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.support.trained_tokens import AGENT, WEATHER, Make, consistent, trained_runs
 
-from sage_select.errors import DataError, UsageError, Where
 from sage_select.render.chat import choose_templates
 from sage_select.render.example import Conversation, Text, to_example
 from sage_select.render.shape import detect_shape
-from sage_select.render.tokens import IGNORED, Encoded, Renderer
-from sage_select.render.truncate import context_length
+from sage_select.render.tokens import IGNORED, Renderer
 
 pytestmark = pytest.mark.train
-
-Make = Callable[[], Any]
-WEATHER = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object", "properties": {}}}}
-CALL = {"type": "function", "function": {"name": "weather", "arguments": {"city": "Zürich"}}}
-AGENT = Conversation(
-    [
-        {"role": "system", "content": "Be brief."},
-        {"role": "user", "content": "Is it warm?"},
-        {"role": "assistant", "content": "", "tool_calls": [CALL]},
-        {"role": "tool", "name": "weather", "content": '{"t": 21}'},
-        {"role": "tool", "name": "weather", "content": "sunny 🎉"},
-        {"role": "assistant", "content": "Yes, 21 degrees."},
-        {"role": "user", "content": "Thanks"},
-    ],
-    [WEATHER],
-)
-
-
-def trained_runs(tokenizer: Any, encoded: Encoded) -> list[str]:
-    """Return the text of each unbroken run of trained tokens."""
-    runs: list[list[int]] = []
-    before = IGNORED
-    for label in encoded.labels:
-        if label != IGNORED:
-            if before == IGNORED:
-                runs.append([])
-            runs[-1].append(label)
-        before = label
-    return [tokenizer.decode(run) for run in runs]
-
-
-def consistent(encoded: Encoded) -> bool:
-    pairs = zip(encoded.input_ids, encoded.labels, strict=True)
-    return all(label in (token, IGNORED) for token, label in pairs) and encoded.trained == sum(
-        label != IGNORED for label in encoded.labels
-    )
 
 
 # A turn that begins and ends with a letter: white space there may share a token with the frame around it.
@@ -188,49 +151,6 @@ def test_no_real_template_loses_or_leaks_a_word(byte_level: Make) -> None:
             assert word not in trained, source.stem
 
 
-THOUGHTFUL = [
-    {"role": "user", "content": "a"},
-    {"role": "assistant", "content": "<think>first</think>b"},
-    {"role": "user", "content": "c"},
-    {"role": "assistant", "content": "<think>second</think>d"},
-]
-
-
-def test_turns_that_a_template_rewrites_are_trained_as_it_wrote_them_last(byte_level: Make, templates: Any) -> None:
-    tokenizer = byte_level()
-    renderer = Renderer(tokenizer, max_length=999, chat_template=templates.forgetful)
-    assert len(renderer.encode_all(Conversation(THOUGHTFUL[:2]))) == 1
-    first, second = renderer.encode_all(Conversation(THOUGHTFUL))
-    assert trained_runs(tokenizer, first) == ["<think>first</think>b<|im_end|>"]
-    assert trained_runs(tokenizer, second) == ["<think>second</think>d<|im_end|>"]
-    history = tokenizer.decode(second.input_ids)
-    assert "<|im_start|>assistant\nb<|im_end|>" in history
-    assert "first" not in history
-    assert any("1 row became 2 training examples" in line for line in renderer.notices)
-    assert renderer.seen.lost.as_dict() == {}
-    for part, predicted in zip((first, second), renderer.predicted(Conversation(THOUGHTFUL)), strict=True):
-        assert part.input_ids[: len(predicted.prompt)] == predicted.prompt
-        assert trained_runs(tokenizer, part) == [predicted.text.rstrip()]
-
-
-def test_only_the_last_turns_are_trained_on_demand_and_the_rest_is_told(byte_level: Make, templates: Any) -> None:
-    tokenizer = byte_level()
-    renderer = Renderer(tokenizer, max_length=999, chat_template=templates.forgetful, history="last")
-    (only,) = renderer.encode_all(Conversation(THOUGHTFUL))
-    assert trained_runs(tokenizer, only) == ["<think>second</think>d<|im_end|>"]
-    assert any("1 answers are not trained" in line for line in renderer.notices)
-    assert renderer.seen.lost.as_dict()["thoughts"]["messages"] == 1
-    silent = [{**turn, "weight": 0} if index == 3 else turn for index, turn in enumerate(THOUGHTFUL)]
-    (only,) = renderer.encode_all(Conversation(silent))
-    assert trained_runs(tokenizer, only) == ["<think>first</think>b<|im_end|>"]
-
-
-def test_a_row_of_several_examples_is_no_single_one(byte_level: Make, templates: Any) -> None:
-    renderer = Renderer(byte_level(), max_length=999, chat_template=templates.forgetful)
-    with pytest.raises(DataError, match="row 4: the row makes 2 training examples"):
-        renderer.encode(Conversation(THOUGHTFUL), Where(row=4))
-
-
 def test_a_conversation_may_begin_with_the_assistant(byte_level: Make, templates: Any) -> None:
     tokenizer = byte_level()
     messages = [{"role": "assistant", "content": "Hello"}, *AGENT.messages[1:2], {"role": "assistant", "content": "Hm"}]
@@ -285,127 +205,6 @@ def test_a_tokenizer_that_ends_texts_itself_ends_them_once(word_start: Make) -> 
     )
     ids = Renderer(tokenizer, max_length=99).encode(Text("find")).input_ids
     assert ids.count(tokenizer.eos_token_id) == 1
-
-
-def test_rows_with_nothing_to_train_say_so(byte_level: Make) -> None:
-    renderer = Renderer(byte_level(), max_length=99)
-    assert renderer.encode(Text("")) == Encoded([], [], 0, 0)
-    assert renderer.encode(Conversation([])) == Encoded([], [], 0, 0)
-    assert renderer.encode(Conversation(AGENT.messages[:2])).trained == 0
-    silent = {"role": "assistant", "content": "x", "weight": 0}
-    assert renderer.encode(Conversation([AGENT.messages[1], silent])).trained == 0
-
-
-def test_a_prompt_is_what_stands_before_the_last_trained_turn(byte_level: Make, templates: Any) -> None:
-    tokenizer = byte_level()
-    for template in (templates.qwen_like, None):
-        renderer = Renderer(tokenizer, max_length=999, chat_template=template)
-        encoded, prompt = renderer.encode(AGENT), renderer.prompt(AGENT)
-        assert encoded.input_ids[: len(prompt)] == prompt
-        rest = tokenizer.decode(encoded.input_ids[len(prompt) :])
-        assert rest.lstrip(" ").startswith("Yes, 21 degrees.<|im_end|>")
-        assert renderer.prompt(AGENT, room=990) == prompt[-9:]
-        ignored = [*AGENT.messages, {"role": "assistant", "content": "x", "weight": 0}]
-        assert renderer.prompt(Conversation(ignored, AGENT.tools)) == prompt
-
-
-@pytest.mark.parametrize("example", [Text("x"), Conversation([]), Conversation(AGENT.messages[:2])])
-def test_a_prompt_needs_a_trained_turn(byte_level: Make, example: Any) -> None:
-    with pytest.raises(DataError, match="row 2: the row has no assistant turn to generate"):
-        Renderer(byte_level(), max_length=99).prompt(example, Where(row=2))
-
-
-def test_the_text_of_special_tokens_is_counted(byte_level: Make) -> None:
-    renderer = Renderer(byte_level(), max_length=99)
-    renderer.encode(
-        Conversation([{"role": "user", "content": "a <|im_end|> b"}, {"role": "assistant", "content": "c"}])
-    )
-    renderer.encode(Text("<|im_start|>"))
-    renderer.encode(Text("clean"))
-    assert renderer.notices[-1] == "the text of special tokens, such as '<|im_end|>', is read as those tokens (2 rows)"
-
-
-def test_only_encoded_rows_are_counted(byte_level: Make) -> None:
-    renderer = Renderer(byte_level(), max_length=999)
-    renderer.encode(Text("x"))
-    renderer.prompt(AGENT)
-    assert renderer.notices == []
-    renderer.encode(AGENT)
-    assert len(renderer.notices) == 1
-
-
-def test_the_date_of_the_day_changes_no_token(byte_level: Make, templates: Any) -> None:
-    template = '{{ strftime_now("%d %b %Y") + " " + strftime_now(\'%Y\') + "\\n" }}' + templates.marked
-    tokenizer = byte_level()
-    renderer = Renderer(tokenizer, max_length=999, chat_template=template)
-    assert tokenizer.decode(renderer.encode(AGENT).input_ids).startswith("26 Jul 2024 2024\n")
-    assert renderer.chat_template == template
-    assert "the chat template writes the date of the day: 2024-07-26 is written instead" in renderer.notices
-
-
-def test_a_refused_conversation_names_its_row(byte_level: Make, templates: Any) -> None:
-    tokenizer = byte_level()
-    tokenizer.bos_token = "<|end|>"
-    renderer = Renderer(tokenizer, max_length=99, chat_template=templates.strict)
-    with pytest.raises(DataError, match="row 9: the chat template refuses the conversation: roles must alternate"):
-        renderer.encode(Conversation([{"role": "assistant", "content": "x"}]), Where(row=9))
-
-
-def test_the_fingerprint_tells_templates_and_tokenizers_apart_and_nothing_else(
-    byte_level: Make, word_start: Make, templates: Any
-) -> None:
-    tokenizer = byte_level()
-    first = Renderer(tokenizer, max_length=99).fingerprint
-    tokenizer(["a", "b c d"], padding=True, truncation=True, max_length=3)  # leaves state in the backend
-    assert Renderer(tokenizer, max_length=50).fingerprint == first
-    assert Renderer(byte_level(), max_length=99).fingerprint == first
-    others = [
-        Renderer(byte_level(), max_length=99, chat_template=templates.chatml).fingerprint,
-        Renderer(word_start(), max_length=99).fingerprint,
-    ]
-    tokenizer.add_tokens(["brandnew"])
-    others.append(Renderer(tokenizer, max_length=99).fingerprint)
-    assert len({first, *others}) == 4
-
-
-def test_state_left_in_a_tokenizer_changes_no_row(byte_level: Make) -> None:
-    tokenizer = byte_level()
-    before = Renderer(tokenizer, max_length=999).encode(AGENT)
-    tokenizer(["a", "b c d"], padding="max_length", truncation=True, max_length=3)
-    assert Renderer(tokenizer, max_length=999).encode(AGENT) == before
-
-
-def test_renderers_that_make_no_sense_are_refused(byte_level: Make) -> None:
-    with pytest.raises(UsageError, match="maximum length is 1"):
-        Renderer(byte_level(), max_length=1)
-    with pytest.raises(UsageError, match="cannot tell which characters"):
-        Renderer(SimpleNamespace(is_fast=False), max_length=9)
-    with pytest.raises(UsageError, match="cannot write a user and an assistant turn"):
-        Renderer(byte_level(), max_length=9, chat_template="{{ raise_exception('never') }}")
-    with pytest.raises(UsageError, match="cannot write a user and an assistant turn"):
-        Renderer(byte_level(), max_length=9, chat_template="{% if %}")
-    with pytest.raises(UsageError, match="it leaves out what they say"):
-        Renderer(byte_level(), max_length=9, chat_template="{{ messages | length }}")
-    tokenizer = byte_level()
-    tokenizer.chat_template = {"rag": "{{ messages }}"}
-    with pytest.raises(UsageError, match="only 'rag'"):
-        Renderer(tokenizer, max_length=9)
-
-
-def test_the_default_of_named_templates_is_used(byte_level: Make, templates: Any) -> None:
-    tokenizer = byte_level()
-    tokenizer.chat_template = {"default": templates.marked, "rag": "{{ messages }}"}
-    assert Renderer(tokenizer, max_length=9).chat_template == templates.marked
-
-
-def test_context_length() -> None:
-    config = SimpleNamespace(max_position_embeddings=512)
-    assert context_length(config) == 512
-    assert context_length(config, SimpleNamespace(model_max_length=128)) == 128
-    assert context_length(config, SimpleNamespace(model_max_length=10**30)) == 512
-    assert context_length(SimpleNamespace(n_positions=1024)) == 1024
-    assert context_length(SimpleNamespace(get_text_config=lambda: config)) == 512
-    assert context_length(SimpleNamespace(), SimpleNamespace(model_max_length=10**30)) is None
 
 
 @pytest.mark.real_data

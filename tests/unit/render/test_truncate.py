@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sage_select.render.truncate import keep_end, keep_start
+from sage_select.render.truncate import context_length, keep_end, keep_start
 
 masks = st.lists(st.booleans(), max_size=40)
 lengths = st.integers(1, 45)
@@ -46,3 +48,13 @@ def test_a_row_that_is_cut_ends_with_something_trained(trained: list[bool], leng
 @given(st.integers(0, 50), lengths)
 def test_plain_text_keeps_its_start(count: int, length: int) -> None:
     assert list(range(count))[keep_start(count, length)] == list(range(min(count, length)))
+
+
+def test_context_length() -> None:
+    config = SimpleNamespace(max_position_embeddings=512)
+    assert context_length(config) == 512
+    assert context_length(config, SimpleNamespace(model_max_length=128)) == 128
+    assert context_length(config, SimpleNamespace(model_max_length=10**30)) == 512
+    assert context_length(SimpleNamespace(n_positions=1024)) == 1024
+    assert context_length(SimpleNamespace(get_text_config=lambda: config)) == 512
+    assert context_length(SimpleNamespace(), SimpleNamespace(model_max_length=10**30)) is None

@@ -64,7 +64,7 @@ def facility_location(
         centroid holds NaN or infinity; centroids and neighbours at once.
     DataError
         The centroids or neighbours have another shape; a neighbour does not exist or is named twice (the first row that
-        names one is told).
+        names one is reported).
     ResourceError
         The memory cannot be had.
 

@@ -54,7 +54,7 @@ def k_center(
     Notes
     -----
     Ties go to the lowest row, and copies of selected rows come last, in row order. Bounds in int16 spare most of the (k
-    + preselected) n comparisons: a quarter is left for 1,000 of 36,000 real embeddings, and a tenth for 10,000 of a
+    + preselected) n comparisons: a quarter remains for 1,000 of 36,000 real embeddings, and a tenth for 10,000 of a
     million. The picks are those of the definition in canonical float32 arithmetic. 2 d + 24 bytes a row beside the
     matrix; from 4,000 picks of 100,000 rows on 8 more, and 12 d bytes a pick.
 

@@ -19,7 +19,7 @@ __all__ = ["Filtered", "threshold_filter"]
 class Filtered(NamedTuple):
     """The rows picked, and how much of the order was examined."""
 
-    #: int64, at most k: row numbers, in the order that was given.
+    #: int64, at most k: row numbers, in the order of `order`.
     indices: NDArray[np.int64]
     #: float32: the similarity to the nearest row preselected or picked before (the squared distance under
     #: ``sqeuclidean``), NaN where there is none.

@@ -1,4 +1,4 @@
-"""What a selection must keep: its budget, its quota, the rows pinned and those excluded, all at once."""
+"""The constraints of a selection: its budget, its quota, the rows pinned and those excluded, all at once."""
 
 from __future__ import annotations
 

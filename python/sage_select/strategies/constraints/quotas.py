@@ -71,8 +71,8 @@ def explicit_bounds(quota: Quota, members: Members, *, clamp: bool) -> tuple[Cou
 def balanced_bounds(members: Members, fits: Callable[[Counts], bool]) -> tuple[Counts, Counts]:
     """Return the bounds of a balanced selection: all groups at one level, or one row above it.
 
-    A group that has fewer rows gives all, and one with more pinned rows keeps those; the level is the highest at which
-    `fits`, asked about the number of rows of each group, is still true.
+    A group that has fewer rows gives all, and one with more pinned rows has those; the level is the highest at which
+    `fits`, of the number of rows of each group, is still true.
     """
 
     def at(level: int) -> Counts:

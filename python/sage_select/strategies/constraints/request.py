@@ -21,7 +21,7 @@ def request_of(pool: Pool, constraints: Constraints) -> SelectionRequest:
     Raises
     ------
     UsageError
-        If the budget, the quota, and the rows pinned and excluded cannot all be kept: it says which two, and by how
+        If the budget, the quota, and the rows pinned and excluded cannot all hold: it says which two, and by how
         much.
     """
     both = np.intersect1d(pool.pinned, pool.excluded)

@@ -21,7 +21,7 @@ class D2(Objective):
     """
 
     def pick(self, request: SelectionRequest, pool: Pool) -> Found:
-        """Draw rows by the keyed hashes of their ids, so that the same are drawn wherever they stand."""
+        """Draw rows by the keyed hashes of their ids, so that the same are drawn in any order of the rows."""
         greedy = kernels.d2(
             pool.need_matrix(),
             request.for_kernels,

@@ -28,7 +28,7 @@ def faiss_neighbours(
     Parameters
     ----------
     centroids
-        Of the lists, (c, d), of length 1: a row stands in the list of the one of greatest dot product.
+        Of the lists, (c, d), of length 1: a row is in the list of the one of greatest dot product.
     probe
         How many lists are searched for a row.
 

@@ -37,22 +37,22 @@ class KMeans(Objective):
     def pick(self, request: SelectionRequest, pool: Pool) -> Found:
         """Divide the rows into a cell for each pick and each row preselected; take the middles of those without one.
 
-        Gains are the number of rows of a pick's cell, and picks come from the largest cell on, so that the first stand
-        for most rows.
+        Gains are the number of rows of a pick's cell, and picks come from the largest cell on, so that the first
+        represent most rows.
         """
         if request.count == 0:
             return kernels.Greedy(np.empty(0, np.int64), np.empty(0, np.float32), 0, "cells"), {}
         matrix = pool.need_matrix()
         count = min(max(request.expected, 1) + len(request.preselected), MOST_MEDOIDS)
-        heeded = request.preselected[:count]
+        centres = request.preselected[:count]
         drawn = kernels.d2(
             matrix,
-            kernels.Request(count - len(heeded), preselected=heeded),
+            kernels.Request(count - len(centres), preselected=centres),
             key=stage_key(pool.seed, "kmeans-start"),
             order=pool.draw_order("kmeans-start"),
             threads=pool.threads,
         )
-        start = np.concatenate([heeded, drawn.indices])
+        start = np.concatenate([centres, drawn.indices])
         centroids = train_centroids(pool, count, MEDOID_CELLS, start)
         found = kernels.medoids(matrix, centroids, request.for_kernels, threads=pool.threads, progress=pool.progress)
         greedy = kernels.Greedy(found.indices, found.sizes, drawn.evaluations + pool.n * (count + 1), "cells")

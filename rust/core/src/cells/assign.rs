@@ -10,6 +10,18 @@ use crate::{Control, Error};
 /// Rows in a block: few enough to stay in cache while the centroids pass by.
 const BLOCK: usize = 240;
 
+/// Centroids, one after the other, as rows of this width.
+///
+/// # Errors
+/// [`Error::Shape`] where there is none, or where the values end within one.
+pub(crate) fn centroid_rows(centroids: &[f32], width: usize) -> Result<Rows<'_>, Error> {
+    if centroids.is_empty() || !centroids.len().is_multiple_of(width) {
+        let got = centroids.len();
+        return Err(Error::Shape { what: "the number of centroid values", expected: width, got });
+    }
+    Ok(Rows::new(centroids, width))
+}
+
 /// The cell of each row: the centroid at the smallest canonical squared distance, the lowest of equal ones.
 ///
 /// Distances in int16 tell which centroids could be the nearest, and canonical arithmetic decides. Cost: rows x
@@ -20,17 +32,11 @@ const BLOCK: usize = 240;
 /// finite, [`Error::TooManyRows`], [`Error::OutOfMemory`], or what `control` stops with.
 pub fn nearest(matrix: MatrixView<'_>, centroids: &[f32], control: &impl Control) -> Result<Vec<i32>, Error> {
     let width = matrix.rows.width();
-    if centroids.is_empty() || !centroids.len().is_multiple_of(width) {
-        return Err(Error::Shape {
-            what: "the number of centroid values",
-            expected: width,
-            got: centroids.len(),
-        });
-    }
+    let rows = centroid_rows(centroids, width)?;
     if let Some(bad) = centroids.iter().position(|value| !value.is_finite()) {
         return Err(Error::Argument { what: format!("centroid {} holds NaN or infinity", bad / width) });
     }
-    let centroids = Rows::new(centroids, width);
+    let centroids = rows;
     if i32::try_from(centroids.len()).is_err() {
         return Err(Error::TooManyRows { rows: centroids.len() });
     }

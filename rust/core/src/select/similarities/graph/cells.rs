@@ -13,6 +13,7 @@ use super::Edge;
 use super::edges::edges;
 use super::shortlist::{Packed, SearchSpace, Shortlist};
 use crate::blocks;
+use crate::cells::assign::centroid_rows;
 use crate::cells::group::Groups;
 use crate::control::FixedProgress;
 use crate::matrix::{MAX_SQUARED_LENGTH, MatrixView};
@@ -35,14 +36,8 @@ pub struct Cells<'a> {
 /// The centroids scaled to the length of the longest row, so that int16 holds both well; those of length 0 stay.
 fn directions(matrix: MatrixView<'_>, centroids: &[f32]) -> Result<Vec<f32>, Error> {
     let width = matrix.rows.width();
-    if centroids.is_empty() || !centroids.len().is_multiple_of(width) {
-        return Err(Error::Shape {
-            what: "the number of centroid values",
-            expected: width,
-            got: centroids.len(),
-        });
-    }
-    blocks::check_countable(matrix.len().saturating_add(centroids.len() / width))?;
+    let count = centroid_rows(centroids, width)?.len();
+    blocks::check_countable(matrix.len().saturating_add(count))?;
     let squared = |x: &[f32]| metric::dot(matrix.simd, x, x);
     let longest = (0..matrix.len()).into_par_iter().map(|row| squared(matrix.rows.row(row)));
     let longest = longest.reduce(|| 0.0, f32::max).sqrt();
