@@ -32,8 +32,8 @@ class Size:
         Numbers in a vector; 0 where there are none, or it is not known how many.
     k
         Rows to pick.
-    given
-        Rows that are picked before.
+    preselected
+        Rows that are selected already.
     row_bytes, word_bytes
         Bytes of a row in the Arrow table, and of its words.
     threads
@@ -51,7 +51,7 @@ class Size:
     exact: bool = True
     d: int = 0
     k: int = 0
-    given: int = 0
+    preselected: int = 0
     row_bytes: float = 0.0
     word_bytes: float = 0.0
     threads: int = 1

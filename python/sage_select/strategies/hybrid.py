@@ -51,7 +51,7 @@ class Hybrid(ByScore, ByDiversity):
     def cost(self, size: Size) -> Cost | None:
         """Return the cost of the part by score, and then of the objective."""
         scored = rounded_share(self.score_share, size.k)
-        rest = replace(size, k=size.k - scored, given=size.given + scored)
+        rest = replace(size, k=size.k - scored, preselected=size.preselected + scored)
         return in_turn(self.by_score_cost(replace(size, k=scored)), self.objective.cost(rest))
 
     def not_nested_reason(self, n: int, facts: Mapping[str, Any]) -> str:

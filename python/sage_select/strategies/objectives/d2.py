@@ -34,7 +34,7 @@ class D2(Objective):
 
     def cost(self, size: Size) -> Cost:
         """Return the cost of the draw, and of about as many comparisons as there are pairs of picks."""
-        picks = float(size.k + size.given)
+        picks = float(size.k + size.preselected)
         pairs = size.n + min(picks * picks, 2 * size.n * picks)
         memory = max(HASHED_BYTES, 2.0 * size.d + 17) * size.n
         return Cost(memory, size.seconds(rows=size.n, multiply_adds=pairs * size.d))

@@ -64,7 +64,7 @@ class Dpp(Objective):
 
     def cost(self, size: Size) -> Cost:
         """Return the cost of all rows beside each pick, and of the inverse that grows with the picks."""
-        n, d, picks = size.n, size.d, size.k + size.given
+        n, d, picks = size.n, size.d, size.k + size.preselected
         inverse = 8.0 * d * picks if picks <= d / 2 else 12.0 * d * d
         # The inverse is float64, whose multiply-adds take about five times as long.
         pairs = float(picks) * n + 10.0 * min(picks, d) * picks

@@ -25,7 +25,7 @@ class Herding(Objective):
 
     def cost(self, size: Size) -> Cost:
         """Return the cost of about three products of each row for each pick."""
-        products = 3.0 * (size.k + size.given) * size.n
+        products = 3.0 * (size.k + size.preselected) * size.n
         return Cost((2.0 * size.d + 200) * size.n, size.seconds(multiply_adds=products * size.d))
 
     def describe(self) -> str:

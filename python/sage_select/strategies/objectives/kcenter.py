@@ -83,9 +83,9 @@ class KCenter(Objective):
         """Return the cost of the cells that tell outliers, and of all rows beside each pick: most are spared."""
         if size.k == 0:
             return Cost()
-        pairs = float(size.k + size.given) * size.n
+        pairs = float(size.k + size.preselected) * size.n
         swept = Cost((2.0 * size.d + 32) * size.n + 12.0 * size.d * size.k, size.seconds(multiply_adds=pairs * size.d))
-        if self.outlier_count(size.n, size.k, size.given) == 0:
+        if self.outlier_count(size.n, size.k, size.preselected) == 0:
             return swept
         return cells_cost(size, math.isqrt(size.n), OUTLIER_CELLS).then(swept)
 

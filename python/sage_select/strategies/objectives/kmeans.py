@@ -60,8 +60,8 @@ class KMeans(Objective):
 
     def cost(self, size: Size) -> Cost:
         """Return the cost of the rows that centroids start from, and of a cell for each pick."""
-        count = min(size.k + size.given, MOST_MEDOIDS)
-        return D2().cost(replace(size, k=count, given=0)).then(cells_cost(size, max(1, count), MEDOID_CELLS))
+        count = min(size.k + size.preselected, MOST_MEDOIDS)
+        return D2().cost(replace(size, k=count, preselected=0)).then(cells_cost(size, max(1, count), MEDOID_CELLS))
 
     def not_nested_reason(self, n: int, facts: Mapping[str, Any]) -> str:
         """Return why a smaller budget would not pick the first of these rows."""

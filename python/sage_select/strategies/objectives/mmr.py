@@ -42,7 +42,7 @@ class Mmr(Objective):
 
     def cost(self, size: Size) -> Cost:
         """Return the cost of the percentile ranks, and of all rows beside each pick, most of which are spared."""
-        pairs = float(size.k + size.given) * size.n
+        pairs = float(size.k + size.preselected) * size.n
         swept = (2.0 * size.d + 32) * size.n + 12.0 * size.d * size.k
         return Cost(max(24.0 * size.n, swept) + 4.0 * size.n, size.seconds(multiply_adds=pairs * size.d))
 

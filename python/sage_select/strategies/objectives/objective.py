@@ -50,7 +50,7 @@ class Objective(Settings):
         """Return the requested picks, aware of the rows preselected, none of which is picked again."""
 
     def cost(self, size: Size) -> Cost | None:
-        """Return what `size.k` picks take, `size.given` before them; None where that is not known."""
+        """Return what `size.k` picks take, `size.preselected` before them; None where that is not known."""
         del size
         return None
 
