@@ -53,7 +53,7 @@ def rates() -> Rates:
     texts = pa.array(said, pa.string())
     ids, zeros = pa.array([f"row {i}" for i in range(_ROWS)], pa.string()), bytes(_BYTES)
     return Rates(
-        multiply_adds=n * n * d / _seconds(lambda: kernels.closest(matrix, everything, everything, threads=1)),
+        multiply_adds=n * n * d / _seconds(lambda: kernels.nearest_members(matrix, everything, everything, threads=1)),
         text=texts.nbytes / _seconds(lambda: kernels.lexical_difficulty(texts, threads=1)),
         copied=_BYTES / _seconds(lambda: digest_bytes(zeros)),
         rows=_ROWS / _seconds(lambda: np.argsort(kernels.keyed_hashes(1, ids, threads=1), kind="stable")),
