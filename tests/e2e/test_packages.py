@@ -36,6 +36,27 @@ def rule(kind: str, name: str, traits: str, option: str = "") -> str:
     return f"\n@{kind}({traits})\nclass {name}({base}):\n{body}"
 
 
+#: A module that asks for everything before it has declared anything.
+EAGER = """
+from sage_select import Pipeline, select
+from sage_select.strategies import STRATEGIES
+from sage_select.scorers import SCORERS
+KNOWN = [*STRATEGIES, *SCORERS]
+
+@stage("calm", effect="keeps")
+class Calm(Stage):
+    '''Some.'''
+    def run(self, data, run): return data
+
+@strategy("lasts")
+class Lasts(Strategy):
+    '''Some.'''
+    width_of: Annotated[int, Option("how wide")] = 1
+    def pick(self, request, pool):
+        rows = take_admissible(request, pool, np.arange(pool.n)[::-1])
+        return Picks.without_gains(rows, "last")
+"""
+
 #: Module -> code, what it declares, and why that is left out.
 BROKEN = {
     "bad_import": (
@@ -84,6 +105,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with a package that works and many that do not, and rows."""
     site = tmp_path_factory.mktemp("site")
     lay_package(site, "a_good", GOOD, {"strategies": {"firsts": "Firsts"}}, version="2.5")
+    lay_package(site, "eager", EAGER, {"stages": {"calm": "Calm"}, "strategies": {"lasts": "Lasts"}})
     for name, (code, entries, _) in BROKEN.items():
         lay_package(site, name, code, entries)
     lines = [{"id": f"r{row}", "text": f"row {row} {'much ' * (row % 5)}", "loss": row % 11} for row in range(40)]
@@ -117,6 +139,7 @@ def told(site: Path) -> dict[str, Told]:
             "-o",
             "f.arrow",
         ],
+        "eager": [*BUILD, "--strategy", "lasts", "--width-of", "2", "-q"],
         "top": ["top", "f.arrow", "3", "-o", "g.arrow"],
         "named strategy": [*BUILD, "--strategy", "gone"],
         "named scorer": [*BUILD, "--scorer", "fine"],
@@ -136,6 +159,10 @@ def test_every_command_works_beside_broken_packages_and_names_them(told: dict[st
         assert len(lines) == 1, done.err
         assert reason in lines[0]
         assert lines[0].startswith("note: ")
+
+
+def test_a_package_may_ask_for_all_before_it_declares_its_own(told: dict[str, Told]) -> None:
+    assert (told["eager"].code, told["eager"].err) == (0, "")
 
 
 def test_what_is_left_out_is_not_there_and_the_rest_is(told: dict[str, Told]) -> None:
@@ -210,13 +237,15 @@ def test_python_warns_once_of_what_is_left_out(site: Path) -> None:
         "print(len([one for one in told if issubclass(one.category, sage_select.SageWarning)]))\n"
         "try: sage_select.select(scores=[1., 2.], k=1, strategy='gone')\n"
         "except sage_select.ResourceError as error: print('nowhere_to_be_found' in str(error))\n"
+        "print('width_of' in sage_select.select.__doc__)\n"
+        "print(sage_select.select('rows.jsonl', k=2, strategy='lasts', width_of=2).indices[0])\n"
         "try: sage_select.Pipeline.read('rows.jsonl').odd()\n"
         "except sage_select.ResourceError as error: print('drops' in str(error))\n"
     )
     path = f"{site}{os.pathsep}{Path(sage_select.__file__).parent.parent}"
     environment = {**os.environ, "PYTHONPATH": path}
     done = subprocess.run([sys.executable, "-c", code], cwd=site, capture_output=True, text=True, env=environment)
-    assert done.stdout.split() == [str(len(BROKEN)), "True", "True"], done.stderr
+    assert done.stdout.split() == [str(len(BROKEN)), "True", "True", "39", "True"], done.stderr
 
 
 def scorer(name: str, body: str) -> str:

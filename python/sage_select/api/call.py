@@ -11,7 +11,7 @@ import pyarrow as pa
 from numpy.typing import ArrayLike
 
 from sage_select.api.given import Given
-from sage_select.api.options import FILES, by_stage, documented
+from sage_select.api.options import by_stage, files
 from sage_select.api.reporter import Callback
 from sage_select.api.selection import Selection
 from sage_select.api.values import plain_values, validated
@@ -25,7 +25,6 @@ from sage_select.stages import Dedup, Embed, Score, Select, Source
 __all__ = ["select"]
 
 
-@documented
 def select(
     data: Any = None,
     *,
@@ -120,7 +119,7 @@ def select(
     groups, lengths = plain_values(groups, "groups"), plain_values(lengths, "lengths")
     given = Given()
     source = Source.make(path=given.rows(data, scores, embeddings), **of_stage["source"])
-    for name in FILES:
+    for name in files():
         value = chosen_options.get(name)
         chosen_options[name] = given.file(f"select.{name}", validated(_as_text(value), name))
     given.value("select.groups", groups)

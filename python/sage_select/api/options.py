@@ -17,22 +17,19 @@ from sage_select.pipeline.settings import Choice
 from sage_select.stages import Select
 from sage_select.values.location import Reads, location_of
 
-__all__ = ["FILES", "by_stage", "documented"]
+__all__ = ["by_stage", "document", "files"]
 
-#: The stages whose settings are keywords. What arrays and columns stand for is a parameter of its own.
-_STAGES: Final = tuple(STAGES[name] for name in KEYWORD_STAGES)
 _WIDTH: Final = 108
 
-#: Settings of the selection that name a file, and for which a program may hand values over.
-FILES: Final = tuple(
-    name
-    for name, info in Select.options().items()
-    if isinstance(mark := location_of(info), Reads) and mark.kind == "file"
-)
+
+def files() -> list[str]:
+    """Return the settings of the selection that name a file, and for which a program may hand values over."""
+    marks = ((name, location_of(info)) for name, info in Select.options().items())
+    return [name for name, mark in marks if isinstance(mark, Reads) and mark.kind == "file"]
 
 
 def _keywords() -> Iterator[tuple[type[Any], str, FieldInfo]]:
-    for stage in _STAGES:
+    for stage in (STAGES[name] for name in KEYWORD_STAGES):
         yield from ((stage, name, info) for name, info in stage.options().items() if name not in NO_KEYWORDS)
 
 
@@ -44,7 +41,7 @@ def by_stage(options: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     UsageError
         If no stage has a setting of this name, with the nearest.
     """
-    found: dict[str, dict[str, Any]] = {stage.name: {} for stage in _STAGES}
+    found: dict[str, dict[str, Any]] = {name: {} for name in KEYWORD_STAGES}
     owners = {name: stage.name for stage, name, _ in _keywords()}
     for name, value in options.items():
         if name not in owners:
@@ -56,8 +53,8 @@ def by_stage(options: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     return found
 
 
-def documented(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the function with its `**options` spelt out in signature and docstring, where the latter says OPTIONS."""
+def document(function: Callable[..., Any]) -> None:
+    """Spell `**options` of a function out in its signature and docstring, where the latter says OPTIONS."""
     signature = inspect.signature(function)
     own = [one for one in signature.parameters.values() if one.kind is not inspect.Parameter.VAR_KEYWORD]
     derived = [
@@ -67,7 +64,6 @@ def documented(function: Callable[..., Any]) -> Callable[..., Any]:
     function.__signature__ = signature.replace(parameters=[*own, *derived])  # type: ignore[attr-defined]
     lines = [line for _, name, info in _keywords() for line in _entry(name, info)]
     function.__doc__ = (function.__doc__ or "").replace("        OPTIONS", "\n".join(lines))
-    return function
 
 
 def _entry(name: str, info: FieldInfo) -> list[str]:

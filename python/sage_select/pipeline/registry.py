@@ -46,6 +46,9 @@ class Registry(Mapping[str, type[MemberT]], Generic[MemberT]):
 
     #: All there are, in the order in which they were made.
     every: ClassVar[list[Registry[Any]]] = []
+    #: Those whose members of other packages are still to be loaded, and whether some are being loaded.
+    waiting: ClassVar[list[Registry[Any]]] = []
+    loading: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -177,8 +180,28 @@ class Registry(Mapping[str, type[MemberT]], Generic[MemberT]):
         package = import_module(self.group)
         for module in walk_packages(package.__path__, f"{self.group}."):
             import_module(module.name)
-        for entry in entries().get(self.group, []):
-            self._load(entry)
+        Registry.waiting.append(self)
+        # A module that is being loaded may ask, too: until it is there it has nothing to give.
+        if not Registry.loading:
+            for registry in Registry._load_all():
+                registry._settle()
+
+    @staticmethod
+    def _load_all() -> list[Registry[Any]]:
+        """Load what other packages declare, for all registries that wait for it, and return these."""
+        done = []
+        Registry.loading = True
+        try:
+            while Registry.waiting:
+                done.append(Registry.waiting.pop(0))
+                for entry in entries().get(done[-1].group, []):
+                    done[-1]._load(entry)
+        finally:
+            Registry.loading = False
+        return done
+
+    def _settle(self) -> None:
+        """Leave out what cannot stand beside the others."""
         if self._clashes is not None:
             for member, reason in self._clashes(self).items():
                 _registry_of(member)._leave_out(member.name, member.package(), reason)
