@@ -144,6 +144,7 @@ def told(site: Path) -> dict[str, Told]:
         "named strategy": [*BUILD, "--strategy", "gone"],
         "named scorer": [*BUILD, "--scorer", "fine"],
         "named stage": ["build", "--spec", "broken.yaml"],
+        "option": [*BUILD, "--end", "low", "-q"],
         "clash": [*BUILD, "--strategy", "greedy"],
         "nested too far": [*BUILD, "--strategy", "firsts", "--power", "10"],
     }
@@ -203,6 +204,13 @@ def test_what_was_left_out_is_an_error_where_it_is_named(told: dict[str, Told], 
     error = done.err[done.err.index("error: ") :]
     assert re.search(message, error, flags=re.DOTALL), error
     assert "pip uninstall bad-" in error
+
+
+def test_an_unknown_option_may_be_of_what_was_left_out(told: dict[str, Told]) -> None:
+    assert told["option"].code == 2
+    assert re.search(
+        "no option --end.*options of what was left out of bad-class, bad-end", told["option"].err, re.DOTALL
+    )
 
 
 def test_values_out_of_bounds_are_refused(told: dict[str, Told]) -> None:
@@ -348,6 +356,12 @@ STAGES = {
     "halves": ("effect='drops'", "return data.drop([0.5], cause)", "got float64"),
     "why": ("effect='drops'", "return data.drop([1], 'short')", "takes a Cause\\(.*got 'short'"),
     "silent": ("effect='drops'", "pass", "did not return the rows.*a Dataset.*NoneType"),
+    "still": ("effect='reorders', gives={'position'}", "return data", "did not give the rows another order"),
+    "heap": (
+        "effect='reorders'",
+        "return data.with_feature('position', np.zeros(data.n, np.int64))",
+        "did not give the rows another order.*0 to 39, each once",
+    ),
     "liar": ("effect='keeps'", "return data.drop([1], cause)", "other rows than it declares.*40 rows.*got: 39"),
     "mean": ("gives={'scores'}", "return data", "did not give 'scores'.*with_feature"),
     "arrays": ("gives={'scores'}", "return data.with_feature('scores', np.zeros(data.n))", "expected: Scores"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -114,8 +115,18 @@ def unknown_option(option: str, declared: Iterable[str], habits: Mapping[str, st
     elif instead is not None and not instead.startswith("-"):
         hint = instead
     else:
-        hint = nearest(spelt, known) or "--help lists the options"
+        hint = (nearest(spelt, known) or "--help lists the options") + _of_left_out()
     return UsageError(f"there is no option {option}", hint=hint)
+
+
+def _of_left_out() -> str:
+    """Return that options may be missing, where other packages declare some and were left out."""
+    if "sage_select.pipeline.registry" not in sys.modules:
+        return ""
+    from sage_select.pipeline.registry import left_out
+
+    packages = sorted({one.package for one in left_out()})
+    return f"; options of what was left out of {', '.join(packages)} are not there" if packages else ""
 
 
 def usage_error(error: Any, habits: Mapping[str, str]) -> UsageError:

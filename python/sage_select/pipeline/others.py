@@ -52,7 +52,7 @@ def entries() -> dict[str, list[metadata.EntryPoint]]:
     seen: set[str] = set()
     found: list[tuple[str, metadata.EntryPoint]] = []
     for distribution in metadata.distributions():
-        points = [point for point in distribution.entry_points if point.group.startswith(GROUPS)]
+        points = list(distribution.entry_points)
         name = owner_of(points[0]).name if points else ""
         # Of two of one name the first on the path is the one that is imported.
         if points and name not in seen:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from sage_select.errors import ResourceError, UsageError, nearest
 from sage_select.pipeline.declaration import declare
-from sage_select.pipeline.others import LeftOut, Owner, entries, owner_of, reason_of
+from sage_select.pipeline.others import GROUPS, LeftOut, Owner, entries, owner_of, reason_of
 from sage_select.pipeline.settings import Settings
 
 if TYPE_CHECKING:
@@ -255,7 +255,7 @@ def left_out() -> Iterator[LeftOut]:
         yield from registry.left_out()
     groups = [registry.group for registry in Registry.every]
     for group, points in entries().items():
-        if group not in groups:
+        if group.startswith(GROUPS) and group not in groups:
             reason = f"there is no group {group!r}, known are {', '.join(groups)}"
             yield from (LeftOut("entry point", point.name, owner_of(point).name, reason) for point in points)
 

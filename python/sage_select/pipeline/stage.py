@@ -21,6 +21,9 @@ __all__ = ["STAGES", "Stage", "stage"]
 
 #: The features of rows that stages of this package need.
 FEATURES: Final = ("scores", "vectors", "contents", "texts", "lengths", "empty_text")
+#: Where the source and the sink stand.
+_FIRST: Final = 10
+_LAST: Final = 90
 #: What `Pipeline` calls its own methods; each stage is one as well.
 _METHODS: Final = frozenset({"explain", "load", "plan", "read", "run", "to_toml", "to_yaml", "write"})
 
@@ -70,6 +73,11 @@ class Stage(Settings):
             return (
                 f"{said}, as stages of sage-select alone may",
                 "effect='keeps', 'drops' or 'reorders', by_default=False and ends=False: it runs where it is named",
+            )
+        if cls.package() and not _FIRST < cls.place < _LAST:
+            return (
+                "stands where no stage of another package can",
+                f"a place between {_FIRST} (source) and {_LAST} (sink)",
             )
         return None
 

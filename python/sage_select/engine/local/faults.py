@@ -69,6 +69,8 @@ def check_result(step: Stage, before: Dataset, after: Any, told: Mapping[str, An
         fine, expected = after.n == before.n, f"{before.n:,} rows, as effect={step.effect!r} says"
     if not fine:
         raise fault(step, "returned other rows than it declares", expected=expected, got=f"{after.n:,} rows")
+    if step.effect == "reorders":
+        _check_order(step, after)
     for name in sorted(step.gives):
         wanted = _FEATURES.get(name)
         values = after.feature(name)
@@ -100,6 +102,15 @@ def _check_facts(member: Settings, facts: Mapping[str, Any]) -> None:
                 expected="text, whole or finite numbers, truth values, lists and mappings: float(x) of a numpy number",
                 got=str(error),
             ) from None
+
+
+def _check_order(step: Stage, data: Dataset) -> None:
+    """Refuse positions that are no order of the rows."""
+    position = data.feature("position")
+    whole = isinstance(position, np.ndarray) and position.dtype.kind in "iu" and position.shape == (data.n,)
+    if not whole or not np.array_equal(np.sort(position), np.arange(data.n)):
+        expected = f'data.with_feature("position", ...) with the numbers 0 to {data.n - 1:,}, each once'
+        raise fault(step, "did not give the rows another order", expected=expected)
 
 
 def _check_scores(step: Stage, scores: Scores, data: Dataset) -> None:
