@@ -9,7 +9,7 @@ import codecs
 import contextlib
 import gzip
 from collections.abc import Iterator
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import pyarrow as pa
 
@@ -19,30 +19,13 @@ from sage_select.io.guards.damage import damage_errors, refuse_expansion
 from sage_select.io.source.opened import Input
 from sage_select.io.source.progress import Meter
 
-__all__ = ["MAX_LINE_BYTES", "TextFile", "TextSource", "decoded", "open_text"]
+__all__ = ["MAX_LINE_BYTES", "TextFile", "decoded", "open_text"]
 
 MAX_LINE_BYTES: Final = 1 << 29
 _BLOCK: Final = 1 << 20
 _BOM: Final = b"\xef\xbb\xbf"
 #: Byte order marks of UTF-16.
 _UTF16: Final = (b"\xff\xfe", b"\xfe\xff")
-
-
-class TextSource(Protocol):
-    """Text that readers of JSON and CSV take: a file, or the beginning of one."""
-
-    @property
-    def source(self) -> Input:
-        """The file, for messages."""
-        ...
-
-    def read_all(self) -> bytes:
-        """Return all of the text without a byte order mark."""
-        ...
-
-    def lines(self) -> Iterator[tuple[int, bytes]]:
-        """Yield (line number from 1, bytes of the line without its line feed)."""
-        ...
 
 
 class TextFile:

@@ -10,7 +10,7 @@ from typing import Final
 from sage_select.display import is_url, without_secrets
 from sage_select.errors import DataError, UsageError
 from sage_select.io.commit.paired import Watch, settled
-from sage_select.io.formats.csv_file import BATCH_ROWS as CSV_BATCH_ROWS
+from sage_select.io.formats.csv_file import CHUNK_BYTES as CSV_CHUNK_BYTES
 from sage_select.io.formats.json_table import CHUNK_BYTES
 from sage_select.io.formats.sniff import Compression, Format, compression_of
 from sage_select.io.formats.text import open_text
@@ -81,11 +81,10 @@ class DatasetEstimate:
     @property
     def reading_bytes(self) -> float:
         """Bytes that reading takes beside the table: a chunk of text and its values, or buffers of the decoder."""
-        row = self.text_bytes / max(1, self.rows)
         if self.format is Format.PARQUET:
             return 2.0 * self.table_bytes
         if self.format in (Format.CSV, Format.TSV):
-            return 5 * min(self.text_bytes, CSV_BATCH_ROWS * row)
+            return 8 * min(self.text_bytes, CSV_CHUNK_BYTES)  # the text, the places of its marks, and its values
         # The text in blocks and joined, and twice as much for the places of its values; an array is one chunk.
         return 4 * (self.text_bytes if self.format is Format.JSON_ARRAY else min(self.text_bytes, CHUNK_BYTES))
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from sage_select.errors import DataError, UsageError
 from sage_select.io.formats.arrow_ipc import first_batch
-from sage_select.io.formats.csv_file import csv_rows, header_of, string_batch
+from sage_select.io.formats.csv_file import csv_rows, delimiter_of, header_of, string_batch
 from sage_select.io.formats.json_faults import whole_elements
 from sage_select.io.formats.json_table import table_of_text
 from sage_select.io.formats.parquet import first_rows
@@ -123,7 +123,8 @@ def _csv(beginning: TextSample, kind: Format, bad_rows: BadRows) -> FileEstimate
     header: list[str] = []
     records: list[Sequence[str | None]] = []
     lines: list[int] = []
-    with closing(csv_rows(beginning, kind, [])) as rows:
+    delimiter = delimiter_of(beginning.source, kind, beginning.text)
+    with closing(csv_rows(beginning.source, beginning.lines(), delimiter, [])) as rows:
         try:
             header = header_of(rows)
             for count, (line, record) in enumerate(rows):

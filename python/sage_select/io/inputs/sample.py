@@ -26,7 +26,7 @@ _BOM: Final = b"\xef\xbb\xbf"
 
 @dataclass(frozen=True)
 class TextSample:
-    """The beginning of a text file, which readers take as a file of its own.
+    """The beginning of a text file, which readers of its format take.
 
     Parameters
     ----------

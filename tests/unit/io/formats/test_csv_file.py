@@ -88,8 +88,97 @@ def test_what_the_standard_library_writes_comes_back(records, batch, tmp_path_fa
         writer.writerow(["a", "b"])
         writer.writerows(records)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(csv_file, "BATCH_ROWS", batch)
+        patch.setattr(csv_file, "_BATCH_ROWS", batch)
         held = read(path)
     assert list(zip(*(column.to_pylist() for column in held.table.columns), strict=True)) == records
     lines = path.read_bytes().split(b"\n")
     assert all(lines[held.where(row).line - 1].startswith(b'"') for row in range(len(records)))
+
+
+_TOKENS = st.lists(
+    st.sampled_from(
+        ["a", "bc", '"', '""', '"q"', '"\n"', "\n", "\r\n", "\r", ",", ",", ";", " ", "\ufeff", "é", "\0", "\x85"]
+    ),
+    max_size=30,
+)
+_SOUND = st.lists(
+    st.lists(st.sampled_from(["", "a", '"b"', '"c,""d"""', '"\n"', '"\r\ne"', "f g"]), min_size=2, max_size=2)
+)
+
+
+def outcome(path: Path) -> object:
+    """Return all that is known of a file, or what is wrong with it."""
+    try:
+        held = read(path, with_bad_rows=True)
+    except DataError as error:
+        return str(error)
+    lines = [held.where(row).line for row in range(held.table.num_rows)]
+    bad = str(held.bad.error(held.table.num_rows, "rows", None)) if held.bad else ""
+    return held.table.to_pydict(), lines, held.bad.kinds, bad, held.notices
+
+
+def both(path: Path, size: int) -> tuple[object, object]:
+    """Return the outcomes of the fast way, in chunks of a size, and of the plain one."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(csv_file, "CHUNK_BYTES", size)
+        fast = outcome(path)
+        patch.setattr(csv_file, "sound_records", lambda *_: None)
+        return fast, outcome(path)
+
+
+@settings(deadline=None, max_examples=400)
+@given(header=st.sampled_from(["a", "a,b", '"a",b', ",b", "a;b", "a\tb,c"]), tokens=_TOKENS, size=st.integers(1, 40))
+def test_the_fast_way_and_the_plain_one_agree_on_any_text(header, tokens, size, tmp_path_factory) -> None:
+    path = csv_of(tmp_path_factory.mktemp("csv"), header + "\n" + "".join(tokens))
+    fast, plain = both(path, size)
+    assert fast == plain
+
+
+@settings(deadline=None, max_examples=100)
+@given(records=_SOUND, ends=st.sampled_from(["\n", "\r\n"]), tail=_TOKENS, size=st.integers(1, 60))
+def test_the_fast_way_and_the_plain_one_agree_where_sound_rows_come_first(
+    records, ends, tail, size, tmp_path_factory
+) -> None:
+    text = "".join(",".join(record) + ends for record in [["a", "b"], *records])
+    fast, plain = both(csv_of(tmp_path_factory.mktemp("csv"), text + "".join(tail)), size)
+    assert fast == plain
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a,b\n1,2\n\ufeff3,4\n",  # a mark of byte order that is none
+        "a,b\n1,2\n3\n4,5,6\n",
+        'a,b\n1,2\n3,5" disk\n4,5\n',
+        'a\n1\n2"\n"3"\n4"\n',
+        'a,b\n1,2\n3,"4\n',
+        "a,b\n1,2\n3,4\xff".encode("latin-1"),
+        'a\n1\n\n \n""\n2',
+    ],
+)
+@pytest.mark.parametrize("size", [1, 4, 9, 1 << 20])
+def test_the_fast_way_and_the_plain_one_agree_on_odd_text(text, size, tmp_path) -> None:
+    fast, plain = both(csv_of(tmp_path, text), size)
+    assert fast == plain
+
+
+@pytest.mark.parametrize("size", [1, 7, 64, 1 << 20])
+def test_sound_rows_are_read_by_arrow(size, tmp_path, monkeypatch) -> None:
+    rows = [[str(i), f'say "{i}",\nor not', ""] for i in range(50)]
+    path = tmp_path / "rows.csv"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([["a", "b", "c"], *rows])
+    monkeypatch.setattr(csv_file, "CHUNK_BYTES", size)
+    monkeypatch.setattr(csv_file, "_take", None)  # the plain way is not taken
+    held = read(path)
+    assert [list(row.values()) for row in held.table.to_pylist()] == rows
+    assert [held.where(row).line for row in (0, 1, 49)] == [2, 4, 100]
+
+
+@pytest.mark.real_data
+def test_real_rows_are_the_same_both_ways(shared_data) -> None:
+    found = sorted(shared_data.rglob("*.csv"))
+    assert found
+    for path in found:
+        fast, plain = both(path, csv_file.CHUNK_BYTES)
+        assert fast == plain, path
