@@ -41,6 +41,14 @@ def test_word_counts_are_those_of_the_words(texts: list[str]) -> None:
     assert counts.tolist() == [len(re.findall(r"\w+", text)) for text in texts]
 
 
+@pytest.mark.parametrize("letters", ["abc_9", "abcé"])
+def test_words_of_long_texts_are_counted_across_every_boundary(letters: str) -> None:
+    random = np.random.default_rng(3)
+    texts = ["".join(random.choice(list(letters + " .."), length)) for length in range(200, 1400, 7)]
+    counts = kernels.word_counts(pa.array(texts))
+    assert counts.tolist() == [len(re.findall(r"\w+", text)) for text in texts]
+
+
 @settings(deadline=None)
 @given(texts=TEXTS, length=st.integers(1, 4))
 def test_phrases_are_those_of_the_words(texts: list[str], length: int) -> None:

@@ -77,6 +77,13 @@ def assert_found(
     np.testing.assert_allclose(found.similarities, [similarity for _, similarity in expected], atol=2e-5)
 
 
+def test_a_similarity_at_the_threshold_is_near() -> None:
+    # Of these rows similarities are exact: 1 and 0.5.
+    matrix = Matrix.from_array(np.array([[1.0, 0, 0, 0], [1, 0, 0, 0], [0.5, 0.5, 0.5, 0.5]]))
+    for threshold, expected in ((1.0, [0, 0, 2]), (0.5, [0, 0, 0]), (float(np.nextafter(0.5, 1)), [0, 0, 2])):
+        assert kernels.near_duplicates(matrix, [0, 1, 2], threshold=threshold).representatives.tolist() == expected
+
+
 def test_the_answer_does_not_depend_on_threads() -> None:
     random = np.random.default_rng(3)
     rows = random.normal(size=(3000, 48)) + 2 * random.normal(size=(300, 48))[random.integers(0, 300, 3000)]
