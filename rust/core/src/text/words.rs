@@ -362,6 +362,18 @@ mod tests {
         }
     }
 
+    #[test]
+    fn long_texts_are_counted_across_every_boundary() {
+        // Runs of ASCII longer than a byte counts, with words everywhere, ended now and then by another letter.
+        for length in (200..1400).step_by(7) {
+            let character = |at: u64| b"abc_9 ."[crate::rng::keyed_hash(length, at) as usize % 7] as char;
+            let ascii: String = (0..length).map(character).collect();
+            for text in [ascii.replacen('.', "é", 3), ascii] {
+                assert_eq!(count_of(&text), words(&text).len() as i64, "{text:?}");
+            }
+        }
+    }
+
     proptest! {
         #[test]
         fn are_those_of_the_definition(text in text()) {

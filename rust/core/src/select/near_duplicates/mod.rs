@@ -275,6 +275,23 @@ mod tests {
     }
 
     #[test]
+    fn a_similarity_at_the_threshold_is_near() {
+        // Similarities of these rows are exact: 1, and 0.5 to the last.
+        let data = [[1.0, 0.0, 0.0, 0.0], [1.0, 0.0, 0.0, 0.0], [0.5; 4]].concat();
+        for simd in Simd::available() {
+            let matrix = Matrix::unit(data.clone(), 4, simd, &Unwatched).unwrap();
+            let found = |threshold| {
+                near_duplicates(matrix.view(), &[0, 1, 2], 0, threshold, None, &Unwatched)
+                    .unwrap()
+                    .representatives
+            };
+            assert_eq!(found(1.0), [0, 0, 2]);
+            assert_eq!(found(0.5), [0, 0, 0]);
+            assert_eq!(found(0.5f64.next_up()), [0, 0, 2]);
+        }
+    }
+
+    #[test]
     fn few_dimensions_are_compared_where_rows_lie_apart() {
         let (rows, width) = (4000, 384);
         let data: Vec<f32> = real_rows(rows, width, 5).iter().map(|value| value - 0.1).collect();
