@@ -6,9 +6,9 @@ import inspect
 import re
 from collections.abc import Mapping
 from functools import cache
-from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn, get_args, get_origin
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from pydantic.errors import PydanticUserError
 from pydantic.fields import FieldInfo
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["declare"]
 
+#: What nothing on a command line stands for.
+_UNTYPED: Final = (Mapping, BaseModel)
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]*")
 _FLAG: Final = re.compile(r"--[a-z][a-z0-9-]*(/--[a-z][a-z0-9-]*)?")
 _SHORT: Final = re.compile(r"-[A-Za-z0-9]")
@@ -145,6 +147,13 @@ def _check_spelling(fault: _Fault, whose: str, option: Option, info: FieldInfo) 
         fault(f"{whose} with another short flag than can be typed", expected="- and one letter", got=option.short)
     if option.metavar is not None and not isinstance(option.metavar, str):
         fault(f"{whose} with a metavar that is no text", expected="a word, such as FILE", got=option.metavar)
+    kinds = [get_origin(one) or one for one in (info.annotation, *get_args(info.annotation))]
+    if (
+        fault.foreign
+        and option.flag != ""
+        and any(isinstance(one, type) and issubclass(one, _UNTYPED) for one in kinds)
+    ):
+        fault(f"{whose} of a kind that cannot be typed", expected='Option(flag=""): then specs and programs set it')
     both = option.flag is not None and "/" in option.flag
     if both and info.annotation is not bool:
         fault(f"{whose} with two spellings, and it is neither true nor false", expected="--name", got=option.flag)
@@ -158,14 +167,12 @@ def _check_spelling(fault: _Fault, whose: str, option: Option, info: FieldInfo) 
 
 def _check_default(fault: _Fault, whose: str, info: FieldInfo) -> None:
     try:
-        TypeAdapter(_annotated(info)).validate_python(info.get_default())
+        kind: Any = Annotated[info.annotation, *info.metadata] if info.metadata else info.annotation
+        finite = ConfigDict(allow_inf_nan=False)
+        TypeAdapter(kind, config=finite).validate_python(info.get_default(call_default_factory=True))
     except ValidationError as error:
         problem = dict(error.errors(include_url=False, include_context=False)[0])
         fault(f"{whose} whose default it refuses itself: {problem_text(problem)}")
-
-
-def _annotated(info: FieldInfo) -> Any:
-    return Annotated[info.annotation, *info.metadata] if info.metadata else info.annotation
 
 
 @cache

@@ -170,6 +170,9 @@ CLASSES = [
     ),
     (source("strategy", body="few: Annotated[int, Option('x', ge=1)] = 0"), "default it refuses itself.*at least 1"),
     (source("strategy", body="few: Annotated[int, Option('x')] = 'many'"), "default it refuses itself.*whole number"),
+    (source("strategy", body="few: Annotated[float, Option('x')] = float('nan')"), "refuses itself.*finite number"),
+    (source("stage", body="few: Annotated[dict[str, int], Option('x')] = {}"), 'cannot be typed.*flag=""'),
+    (source("stage", body="few: Annotated[dict[str, int] | None, Option('x')] = None"), "cannot be typed"),
     (source("strategy", body="few: Annotated[int, Option('x', flag='few')] = 1"), "another flag.*--name"),
     (source("strategy", body="few: Annotated[int, Option('x', flag='--a/--b')] = 1"), "two spellings"),
     (source("strategy", body="few: Annotated[int, Option('x', short='few')] = 1"), "another short flag.*one letter"),
@@ -232,6 +235,7 @@ MMR_LAMBDA = (
         ("stage", "force: Annotated[bool, Option('x', flag='--hard')] = False"),
         ("stage", "threshold: Annotated[int, Option('x', flag='')] = 3"),
         ("stage", "words: Annotated[list[str], Option('x')] = []"),
+        ("stage", "words: Annotated[dict[str, int], Option('x', flag='')] = {}"),
         ("objective", MMR_LAMBDA),
     ],
 )  # fmt: skip
