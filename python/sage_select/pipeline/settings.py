@@ -6,6 +6,7 @@ import hashlib
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -288,6 +289,7 @@ def exclusive(cls: type[Settings]) -> dict[str, list[str]]:
     return groups
 
 
+@cache
 def _choices(cls: type[Settings]) -> dict[str, Choice]:
     """Return the fields of a class that hold members of a registry."""
     marks = {name: [one for one in info.metadata if isinstance(one, Choice)] for name, info in cls.model_fields.items()}
