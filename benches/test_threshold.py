@@ -1,4 +1,4 @@
-"""The threshold filter beside a blocked scan in numpy: a block of rows against all kept, then one by one."""
+"""The threshold filter beside a blocked scan in numpy: a block of rows against all picked, then one by one."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ def ours(vectors: Vectors, order: Rows, k: int, threshold: float) -> Rows:
 
 
 def numpy_blocks(vectors: Vectors, order: Rows, k: int, threshold: float) -> Rows:
-    kept = np.empty((k, vectors.shape[1]), np.float32)
+    picked = np.empty((k, vectors.shape[1]), np.float32)
     picks: list[int] = []
     for start in range(0, len(order), BLOCK):
         rows = order[start : start + BLOCK]
         block = vectors[rows]
-        nearest = (block @ kept[: len(picks)].T).max(axis=1, initial=-np.inf)
+        nearest = (block @ picked[: len(picks)].T).max(axis=1, initial=-np.inf)
         within = block @ block.T
         joined: list[int] = []
         for at in np.flatnonzero(nearest < threshold).tolist():
             if joined and within[at, joined].max() >= threshold:
                 continue
             joined.append(at)
-            kept[len(picks)] = block[at]
+            picked[len(picks)] = block[at]
             picks.append(int(rows[at]))
             if len(picks) == k:
                 return np.array(picks)

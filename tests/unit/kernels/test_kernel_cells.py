@@ -39,20 +39,20 @@ def test_centroids_are_checked() -> None:
 
 
 def nearest_of_cells(
-    distance: NDArray[np.float64], k: int, given: list[int], excluded: list[int]
+    distance: NDArray[np.float64], k: int, preselected: list[int], excluded: list[int]
 ) -> tuple[list[int], list[int], int]:
     """Follow the documentation of `medoids` step by step; `distance` is that of rows to centroids."""
     labels = distance.argmin(axis=1) if len(distance) else np.empty(0, int)
     sizes = np.bincount(labels, minlength=distance.shape[1])
     order = sorted(range(distance.shape[1]), key=lambda cell: (-sizes[cell], cell))
-    closed, picks, cells_of, fills, first = {*given, *excluded}, [], [], 0, True
+    unavailable, picks, cells_of, fills, first = {*preselected, *excluded}, [], [], 0, True
     while len(picks) < k:
         for cell in order:
-            rows = [row for row in np.flatnonzero(labels == cell).tolist() if row not in closed]
-            skipped = first and any(labels[row] == cell for row in given)
+            rows = [row for row in np.flatnonzero(labels == cell).tolist() if row not in unavailable]
+            skipped = first and any(labels[row] == cell for row in preselected)
             if rows and not skipped and len(picks) < k:
                 picks.append(min(rows, key=lambda row: (distance[row, cell], row)))
-                closed.add(picks[-1])
+                unavailable.add(picks[-1])
                 cells_of.append(cell)
                 fills += not first
         first = False
@@ -64,9 +64,9 @@ def nearest_of_cells(
 def test_medoids_follow_their_definition(data: st.DataObject, seed: int, n: int, c: int, d: int) -> None:
     random = np.random.default_rng(seed)
     rows, centroids = random.integers(-2, 3, (n, d)), random.integers(-2, 3, (c, d))
-    closed = data.draw(st.lists(st.integers(0, n - 1), unique=True, max_size=6)) if n else []
-    preselected, excluded = closed[::2], closed[1::2]
-    k = data.draw(st.integers(0, n - len(closed)))
+    unavailable = data.draw(st.lists(st.integers(0, n - 1), unique=True, max_size=6)) if n else []
+    preselected, excluded = unavailable[::2], unavailable[1::2]
+    k = data.draw(st.integers(0, n - len(unavailable)))
     distance = np.square(rows[:, None] - centroids[None]).sum(axis=2).astype(np.float64)
     matrix = Matrix.from_array(rows.astype(np.float32), metric="sqeuclidean")
     found = kernels.medoids(matrix, centroids.astype(np.float32), Request(k, preselected, excluded))

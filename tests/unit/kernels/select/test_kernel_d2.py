@@ -44,7 +44,7 @@ def test_fewer_picks_are_the_first_of_more() -> None:
 
 
 def test_far_rows_are_drawn_more_often_than_near_ones() -> None:
-    # Squared distances 1, 4 and 9 from the row given: 14 in all.
+    # Squared distances 1, 4 and 9 from the preselected row: 14 in all.
     matrix = Matrix.from_array(np.array([[0.0], [1.0], [2.0], [3.0]]), metric="sqeuclidean")
     picks = [int(kernels.d2(matrix, Request(1, [0]), key=key, threads=1).indices[0]) for key in range(1400)]
     # 100, 400 and 900, give or take 4 standard deviations.

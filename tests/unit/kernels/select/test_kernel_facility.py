@@ -14,11 +14,11 @@ from sage_select.errors import DataError, UsageError
 from sage_select.kernels import Matrix, Request
 
 
-def facility(similarity: NDArray[Any], k: int, given: list[int]) -> tuple[list[int], list[float]]:
+def facility(similarity: NDArray[Any], k: int, preselected: list[int]) -> tuple[list[int], list[float]]:
     """Greedy by definition, in float64."""
     clipped = np.maximum(similarity.astype(np.float64), 0)
-    cover = clipped[:, given].max(axis=1, initial=0)
-    taken, picks, gains = set(given), [], []
+    cover = clipped[:, preselected].max(axis=1, initial=0)
+    taken, picks, gains = set(preselected), [], []
     for _ in range(k):
         gain = np.maximum(clipped - cover[:, None], 0).sum(axis=0)
         gain[list(taken)] = -1

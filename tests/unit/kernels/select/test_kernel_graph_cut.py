@@ -14,16 +14,16 @@ from sage_select import kernels
 from sage_select.kernels import Matrix, Request
 
 
-def graph_cut(similarity: NDArray[Any], weight: float, k: int, given: list[int]) -> tuple[list[int], list[float]]:
+def graph_cut(similarity: NDArray[Any], weight: float, k: int, preselected: list[int]) -> tuple[list[int], list[float]]:
     """Greedy by definition, in float64."""
     clipped = np.maximum(similarity.astype(np.float64), 0)
     gain = weight * clipped.sum(axis=0) - np.diag(clipped)
-    gain -= 2 * clipped[given].sum(axis=0)
+    gain -= 2 * clipped[preselected].sum(axis=0)
     picks: list[int] = []
     gains = []
     for _ in range(k):
         free = gain.copy()
-        free[given + picks] = -np.inf
+        free[preselected + picks] = -np.inf
         picks.append(int(free.argmax()))
         gains.append(float(gain[picks[-1]]))
         gain -= 2 * clipped[picks[-1]]

@@ -14,11 +14,11 @@ from sage_select.errors import DataError, UsageError
 from sage_select.kernels import Matrix, Request
 
 
-def herded(data: NDArray[Any], k: int, given: list[int]) -> tuple[list[int], list[float]]:
+def herded(data: NDArray[Any], k: int, preselected: list[int]) -> tuple[list[int], list[float]]:
     """Herding by definition, in float64."""
     rows = data.astype(np.float64)
     mean = rows.mean(axis=0)
-    taken, picks, gains = list(given), [], []
+    taken, picks, gains = list(preselected), [], []
     for _ in range(k):
         product = rows @ ((len(taken) + 1) * mean - rows[taken].sum(axis=0))
         product[taken] = -np.inf

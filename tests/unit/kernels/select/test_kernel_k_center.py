@@ -13,10 +13,10 @@ from sage_select.errors import DataError, UsageError
 from sage_select.kernels import Matrix, Request
 
 
-def farthest_first(data: NDArray[Any], k: int, given: list[int], start: int = 0) -> tuple[list[int], list[float]]:
+def farthest_first(data: NDArray[Any], k: int, preselected: list[int], start: int = 0) -> tuple[list[int], list[float]]:
     """Farthest-first by definition, in float64."""
     wide = data.astype(np.float64)
-    taken, picks, gains = list(given), [], []
+    taken, picks, gains = list(preselected), [], []
     for _ in range(k):
         if taken:
             key = np.min([np.square(wide - wide[row]).sum(axis=1) for row in taken], axis=0)

@@ -13,10 +13,10 @@ from sage_select.kernels import Matrix, Request
 
 
 def marginal_relevance(
-    rows: NDArray[Any], relevance: NDArray[Any], weight: float, k: int, given: list[int]
+    rows: NDArray[Any], relevance: NDArray[Any], weight: float, k: int, preselected: list[int]
 ) -> tuple[list[int], list[float]]:
     """Maximal marginal relevance by definition, in float64."""
-    taken, picks, gains = list(given), [], []
+    taken, picks, gains = list(preselected), [], []
     for _ in range(k):
         likeness = (rows @ rows[taken].T).max(axis=1) if taken else np.zeros(len(rows))
         key = weight * relevance - (1 - weight) * likeness

@@ -16,10 +16,10 @@ from sage_select.kernels import Matrix, Request
 Rule = Literal["round_robin", "max", "mean"]
 
 
-def matched(near: NDArray[Any], k: int, rule: Rule, given: list[int]) -> tuple[list[int], list[float], list[int]]:
+def matched(near: NDArray[Any], k: int, rule: Rule, preselected: list[int]) -> tuple[list[int], list[float], list[int]]:
     """Matching by definition; what is nearer is larger, queries are columns."""
     near = near.copy()
-    near[given] = -np.inf
+    near[preselected] = -np.inf
     rows, gains, takers = [], [], []
     for turn in range(k):
         columns = {"round_robin": near[:, turn % near.shape[1]], "max": near.max(axis=1), "mean": near.mean(axis=1)}

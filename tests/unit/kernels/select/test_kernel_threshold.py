@@ -16,31 +16,31 @@ from sage_select.kernels import Matrix, Request
 
 
 def filtered(
-    near: Callable[[int, list[int]], NDArray[Any]], order: list[int], k: int, limit: float, given: list[int]
+    near: Callable[[int, list[int]], NDArray[Any]], order: list[int], k: int, limit: float, preselected: list[int]
 ) -> tuple[list[int], list[float], int, int]:
     """The filter by definition; what is nearer is larger."""
-    kept: list[int] = []
+    picks: list[int] = []
     gains: list[float] = []
     examined = too_near = 0
     for row in order:
-        if len(kept) == k:
+        if len(picks) == k:
             break
         examined += 1
-        if row in given:
+        if row in preselected:
             continue
-        before = [*given, *kept]
+        before = [*preselected, *picks]
         nearest = near(row, before).max() if before else np.nan
         if nearest >= limit:
             too_near += 1
             continue
-        kept.append(row)
+        picks.append(row)
         gains.append(nearest)
-    return kept, gains, examined, too_near
+    return picks, gains, examined, too_near
 
 
 @settings(deadline=None)
 @given(case=tied(), metric=st.sampled_from(["dot", "sqeuclidean"]), threshold=st.integers(-3, 12), data=st.data())
-def test_the_filter_keeps_what_is_unlike_all_before(
+def test_the_filter_picks_what_is_unlike_all_before(
     case: tuple[NDArray[np.float32], int, list[int]],
     metric: Literal["dot", "sqeuclidean"],
     threshold: int,
@@ -56,10 +56,10 @@ def test_the_filter_keeps_what_is_unlike_all_before(
 
     matrix = Matrix.from_array(rows, metric=metric)
     found = kernels.threshold_filter(matrix, order, Request(k, preselected), threshold=threshold)
-    kept, gains, examined, too_near = filtered(near, order, k, sign * threshold, preselected)
+    picks, gains, examined, too_near = filtered(near, order, k, sign * threshold, preselected)
     assert found.indices.dtype == np.int64
     assert found.gains.dtype == np.float32
-    assert found.indices.tolist() == kept
+    assert found.indices.tolist() == picks
     np.testing.assert_array_equal(found.gains, sign * np.array(gains, np.float32))
     assert (found.examined, found.too_near) == (examined, too_near)
 
@@ -106,8 +106,8 @@ def test_the_filter_over_several_blocks() -> None:
     found = kernels.threshold_filter(
         Matrix.from_array(rows, metric="dot"), order, Request(9001 - 1, [8999]), threshold=9
     )
-    kept, gains, examined, too_near = filtered(lambda row, others: rows[others] @ rows[row], order, 9000, 9, [8999])
-    assert len(kept) > 20
-    assert found.indices.tolist() == kept
+    picks, gains, examined, too_near = filtered(lambda row, others: rows[others] @ rows[row], order, 9000, 9, [8999])
+    assert len(picks) > 20
+    assert found.indices.tolist() == picks
     assert found.gains.tolist() == gains
     assert (found.examined, found.too_near) == (examined, too_near)
