@@ -1,4 +1,4 @@
-"""The whole road from JSON lines to a selection, and its first step, beside pyarrow on the same file.
+"""The whole road from JSON lines to a selection, its first step beside pyarrow on the same file, and its memory.
 
 The file is the 12,174 dialogues with tools of Schema-Guided Dialogue, 71 MB. pyarrow takes keys given twice, and
 numbers beyond 64 bits as floats; our reader refuses both, and holds the tools as the JSON text that they are.
@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import gzip
 import os
+import re
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,7 +22,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from benches.data import ROOT
 from benches.measure import measure
-from sage_select import io
+from sage_select import io, kernels
 
 DATA = Path(os.environ.get("SAGE_DATA") or ROOT.parent / "shared" / "data") / "sgd_chat" / "train.jsonl.gz"
 _BUILD = "from sage_select.cli.select import main; main()"
@@ -41,6 +43,13 @@ def chats(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def ours(path: Path) -> pa.Table:
+    table = kernels.JsonTable()
+    table.take(path.read_bytes())
+    return table.finish()
+
+
+def ours_with_digest(path: Path) -> pa.Table:
+    """Read as `build` does: with a digest of the bytes, places for messages, and what is spilled."""
     return io.read(path).table
 
 
@@ -48,7 +57,7 @@ def pyarrow_read_json(path: Path) -> pa.Table:
     return pyarrow.json.read_json(path)
 
 
-@pytest.mark.parametrize("method", [ours, pyarrow_read_json], ids=lambda method: method.__name__)
+@pytest.mark.parametrize("method", [ours, ours_with_digest, pyarrow_read_json], ids=lambda method: method.__name__)
 def test_reading(method: Callable[[Path], pa.Table], chats: Path, benchmark: BenchmarkFixture) -> None:
     table = method(chats)
     assert table.num_rows == 12_174
@@ -82,3 +91,55 @@ def test_road(method: Callable[[Path, Path], float], chats: Path, tmp_path: Path
     name = "ours: build --strategy hybrid" if method is build_hybrid else method.__name__
     measure(benchmark, lambda: seconds.append(method(chats, tmp_path)), group=group, method=name, rounds=3)
     benchmark.extra_info["note"] = f"{min(seconds):.2f} s of the processor, all threads together"
+
+
+#: Copies of the dialogues, 3 GB in all, and the memory that they may take.
+_COPIES, _RESIDENT = 42, 1.5e9
+
+
+@pytest.fixture
+def many_chats(chats: Path, tmp_path: Path) -> Path:
+    path = tmp_path / "many.jsonl"
+    text = chats.read_bytes()
+    with path.open("wb") as file:
+        for copy in range(_COPIES):
+            # Each dialogue under an id of its own and with words of its own: copies would leave.
+            named = re.sub(rb'"id": "train/', b'"id": "train/%d-' % copy, text)
+            file.write(named.replace(_FIRST, b"%s%d. " % (_FIRST, copy)))
+    return path
+
+
+_FIRST = b'"messages": [{"role": "user", "content": "'
+
+
+def peak_memory(code: str, *arguments: str) -> tuple[float, float]:
+    """Run a fresh interpreter; return the most bytes it held of its own, and with the files that it had mapped."""
+    environment = {**os.environ, "SAGE_MEMORY": "256MB"}
+    process = subprocess.Popen([sys.executable, "-c", code, *arguments], env=environment, stderr=subprocess.PIPE)
+    own = resident = 0.0
+    while process.poll() is None:
+        try:
+            status = Path(f"/proc/{process.pid}/status").read_text()
+        except ProcessLookupError:
+            break
+        found = {name: float(size) * 1024 for name, size in re.findall(r"(RssAnon|VmRSS):\s+(\d+) kB", status)}
+        own, resident = max(own, found.get("RssAnon", 0)), max(resident, found.get("VmRSS", 0))
+        time.sleep(0.05)
+    assert process.returncode == 0, process.stderr.read() if process.stderr else ""
+    return own, resident
+
+
+@pytest.mark.large
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
+@pytest.mark.parametrize("strategy", ["loss_topk", "diversity"])
+def test_memory(strategy: str, many_chats: Path, tmp_path: Path, benchmark: BenchmarkFixture) -> None:
+    peaks: list[tuple[float, float]] = []
+    output = str(tmp_path / "out.arrow")
+    arguments = ["build", "--strategy", strategy, "--force", "--no-rows", "--output", output, str(many_chats)]
+    group = (
+        f"{many_chats.stat().st_size / 1e9:.1f} GB of JSON lines to a selection, rows beyond 256 MB in a mapped file"
+    )
+    measure(benchmark, lambda: peaks.append(peak_memory(_BUILD, *arguments)), group=group, method=strategy, rounds=1)
+    own, resident = max(peaks)
+    benchmark.extra_info["note"] = f"at most {own / 1e9:.2f} GB of memory, {resident / 1e9:.2f} GB with mapped files"
+    assert own < _RESIDENT

@@ -130,7 +130,7 @@ def phrases(
     """Return the phrases of texts one after the other, where those of each end, and a hash of the words of each."""
 
 def hashing_encoder(
-    texts: _Stream, dimensions: int, threads: int, progress: _Progress
+    texts: _Stream, dimensions: int, memory: int, threads: int, progress: _Progress
 ) -> tuple[NDArray[np.float32], int]:
     """Return the vectors of texts, one after the other, and how many texts have no word."""
 

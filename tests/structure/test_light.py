@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -46,3 +48,17 @@ def test_importing_the_package_is_light() -> None:
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert "sage_select" in loaded
     assert not HEAVY & set(loaded)
+
+
+def test_no_command_loads_pandas(tmp_path: Path) -> None:
+    assert importlib.util.find_spec("pandas"), "pyarrow has nothing to load"
+    for arguments in (
+        ["build", "--quiet"],
+        ["top", "out.arrow", "5", "-o", "few.arrow", "--quiet"],
+        ["why", "out.arrow", "0"],
+    ):
+        code = SCRIPT.format(module="select", arguments=arguments)
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
+        loaded = done.stdout.split("LOADED ")[1].split()
+        assert "pyarrow" in loaded
+        assert "pandas" not in loaded

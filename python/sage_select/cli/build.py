@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sage_select.cli.build_table import Table
 from sage_select.cli.console import Console
+from sage_select.cli.without_pandas import load_pyarrow
 from sage_select.errors import UsageError
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ def build(
     quiet: bool,
 ) -> None:
     """Build the pipeline the options describe and run it."""
+    load_pyarrow()
     from sage_select.cli.pipeline import plan_of
     from sage_select.pipeline.plan import explain as explain_plan
     from sage_select.pipeline.plan import fingerprint

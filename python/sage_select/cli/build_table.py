@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple, get_args, get_origin
 
-__all__ = ["Flag", "Table", "build_table", "derived", "written"]
+__all__ = ["Flag", "Table", "build_table", "derived", "others_declare", "written"]
 
 _FILE: Final = Path(__file__).with_suffix(".json")
 #: How the groups of entry points begin by which packages declare members.
@@ -83,13 +83,13 @@ class Table(NamedTuple):
 
 def build_table() -> Table:
     """Return the table: as it was written, or derived where other packages declare members."""
-    if _others_declare():
+    if others_declare():
         return derived()
     value = json.loads(_FILE.read_text(encoding="utf-8"))
     return Table([Flag(**flag) for flag in value["flags"]], value["another_order"], [])
 
 
-def _others_declare() -> bool:
+def others_declare() -> bool:
     """Tell whether an installed package declares members.
 
     `importlib.metadata` knows as well, and takes longer to load and to look than all the rest of the help.

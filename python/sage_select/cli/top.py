@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from sage_select.cli.console import Console
+from sage_select.cli.without_pandas import load_pyarrow
 
 __all__ = ["TOP_HELP", "top"]
 
@@ -51,6 +52,7 @@ def top(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False,
 ) -> None:
     """Write the first rows of a selection."""
+    load_pyarrow()
     from sage_select.engine import top as first_rows
     from sage_select.paths import user_path
     from sage_select.values.budget import Budget

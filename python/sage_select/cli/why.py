@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from sage_select.cli.console import Console
+from sage_select.cli.without_pandas import load_pyarrow
 from sage_select.display import displayed
 
 __all__ = ["WHY_HELP", "why"]
@@ -38,6 +39,7 @@ def why(
     json_output: Annotated[bool, typer.Option("--json", help="Print the result as one JSON object on stdout.")] = False,
 ) -> None:
     """Say what became of one row."""
+    load_pyarrow()
     from sage_select.engine import why as found
     from sage_select.paths import user_path
 

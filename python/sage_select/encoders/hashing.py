@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from sage_select.encode import Embeddings, hash_texts
 from sage_select.encoders.encoder import Encoder, encoder
+from sage_select.kernels import NGRAMS_BYTES
 from sage_select.pipeline.cost import Cost, Size
 from sage_select.pipeline.option import Option
 from sage_select.pipeline.run import Run
@@ -16,6 +17,8 @@ __all__ = ["Hashing"]
 
 #: The table of n-gram counts: 2^22 slots of 4 bytes.
 _SLOTS_BYTES: Final = 4 << 22
+#: What the distinct n-grams of a text take, 8 bytes each, for each byte of its words.
+_NGRAM_BYTES: Final = 5.5
 
 
 @encoder("hashing", place=10, made_of_words=True)
@@ -35,11 +38,12 @@ class Hashing(Encoder):
         return self.dimensions
 
     def cost(self, size: Size) -> Cost:
-        """Return the cost of the words, of the table of their counts, and of vectors that are copied when checked."""
+        """Return the cost of the words, their counts and n-grams, and of vectors that are copied when checked."""
         values, words = 4.0 * size.d * size.n, size.word_bytes * size.n
+        ngrams = min(NGRAMS_BYTES, _NGRAM_BYTES * words)
         # Every run of letters is hashed twice: to be counted, and to be added.
         seconds = size.seconds(text=8 * words / size.threads, copied=2 * values)
-        return Cost(words + 16.0 * size.n + _SLOTS_BYTES + 2 * values, seconds, values)
+        return Cost(words + 16.0 * size.n + _SLOTS_BYTES + values + max(values, ngrams), seconds, values)
 
     def describe(self) -> str:
         """Return the rule."""

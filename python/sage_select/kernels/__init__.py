@@ -36,10 +36,11 @@ from sage_select.kernels.select import (
     target_match,
     threshold_filter,
 )
-from sage_select.kernels.text import Phrases, hashing_encoder, lexical_difficulty, phrases, word_counts
+from sage_select.kernels.text import NGRAMS_BYTES, Phrases, hashing_encoder, lexical_difficulty, phrases, word_counts
 from sage_select.kernels.topk import top_k
 
 __all__ = [
+    "NGRAMS_BYTES",
     "Filtered",
     "FoundRows",
     "Greedy",

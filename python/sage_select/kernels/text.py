@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -12,7 +12,10 @@ from sage_select import _native
 from sage_select.kernels import arrays
 from sage_select.kernels.call import Progress, as_int, map_errors, resolve_threads
 
-__all__ = ["Phrases", "hashing_encoder", "lexical_difficulty", "phrases", "word_counts"]
+__all__ = ["NGRAMS_BYTES", "Phrases", "hashing_encoder", "lexical_difficulty", "phrases", "word_counts"]
+
+#: What the n-grams of texts may take while these are encoded.
+NGRAMS_BYTES: Final = 128 << 20
 
 
 class Phrases(NamedTuple):
@@ -117,6 +120,7 @@ def hashing_encoder(
     texts: pa.Array | pa.ChunkedArray,
     *,
     dimensions: int = 384,
+    memory: int = NGRAMS_BYTES,
     threads: int | None = None,
     progress: Progress | None = None,
 ) -> tuple[NDArray[np.float32], int]:
@@ -126,6 +130,12 @@ def hashing_encoder(
     frequency and smoothed inverse document frequency, ``(1 + ln tf) * (ln((1 + n) / (1 + df)) + 1)``, and added with
     a hashed sign to a hashed dimension (Weinberger et al., ICML 2009). Document frequencies are those of these
     texts, counted in a hashed table of 2**22 slots.
+
+    Parameters
+    ----------
+    memory
+        Bytes in which n-grams are kept from the count to the weights; texts for which there is no room are taken apart
+        twice. The vectors do not depend on it.
 
     Returns
     -------
@@ -145,6 +155,7 @@ def hashing_encoder(
     """
     column = arrays.texts(texts)
     dimensions = as_int(dimensions, "dimensions", minimum=1, maximum=2**31 - 1)
+    memory = as_int(memory, "memory", minimum=0, maximum=2**62)
     with map_errors():
-        flat, empty_texts = _native.hashing_encoder(column, dimensions, resolve_threads(threads), progress)
+        flat, empty_texts = _native.hashing_encoder(column, dimensions, memory, resolve_threads(threads), progress)
     return flat.reshape(-1, dimensions), empty_texts

@@ -55,10 +55,12 @@ pub(crate) fn hashing_encoder<'py>(
     py: Python<'py>,
     texts: PyChunkedArray,
     dimensions: usize,
+    memory: usize,
     threads: usize,
     progress: Option<Py<PyAny>>,
 ) -> PyResult<(Bound<'py, PyArray1<f32>>, usize)> {
     let texts = convert::texts(py, &texts)?;
-    let encoded = Call { py, threads, progress }.run(|watch| encoder::encode(&texts, dimensions, watch))?;
+    let encoded =
+        Call { py, threads, progress }.run(|watch| encoder::encode(&texts, dimensions, memory, watch))?;
     Ok((encoded.vectors.into_pyarray(py), encoded.empty_texts))
 }

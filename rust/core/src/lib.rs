@@ -17,6 +17,7 @@ pub mod digest;
 pub mod error;
 pub mod matrix;
 pub mod metric;
+mod pages;
 mod quantise;
 pub mod rng;
 pub mod select;

@@ -43,6 +43,19 @@ fn line() -> impl Strategy<Value = String> {
         Just("{\"n\": 0.5}".to_owned()),
         Just("{\"n\": \"text\"}".to_owned()),
         Just("{\"tools\": [1, {\"a\" : null}]}".to_owned()),
+        // Long enough to be known again: alone, deeper, with a number no float holds, and in rows that are bad after it.
+        (0usize..3, 0usize..4).prop_map(|(tool, row)| {
+            let number = ["7", "-0", "1e999"][tool];
+            let tools = format!(
+                "[{{\"name\": \"{}\", \"parameters\": {{\"b\": {number}, \"a\": \"\\u00e9\"}}}}]",
+                "x".repeat(60)
+            );
+            match row {
+                0 => format!("{{\"m\": [{{\"role\": \"x\", \"tools\": {tools}}}]}}"),
+                1 => format!("{{\"tools\": {tools}, \"tools\": 1}}"),
+                _ => format!("{{\"n\": 1, \"tools\": {tools}}}"),
+            }
+        }),
         Just("no json".to_owned()),
         Just(String::new()),
     ]
@@ -57,11 +70,16 @@ proptest! {
             [first, second].iter().map(|lines| lines.iter().map(|line| format!("{line}\n")).collect()).collect();
         let (taken, schema, batches) = table(&[&whole]);
         let (others, cut_schema, cut_batches) = table(&[&pieces[0], &pieces[1]]);
-        prop_assert_eq!(schema, cut_schema);
+        prop_assert_eq!(&schema, &cut_schema);
         prop_assert_eq!(shown(&batches), shown(&cut_batches));
         let changes: Vec<_> = others.iter().flat_map(|taken| taken.changes.clone()).collect();
         prop_assert_eq!(&taken[0].changes, &changes);
         prop_assert_eq!(taken[0].bad.len(), others.iter().map(|taken| taken.bad.len()).sum::<usize>());
+        let alone: Vec<&str> = whole.split_inclusive('\n').collect();
+        let (others, alone_schema, alone_batches) = table(&alone);
+        prop_assert_eq!(schema, alone_schema);
+        prop_assert_eq!(shown(&batches), shown(&alone_batches));
+        prop_assert_eq!(taken[0].infinite.len(), others.iter().map(|taken| taken.infinite.len()).sum::<usize>());
     }
 }
 

@@ -116,6 +116,8 @@ def test_similarities_are_those_of_unhashed_tf_idf() -> None:
     plain /= np.linalg.norm(plain, axis=1, keepdims=True)
     vectors, empty_texts = kernels.hashing_encoder(pa.array(texts), dimensions=1 << 16)
     assert empty_texts == 0
+    again, _ = kernels.hashing_encoder(pa.array(texts), dimensions=1 << 16, memory=0)
+    np.testing.assert_array_equal(again, vectors)
     np.testing.assert_allclose(vectors @ vectors.T, plain @ plain.T, atol=0.03)
     small, _ = kernels.hashing_encoder(pa.array(texts), dimensions=384)
     np.testing.assert_allclose(small @ small.T, plain @ plain.T, atol=0.2)

@@ -77,24 +77,32 @@ class TextFile:
         DataError
             Where the file is damaged or a line is longer than `MAX_LINE_BYTES`.
         """
-        number, rest, first = 0, [b""], True
+        rest, first = [b""], True
         while block := self.read(size):
             if first:
                 block, first = block.removeprefix(_BOM), False
             end = block.rfind(b"\n") + 1
             if not end:
                 rest.append(block)
-                if sum(map(len, rest)) > MAX_LINE_BYTES:
+                if (length := sum(map(len, rest))) > MAX_LINE_BYTES:
+                    line = self._line_at(self._done - length)
                     raise DataError(
-                        f"a line is longer than {MAX_LINE_BYTES} bytes",
-                        where=Where(file=self.source.name, line=number + 1),
+                        f"a line is longer than {MAX_LINE_BYTES} bytes", where=Where(file=self.source.name, line=line)
                     )
                 continue
-            number += block.count(b"\n")
             yield b"".join([*rest, memoryview(block)[:end]])
             rest = [block[end:]]
         if last := b"".join(rest):
             yield last
+
+    def _line_at(self, place: int) -> int:
+        """Return the line in which a byte of the text lies; the text is read once more for it."""
+        line = 1
+        with open_text(self.source, Meter(None, 0)) as text:
+            while place > 0 and (block := text.read(min(place, _BLOCK))):
+                line += block.count(b"\n")
+                place -= len(block)
+        return line
 
     def lines(self) -> Iterator[tuple[int, bytes]]:
         """Yield (line number from 1, bytes of the line without its line feed).

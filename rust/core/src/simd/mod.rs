@@ -44,6 +44,15 @@ pub(crate) trait TileKernel {
     fn run<S: Sums, const R: usize>(self) -> Self::Output;
 }
 
+/// Asks for the memory of `values[at]` ahead of its load; `at` may lie beyond the end.
+#[inline(always)]
+pub(crate) fn fetch<T>(values: &[T], at: usize) {
+    #[cfg(target_arch = "x86_64")]
+    x86::fetch(values.as_ptr().wrapping_add(at));
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (values, at);
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Path {
     Portable,

@@ -186,7 +186,7 @@ impl Lanes for Avx512 {
 
 /// Asks for a cache line.
 #[inline(always)]
-fn fetch(place: *const f32) {
+pub(super) fn fetch<T>(place: *const T) {
     // SAFETY: SSE is part of every x86-64 machine; a prefetch reads nothing that the program can see, and an
     // address that is not mapped is no fault.
     unsafe { _mm_prefetch::<_MM_HINT_T0>(place.cast()) }

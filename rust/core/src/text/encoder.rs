@@ -11,18 +11,22 @@
 //! the same bits everywhere.
 
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use rayon::prelude::*;
 
-use super::bag::Bag;
+use super::bag::{Bag, Entry};
 use super::features::{Scratch, for_each_feature};
 use crate::blocks;
+use crate::simd::fetch;
 use crate::{Control, Error};
 
 const SLOT_BITS: u32 = 22;
 const BLOCK: usize = 64;
 /// Term frequencies whose weight is looked up rather than computed.
 const COMMON: usize = 256;
+/// The slots of n-grams lie anywhere in a table that no cache holds: they are asked for so many n-grams ahead.
+const AHEAD: usize = 16;
 
 /// The vectors of texts.
 #[derive(Debug)]
@@ -48,6 +52,36 @@ impl Weights {
             [(self.slots[slot(hash)].load(Ordering::Relaxed) as usize).min(self.inverse.len() - 1)];
         inverse * self.common.get(count as usize).copied().unwrap_or_else(|| term_weight(count))
     }
+
+    /// Writes the vector of a text with so many n-grams, `sums` being scratch; tells whether there are none.
+    fn fill(
+        &self,
+        count: usize,
+        ngram: impl Fn(usize) -> (u64, u32),
+        sums: &mut [f64],
+        vector: &mut [f32],
+    ) -> bool {
+        if count == 0 {
+            vector[0] = 1.0;
+            return true;
+        }
+        let dimensions = vector.len();
+        sums.fill(0.0);
+        for at in 0..count {
+            fetch(&self.slots, slot(ngram((at + AHEAD).min(count - 1)).0));
+            let (hash, count) = ngram(at);
+            let (dimension, sign) = place(hash, dimensions);
+            sums[dimension] += sign * self.of(hash, count);
+        }
+        let length = sums.iter().map(|sum| sum * sum).sum::<f64>().sqrt();
+        if length == 0.0 {
+            let (dimension, sign) = place(ngram(0).0, dimensions);
+            vector[dimension] = sign as f32;
+        } else {
+            vector.iter_mut().zip(sums).for_each(|(value, sum)| *value = (*sum / length) as f32);
+        }
+        false
+    }
 }
 
 fn slot(hash: u64) -> usize {
@@ -66,47 +100,125 @@ fn term_weight(count: u32) -> f64 {
 
 /// Encodes texts as rows of `dimensions` values and length 1.
 ///
+/// N-grams are held in so many bytes of `memory` from the count of document frequencies to the weights; texts beyond
+/// are taken apart twice, with the same result.
+///
 /// A text without words gets the first unit vector and is counted. A text whose signed weights cancel to
 /// zero gets the unit vector of its first n-gram.
 ///
 /// # Errors
 /// [`Error::Argument`] where `dimensions` is 0, [`Error::TooManyRows`], [`Error::OutOfMemory`], or what
 /// `control` stops with.
-pub fn encode(texts: &[&str], dimensions: usize, control: &impl Control) -> Result<Encoded, Error> {
+pub fn encode(
+    texts: &[&str],
+    dimensions: usize,
+    memory: usize,
+    control: &impl Control,
+) -> Result<Encoded, Error> {
     if dimensions == 0 {
         return Err(Error::Argument { what: "the number of dimensions must be at least 1".into() });
     }
     blocks::check_countable(texts.len())?;
     let mut vectors = blocks::zeroed::<f32>(texts.len().saturating_mul(dimensions))?;
     let passes = TwoPasses(control);
-    let weights = count(texts, &passes.first())?;
+    let cache = Cache::new(texts.len(), memory);
+    let weights = count(texts, &cache, &passes.first())?;
     let empty_texts = AtomicUsize::new(0);
     blocks::fill(&mut vectors, dimensions, BLOCK, &passes.second(), |first, block| {
         let (mut scratch, mut bag) = (Scratch::new(), Bag::new());
         let mut sums = vec![0.0; dimensions];
-        for (vector, text) in block.chunks_exact_mut(dimensions).zip(&texts[first..]) {
-            fill_bag(text, &mut scratch, &mut bag);
-            let Some(fallback) = bag.entries().first() else {
-                vector[0] = 1.0;
-                empty_texts.fetch_add(1, Ordering::Relaxed);
-                continue;
+        let cache = cache.take(first);
+        for (at, vector) in block.chunks_exact_mut(dimensions).enumerate() {
+            let is_empty = match &cache {
+                Some(cache) => {
+                    let ngrams = cache.ngrams(at);
+                    weights.fill(ngrams.len(), |at| unpacked(ngrams[at]), &mut sums, vector)
+                }
+                None => {
+                    fill_bag(texts[first + at], &mut scratch, &mut bag);
+                    let ngrams = bag.entries();
+                    let ngram = |at: usize| (ngrams[at].hash, ngrams[at].count);
+                    weights.fill(ngrams.len(), ngram, &mut sums, vector)
+                }
             };
-            sums.fill(0.0);
-            for entry in bag.entries() {
-                let (dimension, sign) = place(entry.hash, dimensions);
-                sums[dimension] += sign * weights.of(entry.hash, entry.count);
-            }
-            let length = sums.iter().map(|sum| sum * sum).sum::<f64>().sqrt();
-            if length == 0.0 {
-                let (dimension, sign) = place(fallback.hash, dimensions);
-                vector[dimension] = sign as f32;
-            } else {
-                vector.iter_mut().zip(&sums).for_each(|(value, sum)| *value = (sum / length) as f32);
+            if is_empty {
+                empty_texts.fetch_add(1, Ordering::Relaxed);
             }
         }
         Ok(())
     })?;
     Ok(Encoded { vectors, empty_texts: empty_texts.into_inner() })
+}
+
+/// The distinct n-grams of a block of texts.
+#[derive(Default)]
+struct Ngrams {
+    /// Each hash, with the count in the bits that name neither slot nor dimension nor sign.
+    packed: Vec<u64>,
+    /// Where each text ends.
+    ends: Vec<usize>,
+}
+
+/// The bits of a hash that hold the count, and how far they lie up.
+const COUNT_BITS: u64 = 0x1FF;
+const COUNT_SHIFT: u32 = 33;
+const _: () = assert!(COUNT_SHIFT + COUNT_BITS.count_ones() + SLOT_BITS == u64::BITS);
+
+impl Ngrams {
+    /// Adds those of the next text; tells whether all counts are small enough.
+    fn add(&mut self, bag: &Bag) -> bool {
+        let pack =
+            |entry: &Entry| entry.hash & !(COUNT_BITS << COUNT_SHIFT) | u64::from(entry.count) << COUNT_SHIFT;
+        self.packed.extend(bag.entries().iter().map(pack));
+        self.ends.push(self.packed.len());
+        bag.entries().iter().all(|entry| u64::from(entry.count) <= COUNT_BITS)
+    }
+
+    fn bytes(&self) -> usize {
+        self.packed.len() * size_of::<u64>() + self.ends.len() * size_of::<usize>()
+    }
+
+    /// Those of a text.
+    fn ngrams(&self, text: usize) -> &[u64] {
+        let start = if text == 0 { 0 } else { self.ends[text - 1] };
+        &self.packed[start..self.ends[text]]
+    }
+}
+
+/// The hash of an n-gram, right in the bits that are used, and its count.
+fn unpacked(packed: u64) -> (u64, u32) {
+    (packed, (packed >> COUNT_SHIFT & COUNT_BITS) as u32)
+}
+
+/// What is remembered of the blocks of texts.
+struct Cache {
+    blocks: Vec<Mutex<Option<Ngrams>>>,
+    /// Bytes in all, and those that are free.
+    most: usize,
+    room: AtomicUsize,
+}
+
+impl Cache {
+    fn new(texts: usize, most: usize) -> Self {
+        Self {
+            blocks: (0..texts.div_ceil(BLOCK)).map(|_| Mutex::new(None)).collect(),
+            most,
+            room: AtomicUsize::new(most),
+        }
+    }
+
+    /// Holds the n-grams of the block that begins at this text, if there is room.
+    fn put(&self, first: usize, mut ngrams: Ngrams) {
+        ngrams.packed.shrink_to_fit();
+        let less = |room: usize| room.checked_sub(ngrams.bytes());
+        if self.room.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok() {
+            *self.blocks[first / BLOCK].lock().unwrap_or_else(PoisonError::into_inner) = Some(ngrams);
+        }
+    }
+
+    fn take(&self, first: usize) -> Option<Ngrams> {
+        self.blocks[first / BLOCK].lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
 }
 
 fn fill_bag(text: &str, scratch: &mut Scratch, bag: &mut Bag) {
@@ -116,16 +228,25 @@ fn fill_bag(text: &str, scratch: &mut Scratch, bag: &mut Bag) {
     });
 }
 
-/// The first pass over the texts: counts document frequencies.
-fn count(texts: &[&str], control: &impl Control) -> Result<Weights, Error> {
+/// The first pass over the texts: counts document frequencies, and holds n-grams for the second.
+fn count(texts: &[&str], cache: &Cache, control: &impl Control) -> Result<Weights, Error> {
     let slots: Vec<AtomicU32> = (0..1 << SLOT_BITS).map(|_| AtomicU32::new(0)).collect();
     blocks::for_each(texts.len(), BLOCK, control, |rows| {
-        let (mut scratch, mut bag) = (Scratch::new(), Bag::new());
+        let (mut scratch, mut bag, mut ngrams) = (Scratch::new(), Bag::new(), Ngrams::default());
+        let (first, mut hold) = (rows.start, true);
         for text in &texts[rows] {
             fill_bag(text, &mut scratch, &mut bag);
-            for entry in bag.entries() {
+            let entries = bag.entries();
+            for (at, entry) in entries.iter().enumerate() {
+                if let Some(later) = entries.get(at + AHEAD) {
+                    fetch(&slots, slot(later.hash));
+                }
                 slots[slot(entry.hash)].fetch_add(1, Ordering::Relaxed);
             }
+            hold = hold && ngrams.bytes() < cache.most && ngrams.add(&bag);
+        }
+        if hold {
+            cache.put(first, ngrams);
         }
     })?;
     let largest = slots.par_iter().map(|slot| slot.load(Ordering::Relaxed)).max().unwrap_or(0);
@@ -169,6 +290,8 @@ mod tests {
 
     use super::*;
     use crate::Unwatched;
+
+    const MEMORY: usize = 1 << 20;
 
     /// The definition, with library maps and no table of slots but the counts' own.
     fn plain(texts: &[&str], dimensions: usize) -> (Vec<f32>, usize) {
@@ -214,6 +337,32 @@ mod tests {
         (vectors, empty_texts)
     }
 
+    /// A text that says one word so often that its count is not held, and texts of more n-grams than are held.
+    #[test]
+    fn texts_taken_apart_twice_have_the_same_vectors() {
+        let often = format!("{} and others", "word ".repeat(600));
+        let texts = [often.as_str(), "word and others", ""];
+        let (vectors, empty_texts) = plain(&texts, 64);
+        let encoded = encode(&texts, 64, MEMORY, &Unwatched).unwrap();
+        assert_eq!((bits(&encoded.vectors), encoded.empty_texts), (bits(&vectors), empty_texts));
+
+        let cache = Cache::new(BLOCK + 1, 100);
+        let mut bag = Bag::new();
+        fill_bag("some words", &mut Scratch::new(), &mut bag);
+        for (first, is_held) in [(0, false), (BLOCK, true)] {
+            let mut ngrams = Ngrams::default();
+            if is_held {
+                bag.clear();
+                bag.add(7, 511);
+            }
+            assert!(ngrams.add(&bag));
+            cache.put(first, ngrams);
+            assert_eq!(cache.take(first).is_some(), is_held);
+        }
+        bag.add(7, 1);
+        assert!(!Ngrams::default().add(&bag));
+    }
+
     fn bits(vectors: &[f32]) -> Vec<u32> {
         vectors.iter().map(|value| value.to_bits()).collect()
     }
@@ -232,16 +381,18 @@ mod tests {
             let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
             let (vectors, empty_texts) = plain(&texts, dimensions);
             for count in [1, 2, 7] {
-                let encoded = threads(count, || encode(&texts, dimensions, &Unwatched)).unwrap();
-                prop_assert_eq!(bits(&encoded.vectors), bits(&vectors));
-                prop_assert_eq!(encoded.empty_texts, empty_texts);
+                for memory in [0, 2000, MEMORY] {
+                    let encoded = threads(count, || encode(&texts, dimensions, memory, &Unwatched)).unwrap();
+                    prop_assert_eq!(bits(&encoded.vectors), bits(&vectors));
+                    prop_assert_eq!(encoded.empty_texts, empty_texts);
+                }
             }
         }
     }
 
     #[test]
-    fn rows_have_length_one_and_wordless_ones_are_counted() {
-        let encoded = encode(&["", "...", "some words", "one"], 16, &Unwatched).unwrap();
+    fn rows_have_length_one_and_empty_texts_are_counted() {
+        let encoded = encode(&["", "...", "some words", "one"], 16, MEMORY, &Unwatched).unwrap();
         assert_eq!(encoded.empty_texts, 2);
         let mut first = [0.0; 16];
         first[0] = 1.0;
@@ -267,7 +418,7 @@ mod tests {
             texts.iter().filter(|text| signs(text).iter().sum::<f64>() == 0.0).collect();
         assert!(!cancelled.is_empty(), "no letter shows the case");
         for text in cancelled {
-            assert_eq!(encode(&[text], 1, &Unwatched).unwrap().vectors, [signs(text)[0] as f32]);
+            assert_eq!(encode(&[text], 1, MEMORY, &Unwatched).unwrap().vectors, [signs(text)[0] as f32]);
         }
     }
 
@@ -278,7 +429,7 @@ mod tests {
             "find a cheap hotel in Paris please",
             "the derivative of x squared",
         ];
-        let vectors = encode(&texts, 384, &Unwatched).unwrap().vectors;
+        let vectors = encode(&texts, 384, MEMORY, &Unwatched).unwrap().vectors;
         let dot = |a: usize, b: usize| -> f32 {
             (0..384).map(|at| vectors[a * 384 + at] * vectors[b * 384 + at]).sum()
         };
@@ -287,8 +438,11 @@ mod tests {
 
     #[test]
     fn bad_dimensions_are_refused() {
-        assert!(matches!(encode(&["a"], 0, &Unwatched), Err(Error::Argument { .. })));
-        assert!(matches!(encode(&["a", "b"], usize::MAX, &Unwatched), Err(Error::OutOfMemory { .. })));
-        assert!(encode(&[], 3, &Unwatched).unwrap().vectors.is_empty());
+        assert!(matches!(encode(&["a"], 0, MEMORY, &Unwatched), Err(Error::Argument { .. })));
+        assert!(matches!(
+            encode(&["a", "b"], usize::MAX, MEMORY, &Unwatched),
+            Err(Error::OutOfMemory { .. })
+        ));
+        assert!(encode(&[], 3, MEMORY, &Unwatched).unwrap().vectors.is_empty());
     }
 }

@@ -83,6 +83,40 @@ impl<'a> Lexer<'a> {
         Err(Fault::Syntax)
     }
 
+    /// Takes an opening bracket that lies in `depth` others, of which there may be `most`, and white space after it.
+    pub(crate) fn open(&mut self, depth: usize, most: usize) -> Result<(), Fault> {
+        if depth == most {
+            return Err(Fault::Deep);
+        }
+        self.at += 1;
+        self.skip_space();
+        Ok(())
+    }
+
+    /// Whether another value follows in a list or an object; the closing bracket is the next byte where none does.
+    #[inline]
+    pub(crate) fn more(&mut self, close: u8) -> Result<bool, Fault> {
+        self.skip_space();
+        match self.peek() {
+            Some(b',') => {
+                self.at += 1;
+                self.skip_space();
+                Ok(true)
+            }
+            Some(byte) if byte == close => Ok(false),
+            _ => Err(Fault::Syntax),
+        }
+    }
+
+    /// Takes the colon after a key, and white space around it.
+    #[inline]
+    pub(crate) fn colon(&mut self) -> Result<(), Fault> {
+        self.skip_space();
+        self.expect(b':')?;
+        self.skip_space();
+        Ok(())
+    }
+
     /// Takes a string, whose opening quote is the next byte.
     #[inline]
     pub(crate) fn string(&mut self) -> Result<Text, Fault> {

@@ -186,13 +186,9 @@ impl Reader<'_> {
     }
 
     fn open(&mut self, kind: Kind, depth: usize) -> Result<usize, Fault> {
-        if depth == MAX_DEPTH {
-            return Err(Fault::Deep);
-        }
         let at = self.nodes.len();
         self.push(kind, self.lexer.at, self.lexer.at);
-        self.lexer.at += 1;
-        self.lexer.skip_space();
+        self.lexer.open(depth, MAX_DEPTH)?;
         Ok(at)
     }
 
@@ -208,13 +204,9 @@ impl Reader<'_> {
         if self.lexer.peek() != Some(b']') {
             loop {
                 self.value(depth + 1)?;
-                self.lexer.skip_space();
-                match self.lexer.peek() {
-                    Some(b',') => self.lexer.at += 1,
-                    Some(b']') => break,
-                    _ => return Err(Fault::Syntax),
+                if !self.lexer.more(b']')? {
+                    break;
                 }
-                self.lexer.skip_space();
             }
         }
         self.close(at);
@@ -227,17 +219,11 @@ impl Reader<'_> {
             loop {
                 let key = self.lexer.string()?;
                 self.push_text(key);
-                self.lexer.skip_space();
-                self.lexer.expect(b':')?;
-                self.lexer.skip_space();
+                self.lexer.colon()?;
                 self.value(depth + 1)?;
-                self.lexer.skip_space();
-                match self.lexer.peek() {
-                    Some(b',') => self.lexer.at += 1,
-                    Some(b'}') => break,
-                    _ => return Err(Fault::Syntax),
+                if !self.lexer.more(b'}')? {
+                    break;
                 }
-                self.lexer.skip_space();
             }
         }
         self.close(at);

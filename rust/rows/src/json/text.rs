@@ -1,21 +1,13 @@
 //! The inside of JSON strings.
 
-const LOW: u64 = 0x0101_0101_0101_0101;
-const HIGH: u64 = 0x8080_8080_8080_8080;
-
 /// The first byte from `at` on that is a quote, a backslash or a control character; the end where there is none.
 #[inline]
 pub(crate) fn plain_end(text: &[u8], mut at: usize) -> usize {
-    while let Some(Ok(block)) = text.get(at..at + 8).map(<[u8; 8]>::try_from) {
-        let word = u64::from_le_bytes(block);
-        // The lowest bit found is right; those above it may be carried.
-        let zero = |bytes: u64| bytes.wrapping_sub(LOW) & !bytes;
-        let control = word.wrapping_sub(LOW * 0x20) & !word;
-        let found = (zero(word ^ (LOW * b'"' as u64)) | zero(word ^ (LOW * b'\\' as u64)) | control) & HIGH;
-        if found != 0 {
-            return at + (found.trailing_zeros() >> 3) as usize;
+    while let Some(Ok(block)) = text.get(at..at + BLOCK).map(<[u8; BLOCK]>::try_from) {
+        if let Some(found) = first_special(block) {
+            return at + found;
         }
-        at += 8;
+        at += BLOCK;
     }
     while let Some(&byte) = text.get(at) {
         if byte == b'"' || byte == b'\\' || byte < 0x20 {
@@ -24,6 +16,70 @@ pub(crate) fn plain_end(text: &[u8], mut at: usize) -> usize {
         at += 1;
     }
     at
+}
+
+/// Bytes that are looked at at once.
+const BLOCK: usize = 16;
+
+/// Where the first byte is that does not stand for itself within a string.
+#[cfg(target_arch = "x86_64")]
+#[allow(unsafe_code)]
+#[inline]
+fn first_special(block: [u8; BLOCK]) -> Option<usize> {
+    // SAFETY: SSE2 is part of every x86-64.
+    unsafe { first_special_sse2(block) }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "sse2")]
+#[inline]
+fn first_special_sse2(block: [u8; BLOCK]) -> Option<usize> {
+    use std::arch::x86_64::{
+        _mm_cmpeq_epi8, _mm_min_epu8, _mm_movemask_epi8, _mm_or_si128, _mm_set_epi64x, _mm_set1_epi8,
+    };
+    let [low, high] = halves(block);
+    let bytes = _mm_set_epi64x(high as i64, low as i64);
+    let quote = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(b'"' as i8));
+    let backslash = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(b'\\' as i8));
+    let control = _mm_cmpeq_epi8(_mm_min_epu8(bytes, _mm_set1_epi8(0x1F)), bytes);
+    let found = _mm_movemask_epi8(_mm_or_si128(_mm_or_si128(quote, backslash), control));
+    (found != 0).then(|| found.trailing_zeros() as usize)
+}
+
+/// The same, 8 bytes at a time.
+#[cfg(not(target_arch = "x86_64"))]
+#[inline]
+fn first_special(block: [u8; BLOCK]) -> Option<usize> {
+    const LOW: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    halves(block).into_iter().zip([0, 8]).find_map(|(word, first)| {
+        // The lowest bit found is right; those above it may be carried.
+        let zero = |bytes: u64| bytes.wrapping_sub(LOW) & !bytes;
+        let control = word.wrapping_sub(LOW * 0x20) & !word;
+        let found = (zero(word ^ (LOW * b'"' as u64)) | zero(word ^ (LOW * b'\\' as u64)) | control) & HIGH;
+        (found != 0).then(|| first + (found.trailing_zeros() >> 3) as usize)
+    })
+}
+
+fn halves(block: [u8; BLOCK]) -> [u64; 2] {
+    let both = u128::from_le_bytes(block);
+    [both as u64, (both >> 64) as u64]
+}
+
+/// Whether two names are the same; most are so short that a call to compare them would cost more than the comparison.
+#[inline]
+pub(crate) fn same_name(one: &[u8], other: &[u8]) -> bool {
+    fn ends<const N: usize>(name: &[u8]) -> (Option<&[u8; N]>, Option<&[u8; N]>) {
+        (name.first_chunk(), name.last_chunk())
+    }
+    one.len() == other.len()
+        && match one.len() {
+            0 => true,
+            1..=3 => ends::<1>(one) == ends(other) && one[one.len() / 2] == other[one.len() / 2],
+            4..=7 => ends::<4>(one) == ends(other),
+            8..=16 => ends::<8>(one) == ends(other),
+            _ => one == other,
+        }
 }
 
 /// Appends a text as the inside of a JSON string.
@@ -64,12 +120,14 @@ pub(crate) fn push_quoted(out: &mut Vec<u8>, text: &[u8]) {
 ///
 /// The inside must be one that the lexer took.
 pub(crate) fn decode(out: &mut Vec<u8>, inside: &[u8]) {
-    let mut rest = inside;
-    while let Some(at) = memchr::memchr(b'\\', rest) {
-        out.extend_from_slice(&rest[..at]);
-        rest = &rest[at + 1..];
-        let Some((&escape, after)) = rest.split_first() else { return };
-        rest = after;
+    out.reserve(inside.len());
+    let mut at = 0;
+    loop {
+        // Nothing in there stands for something else but a backslash and what follows it.
+        let end = plain_end(inside, at);
+        out.extend_from_slice(&inside[at..end]);
+        let Some(&escape) = inside.get(end + 1) else { return };
+        at = end + 2;
         match escape {
             b'b' => out.push(0x08),
             b'f' => out.push(0x0C),
@@ -77,13 +135,13 @@ pub(crate) fn decode(out: &mut Vec<u8>, inside: &[u8]) {
             b'r' => out.push(b'\r'),
             b't' => out.push(b'\t'),
             b'u' => {
-                let mut code = u32::from(code_unit(rest));
-                rest = &rest[rest.len().min(4)..];
-                if (0xD800..0xDC00).contains(&code) && rest.starts_with(b"\\u") {
-                    let low = u32::from(code_unit(&rest[2..]));
+                let mut code = u32::from(code_unit(&inside[at..]));
+                at = inside.len().min(at + 4);
+                if (0xD800..0xDC00).contains(&code) && inside[at..].starts_with(b"\\u") {
+                    let low = u32::from(code_unit(&inside[at + 2..]));
                     if (0xDC00..0xE000).contains(&low) {
                         code = 0x1_0000 + ((code - 0xD800) << 10) + (low - 0xDC00);
-                        rest = &rest[rest.len().min(6)..];
+                        at = inside.len().min(at + 6);
                     }
                 }
                 push_code(out, code);
@@ -91,7 +149,6 @@ pub(crate) fn decode(out: &mut Vec<u8>, inside: &[u8]) {
             byte => out.push(byte),
         }
     }
-    out.extend_from_slice(rest);
 }
 
 fn code_unit(digits: &[u8]) -> u16 {
@@ -130,6 +187,18 @@ mod tests {
             let at = at.min(text.len());
             let plain = text[at..].iter().position(|&byte| byte == b'"' || byte == b'\\' || byte < 0x20);
             prop_assert_eq!(plain_end(&text, at), plain.map_or(text.len(), |end| at + end));
+        }
+
+        #[test]
+        fn names_are_the_same_where_their_bytes_are(one in prop::collection::vec(0u8..3, 0..20), place in 0usize..20) {
+            let mut other = one.clone();
+            prop_assert!(same_name(&one, &other));
+            if let Some(byte) = other.get_mut(place) {
+                *byte += 1;
+                prop_assert!(!same_name(&one, &other));
+            }
+            other.push(0);
+            prop_assert!(!same_name(&one, &other));
         }
 
         #[test]

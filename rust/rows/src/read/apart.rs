@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::layout::{Form, Layout};
-use super::parse::{Rows, What};
+use super::rows::{Rows, What};
 use super::seen::{Columns, INEXACT, Kind, Seen, is_infinite};
 use super::table::{Change, Inexact, Layouts, Place, text_of};
 

@@ -12,9 +12,9 @@ use arrow_schema::{ArrowError, DataType, Field};
 use memchr::memmem;
 
 use super::layout::{Form, Layout};
-use super::parse::{Rows, What};
+use super::rows::{Rows, What};
 use super::transcribe::{float, push_arguments, push_string};
-use crate::json::decode;
+use crate::json::{decode, same_name};
 
 /// An array on its way.
 enum Builder<'l> {
@@ -166,8 +166,9 @@ impl<'l> Column<'l> {
 fn push_members(members: &mut [Member<'_>], rows: &Rows<'_>, at: u32, stamp: usize) {
     let (mut found, mut next) = (0, 0);
     rows.for_each_member(at, |name, value| {
-        let is_next = members.get(next).is_some_and(|member| member.name == name);
-        let place = if is_next { Some(next) } else { members.iter().position(|member| member.name == name) };
+        let is_next = members.get(next).is_some_and(|member| same_name(member.name, name));
+        let place =
+            if is_next { Some(next) } else { members.iter().position(|member| same_name(member.name, name)) };
         if let Some(place) = place {
             members[place].stamp = stamp;
             members[place].column.push(rows, value);

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rayon::prelude::*;
 use sage_select_core::{Control, Error};
 
-use super::parse::Rows;
+use super::rows::Rows;
 use crate::json::{Fault, Lexer};
 
 /// Bytes of a part, and the rest of its last line.

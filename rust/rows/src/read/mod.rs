@@ -19,11 +19,13 @@ mod build;
 mod cut;
 mod layout;
 mod parse;
+mod recent;
+mod rows;
 mod seen;
 mod table;
 mod transcribe;
 
-pub use parse::BadRow;
+pub use rows::BadRow;
 pub use seen::Kind;
 pub use table::{Change, ColumnFacts, Inexact, JsonTable, Place, Taken};
 

@@ -3,9 +3,10 @@
 //! Values are looked at one after the other, in parts whose trees are merged in order: the result does not depend on
 //! where the parts were cut.
 
-use super::parse::{Node, Rows, What};
+use super::rows::{Node, Rows, What};
 use super::transcribe::float;
 use super::{ARGUMENTS, ITEM, is_content_key, is_text_key};
+use crate::json::same_name;
 
 /// Arrow IPC refuses more than 64 levels; nothing so deep is a table any more.
 const MAX_TYPED_DEPTH: usize = 16;
@@ -260,10 +261,10 @@ impl Seen {
 
 /// Where the field of this name is; it is looked for at `next` first.
 pub(super) fn place_of(fields: &[Seen], name: &[u8], next: usize) -> Option<usize> {
-    if fields.get(next).is_some_and(|field| *field.name == *name) {
+    if fields.get(next).is_some_and(|field| same_name(&field.name, name)) {
         return Some(next);
     }
-    fields.iter().position(|field| *field.name == *name)
+    fields.iter().position(|field| same_name(&field.name, name))
 }
 
 /// Whether a 64-bit float cannot hold a whole number.

@@ -15,7 +15,7 @@ use super::apart::{changes, inexact, infinite};
 use super::build::{build, retyped};
 use super::cut::{array_parts, line_parts};
 use super::layout::{Layout, column_field};
-use super::parse::{BadRow, Rows};
+use super::rows::{BadRow, Rows};
 use super::seen::{Columns, Kind, Seen};
 
 /// A row of a column, by its number among all rows that were taken.

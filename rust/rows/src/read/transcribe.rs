@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::ARGUMENTS;
-use crate::json::{Fault, Lexer, Text, decode, push_float, push_quoted};
+use crate::json::{Fault, Lexer, Text, decode, push_float, push_quoted, same_name};
 
 /// Lists and objects that may lie in each other.
 pub(super) const MAX_DEPTH: usize = 128;
@@ -68,20 +68,6 @@ fn transcribe(text: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
     if lexer.peek().is_some() || infinite { Err(Fault::Syntax) } else { Ok(()) }
 }
 
-/// Whether another value follows in a list or an object; the closing bracket is the next byte where none does.
-pub(super) fn more(lexer: &mut Lexer<'_>, close: u8) -> Result<bool, Fault> {
-    lexer.skip_space();
-    match lexer.peek() {
-        Some(b',') => {
-            lexer.at += 1;
-            lexer.skip_space();
-            Ok(true)
-        }
-        Some(byte) if byte == close => Ok(false),
-        _ => Err(Fault::Syntax),
-    }
-}
-
 /// Whether a number with a fraction or an exponent is too large for a float.
 pub(super) fn is_infinite(digits: &[u8]) -> bool {
     // Without an exponent it takes more digits than any number has.
@@ -106,7 +92,7 @@ pub(super) fn check_keys(source: &[u8], keys: &[(u32, u32, bool)]) -> Result<(),
         };
     }
     let twice = if keys.len() <= FEW {
-        (1..keys.len()).any(|later| keys[..later].iter().any(|key| raw(key) == raw(&keys[later])))
+        (1..keys.len()).any(|later| keys[..later].iter().any(|key| same_name(raw(key), raw(&keys[later]))))
     } else {
         let mut seen = HashSet::new();
         !keys.iter().all(|key| seen.insert(raw(key)))
@@ -165,12 +151,12 @@ impl Transcriber<'_, '_> {
     }
 
     fn list(&mut self, depth: usize, out: &mut Vec<u8>) -> Result<(), Fault> {
-        self.open(depth)?;
+        self.lexer.open(depth, MAX_DEPTH)?;
         out.push(b'[');
         if self.lexer.peek() != Some(b']') {
             loop {
                 self.value(depth + 1, out)?;
-                if !more(self.lexer, b']')? {
+                if !self.lexer.more(b']')? {
                     break;
                 }
                 out.push(b',');
@@ -181,17 +167,8 @@ impl Transcriber<'_, '_> {
         Ok(())
     }
 
-    fn open(&mut self, depth: usize) -> Result<(), Fault> {
-        if depth == MAX_DEPTH {
-            return Err(Fault::Deep);
-        }
-        self.lexer.at += 1;
-        self.lexer.skip_space();
-        Ok(())
-    }
-
     fn object(&mut self, depth: usize, out: &mut Vec<u8>) -> Result<(), Fault> {
-        self.open(depth)?;
+        self.lexer.open(depth, MAX_DEPTH)?;
         out.push(b'{');
         let first = self.keys.len();
         if self.lexer.peek() != Some(b'}') {
@@ -201,9 +178,7 @@ impl Transcriber<'_, '_> {
                 let inside = &self.lexer.source[key.start..key.end];
                 push_string(out, inside, key.normal);
                 out.push(b':');
-                self.lexer.skip_space();
-                self.lexer.expect(b':')?;
-                self.lexer.skip_space();
+                self.lexer.colon()?;
                 if self.objects && self.lexer.peek() == Some(b'"') && is_arguments(inside, key.escaped) {
                     let text = self.string()?;
                     let inside = &self.lexer.source[text.start..text.end];
@@ -211,7 +186,7 @@ impl Transcriber<'_, '_> {
                 } else {
                     self.value(depth + 1, out)?;
                 }
-                if !more(self.lexer, b'}')? {
+                if !self.lexer.more(b'}')? {
                     break;
                 }
                 out.push(b',');

@@ -89,6 +89,11 @@ def test_a_line_has_a_limit(tmp_path, monkeypatch) -> None:
     path.write_bytes(b"short\n" + b"x" * 300)
     with pytest.raises(DataError, match=r"line 2: a line is longer than 100 bytes"):
         lines(path)
+    with (
+        text.open_text(Input(path, "rows"), Meter(None, 0)) as file,
+        pytest.raises(DataError, match=r"line 2: a line is longer than 100 bytes"),
+    ):
+        list(file.chunks(64))
 
 
 def test_progress_reaches_the_end_of_the_packed_file(tmp_path) -> None:

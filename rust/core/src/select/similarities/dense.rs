@@ -5,6 +5,7 @@ use rayon::prelude::*;
 use crate::blocks;
 use crate::matrix::MatrixView;
 use crate::metric::{Dot, Rows, for_each_pair};
+use crate::pages::Pages;
 use crate::simd::{Kernel, Lanes, Simd};
 use crate::{Control, Error};
 
@@ -22,14 +23,14 @@ pub(in crate::select) struct Dense {
     simd: Simd,
     rows: usize,
     /// Row-major, symmetric, clipped at 0.
-    similarities: Vec<f32>,
+    similarities: Pages<f32>,
 }
 
 impl Dense {
     /// Computes the similarities: rows^2 / 2 x dimensions multiply-adds, 4 x rows^2 bytes.
     pub(super) fn new(matrix: MatrixView<'_>, control: &impl Control) -> Result<Self, Error> {
         let rows = matrix.len();
-        let mut similarities = blocks::zeroed::<f32>(rows.saturating_mul(rows))?;
+        let mut similarities = Pages::zeroed(rows.saturating_mul(rows))?;
         if rows > 0 {
             blocks::fill(&mut similarities, rows, PANEL, control, |first, panel| {
                 matrix.simd.run(Upper { rows: matrix.rows, first, panel });
