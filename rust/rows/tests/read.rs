@@ -13,8 +13,8 @@ use sage_select_rows::read::{JsonTable, Taken};
 fn table(pieces: &[&str]) -> (Vec<Taken>, SchemaRef, Vec<RecordBatch>) {
     let mut table = JsonTable::default();
     let taken = pieces.iter().map(|piece| table.take_lines(piece.as_bytes(), &Unwatched).unwrap()).collect();
-    for piece in 0..table.stale() {
-        assert!(table.rebuild(piece, pieces[piece].as_bytes(), false, &Unwatched).unwrap());
+    for (piece, text) in pieces[..table.stale()].iter().enumerate() {
+        assert!(table.rebuild(piece, text.as_bytes(), false, &Unwatched).unwrap());
     }
     assert_eq!(table.stale(), 0);
     let (schema, batches) = table.finish().unwrap();

@@ -5,8 +5,7 @@
 //! what the groups still need: so many rows, and the cost of the cheapest such rows. What is inadmissible stays so:
 //!
 //! - A full group stays full. Once the groups need all rows that there is room for, every pick is one of those, and
-//! they
-//!   still do.
+//!   they still do.
 //! - `spare`, what may be spent beyond the cheapest rows that are needed, never rises: a pick takes its cost from the
 //!   remaining budget and frees no more than that of the reserve. A row of a group that needs rows replaces the most
 //!   expensive of its reserve, whose cost never rises either.
