@@ -90,7 +90,7 @@ RUNNING: Final[Mapping[str, tuple[Any, Any]]] = {
             typer.Option(
                 "--dry-run",
                 help="Say what would be done and about how much memory and time it would take, from a look at the "
-                "input's footers and first piece, and leave: with exit code 5 where it would not fit.",
+                "input's footers and first rows, and leave: with exit code 5 where it would not fit.",
                 rich_help_panel=_RUN,
             ),
         ],

@@ -138,10 +138,10 @@ def some_rows(feature: Any, rows: NDArray[np.int64]) -> Any:
 def vectors_of(vectors: Any, rows: NDArray[np.int64]) -> Any:
     """Return some of vectors, a numpy or Arrow array; many float32 ones lie in a mapped file."""
     found = some_vectors(vectors, rows)
-    # Slices of float32 would be copied into memory, where one piece may be used as it lies.
+    # Slices of float32 would be copied into memory, where a single array may be used as it lies.
     if isinstance(vectors, np.ndarray) and vectors.dtype == np.float32 and isinstance(found, pa.ChunkedArray):
-        piece = _in_file(lambda some: vectors[some], rows, vectors.shape[1])
-        return found if piece is None else piece
+        mapped = _in_file(lambda some: vectors[some], rows, vectors.shape[1])
+        return found if mapped is None else mapped
     return found
 
 

@@ -15,7 +15,7 @@ __all__ = ["FoundRows", "JsonTable"]
 
 
 class FoundRows(NamedTuple):
-    """What was found in a piece of text.
+    """What was found in a chunk of text.
 
     Parameters
     ----------
@@ -28,15 +28,15 @@ class FoundRows(NamedTuple):
     names
         The columns that its rows name.
     bad
-        Rows of the piece that are no strict JSON, or no object: the row, and where its text begins and ends.
+        Rows of the chunk that are no strict JSON, or no object: the row, and where its text begins and ends.
     changes
         Rows in which a column has another type than in the good rows before: column, row and what it is there, the row
-        before and what it was there. These rows are counted over all pieces.
+        before and what it was there. These rows are counted over all chunks.
     infinite
-        Rows of the piece with a number too large for a float, the column, and whether it is held as JSON text.
+        Rows of the chunk with a number too large for a float, the column, and whether it is held as JSON text.
     inexact
         A column that cannot be held: decimal numbers, the first in this row, and whole ones that are no float, the
-        first in that. Rows are counted over all pieces.
+        first in that. Rows are counted over all chunks.
     """
 
     rows: int
@@ -84,22 +84,22 @@ class JsonTable:
         return None if found is None else FoundRows(**found)
 
     def stale(self) -> int:
-        """Return how many of the first pieces were built by a layout that later rows have widened."""
+        """Return how many of the first chunks were built by a layout that later rows have widened."""
         return self._table.stale()
 
-    def rebuild(self, piece: int, text: bytes, *, is_array: bool = False) -> bool:
-        """Build a piece again, and return whether its text is the one that was taken."""
+    def rebuild(self, chunk: int, text: bytes, *, is_array: bool = False) -> bool:
+        """Build a chunk again, and return whether its text is the one that was taken."""
         with map_errors():
-            return self._table.rebuild(piece, text, is_array, self._threads)
+            return self._table.rebuild(chunk, text, is_array, self._threads)
 
-    def piece(self, piece: int) -> pa.Table:
-        """Return the rows of a piece as they are built so far."""
+    def chunk(self, chunk: int) -> pa.Table:
+        """Return the rows of a chunk as they are built so far."""
         with map_errors():
-            return pa.table(self._table.piece(piece))
+            return pa.table(self._table.chunk(chunk))
 
-    def put(self, piece: int, table: pa.Table) -> bool:
-        """Hold the rows of a piece where `table` holds them; return whether they are those of `piece`."""
-        return self._table.put(piece, table)
+    def put(self, chunk: int, table: pa.Table) -> bool:
+        """Hold the rows of a chunk where `table` holds them; return whether they are those of `chunk`."""
+        return self._table.put(chunk, table)
 
     def columns(self) -> list[tuple[str, bool, bool]]:
         """Return the columns so far: name, whether null in some rows, whether missing in some."""

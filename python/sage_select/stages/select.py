@@ -314,7 +314,7 @@ class Select(Stage):
         """
         if self.budget.tokens is not None:
             return "a smaller budget in tokens passes over other rows"
-        if self.quota is not None and (self.quota.balanced or self.quota.least):
+        if self.quota is not None and (self.quota.balanced or self.quota.minimum):
             return "a quota keeps room for the fewest rows of each value, which are others in a smaller budget"
         return self.strategy.not_nested_reason(n, facts)
 
@@ -331,8 +331,8 @@ class Select(Stage):
         if quota is not None and quota.balanced:
             limits.append(f"the values of {quota.column!r} as even as can be")
         elif quota is not None:
-            fewest = [f"at least {quota.least:,}"] if quota.least is not None else []
-            most = [f"at most {quota.most:,}"] if quota.most is not None else []
+            fewest = [f"at least {quota.minimum:,}"] if quota.minimum is not None else []
+            most = [f"at most {quota.maximum:,}"] if quota.maximum is not None else []
             limits.append(f"{' and '.join(fewest + most)} rows of each {quota.column!r}")
         limits += [f"with the rows of {self.pin}"] if self.pin else []
         limits += [f"without those of {self.exclude}"] if self.exclude else []

@@ -26,14 +26,14 @@ class Quota:
     Examples
     --------
     >>> Quota.parse("intent=2:10")
-    Quota(column='intent', least=2, most=10)
+    Quota(column='intent', minimum=2, maximum=10)
     >>> str(Quota.parse("intent"))
     'intent'
     """
 
     column: str
-    least: int | None = None
-    most: int | None = None
+    minimum: int | None = None
+    maximum: int | None = None
 
     @classmethod
     def parse(cls, value: object) -> Quota:
@@ -55,21 +55,21 @@ class Quota:
             raise UsageError("this is no quota", expected=_EXPECTED, got=repr(value))
         if match is None:
             return cls(column)
-        least, most = (int(number) if number else None for number in match.groups())
-        if least is not None and most is not None and least > most:
+        minimum, maximum = (int(number) if number else None for number in match.groups())
+        if minimum is not None and maximum is not None and minimum > maximum:
             raise UsageError("a quota asks for more rows than it allows", expected="FEWEST <= MOST", got=repr(value))
-        return cls(column, least, most)
+        return cls(column, minimum, maximum)
 
     @property
     def balanced(self) -> bool:
         """Whether every value is to have as many rows as the others."""
-        return self.least is None and self.most is None
+        return self.minimum is None and self.maximum is None
 
     def __str__(self) -> str:
         def said(number: int | None) -> str:
             return "" if number is None else str(number)
 
-        return self.column if self.balanced else f"{self.column}={said(self.least)}:{said(self.most)}"
+        return self.column if self.balanced else f"{self.column}={said(self.minimum)}:{said(self.maximum)}"
 
     @classmethod
     def __get_pydantic_core_schema__(cls, _source: Any, _handler: GetCoreSchemaHandler) -> CoreSchema:

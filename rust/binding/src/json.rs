@@ -11,7 +11,7 @@ use sage_select_rows::read::{self, Taken};
 use crate::detach::Call;
 use crate::error::from_core;
 
-/// What was found in a piece of text, as a dict.
+/// What was found in a chunk of text, as a dict.
 #[derive(IntoPyObject)]
 pub(crate) struct Found<'py> {
     rows: usize,
@@ -74,32 +74,32 @@ impl JsonTable {
         Ok(taken.map(|taken| Found::new(py, taken)))
     }
 
-    /// How many of the first pieces have to be brought once more.
+    /// How many of the first chunks have to be brought once more.
     fn stale(&self) -> usize {
         self.0.stale()
     }
 
-    /// Builds a piece again; False where it is not what was taken.
+    /// Builds a chunk again; False where it is not what was taken.
     fn rebuild(
         &mut self,
         py: Python<'_>,
-        piece: usize,
+        chunk: usize,
         text: PyBackedBytes,
         array: bool,
         threads: usize,
     ) -> PyResult<bool> {
-        Call { py, threads, progress: None }.run(|watch| self.0.rebuild(piece, &text, array, watch))
+        Call { py, threads, progress: None }.run(|watch| self.0.rebuild(chunk, &text, array, watch))
     }
 
-    /// The rows of a piece as they are built so far.
-    fn piece(&self, py: Python<'_>, piece: usize) -> PyResult<PyTable> {
-        let (schema, batches) = self.0.piece(piece).map_err(|error| from_core(py, &error))?;
+    /// The rows of a chunk as they are built so far.
+    fn chunk(&self, py: Python<'_>, chunk: usize) -> PyResult<PyTable> {
+        let (schema, batches) = self.0.chunk(chunk).map_err(|error| from_core(py, &error))?;
         PyTable::try_new(batches, schema)
     }
 
-    /// Holds the rows of a piece where this table holds them; False where it is not the one of `piece`.
-    fn put(&mut self, piece: usize, table: PyTable) -> bool {
-        self.0.put(piece, table.into_inner().0)
+    /// Holds the rows of a chunk where this table holds them; False where it is not the one of `chunk`.
+    fn put(&mut self, chunk: usize, table: PyTable) -> bool {
+        self.0.put(chunk, table.into_inner().0)
     }
 
     /// The columns: name, whether null in some rows, whether missing in some.

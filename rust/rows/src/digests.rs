@@ -7,7 +7,7 @@ use sage_select_core::{Control, Error};
 
 use crate::canonical::{Refused, Writer};
 use crate::columns::Column;
-use crate::parallel::{self, Piece, pieces};
+use crate::parallel::{self, Chunk, chunks};
 use crate::same::Same;
 
 /// Digests of rows, 32 hexadecimal digits each, one after the other.
@@ -31,15 +31,15 @@ pub fn digests(
     alike: bool,
     control: &impl Control,
 ) -> Result<Digests, Error> {
-    let made = parallel::map(&pieces(batches), control, |piece| {
+    let made = parallel::map(&chunks(batches), control, |chunk| {
         let mut made = Digests::default();
         let (mut text, mut said, mut same) = (Vec::new(), Vec::new(), Same::default());
-        let columns = Column::all(&batches[piece.batch]);
+        let columns = Column::all(&batches[chunk.batch]);
         let mut writer = Writer::new(&columns);
-        for row in piece.rows.clone() {
+        for row in chunk.rows.clone() {
             text.clear();
             if let Err((fault, text)) = writer.write(row, &mut text) {
-                made.refused = Some(refused(piece, row, fault, text));
+                made.refused = Some(refused(chunk, row, fault, text));
                 return Ok(made);
             }
             if exact {
@@ -65,8 +65,8 @@ pub fn digests(
     Ok(all)
 }
 
-fn refused(piece: &Piece, row: usize, fault: crate::json::Fault, text: &str) -> Refused {
-    Refused { row: piece.first + row - piece.rows.start, fault, text: text.to_owned() }
+fn refused(chunk: &Chunk, row: usize, fault: crate::json::Fault, text: &str) -> Refused {
+    Refused { row: chunk.first + row - chunk.rows.start, fault, text: text.to_owned() }
 }
 
 /// Which text of rows is wanted.
@@ -87,14 +87,14 @@ pub fn texts(
     form: Form,
     control: &impl Control,
 ) -> Result<Result<Vec<StringArray>, Refused>, Error> {
-    let made = parallel::map(&pieces(batches), control, |piece| {
+    let made = parallel::map(&chunks(batches), control, |chunk| {
         let (mut text, mut strings, mut same) = (Vec::new(), Strings::default(), Same::default());
-        let columns = Column::all(&batches[piece.batch]);
+        let columns = Column::all(&batches[chunk.batch]);
         let mut writer = Writer::new(&columns);
-        for row in piece.rows.clone() {
+        for row in chunk.rows.clone() {
             text.clear();
             if let Err((fault, text)) = writer.write(row, &mut text) {
-                return Ok(Err(refused(piece, row, fault, text)));
+                return Ok(Err(refused(chunk, row, fault, text)));
             }
             match form {
                 Form::Exact => strings.values.extend_from_slice(&text),

@@ -1,6 +1,6 @@
 //! Rows as Arrow: strict JSON in, canonical JSON, digests and plain text.
 //!
-//! Nothing here knows Python or files. Work is cut into pieces by its content alone, so no result depends on the
+//! Nothing here knows Python or files. Work is cut into chunks by its content alone, so no result depends on the
 //! number of threads. What only a person should read about (why a row is refused) is left to the caller: the fast path
 //! names the rows, and whoever asked looks at them one by one.
 

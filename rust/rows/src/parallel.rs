@@ -1,4 +1,4 @@
-//! Work over the rows of batches, cut into pieces by the rows alone.
+//! Work over the rows of batches, cut into chunks by the rows alone.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,12 +7,12 @@ use arrow_array::RecordBatch;
 use rayon::prelude::*;
 use sage_select_core::{Control, Error};
 
-/// Rows of a piece.
-pub(crate) const PIECE_ROWS: usize = 1024;
+/// Rows of a chunk.
+pub(crate) const CHUNK_ROWS: usize = 1024;
 
 /// Some rows of one batch.
 #[derive(Debug, Clone)]
-pub(crate) struct Piece {
+pub(crate) struct Chunk {
     /// Which batch.
     pub(crate) batch: usize,
     /// Which of its rows.
@@ -21,37 +21,37 @@ pub(crate) struct Piece {
     pub(crate) first: usize,
 }
 
-/// The pieces of batches, in order.
-pub(crate) fn pieces(batches: &[RecordBatch]) -> Vec<Piece> {
-    let mut pieces = Vec::new();
+/// The chunks of batches, in order.
+pub(crate) fn chunks(batches: &[RecordBatch]) -> Vec<Chunk> {
+    let mut chunks = Vec::new();
     let mut first = 0;
     for (batch, rows) in batches.iter().map(RecordBatch::num_rows).enumerate() {
-        for start in (0..rows).step_by(PIECE_ROWS) {
-            let rows = start..rows.min(start + PIECE_ROWS);
+        for start in (0..rows).step_by(CHUNK_ROWS) {
+            let rows = start..rows.min(start + CHUNK_ROWS);
             let count = rows.len();
-            pieces.push(Piece { batch, rows, first });
+            chunks.push(Chunk { batch, rows, first });
             first += count;
         }
     }
-    pieces
+    chunks
 }
 
-/// What `work` makes of each piece, in order; `control` hears the finished rows.
+/// What `work` makes of each chunk, in order; `control` hears the finished rows.
 ///
 /// # Errors
-/// The error of the earliest piece, or what `control` stops with.
+/// The error of the earliest chunk, or what `control` stops with.
 pub(crate) fn map<T: Send>(
-    pieces: &[Piece],
+    chunks: &[Chunk],
     control: &impl Control,
-    work: impl Fn(&Piece) -> Result<T, Error> + Sync,
+    work: impl Fn(&Chunk) -> Result<T, Error> + Sync,
 ) -> Result<Vec<T>, Error> {
-    let total = pieces.iter().map(|piece| piece.rows.len() as u64).sum();
+    let total = chunks.iter().map(|chunk| chunk.rows.len() as u64).sum();
     let done = AtomicU64::new(0);
-    let made: Vec<Result<T, Error>> = pieces
+    let made: Vec<Result<T, Error>> = chunks
         .par_iter()
-        .map(|piece| {
-            let made = work(piece)?;
-            let rows = piece.rows.len() as u64;
+        .map(|chunk| {
+            let made = work(chunk)?;
+            let rows = chunk.rows.len() as u64;
             control.tick(done.fetch_add(rows, Ordering::Relaxed) + rows, total)?;
             Ok(made)
         })

@@ -6,7 +6,7 @@ use sage_select_core::{Control, Error};
 use crate::columns::{Column, Values};
 use crate::digests::Strings;
 use crate::messages::{Messages, Role, are_tools, members_of, turn_of};
-use crate::parallel::{self, pieces};
+use crate::parallel::{self, chunks};
 use crate::value::{Unsure, Value, is_blank};
 
 /// How the columns of a batch make a row.
@@ -51,13 +51,13 @@ pub struct Rendered {
 /// # Errors
 /// What `control` stops with, or [`Error::OutOfMemory`] where one row is more than 2 GiB of text.
 pub fn render(batches: &[RecordBatch], layout: &Layout, control: &impl Control) -> Result<Rendered, Error> {
-    let made = parallel::map(&pieces(batches), control, |piece| {
-        let columns = Column::all(&batches[piece.batch]);
+    let made = parallel::map(&chunks(batches), control, |chunk| {
+        let columns = Column::all(&batches[chunk.batch]);
         let reader = Reader::new(&columns, layout);
         let (mut made, mut strings) = (Rendered::default(), Strings::default());
         let mut known_tools = Known::default();
-        for row in piece.rows.clone() {
-            let number = (piece.first + row - piece.rows.start) as i64;
+        for row in chunk.rows.clone() {
+            let number = (chunk.first + row - chunk.rows.start) as i64;
             let start = strings.start();
             match reader.row(row, &mut strings.values, start) {
                 Ok(found) => {

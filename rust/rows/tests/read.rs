@@ -1,4 +1,4 @@
-//! The reader over pieces and parts of text, whatever the threads.
+//! The reader over chunks and parts of text, whatever the threads.
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
@@ -10,11 +10,11 @@ use proptest::prelude::*;
 use sage_select_core::Unwatched;
 use sage_select_rows::read::{JsonTable, Taken};
 
-fn table(pieces: &[&str]) -> (Vec<Taken>, SchemaRef, Vec<RecordBatch>) {
+fn table(chunks: &[&str]) -> (Vec<Taken>, SchemaRef, Vec<RecordBatch>) {
     let mut table = JsonTable::default();
-    let taken = pieces.iter().map(|piece| table.take_lines(piece.as_bytes(), &Unwatched).unwrap()).collect();
-    for (piece, text) in pieces[..table.stale()].iter().enumerate() {
-        assert!(table.rebuild(piece, text.as_bytes(), false, &Unwatched).unwrap());
+    let taken = chunks.iter().map(|chunk| table.take_lines(chunk.as_bytes(), &Unwatched).unwrap()).collect();
+    for (chunk, text) in chunks[..table.stale()].iter().enumerate() {
+        assert!(table.rebuild(chunk, text.as_bytes(), false, &Unwatched).unwrap());
     }
     assert_eq!(table.stale(), 0);
     let (schema, batches) = table.finish().unwrap();
@@ -66,10 +66,10 @@ proptest! {
     fn where_the_text_is_cut_does_not_show(lines in prop::collection::vec(line(), 1..30), cut in 0usize..30) {
         let whole: String = lines.iter().map(|line| format!("{line}\n")).collect();
         let (first, second) = lines.split_at(cut.min(lines.len()));
-        let pieces: Vec<String> =
+        let chunks: Vec<String> =
             [first, second].iter().map(|lines| lines.iter().map(|line| format!("{line}\n")).collect()).collect();
         let (taken, schema, batches) = table(&[&whole]);
-        let (others, cut_schema, cut_batches) = table(&[&pieces[0], &pieces[1]]);
+        let (others, cut_schema, cut_batches) = table(&[&chunks[0], &chunks[1]]);
         prop_assert_eq!(&schema, &cut_schema);
         prop_assert_eq!(shown(&batches), shown(&cut_batches));
         let changes: Vec<_> = others.iter().flat_map(|taken| taken.changes.clone()).collect();
@@ -130,8 +130,8 @@ fn arrays_are_read_as_lines_are() {
 #[test]
 fn text_that_changed_is_not_built_again() {
     let mut table = JsonTable::default();
-    for piece in ["{\"m\": [\"a\"]}\n", "{\"m\": [1]}\n"] {
-        table.take_lines(piece.as_bytes(), &Unwatched).unwrap();
+    for chunk in ["{\"m\": [\"a\"]}\n", "{\"m\": [1]}\n"] {
+        table.take_lines(chunk.as_bytes(), &Unwatched).unwrap();
     }
     assert_eq!(table.stale(), 1);
     assert!(!table.rebuild(0, b"", false, &Unwatched).unwrap());

@@ -79,9 +79,9 @@ def test_the_error_tells_of_all_of_them_and_how_to_go_on(rows: Path) -> None:
     assert "on_bad_row" in text or "--on-bad-row drop" in text
 
 
-@pytest.mark.parametrize("piece", [1, 300, 1 << 20])
-def test_they_are_left_out_counted_and_named(rows: Path, piece: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(json_table, "CHUNK_BYTES", piece)
+@pytest.mark.parametrize("chunk", [1, 300, 1 << 20])
+def test_they_are_left_out_counted_and_named(rows: Path, chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json_table, "CHUNK_BYTES", chunk)
     manifest = build(rows, on_bad_row="drop", max_bad="5%")
     assert manifest["rows"]["in"] == 200
     dropped = {key: count for key, count in manifest["rows"]["dropped"].items() if key.startswith("source")}

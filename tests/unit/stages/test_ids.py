@@ -35,7 +35,7 @@ def test_content_names_the_rows_and_copies_are_numbered() -> None:
 
 
 def test_ids_do_not_depend_on_chunks_or_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rows enough for several pieces of the kernel, in chunks that are not cut as these are."""
+    """Rows enough for several chunks of the kernel, in Arrow chunks that are cut elsewhere."""
     texts = [str(number % 1999) for number in range(5000)]
     whole = ids(pa.table({"text": texts}))
     monkeypatch.setenv("SAGE_THREADS", "3")

@@ -200,7 +200,7 @@ class _JsonTable:
 
     def _spill(self, chunk: int) -> None:
         """Hold the rows of a chunk in a mapped file, where there is room for one."""
-        held = self._table.piece(chunk)
+        held = self._table.chunk(chunk)
         mapped = mapped_table(held)
         if mapped is not None:
             self._table.put(chunk, mapped)

@@ -46,15 +46,15 @@ def explicit_bounds(quota: Quota, members: Members, *, clamp: bool) -> tuple[Cou
     UsageError
         If a group has too few rows, unless `clamp`, or too many pinned ones.
     """
-    minimum = np.full(len(members.names), quota.least or 0, np.int64)
-    maximum = members.available if quota.most is None else np.full(len(members.names), quota.most, np.int64)
+    minimum = np.full(len(members.names), quota.minimum or 0, np.int64)
+    maximum = members.available if quota.maximum is None else np.full(len(members.names), quota.maximum, np.int64)
     if clamp:
         minimum = np.minimum(minimum, members.available)
     few = np.flatnonzero(members.available < minimum)
     if len(few):
         raise UsageError(
             f"quota {str(quota)!r}: {_listed(members.names, members.available, few)}",
-            expected=f"at least {quota.least:,} rows of each {quota.column!r} to choose from",
+            expected=f"at least {quota.minimum:,} rows of each {quota.column!r} to choose from",
             hint="lower the quota, exclude fewer rows, or pass --clamp (clamp=True) to take those there are",
         )
     many = np.flatnonzero(members.pinned > maximum)
@@ -62,7 +62,7 @@ def explicit_bounds(quota: Quota, members: Members, *, clamp: bool) -> tuple[Cou
         raise UsageError(
             f"quota {str(quota)!r} and the pinned rows contradict each other: "
             f"{_listed(members.names, members.pinned, many)} pinned",
-            expected=f"at most {quota.most:,} rows of each {quota.column!r}",
+            expected=f"at most {quota.maximum:,} rows of each {quota.column!r}",
             hint="raise the quota, or pin fewer of these rows",
         )
     return minimum, maximum

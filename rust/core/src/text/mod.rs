@@ -7,4 +7,5 @@ pub mod encoder;
 mod features;
 pub mod lexical;
 pub mod phrases;
+mod word_sink;
 pub mod words;

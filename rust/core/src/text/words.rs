@@ -6,19 +6,13 @@
 //! not matter how accents are spelled; joiners, soft hyphens and marks of direction within a word do not matter either.
 //! Emoji are no words.
 
-use super::characters::{self, COMPOSING, Class, DICTIONARIES, push_folded};
+use super::characters::{self, COMPOSING, Class, DICTIONARIES};
+use super::word_sink::{Collector, Counter, WordSink};
 use crate::rng::mix64;
 use crate::{Control, Error, blocks};
 
 /// Texts in a block.
 const BLOCK: usize = 256;
-
-/// Whether a word can hold this ASCII character.
-#[inline]
-const fn is_word_byte(byte: u8) -> bool {
-    // Without a branch, so that many are told in one instruction.
-    ((byte | 0x20).wrapping_sub(b'a') < 26) | (byte.wrapping_sub(b'0') < 10) | (byte == b'_')
-}
 
 /// How many words each text has: as often as [`for_each_word`] would call.
 ///
@@ -35,7 +29,7 @@ pub fn counts(texts: &[&str], control: &impl Control) -> Result<Vec<i64>, Error>
 
 fn count_of(text: &str) -> i64 {
     let mut counter = Counter::default();
-    tell(text, &mut counter);
+    segment(text, &mut counter);
     counter.words
 }
 
@@ -43,104 +37,21 @@ fn count_of(text: &str) -> i64 {
 #[inline]
 pub fn for_each_word(text: &str, buffer: &mut Vec<char>, visit: impl FnMut(&[char])) {
     buffer.clear();
-    tell(text, &mut Collector { word: buffer, visit });
+    segment(text, &mut Collector { word: buffer, visit });
 }
 
-/// Who is told of the words of a text.
-trait Listener {
-    /// Some of the text's ASCII characters in a row.
-    fn ascii(&mut self, run: &[u8]);
-    /// A character of the word that has begun, or that begins with it.
-    fn push(&mut self, character: char);
-    /// Whether a word has begun.
-    fn within(&self) -> bool;
-    /// The word that has begun, if any, ends here.
-    fn end(&mut self);
-}
-
-/// Gathers the characters of each word, folded, and hands it on.
-struct Collector<'a, F> {
-    word: &'a mut Vec<char>,
-    visit: F,
-}
-
-impl<F: FnMut(&[char])> Listener for Collector<'_, F> {
-    #[inline]
-    fn ascii(&mut self, run: &[u8]) {
-        for &byte in run {
-            if is_word_byte(byte) {
-                self.word.push(byte.to_ascii_lowercase().into());
-            } else {
-                self.end();
-            }
-        }
-    }
-
-    #[inline]
-    fn push(&mut self, character: char) {
-        push_folded(self.word, character);
-    }
-
-    #[inline]
-    fn within(&self) -> bool {
-        !self.word.is_empty()
-    }
-
-    #[inline]
-    fn end(&mut self) {
-        if !self.word.is_empty() {
-            (self.visit)(self.word);
-            self.word.clear();
-        }
-    }
-}
-
-/// Counts words.
-#[derive(Default)]
-struct Counter {
-    words: i64,
-    within: bool,
-}
-
-impl Listener for Counter {
-    /// A word begins where a character of words follows one that is none.
-    fn ascii(&mut self, run: &[u8]) {
-        let (Some((&first, later)), Some(&last)) = (run.split_first(), run.last()) else { return };
-        self.words += i64::from(is_word_byte(first) & !self.within);
-        // Of so few bytes a byte holds the count, and registers hold many of those.
-        for (before, bytes) in run.chunks(255).zip(later.chunks(255)) {
-            let begins = |(&before, &byte)| u8::from(is_word_byte(byte) & !is_word_byte(before));
-            self.words += i64::from(before.iter().zip(bytes).map(begins).sum::<u8>());
-        }
-        self.within = is_word_byte(last);
-    }
-
-    fn push(&mut self, _: char) {
-        self.words += i64::from(!self.within);
-        self.within = true;
-    }
-
-    fn within(&self) -> bool {
-        self.within
-    }
-
-    fn end(&mut self) {
-        self.within = false;
-    }
-}
-
-/// Tells of the words of a text, in order.
+/// Hands the words of a text to a sink, in order.
 #[inline]
-fn tell(text: &str, listener: &mut impl Listener) {
+fn segment(text: &str, sink: &mut impl WordSink) {
     if text.is_ascii() {
-        listener.ascii(text.as_bytes());
+        sink.ascii(text.as_bytes());
     } else {
-        tell_of_any_script(&COMPOSING.normalize(text), listener);
+        segment_any_script(&COMPOSING.normalize(text), sink);
     }
-    listener.end();
+    sink.end();
 }
 
-fn tell_of_any_script(text: &str, listener: &mut impl Listener) {
+fn segment_any_script(text: &str, sink: &mut impl WordSink) {
     // Where a run of scripts without spaces began.
     let mut unspaced = None;
     let mut rest = text;
@@ -148,46 +59,46 @@ fn tell_of_any_script(text: &str, listener: &mut impl Listener) {
         let at = text.len() - rest.len();
         let class = if character.is_ascii() { Class::Letter } else { characters::class(character) };
         if matches!(class, Class::Unspaced | Class::Single) {
-            listener.end();
+            sink.end();
             unspaced.get_or_insert(at);
         } else if unspaced.is_none() || !matches!(class, Class::Mark | Class::Ignored) {
             if let Some(start) = unspaced.take() {
-                tell_divided(&text[start..at], listener);
+                segment_unspaced(&text[start..at], sink);
             }
             match class {
                 _ if character.is_ascii() => {
                     let length = rest.bytes().position(|byte| !byte.is_ascii()).unwrap_or(rest.len());
-                    listener.ascii(&rest.as_bytes()[..length]);
+                    sink.ascii(&rest.as_bytes()[..length]);
                     rest = &rest[length..];
                     continue;
                 }
-                Class::Letter => listener.push(character),
-                Class::Mark if listener.within() => listener.push(character),
-                Class::Break => listener.end(),
+                Class::Letter => sink.push(character),
+                Class::Mark if sink.in_word() => sink.push(character),
+                Class::Break => sink.end(),
                 _ => {}
             }
         }
         rest = &rest[character.len_utf8()..];
     }
     if let Some(start) = unspaced {
-        tell_divided(&text[start..], listener);
+        segment_unspaced(&text[start..], sink);
     }
 }
 
-/// Tells of each word of a run of scripts without spaces; before it and after it no word has begun.
-fn tell_divided(run: &str, listener: &mut impl Listener) {
+/// Hands on each word of a run of scripts without spaces; before it and after it no word has begun.
+fn segment_unspaced(run: &str, sink: &mut impl WordSink) {
     let mut start = 0;
     for end in DICTIONARIES.segment_str(run).skip(1) {
         for character in run[start..end].chars() {
             match characters::class(character) {
                 Class::Ignored => continue,
-                Class::Mark if !listener.within() => continue,
-                Class::Single => listener.end(),
+                Class::Mark if !sink.in_word() => continue,
+                Class::Single => sink.end(),
                 _ => {}
             }
-            listener.push(character);
+            sink.push(character);
         }
-        listener.end();
+        sink.end();
         start = end;
     }
 }

@@ -1,6 +1,6 @@
 //! A table of JSON rows, in memory bounded by the text at hand and the table itself.
 //!
-//! Text comes in pieces, each built by what is known so far. Columns whose layout turns out too narrow (a key first seen
+//! Text comes in chunks, each built by what is known so far. Columns whose layout turns out too narrow (a key first seen
 //! later, say) are built again at the end, of text that the caller brings once more; most need none.
 
 use std::collections::BTreeSet;
@@ -49,7 +49,7 @@ pub struct Inexact {
     pub whole: usize,
 }
 
-/// What was found in a piece of text. Rows are counted from the first of the piece, but for those of [`Place`].
+/// What was found in a chunk of text. Rows are counted from the first of the chunk, but for those of [`Place`].
 #[derive(Debug, Default)]
 pub struct Taken {
     /// How many rows there are.
@@ -81,7 +81,7 @@ pub struct ColumnFacts {
     pub absent: bool,
 }
 
-/// The layouts of columns by which a piece was built.
+/// The layouts of columns by which a chunk was built.
 pub(super) type Layouts = Vec<(Box<[u8]>, Layout)>;
 
 #[derive(Debug)]
@@ -93,7 +93,7 @@ struct Part {
 }
 
 #[derive(Debug)]
-struct Piece {
+struct Chunk {
     layouts: Layouts,
     parts: Vec<Part>,
 }
@@ -103,7 +103,7 @@ struct Piece {
 pub struct JsonTable {
     seen: Columns,
     rows: usize,
-    pieces: Vec<Piece>,
+    chunks: Vec<Chunk>,
 }
 
 /// How a text holds its rows.
@@ -114,7 +114,7 @@ enum Shape {
 }
 
 impl JsonTable {
-    /// Takes a piece of JSON lines in: it begins where a line does, and ends where one ends.
+    /// Takes a chunk of JSON lines in: it begins where a line does, and ends where one ends.
     ///
     /// # Errors
     /// What `control` stops with, or [`Error::OutOfMemory`] where a value is more than 2 GiB.
@@ -191,7 +191,7 @@ impl JsonTable {
             })
             .collect();
         self.rows += taken.rows;
-        self.pieces.push(Piece { layouts, parts: made.map_err(too_large)? });
+        self.chunks.push(Chunk { layouts, parts: made.map_err(too_large)? });
         Ok(taken)
     }
 
@@ -209,29 +209,29 @@ impl JsonTable {
         seen
     }
 
-    /// How many of the first pieces hold a column that later rows have widened: these are to be brought once more.
+    /// How many of the first chunks hold a column that later rows have widened: these are to be brought once more.
     #[must_use]
     pub fn stale(&self) -> usize {
         let last = self.layouts();
-        let is_stale = |piece: &Piece| {
-            piece.parts.iter().any(|part| stale_columns(&piece.layouts, part, &last).next().is_some())
+        let is_stale = |chunk: &Chunk| {
+            chunk.parts.iter().any(|part| stale_columns(&chunk.layouts, part, &last).next().is_some())
         };
-        self.pieces.iter().rposition(is_stale).map_or(0, |piece| piece + 1)
+        self.chunks.iter().rposition(is_stale).map_or(0, |chunk| chunk + 1)
     }
 
-    /// Builds what is stale in a piece again; `false` where the text is not the one that was taken.
+    /// Builds what is stale in a chunk again; `false` where the text is not the one that was taken.
     ///
     /// # Errors
     /// As [`Self::take_lines`].
     pub fn rebuild(
         &mut self,
-        piece: usize,
+        chunk: usize,
         text: &[u8],
         array: bool,
         control: &impl Control,
     ) -> Result<bool, Error> {
         let last = self.layouts();
-        let Some(piece) = self.pieces.get_mut(piece) else { return Ok(false) };
+        let Some(chunk) = self.chunks.get_mut(chunk) else { return Ok(false) };
         let rows = match array {
             true => match array_parts(text) {
                 Ok(rows) => rows,
@@ -240,11 +240,11 @@ impl JsonTable {
             false => line_parts(text, control)?,
         };
         let counts = rows.iter().map(|rows| rows.roots.len());
-        if !counts.eq(piece.parts.iter().map(|part| part.rows)) {
+        if !counts.eq(chunk.parts.iter().map(|part| part.rows)) {
             return Ok(false);
         }
-        let layouts = &piece.layouts;
-        let made: Result<(), ArrowError> = piece
+        let layouts = &chunk.layouts;
+        let made: Result<(), ArrowError> = chunk
             .parts
             .par_iter_mut()
             .zip(&rows)
@@ -257,32 +257,32 @@ impl JsonTable {
             })
             .collect();
         made.map_err(too_large)?;
-        piece.layouts = last[..piece.layouts.len()].to_vec();
+        chunk.layouts = last[..chunk.layouts.len()].to_vec();
         Ok(true)
     }
 
-    /// The rows of a piece as they are built so far, for a caller who has another place for them than memory.
+    /// The rows of a chunk as they are built so far, for a caller who has another place for them than memory.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`] where they cannot be had.
-    pub fn piece(&self, piece: usize) -> Result<(SchemaRef, Vec<RecordBatch>), Error> {
-        let Some(piece) = self.pieces.get(piece) else { return Ok((Arc::new(Schema::empty()), Vec::new())) };
-        let first = piece.parts.iter().find(|part| part.rows > 0);
+    pub fn chunk(&self, chunk: usize) -> Result<(SchemaRef, Vec<RecordBatch>), Error> {
+        let Some(chunk) = self.chunks.get(chunk) else { return Ok((Arc::new(Schema::empty()), Vec::new())) };
+        let first = chunk.parts.iter().find(|part| part.rows > 0);
         let arrays = first.map(|part| part.arrays.as_slice()).unwrap_or_default();
-        let names = piece.layouts.iter().map(|(name, _)| text_of(name));
+        let names = chunk.layouts.iter().map(|(name, _)| text_of(name));
         let field = |(name, array): (String, &ArrayRef)| Field::new(name, array.data_type().clone(), true);
         let schema = Arc::new(Schema::new(names.zip(arrays).map(field).collect::<Vec<_>>()));
-        let parts = piece.parts.iter().filter(|part| part.rows > 0);
+        let parts = chunk.parts.iter().filter(|part| part.rows > 0);
         let batches = parts
             .map(|part| RecordBatch::try_new(Arc::clone(&schema), part.arrays.clone()))
             .collect::<Result<Vec<_>, _>>();
         Ok((schema, batches.map_err(too_large)?))
     }
 
-    /// Holds the rows of a piece where these batches hold them; `false` where they are not those of [`Self::piece`].
-    pub fn put(&mut self, piece: usize, batches: Vec<RecordBatch>) -> bool {
-        let Some(piece) = self.pieces.get_mut(piece) else { return false };
-        let parts: Vec<&mut Part> = piece.parts.iter_mut().filter(|part| part.rows > 0).collect();
+    /// Holds the rows of a chunk where these batches hold them; `false` where they are not those of [`Self::chunk`].
+    pub fn put(&mut self, chunk: usize, batches: Vec<RecordBatch>) -> bool {
+        let Some(chunk) = self.chunks.get_mut(chunk) else { return false };
+        let parts: Vec<&mut Part> = chunk.parts.iter_mut().filter(|part| part.rows > 0).collect();
         let are_same = |(part, batch): (&&mut Part, &RecordBatch)| {
             let types = batch.columns().iter().map(|column| column.data_type());
             part.rows == batch.num_rows() && types.eq(part.arrays.iter().map(|array| array.data_type()))
@@ -322,7 +322,7 @@ impl JsonTable {
             let options = RecordBatchOptions::new().with_row_count(Some(part.rows));
             RecordBatch::try_new_with_options(Arc::clone(&schema), columns, &options)
         };
-        let parts = self.pieces.into_iter().flat_map(|piece| piece.parts);
+        let parts = self.chunks.into_iter().flat_map(|chunk| chunk.parts);
         let batches = parts.map(batch).collect::<Result<Vec<_>, _>>().map_err(too_large)?;
         Ok((schema, batches))
     }

@@ -46,9 +46,9 @@ def test_the_nearest_end_is_named() -> None:
 @pytest.mark.parametrize("form", list(OutputFormat))
 def test_equal_tables_give_equal_bytes(form, tmp_path, no_wait) -> None:
     table = pa.table({"a": [f"text {number}" for number in range(9000)], "b": [[1.5, None]] * 9000})
-    pieces = pa.concat_tables([table.slice(0, 1), table.slice(1, 8500), table.slice(8501)])
+    chunks = pa.concat_tables([table.slice(0, 1), table.slice(1, 8500), table.slice(8501)])
     first = encode_table(table, form, tmp_path / "1", no_wait)
-    second = encode_table(pieces, form, tmp_path / "2", no_wait)
+    second = encode_table(chunks, form, tmp_path / "2", no_wait)
     assert [digest for _, digest in first] == [digest for _, digest in second]
     for (one, _), (other, _) in zip(first, second, strict=True):
         assert one.read_bytes() == other.read_bytes()

@@ -140,7 +140,7 @@ def test_chats_come_back(rows: list[dict[str, Any]], folder: Path, no_wait: File
 
 @settings(deadline=None, max_examples=50)
 @given(rows=_ROWS | _CHATS, size=st.integers(1, 200))
-def test_pieces_do_not_show(rows: list[dict[str, Any]], size: int, folder: Path) -> None:
+def test_chunks_do_not_show(rows: list[dict[str, Any]], size: int, folder: Path) -> None:
     path = folder / "batched.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
 

@@ -78,9 +78,9 @@ def test_bytes_that_are_not_utf8_are_said_by_line(tmp_path) -> None:
         ([2**53 + 1, 1, 0.5], "see also line 1"),
     ],
 )
-@pytest.mark.parametrize("piece", [1, 20, 1000])
-def test_a_changed_type_is_said_by_both_lines(values, said, piece, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(json_table, "CHUNK_BYTES", piece)
+@pytest.mark.parametrize("chunk", [1, 20, 1000])
+def test_a_changed_type_is_said_by_both_lines(values, said, chunk, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(json_table, "CHUNK_BYTES", chunk)
     assert said in refused(jsonl(tmp_path, *({"v": value} for value in values)))
 
 
@@ -104,17 +104,17 @@ def test_null_and_missing_in_one_column_is_noticed(tmp_path) -> None:
     assert list(decode_rows(held.table)) == [{"a": 1, "b": None}, {"a": 2, "b": None}]
 
 
-def test_a_late_key_makes_only_the_early_pieces_be_read_again(tmp_path, monkeypatch) -> None:
+def test_a_late_key_makes_only_the_early_chunks_be_read_again(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(json_table, "CHUNK_BYTES", 1)
     rows = [{"m": [{"r": str(number)}]} for number in range(9)]
     rows[2]["m"][0]["late"] = "x"
     made: list[bytes] = []
-    pieces = json_table._chunks
+    chunks = json_table._chunks
 
     def counted(*arguments):
-        for piece in pieces(*arguments):
-            made.append(piece)
-            yield piece
+        for chunk in chunks(*arguments):
+            made.append(chunk)
+            yield chunk
 
     monkeypatch.setattr(json_table, "_chunks", counted)
     held = read(jsonl(tmp_path, *rows))
@@ -126,10 +126,10 @@ def test_a_late_key_makes_only_the_early_pieces_be_read_again(tmp_path, monkeypa
 def test_a_file_that_shrinks_while_it_is_read_again_is_refused(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(json_table, "CHUNK_BYTES", 1)
     path = jsonl(tmp_path, {"m": ["a"]}, {"m": ["a"]}, {"m": [1]})
-    pieces = json_table._chunks
+    chunks = json_table._chunks
 
     def then_cut(*arguments):
-        yield from pieces(*arguments)
+        yield from chunks(*arguments)
         path.write_text('{"m": []}\n')
 
     monkeypatch.setattr(json_table, "_chunks", then_cut)
@@ -209,17 +209,17 @@ def test_a_long_run_of_rows_keeps_its_order_and_lines(tmp_path) -> None:
     assert held.where(count - 1).line == count + 1
 
 
-@pytest.mark.parametrize("piece", [1, 1000])
-def test_objects_with_other_keys_do_not_hide_a_changed_type(piece, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(json_table, "CHUNK_BYTES", piece)
+@pytest.mark.parametrize("chunk", [1, 1000])
+def test_objects_with_other_keys_do_not_hide_a_changed_type(chunk, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(json_table, "CHUNK_BYTES", chunk)
     assert "expected: an object, as in line 1\n  got: a list" in refused(
         jsonl(tmp_path, {"v": {"a": 1}}, {"v": []}, {"v": {"b": 1}})
     )
 
 
-@pytest.mark.parametrize("piece", [1, 1000])
-def test_tools_may_hold_anything(piece, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(json_table, "CHUNK_BYTES", piece)
+@pytest.mark.parametrize("chunk", [1, 1000])
+def test_tools_may_hold_anything(chunk, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(json_table, "CHUNK_BYTES", chunk)
     rows = [{"tools": value} for value in ("[]", 1, [{"name": "f"}], {"a": None}, None)]
     held = read(jsonl(tmp_path, *rows))
     assert held.table.schema.field("tools").metadata == JSON_TEXT

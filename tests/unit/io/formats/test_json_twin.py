@@ -1,4 +1,4 @@
-"""The reader says what its plain twin says, of any lines, in pieces of any size."""
+"""The reader says what its plain twin says, of any lines, in chunks of any size."""
 
 from __future__ import annotations
 
@@ -97,14 +97,14 @@ def outcome(made: Any) -> Any:
 
 
 @settings(deadline=None, max_examples=400)
-@given(lines=st.lists(LINE, min_size=1, max_size=6), piece=st.sampled_from([1, 50, 1 << 24]))
-def test_reads_what_the_twin_reads(lines: list[bytes], piece: int, folder: Path) -> None:
+@given(lines=st.lists(LINE, min_size=1, max_size=6), chunk=st.sampled_from([1, 50, 1 << 24]))
+def test_reads_what_the_twin_reads(lines: list[bytes], chunk: int, folder: Path) -> None:
     path = folder / "rows.jsonl"
     path.write_bytes(b"\n".join([b'{"a": 1}', *lines]))
     expected = twin(path.read_bytes(), str(path))
     bad_rows: dict[int, DataError] = {}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(json_table, "CHUNK_BYTES", piece)
+        patch.setattr(json_table, "CHUNK_BYTES", chunk)
         patch.setattr(json_table.BadRows, "add", lambda self, row, error: bad_rows.setdefault(row, error))
         found = attempt(path)
     if isinstance(expected, DataError) or isinstance(found, DataError):

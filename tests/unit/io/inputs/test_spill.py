@@ -27,11 +27,11 @@ def chats(count: int) -> str:
     return "".join(json.dumps(row(number)) + "\n" for number in range(count)) + "no json\n"
 
 
-@pytest.mark.parametrize("piece", [1, 500, 1 << 24])
-def test_rows_are_the_same_wherever_they_lie(piece: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("chunk", [1, 500, 1 << 24])
+def test_rows_are_the_same_wherever_they_lie(chunk: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "rows.jsonl"
     path.write_text(chats(40))
-    monkeypatch.setattr(json_table, "CHUNK_BYTES", piece)
+    monkeypatch.setattr(json_table, "CHUNK_BYTES", chunk)
     held = read(path, with_bad_rows=True)
     spilled: list[pa.Table] = []
 
@@ -74,7 +74,7 @@ def test_rows_of_more_bytes_than_memory_are_read(tmp_path: Path, monkeypatch: py
     line = json.dumps({"text": "x" * 4000, "n": 1}) + "\n"
     path.write_text(line * (80 << 8))
     monkeypatch.setenv("SAGE_THREADS", "2")
-    # Arrow's own pool takes large pieces ahead.
+    # Arrow's own pool takes large chunks ahead.
     monkeypatch.setenv("ARROW_DEFAULT_MEMORY_POOL", "system")
 
     def run(budget: str) -> subprocess.CompletedProcess[str]:

@@ -54,13 +54,13 @@ def test_chunks_and_slices_do_not_show() -> None:
         for number in range(500)
     ]
     table = pa.Table.from_pylist(rows)
-    pieces = pa.concat_tables([table.slice(0, 7), table.slice(7, 1), table.slice(8, 400), table.slice(408)])
+    chunks = pa.concat_tables([table.slice(0, 7), table.slice(7, 1), table.slice(8, 400), table.slice(408)])
     taken = pa.concat_tables([table.slice(100), table.slice(0, 100)]).take(np.r_[400:500, 0:400])
-    for other in (pieces, taken):
+    for other in (chunks, taken):
         assert other.to_pylist() == rows
         assert list(map(bytes_of, fixed_batches(other, 64))) == list(map(bytes_of, fixed_batches(table, 64)))
         assert digest_table(other) == digest_table(table)
-    assert [batch.num_rows for batch in fixed_batches(pieces, 64)] == [64] * 7 + [52]
+    assert [batch.num_rows for batch in fixed_batches(chunks, 64)] == [64] * 7 + [52]
 
 
 def bytes_of(batch: pa.RecordBatch) -> bytes:
