@@ -164,7 +164,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(60))]
+        #![proptest_config(ProptestConfig::with_cases(20))]
         /// Rows that have their places in a draw order are drawn whatever their numbers. More rows than the
         /// sums of weights have in one block, and than one task brings up to date.
         #[test]
