@@ -11,6 +11,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -109,23 +110,28 @@ def many_chats(chats: Path, tmp_path: Path) -> Path:
     return path
 
 
+#: Bytes of what a process that failed said last.
+_END = 2_000
 _FIRST = b'"messages": [{"role": "user", "content": "'
 
 
 def peak_memory(code: str, *arguments: str) -> tuple[float, float]:
     """Run a fresh interpreter; return the most bytes it held of its own, and with the files that it had mapped."""
     environment = {**os.environ, "SAGE_MEMORY": "256MB"}
-    process = subprocess.Popen([sys.executable, "-c", code, *arguments], env=environment, stderr=subprocess.PIPE)
     own = resident = 0.0
-    while process.poll() is None:
-        try:
-            status = Path(f"/proc/{process.pid}/status").read_text()
-        except ProcessLookupError:
-            break
-        found = {name: float(size) * 1024 for name, size in re.findall(r"(RssAnon|VmRSS):\s+(\d+) kB", status)}
-        own, resident = max(own, found.get("RssAnon", 0)), max(resident, found.get("VmRSS", 0))
-        time.sleep(0.05)
-    assert process.returncode == 0, process.stderr.read() if process.stderr else ""
+    # A pipe that nobody reads would stop the process once it is full.
+    with tempfile.TemporaryFile() as said:
+        process = subprocess.Popen([sys.executable, "-c", code, *arguments], env=environment, stderr=said)
+        while process.poll() is None:
+            try:
+                status = Path(f"/proc/{process.pid}/status").read_text()
+            except ProcessLookupError:
+                break
+            found = {name: float(size) * 1024 for name, size in re.findall(r"(RssAnon|VmRSS):\s+(\d+) kB", status)}
+            own, resident = max(own, found.get("RssAnon", 0)), max(resident, found.get("VmRSS", 0))
+            time.sleep(0.05)
+        said.seek(0)
+        assert process.wait() == 0, said.read()[-_END:].decode("utf-8", "replace")
     return own, resident
 
 
