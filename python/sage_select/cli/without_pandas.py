@@ -11,7 +11,7 @@ __all__ = ["load_pyarrow"]
 
 
 def load_pyarrow() -> None:
-    """Load pyarrow so that it does not load pandas, which takes half a second and of which no command has a use.
+    """Load pyarrow so that it does not load pandas, which takes long and of which no command has a use.
 
     pyarrow looks once, and again where somebody asks it for pandas itself. Members of other packages may hand it what
     pandas holds: where there are some it looks as ever.
