@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import re
@@ -16,6 +17,10 @@ from sage_select import kernels
 from sage_select.kernels import Matrix
 from sage_select.strategies import STRATEGIES, Constraints, Pool, request_of
 from sage_select.values.budget import Budget
+
+#: Of the GNU C library's mallopt: from how many bytes on memory is the system's, and goes back to it once it is freed.
+_MMAP_THRESHOLD = -3
+_LARGE = 128 << 10
 
 
 def pool_of(n: int, d: int, metric: str) -> Pool:
@@ -47,14 +52,27 @@ def measure(case: dict[str, Any]) -> int:
     strategy = STRATEGIES[case["strategy"]](**case["settings"])
     pool = pool_of(case["n"], case["d"], case["metric"])
     request = request_of(pool, Constraints(Budget.parse(case["k"]), clamp=True))
+    _c_library("malloc_trim", 0)
     Path("/proc/self/clear_refs").write_text("5")  # the height begins anew
     before = _number("VmRSS")
     strategy.pick(request, pool)
     return _number("VmHWM") - before
 
 
+def _c_library(name: str, *arguments: int) -> None:
+    """Call a function of the C library, where it has it."""
+    function = getattr(ctypes.CDLL(None), name, None)
+    if function is not None:
+        function(*arguments)
+
+
 def main() -> None:
-    """Measure each case in a child that has run nothing else."""
+    """Measure each case in a child that has run nothing else.
+
+    Left to itself the allocator keeps freed memory, ever larger pieces of it: what a rule takes would depend on what
+    was freed before.
+    """
+    _c_library("mallopt", _MMAP_THRESHOLD, _LARGE)
     found = []
     for case in json.loads(sys.argv[1]):
         reader, writer = os.pipe()

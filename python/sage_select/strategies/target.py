@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import numpy as np
 
@@ -18,6 +18,9 @@ from sage_select.strategies.strategy import Metric, Strategy, strategy
 from sage_select.values.location import FilePath
 
 __all__ = ["Target"]
+
+#: How many rows the kernel compares together.
+_PART: Final = 8192
 
 
 @strategy(
@@ -84,8 +87,8 @@ class Target(Strategy):
         return Picks(found.indices, found.gains, ((Reason.TARGET, len(found.indices)),), facts)
 
     def cost(self, size: Size) -> Cost:
-        """Return the memory of the lists of near rows; how long it takes depends on the number of queries."""
-        return Cost((2.0 * size.d + 12) * size.n, None)
+        """Return the memory of a part of the rows in int16; how long it takes depends on the number of queries."""
+        return Cost(2.0 * size.d * min(size.n, _PART) + 12.0 * size.n, None)
 
     def describe(self) -> str:
         """Return which queries rows are matched with, and how."""

@@ -29,8 +29,8 @@ def case(strategy: str, n: int, d: int, k: int, **settings: Any) -> dict[str, An
 
 CASES = [
     case("loss_topk", 10_000, 128, 300, score_mode="stratified"),
-    case("target", 40_000, 64, 300, query_column="query"),
-    case("threshold", 20_000, 192, 8_000, threshold=0.99),
+    case("target", 40_000, 384, 300, query_column="query"),
+    case("threshold", 20_000, 384, 8_000, threshold=0.99),
     *(case("diversity", 20_000, 192, 300, objective=name) for name in ("kcenter", "mmr", "herding", "d2")),
     case("diversity", 10_000, 128, 300, objective="kmeans"),
     case("diversity", 5_000, 768, 500, objective="dpp"),
@@ -58,8 +58,8 @@ def test_memory_is_what_the_kernels_allocate(place: int, taken: list[int]) -> No
     said = STRATEGIES[of["strategy"]](**of["settings"]).cost(Size(n=of["n"], d=of["d"], k=of["k"]))
     assert said is not None
     assert taken[place] > 2 * MIB
-    # What the allocator holds back beside differs by as much from run to run.
-    assert 0.4 < (said.memory + BESIDE) / (taken[place] + BESIDE) < 2.5, (said.memory / MIB, taken[place] / MIB)
+    # Beside what is said are many small things, and the code that runs for the first time.
+    assert 0.5 < (said.memory + BESIDE) / (taken[place] + BESIDE) < 2, (said.memory / MIB, taken[place] / MIB)
 
 
 def made(strategy: str, objective: str | None) -> Any:
