@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import sage_select
 
-__all__ = ["Told", "lay_package", "run_programs"]
+__all__ = ["Told", "lay_package", "run_programs", "write_rows"]
 
 HEAD = """
 from typing import Annotated, Literal
@@ -88,3 +88,9 @@ def run_programs(site: Path, folder: Path, commands: Sequence[Sequence[str]]) ->
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment, check=False)
     assert done.returncode == 0, done.stderr
     return [Told(*one) for one in json.loads(done.stdout)]
+
+
+def write_rows(path: Path) -> None:
+    """Write 40 rows with ids, texts and losses as JSON lines."""
+    lines = [{"id": f"r{row}", "text": f"row {row} {'much ' * (row % 5)}", "loss": row % 11} for row in range(40)]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
