@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from numpy.typing import NDArray
-from small_cases import many_rows, tied
+from small_cases import greedy, many_rows, tied
 
 from sage_select import kernels
 from sage_select.errors import DataError, UsageError
@@ -17,17 +17,12 @@ from sage_select.kernels import Matrix, Request
 def facility(similarity: NDArray[Any], k: int, preselected: list[int]) -> tuple[list[int], list[float]]:
     """Greedy by definition, in float64."""
     clipped = np.maximum(similarity.astype(np.float64), 0)
-    cover = clipped[:, preselected].max(axis=1, initial=0)
-    taken, picks, gains = set(preselected), [], []
-    for _ in range(k):
-        gain = np.maximum(clipped - cover[:, None], 0).sum(axis=0)
-        gain[list(taken)] = -1
-        pick = int(gain.argmax())
-        picks.append(pick)
-        gains.append(float(gain[pick]))
-        taken.add(pick)
-        cover = np.maximum(cover, clipped[:, pick])
-    return picks, gains
+
+    def gains(taken: list[int]) -> NDArray[Any]:
+        covered = clipped[:, taken].max(axis=1, initial=0)
+        return np.maximum(clipped - covered[:, None], 0).sum(axis=0)
+
+    return greedy(k, preselected, gains)
 
 
 @settings(deadline=None)

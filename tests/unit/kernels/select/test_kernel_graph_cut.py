@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from small_cases import many_rows, tied
+from small_cases import greedy, many_rows, tied
 
 from sage_select import kernels
 from sage_select.kernels import Matrix, Request
@@ -17,17 +17,8 @@ from sage_select.kernels import Matrix, Request
 def graph_cut(similarity: NDArray[Any], weight: float, k: int, preselected: list[int]) -> tuple[list[int], list[float]]:
     """Greedy by definition, in float64."""
     clipped = np.maximum(similarity.astype(np.float64), 0)
-    gain = weight * clipped.sum(axis=0) - np.diag(clipped)
-    gain -= 2 * clipped[preselected].sum(axis=0)
-    picks: list[int] = []
-    gains = []
-    for _ in range(k):
-        free = gain.copy()
-        free[preselected + picks] = -np.inf
-        picks.append(int(free.argmax()))
-        gains.append(float(gain[picks[-1]]))
-        gain -= 2 * clipped[picks[-1]]
-    return picks, gains
+    alone = weight * clipped.sum(axis=0) - np.diag(clipped)
+    return greedy(k, preselected, lambda taken: alone - 2 * clipped[taken].sum(axis=0))
 
 
 @settings(deadline=None)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from numpy.typing import NDArray
-from small_cases import many_rows, tied
+from small_cases import greedy, many_rows, tied
 
 from sage_select import kernels
 from sage_select.errors import DataError, UsageError
@@ -18,15 +18,7 @@ def herded(data: NDArray[Any], k: int, preselected: list[int]) -> tuple[list[int
     """Herding by definition, in float64."""
     rows = data.astype(np.float64)
     mean = rows.mean(axis=0)
-    taken, picks, gains = list(preselected), [], []
-    for _ in range(k):
-        product = rows @ ((len(taken) + 1) * mean - rows[taken].sum(axis=0))
-        product[taken] = -np.inf
-        pick = int(product.argmax())
-        picks.append(pick)
-        gains.append(float(product[pick]))
-        taken.append(pick)
-    return picks, gains
+    return greedy(k, preselected, lambda taken: rows @ ((len(taken) + 1) * mean - rows[taken].sum(axis=0)))
 
 
 @settings(deadline=None)
