@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from programs import Program
+from tests.support.commits import Dying
 
 import sage_select
 from sage_select.cli import select
@@ -191,16 +191,3 @@ def test_a_run_completes_what_one_before_it_has_left(folder: Path, rows: Path, b
     assert done.code == 0, done.err
     assert "cached" in done.err
     assert {path.name for path in folder.iterdir() if path.name.startswith(".")} == set()
-
-
-class Dying:
-    """Renames files until a record is in place."""
-
-    def __init__(self) -> None:
-        self.recorded = False
-
-    def rename(self, old: Path, new: Path) -> None:
-        if self.recorded:
-            raise OSError(errno.EIO, "Input/output error")
-        self.recorded = new.name.endswith(".commit")
-        old.replace(new)

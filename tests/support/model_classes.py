@@ -6,7 +6,8 @@ from typing import Any
 
 VOCABULARY = 64
 
-_SHAPE: dict[str, Any] = {
+#: The settings of a small model of text, whatever its class.
+SHAPE: dict[str, Any] = {
     "vocab_size": VOCABULARY,
     "hidden_size": 16,
     "intermediate_size": 32,
@@ -133,7 +134,7 @@ def make_model(name: str, **settings: Any) -> Any:
     from transformers import AutoConfig, AutoModelForCausalLM
 
     torch.manual_seed(0)
-    shape = {**_SHAPE, **CLASSES.get(name, {}), **settings}
+    shape = {**SHAPE, **CLASSES.get(name, {}), **settings}
     config = AutoConfig.for_model(name, **{key: value for key, value in shape.items() if value is not None})
     model = AutoModelForCausalLM.from_config(config)
     for part in model.modules():

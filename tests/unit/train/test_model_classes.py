@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from model_classes import CLASSES, VOCABULARY, make_model
+from model_classes import CLASSES, SHAPE, VOCABULARY, make_model
 
 from sage_select.errors import UsageError
 from sage_select.render.quiet import quiet_libraries
@@ -232,15 +232,7 @@ def test_a_target_that_cannot_be_is_refused(name: str, target: str, says: str) -
 def test_a_model_of_text_and_images_gets_its_adapter_where_it_reads(rows: pa.Table, step: Any) -> None:
     model = make_model(
         "gemma3",
-        text_config={
-            "vocab_size": VOCABULARY,
-            "hidden_size": 16,
-            "intermediate_size": 32,
-            "num_hidden_layers": 2,
-            "num_attention_heads": 2,
-            "num_key_value_heads": 1,
-            "head_dim": 8,
-        },
+        text_config=SHAPE,
         vision_config={
             "hidden_size": 16,
             "intermediate_size": 32,
