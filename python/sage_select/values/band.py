@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any
 
-from pydantic import GetCoreSchemaHandler
-from pydantic_core import CoreSchema, core_schema
+from sage_select.errors import UsageError
+from sage_select.values.parsed import Parsed
 
 __all__ = ["Band"]
 
 
 @dataclass(frozen=True)
-class Band:
+class Band(Parsed):
     """From which share of the rows that are easier, up to which.
 
     Examples
@@ -31,7 +30,7 @@ class Band:
 
         Raises
         ------
-        ValueError
+        UsageError
             If it is not that, or not 0 <= LOW < HIGH <= 1.
         """
         if isinstance(value, Band):
@@ -43,12 +42,8 @@ class Band:
         except ValueError:
             low, high = 1.0, 0.0
         if not 0 <= low < high <= 1:
-            raise ValueError(f"no band of scores: {value!r}; expected LOW:HIGH with 0 <= LOW < HIGH <= 1")
+            raise UsageError("no band of scores", expected="LOW:HIGH with 0 <= LOW < HIGH <= 1", got=repr(value))
         return cls(low, high)
 
     def __str__(self) -> str:
         return f"{self.low:.12g}:{self.high:.12g}"
-
-    @classmethod
-    def __get_pydantic_core_schema__(cls, _source: Any, _handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_plain_validator_function(cls.parse, serialization=core_schema.to_string_ser_schema())

@@ -6,12 +6,9 @@ import math
 import re
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
-
-from pydantic import GetCoreSchemaHandler
-from pydantic_core import CoreSchema, core_schema
 
 from sage_select.errors import UsageError
+from sage_select.values.parsed import Parsed
 
 __all__ = ["Budget"]
 
@@ -24,7 +21,7 @@ _TIMES = {"": 1, "k": 1000, "m": 1_000_000}
 
 
 @dataclass(frozen=True)
-class Budget:
+class Budget(Parsed):
     """A number of rows, an exact fraction of them, or a number of tokens.
 
     Examples
@@ -110,19 +107,6 @@ class Budget:
             return str(self.count)
         percent = self.share * 100
         return f"{percent.numerator}%" if percent.denominator == 1 else f"{float(percent):.12g}%"
-
-    @classmethod
-    def __get_pydantic_core_schema__(cls, _source: Any, _handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_plain_validator_function(
-            _parse_for_pydantic, serialization=core_schema.to_string_ser_schema()
-        )
-
-
-def _parse_for_pydantic(value: object) -> Budget:
-    try:
-        return Budget.parse(value)
-    except UsageError as error:
-        raise ValueError(f"{error.message}: {error.got}; expected {error.expected}") from None
 
 
 def _not_negative(count: int) -> int:

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any
-
-from pydantic import GetCoreSchemaHandler
-from pydantic_core import CoreSchema, core_schema
 
 from sage_select.errors import UsageError
+from sage_select.values.parsed import Parsed
 
 __all__ = ["Quota"]
 
@@ -17,7 +14,7 @@ _EXPECTED = "COLUMN (as even as can be), or COLUMN=FEWEST:MOST with one of the n
 
 
 @dataclass(frozen=True)
-class Quota:
+class Quota(Parsed):
     """How many rows of each value of a column a selection must and may have.
 
     With neither number the selection is balanced: every value has as many rows as the others, give or take one, and
@@ -70,16 +67,3 @@ class Quota:
             return "" if number is None else str(number)
 
         return self.column if self.balanced else f"{self.column}={said(self.minimum)}:{said(self.maximum)}"
-
-    @classmethod
-    def __get_pydantic_core_schema__(cls, _source: Any, _handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_plain_validator_function(
-            _parse_for_pydantic, serialization=core_schema.to_string_ser_schema()
-        )
-
-
-def _parse_for_pydantic(value: object) -> Quota:
-    try:
-        return Quota.parse(value)
-    except UsageError as error:
-        raise ValueError(f"{error.message}: {error.got}; expected {error.expected}") from None
