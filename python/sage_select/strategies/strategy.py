@@ -37,11 +37,15 @@ class Strategy(Settings):
     another_order
         What another order of the same rows, where these have ids, may change: which rows are picked of those that it
         names.
+    evidence_of_picks
+        Which of its evidence tells of the rows picked, and not of those there were to pick from: it is not that of a
+        smaller budget, so that `top` leaves it out.
     """
 
     needs_always: ClassVar[frozenset[Need]] = frozenset()
     nested: ClassVar[bool] = False
     another_order: ClassVar[str] = "not known"
+    evidence_of_picks: ClassVar[frozenset[str]] = frozenset()
 
     @abstractmethod
     def pick(self, request: SelectionRequest, pool: Pool) -> Picks:

@@ -29,6 +29,7 @@ _PART: Final = 8192
     needs_always=frozenset({"vectors"}),
     nested=True,
     another_order="which of equally near rows",
+    evidence_of_picks=frozenset({"queries_with_a_row"}),
 )
 class Target(Strategy):
     """The rows nearest to a set of queries.

@@ -28,6 +28,7 @@ _NEAR: Final = 0.9
     needs_always=frozenset({"scores", "vectors"}),
     nested=True,
     another_order="which of equal scores",
+    evidence_of_picks=frozenset({"too_near", "looked_at"}),
 )
 class Threshold(Strategy):
     """The hardest rows first, without those too near to one before.

@@ -102,6 +102,7 @@ TRAITS = [
     ("strategy", "needs_always='scores'", "another needs_always", "a set of"),
     ("strategy", "needs_allways={'scores'}", "cannot be told", "did you mean 'needs_always'"),
     ("strategy", "another_order=None", "another another_order", "expected: text"),
+    ("strategy", "evidence_of_picks='cells'", "another evidence_of_picks", "expected: a set of names"),
     ("objective", "metrics=('cosin',)", "another metrics", "'cosine', 'dot' or 'sqeuclidean'"),
     ("objective", "metrics='cosine'", "another metrics", "a tuple of"),
     ("objective", "metrics=()", "has no metrics", "one or more"),

@@ -31,9 +31,6 @@ from sage_select.values.location import InputSetting
 
 __all__ = ["not_nested_reason", "top", "with_budget"]
 
-#: Evidence that tells of the rows picked, and not of those there were to pick from.
-_OF_PICKS = frozenset({"too_near", "looked_at", "queries_with_a_row"})
-
 
 def top(
     source: Path,
@@ -93,7 +90,7 @@ def top(
         table,
         target,
         {
-            **_manifest(manifest, table, source),
+            **_manifest(manifest, table, source, _evidence_of_picks(plan)),
             "fingerprint": identity,
             "plan": fingerprint(smaller),
             "spec": smaller.to_dict(),
@@ -196,7 +193,13 @@ def _first(table: pa.Table, count: int) -> pa.Table:
     return first.set_column(place, first.schema.field(place), positions).combine_chunks()
 
 
-def _manifest(manifest: Mapping[str, Any], table: pa.Table, source: Path) -> dict[str, Any]:
+def _evidence_of_picks(plan: Pipeline) -> frozenset[str]:
+    """Return the evidence of a plan that tells of the rows picked."""
+    members = [member for step in plan.steps for member in step.members()]
+    return frozenset().union(*(getattr(member, "evidence_of_picks", ()) for member in members))
+
+
+def _manifest(manifest: Mapping[str, Any], table: pa.Table, source: Path, of_picks: frozenset[str]) -> dict[str, Any]:
     """Return the manifest of the first rows: what was found out about all rows stays, figures of the picks do not."""
     counted, kept = manifest["rows"], table.num_rows
     dropped = dict(counted["dropped"])
@@ -206,7 +209,7 @@ def _manifest(manifest: Mapping[str, Any], table: pa.Table, source: Path) -> dic
     output = manifest["output"]
     return {
         **{name: value for name, value in manifest.items() if name not in ("output", "metrics")},
-        "evidence": {name: value for name, value in manifest["evidence"].items() if name not in _OF_PICKS},
+        "evidence": {name: value for name, value in manifest["evidence"].items() if name not in of_picks},
         "rows": {**counted, "kept": kept, "dropped": dropped, "reasons": dict(sorted(reasons.items()))},
         "first_of": {"file": source.name, "digest": output["digest"], "rows": output["rows"]},
     }

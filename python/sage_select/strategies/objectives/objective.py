@@ -31,7 +31,7 @@ class Objective(Settings):
         The metrics under which it means something.
     needs_always
         What every row has to have beside its vector.
-    nested, another_order
+    nested, another_order, evidence_of_picks
         As of a strategy.
     """
 
@@ -39,6 +39,7 @@ class Objective(Settings):
     needs_always: ClassVar[frozenset[Need]] = frozenset()
     nested: ClassVar[bool] = False
     another_order: ClassVar[str] = "which of equally good rows"
+    evidence_of_picks: ClassVar[frozenset[str]] = frozenset()
 
     @classmethod
     def declaration_problem(cls) -> tuple[str, str | None] | None:
