@@ -211,3 +211,29 @@ impl TileKernel for AtLeast<'_> {
         });
     }
 }
+
+/// Upper bounds of the dot products of rows with those of a tile.
+pub(super) struct UpperBounds<'a> {
+    pub(super) quantised: &'a Quantised,
+    pub(super) rows: &'a [u32],
+    pub(super) tile: &'a Tile,
+    /// Half of what is added to a product before it is divided.
+    pub(super) half: i32,
+    /// Those of the first row, and of each other row so much further on.
+    pub(super) bounds: &'a mut [u16],
+    pub(super) stride: usize,
+}
+
+impl TileKernel for UpperBounds<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Sums, const R: usize>(self) {
+        let Self { quantised, rows, tile, half, bounds, stride } = self;
+        for_each_row::<S, R>(quantised, rows, tile, |place, products| {
+            let to = bounds[place * stride..].as_chunks_mut::<LANES>().0;
+            // Halves, since the sum of a product and what is added might overflow.
+            products[0].above(half, &mut to[0]);
+            products[1].above(half, &mut to[1]);
+        });
+    }
+}

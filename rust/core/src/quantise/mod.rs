@@ -18,7 +18,7 @@ use crate::matrix::MatrixView;
 use crate::metric::Rows;
 use crate::simd::{LANES, Pair, Simd};
 use crate::{Control, Error};
-use compare::{AtLeast, Every, Near, Nearest, Within};
+use compare::{AtLeast, Every, Near, Nearest, UpperBounds, Within};
 use scaling::{Round, slack, squared_lengths};
 
 /// Rows quantised in one go.
@@ -28,6 +28,9 @@ const BLOCK: usize = 1024;
 const LONGEST: f32 = 32_700.0;
 /// The least length of the longest row at which rows are scaled.
 const SHORTEST: f32 = 1e-15;
+
+/// Products of whole numbers in a unit of upper bounds, which then are below 2^15: 2^16.
+const UNIT_BITS: u32 = 16;
 
 /// What is told of two rows: the smaller, the nearer they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -219,6 +222,31 @@ impl Quantised {
     ) {
         let rows: Vec<u32> = places.iter().map(|&place| rows[place as usize]).collect();
         simd.run_tiles(AtLeast { quantised: self, rows: &rows, places, tile, ids, least, found });
+    }
+
+    /// Upper bounds of the canonical dot products of `rows` with those of `tile`, and at least 0, in units of
+    /// [`Quantised::upper_bound_unit`]: those of the first row at the beginning of `bounds`, those of each other row
+    /// `stride` further on.
+    pub(crate) fn upper_bounds(
+        &self,
+        simd: Simd,
+        rows: &[u32],
+        tile: &Tile,
+        bounds: &mut [u16],
+        stride: usize,
+    ) {
+        // Rounded up, and once more as two halves are rounded down.
+        let half = (self.dot_slack() + (1 << UNIT_BITS)) / 2 + 1;
+        simd.run_tiles(UpperBounds { quantised: self, rows, tile, half, bounds, stride });
+    }
+
+    /// The dot product that one unit of an upper bound is.
+    pub(crate) fn upper_bound_unit(&self) -> f64 {
+        let product = match self.measure {
+            Measure::SquaredDistance => f64::from(self.factor) / 2.0,
+            Measure::NegativeDot => f64::from(self.factor),
+        };
+        -product * f64::from(1u32 << UNIT_BITS)
     }
 
     fn row(&self, row: usize) -> &[Pair] {

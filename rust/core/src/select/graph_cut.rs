@@ -5,6 +5,7 @@ use rayon::prelude::*;
 use super::similarities::{Greedy, Similarities, SimilarityOptions, pick};
 use super::{Objective, Request};
 use crate::blocks;
+use crate::control::OffsetProgress;
 use crate::matrix::MatrixView;
 use crate::{Control, Error};
 
@@ -26,7 +27,11 @@ pub fn graph_cut(
     if !(0.0..=1e6).contains(&weight) {
         return Err(Error::Argument { what: format!("lambda must be from 0 to a million, not {weight}") });
     }
-    pick("graph cut", matrix, request, options, |similarities| Cut::new(similarities, weight), control)
+    let cut = |control: &OffsetProgress<'_, _>| {
+        let (similarities, recall) = Similarities::build(matrix, options, control)?;
+        Ok((Cut::new(similarities, weight)?, recall))
+    };
+    pick("graph cut", matrix, request, options, cut, control)
 }
 
 /// What each row is worth, and what it has lost of that.

@@ -11,6 +11,14 @@ pub trait Objective: Sync {
     fn rows(&self) -> usize;
     /// What the set would gain from `row`. Never NaN.
     fn gain(&self, row: usize) -> f64;
+    /// A number that is cheaper to have than the gain and never less; none where there is nothing cheaper.
+    fn bound(&self, _row: usize) -> Option<f64> {
+        None
+    }
+    /// The gain of a row whose bound is above all others; it may change how later gains are computed, and changes none.
+    fn refine(&mut self, row: usize) -> f64 {
+        self.gain(row)
+    }
     /// Adds `row` to the set.
     fn commit(&mut self, row: usize);
 }

@@ -20,13 +20,15 @@ const MIN_ROWS: usize = 4096;
 /// Stale candidates computed at once: the same on every machine, as the number of gains computed must be.
 const BATCH: usize = 8;
 
-/// A row with a gain, ordered by (gain, lower row is greater).
+/// A row with a gain, or an upper bound of it, ordered by (gain, lower row is greater).
 #[derive(Debug, Clone, Copy)]
 struct RowGain {
     gain: f64,
     row: u32,
     /// Size of the set when the gain was computed.
     computed_at: u32,
+    /// Whether it was the gain itself.
+    exact: bool,
 }
 
 impl Ord for RowGain {
@@ -49,9 +51,23 @@ impl PartialEq for RowGain {
 
 impl Eq for RowGain {}
 
+impl RowGain {
+    fn new(gain: f64, row: u32, computed_at: u32, exact: bool) -> Self {
+        // Adding +0 turns -0 into +0, which `total_cmp` would tell apart.
+        Self { gain: gain + 0.0, row, computed_at, exact }
+    }
+}
+
 fn row_gain(objective: &impl Objective, row: u32, computed_at: u32) -> RowGain {
-    // Adding +0 turns -0 into +0, which `total_cmp` would tell apart.
-    RowGain { gain: objective.gain(row as usize) + 0.0, row, computed_at }
+    RowGain::new(objective.gain(row as usize), row, computed_at, true)
+}
+
+/// The bound of a row's gain, or the gain where there is none.
+fn row_bound(objective: &impl Objective, row: u32, computed_at: u32) -> RowGain {
+    match objective.bound(row as usize) {
+        Some(bound) => RowGain::new(bound, row, computed_at, false),
+        None => row_gain(objective, row, computed_at),
+    }
 }
 
 /// Commits the preselected rows and returns the candidates.
@@ -96,10 +112,11 @@ pub fn plain(
     Ok(selection)
 }
 
-/// Takes earlier gains as upper bounds and computes anew only those that could win (Minoux 1978).
+/// Takes earlier gains as upper bounds and computes anew only those that could win (Minoux 1978): first their bounds,
+/// where the objective has any, and the gain itself of a row whose bound is above all others.
 ///
 /// Several stale candidates are computed at once, in parallel; that some were not needed costs time and
-/// changes no pick. The number returned beside the picks is how many gains were computed.
+/// changes no pick. The number returned beside the picks is how many gains and bounds were computed.
 ///
 /// # Errors
 /// [`Error::OutOfMemory`], or what `control` stops with; progress counts picks.
@@ -111,7 +128,7 @@ pub fn lazy(
     let mut candidates = start(objective, request, control)?;
     let current: &_ = objective;
     let rows = (0..candidates.rows() as u32).into_par_iter().filter(|&row| candidates.contains(row as usize));
-    let mut heap: BinaryHeap<_> = rows.map(|row| row_gain(current, row, 0)).collect::<Vec<_>>().into();
+    let mut heap: BinaryHeap<_> = rows.map(|row| row_bound(current, row, 0)).collect::<Vec<_>>().into();
     let mut computed = heap.len() as u64;
     let mut selection = Selection::default();
     let mut stale = Vec::with_capacity(BATCH);
@@ -120,6 +137,11 @@ pub fn lazy(
         let Some(top) = heap.pop() else { break };
         // What is inadmissible once stays so.
         if !candidates.contains(top.row as usize) {
+            continue;
+        }
+        if top.computed_at == size && !top.exact {
+            heap.push(RowGain::new(objective.refine(top.row as usize), top.row, size, true));
+            computed += 1;
             continue;
         }
         if top.computed_at == size {
@@ -135,7 +157,7 @@ pub fn lazy(
             stale.extend(heap.pop());
         }
         let current: &_ = objective;
-        stale.par_iter_mut().for_each(|entry| *entry = row_gain(current, entry.row, size));
+        stale.par_iter_mut().for_each(|entry| *entry = row_bound(current, entry.row, size));
         computed += stale.len() as u64;
         heap.extend(stale.iter().copied());
     }

@@ -17,6 +17,8 @@ pub(crate) trait Sums: Copy {
     fn floats(self) -> Self::Floats;
     /// Which sums are at least this: bit `l` for lane `l`.
     fn at_least(self, least: i32) -> u16;
+    /// Gives `(sum / 2 + half) / 2^15` of each sum, both divisions rounded down, and 0 instead of less: below 2^16.
+    fn above(self, half: i32, to: &mut [u16; LANES]);
     /// Gives the 16 sums.
     fn store(self, sums: &mut [i32; LANES]);
 }
@@ -49,6 +51,13 @@ impl Sums for PortableSums {
     #[inline(always)]
     fn at_least(self, least: i32) -> u16 {
         self.0.iter().enumerate().fold(0, |bits, (l, &sum)| bits | u16::from(sum >= least) << l)
+    }
+
+    #[inline(always)]
+    fn above(self, half: i32, to: &mut [u16; LANES]) {
+        for (to, sum) in to.iter_mut().zip(self.0) {
+            *to = (((sum >> 1) + half).max(0) >> 15) as u16;
+        }
     }
 
     #[inline(always)]

@@ -28,7 +28,7 @@ pub(super) fn run_tiles_avx2<K: TileKernel>(kernel: K) -> K::Output {
 
 #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512vl,avx512vnni")]
 pub(super) fn run_tiles_avx512<K: TileKernel>(kernel: K) -> K::Output {
-    kernel.run::<Avx512Sums, 12>()
+    kernel.run::<Avx512Sums, 8>()
 }
 
 /// Lanes 0-7 and 8-15.
@@ -257,6 +257,22 @@ impl Sums for Avx2Sums {
     }
 
     #[inline(always)]
+    fn above(self, half: i32, to: &mut [u16; LANES]) {
+        // SAFETY: used inside AVX2's `run_` functions only; there is room for 16 values, at any alignment.
+        unsafe {
+            let half = _mm256_set1_epi32(half);
+            let above = |sums| {
+                let raised = _mm256_add_epi32(_mm256_srai_epi32::<1>(sums), half);
+                _mm256_srli_epi32::<15>(_mm256_max_epi32(raised, _mm256_setzero_si256()))
+            };
+            // Packing goes by halves of registers.
+            let packed = _mm256_packus_epi32(above(self.0), above(self.1));
+            let in_order = _mm256_permute4x64_epi64::<0b11_01_10_00>(packed);
+            _mm256_storeu_si256(to.as_mut_ptr().cast(), in_order);
+        }
+    }
+
+    #[inline(always)]
     fn store(self, sums: &mut [i32; LANES]) {
         let first = sums.as_mut_ptr().cast::<__m256i>();
         // SAFETY: used inside AVX2's `run_` functions only; there is room for 16 values, at any alignment.
@@ -298,6 +314,16 @@ impl Sums for Avx512Sums {
     fn at_least(self, least: i32) -> u16 {
         // SAFETY: used inside AVX-512's `run_` functions only.
         unsafe { _mm512_cmpge_epi32_mask(self.0, _mm512_set1_epi32(least)) }
+    }
+
+    #[inline(always)]
+    fn above(self, half: i32, to: &mut [u16; LANES]) {
+        // SAFETY: used inside AVX-512's `run_` functions only; there is room for 16 values, at any alignment.
+        unsafe {
+            let raised = _mm512_add_epi32(_mm512_srai_epi32::<1>(self.0), _mm512_set1_epi32(half));
+            let above = _mm512_srli_epi32::<15>(_mm512_max_epi32(raised, _mm512_setzero_si512()));
+            _mm256_storeu_si256(to.as_mut_ptr().cast(), _mm512_cvtepi32_epi16(above));
+        }
     }
 
     #[inline(always)]

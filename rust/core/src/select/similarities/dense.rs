@@ -1,7 +1,7 @@
 //! The similarities of all pairs of rows: the whole matrix in memory, exact.
 
-use rayon::prelude::*;
-
+use super::edges::Edge;
+use super::mirror::mirror;
 use crate::blocks;
 use crate::matrix::MatrixView;
 use crate::metric::{Dot, Rows, for_each_pair};
@@ -16,8 +16,6 @@ const LANES: usize = 8;
 /// Rows of the similarity matrix that one task computes, and columns whose vectors stay in cache meanwhile.
 const PANEL: usize = 48;
 const COLUMNS: usize = 192;
-/// Side of the squares in which the matrix is mirrored.
-const SQUARE: usize = 32;
 
 pub(in crate::select) struct Dense {
     simd: Simd,
@@ -78,32 +76,26 @@ impl Kernel for Upper<'_> {
     }
 }
 
-/// Copies the upper triangle of a square part to its lower one; `rows` are rows `first..` of a matrix `width`
-/// wide.
-///
-/// Halves the part, so that the rows read and the rows written are different slices. The canonical dot
-/// product gives the same bits in either order, so nothing is lost where both were computed.
-fn mirror(rows: &mut [f32], width: usize, first: usize) {
-    let count = rows.len() / width;
-    if count < 2 {
-        return;
-    }
-    let half = count / 2;
-    let (upper, lower) = rows.split_at_mut(half * width);
-    {
-        let upper: &[f32] = upper;
-        lower.par_chunks_mut(SQUARE * width).enumerate().for_each(|(block, lower)| {
-            let column = first + half + block * SQUARE;
-            for from in (0..half).step_by(SQUARE) {
-                for (offset, line) in lower.chunks_exact_mut(width).enumerate() {
-                    for row in from..half.min(from + SQUARE) {
-                        line[first + row] = upper[row * width + column + offset];
-                    }
-                }
-            }
-        });
-    }
-    rayon::join(|| mirror(upper, width, first), || mirror(lower, width, first + half));
+/// The sum of running sums.
+#[inline(always)]
+fn tree(lanes: [f64; LANES]) -> f64 {
+    let four: [f64; 4] = std::array::from_fn(|lane| lanes[lane] + lanes[lane + 4]);
+    (four[0] + four[2]) + (four[1] + four[3])
+}
+
+/// What [`Dense::above`] gives where similarities other than those of `edges`, which ascend, lie at the floors at most:
+/// the same bits, as zeros change no sum.
+pub(in crate::select) fn above_along(edges: &[Edge], floors: &[f32]) -> f64 {
+    let block_of = |edge: &Edge| edge.client as usize / BLOCK;
+    let of_block = |edges: &[Edge]| {
+        let mut lanes = [0.0f64; LANES];
+        for edge in edges {
+            let client = edge.client as usize;
+            lanes[client % LANES] += f64::from((edge.similarity - floors[client]).max(0.0));
+        }
+        tree(lanes)
+    };
+    edges.chunk_by(|a, b| block_of(a) == block_of(b)).map(of_block).fold(0.0, |total, sum| total + sum)
 }
 
 /// Each difference rounded to float32, summed in float64 in a fixed order.
@@ -129,8 +121,7 @@ impl Kernel for Above<'_> {
             for (lane, (similarity, floor)) in similarity_tail.iter().zip(floor_tail).enumerate() {
                 lanes[lane] += f64::from((similarity - floor).max(0.0));
             }
-            let four: [f64; 4] = std::array::from_fn(|lane| lanes[lane] + lanes[lane + 4]);
-            total += (four[0] + four[2]) + (four[1] + four[3]);
+            total += tree(lanes);
         }
         total
     }

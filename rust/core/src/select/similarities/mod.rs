@@ -1,10 +1,16 @@
 //! The similarities that objectives sum over: between all rows, or along the edges of a neighbour graph.
 
 mod dense;
+mod edges;
 mod graph;
+mod mirror;
+mod upper_bounds;
 
+pub(in crate::select) use dense::above_along;
+pub(in crate::select) use edges::{Edge, edges};
 pub(in crate::select) use graph::probed_cells;
 pub use graph::{Cells, Precomputed, Search};
+pub(in crate::select) use upper_bounds::UpperBounds;
 
 use super::{Objective, Request, Selection, optimizer};
 use crate::control::{Control, OffsetProgress};
@@ -45,7 +51,7 @@ pub struct SimilarityOptions<'a> {
 }
 
 impl SimilarityOptions<'_> {
-    fn method(&self, matrix: MatrixView<'_>) -> Method {
+    pub(super) fn method(&self, matrix: MatrixView<'_>) -> Method {
         if matrix.len() <= self.dense_limit { Method::Dense } else { Method::Graph }
     }
 }
@@ -142,14 +148,15 @@ impl Similarities {
     }
 }
 
-/// Builds the similarities and picks greedily for the objective made of them; `name` is what messages call it.
-pub(super) fn pick<O: Objective>(
+/// Makes the objective, to which the second number is the recall of its similarities, and picks greedily for it;
+/// `name` is what messages call it.
+pub(super) fn pick<O: Objective, C: Control>(
     name: &str,
     matrix: MatrixView<'_>,
     request: &Request<'_>,
     options: SimilarityOptions<'_>,
-    objective: impl FnOnce(Similarities) -> Result<O, Error>,
-    control: &impl Control,
+    objective: impl FnOnce(&OffsetProgress<'_, C>) -> Result<(O, f64), Error>,
+    control: &C,
 ) -> Result<Greedy, Error> {
     if matrix.metric == Metric::SquaredEuclidean {
         return Err(Error::Argument {
@@ -165,7 +172,7 @@ pub(super) fn pick<O: Objective>(
         return Ok(Greedy { selection: Selection::default(), method, evaluations: 0, recall: 1.0 });
     }
     let after = |before| OffsetProgress { control, before, total: rows + picks };
-    let (similarities, recall) = Similarities::build(matrix, options, &after(0))?;
-    let (selection, evaluations) = optimizer::lazy(&mut objective(similarities)?, request, &after(rows))?;
+    let (mut objective, recall) = objective(&after(0))?;
+    let (selection, evaluations) = optimizer::lazy(&mut objective, request, &after(rows))?;
     Ok(Greedy { selection, method, evaluations, recall })
 }

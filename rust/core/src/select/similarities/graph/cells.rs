@@ -9,8 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use rayon::prelude::*;
 
-use super::Edge;
-use super::edges::edges;
+use super::super::edges::{Edge, edges};
 use super::shortlist::{Packed, SearchSpace, Shortlist};
 use crate::blocks;
 use crate::cells::assign::centroid_rows;

@@ -2,8 +2,8 @@
 
 use rayon::prelude::*;
 
-use super::Edge;
-use super::edges::NearestFirst;
+use super::super::edges::Edge;
+use super::nearest_first::NearestFirst;
 use crate::blocks;
 use crate::matrix::MatrixView;
 use crate::metric::{Dot, Rows, for_each_pair};

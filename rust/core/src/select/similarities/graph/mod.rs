@@ -1,8 +1,8 @@
 //! The similarities of rows to their nearest neighbours only: memory grows with rows, not with pairs.
 
 mod cells;
-mod edges;
 mod exact;
+mod nearest_first;
 mod precomputed;
 mod shortlist;
 
@@ -12,6 +12,7 @@ pub use precomputed::Precomputed;
 
 use rayon::prelude::*;
 
+use super::edges::Edge;
 use crate::blocks;
 use crate::matrix::MatrixView;
 use crate::{Control, Error};
@@ -37,13 +38,6 @@ pub(in crate::select) struct Graph {
     edges: Vec<Edge>,
     /// The similarity of each row to the last of its neighbours, clipped at 0.
     last: Vec<f32>,
-}
-
-/// A row at the other end, and its similarity.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Edge {
-    pub(super) client: u32,
-    pub(super) similarity: f32,
 }
 
 /// A graph, and which share of the exact neighbours of a sample of rows is in it.

@@ -1,7 +1,7 @@
 //! Precomputed neighbours: those that the caller found.
 
-use super::Edge;
-use super::edges::{NearestFirst, edges};
+use super::super::edges::{Edge, edges};
+use super::nearest_first::NearestFirst;
 use crate::blocks;
 use crate::matrix::MatrixView;
 use crate::topk::Smallest;

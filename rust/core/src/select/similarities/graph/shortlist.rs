@@ -1,8 +1,8 @@
 //! The nearest of many candidate neighbours for some rows, through int16: what could be among the nearest is listed,
 //! and canonical arithmetic decides.
 
-use super::Edge;
-use super::edges::{NearestFirst, edges};
+use super::super::edges::{Edge, edges};
+use super::nearest_first::NearestFirst;
 use crate::metric::Rows;
 use crate::quantise::{Quantised, TILE, Tile};
 use crate::simd::Simd;

@@ -1,37 +1,17 @@
-//! Edges with canonical similarities, and their order.
+//! Edges: rows that another row is like, with their canonical similarities.
 
-use std::cmp::Ordering;
-
-use super::Edge;
 use crate::metric::{Dot, Rows, tile};
 use crate::simd::{Kernel, Lanes, Simd};
 
-/// A neighbour, the nearest first: (similarity descending, row ascending).
-#[derive(Debug, Clone, Copy)]
-pub(super) struct NearestFirst(pub(super) Edge);
-
-impl Ord for NearestFirst {
-    fn cmp(&self, other: &Self) -> Ordering {
-        other.0.similarity.total_cmp(&self.0.similarity).then(self.0.client.cmp(&other.0.client))
-    }
+/// A row at the other end, and its similarity.
+#[derive(Debug, Clone, Copy, Default)]
+pub(in crate::select) struct Edge {
+    pub(in crate::select) client: u32,
+    pub(in crate::select) similarity: f32,
 }
-
-impl PartialOrd for NearestFirst {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for NearestFirst {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other).is_eq()
-    }
-}
-
-impl Eq for NearestFirst {}
 
 /// Edges from `x` to these of the rows, with canonical similarities, in the order of `ids`.
-pub(super) fn edges(simd: Simd, x: &[f32], rows: Rows<'_>, ids: &[u32]) -> Vec<Edge> {
+pub(in crate::select) fn edges(simd: Simd, x: &[f32], rows: Rows<'_>, ids: &[u32]) -> Vec<Edge> {
     simd.run(Edges { x, rows, ids })
 }
 

@@ -1,21 +1,21 @@
 //! Facility location: rows that represent all rows.
 
-use super::similarities::{Greedy, Similarities, SimilarityOptions, pick};
-use super::{Objective, Request};
+mod all_pairs;
+mod coverage;
+
+use super::Request;
+use super::similarities::{Greedy, Method, Similarities, SimilarityOptions, pick};
+use crate::control::OffsetProgress;
 use crate::matrix::MatrixView;
 use crate::{Control, Error};
-
-/// Where a client's coverage starts, as a share of the similarity of its last neighbour.
-///
-/// What a client gains below that similarity is the same for all its neighbours and unknown for the others,
-/// so counting from 0 would favour rows with many neighbours over rows with near ones.
-const FLOOR: f32 = 0.9;
+use all_pairs::AllPairs;
+use coverage::Coverage;
 
 /// Picks greedily for `f(S) = sum over rows i of max over s in S of max(0, <x_i, x_s>)`, with canonical dot
 /// products.
 ///
-/// Up to `dense_limit` rows all pairs are held and the picks are the exact greedy ones, within `1 - 1/e` of
-/// the best set (Nemhauser, Wolsey and Fisher 1978). Above it each row is served only by its graph
+/// Up to `dense_limit` rows upper bounds of all pairs are held and the picks are the exact greedy ones, within
+/// `1 - 1/e` of the best set (Nemhauser, Wolsey and Fisher 1978). Above it each row is served only by its graph
 /// neighbours, and its coverage starts at 0.9 times the similarity of its last neighbour; the gains are those of
 /// that restricted function and understate `f`.
 ///
@@ -29,35 +29,19 @@ pub fn facility_location(
     options: SimilarityOptions<'_>,
     control: &impl Control,
 ) -> Result<Greedy, Error> {
-    pick("facility location", matrix, request, options, Coverage::new, control)
-}
-
-/// How well each client is represented.
-struct Coverage {
-    similarities: Similarities,
-    /// The best similarity of each client to the set.
-    cover: Vec<f32>,
-}
-
-impl Coverage {
-    fn new(similarities: Similarities) -> Result<Self, Error> {
-        let mut cover = similarities.last()?;
-        cover.iter_mut().for_each(|last| *last *= FLOOR);
-        Ok(Self { similarities, cover })
-    }
-}
-
-impl Objective for Coverage {
-    fn rows(&self) -> usize {
-        self.similarities.rows()
-    }
-
-    fn gain(&self, row: usize) -> f64 {
-        self.similarities.above(row, &self.cover)
-    }
-
-    fn commit(&mut self, row: usize) {
-        self.similarities.update(row, &mut self.cover, |cover, similarity| *cover = cover.max(similarity));
+    let name = "facility location";
+    match options.method(matrix) {
+        Method::Dense => {
+            let all_pairs = |control: &OffsetProgress<'_, _>| Ok((AllPairs::new(matrix, control)?, 1.0));
+            pick(name, matrix, request, options, all_pairs, control)
+        }
+        Method::Graph => {
+            let coverage = |control: &OffsetProgress<'_, _>| {
+                let (similarities, recall) = Similarities::build(matrix, options, control)?;
+                Ok((Coverage::new(similarities)?, recall))
+            };
+            pick(name, matrix, request, options, coverage, control)
+        }
     }
 }
 
@@ -65,8 +49,8 @@ impl Objective for Coverage {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::similarities::{Method, Search};
-    use super::super::{Selection, optimizer};
+    use super::super::similarities::Search;
+    use super::super::{Objective, Selection, optimizer};
     use super::*;
     use crate::simd::Simd;
     use crate::testing::{RequestCase, THREADS, Tied, real_rows, request_cases, with_threads};
