@@ -5,6 +5,7 @@ mod distance;
 pub(crate) mod group;
 mod k_means;
 mod medoids;
+mod moving;
 pub mod stratify;
 
 pub use distance::distances;
