@@ -11,20 +11,21 @@
 //! the same bits everywhere.
 
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use rayon::prelude::*;
 
-use super::bag::{Bag, Entry};
+use super::bag::Bag;
 use super::features::{Scratch, for_each_feature};
+use super::held_ngrams::{COUNT_BITS, COUNT_SHIFT, Held, Ngrams, unpacked};
 use crate::blocks;
 use crate::simd::fetch;
 use crate::{Control, Error};
 
 const SLOT_BITS: u32 = 22;
+const _: () = assert!(COUNT_SHIFT + COUNT_BITS.count_ones() + SLOT_BITS == u64::BITS);
 const BLOCK: usize = 64;
-/// Term frequencies whose weight is looked up rather than computed.
-const COMMON: usize = 256;
+/// Term frequencies whose weight is looked up rather than computed: all that are held in a few bits.
+const COMMON: usize = COUNT_BITS as usize + 1;
 /// The slots of n-grams lie anywhere in a table that no cache holds: they are asked for so many n-grams ahead.
 const AHEAD: usize = 16;
 
@@ -40,20 +41,25 @@ pub struct Encoded {
 /// What decides an n-gram's weight.
 struct Weights {
     slots: Vec<AtomicU32>,
-    /// By document frequency.
+    /// By what a slot holds.
     inverse: Vec<f64>,
     /// By term frequency.
     common: Vec<f64>,
 }
 
 impl Weights {
+    #[inline(always)]
     fn of(&self, hash: u64, count: u32) -> f64 {
-        let inverse = self.inverse
-            [(self.slots[slot(hash)].load(Ordering::Relaxed) as usize).min(self.inverse.len() - 1)];
-        inverse * self.common.get(count as usize).copied().unwrap_or_else(|| term_weight(count))
+        let inverse = self.inverse[self.slots[slot(hash)].load(Ordering::Relaxed) as usize];
+        let term = match self.common.get(count as usize) {
+            Some(&weight) => weight,
+            None => term_weight(count),
+        };
+        inverse * term
     }
 
     /// Writes the vector of a text with so many n-grams, `sums` being scratch; tells whether there are none.
+    #[inline]
     fn fill(
         &self,
         count: usize,
@@ -90,7 +96,10 @@ fn slot(hash: u64) -> usize {
 
 /// The dimension and the sign of an n-gram, from bits that the slot does not use.
 fn place(hash: u64, dimensions: usize) -> (usize, f64) {
-    let dimension = ((hash & 0xFFFF_FFFF) as u128 * dimensions as u128) >> 32;
+    let dimension = match u32::try_from(dimensions) {
+        Ok(dimensions) => ((hash & 0xFFFF_FFFF) * u64::from(dimensions)) >> 32,
+        Err(_) => (((hash & 0xFFFF_FFFF) as u128 * dimensions as u128) >> 32) as u64,
+    };
     (dimension as usize, if hash >> 32 & 1 == 0 { 1.0 } else { -1.0 })
 }
 
@@ -121,17 +130,17 @@ pub fn encode(
     blocks::check_countable(texts.len())?;
     let mut vectors = blocks::zeroed::<f32>(texts.len().saturating_mul(dimensions))?;
     let passes = TwoPasses(control);
-    let cache = Cache::new(texts.len(), memory);
-    let weights = count(texts, &cache, &passes.first())?;
+    let held = Held::new(texts.len().div_ceil(BLOCK), memory);
+    let weights = count(texts, &held, &passes.first())?;
     let empty_texts = AtomicUsize::new(0);
     blocks::fill(&mut vectors, dimensions, BLOCK, &passes.second(), |first, block| {
         let (mut scratch, mut bag) = (Scratch::new(), Bag::new());
         let mut sums = vec![0.0; dimensions];
-        let cache = cache.take(first);
+        let held = held.take(first / BLOCK);
         for (at, vector) in block.chunks_exact_mut(dimensions).enumerate() {
-            let is_empty = match &cache {
-                Some(cache) => {
-                    let ngrams = cache.ngrams(at);
+            let is_empty = match &held {
+                Some(held) => {
+                    let ngrams = held.ngrams(at);
                     weights.fill(ngrams.len(), |at| unpacked(ngrams[at]), &mut sums, vector)
                 }
                 None => {
@@ -150,77 +159,6 @@ pub fn encode(
     Ok(Encoded { vectors, empty_texts: empty_texts.into_inner() })
 }
 
-/// The distinct n-grams of a block of texts.
-#[derive(Default)]
-struct Ngrams {
-    /// Each hash, with the count in the bits that name neither slot nor dimension nor sign.
-    packed: Vec<u64>,
-    /// Where each text ends.
-    ends: Vec<usize>,
-}
-
-/// The bits of a hash that hold the count, and how far they lie up.
-const COUNT_BITS: u64 = 0x1FF;
-const COUNT_SHIFT: u32 = 33;
-const _: () = assert!(COUNT_SHIFT + COUNT_BITS.count_ones() + SLOT_BITS == u64::BITS);
-
-impl Ngrams {
-    /// Adds those of the next text; tells whether all counts are small enough.
-    fn add(&mut self, bag: &Bag) -> bool {
-        let pack =
-            |entry: &Entry| entry.hash & !(COUNT_BITS << COUNT_SHIFT) | u64::from(entry.count) << COUNT_SHIFT;
-        self.packed.extend(bag.entries().iter().map(pack));
-        self.ends.push(self.packed.len());
-        bag.entries().iter().all(|entry| u64::from(entry.count) <= COUNT_BITS)
-    }
-
-    fn bytes(&self) -> usize {
-        self.packed.len() * size_of::<u64>() + self.ends.len() * size_of::<usize>()
-    }
-
-    /// Those of a text.
-    fn ngrams(&self, text: usize) -> &[u64] {
-        let start = if text == 0 { 0 } else { self.ends[text - 1] };
-        &self.packed[start..self.ends[text]]
-    }
-}
-
-/// The hash of an n-gram, right in the bits that are used, and its count.
-fn unpacked(packed: u64) -> (u64, u32) {
-    (packed, (packed >> COUNT_SHIFT & COUNT_BITS) as u32)
-}
-
-/// What is remembered of the blocks of texts.
-struct Cache {
-    blocks: Vec<Mutex<Option<Ngrams>>>,
-    /// Bytes in all, and those that are free.
-    most: usize,
-    room: AtomicUsize,
-}
-
-impl Cache {
-    fn new(texts: usize, most: usize) -> Self {
-        Self {
-            blocks: (0..texts.div_ceil(BLOCK)).map(|_| Mutex::new(None)).collect(),
-            most,
-            room: AtomicUsize::new(most),
-        }
-    }
-
-    /// Holds the n-grams of the block that begins at this text, if there is room.
-    fn put(&self, first: usize, mut ngrams: Ngrams) {
-        ngrams.packed.shrink_to_fit();
-        let less = |room: usize| room.checked_sub(ngrams.bytes());
-        if self.room.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok() {
-            *self.blocks[first / BLOCK].lock().unwrap_or_else(PoisonError::into_inner) = Some(ngrams);
-        }
-    }
-
-    fn take(&self, first: usize) -> Option<Ngrams> {
-        self.blocks[first / BLOCK].lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-}
-
 fn fill_bag(text: &str, scratch: &mut Scratch, bag: &mut Bag) {
     bag.clear();
     for_each_feature(text, scratch, |hash, count| {
@@ -229,11 +167,11 @@ fn fill_bag(text: &str, scratch: &mut Scratch, bag: &mut Bag) {
 }
 
 /// The first pass over the texts: counts document frequencies, and holds n-grams for the second.
-fn count(texts: &[&str], cache: &Cache, control: &impl Control) -> Result<Weights, Error> {
+fn count(texts: &[&str], held: &Held, control: &impl Control) -> Result<Weights, Error> {
     let slots: Vec<AtomicU32> = (0..1 << SLOT_BITS).map(|_| AtomicU32::new(0)).collect();
     blocks::for_each(texts.len(), BLOCK, control, |rows| {
         let (mut scratch, mut bag, mut ngrams) = (Scratch::new(), Bag::new(), Ngrams::default());
-        let (first, mut hold) = (rows.start, true);
+        let (block, mut hold) = (rows.start / BLOCK, true);
         for text in &texts[rows] {
             fill_bag(text, &mut scratch, &mut bag);
             let entries = bag.entries();
@@ -243,16 +181,16 @@ fn count(texts: &[&str], cache: &Cache, control: &impl Control) -> Result<Weight
                 }
                 slots[slot(entry.hash)].fetch_add(1, Ordering::Relaxed);
             }
-            hold = hold && ngrams.bytes() < cache.most && ngrams.add(&bag);
+            hold = hold && ngrams.bytes() < held.most() && ngrams.add(&bag);
         }
         if hold {
-            cache.put(first, ngrams);
+            held.put(block, ngrams);
         }
     })?;
     let largest = slots.par_iter().map(|slot| slot.load(Ordering::Relaxed)).max().unwrap_or(0);
     let texts = texts.len();
-    let inverse = (0..=texts.min(largest as usize))
-        .map(|df| libm::log((1.0 + texts as f64) / (1.0 + df as f64)) + 1.0)
+    let inverse = (0..=largest as usize)
+        .map(|df| libm::log((1.0 + texts as f64) / (1.0 + df.min(texts) as f64)) + 1.0)
         .collect();
     let common = (0..COMMON as u32).map(|count| if count == 0 { 0.0 } else { term_weight(count) }).collect();
     Ok(Weights { slots, inverse, common })
@@ -346,18 +284,18 @@ mod tests {
         let encoded = encode(&texts, 64, MEMORY, &Unwatched).unwrap();
         assert_eq!((bits(&encoded.vectors), encoded.empty_texts), (bits(&vectors), empty_texts));
 
-        let cache = Cache::new(BLOCK + 1, 100);
+        let held = Held::new(2, 100);
         let mut bag = Bag::new();
         fill_bag("some words", &mut Scratch::new(), &mut bag);
-        for (first, is_held) in [(0, false), (BLOCK, true)] {
+        for (block, is_held) in [(0, false), (1, true)] {
             let mut ngrams = Ngrams::default();
             if is_held {
                 bag.clear();
                 bag.add(7, 511);
             }
             assert!(ngrams.add(&bag));
-            cache.put(first, ngrams);
-            assert_eq!(cache.take(first).is_some(), is_held);
+            held.put(block, ngrams);
+            assert_eq!(held.take(block).is_some(), is_held);
         }
         bag.add(7, 1);
         assert!(!Ngrams::default().add(&bag));

@@ -5,6 +5,7 @@ mod bag;
 mod characters;
 pub mod encoder;
 mod features;
+mod held_ngrams;
 pub mod lexical;
 pub mod phrases;
 mod word_sink;
