@@ -217,7 +217,7 @@ class Selection:
         if self._data.scores is not None:
             columns["score"] = [f"{value:.4g}" for value in self._data.scores.values[shown]]
         if self._data.rows is not None:
-            columns["text"] = self._data.texts_of(shown).to_pylist()
+            columns["text"] = [self._data.texts[row].as_py() for row in shown.tolist()]
         more = len(self) - len(shown)
         note = f"{more:,} more; in pick order" if more else "in pick order"
         return html_table(repr(self), list(columns), zip(*columns.values(), strict=True), note)

@@ -19,13 +19,13 @@ from sage_select.io import Beside, Rows
 from sage_select.kernels import Matrix
 from sage_select.render import Shape, plain_texts
 
-__all__ = ["EXCLUDED", "NOT_SELECTED", "Dataset", "Selected"]
+__all__ = ["COUNTED_ROWS", "EXCLUDED", "NOT_SELECTED", "Dataset", "Selected"]
 
 #: What becomes of rows that a selection passes over, or may not pick.
 NOT_SELECTED: Final = "not selected"
 EXCLUDED: Final = "excluded"
-
-Progress = Callable[[int, int], None]
+#: Rows whose texts are copied at a time to count their words.
+COUNTED_ROWS: Final = 4096
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,11 @@ class Dataset:
     def texts(self) -> pa.ChunkedArray:
         """The words of each row, without tools and system turns."""
         texts: pa.ChunkedArray | None = self.feature("texts")
-        return self.texts_of(None) if texts is None else texts
+        if texts is not None:
+            return texts
+        if self.rows is None or self.shape is None:
+            raise RuntimeError("a dataset without rows has no texts")
+        return plain_texts(self.rows.table, self.shape, where=self.rows.where)
 
     @cached_property
     def lengths(self) -> Lengths:
@@ -161,23 +165,17 @@ class Dataset:
         """Whether lengths are known, or can be counted."""
         return self.feature("lengths") is not None or self.rows is not None
 
-    def lengths_of(
-        self, rows: NDArray[np.int64], *, threads: int | None = None, progress: Progress | None = None
-    ) -> Lengths:
-        """Return the lengths of some rows; words are counted in these alone."""
+    def lengths_of(self, rows: NDArray[np.int64], *, threads: int | None = None) -> Lengths:
+        """Return the lengths of some rows, in any order; words are counted in these alone, some rows at a time."""
         measured: Lengths | None = self.feature("lengths")
         if measured is not None:
             return measured.take(rows)
-        return Lengths(kernels.word_counts(self.texts_of(rows, progress), threads=threads))
-
-    def texts_of(self, rows: NDArray[np.int64] | None, progress: Progress | None = None) -> pa.ChunkedArray:
-        """Return the words of some rows, or of all."""
-        texts: pa.ChunkedArray | None = self.feature("texts")
-        if texts is not None:
-            return texts if rows is None else texts.take(pa.array(rows))
-        if self.rows is None or self.shape is None:
-            raise RuntimeError("a dataset without rows has no texts")
-        return plain_texts(self.rows.table, self.shape, rows=rows, progress=progress, where=self.rows.where)
+        wanted, places = np.unique(rows, return_inverse=True)
+        counts = [
+            kernels.word_counts(some_rows(self.texts, wanted[first : first + COUNTED_ROWS]), threads=threads)
+            for first in range(0, len(wanted), COUNTED_ROWS)
+        ]
+        return Lengths(np.concatenate([np.empty(0, np.int64), *counts])[places])
 
     def hashes(self, key: int) -> NDArray[np.uint64]:
         """Return one hash a row, a pure function of the key and the row's id."""
@@ -235,10 +233,6 @@ class Dataset:
     def with_feature(self, name: str, values: Any) -> Dataset:
         """Return the dataset with a feature; one of that name is replaced."""
         return replace(self, features=self.features.having(**{name: values}))
-
-    def without_feature(self, name: str) -> Dataset:
-        """Return the dataset without a feature that nothing asks for any more."""
-        return replace(self, features=self.features.without(name))
 
     def with_facts(self, **facts: Any) -> Dataset:
         """Return the dataset with more facts for the manifest."""

@@ -105,11 +105,6 @@ class Features(Mapping[str, Any]):
         later = {name: make for name, make in self._later.items() if name not in values}
         return Features({**self._values, **values}, later)
 
-    def without(self, name: str) -> Features:
-        """Return these features but one."""
-        values, later = ({one: of[one] for one in of if one != name} for of in (self._values, self._later))
-        return Features(values, later)
-
     def take(self, rows: NDArray[np.int64]) -> Features:
         """Return the features of some rows."""
         return Features({name: some_rows(self[name], rows) for name in self})

@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 
 from sage_select.evidence.comparison import Comparison
 from sage_select.evidence.figure import Figure, mean, rounded
-from sage_select.evidence.random_subsets import Sampler
+from sage_select.evidence.random_subsets import SUBSETS, Sampler
 from sage_select.strategies import Groups
 
-__all__ = ["LENGTHS_OF_ALL", "LENGTHS_OF_SUBSET", "groups", "lengths", "scores"]
+__all__ = ["groups", "lengths", "rows_measured", "scores"]
 
 #: Rows whose lengths are measured: of all rows, and of each random subset. Those of the picks are all.
-LENGTHS_OF_ALL: Final = 20_000
-LENGTHS_OF_SUBSET: Final = 5_000
+_LENGTHS_OF_ALL: Final = 20_000
+_LENGTHS_OF_SUBSET: Final = 5_000
 #: Rows whose scores tell the deciles of all.
 _SCORES_OF_ALL: Final = 100_000
 _DECILES: Final = 10
@@ -44,6 +44,11 @@ def scores(
     }
 
 
+def rows_measured(n: int, k: int) -> int:
+    """Return how many lengths of `n` rows are measured at most, of `k` picks and as many rows of each subset."""
+    return k + SUBSETS * min(k, _LENGTHS_OF_SUBSET) + min(n, _LENGTHS_OF_ALL)
+
+
 def lengths(comparison: Comparison, subsets: list[RowNumbers], sampler: Sampler) -> dict[str, Any] | None:
     """Return how long the picks are in all and in the mean, and which share of them has which length.
 
@@ -52,10 +57,9 @@ def lengths(comparison: Comparison, subsets: list[RowNumbers], sampler: Sampler)
     """
     if comparison.lengths is None:
         return None
-    measured = [comparison.picks, *(sampler.of(rows, LENGTHS_OF_SUBSET) for rows in subsets)]
-    pool_rows = sampler.of_all(LENGTHS_OF_ALL)
-    wanted, places = np.unique(np.concatenate([*measured, pool_rows]), return_inverse=True)
-    values = comparison.lengths(wanted)[places]
+    measured = [comparison.picks, *(sampler.of(rows, _LENGTHS_OF_SUBSET) for rows in subsets)]
+    pool_rows = sampler.of_all(_LENGTHS_OF_ALL)
+    values = comparison.lengths(np.concatenate([*measured, pool_rows]))
     *of_sets, pool = np.split(values, np.cumsum([len(rows) for rows in measured]))
     means = [int(part.sum()) / len(part) for part in of_sets]
     totals = [float(int(of_sets[0].sum())), *(m * len(rows) for m, rows in zip(means[1:], subsets, strict=True))]
@@ -64,7 +68,7 @@ def lengths(comparison: Comparison, subsets: list[RowNumbers], sampler: Sampler)
     return {
         "unit": comparison.unit,
         "total": Figure.of(totals).values(),
-        "sample_of_subset": LENGTHS_OF_SUBSET if any(len(rows) > LENGTHS_OF_SUBSET for rows in subsets) else None,
+        "sample_of_subset": _LENGTHS_OF_SUBSET if any(len(rows) > _LENGTHS_OF_SUBSET for rows in subsets) else None,
         "mean": Figure.of(means).values(),
         "histogram": _histogram(edges, pool, of_sets),
     }

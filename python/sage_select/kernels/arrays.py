@@ -59,8 +59,12 @@ def runs(rows: NDArray[np.int64]) -> list[tuple[int, int]] | None:
 def some_rows(column: pa.ChunkedArray, rows: NDArray[np.int64]) -> pa.ChunkedArray:
     """Return some rows of a column, ascending; where few are left out, as slices over the same memory."""
     found = runs(rows)
-    if not found:
-        return column.take(pa.array(rows))
+    if found is None:
+        # Chunk by chunk, where taking by number would join all chunks first.
+        first, end = int(rows[0]), int(rows[-1]) + 1
+        mask = np.zeros(end - first, np.bool_)
+        mask[rows - first] = True
+        return column.slice(first, end - first).filter(pa.array(mask))
     chunks = [chunk for first, end in found for chunk in column.slice(first, end - first).chunks]
     return pa.chunked_array(chunks, column.type)
 

@@ -24,8 +24,6 @@ from sage_select.render.values import dump_json, python_values
 
 __all__ = ["RenderedRows", "answered", "plain_text", "plain_texts", "render_rows"]
 
-Progress = Callable[[int, int], object]
-
 #: Rows that are Python objects at a time.
 _READ_ROWS: Final = 1024
 #: Bytes of rows that are rendered at a time where they do not fit into memory.
@@ -90,7 +88,6 @@ def render_rows(
     shape: Shape,
     *,
     where: Callable[[int], Where] | None = None,
-    progress: Progress | None = None,
 ) -> RenderedRows:
     """Return what the rows of a table say, which have anything to train, and which cannot be read.
 
@@ -100,8 +97,6 @@ def render_rows(
         The rows and how they are read.
     where
         Row number -> its place, for messages.
-    progress
-        Called with (rows done, rows).
 
     Notes
     -----
@@ -116,7 +111,7 @@ def render_rows(
     refused: dict[int, DataError] = {}
     for first in range(0, table.num_rows, step):
         part = table.slice(first, step)
-        made = _render_part(part, shape, _from(first, place), progress)
+        made = _render_part(part, shape, _from(first, place))
         texts = mapped_table(pa.table({"text": made.texts})) if large else None
         chunks += (made.texts if texts is None else texts["text"]).chunks
         trained[first : first + step] = made.answered
@@ -124,10 +119,8 @@ def render_rows(
     return RenderedRows(pa.chunked_array(chunks, pa.string()), trained, refused)
 
 
-def _render_part(
-    table: pa.Table, shape: Shape, place: Callable[[int], Where], progress: Progress | None
-) -> RenderedRows:
-    made = kernels.render_rows(table, _layout(shape, table.schema.names), progress=progress)
+def _render_part(table: pa.Table, shape: Shape, place: Callable[[int], Where]) -> RenderedRows:
+    made = kernels.render_rows(table, _layout(shape, table.schema.names))
     texts: dict[int, str] = {}
     trained, refused = made.answered.copy(), {}
     for row, read in _read(table, shape, np.union1d(made.unknown, made.unsure), place):
@@ -144,7 +137,6 @@ def plain_texts(
     shape: Shape,
     *,
     rows: NDArray[np.int64] | None = None,
-    progress: Progress | None = None,
     where: Callable[[int], Where] | None = None,
 ) -> pa.ChunkedArray:
     """Return the words of every row, or of `rows` (`string`, no nulls).
@@ -155,8 +147,6 @@ def plain_texts(
         The rows and how they are read.
     rows
         Numbers of the rows wanted; None for all.
-    progress
-        Called with (rows done, rows).
     where
         Row number -> its place, for messages.
 
@@ -174,7 +164,7 @@ def plain_texts(
         def place(row: int) -> Where:
             return whole(int(wanted[row]))
 
-    made = kernels.render_rows(table, _layout(shape, table.schema.names), progress=progress)
+    made = kernels.render_rows(table, _layout(shape, table.schema.names))
     found = {}
     for row, read in _read(table, shape, made.unknown, place):
         if isinstance(read, DataError):

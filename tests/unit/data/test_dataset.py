@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,12 @@ def test_rows_are_as_long_as_they_have_words(data: Dataset) -> None:
     assert data.lengths.unit == "words"
     assert data.lengths.values.tolist() == [3, 2, 3]
     assert data.lengths_of(np.array([2, 1, 1])).values.tolist() == [3, 2, 2]
+
+
+def test_words_of_many_rows_are_counted_some_rows_at_a_time(data: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules[Dataset.__module__], "COUNTED_ROWS", 2)
+    assert data.lengths_of(np.array([2, 1, 0, 1])).values.tolist() == [3, 2, 3, 2]
+    assert data.lengths_of(np.empty(0, np.int64)).values.tolist() == []
 
 
 def test_lengths_that_were_measured_win(data: Dataset) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from sage_select import kernels
 from sage_select.evidence import Comparison, measure
+from sage_select.evidence.distributions import rows_measured
 from sage_select.evidence.random_subsets import random_subsets
 from sage_select.strategies import Groups
 
@@ -79,9 +80,8 @@ def test_few_rows_tell_the_lengths_of_many() -> None:
 
     chosen = comparison(np.arange(6000), n=n, lengths=measured)
     found = measure(chosen)["lengths"]
-    # Every pick, 5,000 rows of each random subset, 20,000 of all; some are the same.
-    assert len(asked) == 1
-    assert 25_000 < asked[0] < 6000 + 5 * 5000 + 20_000
+    # Every pick, 5,000 rows of each random subset, 20,000 of all.
+    assert asked == [6000 + 5 * 5000 + 20_000] == [rows_measured(n, 6000)]
     assert found["total"]["selected"] == lengths[:6000].sum()
     exact = np.mean([lengths[rows].sum() for rows in random_subsets(chosen)])
     assert found["total"]["random"]["mean"] == pytest.approx(exact, rel=0.02)

@@ -159,14 +159,6 @@ def test_a_malformed_row_is_named_in_whichever_batch_it_lies() -> None:
         plain_texts(table, detect_shape(table.schema))
 
 
-def test_progress_reaches_the_end() -> None:
-    table = pa.table({"text": ["a"] * 5000})
-    seen: list[tuple[int, int]] = []
-    texts = plain_texts(table, detect_shape(table.schema), progress=lambda done, total: seen.append((done, total)))
-    assert seen[-1] == (5000, 5000)
-    assert len(texts) == 5000
-
-
 def test_no_rows() -> None:
     table = pa.table({"text": pa.array([], pa.string())})
     assert plain_texts(table, detect_shape(table.schema)).to_pylist() == []

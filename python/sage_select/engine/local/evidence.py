@@ -7,9 +7,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from sage_select.data import COUNTED_ROWS
 from sage_select.engine.base import Finished
 from sage_select.evidence import Comparison, measure
 from sage_select.evidence.coverage import pairs_compared, sample_sizes
+from sage_select.evidence.distributions import rows_measured
 from sage_select.evidence.random_subsets import SUBSETS
 from sage_select.pipeline import Cost, Reporter, Size
 from sage_select.stages import Select
@@ -33,7 +35,7 @@ def compare_with_random(done: Finished, reporter: Reporter) -> dict[str, Any]:
     with reporter.progress("comparing with random rows") as progress:
 
         def lengths(rows: NDArray[np.int64]) -> NDArray[np.int64]:
-            return pool.lengths_of(rows, threads=done.threads, progress=progress).values
+            return pool.lengths_of(rows, threads=done.threads).values
 
         measured = pool.feature("lengths")
         return measure(
@@ -61,9 +63,9 @@ def comparison_cost(size: Size, picks: int) -> Cost:
     n, d, k = size.n, size.d, min(picks, size.n)
     if k == 0:
         return Cost()
-    words = size.word_bytes * min(n, k * (1 + SUBSETS))
-    memory = words + 49.0 * n + 8.0 * k * (1 + SUBSETS)
-    seconds = size.seconds(text=words, rows=float(SUBSETS * n))
+    measured = min(n, rows_measured(n, k))
+    memory = size.word_bytes * min(COUNTED_ROWS, measured) + 49.0 * n + 8.0 * k * (1 + SUBSETS)
+    seconds = size.seconds(text=size.word_bytes * measured, rows=float(SUBSETS * n))
     if not d:
         return Cost(memory, seconds)
     # The sample in float32, and members of which a part at a time is copied.

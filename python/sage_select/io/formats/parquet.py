@@ -20,14 +20,18 @@ from sage_select.io.guards.expansion import ROW_BYTES, PlainSize
 from sage_select.io.source.opened import Input
 from sage_select.io.tables.normalise import normalise
 
-__all__ = ["first_rows", "read_parquet"]
+__all__ = ["BATCH_ROWS", "PAGE_BYTES", "first_rows", "read_parquet"]
 
 _VALUE_BYTES: Final = 4
 _TEXT: Final = "BYTE_ARRAY"
 _FIXED: Final = "FIXED_LEN_BYTE_ARRAY"
 #: Rows of a batch where what they stand for must be added up before it is written out.
 _CAREFUL_ROWS: Final = 1024
-#: A column is read through a buffer of this size, so that a large row group is not taken in whole for its first rows.
+#: Rows that are decoded at a time otherwise: the buffers of the decoder grow with them, and are copied as they grow.
+BATCH_ROWS: Final = 4096
+#: What writers put into a page, or into a dictionary, of a column: Parquet's default.
+PAGE_BYTES: Final = 1 << 20
+#: A column is read through a buffer of this size, so that the bytes of a row group are not held beside its values.
 _BUFFER: Final = 1 << 16
 
 
@@ -51,7 +55,7 @@ def first_rows(source: Input, count: int) -> tuple[pa.Table, int]:
     To be called under `damage_errors`.
     """
     with source.open() as raw:
-        file = _File(source, raw, buffer_size=_BUFFER)
+        file = _File(source, raw)
         head = next((batch for group in file.groups for batch in file.batches(group, count)), file.schema.empty_table())
         return normalise(head.slice(0, count), source.name), file.rows
 
@@ -63,10 +67,10 @@ class _File:
     have handed it over, and where the interpreter ends in between they end the process (std::terminate).
     """
 
-    def __init__(self, source: Input, raw: RawIOBase, **options: Any) -> None:
+    def __init__(self, source: Input, raw: RawIOBase) -> None:
         def opened(**more: Any) -> pq.ParquetFile:
             file = pa.PythonFile(raw, "r")
-            return pq.ParquetFile(file, pre_buffer=False, page_checksum_verification=True, **options, **more)
+            return pq.ParquetFile(file, pre_buffer=False, buffer_size=_BUFFER, page_checksum_verification=True, **more)
 
         self._raw, self._name = raw, source.name
         self._plain = opened()
@@ -84,8 +88,8 @@ class _File:
         sizes = sum(max(0, int(group.total_byte_size)) for group in groups)
         self._size.expect(max(sizes, _VALUE_BYTES * rows * metadata.num_columns, ROW_BYTES * rows))
 
-    def batches(self, group: int, rows: int | None = None) -> Iterator[pa.Table]:
-        """Yield a row group, whole or so many rows at a time.
+    def batches(self, group: int, rows: int = BATCH_ROWS) -> Iterator[pa.Table]:
+        """Yield a row group, so many rows at a time.
 
         Where its dictionaries could stand for more than is free, text comes as the dictionaries that it lies in.
         """
@@ -104,8 +108,6 @@ class _File:
         known = len(longest) == len(texts)
         if not known or sum(map(operator.mul, texts, longest)) > damage.RATIO_FREE_BYTES:
             batches = self._by_dictionaries(group, rows)
-        elif rows is None:
-            batches = iter([self._plain.read_row_group(group, use_threads=False)])
         else:
             found = self._plain.iter_batches(batch_size=rows, row_groups=[group], use_threads=False)
             batches = map(_table, found)
@@ -115,8 +117,8 @@ class _File:
                 self._size.add(part.columns, part.num_rows)
             yield batch
 
-    def _by_dictionaries(self, group: int, rows: int | None) -> Iterator[pa.Table]:
-        done, most = 0, min(_CAREFUL_ROWS, rows or _CAREFUL_ROWS)
+    def _by_dictionaries(self, group: int, rows: int) -> Iterator[pa.Table]:
+        done, most = 0, min(_CAREFUL_ROWS, rows)
         try:
             for batch in self._as_dictionaries.iter_batches(batch_size=most, row_groups=[group], use_threads=False):
                 yield _table(batch)

@@ -155,6 +155,8 @@ def read_open(
     for file, digest, own in zip(inputs, digests, found, strict=True):
         _check_digest(file, digest, combine_digests(own))
     meter.finish()
+    # Arrow holds on to what its readers are done with: as much again as the rows, of Parquet.
+    pa.default_memory_pool().release_unused()
     name = shown_source(source) if len(inputs) > 1 else inputs[0].name
     shown = without_secrets(name) if is_url(name) else name
     return Rows(

@@ -9,6 +9,7 @@ import pytest
 
 from sage_select.errors import DataError
 from sage_select.io import read
+from sage_select.io.formats.parquet import BATCH_ROWS
 from sage_select.io.guards import damage
 
 
@@ -21,6 +22,14 @@ def test_a_table_with_nested_columns(tmp_path) -> None:
     assert held.table.schema.field("m").type == pa.list_(table.schema.field("m").type.value_field.with_name("item"))
     assert held.where(1).row == 1
     assert held.where(1).line is None
+
+
+def test_a_row_group_is_decoded_some_rows_at_a_time(tmp_path) -> None:
+    table = pa.table({"n": range(2 * BATCH_ROWS + 5), "s": [{"a": [str(i)]} for i in range(2 * BATCH_ROWS + 5)]})
+    pq.write_table(table, tmp_path / "rows")
+    held = read(tmp_path / "rows").table
+    assert [len(chunk) for chunk in held["s"].chunks] == [BATCH_ROWS, BATCH_ROWS, 5]
+    assert held.to_pylist() == table.to_pylist()
 
 
 @pytest.mark.parametrize("cut", [8, 100, -1])
