@@ -38,12 +38,12 @@ class Hashing(Encoder):
         return self.dimensions
 
     def cost(self, size: Size) -> Cost:
-        """Return the cost of the words, their counts and n-grams, and of vectors that are copied when checked."""
+        """Return the cost of n-grams and their counts, and of vectors that are copied when checked."""
         values, words = 4.0 * size.d * size.n, size.word_bytes * size.n
         ngrams = min(NGRAMS_BYTES, _NGRAM_BYTES * words)
         # Every run of letters is hashed twice: to be counted, and to be added.
         seconds = size.seconds(text=8 * words / size.threads, copied=2 * values)
-        return Cost(words + 16.0 * size.n + _SLOTS_BYTES + values + max(values, ngrams), seconds, values)
+        return Cost(16.0 * size.n + _SLOTS_BYTES + values + max(values, ngrams), seconds, values)
 
     def describe(self) -> str:
         """Return the rule."""

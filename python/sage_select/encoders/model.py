@@ -74,7 +74,7 @@ class Model(Encoder):
     def cost(self, size: Size) -> Cost | None:
         """Return the memory of the weights and of the vectors."""
         values = 4.0 * size.d * size.n
-        return model_cost(str(self.model), size.word_bytes * size.n + 2 * values, values)
+        return model_cost(str(self.model), 2 * values, values)
 
     def describe(self) -> str:
         """Return the model."""

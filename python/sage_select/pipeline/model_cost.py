@@ -16,8 +16,8 @@ __all__ = ["model_cost"]
 _LIBRARY_BYTES: Final = 750e6
 
 
-def model_cost(model: str, memory: float, holds: float) -> Cost | None:
-    """Return what a model takes that needs `memory` for texts and results, and leaves `holds` of it.
+def model_cost(model: str, memory: float = 0.0, holds: float = 0.0) -> Cost | None:
+    """Return what a model takes that needs `memory` for its results, and leaves `holds` of it.
 
     Its weights, and the libraries, which stay; None for a model that is no folder here. How fast it is nothing tells.
 

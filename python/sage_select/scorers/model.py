@@ -74,7 +74,8 @@ class Model(Scorer):
 
     def cost(self, size: Size) -> Cost | None:
         """Return the memory of the weights."""
-        return model_cost(str(self.model), size.word_bytes * size.n, 0.0)
+        del size
+        return model_cost(str(self.model))
 
     def describe(self) -> str:
         """Return the model."""

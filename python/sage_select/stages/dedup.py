@@ -113,10 +113,13 @@ class Dedup(Stage):
         return self._told(data.drop_duplicates(representatives, similarities, EXACT_COPY))
 
     def cost(self, size: Size) -> Cost | None:
-        """Return the cost of a dictionary of the digests, and of a copy of the rows that stay, as a rule nearly all."""
+        """Return the cost of a dictionary of the digests, and of copies of the rows that stay, as a rule nearly all.
+
+        Their words are copied as well, and take the place of those of all rows.
+        """
         stays = (size.row_bytes + _LINEAGE_BYTES) * size.n
         seconds = size.seconds(rows=size.n, copied=size.row_bytes * size.n)
-        return Cost(_DICTIONARY_BYTES * size.n + stays, seconds, stays)
+        return Cost((_DICTIONARY_BYTES + size.word_bytes) * size.n + stays, seconds, stays)
 
     def _told(self, data: Dataset, **facts: Any) -> Dataset:
         """Return the rows with what there is to tell of the copies."""

@@ -223,11 +223,11 @@ class Select(Stage):
             return None
         picked = (size.row_bytes + 24) * self._picks(size)
         chosen = found.then(Cost(picked, size.seconds(copied=picked), picked))
-        held, words = 8.0 * size.n, size.word_bytes * size.n
+        held = 8.0 * size.n
         if self.tokenizer is not None:
-            return Cost(words + held, None, held).then(chosen)
+            return Cost(held, None, held).then(chosen)
         if self.budget.tokens is not None:
-            return Cost(words + held, size.seconds(text=words), held).then(chosen)
+            return Cost(held, size.seconds(text=size.word_bytes * size.n), held).then(chosen)
         return chosen
 
     def size_after(self, size: Size) -> Size:

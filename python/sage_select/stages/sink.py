@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Final
 
 from sage_select.data import Dataset
+from sage_select.io.formats.encode import ROW_GROUP
 from sage_select.pipeline.cost import Cost, Size
 from sage_select.pipeline.option import Option
 from sage_select.pipeline.run import Run
@@ -13,8 +14,10 @@ from sage_select.values.location import OutputPath
 
 __all__ = ["Sink"]
 
-#: The row report while it is made and written, for each row of the input.
-_REPORT_BYTES: Final = 90
+#: A row of the row report: its first words, up to 80 characters, and the rest of its columns beside the id.
+_REPORT_BYTES: Final = 150
+#: A row of it while it is written, with the id: copied twice, and encoded.
+_WRITTEN_BYTES: Final = 3 * (_REPORT_BYTES + 36)
 
 
 @stage("sink", place=90, by_default=True, ends=True)
@@ -51,7 +54,9 @@ class Sink(Stage):
     def cost(self, size: Size) -> Cost:
         """Return the cost of the rows in training order, encoded and read back, and of the row report."""
         output, told = size.row_bytes * size.n, size.input_n if self.rows else 0
-        return Cost(2 * output + _REPORT_BYTES * told, size.seconds(copied=3 * output, rows=told))
+        report = float(_REPORT_BYTES * told)
+        written = max(output, _WRITTEN_BYTES * min(told, ROW_GROUP))
+        return Cost(output + report + written, size.seconds(copied=3 * output, rows=told))
 
     def describe(self) -> str:
         """Return where the output goes."""

@@ -15,6 +15,7 @@ from pydantic import model_validator
 from sage_select import demo, io
 from sage_select.data import NOTHING_TO_TRAIN, Dataset
 from sage_select.errors import DataError, UsageError
+from sage_select.io.guards.memory import row_budget
 from sage_select.pipeline.cost import Cost, Size
 from sage_select.pipeline.option import Option
 from sage_select.pipeline.run import Run
@@ -202,13 +203,14 @@ class Source(Stage):
         bad, said = bad_rows_of(found.sample, self.shape_options, run.reporter)
         refuse_bad_rows(bad, found.checked, f"{found.sample.source}, rows checked", self, found.rows)
         good = good_rows(found.sample.table.num_rows, bad)
-        rows = found.sample.only(good)
+        rows, said = found.sample.only(good), said.only(good)
         if self.id_column is not None:
             io.require_column(rows, self.id_column)
         shape = detect_shape(rows.table.schema, self.shape_options)
-        trained = self._trained(rows, said.only(good), run)
-        rows = rows.only(np.flatnonzero(trained)) if trained.any() else rows
-        return found, Dataset(n=rows.table.num_rows, rows=rows, shape=shape)
+        trained = np.flatnonzero(self._trained(rows, said, run))
+        if len(trained):
+            rows, said = rows.only(trained), said.only(trained)
+        return found, Dataset(n=rows.table.num_rows, rows=rows, shape=shape).with_feature("texts", said.texts)
 
     def dataset(self, rows: io.Rows | RowCount, run: Run) -> Dataset:
         """Return the rows, their shape recognised and each named, without those that cannot be used or trained.
@@ -228,22 +230,19 @@ class Source(Stage):
         return self.dataset(self.read(run), run)
 
     def cost(self, size: Size) -> Cost | None:
-        """Return the cost of the table, and of the digests that name the rows and tell copies."""
-        found = size.source
-        if found is None:
+        """Return the cost of the table, of its words, and of the digests that name the rows and tell copies."""
+        if size.source is None:
             return None
-        share = size.n / max(1, found.rows)
-        table, text = found.table_bytes * share, found.text_bytes * share
-        read = Cost(
-            table + found.reading_bytes * share,
-            size.seconds(text=text, copied=found.file_bytes * share + table),
-            0.0 if found.mapped else table,
-            found.file_bytes * share if found.mapped else 0.0,
-        )
+        found, words = size.source.of(size.n), size.word_bytes * size.n
+        table, budget = found.table_bytes, row_budget()
+        mapped = table if found.mapped else max(0.0, table - budget) if found.is_json else 0.0
+        held = Cost(table - mapped, 0.0, table - mapped, mapped)
+        read = Cost(found.reading_bytes, size.seconds(text=found.text_bytes, copied=found.file_bytes + table))
+        said = Cost(mapped=words) if table > budget else Cost(words, 0.0, words)
         contents = any("contents" in step.needs() for step in size.later)
         ids = float((1 + contents) * _ID_BYTES * size.n)
         named = Cost(_COPIES_BYTES * size.n + ids, size.seconds(text=2 * table, rows=size.n), ids)
-        return read.then(named)
+        return held.then(read).then(said).then(named)
 
     def _named(self, rows: io.Rows, said: RenderedRows, run: Run) -> Dataset:
         shape = detect_shape(rows.table.schema, self.shape_options)

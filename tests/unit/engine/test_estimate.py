@@ -145,6 +145,17 @@ def test_mapped_vectors_are_not_copied(rows: Path, monkeypatch: pytest.MonkeyPat
     assert dot.addresses - (dot.peak.memory or 0.0) > scaled.addresses - (scaled.peak.memory or 0.0) - size
 
 
+def test_rows_and_words_beyond_the_budget_are_mapped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps({"text": f"row {i} " * 40}) + "\n" for i in range(20_000)))
+    text, select = path.stat().st_size, Select(strategy="random", budget=100)
+    held = outcome(path, Dedup(mode="none"), select)
+    monkeypatch.setenv("SAGE_MEMORY", "1MB")
+    mapped = outcome(path, Dedup(mode="none"), select)
+    ends = [(found.stages[-1].memory or 0.0) - found.base for found in (held, mapped)]
+    assert ends[0] - ends[1] == pytest.approx(2 * text, rel=0.2)
+
+
 def test_the_width_of_vectors_is_told_by_their_origin(rows: Path, tmp_path: Path) -> None:
     def grown(embed: Embed) -> float:
         return beyond(outcome(rows, embed, Select(strategy="diversity", objective="kcenter")))

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+import pyarrow as pa
 from pydantic import ValidationError
 
 from sage_select.data import Dataset
@@ -19,7 +20,6 @@ from sage_select.paths import user_path
 from sage_select.pipeline import Cost, Pipeline, Run, Settings, Size, Stage
 from sage_select.pipeline.plan import resolve, schedule
 from sage_select.pipeline.run import Recorder, Silence
-from sage_select.render import plain_texts
 from sage_select.stages import Sink, Source
 
 __all__ = ["Estimate", "StageEstimate", "estimate"]
@@ -130,6 +130,8 @@ def estimate(
             user_path(sink.path), plan.inputs(), force=force, overwrite_foreign=overwrite_foreign, writes=False
         )
     size = _size_of_input(plan, Run(schedule(plan), plan.seed, Recorder(Silence()), threads, verify))
+    # What the samples took is no part of a build.
+    pa.default_memory_pool().release_unused()
     found = _added_up(plan, size, tuple(limits() if within is None else within))
     return found if found.fits is not False else replace(found, advice=tuple(_advice(plan, found)))
 
@@ -139,7 +141,6 @@ def _size_of_input(plan: Pipeline, run: Run) -> Size:
     source = plan.step(Source)
     found, data = source.estimate(run)
     rest = [step for step in run.steps if not isinstance(step, Source)]
-    words = plain_texts(data.rows.table, data.shape, where=data.rows.where).nbytes if data.rows and data.shape else 0
     table = data.rows.table.nbytes if data.rows else 0
     row_bytes = found.table_bytes / max(1, found.rows)
     size = Size(
@@ -147,7 +148,7 @@ def _size_of_input(plan: Pipeline, run: Run) -> Size:
         input_n=found.rows,
         exact=found.exact,
         row_bytes=row_bytes,
-        word_bytes=words * row_bytes / max(1, table),
+        word_bytes=data.texts.nbytes * row_bytes / max(1, table),
         threads=resolve_threads(run.threads),
         data=data,
         source=found,

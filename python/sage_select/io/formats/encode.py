@@ -19,10 +19,11 @@ from sage_select.io.tables.batches import fixed_batches
 from sage_select.io.tables.digest import DIGEST_PREFIX, digest_table
 from sage_select.io.tables.nested import decode_rows
 
-__all__ = ["DATA_FILE", "OutputFormat", "encode_table", "output_format", "write_parquet"]
+__all__ = ["DATA_FILE", "ROW_GROUP", "OutputFormat", "encode_table", "output_format", "write_parquet"]
 
 DATA_FILE: Final = "data-00000-of-00001.arrow"
-_ROW_GROUP: Final = 32_768
+#: Rows of a row group of Parquet, which are held while they are written.
+ROW_GROUP: Final = 32_768
 _LINES_BYTES: Final = 1 << 20
 _FINGERPRINT_DIGITS: Final = 16
 
@@ -147,8 +148,8 @@ def _stream(table: pa.Table, file: HashedFile) -> None:
 def _parquet(table: pa.Table, file: HashedFile) -> None:
     schema = _named(table)
     with pq.ParquetWriter(pa.PythonFile(file, "w"), schema, compression="zstd", write_page_checksum=True) as writer:
-        for batch in fixed_batches(table, _ROW_GROUP):
-            writer.write_batch(batch, row_group_size=_ROW_GROUP)
+        for batch in fixed_batches(table, ROW_GROUP):
+            writer.write_batch(batch, row_group_size=ROW_GROUP)
 
 
 def _jsonl(table: pa.Table, file: Any) -> None:

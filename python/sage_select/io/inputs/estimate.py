@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +12,7 @@ from sage_select.errors import DataError, UsageError
 from sage_select.io.commit.paired import Watch, settled
 from sage_select.io.formats.csv_file import CHUNK_BYTES as CSV_CHUNK_BYTES
 from sage_select.io.formats.json_table import CHUNK_BYTES
+from sage_select.io.formats.parquet import BATCH_ROWS, PAGE_BYTES
 from sage_select.io.formats.sniff import Compression, Format, compression_of
 from sage_select.io.formats.text import open_text
 from sage_select.io.inputs.file_estimate import FileEstimate, estimate_file
@@ -70,7 +71,7 @@ class DatasetEstimate:
     rows: int
     exact: bool
     origin: str
-    file_bytes: int
+    file_bytes: float
     text_bytes: float
     table_bytes: float
     mapped: bool
@@ -78,11 +79,24 @@ class DatasetEstimate:
     checked: int
     whole: bool = False
 
+    def of(self, rows: int) -> DatasetEstimate:
+        """Return a data set of so many rows like these."""
+        share = rows / max(1, self.rows)
+        file, text, table = (share * size for size in (self.file_bytes, self.text_bytes, self.table_bytes))
+        return replace(self, rows=rows, file_bytes=file, text_bytes=text, table_bytes=table)
+
+    @property
+    def is_json(self) -> bool:
+        """Whether the rows are JSON."""
+        return self.format in (Format.JSONL, Format.JSON_ARRAY)
+
     @property
     def reading_bytes(self) -> float:
         """Bytes that reading takes beside the table: a chunk of text and its values, or buffers of the decoder."""
         if self.format is Format.PARQUET:
-            return 2.0 * self.table_bytes
+            # A batch while its buffers are copied to twice their size, and of each column a page, packed and unpacked.
+            batch, columns = self.table_bytes * min(1.0, BATCH_ROWS / max(1, self.rows)), len(self.sample.table.schema)
+            return 3 * batch + 2 * PAGE_BYTES * columns
         if self.format in (Format.CSV, Format.TSV):
             return 8 * min(self.text_bytes, CSV_CHUNK_BYTES)  # the text, the places of its marks, and its values
         # The text in blocks and joined, and twice as much for the places of its values; an array is one chunk.

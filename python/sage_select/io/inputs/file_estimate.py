@@ -90,7 +90,8 @@ def _parquet(source: Input) -> FileEstimate:
 def _ipc(source: Input, kind: Format) -> FileEstimate:
     """Return what the frames of an IPC file or stream say; no batch but the first is opened."""
     head, frames = first_batch(source, kind, _SAMPLE_ROWS)
-    sample = normalise(head, source.name)
+    rows = normalise(head, source.name)
+    sample = rows.take(pa.array(range(len(rows)), pa.int64()))  # a copy, as a slice would keep the whole batch
     same = all(a.type.equals(b.type) for a, b in zip(head.schema, sample.schema, strict=True))
     return FileEstimate(
         rows=frames.rows,

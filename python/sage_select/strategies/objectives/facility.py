@@ -22,3 +22,10 @@ class Facility(OverSimilarities):
     def pick(self, request: SelectionRequest, pool: Pool) -> Found:
         """Pick greedily."""
         return self.over_similarities(kernels.facility_location, request, pool)
+
+    def _bytes_of_pairs(self, n: int, d: int) -> float:
+        """Return what upper bounds of all similarities take, 2 bytes each, and int16 rows and their tiles meanwhile.
+
+        Where no bound tells rows apart, the similarities themselves are held as well, if there is memory for them.
+        """
+        return 2.0 * n * n + 4.0 * n * d

@@ -86,12 +86,20 @@ class OverSimilarities(Objective):
         if n <= DENSE_LIMIT:
             # Some fifty gains are computed anew for a pick.
             multiply_adds = float(n) * n / 2 * size.d + 50.0 * size.k * n
-            return Cost(4.0 * n * n + (4 + 2 * _CANDIDATE_BYTES) * n, size.seconds(multiply_adds=multiply_adds))
+            return Cost(
+                self._bytes_of_pairs(n, size.d) + (4 + 2 * _CANDIDATE_BYTES) * n,
+                size.seconds(multiply_adds=multiply_adds),
+            )
         graph = self._graph_cost(size)
         if size.exact or n * (1 - _ESTIMATE_ERROR) > DENSE_LIMIT:
             return graph
         dense = self.cost(replace(size, n=DENSE_LIMIT))
         return Cost(max(graph.memory, dense.memory), graph.seconds)
+
+    def _bytes_of_pairs(self, n: int, d: int) -> float:
+        """Return what is held of all pairs of `n` rows: their similarities."""
+        del d
+        return 4.0 * n * n
 
     def _graph_cost(self, size: Size) -> Cost:
         n, d, edges = size.n, size.d, float(size.n) * self.k_nn
