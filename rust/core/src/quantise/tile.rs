@@ -22,6 +22,13 @@ impl Tile {
         Self { pairs, lengths: [[f32::INFINITY; LANES]; 2], rows: 0 }
     }
 
+    /// A tile of these rows of `quantised`, at most 32.
+    pub(crate) fn holding(quantised: &Quantised, rows: &[u32]) -> Self {
+        let mut tile = Self::of(quantised);
+        tile.hold(quantised, rows);
+        tile
+    }
+
     /// Adds a row of `quantised` where there is room for one.
     fn push(&mut self, quantised: &Quantised, row: usize) {
         for (to, &pair) in self.pairs.iter_mut().zip(quantised.row(row)) {

@@ -1,9 +1,9 @@
 //! Coverage where upper bounds of all similarities are held, and few of the similarities themselves are ever computed.
 
-use super::super::Objective;
 use super::super::similarities::{Edge, Similarities, SimilarityOptions, UpperBounds, above_along, edges};
+use super::super::{Objective, nearest_members};
 use super::coverage::Coverage;
-use crate::control::Control;
+use crate::control::{Control, FixedProgress};
 use crate::matrix::MatrixView;
 use crate::{Error, Unwatched, blocks};
 
@@ -20,8 +20,9 @@ pub(super) enum AllPairs<'a> {
 }
 
 impl<'a> AllPairs<'a> {
-    pub(super) fn new(matrix: MatrixView<'a>, control: &impl Control) -> Result<Self, Error> {
-        Bounded::new(matrix, control).map(Self::Bounded)
+    /// The coverage by rows of the set, which the optimizer adds as well.
+    pub(super) fn new(matrix: MatrixView<'a>, set: &[usize], control: &impl Control) -> Result<Self, Error> {
+        Bounded::new(matrix, set, control).map(Self::Bounded)
     }
 }
 
@@ -77,9 +78,16 @@ pub(super) struct Bounded<'a> {
 }
 
 impl<'a> Bounded<'a> {
-    fn new(matrix: MatrixView<'a>, control: &impl Control) -> Result<Self, Error> {
-        let (cover, floors) = (blocks::zeroed(matrix.len())?, blocks::zeroed(matrix.len())?);
-        let bounds = UpperBounds::new(matrix, control)?;
+    fn new(matrix: MatrixView<'a>, set: &[usize], control: &impl Control) -> Result<Self, Error> {
+        let mut cover = blocks::zeroed::<f32>(matrix.len())?;
+        if !set.is_empty() {
+            let watch = FixedProgress { control, done: 0, total: matrix.len() as u64 };
+            let rows: Vec<usize> = (0..matrix.len()).collect();
+            let nearest = nearest_members(matrix, &rows, set, true, &watch)?;
+            cover.iter_mut().zip(nearest.values).for_each(|(cover, value)| *cover = cover.max(value));
+        }
+        let bounds = UpperBounds::new(matrix, &cover, control)?;
+        let floors = cover.iter().map(|&value| bounds.floor(value)).collect();
         Ok(Self { matrix, bounds, cover, floors, computed: 0 })
     }
 
@@ -129,17 +137,21 @@ mod tests {
     #[test]
     fn picks_are_those_of_the_similarities_whether_bounds_tell_rows_apart_or_not() {
         let rows = 700;
-        let request = Request::new(rows, 90, &[17, 3]).unwrap();
-        for (middles, noise, held) in [(40, 0.5, false), (1, 0.3, false), (1, 1e-3, true), (5, 0.0, true)] {
+        let many: Vec<usize> = (0..rows).step_by(9).collect();
+        let kinds = [(40, 0.5, false), (1, 0.3, false), (1, 1e-3, true), (5, 0.0, true)];
+        for ((middles, noise, held), set) in
+            kinds.into_iter().flat_map(|kind| [(kind, &[17, 3][..]), (kind, &many)])
+        {
+            let request = Request::new(rows, 90, set).unwrap();
             let matrix = clustered(rows, middles, noise);
             let all = SimilarityOptions { dense_limit: usize::MAX, ..SimilarityOptions::default() };
             let (similarities, _) = Similarities::build(matrix.view(), all, &Unwatched).unwrap();
             let mut coverage = Coverage::new(similarities).unwrap();
             let expected = optimizer::plain(&mut coverage, &request, &Unwatched).unwrap();
-            let mut pairs = AllPairs::new(matrix.view(), &Unwatched).unwrap();
+            let mut pairs = AllPairs::new(matrix.view(), request.preselected(), &Unwatched).unwrap();
             let (found, _) = optimizer::lazy(&mut pairs, &request, &Unwatched).unwrap();
             assert_eq!(found, expected, "{middles} {noise}");
-            assert_eq!(matches!(pairs, AllPairs::Held(_)), held, "{middles} {noise}");
+            assert_eq!(matches!(pairs, AllPairs::Held(_)), held, "{middles} {noise} {}", set.len());
         }
     }
 
@@ -149,7 +161,7 @@ mod tests {
         let all = SimilarityOptions { dense_limit: usize::MAX, ..SimilarityOptions::default() };
         let (similarities, _) = Similarities::build(matrix.view(), all, &Unwatched).unwrap();
         let mut coverage = Coverage::new(similarities).unwrap();
-        let mut pairs = AllPairs::new(matrix.view(), &Unwatched).unwrap();
+        let mut pairs = AllPairs::new(matrix.view(), &[], &Unwatched).unwrap();
         for pick in 0..40 {
             for row in 0..300 {
                 let gain = coverage.gain(row);

@@ -32,7 +32,9 @@ pub fn facility_location(
     let name = "facility location";
     match options.method(matrix) {
         Method::Dense => {
-            let all_pairs = |control: &OffsetProgress<'_, _>| Ok((AllPairs::new(matrix, control)?, 1.0));
+            let all_pairs = |control: &OffsetProgress<'_, _>| {
+                Ok((AllPairs::new(matrix, request.preselected(), control)?, 1.0))
+            };
             pick(name, matrix, request, options, all_pairs, control)
         }
         Method::Graph => {
