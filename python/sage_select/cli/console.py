@@ -202,6 +202,8 @@ def run_program(program: Callable[[], object], habits: Mapping[str, str] | None 
     # Threads of OpenMP (torch, FAISS) otherwise spin while they wait: beside other work, training then takes ten
     # times as long. Read once, when the first of them is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # Those of numpy's BLAS spin from the moment that numpy is there, for 2^26 cycles by default.
+    os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
     # Arrow's own allocator takes memory ahead and gives little of it back: of 24 MB of rows it came to hold 40 more.
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     arguments = sys.argv[1:]

@@ -23,9 +23,9 @@ __all__ = ["Coverage", "coverage", "members_met", "pairs_compared", "sample_size
 _NEAREST_WORK: Final = 1.2e11
 _DUPLICATES_WORK: Final = 3e10
 #: Rows of the sample: the fewest, whatever they take, and the most.
-_FEWEST, _MOST = 500, 10_000
+_FEWEST, _MOST = 500, 5_000
 #: Picks checked for duplicates.
-_FEWEST_PICKS, _MOST_PICKS = 250, 2_000
+_FEWEST_PICKS, _MOST_PICKS = 250, 1_000
 #: Duplicates among all rows are told where so many can be compared with all.
 _FEWEST_OF_ALL: Final = 200
 #: What is nearer than this share of the mean squared distance of two rows is a duplicate. Under cosine that is a

@@ -49,19 +49,29 @@ class LeftOut(NamedTuple):
 @cache
 def entries() -> dict[str, list[metadata.EntryPoint]]:
     """Return what installed packages declare, by group, in the order of the packages' names."""
-    seen: set[str] = set()
-    found: list[tuple[str, metadata.EntryPoint]] = []
+    found: dict[str, list[metadata.EntryPoint]] = {}
     for distribution in metadata.distributions():
-        points = list(distribution.entry_points)
+        points = _ours(distribution)
         name = owner_of(points[0]).name if points else ""
-        # Of two of one name the first on the path is the one that is imported.
-        if points and name not in seen:
-            seen.add(name)
-            found += [(name, point) for point in points]
+        if points and name not in found:
+            # Of two of one name the first on the path is the one that is imported.
+            found[name] = _ours(_first(name) or distribution)
     groups: dict[str, list[metadata.EntryPoint]] = {}
-    for _, point in sorted(found, key=lambda one: (one[0], one[1].name)):
-        groups.setdefault(point.group, []).append(point)
+    for _, points in sorted(found.items()):
+        for point in sorted(points, key=lambda point: point.name):
+            groups.setdefault(point.group, []).append(point)
     return groups
+
+
+def _ours(distribution: metadata.Distribution) -> list[metadata.EntryPoint]:
+    return [point for point in distribution.entry_points if point.group.startswith(GROUPS)]
+
+
+def _first(name: str) -> metadata.Distribution | None:
+    try:
+        return metadata.distribution(name)
+    except (metadata.PackageNotFoundError, ValueError):  # one without metadata has no name to be found by
+        return None
 
 
 def owner_of(entry: metadata.EntryPoint) -> Owner:

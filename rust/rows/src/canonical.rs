@@ -5,17 +5,18 @@
 
 use std::borrow::Cow;
 use std::io::Write as _;
+use std::ops::Range;
 
 use crate::columns::{Column, Number, Values};
 use crate::json::{Fault, Kind, Node, Tape, half_at, push_float, push_quoted, push_whole_float};
+use crate::recent::Recent;
 use crate::value::may_be_json;
 
 /// Names under which objects are usually held as JSON text.
 const OBJECTS: [&str; 4] = ["arguments", "conversations", "messages", "tools"];
 /// Text that is JSON and lies in text that is JSON, so deep.
 const MAX_SPELLED: usize = 16;
-/// JSON texts that are remembered, and the bytes from which it pays to look.
-const REMEMBERED: usize = 16;
+/// Bytes from which it pays to look whether a JSON text was there a moment ago.
 const WORTHWHILE: usize = 64;
 
 /// Why a row has no canonical JSON.
@@ -37,45 +38,12 @@ fn is_object_name(name: &[u8]) -> bool {
 #[derive(Debug)]
 pub(crate) struct Writer<'c, 'a> {
     members: Vec<Member<'c, 'a>>,
-    scratch: Scratch<'a>,
-}
-
-/// What is used again from value to value.
-#[derive(Debug, Default)]
-struct Scratch<'a> {
     nodes: Vec<Node>,
-    written: Written<'a>,
-}
-
-/// JSON texts that were written a moment ago, and what was written of them: rows of one data set often bring the same
-/// tools.
-#[derive(Debug, Default)]
-struct Written<'a> {
-    texts: Vec<(&'a str, bool, Vec<u8>)>,
-    /// The oldest, which goes next.
-    oldest: usize,
-}
-
-impl<'a> Written<'a> {
-    fn find(&self, text: &str, objects: bool) -> Option<&[u8]> {
-        let same = |(known, of_objects, _): &&(&str, bool, Vec<u8>)| *known == text && *of_objects == objects;
-        self.texts.iter().find(same).map(|(_, _, written)| &**written)
-    }
-
-    fn add(&mut self, text: &'a str, objects: bool, written: &[u8]) {
-        if text.len() < WORTHWHILE {
-            return;
-        }
-        if self.texts.len() < REMEMBERED {
-            self.texts.push((text, objects, written.to_vec()));
-            return;
-        }
-        let oldest = &mut self.texts[self.oldest];
-        (oldest.0, oldest.1) = (text, objects);
-        oldest.2.clear();
-        oldest.2.extend_from_slice(written);
-        self.oldest = (self.oldest + 1) % REMEMBERED;
-    }
+    /// What was written of JSON texts, by the texts and whether their strings may be objects: rows of one data set often
+    /// bring the same tools.
+    written: Recent<(&'a str, bool, Vec<u8>)>,
+    /// Where such values lie in the last object.
+    pieces: Vec<Range<usize>>,
 }
 
 #[derive(Debug)]
@@ -126,26 +94,50 @@ fn sorted<'c, 'a: 'c>(columns: impl Iterator<Item = &'c Column<'a>>) -> Vec<Memb
 impl<'c, 'a> Writer<'c, 'a> {
     /// A writer of the objects whose members are these columns.
     pub(crate) fn new(columns: &'c [Column<'a>]) -> Self {
-        Self { members: sorted(columns.iter()), scratch: Scratch::default() }
+        let (nodes, written, pieces) = (Vec::new(), Recent::default(), Vec::new());
+        Self { members: sorted(columns.iter()), nodes, written, pieces }
     }
 
     /// Appends the object of a row, or names the JSON text for which it has none.
     pub(crate) fn write(&mut self, row: usize, out: &mut Vec<u8>) -> Result<(), (Fault, &'a str)> {
-        write_members(&self.members, row, out, &mut self.scratch)
+        let Self { members, nodes, written, pieces } = self;
+        pieces.clear();
+        write_members(members, out, |plan, out| {
+            let text = match &plan.column.values {
+                Values::Json(texts) if !plan.column.is_null(row) => texts.value(row),
+                _ => "",
+            };
+            if text.len() < WORTHWHILE {
+                return write_value(plan, row, out, nodes);
+            }
+            let (objects, before) = (plan.objects, out.len());
+            match written.find(|(known, of_objects, _)| *known == text && *of_objects == objects) {
+                Some((_, _, known)) => out.extend_from_slice(known),
+                None if !write_value(plan, row, out, nodes)? => return Ok(false),
+                None => written.add((text, objects, out[before..].to_vec())),
+            }
+            pieces.push(before..out.len());
+            Ok(true)
+        })
+    }
+
+    /// Where values of columns of JSON text lie in the object that was written last, those that may come again.
+    pub(crate) fn pieces(&self) -> &[Range<usize>] {
+        &self.pieces
     }
 }
 
-fn write_members<'a>(
-    members: &[Member<'_, 'a>],
-    row: usize,
+/// Appends an object of the members of which `write` appends the value, or says that there is none.
+fn write_members<'c, 'a, E>(
+    members: &[Member<'c, 'a>],
     out: &mut Vec<u8>,
-    scratch: &mut Scratch<'a>,
-) -> Result<(), (Fault, &'a str)> {
+    mut write: impl FnMut(&Plan<'c, 'a>, &mut Vec<u8>) -> Result<bool, E>,
+) -> Result<(), E> {
     let brace = out.len();
     for member in members {
         let before = out.len();
         out.extend_from_slice(&member.key);
-        if !write_value(&member.value, row, out, scratch)? {
+        if !write(&member.value, out)? {
             out.truncate(before);
         }
     }
@@ -163,7 +155,7 @@ fn write_value<'a>(
     plan: &Plan<'_, 'a>,
     row: usize,
     out: &mut Vec<u8>,
-    scratch: &mut Scratch<'a>,
+    nodes: &mut Vec<Node>,
 ) -> Result<bool, (Fault, &'a str)> {
     let column = plan.column;
     if column.is_null(row) {
@@ -171,21 +163,13 @@ fn write_value<'a>(
     }
     match (&column.values, &plan.inner) {
         (Values::Json(texts), _) => {
-            let (text, before) = (texts.value(row), out.len());
-            if let Some(written) = scratch.written.find(text, plan.objects) {
-                out.extend_from_slice(written);
-                return Ok(true);
-            }
-            let written = write_json(text.as_bytes(), plan.objects, out, &mut scratch.nodes);
-            if matches!(written, Ok(true)) {
-                scratch.written.add(text, plan.objects, &out[before..]);
-            }
-            return written.map_err(|fault| (fault, text));
+            let text = texts.value(row);
+            return write_json(text.as_bytes(), plan.objects, out, nodes).map_err(|fault| (fault, text));
         }
         (Values::Text(texts), _) => {
             let text = texts.value(row);
             if plan.objects {
-                write_spelled(text.as_bytes(), out, &mut scratch.nodes, 0).map_err(|fault| (fault, text))?;
+                write_spelled(text.as_bytes(), out, nodes, 0).map_err(|fault| (fault, text))?;
             } else {
                 push_quoted(out, text.as_bytes());
             }
@@ -203,13 +187,15 @@ fn write_value<'a>(
                 if place > 0 {
                     out.push(b',');
                 }
-                if !write_value(item, index, out, scratch)? {
+                if !write_value(item, index, out, nodes)? {
                     out.extend_from_slice(b"null");
                 }
             }
             out.push(b']');
         }
-        (Values::Struct(_), Inner::Members(members)) => write_members(members, row, out, scratch)?,
+        (Values::Struct(_), Inner::Members(members)) => {
+            write_members(members, out, |plan, out| write_value(plan, row, out, nodes))?;
+        }
         _ => return Err((Fault::Syntax, "")),
     }
     Ok(true)

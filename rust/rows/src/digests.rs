@@ -47,7 +47,7 @@ pub fn digests(
             }
             if alike {
                 said.clear();
-                same.write(&text, &mut said);
+                same.write(&text, writer.pieces(), &mut said);
                 made.alike.extend(hex128_of_bytes(&said));
             }
         }
@@ -98,7 +98,7 @@ pub fn texts(
             }
             match form {
                 Form::Exact => strings.values.extend_from_slice(&text),
-                Form::Alike => same.write(&text, &mut strings.values),
+                Form::Alike => same.write(&text, writer.pieces(), &mut strings.values),
             }
             strings.end()?;
         }

@@ -15,6 +15,7 @@ pub mod json;
 mod messages;
 mod parallel;
 pub mod read;
+mod recent;
 pub mod render;
 mod same;
 mod value;

@@ -3,10 +3,13 @@
 //! It is the canonical JSON in Unicode's form NFC, with white space at the ends of texts left out and any other run of it
 //! as one space. Contents of messages that are typed parts of text are the text that these are in all.
 
+use std::ops::Range;
+
 use icu_normalizer::ComposingNormalizerBorrowed;
 use memchr::memmem;
 
-use crate::json::{Kind, Node, Tape, decode, push_escaped};
+use crate::json::{Kind, Node, Tape, decode, plain_end, push_escaped};
+use crate::recent::Recent;
 
 const COMPOSING: ComposingNormalizerBorrowed<'static> = ComposingNormalizerBorrowed::new_nfc();
 /// Members of a message that hold what it says.
@@ -20,11 +23,13 @@ const QUOTE: u8 = 2;
 pub(crate) struct Same {
     joined: Vec<u8>,
     nodes: Vec<Node>,
+    /// Pieces of canonical JSON and what was made of them.
+    made: Recent<[Vec<u8>; 2]>,
 }
 
 impl Same {
-    /// Appends the text of a row of this canonical JSON.
-    pub(crate) fn write(&mut self, canonical: &[u8], out: &mut Vec<u8>) {
+    /// Appends the text of a row of this canonical JSON, in which values that may come again lie in `pieces`.
+    pub(crate) fn write(&mut self, canonical: &[u8], pieces: &[Range<usize>], out: &mut Vec<u8>) {
         let parted = memmem::find(canonical, b"\"content\":[").is_some()
             || memmem::find(canonical, b"\"value\":[").is_some();
         if parted && let Ok(tape) = Tape::parse(canonical, std::mem::take(&mut self.nodes)) {
@@ -33,7 +38,23 @@ impl Same {
             self.nodes = tape.nodes;
             return spaced(&self.joined, out);
         }
-        spaced(canonical, out);
+        // What begins and ends with brackets or quotes meets no character that it could be composed with.
+        let mut at = 0;
+        for piece in pieces {
+            spaced(&canonical[at..piece.start], out);
+            self.piece(&canonical[piece.clone()], out);
+            at = piece.end;
+        }
+        spaced(&canonical[at..], out);
+    }
+
+    fn piece(&mut self, piece: &[u8], out: &mut Vec<u8>) {
+        if let Some([_, made]) = self.made.find(|[known, _]| known == piece) {
+            return out.extend_from_slice(made);
+        }
+        let before = out.len();
+        spaced(piece, out);
+        self.made.add([piece.to_vec(), out[before..].to_vec()]);
     }
 }
 
@@ -121,79 +142,123 @@ fn spaced_composed(json: &[u8], out: &mut Vec<u8>) {
 
 /// Appends the text that begins at `at` with its closing quote, and returns what follows it.
 fn spaced_text(json: &[u8], mut at: usize, out: &mut Vec<u8>) -> usize {
-    let start = out.len();
-    // Whether white space was met that is not written yet.
-    let mut space = false;
-    let write = |out: &mut Vec<u8>, space: &mut bool, bytes: &[u8]| {
-        if std::mem::take(space) && out.len() > start {
-            out.push(b' ');
-        }
-        out.extend_from_slice(bytes);
-    };
+    let mut text = Spaced { start: out.len(), out, space: false };
     while let Some(&byte) = json.get(at) {
-        match byte {
-            b'"' => {
-                out.push(b'"');
-                return at + 1;
-            }
-            b' ' => {
-                space = true;
-                at += 1;
-            }
-            b'\\' => {
-                let rest = &json[at + 1..];
-                let (length, is_space) = match rest.first() {
-                    Some(b'\\') => {
-                        write(out, &mut space, &[BACKSLASH]);
-                        at += 2;
-                        continue;
-                    }
-                    Some(b'"') => {
-                        write(out, &mut space, &[QUOTE]);
-                        at += 2;
-                        continue;
-                    }
-                    Some(b'n' | b'r' | b't' | b'f') => (2, true),
-                    Some(b'u') => {
-                        let digits = rest.get(1..5).unwrap_or_default();
-                        (6, matches!(digits, b"000b" | b"001c" | b"001d" | b"001e" | b"001f"))
-                    }
-                    _ => (2, false),
-                };
-                let end = json.len().min(at + length);
-                if is_space {
-                    space = true;
-                } else {
-                    write(out, &mut space, &json[at..end]);
-                }
-                at = end;
-            }
-            0..0x80 => {
-                let end = json[at..]
-                    .iter()
-                    .position(|&byte| matches!(byte, b'"' | b'\\' | b' ') || byte >= 0x80)
-                    .map_or(json.len(), |length| at + length);
-                write(out, &mut space, &json[at..end]);
-                at = end;
-            }
-            _ => {
-                let length = match byte {
-                    0xF0.. => 4,
-                    0xE0.. => 3,
-                    _ => 2,
-                };
-                let end = json.len().min(at + length);
-                let character = &json[at..end];
-                let is_space =
-                    std::str::from_utf8(character).is_ok_and(|text| text.chars().all(char::is_whitespace));
-                if is_space {
-                    space = true;
-                } else {
-                    write(out, &mut space, character);
-                }
-                at = end;
-            }
+        let end = plain_end(json, at);
+        if end > at {
+            text.run(&json[at..end]);
+            at = end;
+        } else if byte == b'"' {
+            text.out.push(b'"');
+            return at + 1;
+        } else if byte == b'\\' {
+            at = text.escape(json, at);
+        } else {
+            text.write(&json[at..=at]);
+            at += 1;
         }
     }
     at
+}
+
+/// A text that is written with one space for each run of white space.
+struct Spaced<'o> {
+    out: &'o mut Vec<u8>,
+    start: usize,
+    /// Whether white space was met that is not written yet.
+    space: bool,
+}
+
+impl Spaced<'_> {
+    fn write(&mut self, bytes: &[u8]) {
+        if std::mem::take(&mut self.space) && self.out.len() > self.start {
+            self.out.push(b' ');
+        }
+        self.out.extend_from_slice(bytes);
+    }
+
+    /// Bytes without quotes and escapes.
+    fn run(&mut self, run: &[u8]) {
+        // Counted to the end, several bytes at once, rather than looked for.
+        let doubles = run
+            .iter()
+            .zip(&run[1..])
+            .fold(0, |found, (one, next)| found | u8::from(*one == b' ') & u8::from(*next == b' '));
+        if doubles == 0 && run.is_ascii() {
+            self.words(run);
+        } else {
+            let mut at = 0;
+            while at < run.len() {
+                at = self.piece(run, at);
+            }
+        }
+    }
+
+    /// ASCII bytes without two spaces in a row.
+    fn words(&mut self, run: &[u8]) {
+        let inner = run.strip_prefix(b" ").unwrap_or(run);
+        self.space |= inner.len() < run.len();
+        let inner = match inner.strip_suffix(b" ") {
+            Some(inner) => {
+                self.write(inner);
+                self.space = true;
+                return;
+            }
+            None => inner,
+        };
+        if !inner.is_empty() {
+            self.write(inner);
+        }
+    }
+
+    /// A space, a character beyond ASCII or what lies before one of these; returns what follows it.
+    fn piece(&mut self, run: &[u8], at: usize) -> usize {
+        let length = match run[at] {
+            b' ' => 1,
+            0xF0.. => 4,
+            0xE0.. => 3,
+            0x80.. => 2,
+            _ => run[at..].iter().position(|&byte| byte == b' ' || byte >= 0x80).unwrap_or(run.len() - at),
+        };
+        let end = run.len().min(at + length);
+        let piece = &run[at..end];
+        // What is no text is none of white space either.
+        let is_space = run[at] == b' '
+            || (run[at] >= 0x80
+                && std::str::from_utf8(piece).is_ok_and(|text| text.chars().all(char::is_whitespace)));
+        if is_space {
+            self.space = true;
+        } else {
+            self.write(piece);
+        }
+        end
+    }
+
+    /// An escape; returns what follows it.
+    fn escape(&mut self, json: &[u8], at: usize) -> usize {
+        let rest = &json[at + 1..];
+        let (length, is_space) = match rest.first() {
+            Some(b'\\') => {
+                self.write(&[BACKSLASH]);
+                return at + 2;
+            }
+            Some(b'"') => {
+                self.write(&[QUOTE]);
+                return at + 2;
+            }
+            Some(b'n' | b'r' | b't' | b'f') => (2, true),
+            Some(b'u') => {
+                let digits = rest.get(1..5).unwrap_or_default();
+                (6, matches!(digits, b"000b" | b"001c" | b"001d" | b"001e" | b"001f"))
+            }
+            _ => (2, false),
+        };
+        let end = json.len().min(at + length);
+        if is_space {
+            self.space = true;
+        } else {
+            self.write(&json[at..end]);
+        }
+        end
+    }
 }

@@ -95,12 +95,12 @@ def test_duplicates_under_cosine_have_a_similarity_of_95_hundredths() -> None:
 def test_samples_are_as_large_as_the_work_allows() -> None:
     # Small pools are sampled as a whole, up to limits; large ones as far as a fixed number of multiply-adds goes.
     assert sample_sizes(900, 90, 384) == (900, 90, 900)
-    assert sample_sizes(50_000, 100, 64) == (10_000, 100, 2_000)
+    assert sample_sizes(50_000, 100, 64) == (5_000, 100, 1_000)
     large = sample_sizes(10**7, 10**6, 384)
     assert large == (500, 250, 0)
     for n, k, d in ((200_000, 20_000, 384), (10**6, 1000, 384), (40_000, 4000, 1024)):
         sizes = sample_sizes(n, k, d)
-        assert 500 < sizes.sample < 10_000 or sizes.sample == min(n, 10_000)
+        assert 500 < sizes.sample < 5_000 or sizes.sample == min(n, 5_000)
         assert pairs_compared(n, k, d) * d <= 1.9e11
 
 
@@ -108,10 +108,10 @@ def test_a_sample_tells_about_what_all_rows_tell() -> None:
     array = np.random.default_rng(1).normal(size=(30_000, 8)).astype(np.float32)
     picks = np.arange(400)
     found = measure(comparison(picks, array=array))["coverage"]
-    assert found["sample"] == 10_000
+    assert found["sample"] == 5_000
     unit = array / np.linalg.norm(array, axis=1, keepdims=True)
     expected = (unit @ unit[picks].T).max(axis=1).mean()
-    assert found["figures"]["coverage"]["selected"] == pytest.approx(expected, abs=2e-3)
+    assert found["figures"]["coverage"]["selected"] == pytest.approx(expected, abs=3e-3)
 
 
 def test_threads_and_picks_in_another_order_change_nothing() -> None:

@@ -23,7 +23,8 @@ use crate::{Control, Error};
 
 const SLOT_BITS: u32 = 22;
 const _: () = assert!(COUNT_SHIFT + COUNT_BITS.count_ones() + SLOT_BITS == u64::BITS);
-const BLOCK: usize = 64;
+/// Texts in a task: so many that words come again.
+const BLOCK: usize = 256;
 /// Term frequencies whose weight is looked up rather than computed: all that are held in a few bits.
 const COMMON: usize = COUNT_BITS as usize + 1;
 /// The slots of n-grams lie anywhere in a table that no cache holds: they are asked for so many n-grams ahead.

@@ -1,5 +1,9 @@
 //! The n-grams of a text: word 1-2-grams, and character 3-5-grams within words.
 
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::ops::Range;
+
 use super::bag::Bag;
 use super::words::{self, step};
 use crate::rng::mix64;
@@ -15,14 +19,44 @@ pub(super) struct Scratch {
     word: Vec<char>,
     /// The distinct words of the text.
     words: Bag,
-    /// Their characters, each word with a space on either side, and where each ends.
-    letters: Vec<char>,
-    ends: Vec<usize>,
+    /// A word's characters, with a space on either side.
+    padded: Vec<char>,
+    /// Of words of this text and of texts before where their character n-grams lie.
+    known: HashMap<u64, Range<usize>, BuildHasherDefault<Hashed>>,
+    parts: Vec<u64>,
+    /// Where those of this text's distinct words lie.
+    places: Vec<Range<usize>>,
+}
+
+/// Character n-grams of words that are remembered from text to text, about: what a cache holds.
+const REMEMBERED: usize = 1 << 16;
+
+/// The hash of a hash.
+#[derive(Debug, Default)]
+struct Hashed(u64);
+
+impl Hasher for Hashed {
+    fn write(&mut self, _bytes: &[u8]) {}
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 impl Scratch {
     pub(super) fn new() -> Self {
-        Self { word: Vec::new(), words: Bag::new(), letters: Vec::new(), ends: Vec::new() }
+        Self {
+            word: Vec::new(),
+            words: Bag::new(),
+            padded: Vec::new(),
+            known: HashMap::default(),
+            parts: Vec::new(),
+            places: Vec::new(),
+        }
     }
 }
 
@@ -34,10 +68,13 @@ impl Scratch {
 /// 3-, 4- and 5-gram that ends within it (scikit-learn's `char_wb`, where a padded word not longer than n is
 /// taken once, as the n-gram it is).
 pub(super) fn for_each_feature(text: &str, scratch: &mut Scratch, mut visit: impl FnMut(u64, u32)) {
-    let Scratch { word, words, letters, ends } = scratch;
+    let Scratch { word, words, padded, known, parts, places } = scratch;
     words.clear();
-    letters.clear();
-    ends.clear();
+    places.clear();
+    if parts.len() > REMEMBERED {
+        known.clear();
+        parts.clear();
+    }
     let mut before = None;
     words::for_each_word(text, word, |word| {
         let hash = words::hash(word);
@@ -45,17 +82,21 @@ pub(super) fn for_each_feature(text: &str, scratch: &mut Scratch, mut visit: imp
             visit(bigram(before, hash), 1);
         }
         if words.add(hash, 1) {
-            letters.push(' ');
-            letters.extend_from_slice(word);
-            letters.push(' ');
-            ends.push(letters.len());
+            let place = known.entry(hash).or_insert_with(|| {
+                padded.clear();
+                padded.push(' ');
+                padded.extend_from_slice(word);
+                padded.push(' ');
+                let first = parts.len();
+                for_each_part(padded, |part| parts.push(part));
+                first..parts.len()
+            });
+            places.push(place.clone());
         }
     });
-    let mut start = 0;
-    for (word, &end) in words.entries().iter().zip(&*ends) {
+    for (word, place) in words.entries().iter().zip(&*places) {
         visit(word.hash, word.count);
-        for_each_part(&letters[start..end], |hash| visit(hash, word.count));
-        start = end;
+        parts[place.clone()].iter().for_each(|&part| visit(part, word.count));
     }
 }
 

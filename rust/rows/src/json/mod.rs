@@ -8,7 +8,7 @@ mod text;
 pub(crate) use lexer::{Lexer, Text};
 pub(crate) use number::{push_float, push_whole_float};
 pub(crate) use tape::{Kind, Node, Tape};
-pub(crate) use text::{decode, half_at, push_escaped, push_quoted, same_name};
+pub(crate) use text::{decode, half_at, plain_end, push_escaped, push_quoted, same_name};
 
 /// Why a text is not the JSON that was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

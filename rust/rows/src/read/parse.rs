@@ -1,6 +1,6 @@
 //! Strict JSON taken apart into the flat list of its values.
 
-use super::recent::{Recent, Written};
+use super::recent::{RecentValues, Written};
 use super::rows::{Node, Rows, What};
 use super::transcribe::{Keys, MAX_DEPTH, Transcriber, check_keys, is_infinite};
 use super::{ITEM, is_content_key, is_text_key};
@@ -24,7 +24,7 @@ pub(super) struct Parser<'r, 'a> {
     pub(super) lexer: Lexer<'a>,
     nodes: &'r mut Vec<Node>,
     texts: &'r mut Vec<u8>,
-    recent: &'r mut Recent,
+    recent: &'r mut RecentValues,
     keys: Keys,
     /// Whether a number is too large for a float.
     pub(super) infinite: bool,

@@ -1,9 +1,9 @@
-//! Values that came a moment ago: rows of one data set often bring the same tools.
+//! Lists and objects of a text that came a moment ago.
 
 use std::ops::Range;
 
-/// Values that are remembered.
-const REMEMBERED: usize = 16;
+use crate::recent::Recent;
+
 /// Bytes from which it pays to look.
 const WORTHWHILE: usize = 64;
 
@@ -20,39 +20,26 @@ pub(super) struct Written {
 
 /// The last values that were written.
 #[derive(Debug, Default)]
-pub(super) struct Recent {
-    written: Vec<Written>,
-    /// The oldest, which goes next.
-    oldest: usize,
-}
+pub(super) struct RecentValues(Recent<Written>);
 
-impl Recent {
+impl RecentValues {
     /// The value that stands at a place once more.
     ///
     /// A list or an object ends with its bracket: where the bytes of one begin, they are all of it.
     #[inline]
     pub(super) fn find(&self, source: &[u8], at: usize, depth: usize) -> Option<&Written> {
         let here = &source[at..];
-        self.written
-            .iter()
-            .find(|known| depth <= known.depth && here.starts_with(&source[known.source.clone()]))
+        self.0.find(|known| depth <= known.depth && here.starts_with(&source[known.source.clone()]))
     }
 
     pub(super) fn add(&mut self, written: Written) {
-        if written.source.len() < WORTHWHILE {
-            return;
-        }
-        if self.written.len() < REMEMBERED {
-            self.written.push(written);
-        } else {
-            self.written[self.oldest] = written;
-            self.oldest = (self.oldest + 1) % REMEMBERED;
+        if written.source.len() >= WORTHWHILE {
+            self.0.add(written);
         }
     }
 
     /// Forgets what was written behind this end of the texts.
     pub(super) fn truncate(&mut self, end: usize) {
-        self.written.retain(|known| known.text.end <= end);
-        self.oldest = 0;
+        self.0.retain(|known| known.text.end <= end);
     }
 }

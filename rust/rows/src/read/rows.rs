@@ -2,7 +2,7 @@
 
 use super::ARGUMENTS;
 use super::parse::{Parser, Refusal};
-use super::recent::Recent;
+use super::recent::RecentValues;
 use super::transcribe::{float, push_arguments, push_int, push_string};
 use crate::json::{Fault, decode, push_float, push_quoted};
 
@@ -56,7 +56,7 @@ pub(super) struct Rows<'a> {
     /// JSON text of values that are held as such.
     pub(super) texts: Vec<u8>,
     /// Of such values, the last that were written.
-    pub(super) recent: Recent,
+    pub(super) recent: RecentValues,
     /// The object of each row; none where it is bad.
     pub(super) roots: Vec<Option<u32>>,
     /// The line of each row, counted from 0 within the part.
