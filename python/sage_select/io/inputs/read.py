@@ -23,7 +23,7 @@ from sage_select.io.formats.sniff import Format, compression_of, format_of, text
 from sage_select.io.formats.text import open_text
 from sage_select.io.source.hf_folder import INFO_FILE, STATE_FILE, data_files
 from sage_select.io.source.named import Named, open_inputs, short_names, shown_source
-from sage_select.io.source.opened import Input, TextOptions
+from sage_select.io.source.opened import Input, TextOptions, digests_beside
 from sage_select.io.source.progress import Meter, Progress
 from sage_select.io.tables.bad_rows import BadRows
 from sage_select.io.tables.digest import combine_digests
@@ -143,17 +143,18 @@ def read_open(
         watch.unproven |= digests[-1] is None
     bad = BadRows()
     meter = Meter(progress, sum(size_of(file) for file in inputs))
-    try:
-        table, parts, notices = _read(formats_of(inputs), meter, bad)
-    except DataError:
-        for file, digest in zip(inputs, digests, strict=True):
-            file.check_unchanged()  # a file that was cut while it was read seems damaged
-            if digest is not None:
-                _check_digest(file, digest, combine_digests(_digests(file)))
-        raise
-    found = [_digests(file) for file in inputs]
-    for file, digest, own in zip(inputs, digests, found, strict=True):
-        _check_digest(file, digest, combine_digests(own))
+    with digests_beside(inputs):
+        try:
+            table, parts, notices = _read(formats_of(inputs), meter, bad)
+        except DataError:
+            for file, digest in zip(inputs, digests, strict=True):
+                file.check_unchanged()  # a file that was cut while it was read seems damaged
+                if digest is not None:
+                    _check_digest(file, digest, combine_digests(_digests(file)))
+            raise
+        found = [_digests(file) for file in inputs]
+        for file, digest, own in zip(inputs, digests, found, strict=True):
+            _check_digest(file, digest, combine_digests(own))
     meter.finish()
     # Arrow holds on to what its readers are done with: as much again as the rows, of Parquet.
     pa.default_memory_pool().release_unused()

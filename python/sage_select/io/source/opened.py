@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -16,9 +18,11 @@ from sage_select.errors import DataError, ResourceError, SageError, UsageError
 from sage_select.io.guards.mapped import MAPPED_BYTES, mapped
 from sage_select.io.tables.digest import format_digest, new_hash
 
-__all__ = ["MAPPED_BYTES", "Input", "TextOptions"]
+__all__ = ["MAPPED_BYTES", "Input", "TextOptions", "digests_beside"]
 
 _BLOCK: Final = 1 << 20
+#: Bytes of a file whose digest takes longer than to start a thread for it.
+_WORTH_A_THREAD: Final = 4 << 20
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,7 @@ class Input:
         self._file: int | None = None
         self._state: tuple[int, ...] | None = None
         self._members: dict[str, Input] = {}
+        self._digest: Future[str] | None = None
 
     def __del__(self) -> None:
         self.close()
@@ -120,10 +125,16 @@ class Input:
         DataError
             Where the file was changed since it was opened.
         """
+        digest = self._digest_of_blocks(lambda: True) if self._digest is None else self._digest.result()
+        self.check_unchanged()
+        return digest
+
+    def _digest_of_blocks(self, wanted: Callable[[], bool]) -> str:
         digest = new_hash()
         for block in self._blocks():
+            if not wanted():
+                break
             digest.update(block)
-        self.check_unchanged()
         return format_digest(digest)
 
     def check_unchanged(self) -> None:
@@ -176,6 +187,26 @@ class Input:
         while block := self.at(place, _BLOCK):
             yield block
             place += len(block)
+
+
+@contextlib.contextmanager
+def digests_beside(inputs: Sequence[Input]) -> Iterator[None]:
+    """Compute the digests of files in a thread while they are read: hashing leaves the interpreter to others.
+
+    Small files, and those that `Input.release` closes, get theirs when it is asked for; so do those whose digest nobody
+    asked for until the end.
+    """
+    wanted = True
+    with ThreadPoolExecutor(1) as thread:
+        large = [file for file in inputs if file.hold and not file.is_folder and file.size >= _WORTH_A_THREAD]
+        for file in large:
+            file._digest = thread.submit(file._digest_of_blocks, lambda: wanted)
+        try:
+            yield
+        finally:
+            wanted = False
+            for file in large:
+                file._digest = None
 
 
 def _not_opened(name: str, error: OSError) -> SageError:
