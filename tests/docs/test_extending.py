@@ -19,7 +19,9 @@ PACKAGE = Path(sage_select.__file__).parent.parent
 
 
 def run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": f"{folder / 'site'}{os.pathsep}{PACKAGE}"}
+    # A file that is written anew within a second, as long as before, would be run from the byte code of before.
+    ours = {"PYTHONPATH": f"{folder / 'site'}{os.pathsep}{PACKAGE}", "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {**os.environ, **ours}
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment, check=False)
 
 
