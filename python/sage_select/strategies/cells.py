@@ -16,6 +16,9 @@ __all__ = ["CELLS", "Training", "cells", "cells_cost", "centroids_cost", "train_
 
 #: Most rows that centroids are trained on: k-means is what takes long, and many cells do with fewer rows each.
 _LARGEST_SAMPLE: Final = 1 << 16
+#: Bytes of bounds that the kernel holds at most, and passes over all pairs that it then takes, about.
+_MOST_BOUNDS: Final = 1 << 28
+_PASSES: Final = 3
 
 
 class Training(NamedTuple):
@@ -81,11 +84,16 @@ def train_centroids(
 
 
 def centroids_cost(size: Size, count: int, training: Training) -> Cost:
-    """Return what `train_centroids` takes: the sample in float32, in int16 and as it is summed."""
+    """Return what `train_centroids` takes: the sample in float32, in int16 and as it is summed, and a bound for each pair.
+
+    With bounds most pairs are compared in the first two iterations alone.
+    """
     sample = training.sample(size.n, count)
-    pairs = float(sample) * count * training.iterations
-    seconds = size.seconds(rows=size.n, multiply_adds=pairs * size.d)
-    return Cost(HASHED_BYTES * size.n + 8.0 * sample * size.d, seconds)
+    bounds = 4.0 * sample * count
+    held = bounds <= _MOST_BOUNDS
+    passes = min(training.iterations, _PASSES) if held else training.iterations
+    seconds = size.seconds(rows=size.n, multiply_adds=float(sample) * count * passes * size.d)
+    return Cost(HASHED_BYTES * size.n + 8.0 * sample * size.d + (bounds if held else 0.0), seconds)
 
 
 def cells_cost(size: Size, count: int, training: Training) -> Cost:

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from sage_select import kernels
+from sage_select.pipeline.cost import Size
 from sage_select.strategies.objectives.objective import SUMS, Found, objective
 from sage_select.strategies.objectives.similarities import OverSimilarities
 from sage_select.strategies.pool import Pool
 from sage_select.strategies.request import SelectionRequest
 
 __all__ = ["Facility"]
+
+#: Of so many bounds one at most lies above what rows selected already cover: then only these are held.
+_FEW: Final = 8
+#: A bound that is held by itself: while it is sorted, and then.
+_ENTRY_BYTES: Final = 20
 
 
 @objective("facility", place=10, metrics=("cosine", "dot"), nested=True, another_order=SUMS)
@@ -23,9 +31,13 @@ class Facility(OverSimilarities):
         """Pick greedily."""
         return self.over_similarities(kernels.facility_location, request, pool)
 
-    def _bytes_of_pairs(self, n: int, d: int) -> float:
-        """Return what upper bounds of all similarities take, 2 bytes each, and int16 rows and their tiles meanwhile.
+    def _bytes_of_pairs(self, size: Size) -> float:
+        """Return what upper bounds of similarities take, and int16 rows and their tiles meanwhile.
 
-        Where no bound tells rows apart, the similarities themselves are held as well, if there is memory for them.
+        Of all pairs these are 2 bytes each; where rows are selected already, 20 for each row that is nearer to another
+        than all of these: as a rule n / (selected + 1) of n. Where no bound tells rows apart, the similarities
+        themselves are held as well, if there is memory for them.
         """
-        return 2.0 * n * n + 4.0 * n * d
+        pairs, few = float(size.n) ** 2, size.preselected + 1
+        held = _ENTRY_BYTES * pairs / few if few > _FEW else 2.0 * pairs
+        return held + 4.0 * size.n * size.d

@@ -87,7 +87,7 @@ class OverSimilarities(Objective):
             # Some fifty gains are computed anew for a pick.
             multiply_adds = float(n) * n / 2 * size.d + 50.0 * size.k * n
             return Cost(
-                self._bytes_of_pairs(n, size.d) + (4 + 2 * _CANDIDATE_BYTES) * n,
+                self._bytes_of_pairs(size) + (4 + 2 * _CANDIDATE_BYTES) * n,
                 size.seconds(multiply_adds=multiply_adds),
             )
         graph = self._graph_cost(size)
@@ -96,10 +96,9 @@ class OverSimilarities(Objective):
         dense = self.cost(replace(size, n=DENSE_LIMIT))
         return Cost(max(graph.memory, dense.memory), graph.seconds)
 
-    def _bytes_of_pairs(self, n: int, d: int) -> float:
-        """Return what is held of all pairs of `n` rows: their similarities."""
-        del d
-        return 4.0 * n * n
+    def _bytes_of_pairs(self, size: Size) -> float:
+        """Return what is held of all pairs of rows: their similarities."""
+        return 4.0 * size.n**2
 
     def _graph_cost(self, size: Size) -> Cost:
         n, d, edges = size.n, size.d, float(size.n) * self.k_nn
