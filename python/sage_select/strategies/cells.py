@@ -16,8 +16,9 @@ __all__ = ["CELLS", "Training", "cells", "cells_cost", "centroids_cost", "train_
 
 #: Most rows that centroids are trained on: k-means is what takes long, and many cells do with fewer rows each.
 _LARGEST_SAMPLE: Final = 1 << 16
-#: Bytes of bounds that the kernel holds at most, and passes over all pairs that it then takes, about.
-_MOST_BOUNDS: Final = 1 << 28
+#: Bounds of pairs that the kernel holds at most, bytes of one, and passes over these pairs, about.
+_MOST_BOUNDS: Final = 1 << 26
+_BOUND_BYTES: Final = 4.0
 _PASSES: Final = 3
 
 
@@ -84,16 +85,16 @@ def train_centroids(
 
 
 def centroids_cost(size: Size, count: int, training: Training) -> Cost:
-    """Return what `train_centroids` takes: the sample in float32, in int16 and as it is summed, and a bound for each pair.
+    """Return what `train_centroids` takes: the sample in float32, in int16 and as it is summed, and bounds of pairs.
 
-    With bounds most pairs are compared in the first two iterations alone.
+    Pairs that have a bound are as a rule compared in the first two iterations alone.
     """
     sample = training.sample(size.n, count)
-    bounds = 4.0 * sample * count
-    held = bounds <= _MOST_BOUNDS
-    passes = min(training.iterations, _PASSES) if held else training.iterations
-    seconds = size.seconds(rows=size.n, multiply_adds=float(sample) * count * passes * size.d)
-    return Cost(HASHED_BYTES * size.n + 8.0 * sample * size.d + (bounds if held else 0.0), seconds)
+    pairs = float(sample) * count
+    held = min(pairs, _MOST_BOUNDS)
+    compared = held * min(training.iterations, _PASSES) + (pairs - held) * training.iterations
+    seconds = size.seconds(rows=size.n, multiply_adds=compared * size.d)
+    return Cost(HASHED_BYTES * size.n + 8.0 * sample * size.d + _BOUND_BYTES * held, seconds)
 
 
 def cells_cost(size: Size, count: int, training: Training) -> Cost:

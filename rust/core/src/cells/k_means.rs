@@ -30,7 +30,7 @@ pub struct KMeans<'a> {
 /// as half as large from then on. So the same bits come out on every machine.
 ///
 /// Cost: about 2 x sample x cells x dimensions multiply-adds in int16, and 6 x dimensions bytes for each row of the
-/// sample and, of up to 67 million pairs of a row and a cell, 4 for each.
+/// sample and 4 for each pair of a row and a cell, up to 256 MiB.
 ///
 /// # Errors
 /// [`Error::NoSuchRow`] for the sample; [`Error::BadK`] for more cells than it has rows; [`Error::Argument`] for no

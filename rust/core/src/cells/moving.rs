@@ -21,16 +21,13 @@ const FEW: usize = 16;
 ///
 /// Of each row and centroid a number is held that is not above their distance (Elkan 2003): a centroid that has moved by
 /// so much is nearer than it was by that at most. So a row is compared only with the centroids that may have come nearer
-/// than its own; after a few iterations that is one in a hundred. Of more pairs than [`HELD`] allows nothing is held.
+/// than its own; after a few iterations that is one in a hundred. Of rows whose pairs [`HELD`] does not allow for nothing is held.
 pub(super) struct Moving<'a> {
     matrix: MatrixView<'a>,
     errors: Errors,
     centroids: Vec<f32>,
     labels: Vec<i32>,
-    held: Option<Held>,
-}
-
-struct Held {
+    /// The first rows, as many as have bounds, in int16.
     quantised: Quantised,
     /// Row after row.
     bounds: Pages<f32>,
@@ -39,15 +36,16 @@ struct Held {
 impl<'a> Moving<'a> {
     /// Rows that are to be assigned to so many centroids: 2 x dimensions bytes a row, and 4 for each centroid.
     pub(super) fn new(matrix: MatrixView<'a>, cells: usize, control: &impl Control) -> Result<Self, Error> {
-        let pairs = matrix.len().saturating_mul(cells);
-        let held = if pairs <= HELD / size_of::<f32>() {
-            let quantised = Quantised::new(matrix, Measure::SquaredDistance, control)?;
-            Some(Held { quantised, bounds: Pages::zeroed(pairs)? })
-        } else {
-            None
-        };
-        let (errors, labels) = (Errors::of(matrix.rows.width()), blocks::zeroed(matrix.len())?);
-        Ok(Self { matrix, errors, centroids: Vec::new(), labels, held })
+        let held = matrix.len().min(HELD / size_of::<f32>() / cells.max(1));
+        let first = MatrixView { rows: matrix.rows.part(0, held), ..matrix };
+        Ok(Self {
+            matrix,
+            errors: Errors::of(matrix.rows.width()),
+            centroids: Vec::new(),
+            labels: blocks::zeroed(matrix.len())?,
+            quantised: Quantised::new(first, Measure::SquaredDistance, control)?,
+            bounds: Pages::zeroed(held * cells)?,
+        })
     }
 
     /// Moves the centroids, or sets them at first; the nearest of each row by canonical squared distance, the lowest of
@@ -62,12 +60,14 @@ impl<'a> Moving<'a> {
         });
         self.centroids.clear();
         self.centroids.extend_from_slice(centroids);
-        let Some(Held { quantised, bounds }) = &mut self.held else {
-            self.labels = nearest(matrix, centroids, control)?;
-            return Ok(&self.labels);
-        };
+        let Self { quantised, bounds, labels, .. } = self;
+        let cells = centroids.len() / width;
+        let (labels, rest) = labels.split_at_mut(bounds.len() / cells);
+        if !rest.is_empty() {
+            let rows = matrix.rows.part(labels.len(), rest.len());
+            rest.copy_from_slice(&nearest(MatrixView { rows, ..matrix }, centroids, control)?);
+        }
         let centroids = Rows::new(centroids, width);
-        let cells = centroids.len();
         let longest = longest(centroids, matrix.simd, control)?;
         let measured = Quantised::within(centroids, longest, Measure::SquaredDistance, matrix.simd, control)?;
         quantised.face(measured.scaling());
@@ -76,7 +76,7 @@ impl<'a> Moving<'a> {
         let distance = |row: usize, cell: usize| {
             metric::squared_distance(matrix.simd, matrix.rows.row(row), centroids.row(cell))
         };
-        let blocks = bounds.par_chunks_mut(BLOCK * cells).zip(self.labels.par_chunks_mut(BLOCK));
+        let blocks = bounds.par_chunks_mut(BLOCK * cells).zip(labels.par_chunks_mut(BLOCK));
         blocks.enumerate().try_for_each(|(block, (bounds, labels))| {
             let first = block * BLOCK;
             // Of each row how many centroids may be the nearest, its own among them.
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn few_pairs_are_measured_again_and_none_where_too_many_would_be_held() {
+    fn few_pairs_are_measured_again() {
         let (rows, width, cells) = (500, 24, 50);
         let data = real_rows(rows, width, 1);
         let matrix =
@@ -247,26 +247,39 @@ mod tests {
         let mut moving = Moving::new(matrix.view(), cells, &Unwatched).unwrap();
         let mut centroids = data[..cells * width].to_vec();
         moving.move_to(&centroids, &Unwatched).unwrap();
-        let before: Vec<f32> = moving.held.as_ref().unwrap().bounds.to_vec();
+        let before: Vec<f32> = moving.bounds.to_vec();
         centroids[..width].iter_mut().for_each(|x| *x += 1e-3);
         let expected = nearest(matrix.view(), &centroids, &Unwatched).unwrap();
         assert_eq!(moving.move_to(&centroids, &Unwatched).unwrap(), expected);
-        let after = &moving.held.as_ref().unwrap().bounds;
+        let after = &moving.bounds;
         let other = before.iter().zip(after.iter()).filter(|(a, b)| (*a - *b).abs() > 1e-5).count();
         assert!(other < 3 * rows, "{other}");
-        let unheld = Moving::new(matrix.view(), HELD, &Unwatched).unwrap();
-        assert!(unheld.held.is_none());
     }
 
     #[test]
-    fn without_bounds_labels_are_the_nearest_too() {
+    fn rows_without_bounds_have_the_nearest_too() {
         let data = real_rows(300, 8, 1);
         let matrix =
             Matrix::raw(&data[..], 8, Metric::SquaredEuclidean, Simd::active().unwrap(), &Unwatched).unwrap();
-        let mut moving = Moving::new(matrix.view(), HELD, &Unwatched).unwrap();
-        for cells in [&data[..80], &data[80..160]] {
-            let expected = nearest(matrix.view(), cells, &Unwatched).unwrap();
-            assert_eq!(moving.move_to(cells, &Unwatched).unwrap(), expected);
+        for held in [0, 100] {
+            let mut moving = Moving::new(matrix.view(), 10, &Unwatched).unwrap();
+            let first = MatrixView { rows: matrix.view().rows.part(0, held), ..matrix.view() };
+            moving.quantised = Quantised::new(first, Measure::SquaredDistance, &Unwatched).unwrap();
+            moving.bounds = Pages::zeroed(held * 10).unwrap();
+            for cells in [&data[..80], &data[80..160], &data[84..164]] {
+                let expected = nearest(matrix.view(), cells, &Unwatched).unwrap();
+                assert_eq!(moving.move_to(cells, &Unwatched).unwrap(), expected);
+            }
+        }
+    }
+
+    #[test]
+    fn no_more_is_held_than_is_allowed() {
+        let data = real_rows(30, 4, 1);
+        let matrix =
+            Matrix::raw(&data[..], 4, Metric::SquaredEuclidean, Simd::active().unwrap(), &Unwatched).unwrap();
+        for (cells, rows) in [(5, 30), (HELD / 4 / 7, 7), (HELD, 0)] {
+            assert_eq!(Moving::new(matrix.view(), cells, &Unwatched).unwrap().bounds.len(), rows * cells);
         }
     }
 }
