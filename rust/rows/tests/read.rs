@@ -11,7 +11,10 @@ use sage_select_core::Unwatched;
 use sage_select_rows::read::{JsonTable, Taken};
 
 fn table(chunks: &[&str]) -> (Vec<Taken>, SchemaRef, Vec<RecordBatch>) {
-    let mut table = JsonTable::default();
+    read(JsonTable::default(), chunks)
+}
+
+fn read(mut table: JsonTable, chunks: &[&str]) -> (Vec<Taken>, SchemaRef, Vec<RecordBatch>) {
     let taken = chunks.iter().map(|chunk| table.take_lines(chunk.as_bytes(), &Unwatched).unwrap()).collect();
     for (chunk, text) in chunks[..table.stale()].iter().enumerate() {
         assert!(table.rebuild(chunk, text.as_bytes(), false, &Unwatched).unwrap());
@@ -63,7 +66,9 @@ fn line() -> impl Strategy<Value = String> {
 
 proptest! {
     #[test]
-    fn where_the_text_is_cut_does_not_show(lines in prop::collection::vec(line(), 1..30), cut in 0usize..30) {
+    fn where_the_text_is_cut_does_not_show(
+        lines in prop::collection::vec(line(), 1..30), cut in 0usize..30, bytes in 1usize..200,
+    ) {
         let whole: String = lines.iter().map(|line| format!("{line}\n")).collect();
         let (first, second) = lines.split_at(cut.min(lines.len()));
         let chunks: Vec<String> =
@@ -77,14 +82,23 @@ proptest! {
         prop_assert_eq!(taken[0].bad.len(), others.iter().map(|taken| taken.bad.len()).sum::<usize>());
         let alone: Vec<&str> = whole.split_inclusive('\n').collect();
         let (others, alone_schema, alone_batches) = table(&alone);
-        prop_assert_eq!(schema, alone_schema);
+        prop_assert_eq!(&schema, &alone_schema);
         prop_assert_eq!(shown(&batches), shown(&alone_batches));
         prop_assert_eq!(taken[0].infinite.len(), others.iter().map(|taken| taken.infinite.len()).sum::<usize>());
+        // Parts of one text are built by what the first of them, or the text before, has shown.
+        for chunks in [&[whole.as_str()][..], &[chunks[0].as_str(), chunks[1].as_str()]] {
+            let (parts, parts_schema, parts_batches) = read(JsonTable::in_parts_of(bytes), chunks);
+            prop_assert_eq!(&schema, &parts_schema);
+            prop_assert_eq!(shown(&batches), shown(&parts_batches));
+            if chunks.len() == 1 {
+                prop_assert_eq!(format!("{:?}", taken), format!("{parts:?}"));
+            }
+        }
     }
 }
 
 #[test]
-fn parts_of_two_megabytes_are_one_table_at_any_number_of_threads() {
+fn parts_are_one_table_at_any_number_of_threads() {
     let text: String = (0..120_000)
         .map(|row| match row % 40_000 {
             39_999 => format!("{{\"n\": {row}, \"late{row}\": \"x\"}}\n"),

@@ -1,22 +1,16 @@
 //! Rows that are JSON and yet cannot be held beside the others.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::layout::{Form, Layout};
 use super::rows::{Rows, What};
 use super::seen::{Columns, INEXACT, Kind, Seen, is_infinite};
-use super::table::{Change, Inexact, Layouts, Place, text_of};
+use super::table::{Change, Inexact, Layouts, Place, Read, text_of};
 
 /// Sets the rows apart in which a column has another type than in the good rows before.
 ///
 /// `before` is what those had held that were taken before, `first` of them, and `seen` what all have.
-pub(super) fn changes(
-    before: &Columns,
-    first: usize,
-    parts: &[Rows<'_>],
-    seen: &Columns,
-    apart: &mut [BTreeSet<usize>],
-) -> Vec<Change> {
+pub(super) fn changes(before: &Columns, first: usize, parts: &mut [Read<'_>], seen: &Columns) -> Vec<Change> {
     let changing: Vec<(&Seen, Option<&Seen>)> = seen
         .columns
         .iter()
@@ -29,7 +23,7 @@ pub(super) fn changes(
         changing.iter().map(|(_, before)| before.and_then(first_kind)).collect();
     let mut changes = Vec::new();
     let mut number = first;
-    for (part, apart) in parts.iter().zip(apart) {
+    for Read { rows: part, apart, .. } in parts {
         for (row, root) in part.roots.iter().enumerate() {
             let at = number;
             number += 1;
@@ -78,14 +72,10 @@ pub(super) fn inexact(seen: &Columns) -> Option<Inexact> {
 }
 
 /// The rows with numbers that are too large for a float, which are set apart.
-pub(super) fn infinite(
-    parts: &[Rows<'_>],
-    layouts: &Layouts,
-    apart: &mut [BTreeSet<usize>],
-) -> Vec<(usize, String, bool)> {
+pub(super) fn infinite(parts: &mut [Read<'_>], layouts: &Layouts) -> Vec<(usize, String, bool)> {
     let mut found = Vec::new();
     let mut first = 0;
-    for (part, apart) in parts.iter().zip(apart) {
+    for Read { rows: part, apart, .. } in parts {
         for &row in &part.infinite {
             let Some(root) = part.roots[row].filter(|_| !apart.contains(&row)) else { continue };
             let mut places = BTreeMap::new();

@@ -9,26 +9,34 @@ use super::rows::Rows;
 use crate::json::{Fault, Lexer};
 
 /// Bytes of a part, and the rest of its last line.
-const PART_BYTES: usize = 2 << 20;
+pub(super) const PART_BYTES: usize = 1 << 20;
 
-/// The rows of JSON lines.
-pub(super) fn line_parts<'t>(text: &'t [u8], control: &impl Control) -> Result<Vec<Rows<'t>>, Error> {
+/// The parts of JSON lines, each of so many bytes and the rest of its last line.
+pub(super) fn line_parts(text: &[u8], bytes: usize) -> Vec<&[u8]> {
     let mut parts = Vec::new();
     let mut start = 0;
     while start < text.len() {
-        let least = text.len().min(start + PART_BYTES);
+        let least = text.len().min(start + bytes);
         let end = memchr::memchr(b'\n', &text[least..]).map_or(text.len(), |length| least + length + 1);
         parts.push(&text[start..end]);
         start = end;
     }
-    let done = AtomicU64::new(0);
-    let made: Vec<Result<Rows<'t>, Error>> = parts
+    parts
+}
+
+/// What `read` makes of each part of a text, while `control` is told of bytes.
+pub(super) fn read_parts<'t, T: Send>(
+    parts: Vec<&'t [u8]>,
+    control: &impl Control,
+    read: impl Fn(&'t [u8]) -> T + Sync,
+) -> Result<Vec<T>, Error> {
+    let (done, all) = (AtomicU64::new(0), parts.iter().map(|part| part.len() as u64).sum());
+    let made: Vec<Result<T, Error>> = parts
         .into_par_iter()
         .map(|part| {
-            let rows = Rows::of_lines(part);
+            let made = read(part);
             let bytes = part.len() as u64;
-            control.tick(done.fetch_add(bytes, Ordering::Relaxed) + bytes, text.len() as u64)?;
-            Ok(rows)
+            control.tick(done.fetch_add(bytes, Ordering::Relaxed) + bytes, all).map(|()| made)
         })
         .collect();
     made.into_iter().collect()

@@ -132,6 +132,18 @@ impl<'a> Rows<'a> {
         Ok(end)
     }
 
+    /// Forgets what the rows hold, but not which there are.
+    pub(super) fn forget_values(&mut self) {
+        (self.nodes, self.texts, self.recent) = (Vec::new(), Vec::new(), RecentValues::default());
+    }
+
+    /// Reads lines once more whose values were forgotten.
+    pub(super) fn remember_values(&mut self) {
+        if self.nodes.is_empty() && self.roots.iter().any(Option::is_some) {
+            *self = Self::of_lines(self.source);
+        }
+    }
+
     fn row(&mut self, start: usize, end: usize) -> Result<u32, Fault> {
         let row = self.roots.len();
         let (nodes, texts) = (self.nodes.len(), self.texts.len());

@@ -13,7 +13,7 @@ use sage_select_core::{Control, Error};
 
 use super::apart::{changes, inexact, infinite};
 use super::build::{build, retyped};
-use super::cut::{array_parts, line_parts};
+use super::cut::{PART_BYTES, array_parts, line_parts, read_parts};
 use super::layout::{Layout, column_field};
 use super::rows::{BadRow, Rows};
 use super::seen::{Columns, Kind, Seen};
@@ -99,11 +99,73 @@ struct Chunk {
 }
 
 /// Rows on their way into a table.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct JsonTable {
     seen: Columns,
     rows: usize,
     chunks: Vec<Chunk>,
+    part_bytes: usize,
+}
+
+impl Default for JsonTable {
+    fn default() -> Self {
+        Self::in_parts_of(PART_BYTES)
+    }
+}
+
+/// A part of a text that was read.
+pub(super) struct Read<'t> {
+    pub(super) rows: Rows<'t>,
+    observed: Columns,
+    /// Rows that cannot be held beside the others.
+    pub(super) apart: BTreeSet<usize>,
+    /// Its columns by a guess of their layouts; then the values of the rows are forgotten.
+    built: Option<Vec<ArrayRef>>,
+}
+
+impl<'t> Read<'t> {
+    fn of(rows: Rows<'t>) -> Self {
+        let observed = Columns::observe(&rows, |_| false);
+        Self { rows, observed, apart: BTreeSet::new(), built: None }
+    }
+
+    /// Builds lines while they are in the cache of the processor: as a rule a part tells nothing new.
+    fn by_guess(text: &'t [u8], guess: &Layouts) -> Self {
+        let mut read = Self::of(Rows::of_lines(text));
+        if !guess.is_empty() && read.rows.infinite.is_empty() {
+            // What cannot be built by a guess may be built by what is known in the end, or fails then.
+            read.built = build(&read.rows, guess, |_| false).ok();
+        }
+        if read.built.is_some() {
+            read.rows.forget_values();
+        }
+        read
+    }
+
+    /// Undoes a guess.
+    fn remember(&mut self) {
+        if self.built.take().is_some() {
+            self.rows.remember_values();
+        }
+    }
+
+    /// Observes the rows once more, but for those set apart.
+    fn observe(&mut self) {
+        self.observed = Columns::observe(&self.rows, |row| self.apart.contains(&row));
+    }
+
+    fn part(self, layouts: &Layouts) -> Result<Part, ArrowError> {
+        let Self { rows, apart, built, .. } = self;
+        let arrays = match built {
+            Some(arrays) => arrays,
+            None => build(&rows, layouts, |row| apart.contains(&row))?,
+        };
+        Ok(Part { rows: rows.roots.len(), apart, arrays })
+    }
+}
+
+fn layouts(seen: &Columns) -> Layouts {
+    seen.columns.iter().map(|column| (column.name.clone(), Layout::of_column(column))).collect()
 }
 
 /// How a text holds its rows.
@@ -114,13 +176,26 @@ enum Shape {
 }
 
 impl JsonTable {
+    /// A table of lines that are read in parts of so many bytes, at least 1, each by itself: which does not show.
+    #[must_use]
+    pub fn in_parts_of(bytes: usize) -> Self {
+        Self { seen: Columns::default(), rows: 0, chunks: Vec::new(), part_bytes: bytes }
+    }
+
     /// Takes a chunk of JSON lines in: it begins where a line does, and ends where one ends.
     ///
     /// # Errors
     /// What `control` stops with, or [`Error::OutOfMemory`] where a value is more than 2 GiB.
     pub fn take_lines(&mut self, text: &[u8], control: &impl Control) -> Result<Taken, Error> {
-        let parts = line_parts(text, control)?;
-        self.take(text, parts, Shape::Lines)
+        let mut parts = line_parts(text, self.part_bytes);
+        let mut read = Vec::new();
+        let mut guess = self.layouts();
+        if guess.is_empty() && parts.len() > 1 {
+            read.push(Read::of(Rows::of_lines(parts.remove(0))));
+            guess = layouts(&self.merged(&read));
+        }
+        read.extend(read_parts(parts, control, |part| Read::by_guess(part, &guess))?);
+        self.take(text, read, &guess, Shape::Lines)
     }
 
     /// Takes a whole JSON array in; `None` where it is none that can be read.
@@ -129,7 +204,10 @@ impl JsonTable {
     /// As [`Self::take_lines`].
     pub fn take_array(&mut self, text: &[u8]) -> Result<Option<Taken>, Error> {
         match array_parts(text) {
-            Ok(parts) => self.take(text, parts, Shape::Array).map(Some),
+            Ok(parts) => {
+                let read = parts.into_par_iter().map(Read::of).collect();
+                self.take(text, read, &Layouts::new(), Shape::Array).map(Some)
+            }
             Err(_) => Ok(None),
         }
     }
@@ -140,9 +218,15 @@ impl JsonTable {
         self.seen.columns.len()
     }
 
-    fn take(&mut self, text: &[u8], parts: Vec<Rows<'_>>, shape: Shape) -> Result<Taken, Error> {
+    fn take(
+        &mut self,
+        text: &[u8],
+        mut read: Vec<Read<'_>>,
+        guess: &Layouts,
+        shape: Shape,
+    ) -> Result<Taken, Error> {
         let mut taken = Taken::default();
-        for part in &parts {
+        for Read { rows: part, .. } in &read {
             let start = part.source.as_ptr() as usize - text.as_ptr() as usize;
             let place = |bad: &BadRow| BadRow {
                 row: taken.rows + bad.row,
@@ -155,25 +239,15 @@ impl JsonTable {
             taken.rows += part.roots.len();
             taken.line_count += part.line_count as usize;
         }
-        let mut observed: Vec<Columns> =
-            parts.par_iter().map(|part| Columns::observe(part, |_| false)).collect();
-        let mut apart = vec![BTreeSet::new(); parts.len()];
-        let mut seen = self.merged(&parts, &observed);
+        let mut seen = self.merged(&read);
         if seen.columns.iter().any(|column| column.refuses_mixture() && column.has_families()) {
-            taken.changes = changes(&self.seen, self.rows, &parts, &seen, &mut apart);
-            observed = parts
-                .par_iter()
-                .zip(&apart)
-                .zip(observed)
-                .map(|((part, apart), before)| match apart.is_empty() {
-                    true => before,
-                    false => Columns::observe(part, |row| apart.contains(&row)),
-                })
-                .collect();
-            seen = self.merged(&parts, &observed);
+            read.par_iter_mut().for_each(Read::remember);
+            taken.changes = changes(&self.seen, self.rows, &mut read, &seen);
+            read.par_iter_mut().filter(|read| !read.apart.is_empty()).for_each(Read::observe);
+            seen = self.merged(&read);
         }
         let mut names = BTreeSet::new();
-        let all = observed.iter().flat_map(|columns| &columns.columns);
+        let all = read.iter().flat_map(|read| &read.observed.columns);
         taken.names =
             all.filter(|column| names.insert(&column.name)).map(|column| text_of(&column.name)).collect();
         let held = self.seen.columns.len();
@@ -181,30 +255,27 @@ impl JsonTable {
         taken.inexact = inexact(&seen);
         self.seen = seen;
         let layouts = self.layouts();
-        taken.infinite = infinite(&parts, &layouts, &mut apart);
-        let made: Result<Vec<Part>, ArrowError> = parts
-            .par_iter()
-            .zip(apart)
-            .map(|(part, apart)| {
-                let arrays = build(part, &layouts, |row| apart.contains(&row))?;
-                Ok(Part { rows: part.roots.len(), apart, arrays })
-            })
-            .collect();
+        if *guess != layouts {
+            read.par_iter_mut().for_each(Read::remember);
+        }
+        taken.infinite = infinite(&mut read, &layouts);
+        let made: Result<Vec<Part>, ArrowError> =
+            read.into_par_iter().map(|read| read.part(&layouts)).collect();
         self.rows += taken.rows;
         self.chunks.push(Chunk { layouts, parts: made.map_err(too_large)? });
         Ok(taken)
     }
 
     fn layouts(&self) -> Layouts {
-        self.seen.columns.iter().map(|column| (column.name.clone(), Layout::of_column(column))).collect()
+        layouts(&self.seen)
     }
 
-    fn merged(&self, parts: &[Rows<'_>], observed: &[Columns]) -> Columns {
+    fn merged(&self, read: &[Read<'_>]) -> Columns {
         let mut seen = self.seen.clone();
         let mut first = self.rows;
-        for (part, columns) in parts.iter().zip(observed) {
-            seen.merge(columns.clone(), first);
-            first += part.roots.len();
+        for read in read {
+            seen.merge(read.observed.clone(), first);
+            first += read.rows.roots.len();
         }
         seen
     }
@@ -230,14 +301,14 @@ impl JsonTable {
         array: bool,
         control: &impl Control,
     ) -> Result<bool, Error> {
-        let last = self.layouts();
+        let (last, part_bytes) = (self.layouts(), self.part_bytes);
         let Some(chunk) = self.chunks.get_mut(chunk) else { return Ok(false) };
         let rows = match array {
             true => match array_parts(text) {
                 Ok(rows) => rows,
                 Err(_) => return Ok(false),
             },
-            false => line_parts(text, control)?,
+            false => read_parts(line_parts(text, part_bytes), control, Rows::of_lines)?,
         };
         let counts = rows.iter().map(|rows| rows.roots.len());
         if !counts.eq(chunk.parts.iter().map(|part| part.rows)) {
