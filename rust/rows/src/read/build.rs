@@ -43,8 +43,9 @@ struct Text {
 /// An array on its way, with its nulls.
 pub(super) struct Column<'l> {
     builder: Builder<'l>,
-    valid: BooleanBufferBuilder,
-    nulls: usize,
+    len: usize,
+    /// Which values are there, from the first null on.
+    valid: Option<BooleanBufferBuilder>,
     /// Whether the values are those of a column of the table, where null and absent are one.
     outer: bool,
 }
@@ -55,7 +56,7 @@ impl<'l> Column<'l> {
             Form::Bool => Builder::Bool(BooleanBufferBuilder::new(rows)),
             Form::Int => Builder::Int(Vec::with_capacity(rows)),
             Form::Float => Builder::Float(Vec::with_capacity(rows)),
-            Form::String => Builder::String(Text::default()),
+            Form::String => Builder::String(Text::with_room()),
             Form::Json { arguments } => Builder::Json(Text::default(), *arguments),
             Form::List(item) => Builder::List(vec![0], Box::new(Self::new(item, 0, false))),
             Form::Struct(fields) => Builder::Struct(
@@ -65,23 +66,30 @@ impl<'l> Column<'l> {
                     .collect(),
             ),
         };
-        Self { builder, valid: BooleanBufferBuilder::new(rows), nulls: 0, outer }
+        Self { builder, len: 0, valid: None, outer }
     }
 
-    fn len(&self) -> usize {
-        self.valid.len()
+    fn note(&mut self, is_there: bool) {
+        if !is_there && self.valid.is_none() {
+            let mut valid = BooleanBufferBuilder::new(self.len + 1);
+            valid.append_n(self.len, true);
+            self.valid = Some(valid);
+        }
+        if let Some(valid) = &mut self.valid {
+            valid.append(is_there);
+        }
+        self.len += 1;
     }
 
     /// Appends a null: a key that is not there, or a null where both are one.
     pub(super) fn push_null(&mut self) {
-        self.valid.append(false);
-        self.nulls += 1;
+        self.note(false);
         match &mut self.builder {
             Builder::Bool(values) => values.append(false),
             Builder::Int(values) => values.push(0),
             Builder::Float(values) => values.push(0.0),
             Builder::String(text) | Builder::Json(text, _) => text.end(),
-            Builder::List(ends, items) => ends.push(items.len() as i32),
+            Builder::List(ends, items) => ends.push(items.len as i32),
             Builder::Struct(members) => members.iter_mut().for_each(|member| member.column.push_null()),
         }
     }
@@ -123,20 +131,19 @@ impl<'l> Column<'l> {
             }
             Builder::List(ends, items) => {
                 rows.items(at).for_each(|item| items.push(rows, item));
-                ends.push(items.len() as i32);
+                ends.push(items.len as i32);
             }
             Builder::Struct(members) => {
-                let stamp = self.valid.len() + 1;
+                let stamp = self.len + 1;
                 push_members(members, rows, at, stamp);
             }
         }
-        self.valid.append(true);
+        self.note(true);
     }
 
     /// The array, of the type of the layout without metadata.
     pub(super) fn finish(mut self) -> Result<ArrayRef, ArrowError> {
-        let nulls = (self.nulls > 0).then(|| NullBuffer::new(self.valid.finish()));
-        let length = nulls.as_ref().map_or(0, NullBuffer::len);
+        let nulls = self.valid.as_mut().map(|valid| NullBuffer::new(valid.finish()));
         Ok(match self.builder {
             Builder::Bool(mut values) => Arc::new(BooleanArray::new(values.finish(), nulls)),
             Builder::Int(values) => Arc::new(Int64Array::new(values.into(), nulls)),
@@ -156,7 +163,7 @@ impl<'l> Column<'l> {
                     fields.push(Field::new(name, array.data_type().clone(), true));
                     arrays.push(array);
                 }
-                debug_assert!(length == 0 || arrays.iter().all(|array| array.len() == length));
+                debug_assert!(arrays.iter().all(|array| array.len() == self.len));
                 Arc::new(StructArray::try_new(fields.into(), arrays, nulls)?)
             }
         })
@@ -203,7 +210,14 @@ pub(super) fn build(
     members.into_iter().map(|member| member.column.finish()).collect()
 }
 
+/// Bytes of text that a column has room for at first: what grows in small steps is copied as often.
+const ROOM: usize = 256 << 10;
+
 impl Text {
+    fn with_room() -> Self {
+        Self { values: Vec::with_capacity(ROOM), ends: Vec::new() }
+    }
+
     fn end(&mut self) {
         // Text of more than 2 GiB has its end where no offset can be, which `finish` refuses.
         self.ends.push(i32::try_from(self.values.len()).unwrap_or(-1));

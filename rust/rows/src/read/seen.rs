@@ -146,10 +146,12 @@ impl Seen {
             self.null = true;
             return;
         };
-        self.kinds |= kind.bit();
-        if self.text {
+        // Another string among strings tells nothing new.
+        if self.text || (kind == Kind::String && self.kinds == Kind::String.bit()) {
+            self.kinds |= kind.bit();
             return;
         }
+        self.kinds |= kind.bit();
         if kind == Kind::Int {
             self.inexact = self.inexact || is_inexact(rows.raw(node));
         }
