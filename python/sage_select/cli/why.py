@@ -71,6 +71,9 @@ def _told(facts: Mapping[str, Any]) -> dict[str, str]:
         lines["nearest pick"] = _other(facts, "nearest_pick", how)
     if facts["duplicate_of"] is not None:
         lines["copy of"] = _other(facts, "duplicate_of", f"similarity {facts['similarity']:.3g}")
+    # Row reports of earlier versions say nothing of held-out rows.
+    if facts.get("held_out_file") is not None:
+        lines["held out"] = _held_out(facts)
     return lines
 
 
@@ -79,6 +82,14 @@ def _outcome(facts: Mapping[str, Any]) -> str:
         how = "pinned" if facts["reason"] == "pinned" else f"by {facts['reason']}"
         return f"selected {how}, pick {facts['rank'] + 1:,}"
     return f"not selected; stage {facts['stage']}: {facts['reason']}"
+
+
+def _held_out(facts: Mapping[str, Any]) -> str:
+    """Return the held-out row that a row repeats, and how similar the two are."""
+    line, similarity = facts["held_out_line"], facts["similarity"]
+    place = f"row {facts['held_out_row']:,}" if line is None else f"line {line:,}"
+    how = "" if similarity is None else f", similarity {similarity:.3g}"
+    return f"{facts['held_out_file']}, {place}{how}: {facts['held_out_first_words'] or '(no words)'}"
 
 
 def _other(facts: Mapping[str, Any], name: str, how: str) -> str:

@@ -4,15 +4,35 @@ from __future__ import annotations
 
 from sage_select.data.dataset import COUNTED_ROWS, Dataset, Selected
 from sage_select.data.features import Lengths, Scores
-from sage_select.data.lineage import EXACT_COPY, NEAR_COPY, NOTHING_TO_TRAIN, Cause, Lineage
+from sage_select.data.lineage import (
+    EXACT_COPY,
+    HELD_OUT_CAUSES,
+    HELD_OUT_COLUMNS,
+    HELD_OUT_ID,
+    HELD_OUT_NEAR,
+    HELD_OUT_NGRAMS,
+    HELD_OUT_SAME,
+    NEAR_COPY,
+    NOTHING_TO_TRAIN,
+    Cause,
+    HeldOut,
+    Lineage,
+)
 
 __all__ = [
     "COUNTED_ROWS",
     "EXACT_COPY",
+    "HELD_OUT_CAUSES",
+    "HELD_OUT_COLUMNS",
+    "HELD_OUT_ID",
+    "HELD_OUT_NEAR",
+    "HELD_OUT_NGRAMS",
+    "HELD_OUT_SAME",
     "NEAR_COPY",
     "NOTHING_TO_TRAIN",
     "Cause",
     "Dataset",
+    "HeldOut",
     "Lengths",
     "Lineage",
     "Scores",

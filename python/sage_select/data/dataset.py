@@ -270,6 +270,29 @@ class Dataset:
         lineage = self.lineage.drop_duplicates(representatives, similarities, cause)
         return self._take(np.flatnonzero(representatives == np.arange(self.n)), lambda: lineage)
 
+    def drop_held_out(
+        self,
+        rows: NDArray[np.int64],
+        repeated: NDArray[np.int64],
+        similarities: NDArray[np.float32],
+        told: pa.Table,
+        cause: Cause,
+    ) -> Dataset:
+        """Return the dataset without rows that repeat held-out rows; all but `rows` is as of `Lineage.drop_held_out`.
+
+        Parameters
+        ----------
+        rows
+            Their numbers among those that are in, each once.
+        repeated, similarities, told, cause
+            The held-out row of each, how similar the two are, what is told of held-out rows, and why they leave.
+        """
+        leaves = self._marked(rows, cause.stage)
+        if not leaves.any():
+            return self
+        lineage = self.lineage.drop_held_out(self.input_rows(rows), repeated, similarities, told, cause)
+        return self._take(np.flatnonzero(~leaves), lambda: lineage)
+
     def among(self, read: Rows, causes: Mapping[int, Cause]) -> Dataset:
         """Return the dataset as that of all rows read: its own, and others between them that left before any stage.
 

@@ -11,7 +11,20 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-__all__ = ["EXACT_COPY", "NEAR_COPY", "NOTHING_TO_TRAIN", "Cause", "Lineage"]
+__all__ = [
+    "EXACT_COPY",
+    "HELD_OUT_CAUSES",
+    "HELD_OUT_COLUMNS",
+    "HELD_OUT_ID",
+    "HELD_OUT_NEAR",
+    "HELD_OUT_NGRAMS",
+    "HELD_OUT_SAME",
+    "NEAR_COPY",
+    "NOTHING_TO_TRAIN",
+    "Cause",
+    "HeldOut",
+    "Lineage",
+]
 
 
 class Cause(NamedTuple):
@@ -39,6 +52,47 @@ class Cause(NamedTuple):
 NOTHING_TO_TRAIN: Final = Cause("source", "nothing to train")
 EXACT_COPY: Final = Cause("dedup", "exact copy")
 NEAR_COPY: Final = Cause("dedup", "near copy")
+HELD_OUT_SAME: Final = Cause("holdout", "says the same as a held-out row")
+HELD_OUT_ID: Final = Cause("holdout", "has the id of a held-out row")
+HELD_OUT_NGRAMS: Final = Cause("holdout", "shares n-grams with a held-out row")
+HELD_OUT_NEAR: Final = Cause("holdout", "is near a held-out row")
+#: Why rows leave because of held-out rows, what is surest first.
+HELD_OUT_CAUSES: Final = (HELD_OUT_SAME, HELD_OUT_ID, HELD_OUT_NGRAMS, HELD_OUT_NEAR)
+#: What is told of a held-out row: its file, its number in that (from 0), its line (from 1, of text), how it begins.
+HELD_OUT_COLUMNS: Final = {"file": pa.string(), "row": pa.int64(), "line": pa.int64(), "first_words": pa.string()}
+
+
+class HeldOut(NamedTuple):
+    """The held-out rows that rows of the input repeat.
+
+    Attributes
+    ----------
+    of
+        int64 (n,): for each row of the input the place in `rows` of the held-out row that it repeats; -1 for none.
+    rows
+        The held-out rows that are meant, with `HELD_OUT_COLUMNS`.
+    """
+
+    of: NDArray[np.int64]
+    rows: pa.Table
+
+    @classmethod
+    def none(cls, n: int) -> HeldOut:
+        """Return that of `n` rows which repeat none."""
+        return cls(np.full(n, -1, np.int64), pa.schema(HELD_OUT_COLUMNS.items()).empty_table())
+
+    def having(self, rows: NDArray[np.int64], repeated: NDArray[np.int64], told: pa.Table) -> HeldOut:
+        """Return this where some rows repeat others: `repeated` are the places in `told`, of which those are held."""
+        meant, places = np.unique(repeated, return_inverse=True)
+        of = self.of.copy()
+        of[rows] = self.rows.num_rows + places
+        return HeldOut(of, pa.concat_tables([self.rows, told.take(pa.array(meant))]))
+
+    def among(self, n: int, own: NDArray[np.int64]) -> HeldOut:
+        """Return this as that of `n` rows, of which its own are these."""
+        of = np.full(n, -1, np.int64)
+        of[own] = self.of
+        return HeldOut(of, self.rows)
 
 
 @dataclass(frozen=True)
@@ -52,11 +106,14 @@ class Lineage:
     representatives
         int64 (n,): the row that it is a duplicate of; itself where it is none.
     similarities
-        float32 (n,): how similar the two are; NaN where it is no duplicate.
+        float32 (n,): how similar the two are, or the row and the held-out row that it repeats (1 where they say the
+        same, the share of n-grams, or a cosine similarity); NaN where there is none.
     dropped
         int16 (n,): which of `causes` the row left for; -1 where it stays.
     causes
         Why rows left, in the order in which they did.
+    held_out
+        The held-out rows that rows which left repeat; None where none did for that.
     """
 
     ids: pa.ChunkedArray | None
@@ -64,6 +121,7 @@ class Lineage:
     similarities: NDArray[np.float32]
     dropped: NDArray[np.int16]
     causes: tuple[Cause, ...] = ()
+    held_out: HeldOut | None = None
 
     @classmethod
     def of(cls, n: int, ids: pa.ChunkedArray | None) -> Lineage:
@@ -105,6 +163,32 @@ class Lineage:
         dropped = self.dropped.copy()
         dropped[rows] = code
         return replace(self, dropped=dropped, causes=causes)
+
+    def drop_held_out(
+        self,
+        rows: NDArray[np.int64],
+        repeated: NDArray[np.int64],
+        similarities: NDArray[np.float32],
+        told: pa.Table,
+        cause: Cause,
+    ) -> Lineage:
+        """Return this without rows, given by their numbers in the input, that repeat held-out rows.
+
+        Parameters
+        ----------
+        rows, cause
+            As of `drop`.
+        repeated
+            int64: for each of them the place in `told` of the held-out row that it repeats.
+        similarities
+            float32: how similar the two are; NaN where that is no question.
+        told
+            What is told of held-out rows, with `HELD_OUT_COLUMNS`.
+        """
+        alike = self.similarities.copy()
+        alike[rows] = similarities
+        held_out = (self.held_out or HeldOut.none(self.n)).having(rows, repeated, told)
+        return replace(self.drop(rows, cause), similarities=alike, held_out=held_out)
 
     def drop_duplicates(
         self, representatives: NDArray[np.int64], similarities: NDArray[np.float32], cause: Cause
@@ -158,7 +242,8 @@ class Lineage:
             places[own], places[others] = np.arange(len(own)), len(own) + np.arange(len(others))
             names = pa.chunked_array([*ids.chunks, pa.array([name(row) for row in causes], pa.string())], pa.string())
             ids = names.take(pa.array(places))
-        return Lineage(ids, representatives, similarities, dropped, (*known, *self.causes))
+        held_out = None if self.held_out is None else self.held_out.among(n, own)
+        return Lineage(ids, representatives, similarities, dropped, (*known, *self.causes), held_out)
 
     def counts(self) -> dict[Cause, int]:
         """Return how many rows left for each cause, without those for which none did."""

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-import polars as pl
 import pyarrow as pa
 
+from sage_select.contamination import NEAR_SHARE, PHRASE_WORDS, ComparedRows, HeldOutRows, named_alike
 from sage_select.errors import DataError
-from sage_select.evaluate.phrases import PHRASE_WORDS, PhraseIndex, PhraseSets
-from sage_select.render import Conversation, Example, Text, plain_text, plain_texts, to_example
 from sage_select.train.selection import OrderedRows
 
-__all__ = ["NEAR_SHARE", "Overlap", "OverlappingRow", "find_overlap"]
+__all__ = ["Overlap", "OverlappingRow", "find_overlap"]
 
-#: A held-out row is a near copy of a trained row that has this share of its phrases, and of those of its answers.
-NEAR_SHARE: Final = 0.8
 #: Rows that a notice names.
 _NAMED: Final = 3
 #: Trained rows that are compared at a time.
@@ -155,15 +149,15 @@ def find_overlap(
     """
     total = len(held_out) + len(trained)
     tell = progress or (lambda _done, _total: None)
-    held = _Held(held_out, PhraseSets.of(_texts(held_out)))
+    held = HeldOutRows(_compared(held_out))
     tell(len(held_out), total)
     by_ids = _with_ids_of(held_out, trained)
     same: dict[int, str] = {}
     near: dict[int, tuple[str, float]] = {}
     for start in range(0, len(trained), _BATCH):
-        batch = trained.at(np.arange(start, min(start + _BATCH, len(trained))))
-        row_ids = batch.row_ids()
-        sets = PhraseSets.of(_texts(batch))
+        rows = trained.at(np.arange(start, min(start + _BATCH, len(trained))))
+        row_ids, batch = rows.row_ids(), _compared(rows)
+        sets = held.phrases_of(batch)
         for place, other in held.saying_the_same(batch, sets):
             same.setdefault(place, row_ids[other])
         for place, other, share in held.near_copies(batch, sets):
@@ -184,115 +178,9 @@ def _with_ids_of(held_out: OrderedRows, trained: OrderedRows) -> set[int]:
     """Return the places of the held-out rows that have the id of a trained row."""
     if not all("sage_row_id" in table.rows.table.column_names for table in (held_out, trained)):
         return set()
-    held, others = (pl.LazyFrame({"id": table.row_ids()}, {"id": pl.String}) for table in (held_out, trained))
-    named = held.with_row_index("place").filter(~pl.col("id").str.contains(r"^\p{Nd}+$"))
-    return set(named.join(others, on="id", how="semi").collect()["place"].to_list())
+    held, others = (pa.array(table.row_ids(), pa.string()) for table in (held_out, trained))
+    return set(np.flatnonzero(named_alike(held, others) >= 0).tolist())
 
 
-class _Held:
-    """The held-out rows, to find those of them that trained rows repeat.
-
-    Parameters
-    ----------
-    rows
-        The held-out rows.
-    sets
-        Their phrases.
-    """
-
-    def __init__(self, rows: OrderedRows, sets: PhraseSets) -> None:
-        self._rows = rows
-        self._sets = sets
-        self._index = PhraseIndex(sets, NEAR_SHARE)
-        self._answers: dict[int, str] = {}
-        #: Hash of words -> the rows of these words; and what these rows say, once it is known.
-        self._by_bag: dict[int, list[int]] = {}
-        for place, bag in enumerate(sets.bags.tolist()):
-            self._by_bag.setdefault(bag, []).append(place)
-        self._saying: dict[int, dict[str, list[int]]] = {}
-
-    @property
-    def repeated(self) -> int:
-        """How many of the rows say the same as an earlier one."""
-        alike = [bag for bag, places in self._by_bag.items() if len(places) > 1]
-        self._learn(alike)
-        return sum(len(places) - 1 for bag in alike for places in self._saying[bag].values())
-
-    def saying_the_same(self, batch: OrderedRows, sets: PhraseSets) -> Iterator[tuple[int, int]]:
-        """Yield each held-out row, and the row of the batch, in order, that says the same."""
-        bags = sets.bags.tolist()
-        alike = [other for other, bag in enumerate(bags) if bag in self._by_bag]
-        self._learn(dict.fromkeys(bags[other] for other in alike))
-        for other, example in _examples(batch, alike):
-            for place in self._saying[bags[other]].get(_said(example), ()):
-                yield place, other
-
-    def near_copies(self, batch: OrderedRows, sets: PhraseSets) -> Iterator[tuple[int, int, float]]:
-        """Yield each held-out row, the row of the batch, in order, that is a near copy of it, and the share."""
-        found = list(self._index.within(sets))
-        unknown = {one.text for one in found} - self._answers.keys()
-        self._answers.update((place, _answers(example)) for place, example in _examples(self._rows, sorted(unknown)))
-        places = {place: number for number, place in enumerate(sorted({one.text for one in found}))}
-        others = {other: number for number, other in enumerate(sorted({one.other for one in found}))}
-        expected = _sets(self._answers, places)
-        given = _sets({other: _answers(example) for other, example in _examples(batch, list(others))}, others)
-        for place, other, share in found:
-            own = places[place]
-            if not expected.lengths[own] or expected.share_in(own, given, others[other]) >= NEAR_SHARE:
-                yield place, other, share
-
-    def _learn(self, bags: Iterable[int]) -> None:
-        """Find out what the rows of these words say."""
-        places = [place for bag in bags if bag not in self._saying for place in self._by_bag[bag]]
-        for place, example in _examples(self._rows, places):
-            rows = self._saying.setdefault(int(self._sets.bags[place]), {})
-            rows.setdefault(_said(example), []).append(place)
-
-
-def _texts(rows: OrderedRows) -> pa.ChunkedArray | pa.Array:
-    """Return the words of each row; of one that cannot be read, none."""
-    try:
-        return plain_texts(rows.rows.table, rows.shape, rows=rows.order)
-    except DataError:
-        texts = {place: plain_text(example) for place, example in _examples(rows, range(len(rows)))}
-        return _storable(texts, range(len(rows)))
-
-
-def _sets(texts: Mapping[int, str], places: Iterable[int]) -> PhraseSets:
-    return PhraseSets.of(_storable(texts, places))
-
-
-def _storable(texts: Mapping[int, str], places: Iterable[int]) -> pa.Array:
-    """Return the texts of these places, empty where there is none, and without half characters: no text holds them."""
-    return pa.array([texts.get(place, "").encode(errors="replace").decode() for place in places], pa.string())
-
-
-def _examples(rows: OrderedRows, places: Sequence[int]) -> Iterator[tuple[int, Example]]:
-    """Yield what the rows at these places of the order hold, but for those that cannot be read."""
-    for place, row in zip(places, rows.at(np.array(places, np.int64)), strict=True):
-        try:
-            yield place, to_example(row.values, rows.shape, row.where)
-        except DataError:
-            continue
-
-
-def _said(example: Example) -> str:
-    """Return a text that is equal for rows whose turns and calls are, whatever their shape."""
-    if isinstance(example, Text):
-        return _spaced(example.text)
-    turns = [
-        [turn["role"], _spaced(turn["content"]), [call["function"] for call in turn.get("tool_calls", ())]]
-        for turn in example.messages
-    ]
-    return json.dumps(turns, sort_keys=True, default=str)
-
-
-def _spaced(text: str) -> str:
-    return " ".join(unicodedata.normalize("NFC", text).split())
-
-
-def _answers(example: Example) -> str:
-    """Return what the assistant says; of a text, nothing apart from the text."""
-    if isinstance(example, Text):
-        return ""
-    return plain_text(Conversation([turn for turn in example.messages if turn["role"] == "assistant"]))
+def _compared(rows: OrderedRows) -> ComparedRows:
+    return ComparedRows(rows.rows.table, rows.shape, rows.rows.where, rows.order)

@@ -9,7 +9,7 @@ from sage_select.io.formats.npy import NpyHeader, npy_header, read_npy
 from sage_select.io.formats.sniff import Format
 from sage_select.io.inputs.estimate import DatasetEstimate, estimate
 from sage_select.io.inputs.objects import from_object
-from sage_select.io.inputs.read import read
+from sage_select.io.inputs.read import read, rows_digest
 from sage_select.io.output.open import existing, open_output, open_with_report
 from sage_select.io.output.write import Written, write
 from sage_select.io.source.beside import Beside
@@ -56,6 +56,7 @@ __all__ = [
     "read_manifest",
     "read_npy",
     "require_column",
+    "rows_digest",
     "truth_column",
     "write",
 ]

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from sage_select.data import EXACT_COPY, NEAR_COPY, Dataset
 from sage_select.errors import UsageError
-from sage_select.kernels import Matrix
 from sage_select.pipeline.cost import Cost, Size
 from sage_select.pipeline.option import Option
 from sage_select.pipeline.run import Run
 from sage_select.pipeline.stage import Stage, stage
 from sage_select.stages.inputs.limits import protected_rows
+from sage_select.stages.inputs.vectors import cosine_matrix
 from sage_select.strategies import Pool
 from sage_select.strategies.duplicates import near_duplicates, near_duplicates_cost
 
@@ -171,11 +171,7 @@ class _Near(Dedup):
         DataError
             If a vector is zero.
         """
-        matrix, empty = data.matrix, data.feature("empty_text")
-        if matrix is None:
-            raise RuntimeError("near copies are found by vectors")
-        if matrix.metric != "cosine":
-            matrix = Matrix.from_array(matrix.take(np.arange(data.n)), name=matrix.name, threads=run.threads)
+        matrix, empty = cosine_matrix(data, run.threads), data.feature("empty_text")
         without_words = np.empty(0, np.int64) if empty is None else np.flatnonzero(empty)
         protected = protected_rows(data, self, run)
         apart = np.union1d(protected.queries, without_words)

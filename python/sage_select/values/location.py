@@ -15,6 +15,7 @@ from sage_select.paths import path_problem
 __all__ = [
     "FilePath",
     "InputSetting",
+    "LocalRowsPath",
     "ManyRowsPath",
     "ModelName",
     "OutputPath",
@@ -76,6 +77,26 @@ def _many_rows(value: str | list[str] | None) -> str | list[str] | None:
     return value if len(value) > 1 else value[0]
 
 
+def _as_texts(value: Any) -> Any:
+    """Return paths as text, one or several."""
+    return [_as_text(one) for one in value] if isinstance(value, list | tuple) else _as_text(value)
+
+
+def _local_rows(value: str | list[str]) -> str | list[str]:
+    if not isinstance(value, list):
+        if value == "-":
+            raise ValueError("is standard input; only the input may be that, all else lies in files")
+        _local(value)
+        return value
+    if not value:
+        raise ValueError("names no file")
+    for place, text in enumerate(value):
+        _local_rows(text)
+        if text in value[:place]:
+            raise ValueError(f"names {text} twice")
+    return value if len(value) > 1 else value[0]
+
+
 def _local(text: str | None) -> str | None:
     if text is not None and is_url(text):
         raise ValueError("is a URL; only the input may be one, all else lies on this machine")
@@ -97,6 +118,8 @@ def _nameable(text: str) -> str:
 
 #: A file, folder, pattern or URL with rows, or several.
 ManyRowsPath = Annotated[str | list[str] | None, AfterValidator(_many_rows), Reads("rows")]
+#: A file, folder or pattern with rows on this machine, or several.
+LocalRowsPath = Annotated[str | list[str], BeforeValidator(_as_texts), AfterValidator(_local_rows), Reads("rows")]
 #: A file of this machine to read.
 FilePath = Annotated[str | None, BeforeValidator(_as_text), AfterValidator(_local), Reads("file")]
 #: A folder with a model, or the name of a repository.

@@ -14,11 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sage_select import demo
+from sage_select.contamination import PHRASE_WORDS, PhraseIndex, PhraseSets
+from sage_select.contamination import phrases as phrases_module
+from sage_select.contamination.phrases import Near
 from sage_select.errors import DataError
 from sage_select.evaluate import Overlap, find_overlap
 from sage_select.evaluate import overlap as overlap_module
-from sage_select.evaluate import phrases as phrases_module
-from sage_select.evaluate.phrases import PHRASE_WORDS, Near, PhraseIndex, PhraseSets
 from sage_select.train import TrainConfig
 from sage_select.train.selection import OrderedRows, load_selection
 

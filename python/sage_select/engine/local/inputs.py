@@ -16,7 +16,7 @@ from sage_select.paths import user_path
 from sage_select.pipeline import Pipeline
 from sage_select.pipeline.run import GIVEN
 from sage_select.render.weight_files import model_files
-from sage_select.stages.source import RowCount
+from sage_select.stages.source import RowCount, Source
 from sage_select.values.location import InputSetting
 
 __all__ = ["input_digests"]
@@ -35,13 +35,22 @@ def input_digests(
         If a named file is missing.
     """
     digests = {} if isinstance(rows, RowCount) else {"source": rows.digest}
+    counts: dict[str, int] = {}
     for setting in pipeline.inputs():
-        if setting.kind != "rows" and setting.value != GIVEN:
-            digests[setting.name] = _setting_digest(setting, files)
+        if setting.name.partition(".")[0] == Source.name or setting.value == GIVEN:
+            continue
+        # Of a setting that names several files, each has a number.
+        number = counts[setting.name] = counts.get(setting.name, 0) + 1
+        name = setting.name if number == 1 else f"{setting.name} {number}"
+        digests[name] = _setting_digest(setting, files)
     return {**digests, **{name: _digest(value) for name, value in values.items() if name != "source.path"}}
 
 
 def _setting_digest(setting: InputSetting, files: io.Beside) -> str:
+    if setting.kind == "rows":
+        digest = io.rows_digest(setting.value)
+        files.was_read(setting.value, digest)
+        return digest
     return _model_digest(setting.value) if setting.kind == "model" else files.digest(setting.value)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from sage_select import io, kernels
-from sage_select.data import Dataset
+from sage_select.data import HELD_OUT_COLUMNS, Dataset, HeldOut, Lineage
 from sage_select.engine.local.output import null_for_nan, reasons_of
 from sage_select.render import first_words
 from sage_select.seeds import stage_key
@@ -40,7 +40,9 @@ def row_report(data: Dataset, seed: int, threads: int | None = None) -> pa.Table
         there are no rows but arrays; `kept`, `stage` and `reason` (which stage took or dropped it and why), `rank`,
         `score`; `region` (the cell of rows taken by score, where there are cells); `nearest_pick`, the id of the most
         similar pick of a row that was not selected, with `nearest_similarity` (under ``sqeuclidean``
-        `nearest_distance`); `duplicate_of` and `similarity`, of a row that left as a copy.
+        `nearest_distance`); `duplicate_of` and `similarity`, of a row that left as a copy; `held_out_file`,
+        `held_out_row`, `held_out_line`, `held_out_first_words` and `similarity`, of a row that left since it repeats a
+        held-out row: which one, and how similar the two are (the share of n-grams, or of vectors the cosine).
 
     Notes
     -----
@@ -80,8 +82,16 @@ def row_report(data: Dataset, seed: int, threads: int | None = None) -> pa.Table
             **_nearest(data, pool, names, seed, threads),
             "duplicate_of": names.take(pa.array(lineage.representatives, mask=~lineage.is_duplicate)),
             "similarity": null_for_nan(lineage.similarities),
+            **_held_out(lineage),
         }
     )
+
+
+def _held_out(lineage: Lineage) -> dict[str, pa.Array | pa.ChunkedArray]:
+    """Return the held-out row that each row repeats."""
+    of, rows = lineage.held_out or HeldOut.none(lineage.n)
+    places = pa.array(of, mask=of < 0)
+    return {f"held_out_{name}": rows[name].take(places) for name in HELD_OUT_COLUMNS}
 
 
 def _places(data: Dataset) -> dict[str, pa.Array | pa.ChunkedArray]:

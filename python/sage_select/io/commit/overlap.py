@@ -13,7 +13,7 @@ from sage_select.errors import UsageError
 from sage_select.io.commit.names import OutputNames
 from sage_select.values.location import InputSetting
 
-__all__ = ["check_overlap", "is_at_or_in"]
+__all__ = ["are_all_among", "check_overlap", "is_at_or_in"]
 
 #: Device and inode: what a file is, however its name is spelt.
 _FileKey: TypeAlias = tuple[int, int]
@@ -62,6 +62,13 @@ def is_at_or_in(path: Path, place: Path) -> bool:
     if there:
         return bool(there & (_identities(path) | _above(path)))
     return path.name == place.name and bool(_identities(path.parent) & _identities(place.parent))
+
+
+def are_all_among(names: Iterable[str], others: Iterable[str]) -> bool:
+    """Say whether each of these files, of which there is one at least, is one of the others, however they are spelt."""
+    known = {identity for other in others for path in _local_paths(other) for identity in _identities(path)}
+    found = [{identity for path in _local_paths(name) for identity in _identities(path)} for name in names]
+    return bool(found) and all(identities & known for identities in found)
 
 
 class _Output:

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from sage_select.columns import SOURCE
 from sage_select.display import is_url, without_secrets
-from sage_select.errors import DataError
+from sage_select.errors import DataError, UsageError
 from sage_select.io.commit.manifest import read_manifest
 from sage_select.io.commit.paired import Watch, settled
 from sage_select.io.formats.arrow_ipc import read_ipc
@@ -24,11 +24,13 @@ from sage_select.io.formats.text import open_text
 from sage_select.io.source.hf_folder import INFO_FILE, STATE_FILE, data_files
 from sage_select.io.source.named import Named, open_inputs, short_names, shown_source
 from sage_select.io.source.opened import Input, TextOptions, digests_beside
+from sage_select.io.source.pipes import is_pipe
 from sage_select.io.source.progress import Meter, Progress
 from sage_select.io.tables.bad_rows import BadRows
 from sage_select.io.tables.digest import combine_digests
 from sage_select.io.tables.merge import merged
 from sage_select.io.tables.rows import FileRows, RowLocations, Rows
+from sage_select.paths import user_path
 
 __all__ = [
     "content_digest",
@@ -37,6 +39,7 @@ __all__ = [
     "read",
     "read_once",
     "read_open",
+    "rows_digest",
     "size_of",
 ]
 
@@ -168,6 +171,20 @@ def read_open(
 def content_digest(paths: Sequence[Path]) -> str:
     """Return the digest of what `paths` hold; of a folder, the saved dataset in it and nothing beside."""
     return combine_digests([digest for path in paths for digest in _digests(Input(path, str(path)))])
+
+
+def rows_digest(source: str) -> str:
+    """Return the digest that `read` gives the rows of a file, folder or pattern of this machine.
+
+    Raises
+    ------
+    UsageError, ResourceError
+        Where there is none, it may not be read, or it is a pipe, which can be read only once.
+    """
+    if is_pipe(user_path(source)):
+        raise UsageError("is a pipe, device or socket, not a file", where=source, hint="write its rows to a file")
+    with open_inputs(source) as inputs:
+        return combine_digests([digest for file in inputs for digest in _digests(file)])
 
 
 def digest_wanted(*, verify: bool) -> Callable[[Path], str | None]:

@@ -113,6 +113,12 @@ class Rows:
         )
         return replace(self, table=_only(self.table, numbers), places=places, bad=BadRows())
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The names of all files that were read."""
+        places = self.places if isinstance(self.places, RowLocations) else self.places.all
+        return tuple(part.file for part in places.parts)
+
     def where(self, row: int, column: str | None = None) -> Where:
         """Return the place of `row`: its file, the row within that file and, for text, its line.
 

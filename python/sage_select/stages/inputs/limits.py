@@ -69,6 +69,11 @@ class Prepared:
     groups: Groups | None = None
     queries: Queries | None = None
 
+    @property
+    def to_embed(self) -> tuple[Queries, ...]:
+        """The queries, where they may need vectors."""
+        return () if self.queries is None else (self.queries,)
+
     def groups_of(self, data: Dataset) -> Groups | None:
         """Return the groups of the rows that are in."""
         return None if self.groups is None else Groups(data.of_input(self.groups.of), self.groups.names)

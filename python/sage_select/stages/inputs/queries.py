@@ -55,10 +55,10 @@ class Queries:
 
 
 def later_queries(stage: Stage, run: Run) -> list[Queries]:
-    """Return the queries of the selections after a stage that are rows without vectors."""
+    """Return the queries of the stages after one that are rows without vectors: what these prepared has `to_embed`."""
     prepared = [run.prepared.get(id(step)) for step in run.consumers(stage)]
-    found = [getattr(one, "queries", None) for one in prepared]
-    return [one for one in found if one is not None and one.data is not None and one.vectors is None]
+    found = [one for held in prepared for one in getattr(held, "to_embed", ())]
+    return [one for one in found if one.data is not None and one.vectors is None]
 
 
 def read_queries(value: Any, path: str, encoder: Encoder, options: ShapeOptions, data: Dataset, run: Run) -> Queries:

@@ -1,4 +1,4 @@
-"""How much of a text stands in another one: the share of its phrases of eight words."""
+"""How much of a text stands in another one: the share of its phrases, runs of some words."""
 
 from __future__ import annotations
 
@@ -40,9 +40,11 @@ class PhraseSets:
         self.lengths = found.ends - self.starts
 
     @classmethod
-    def of(cls, texts: pa.ChunkedArray | pa.Array) -> PhraseSets:
-        """Return the phrases of texts (`string`, no nulls)."""
-        return cls(phrases(texts, length=PHRASE_WORDS))
+    def of(
+        cls, texts: pa.ChunkedArray | pa.Array, *, length: int = PHRASE_WORDS, threads: int | None = None
+    ) -> PhraseSets:
+        """Return the phrases of `length` words of texts (`string`, no nulls)."""
+        return cls(phrases(texts, length=length, threads=threads))
 
     def __len__(self) -> int:
         return len(self.lengths)
