@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from sage_select.engine import finish
 from sage_select.errors import SageWarning, UsageError
 from sage_select.pipeline import Pipeline, Stage
 from sage_select.pipeline.plan import resolve
-from sage_select.stages import Dedup, Embed, Score, Select, Source
+from sage_select.stages import Dedup, Embed, Holdout, Score, Select, Source
 
 __all__ = ["select"]
 
@@ -33,8 +33,6 @@ def select(
     scores: ArrayLike | str | None = None,
     groups: ArrayLike | pa.Array | pa.ChunkedArray | None = None,
     lengths: ArrayLike | None = None,
-    dedup: str | None = None,
-    dedup_threshold: float | None = None,
     seed: int = 0,
     verify: bool = True,
     threads: int | None = None,
@@ -65,9 +63,6 @@ def select(
         The values of the column of a `quota`, one a row, where `data` has none.
     lengths
         The tokens of each row, one whole number a row, where they are known.
-    dedup, dedup_threshold
-        Which copies of earlier rows leave before anything is picked, and from which similarity on a row is a near copy:
-        `exact` (the default where there are rows), `near`, or `none`. Row numbers remain those of the input.
     seed
         Same input, settings and seed: same rows, whatever the threads.
     verify
@@ -82,8 +77,10 @@ def select(
     Notes
     -----
     `queries` may also be rows like those of `data`, as a table or a list, or vectors (q, d) of the encoder that made
-    `embeddings`. `pin` and `exclude` may be lists of ids; whole numbers in a list are row numbers, counted from 0,
-    unless the rows have ids of their own (`id_column`, or a column `sage_row_id`).
+    `embeddings`. `holdout` may be a path, several, or rows of any shape, as a table or a list. `pin` and `exclude` may
+    be lists of ids; whole numbers in a list are row numbers, counted from 0, unless the rows have ids of their own
+    (`id_column`, or a column `sage_row_id`). Row numbers are those of the input, whatever left before the selection;
+    exact copies do where there are rows, unless `dedup` says otherwise.
 
     Returns
     -------
@@ -129,7 +126,8 @@ def select(
     if groups is not None and chosen_options.get("quota") is None:
         chosen_options["quota"] = "groups"
     chosen = Select.make(**{name: _as_text(value) for name, value in chosen_options.items()})
-    steps: list[Stage] = [source, _dedup(dedup, dedup_threshold, data)]
+    dedup = _dedup(of_stage["dedup"], data)
+    steps: list[Stage] = [source, *_holdout(of_stage["holdout"], given), dedup]
     # Which end is hard says nothing of where scores come from; that the low one is needs some.
     if (
         scores is not None
@@ -140,7 +138,8 @@ def select(
         steps.append(Score.make(**origin, **of_stage["score"]))
     # Beside rows, vectors that nothing uses are refused; alone they say how many rows there are.
     if of_stage["embed"] or (
-        embeddings is not None and (data is not None or "vectors" in {*chosen.needs(), *steps[1].needs()})
+        embeddings is not None
+        and (data is not None or "vectors" in {*chosen.needs(), *(need for step in steps for need in step.needs())})
     ):
         origin = {} if embeddings is None else given.column_or_file("embed.file", embeddings)
         steps.append(Embed.make(**origin, **of_stage["embed"]))
@@ -157,8 +156,16 @@ def _as_text(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else value
 
 
-def _dedup(mode: str | None, threshold: float | None, data: Any) -> Dedup:
+def _holdout(settings: Mapping[str, Any], given: Given) -> list[Stage]:
+    """Return the stage that drops what repeats held-out rows, where there are such."""
+    if not settings:
+        return []
+    path = settings.get("path")
+    if path is None:
+        raise UsageError("no held-out rows are named", got=f"holdout_{next(iter(settings))}", hint="give holdout")
+    return [Holdout.make(**{**settings, "path": given.files("holdout.path", path)})]
+
+
+def _dedup(settings: Mapping[str, Any], data: Any) -> Dedup:
     """Return the dedup that was asked for, or that of rows where nothing is said; arrays alone say nothing."""
-    if mode is None and threshold is None and data is None:
-        return Dedup(mode="none")
-    return Dedup.make(mode=mode, threshold=threshold)
+    return Dedup(mode="none") if not settings and data is None else Dedup.make(**settings)

@@ -36,6 +36,15 @@ class Given:
         self.values[setting] = value
         return GIVEN
 
+    def files(self, setting: str, value: Any) -> str | list[str]:
+        """Return what stands in the plan for one file or several: their paths, or `GIVEN` for rows."""
+        if isinstance(value, str | Path):
+            return str(value)
+        if isinstance(value, list | tuple) and value and all(isinstance(one, str | Path) for one in value):
+            return [str(one) for one in value]
+        self.values[setting] = value
+        return GIVEN
+
     def column_or_file(self, setting: str, value: Any) -> dict[str, Any]:
         """Return the settings for values of rows: text names a column, anything else are the values."""
         return {"column": value} if isinstance(value, str) else {"file": self.file(setting, value)}
@@ -48,12 +57,7 @@ class Given:
         UsageError
             If there is nothing to select from.
         """
-        if isinstance(data, str | Path):
-            return str(data)
-        if isinstance(data, list | tuple) and data and all(isinstance(one, str | Path) for one in data):
-            return [str(one) for one in data]
-        self.values["source.path"] = data if data is not None else _rows_of_arrays(scores, embeddings)
-        return GIVEN
+        return self.files("source.path", data if data is not None else _rows_of_arrays(scores, embeddings))
 
 
 def _rows_of_arrays(scores: Any, embeddings: Any) -> RowCount:

@@ -11,7 +11,7 @@ from pydantic.fields import FieldInfo
 
 from sage_select.errors import UsageError, nearest
 from sage_select.pipeline import STAGES
-from sage_select.pipeline.clashes import KEYWORD_STAGES, NO_KEYWORDS
+from sage_select.pipeline.clashes import keyword_of
 from sage_select.pipeline.option import Option, option_of, values_of
 from sage_select.pipeline.settings import Choice
 from sage_select.stages import Select
@@ -28,9 +28,12 @@ def files() -> list[str]:
     return [name for name, mark in marks if isinstance(mark, Reads) and mark.kind == "file"]
 
 
-def _keywords() -> Iterator[tuple[type[Any], str, FieldInfo]]:
-    for stage in (STAGES[name] for name in KEYWORD_STAGES):
-        yield from ((stage, name, info) for name, info in stage.options().items() if name not in NO_KEYWORDS)
+def _keywords() -> Iterator[tuple[str, str, str, FieldInfo]]:
+    """Yield the keywords: each with its stage, and what that calls it."""
+    for stage, kind in STAGES.items():
+        for name, info in kind.options().items():
+            if (keyword := keyword_of(stage, name, info)) is not None:
+                yield keyword, stage, name, info
 
 
 def by_stage(options: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -41,15 +44,16 @@ def by_stage(options: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     UsageError
         If no stage has a setting of this name, with the nearest.
     """
-    found: dict[str, dict[str, Any]] = {name: {} for name in KEYWORD_STAGES}
-    owners = {name: stage.name for stage, name, _ in _keywords()}
+    owners = {keyword: (stage, name) for keyword, stage, name, _ in _keywords()}
+    found: dict[str, dict[str, Any]] = {stage: {} for stage, _ in owners.values()}
     for name, value in options.items():
         if name not in owners:
             raise UsageError(
                 f"select() has no argument {name!r}", hint=nearest(name, owners) or "help(select) lists them"
             )
         if value is not None:
-            found[owners[name]][name] = value
+            stage, setting = owners[name]
+            found[stage][setting] = value
     return found
 
 
@@ -59,10 +63,10 @@ def document(function: Callable[..., Any]) -> None:
     own = [one for one in signature.parameters.values() if one.kind is not inspect.Parameter.VAR_KEYWORD]
     derived = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation="Any")
-        for _, name, _ in _keywords()
+        for name, *_ in _keywords()
     ]
     function.__signature__ = signature.replace(parameters=[*own, *derived])  # type: ignore[attr-defined]
-    lines = [line for _, name, info in _keywords() for line in _entry(name, info)]
+    lines = [line for name, _, _, info in _keywords() for line in _entry(name, info)]
     function.__doc__ = (function.__doc__ or "").replace("        OPTIONS", "\n".join(lines))
 
 

@@ -74,11 +74,10 @@ SELECT_HABITS: Final[Mapping[str, str]] = {
     **dict.fromkeys(("--shuffle",), "the output is in a random order already, fixed by --seed"),
     **dict.fromkeys(
         ("--test-size", "--train-size", "--val-size"),
-        "there is no split here: --exclude FILE leaves rows out, by their ids, and --holdout FILE what repeats its rows",
+        "there is no split here: --exclude FILE leaves rows out, by their ids; --holdout FILE, what repeats its rows",
     ),
     **dict.fromkeys(
-        ("--decontaminate", "--decontamination", "--contamination", "--eval-data", "--eval", "--test", "--test-file")
-        + ("--hold-out", "--heldout", "--held-out", "--benchmark", "--validation", "--dev"),
+        ("--decontaminate", "--decontamination", "--hold-out", "--held-out", "--heldout", "--eval-data", "--test-file"),
         "--holdout",
     ),
     **dict.fromkeys(

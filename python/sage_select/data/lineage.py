@@ -52,10 +52,10 @@ class Cause(NamedTuple):
 NOTHING_TO_TRAIN: Final = Cause("source", "nothing to train")
 EXACT_COPY: Final = Cause("dedup", "exact copy")
 NEAR_COPY: Final = Cause("dedup", "near copy")
-HELD_OUT_SAME: Final = Cause("holdout", "says the same as a held-out row")
-HELD_OUT_ID: Final = Cause("holdout", "has the id of a held-out row")
-HELD_OUT_NGRAMS: Final = Cause("holdout", "shares n-grams with a held-out row")
-HELD_OUT_NEAR: Final = Cause("holdout", "is near a held-out row")
+HELD_OUT_SAME: Final = Cause("holdout", "same as a held-out row")
+HELD_OUT_ID: Final = Cause("holdout", "id of a held-out row")
+HELD_OUT_NGRAMS: Final = Cause("holdout", "n-grams of a held-out row")
+HELD_OUT_NEAR: Final = Cause("holdout", "near a held-out row")
 #: Why rows leave because of held-out rows, what is surest first.
 HELD_OUT_CAUSES: Final = (HELD_OUT_SAME, HELD_OUT_ID, HELD_OUT_NGRAMS, HELD_OUT_NEAR)
 #: What is told of a held-out row: its file, its number in that (from 0), its line (from 1, of text), how it begins.

@@ -14,15 +14,16 @@ from sage_select.pipeline.option import Option, option_of, values_of
 from sage_select.pipeline.settings import Choice, Settings
 from sage_select.values.location import location_of
 
-__all__ = ["KEYWORD_STAGES", "NO_KEYWORDS", "PARAMETERS", "PROGRAM_OPTIONS", "clashes", "spellings"]
+__all__ = ["PARAMETERS", "PROGRAM_OPTIONS", "clashes", "keyword_of", "spellings"]
 
 #: The stages whose settings are keywords of `select`, but for these, for which it has parameters of its own.
-KEYWORD_STAGES: Final = ("source", "score", "embed", "select")
-NO_KEYWORDS: Final = frozenset({"path", "demo", "file", "column", "model", "encoding", "delimiter"})
+_KEYWORD_STAGES: Final = ("source", "score", "embed", "select")
+_NO_KEYWORDS: Final = frozenset({"path", "demo", "file", "column", "model", "encoding", "delimiter"})
+#: The stages whose settings are keywords of `select` as they are typed: `--dedup-threshold`, `dedup_threshold`.
+_TYPED_STAGES: Final = ("holdout", "dedup")
 #: The parameters of `select` that no stage declares.
 PARAMETERS: Final = frozenset(
-    {"data", "k", "embeddings", "scores", "groups", "lengths", "dedup", "dedup_threshold", "seed", "verify", "threads"}
-    | {"progress"}
+    {"data", "k", "embeddings", "scores", "groups", "lengths", "seed", "verify", "threads", "progress"}
 )
 #: How the options of `build` are spelt that no stage declares.
 PROGRAM_OPTIONS: Final = frozenset(
@@ -78,6 +79,14 @@ def spellings(name: str, option: Option | None, annotation: Any) -> list[str]:
     return [flag, *([option.short] if option is not None and option.short else [])]
 
 
+def keyword_of(stage: str, name: str, info: FieldInfo) -> str | None:
+    """Return what `select` calls a setting of a stage; None where that is no keyword of it."""
+    if stage in _TYPED_STAGES:
+        typed = spellings(name, option_of(info), info.annotation)
+        return typed[0].partition("/")[0].removeprefix("--").replace("-", "_") if typed else None
+    return name if stage in _KEYWORD_STAGES and name not in _NO_KEYWORDS else None
+
+
 class _Accepted:
     """The options so far."""
 
@@ -95,7 +104,7 @@ class _Accepted:
         if (owner.stage.name, name) in self._flat:
             first, declared = self._flat[owner.stage.name, name]
             return _other_meaning(name, info, first, declared)
-        return self._typed_alike(name, info) or self._keyword_alike(owner, name)
+        return self._typed_alike(name, info) or self._keyword_alike(owner, name, info)
 
     def _typed_alike(self, name: str, info: FieldInfo) -> str | None:
         for typed in _typed(name, info):
@@ -107,14 +116,15 @@ class _Accepted:
                 return f"{mine}, and so is {setting!r} of {_called(other.member)}: {_respell(typed)}"
         return None
 
-    def _keyword_alike(self, owner: _Owner, name: str) -> str | None:
-        if owner.stage.name not in KEYWORD_STAGES or name in NO_KEYWORDS:
+    def _keyword_alike(self, owner: _Owner, name: str, info: FieldInfo) -> str | None:
+        keyword = keyword_of(owner.stage.name, name, info)
+        if keyword is None:
             return None
         mine = f"its option {name!r} is a keyword of select()"
-        if name in PARAMETERS:
+        if keyword in PARAMETERS:
             return f"{mine} that stands for something else: give it another name"
-        if name in self._keywords:
-            return f"{mine}, and so is that of {_called(self._keywords[name].member)}: give it another name"
+        if keyword in self._keywords:
+            return f"{mine}, and so is that of {_called(self._keywords[keyword].member)}: give it another name"
         return None
 
     def add(self, owner: _Owner, name: str, info: FieldInfo) -> None:
@@ -122,8 +132,8 @@ class _Accepted:
         self._flat.setdefault((owner.stage.name, name), (owner, info))
         for one in _typed(name, info):
             self._typed.setdefault(one, (owner, name))
-        if owner.stage.name in KEYWORD_STAGES:
-            self._keywords.setdefault(name, owner)
+        if (keyword := keyword_of(owner.stage.name, name, info)) is not None:
+            self._keywords.setdefault(keyword, owner)
 
 
 def _owners(stages: Mapping[str, type[Settings]]) -> Iterator[_Owner]:

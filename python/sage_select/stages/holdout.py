@@ -207,17 +207,17 @@ class Holdout(Stage):
             row = int(pinned[0])
             more = f" (more such rows: {len(pinned) - 1:,})" if len(pinned) > 1 else ""
             raise UsageError(
-                f"this row is pinned and {found.cause(row).reason}{more}",
+                f"this row is pinned, and repeats a held-out row{more}",
                 where=data.label(row),
                 expected="pinned rows that repeat no held-out row",
-                got=f"it repeats {held.name(int(found.repeated[row]))}",
+                got=f"{found.cause(row).reason}: {held.name(int(found.repeated[row]))}",
                 hint="take its id out of the list of pins, or the other row out of the held-out rows",
             )
         if data.n and found.leaves.all():
             raise DataError(
                 "every row repeats a held-out row, so that none is left",
                 where=", ".join(file.name for file in held.files),
-                got=f"{data.n:,} rows, the first of which {found.cause(0).reason}: {held.name(int(found.repeated[0]))}",
+                got=f"{data.n:,} rows, first {found.cause(0).reason}: {held.name(int(found.repeated[0]))}",
                 hint="hold out other rows, or compare less strictly: --holdout-mode exact (holdout_mode='exact')",
             )
         rows = np.flatnonzero(found.leaves)

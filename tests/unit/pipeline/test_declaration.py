@@ -22,7 +22,7 @@ from sage_select.cli.select import program
 from sage_select.encoders import ENCODERS
 from sage_select.errors import UsageError
 from sage_select.pipeline import STAGES
-from sage_select.pipeline.clashes import KEYWORD_STAGES, PARAMETERS, PROGRAM_OPTIONS, clashes
+from sage_select.pipeline.clashes import PARAMETERS, PROGRAM_OPTIONS, clashes, keyword_of
 from sage_select.pipeline.registry import Registry
 from sage_select.pipeline.stage import _METHODS, FEATURES
 from sage_select.scorers import SCORERS
@@ -289,7 +289,9 @@ def test_the_names_that_stand_for_something_else_are_those_there_are() -> None:
     typed |= set(command.get_help_option_names(typer.Context(command)))
     assert typed | {"-h", "--help"} == PROGRAM_OPTIONS
     parameters = inspect.signature(inspect.unwrap(select)).parameters
-    keywords = {name for stage in KEYWORD_STAGES for name in STAGES[stage].options()}
+    keywords = {
+        keyword_of(stage, name, info) for stage, kind in STAGES.items() for name, info in kind.options().items()
+    }
     assert set(parameters) - keywords == set(PARAMETERS)
     assert {name for name in vars(Pipeline) if not name.startswith(("_", "model_"))} == set(_METHODS)
     assert set(FEATURES) >= {feature for stage in STAGES.values() for feature in stage.gives}
