@@ -13,7 +13,7 @@ from sage_select.errors import UsageError
 from sage_select.pipeline import Pipeline, Stage
 from sage_select.pipeline.plan import explain, resolve
 from sage_select.pipeline.spec import load_spec
-from sage_select.stages import Dedup, Embed, Score, Select, Sink, Source
+from sage_select.stages import Dedup, Embed, Holdout, Score, Select, Sink, Source
 
 HERE = Path(__file__).parent
 
@@ -55,6 +55,12 @@ PLANS: dict[str, tuple[Stage, ...]] = {
     "graph_cut": (Source(path="a.jsonl"), Select(objective="graph_cut", neighbors="faiss"), Sink()),
     "dpp": (Source(path="a.jsonl"), Select(objective="dpp", budget=20), Sink()),
     "herding": (Source(path="a.jsonl"), Select(strategy="diversity", objective="herding", budget=20), Sink()),
+    "holdout": (
+        Source(path="a.jsonl"),
+        Holdout(path=["dev.jsonl", "test/*.jsonl"], mode="near", ngram=5),
+        Select(strategy="random"),
+        Sink(),
+    ),
     "dedup": (
         Source(path="a.jsonl"),
         Dedup(mode="near", threshold=0.9),

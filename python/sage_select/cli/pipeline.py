@@ -87,7 +87,9 @@ def _lay_over(steps: list[Stage], name: str, kind: type[Stage], given: Mapping[s
     merged = {**{key: value for key, value in under.items() if key not in gone}, **over}
     # Of what the spec says and an option makes idle, what holds anyway is passed over, as in the spec itself.
     used = without_idle_defaults(kind, merged).keys() | over.keys()
-    step = kind.of({key: value for key, value in merged.items() if key in used}, _flags(given, flags))
+    # What is missing was not given, and is called by its option as well.
+    missing = {flag.setting: flag.spelling for flag in flags if flag.setting not in merged}
+    step = kind.of({key: value for key, value in merged.items() if key in used}, missing | _flags(given, flags))
     if places:
         steps[places[0]] = step
     else:

@@ -9,7 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stages import dataset
 
-from sage_select.data import EXACT_COPY, NEAR_COPY, Cause, Dataset, Lineage, Scores, Selected
+from sage_select.data import (
+    EXACT_COPY,
+    HELD_OUT_COLUMNS,
+    HELD_OUT_ID,
+    HELD_OUT_SAME,
+    NEAR_COPY,
+    Cause,
+    Dataset,
+    Lineage,
+    Scores,
+    Selected,
+)
 from sage_select.engine.local.row_report import row_report
 from sage_select.errors import UsageError
 from sage_select.kernels import Matrix
@@ -37,6 +48,39 @@ def test_a_copy_of_a_row_that_leaves_later_is_a_copy_of_what_that_one_is_a_copy_
     assert near.groups(1) == (2, [("a", 3)])
     assert near.groups(5) == (2, [("a", 3), ("d", 2)])
     assert [near.position(row) for row in range(5)] == [0, 0, 0, 1, 1]
+
+
+def test_rows_that_repeat_held_out_rows_name_them_through_all_that_follows() -> None:
+    told = pa.table(
+        {"file": ["a", "a", "b"], "row": [0, 1, 0], "line": [1, 2, None], "first_words": ["x", "y", "z"]},
+        schema=pa.schema(HELD_OUT_COLUMNS),
+    )
+    lineage = Lineage.of(5, None).drop_held_out(
+        np.array([4, 1]), np.array([2, 1]), np.array([0.9, 1], np.float32), told, HELD_OUT_SAME
+    )
+    lineage = lineage.drop_held_out(np.array([0]), np.array([1]), np.float32([np.nan]), told, HELD_OUT_ID)
+    lineage = lineage.drop_duplicates(np.array([0, 0]), np.float32([np.nan, 1]), EXACT_COPY)
+    lineage = lineage.among(6, {2: BAD}, str)
+    assert lineage.held_out is not None
+    of, rows = lineage.held_out
+    assert [None if place < 0 else rows["first_words"][place].as_py() for place in of] == [
+        "y",
+        "y",
+        None,
+        None,
+        None,
+        "z",
+    ]
+    assert rows.num_rows == 3
+    np.testing.assert_array_equal(lineage.similarities, np.float32([np.nan, 1, np.nan, np.nan, 1, 0.9]))
+    assert [lineage.cause(row) for row in range(6)] == [
+        HELD_OUT_ID,
+        HELD_OUT_SAME,
+        BAD,
+        None,
+        EXACT_COPY,
+        HELD_OUT_SAME,
+    ]
 
 
 @given(st.data())

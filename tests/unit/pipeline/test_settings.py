@@ -6,7 +6,7 @@ import pytest
 
 from sage_select.errors import UsageError
 from sage_select.pipeline import STAGES, Stage
-from sage_select.stages import Dedup, Embed, Order, Score, Select, Sink, Source
+from sage_select.stages import Dedup, Embed, Holdout, Order, Score, Select, Sink, Source
 from sage_select.strategies import STRATEGIES
 from sage_select.strategies.objectives import OBJECTIVES
 
@@ -22,6 +22,13 @@ from sage_select.strategies.objectives import OBJECTIVES
         (Select, {"score_mode": "top", "score_quantile": 0.25}, "score_mode 'top' does not use score_quantile"),
         (Select, {"objective": "kcenter", "k_nn": 64}, "objective 'kcenter' does not use k_nn"),
         (Dedup, {"threshold": 0.95}, "mode 'exact' does not use threshold"),
+        (Holdout, {"path": "dev.jsonl", "mode": "exact", "share": 0.8}, "mode 'exact' does not use share"),
+        (Holdout, {"path": "dev.jsonl", "threshold": 0.9}, "mode 'ngrams' does not use threshold"),
+        (Holdout, {"path": "-"}, "is standard input"),
+        (Holdout, {"path": "hf://a/b.jsonl"}, "is a URL"),
+        (Holdout, {"path": ["a", "b", "a"]}, "names a twice"),
+        (Holdout, {"path": []}, "names no file"),
+        (Holdout, {"mode": "near"}, "path"),
         (Embed, {"file": "a.npy", "dimensions": 384}, "encoder 'file' does not use dimensions"),
         (Select, {"score_mode": "top", "score_quantile": 0.5}, "score_mode 'top' does not use score_quantile"),
         (Select, {"score_band": "0:0.5"}, "score_mode 'stratified' does not use score_band"),
@@ -109,6 +116,8 @@ SOME = [
     Select(budget="1.5M tokens", quota="a=b=2:10", pin="keep.txt", exclude="leak.txt", tokenizer="./model"),
     Select(quota="source"),
     Select(quota="source=:3"),
+    Holdout(path="dev.jsonl"),
+    Holdout(path=["dev.jsonl", "test/*.parquet"], mode="near", ngram=5, share=0.5, threshold=0.9),
     Order(),
     Sink(path="x.parquet", rows=False),
 ]
