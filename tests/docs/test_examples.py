@@ -46,6 +46,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "chats.jsonl").write_text("".join(json.dumps(chat) + "\n" for chat in chats))
     (folder / "keep.txt").write_text("chat-7\nchat-8\n")
     (folder / "leak.txt").write_text("chat-9\n")
+    (folder / "heldout.jsonl").write_text(
+        "".join(json.dumps({"messages": one["messages"]}) + "\n" for one in chats[:5])
+    )
+    (folder / "more.csv").write_text("question,answer\nwhat is 9 plus 2?,it is 11.\n")
     rows = [{"instruction": f"write about topic {i}", "output": f"topic {i} is fine"} for i in range(200)]
     (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     (folder / "queries.csv").write_text("Query,Tool\n" + "".join(f"find {i} things,Tool{i % 5}\n" for i in range(60)))
