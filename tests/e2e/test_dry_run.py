@@ -154,7 +154,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int]:
     with pa.ipc.new_file(folder / "long.arrow", long.schema) as writer:
         writer.write_table(long)
     (folder / "long.jsonl").write_text("".join(json.dumps(row) + "\n" for row in long.to_pylist()))
-    pa.parquet.write_table(pa.table({"text": [f"row {i}" for i in range(6_000)]}), folder / "short.parquet")
+    pa.parquet.write_table(pa.table({"text": [f"row {i}" for i in range(9_000)]}), folder / "short.parquet")
     np.save(folder / "v.npy", np.random.default_rng(0).standard_normal((LONG, 256), np.float32))
     (folder / "ten.jsonl").write_text("".join(json.dumps({"text": f"row {i}"}) + "\n" for i in range(10)))
     return folder, height(run(folder, "ten.jsonl", "--strategy", "random", "-o", "ten.arrow").stderr)
