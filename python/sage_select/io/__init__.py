@@ -26,6 +26,7 @@ from sage_select.io.tables.column_values import (
 from sage_select.io.tables.digest import digest_table
 from sage_select.io.tables.nested import decode_rows
 from sage_select.io.tables.rows import RowLocations, Rows
+from sage_select.io.tables.take import take_rows
 
 __all__ = [
     "BadRows",
@@ -57,6 +58,7 @@ __all__ = [
     "read_npy",
     "require_column",
     "rows_digest",
+    "take_rows",
     "truth_column",
     "write",
 ]

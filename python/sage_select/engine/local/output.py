@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from sage_select import io
 from sage_select.columns import COLUMNS, PREFIX, SOURCE, Origin, Reason
 from sage_select.data import Dataset
 
@@ -63,7 +64,7 @@ def output_table(data: Dataset) -> pa.Table:
     own = data.rows.table if data.rows is not None else None
     named = own.column_names if own is not None else []
     names = [name for name in named if name == SOURCE or not name.startswith(PREFIX)]
-    table = own.select(names).take(pa.array(order)) if own is not None else None
+    table = io.take_rows(own.select(names), order) if own is not None else None
     fields = [table.schema.field(name) for name in names] if table is not None else []
     arrays = [table.column(name) for name in names] if table is not None else []
     for name, (kind, nullable) in COLUMNS.items():

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-__all__ = ["MAPPED_BYTES", "mapped", "mapped_table"]
+__all__ = ["MAPPED_BYTES", "mapped", "mapped_batches", "mapped_table"]
 
 #: From this size on bytes are put into such a file; fewer are held in memory.
 MAPPED_BYTES: Final = 64 << 20
@@ -34,9 +34,14 @@ def mapped(blocks: Iterable[Any]) -> pa.Buffer | None:
 
 def mapped_table(table: pa.Table) -> pa.Table | None:
     """Return the same table, in the same batches, mapped from such a file; None where there is no room for it."""
+    return mapped_batches(table.schema, table.to_batches())
+
+
+def mapped_batches(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> pa.Table | None:
+    """Return the table of batches, each written as it comes, mapped from such a file; None where there is no room."""
     with contextlib.suppress(OSError), _unnamed() as (_, name):
-        with pa.OSFile(name, "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
-            for batch in table.to_batches():
+        with pa.OSFile(name, "wb") as file, pa.ipc.new_file(file, schema) as writer:
+            for batch in batches:
                 writer.write_batch(batch)
         return pa.ipc.open_file(pa.memory_map(name)).read_all()
     return None

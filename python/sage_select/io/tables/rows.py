@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from sage_select.errors import Where
 from sage_select.io.tables.bad_rows import BadRows
+from sage_select.io.tables.take import take_rows
 from sage_select.kernels.arrays import runs
 
 __all__ = ["FileRows", "RowLocations", "Rows"]
@@ -137,7 +138,4 @@ def _only(table: pa.Table, numbers: NDArray[np.int64]) -> pa.Table:
     found = runs(numbers)
     if found:
         return pa.concat_tables([table.slice(first, end - first) for first, end in found])
-    # Chunk by chunk, where taking by number would join chunks whose text is too long for one.
-    mask = np.zeros(table.num_rows, np.bool_)
-    mask[numbers] = True
-    return table.filter(pa.array(mask))
+    return take_rows(table, numbers)
