@@ -13,25 +13,14 @@ from typing import Any
 
 from sage_select.cli import build_table
 from sage_select.cli.build_table import Flag, derived, written
-from sage_select.encoders import ENCODERS
-from sage_select.pipeline import STAGES
+from sage_select.pipeline import STAGES, Registry
 from sage_select.pipeline.spec.schema import json_schema
-from sage_select.scorers import SCORERS
-from sage_select.strategies import STRATEGIES
-from sage_select.strategies.objectives import OBJECTIVES
 
 __all__ = ["generated"]
 
 ROOT = Path(__file__).resolve().parent.parent
 #: What comes after an option, by its kind.
 _TAKES = {"text": "text", "int": "a whole number", "float": "a number", "bool": "", "texts": "text, several times"}
-TABLES = {
-    "stages": STAGES,
-    "strategies": STRATEGIES,
-    "objectives": OBJECTIVES,
-    "scorers": SCORERS,
-    "encoders": ENCODERS,
-}
 
 
 def generated(root: Path = ROOT) -> dict[Path, str]:
@@ -51,9 +40,10 @@ def generated(root: Path = ROOT) -> dict[Path, str]:
 
 def _filled(text: str, flags: list[Flag]) -> str:
     """Return a page with its tables written anew between their markers."""
+    registries = {registry.kinds: registry for registry in Registry.every}
 
     def table(match: re.Match[str]) -> str:
-        lines = "\n".join(_options(flags) if match[1] == "options" else _table(TABLES[match[1]], flags))
+        lines = "\n".join(_options(flags) if match[1] == "options" else _table(registries[match[1]], flags))
         return f"<!-- table: {match[1]} -->\n{lines}\n<!-- end of table -->"
 
     return re.sub(r"<!-- table: (\w+) -->\n.*?<!-- end of table -->", table, text, flags=re.DOTALL)

@@ -30,7 +30,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with the package of the page, installed beside it, and some rows."""
     folder = tmp_path_factory.mktemp("extending")
     files = re.findall(r"^```\w+ file=(\S+)\n(.*?)^```$", PAGE.read_text(), flags=re.DOTALL | re.MULTILINE)
-    assert len(files) == 7
+    assert len(files) == 8
     for name, text in files:
         path = folder / "package" / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -39,7 +39,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     installed = run(folder, sys.executable, *install)
     assert installed.returncode == 0, installed.stderr
     lines: list[dict[str, object]] = [
-        {"id": f"r{row}", "text": f"{'why? ' * (row % 7)}row {row} says {'much ' * (row % 5)}", "loss": row % 11}
+        {
+            "id": f"r{row}",
+            "text": f"{'why? ' * (row % 7)}row {row} says {'much ' * (row % 5)}{'!' * (row % 4)}",
+            "loss": row % 11,
+        }
         for row in range(60)
     ]
     lines.append({"id": "r60", "text": "no", "loss": 3})
@@ -61,15 +65,19 @@ def program(folder: Path, command: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_every_command_of_the_page_does_what_it_says(folder: Path, commands: list[str]) -> None:
-    assert len(commands) == 6
+    assert len(commands) == 7
     for command in commands:
         done = program(folder, command)
         assert done.returncode == (2 if "refused" in command else 0), f"{command}: {done.stderr}"
     assert "expected 'high' or 'low', got 'sideways'" in done.stderr
     tables = {
-        name: pa.ipc.open_file(folder / f"{name}.arrow").read_all() for name in ("easiest", "questions", "longer")
+        name: pa.ipc.open_file(folder / f"{name}.arrow").read_all()
+        for name in ("easiest", "questions", "longer", "ordered")
     }
     assert {table.num_rows for table in tables.values()} == {5}
+    loud = [text.count("!") >= 2 for text in tables["ordered"]["text"].to_pylist()]
+    assert loud == sorted(loud)
+    assert tables["ordered"]["sage_phase"].to_pylist() == [int(one) for one in loud]
     assert min(text.count("?") for text in tables["questions"]["text"].to_pylist()) == 6
     assert set(tables["easiest"]["sage_reason"].to_pylist()) == {"length"}
     dropped = json.loads((folder / "longer.arrow.manifest.json").read_text())["rows"]["dropped"]
@@ -86,6 +94,8 @@ def test_help_spec_explain_and_keywords_know_the_package(folder: Path) -> None:
         "Stage without_short:",
         "--least-words",
         "letters (",
+        "Order loud_last:",
+        "--loud-from",
     ):
         assert said in shown, said
     (folder / "sage.yaml").write_text(
@@ -103,7 +113,8 @@ def test_help_spec_explain_and_keywords_know_the_package(folder: Path) -> None:
         "import sage_select; from sage_select import Pipeline\n"
         "chosen = sage_select.select('rows.jsonl', k=3, strategy='longest', end='low', scores='loss')\n"
         "print(len(chosen), 'end:' in sage_select.select.__doc__)\n"
-        "print(len(Pipeline.read('rows.jsonl').without_short(4).select('longest', budget=2).run()))\n"
+        "chain = Pipeline.read('rows.jsonl').without_short(4).select('longest', budget=2)\n"
+        "print(len(chain.order('loud_last').run()))\n"
     )
     assert run(folder, sys.executable, "-W", "ignore", "-c", code).stdout.split() == ["3", "True", "2"]
 

@@ -46,6 +46,13 @@ def objective(name: str, body: str) -> str:
     )
 
 
+def order(name: str, body: str) -> str:
+    return (
+        f"\n@order('{name}')\nclass C_{name}(OrderRule):\n    '''Some.'''\n"
+        f"    def arrange(self, shuffle, data, run):\n        {body}\n"
+    )
+
+
 #: Name -> body, and what is said of it.
 STRATEGIES = {
     "reason": ("return Picks.without_gains(rows, 5)", "reasons that are no pairs of a short text"),
@@ -127,6 +134,15 @@ STAGES = {
 }  # fmt: skip
 
 
+ORDERS = {
+    "lost": ("pass", "did not return an order of the rows.*Arrangement\\(rows\\).*NoneType"),
+    "doubled": ("return Arrangement(np.zeros(data.n, np.int64))", "0 to below 5, each once"),
+    "backwards": ("return Arrangement(shuffle, -np.arange(data.n))", "phases of its order.*never falling"),
+    "rude": ("shuffle[0] = 1", "failed.*read-only.*theirs.py, line"),
+    "needy": ("raise ValueError('why me')", "failed.*why me"),
+}
+
+
 #: Name -> another method of a strategy, and what is said of it.
 ANSWERS = {
     "nothing_needed": ("def needs(self): return None", "answers 'needs' with something else.*a set of features.*None"),
@@ -161,12 +177,14 @@ def test_what_breaks_its_word_is_named_with_what_was_expected(tmp_path: Path) ->
     code += "".join(objective(name, body) for name, (body, _) in OBJECTIVES.items())
     code += "".join(scorer(name, body) for name, (body, _) in SCORERS.items())
     code += "".join(encoder(name, body) for name, (body, _) in ENCODERS.items())
+    code += "".join(order(name, body) for name, (body, _) in ORDERS.items())
     code += "".join(stage(name, traits, body) for name, (traits, body, _) in STAGES.items())
     groups = {
         "strategies": STRATEGIES,
         "strategies.objectives": OBJECTIVES,
         "scorers": SCORERS,
         "encoders": ENCODERS,
+        "orders": ORDERS,
         "stages": STAGES,
     }
     lay_package(tmp_path, "theirs", code, {group: {name: f"C_{name}" for name in of} for group, of in groups.items()})
@@ -177,6 +195,7 @@ def test_what_breaks_its_word_is_named_with_what_was_expected(tmp_path: Path) ->
         *([*build, "--strategy", "diversity", "--objective", name] for name in OBJECTIVES),
         *([*build, "--strategy", "loss_topk", "--scorer", name] for name in SCORERS),
         *([*build, "--strategy", "diversity", "--encoder", name] for name in ENCODERS),
+        *([*build, "--strategy", "random", "--order", name] for name in ORDERS),
         *([*build, "--strategy", "loss_topk", f"--{name}-on"] for name in STAGES),
     ]
     messages = [(name, fault[-1]) for of in groups.values() for name, fault in of.items()]

@@ -6,6 +6,7 @@ import json
 import re
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from tests.support.packages import Told, lay_package, run_programs, write_rows
 
@@ -253,3 +254,74 @@ def test_python_warns_once_of_what_is_left_out(site: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": path}
     done = subprocess.run([sys.executable, "-c", code], cwd=site, capture_output=True, text=True, env=environment)
     assert done.stdout.split() == [str(len(BROKEN)), "True", "True", "39", "True"], done.stderr
+
+
+#: A stage that has its own order, and a rule of training order with an option.
+ORDERED = """
+@stage("by_loss", place=60, effect="reorders")
+class ByLoss(Stage):
+    '''By loss.'''
+    by_loss: Annotated[bool, Option("do it")] = False
+    def run(self, data, run):
+        losses = data.rows.table["loss"].to_numpy()
+        return data.with_feature("position", np.argsort(np.argsort(losses, kind="stable")))
+
+@scorer("rank_of_row")
+class RankOfRow(Scorer):
+    '''The place of a row among all that are in.'''
+    def score(self, data, run):
+        return np.arange(data.n) % 7
+
+@order("turned", needs_always={"scores"})
+class Turned(OrderRule):
+    '''The shuffle turned round.'''
+    turned_times: Annotated[int, Option("how often", ge=1)] = 1
+    def arrange(self, shuffle, data, run):
+        return Arrangement(shuffle[::-1] if self.turned_times % 2 else shuffle)
+"""
+
+
+def test_orders_of_packages(tmp_path: Path) -> None:
+
+    site = tmp_path / "site"
+    lay_package(
+        site,
+        "theirs",
+        ORDERED,
+        {"stages": {"by_loss": "ByLoss"}, "orders": {"turned": "Turned"}, "scorers": {"rank_of_row": "RankOfRow"}},
+    )
+    write_rows(tmp_path / "rows.jsonl")
+    build = ["build", "rows.jsonl", "--strategy", "random", "--budget", "20"]
+    scored = [*build, "--score-column", "loss"]
+    plain, staged, both, turned, twice, top, ranked, top_ranked, help_text = run_programs(
+        site,
+        tmp_path,
+        [
+            [*build, "-o", "plain.arrow"],
+            [*build, "--by-loss", "-o", "staged.arrow"],
+            [*build, "--by-loss", "--order", "length", "-o", "never.arrow"],
+            [*scored, "--order", "turned", "-o", "turned.arrow"],
+            [*scored, "--order", "turned", "--turned-times", "2", "-o", "twice.arrow"],
+            ["top", "turned.arrow", "5", "-o", "never.arrow"],
+            [*build, "--scorer", "rank_of_row", "--order", "easy_to_hard", "-o", "ranked.arrow"],
+            ["top", "ranked.arrow", "5", "-o", "never.arrow"],
+            ["build", "--help"],
+        ],
+    )
+    assert [done.code for done in (plain, staged, turned, twice)] == [0] * 4, (staged.err, turned.err)
+    tables = {
+        name: pa.ipc.open_file(tmp_path / f"{name}.arrow").read_all() for name in ("plain", "staged", "turned", "twice")
+    }
+    losses = tables["staged"]["loss"].to_pylist()
+    assert losses == sorted(losses) != tables["plain"]["loss"].to_pylist()
+    assert (both.code, top.code) == (2, 2)
+    assert "order comes after by_loss and orders the rows anew, so that by_loss does nothing" in both.err
+    assert "order 'turned' goes by all rows together" in top.err
+    assert (ranked.code, top_ranked.code) == (0, 2), ranked.err
+    assert "not in its order: scorer 'rank_of_row' looks at these rows together" in top_ranked.err
+    ids = {name: table["sage_row_id"].to_pylist() for name, table in tables.items()}
+    assert ids["twice"] == ids["plain"] == ids["turned"][::-1]
+    assert "--turned-times" in help_text.out
+    assert "Order turned:" in help_text.out
+    manifest = json.loads((tmp_path / "turned.arrow.manifest.json").read_text())
+    assert [(one["kind"], one["name"]) for one in manifest["packages"]] == [("order", "turned")]

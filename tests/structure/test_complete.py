@@ -16,18 +16,17 @@ from sage_select import errors
 from sage_select.cli import build_table
 from sage_select.cli.build_table import derived, written
 from sage_select.columns import COLUMNS, PREFIX
-from sage_select.encoders import ENCODERS
+from sage_select.orders import ORDERS
 from sage_select.pipeline import STAGES, Registry
 from sage_select.pipeline.option import option_of
-from sage_select.scorers import SCORERS
 from sage_select.strategies import STRATEGIES
 from sage_select.strategies.objectives import OBJECTIVES
 
-REGISTRIES = [(registry, name) for registry in (STAGES, STRATEGIES, OBJECTIVES, SCORERS, ENCODERS) for name in registry]
+REGISTRIES = [(registry, name) for registry in Registry.every for name in registry]
 
 
 def test_the_registries_have_members() -> None:
-    assert min(len(STAGES), len(STRATEGIES), len(OBJECTIVES)) >= 7
+    assert min(len(STAGES), len(STRATEGIES), len(OBJECTIVES), len(ORDERS)) >= 7
 
 
 @pytest.mark.parametrize(("registry", "name"), REGISTRIES, ids=[name for _, name in REGISTRIES])
@@ -63,7 +62,7 @@ def test_help_has_every_option_strategy_and_objective() -> None:
     code = "import sys; from sage_select.cli.select import main; sys.argv = ['sage-select', 'build', '--help']; main()"
     text = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     words = set(re.findall(r"[\w-]+", text))
-    assert {*STRATEGIES, *OBJECTIVES} <= words
+    assert {*STRATEGIES, *OBJECTIVES, *ORDERS} <= words
     assert {flag.spelling.split("/")[0] for flag in derived().flags} <= words
 
 

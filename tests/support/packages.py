@@ -22,6 +22,7 @@ from sage_select.data import Cause, Dataset, Scores
 from sage_select.encode import Embeddings
 from sage_select.encoders import Encoder, encoder
 from sage_select.kernels import Greedy
+from sage_select.orders import Arrangement, OrderRule, order, sorted_by
 from sage_select.pipeline import Option, Run, Stage, stage
 from sage_select.scorers import Scorer, scorer
 from sage_select.strategies import Picks, Pool, SelectionRequest, Strategy, strategy, take_admissible

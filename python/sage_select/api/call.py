@@ -20,7 +20,7 @@ from sage_select.engine import finish
 from sage_select.errors import SageWarning, UsageError
 from sage_select.pipeline import Pipeline, Stage
 from sage_select.pipeline.plan import resolve
-from sage_select.stages import Dedup, Embed, Holdout, Score, Select, Source
+from sage_select.stages import Dedup, Embed, Holdout, Order, Score, Select, Source
 
 __all__ = ["select"]
 
@@ -143,8 +143,11 @@ def select(
     ):
         origin = {} if embeddings is None else given.column_or_file("embed.file", embeddings)
         steps.append(Embed.make(**origin, **of_stage["embed"]))
+    steps.append(chosen)
+    if of_stage["order"]:
+        steps.append(Order.make(**of_stage["order"]))
     notices: list[str] = []
-    plan = resolve(Pipeline(seed=seed, steps=(*steps, chosen)), notices.append)
+    plan = resolve(Pipeline(seed=seed, steps=tuple(steps)), notices.append)
     done = finish(plan, Callback(progress), given.values, notices=notices, verify=verify, threads=threads)
     for notice in done.notices:
         warnings.warn(displayed(notice), SageWarning, stacklevel=2)

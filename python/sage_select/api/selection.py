@@ -135,7 +135,8 @@ class Selection:
     def table(self) -> pa.Table:
         """Return the selected rows in training order (`sage_position`), with all `sage_` columns.
 
-        That is a shuffle, not the order of `indices`: `sage_rank` leads back to it, and `table_indices` to the input.
+        That is a shuffle unless `order` says otherwise, never the order of `indices`: `sage_rank` leads back to that,
+        and `table_indices` to the input.
         """
         return output_table(self._data)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -87,9 +87,9 @@ def _lay_over(steps: list[Stage], name: str, kind: type[Stage], given: Mapping[s
     merged = {**{key: value for key, value in under.items() if key not in gone}, **over}
     # Of what the spec says and an option makes idle, what holds anyway is passed over, as in the spec itself.
     used = without_idle_defaults(kind, merged).keys() | over.keys()
-    # What is missing was not given, and is called by its option as well.
-    missing = {flag.setting: flag.spelling for flag in flags if flag.setting not in merged}
-    step = kind.of({key: value for key, value in merged.items() if key in used}, missing | _flags(given, flags))
+    # What nobody has set can be typed; what the spec alone says is called as it is there.
+    typed = _flags({flag.setting for flag in flags} - merged.keys() | given.keys(), flags)
+    step = kind.of({key: value for key, value in merged.items() if key in used}, typed)
     if places:
         steps[places[0]] = step
     else:
@@ -97,6 +97,6 @@ def _lay_over(steps: list[Stage], name: str, kind: type[Stage], given: Mapping[s
         steps.insert(place, step)
 
 
-def _flags(given: Mapping[str, Any], flags: list[Flag]) -> dict[str, str]:
-    """Return what the command line calls the settings of a stage that were given."""
+def _flags(given: Collection[str], flags: list[Flag]) -> dict[str, str]:
+    """Return what the command line calls these settings of a stage."""
     return {flag.setting: flag.spelling.split("/")[0] for flag in flags if flag.setting in given}

@@ -42,6 +42,8 @@ ALIASES: Final[Mapping[str, str]] = {
     **dict.fromkeys(("--eval-dataset", "--eval-file", "--validation-file", "--test-file"), "--eval-data"),
 }
 
+_ORDER: Final = "rows are trained in the order of the selection"
+
 #: Options of other trainers that there are none of -> what to do instead.
 TRAIN_HABITS: Final[Mapping[str, str]] = {
     "--merge": "the adapter is saved alone: PeftModel.from_pretrained(base, 'lora_weights').merge_and_unload()",
@@ -55,7 +57,12 @@ TRAIN_HABITS: Final[Mapping[str, str]] = {
     "--full-finetuning": "only adapters are trained; the model itself stays as it is",
     "--packing": "rows are never packed: each stands alone, in the order of the selection",
     "--sample-packing": "rows are never packed: each stands alone, in the order of the selection",
-    "--shuffle": "rows are trained in the order of the selection; `sage-select build --strategy random` shuffles them",
+    "--packing-strategy": "rows are never packed: each stands alone, in the order of the selection",
+    "--shuffle": f"{_ORDER}; `sage-select build` shuffles them unless --order says otherwise",
+    "--data-seed": f"{_ORDER}; `sage-select build --seed` shuffles them otherwise",
+    "--group-by-length": f"{_ORDER}; `sage-select build --order length` puts rows of a length together",
+    "--train-sampling-strategy": f"{_ORDER}; `sage-select build --order` chooses it",
+    "--curriculum-sampling": f"{_ORDER}; `sage-select build --order easy_to_hard` is a curriculum",
     "--optim": "the optimizer is AdamW",
     "--optimizer": "the optimizer is AdamW",
     "--resume-from-checkpoint": "say --resume alone: it goes on from the newest whole checkpoint",

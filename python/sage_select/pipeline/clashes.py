@@ -17,7 +17,7 @@ from sage_select.values.location import location_of
 __all__ = ["PARAMETERS", "PROGRAM_OPTIONS", "clashes", "keyword_of", "spellings"]
 
 #: The stages whose settings are keywords of `select`, but for these, for which it has parameters of its own.
-_KEYWORD_STAGES: Final = ("source", "score", "embed", "select")
+_KEYWORD_STAGES: Final = ("source", "score", "embed", "select", "order")
 _NO_KEYWORDS: Final = frozenset({"path", "demo", "file", "column", "model", "encoding", "delimiter"})
 #: The stages whose settings are keywords of `select` as they are typed: `--dedup-threshold`, `dedup_threshold`.
 _TYPED_STAGES: Final = ("holdout", "dedup")

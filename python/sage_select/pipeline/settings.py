@@ -330,7 +330,7 @@ def _gathered(cls: type[Settings], flat: Mapping[str, Any]) -> tuple[dict[str, A
         try:
             own[name] = member(**theirs)
         except ValidationError as error:
-            problems += _details(error)
+            problems += [_named_missing(member, one) for one in _details(error)]
     return {**own, **rest}, problems
 
 
@@ -349,6 +349,15 @@ def _named_users(registry: Registry[Any], options: list[str]) -> str:
 def _problem(name: str, text: str, value: Any) -> InitErrorDetails:
     kind = PydanticCustomError("value_error", "{text}", {"text": text})
     return InitErrorDetails(type=kind, loc=(name,) if name else (), input=value)
+
+
+def _named_missing(member: type[Settings], problem: InitErrorDetails) -> InitErrorDetails:
+    """Return the problem; that a member lacks an option which it must have says whose it is, and what for."""
+    if not isinstance(problem["type"], PydanticCustomError) or problem["type"].type != "missing":
+        return problem
+    name = str(problem["loc"][0])
+    option = option_of(member.model_fields[name])
+    return _problem("", f"{member.kind} {member.name!r} needs {name}, {option.help if option else 'a value'}", None)
 
 
 def _details(error: ValidationError) -> list[InitErrorDetails]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar, Final, Literal, Self
 
 import numpy as np
@@ -139,6 +140,22 @@ class Stage(Settings):
     def refuse_unused(self, consumers: list[Stage]) -> None:
         """Raise where what it gives was meant for something and no stage uses it; `consumers` are those after it."""
 
+    def refuse_later(self, later: Sequence[Stage]) -> None:
+        """Raise where a stage after it undoes what it does; `later` are all those after it.
+
+        Raises
+        ------
+        UsageError
+            If it orders the rows, and another orders them again.
+        """
+        other = next((step for step in later if step.effect == "reorders"), None)
+        if self.effect == "reorders" and other is not None:
+            raise UsageError(
+                f"{other.name} comes after {self.name} and orders the rows anew, so that {self.name} does nothing",
+                expected="one order",
+                hint="leave one of them out",
+            )
+
     def parts(self) -> tuple[Stage, ...]:
         """Return the stages that it consists of, each with needs of its own."""
         return (self,)
@@ -150,6 +167,16 @@ class Stage(Settings):
     def identity(self) -> dict[str, Any]:
         """Return the settings by which its result is known: all of them, URLs bare of secrets."""
         return self.shown_settings()
+
+    def meanings(self) -> list[list[Any]]:
+        """Return the version, and the digest of the source, of this and of all that it holds."""
+        return [[member.version, member.source_digest()] for member in self.members()]
+
+    def check_input(self, data: Dataset) -> None:
+        """Refuse rows of the input that it cannot work on, whatever becomes of them before, as soon as they are read.
+
+        `prepare` may do the same with more, but comes after the choice of rows that it stands behind.
+        """
 
     def prepare(self, data: Dataset, run: Run) -> Dataset:
         """Look up what it will need and refuse what cannot work, before anything costly runs."""

@@ -30,6 +30,8 @@ class Scorer(Settings):
     ----------
     given
         Whether the numbers are there already, one for each row of the input.
+    alone
+        Whether the number of a row follows from that row alone, to the last bit, whatever other rows there are.
     turnable
         Whether `higher_is_harder` may say otherwise: not where the rule itself knows which end is hard.
     implied_by
@@ -37,6 +39,7 @@ class Scorer(Settings):
     """
 
     given: ClassVar[bool] = False
+    alone: ClassVar[bool] = False
     turnable: ClassVar[bool] = True
 
     @abstractmethod

@@ -10,10 +10,9 @@ import typer
 
 from sage_select.cli.build_table import build_table
 from sage_select.cli.select import program
-from sage_select.encoders import ENCODERS
-from sage_select.pipeline import STAGES
+from sage_select.orders import ORDERS
+from sage_select.pipeline import STAGES, Registry
 from sage_select.pipeline.settings import Settings
-from sage_select.scorers import SCORERS
 from sage_select.strategies import STRATEGIES
 from sage_select.strategies.objectives import OBJECTIVES
 
@@ -37,7 +36,7 @@ def test_every_option_stands_in_a_group() -> None:
             assert parameter.opts[0] in found[parameter.rich_help_panel]
 
 
-@pytest.mark.parametrize("registry", [STRATEGIES, OBJECTIVES], ids=lambda registry: registry.kind)
+@pytest.mark.parametrize("registry", [STRATEGIES, OBJECTIVES, ORDERS], ids=lambda registry: registry.kind)
 def test_options_stand_under_the_names_of_those_that_use_them(registry: Any) -> None:
     members = {name: member for name, member in registry.items() if name != "auto"}
     for flag in FLAGS:
@@ -47,8 +46,7 @@ def test_options_stand_under_the_names_of_those_that_use_them(registry: Any) -> 
 
 
 def test_every_flag_sets_its_setting_and_tells_its_default() -> None:
-    registries = (STAGES, STRATEGIES, OBJECTIVES, SCORERS, ENCODERS)
-    owners: list[type[Settings]] = [member for registry in registries for member in registry.values()]
+    owners: list[type[Settings]] = [member for registry in Registry.every for member in registry.values()]
     told = 0
     for flag in FLAGS:
         defaults = {

@@ -52,7 +52,19 @@ def test_every_alias_leads_to_an_option_and_hides_none() -> None:
     assert not set(ALIASES) & set(TRAIN_HABITS)
 
 
-@pytest.mark.parametrize("typed", ["--merge", "--use-dora", "--use_dora", "--deepspeed", "--resume_from_checkpoint"])
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "--merge",
+        "--shuffle",
+        "--packing",
+        "--group_by_length",
+        "--use-dora",
+        "--use_dora",
+        "--deepspeed",
+        "--resume_from_checkpoint",
+    ],
+)
 def test_what_there_is_not_is_explained(typed: str) -> None:
     told = str(unknown_option(typed, options(), TRAIN_HABITS))
     assert f"there is no option {typed}" in told

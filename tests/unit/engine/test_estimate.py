@@ -19,9 +19,10 @@ from sage_select.engine.local.estimate import Estimate, estimate
 from sage_select.errors import DataError, OutputError, ResourceError, UsageError
 from sage_select.io.guards.memory import Limit
 from sage_select.io.source import opened
+from sage_select.orders import ORDERS
 from sage_select.pipeline import Pipeline, Stage
 from sage_select.pipeline.plan import resolve
-from sage_select.stages import Dedup, Embed, Score, Select, Sink, Source
+from sage_select.stages import Dedup, Embed, Order, Score, Select, Sink, Source
 from sage_select.strategies import STRATEGIES, Picks, Pool, SelectionRequest, Strategy
 
 MIB = 1 << 20
@@ -84,6 +85,17 @@ def test_every_rule_has_an_estimate(strategy: str, objective: str | None, rows: 
     assert (found.seconds is None) == (strategy == "target")
     assert (found.size.n, found.kept, found.fits, found.advice) == (ROWS, ROWS // 10, True, ())
     refuse_what_cannot_fit(found)
+
+
+@pytest.mark.parametrize("name", ORDERS)
+def test_every_order_has_an_estimate(name: str, rows: Path) -> None:
+    order = Order(order=name, **({"order_by": "text"} if name == "interleave" else {}))
+    found = outcome(rows, Select(strategy="random"), order, size=1 << 50)
+    assert found.unknown == []
+    assert found.seconds is not None
+    assert ("score" in names(found)) == ("scores" in order.needs())
+    shuffled = outcome(rows, Select(strategy="random"))
+    assert beyond(found) >= beyond(shuffled) > 0
 
 
 def test_chains_of_stages(rows: Path) -> None:

@@ -19,13 +19,11 @@ from sage_select.api.pipeline import Pipeline
 from sage_select.cli.build_options import RUNNING
 from sage_select.cli.build_table import derived
 from sage_select.cli.select import program
-from sage_select.encoders import ENCODERS
 from sage_select.errors import UsageError
 from sage_select.pipeline import STAGES
 from sage_select.pipeline.clashes import PARAMETERS, PROGRAM_OPTIONS, clashes, keyword_of
 from sage_select.pipeline.registry import Registry
 from sage_select.pipeline.stage import _METHODS, FEATURES
-from sage_select.scorers import SCORERS
 from sage_select.stages import Select
 from sage_select.strategies import STRATEGIES
 from sage_select.strategies.objectives import OBJECTIVES
@@ -329,7 +327,7 @@ def test_defaults_that_differ_are_told_with_whose_they_are() -> None:
     assert flag.group == "Objectives even and odd"
 
 
-@pytest.mark.parametrize("registry", [STRATEGIES, OBJECTIVES, SCORERS, ENCODERS], ids=lambda one: one.kind)
+@pytest.mark.parametrize("registry", Registry.every[:], ids=lambda one: one.kind)
 def test_an_unknown_member_may_be_that_of_a_package(registry: Registry[Any]) -> None:
     with pytest.raises(UsageError, match=r"unknown .* 'zzz', known are .*; is the package that declares it installed"):
         registry.need("zzz")

@@ -7,7 +7,7 @@ import pytest
 from sage_select.errors import UsageError
 from sage_select.pipeline import Pipeline, Stage
 from sage_select.pipeline.plan import explain, fingerprint, resolve, schedule
-from sage_select.stages import Dedup, Embed, Score, Select, Sink, Source
+from sage_select.stages import Dedup, Embed, Order, Score, Select, Sink, Source
 
 
 def pipeline(*steps: Stage, seed: int = 0) -> Pipeline:
@@ -134,6 +134,31 @@ def test_explain_has_a_line_a_step() -> None:
         "seed",
         "plan",
     ]
+
+
+def test_the_shuffle_is_part_of_no_fingerprint_and_every_other_order_is() -> None:
+    base = fingerprint(resolve(pipeline(Select(strategy="random"), Sink())))
+    assert base == fingerprint(resolve(pipeline(Select(strategy="random"), Order(), Sink())))
+    assert base == fingerprint(resolve(pipeline(Select(strategy="random"), Order(order="random"), Sink())))
+    others = [
+        Order(order="length"),
+        Order(order="length", length_first="longest"),
+        Order(order_by="a"),
+        Order(order_by="b"),
+        Order(order="easy_to_hard"),
+        Order(order="self_paced", rounds=5),
+    ]
+    plans = [fingerprint(resolve(pipeline(Select(strategy="random"), order, Sink()))) for order in others]
+    assert len({base, *plans}) == 7
+
+
+def test_an_order_that_needs_scores_has_them_after_the_selection() -> None:
+    plan = resolve(pipeline(Select(strategy="random"), Order(order="competence")))
+    assert names(plan) == ["source", "dedup", "select", "score", "order", "sink"]
+    assert [step.name for step in schedule(plan)] == ["source", "dedup", "select", "score", "order", "sink"]
+    given = resolve(pipeline(Score(file="s.npy"), Select(strategy="random"), Order(order="competence")))
+    assert [step.name for step in schedule(given)] == ["source", "score", "dedup", "select", "order", "sink"]
+    assert resolve(plan) == plan
 
 
 def test_the_fingerprint_follows_the_meaning() -> None:

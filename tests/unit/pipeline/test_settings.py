@@ -119,6 +119,10 @@ SOME = [
     Holdout(path="dev.jsonl"),
     Holdout(path=["dev.jsonl", "test/*.parquet"], mode="near", ngram=5, share=0.5, threshold=0.9),
     Order(),
+    Order(order="length", length_first="longest"),
+    Order(order_by="kind"),
+    Order(order="competence", competence_root=1, full_competence_at=0.25),
+    Order(order="self_paced", rounds=9),
     Sink(path="x.parquet", rows=False),
 ]
 

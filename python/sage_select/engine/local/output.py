@@ -48,7 +48,7 @@ def output_table(data: Dataset) -> pa.Table:
     `sage_` columns that the input already had are replaced: they told of another selection.
     """
     order = training_order(data)
-    n, gain = len(order), data.feature("gain")
+    n, gain, phase = len(order), data.feature("gain"), data.feature("phase")
     columns = {
         "sage_row_id": pa.array(data.input_rows(order)).cast(pa.string()) if data.ids is None else data.ids.take(order),
         "sage_origin": pa.repeat(pa.scalar(Origin.SELECTED), n),
@@ -58,7 +58,7 @@ def output_table(data: Dataset) -> pa.Table:
         "sage_score": pa.nulls(n, pa.float32()) if data.scores is None else pa.array(data.scores.values[order]),
         "sage_gain": pa.nulls(n, pa.float32()) if gain is None else null_for_nan(gain[order]),
         "sage_position": pa.array(np.arange(n), pa.int64()),
-        "sage_phase": pa.nulls(n, pa.int32()),
+        "sage_phase": pa.nulls(n, pa.int32()) if phase is None else pa.array(phase[order], pa.int32()),
         "sage_weight": pa.array(np.ones(n, np.float32)),
     }
     own = data.rows.table if data.rows is not None else None

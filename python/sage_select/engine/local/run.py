@@ -128,6 +128,9 @@ class _Run:
         """Run the stages."""
         data = replace(self._source.dataset(self._rows, self.run), files=self._files)
         rest = [step for step in self.run.steps if step is not self._source]
+        for step in rest:
+            with faults_of(step):
+                step.check_input(data)
         while rest:
             # What a stage needs is looked up before anything costly runs, but for what comes after a choice of rows.
             end = next((place + 1 for place, step in enumerate(rest) if step.chooses), len(rest))

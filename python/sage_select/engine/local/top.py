@@ -21,11 +21,11 @@ from sage_select.errors import DataError, ResourceError, UsageError
 from sage_select.io.commit.manifest import manifest_refused
 from sage_select.io.commit.names import OutputNames
 from sage_select.io.output.target import check_target, preflight_output
-from sage_select.pipeline import Pipeline, Reporter
-from sage_select.pipeline.plan import fingerprint
+from sage_select.pipeline import Pipeline, Reporter, Stage
+from sage_select.pipeline.plan import fingerprint, schedule
 from sage_select.pipeline.registry import missing_members
 from sage_select.pipeline.spec import load_spec
-from sage_select.stages import Select
+from sage_select.stages import Order, Select
 from sage_select.values.budget import Budget
 from sage_select.values.location import InputSetting
 
@@ -64,7 +64,8 @@ def top(
     Raises
     ------
     UsageError
-        If the selection has no manifest, has fewer rows, or is none of which the first rows are a smaller one.
+        If the selection has no manifest, has fewer rows, or is none of which the first rows are a smaller one; or if
+        fewer rows would be trained in another order than they have here.
     DataError
         If it, or the row report, has been changed since it was written.
     """
@@ -144,15 +145,42 @@ def _rows(plan: Pipeline, manifest: Mapping[str, Any], budget: Budget, source: P
         )
     earlier = sum(number for cause, number in causes.items() if cause.stage != select.name)
     why = not_nested_reason(plan) or select.not_nested_reason(counted["in"] - earlier, manifest["evidence"])
+    again = f"build again with --budget {count}"
     if why and count < kept:
         raise UsageError(
             f"the first rows are not what a smaller budget picks: {why}",
             where=str(source),
-            hint="give the selection of the spec another budget, and build again"
-            if not_nested_reason(plan)
-            else f"build again with --budget {count}",
+            hint="give the selection of the spec another budget, and build again" if not_nested_reason(plan) else again,
+        )
+    why = _other_order_reason(plan)
+    if why and count < kept:
+        raise UsageError(
+            f"the first rows are those of a smaller budget, but not in its order: {why}", where=str(source), hint=again
         )
     return count
+
+
+def _other_order_reason(plan: Pipeline) -> str:
+    """Return why fewer rows would stand otherwise in training than they do among these; empty where they would not."""
+    order = plan.find(Order)
+    if order is None:
+        return ""
+    if not order.order.nested:
+        return f"order {order.order.name!r} goes by all rows together"
+    # What is computed for the order alone is computed of the rows selected, wherever its step stands.
+    steps = schedule(plan)
+    place = max(index for index, step in enumerate(steps) if step.chooses)
+    for step in steps[place + 1 :]:
+        if step.gives & order.needs() and not _sees_each_row_alone(step):
+            *_, last = step.members()
+            return f"{last.label} looks at these rows together"
+    return ""
+
+
+def _sees_each_row_alone(step: Stage) -> bool:
+    """Return whether what a stage gives a row follows from that row, whatever other rows there are."""
+    _, *held = step.members()
+    return step.given or (all(getattr(one, "alone", False) for one in held) if held else step.scope == "row")
 
 
 def not_nested_reason(plan: Pipeline) -> str:

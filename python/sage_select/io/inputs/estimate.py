@@ -79,6 +79,11 @@ class DatasetEstimate:
     checked: int
     whole: bool = False
 
+    @property
+    def may_bring_columns(self) -> bool:
+        """Whether rows beyond the sample may have columns that it lacks: keys of JSON may come late."""
+        return not self.whole and self.format in (Format.JSONL, Format.JSON_ARRAY)
+
     def of(self, rows: int) -> DatasetEstimate:
         """Return a data set of so many rows like these."""
         share = rows / max(1, self.rows)

@@ -90,8 +90,8 @@ def embedding_column(rows: Rows, name: str) -> pa.ChunkedArray:
     return lists
 
 
-def group_column(rows: Rows, name: str) -> pa.ChunkedArray:
-    """Return a column of names as strings; whole numbers and truth values are written out.
+def group_column(rows: Rows, name: str, *, nulls: bool = False) -> pa.ChunkedArray:
+    """Return a column of names as strings; whole numbers and truth values are written out, and `nulls` let through.
 
     Raises
     ------
@@ -100,10 +100,10 @@ def group_column(rows: Rows, name: str) -> pa.ChunkedArray:
     DataError
         Where it holds something else, or a value is null; naming the first such row, and how many there are.
     """
-    return group_names(require_column(rows, name), lambda row: rows.where(row, name))
+    return group_names(require_column(rows, name), lambda row: rows.where(row, name), nulls=nulls)
 
 
-def group_names(values: pa.ChunkedArray, where: Callable[[int], Where]) -> pa.ChunkedArray:
+def group_names(values: pa.ChunkedArray, where: Callable[[int], Where], *, nulls: bool = False) -> pa.ChunkedArray:
     """Return names as strings, as `group_column` does; `where` tells what messages call the place of a row."""
     kind = values.type
     if pa.types.is_dictionary(kind):
@@ -116,7 +116,7 @@ def group_names(values: pa.ChunkedArray, where: Callable[[int], Where]) -> pa.Ch
             expected="text, whole numbers or truth values",
             got=str(kind),
         )
-    if values.null_count:
+    if values.null_count and not nulls:
         raise DataError(
             f"{values.null_count:,} rows have no value to be counted by",
             where=where(_first(values.is_null())),

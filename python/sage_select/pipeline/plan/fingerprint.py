@@ -28,14 +28,7 @@ def fingerprint(pipeline: Pipeline, inputs: Mapping[str, str] | None = None, ver
     """
     identity = {
         "seed": pipeline.seed,
-        "steps": [
-            [
-                step.name,
-                [[member.version, member.source_digest()] for member in step.members()],
-                step.identity(),
-            ]
-            for step in pipeline.steps
-        ],
+        "steps": [[step.name, step.meanings(), step.identity()] for step in pipeline.steps],
         "inputs": dict(inputs or {}),
         "version": version,
     }

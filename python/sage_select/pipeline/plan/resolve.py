@@ -21,7 +21,7 @@ def resolve(pipeline: Pipeline, notice: Callable[[str], None] = lambda _: None) 
     Raises
     ------
     UsageError
-        If a need cannot be met, or something that was named is used by nothing.
+        If a need cannot be met, or something that was named is used by nothing or undone by a later stage.
     ResourceError
         If what another package declares does not answer what is asked of it.
     """
@@ -32,6 +32,7 @@ def resolve(pipeline: Pipeline, notice: Callable[[str], None] = lambda _: None) 
     for place, step in enumerate(steps):
         if step.gives:
             step.refuse_unused(_consumers(steps, place))
+        step.refuse_later(steps[place + 1 :])
     return Pipeline(seed=pipeline.seed, steps=tuple(steps))
 
 
@@ -45,9 +46,13 @@ def _with_one_source(steps: list[Stage]) -> list[Stage]:
 
 
 def _with_defaults(steps: list[Stage]) -> list[Stage]:
-    """Return the steps with those that are there by default, each before the first that stands after it as a rule."""
+    """Return the steps with those that are there by default, each before the first that stands after it as a rule.
+
+    Where a stage of another package orders the rows, no order is added, which would undo that.
+    """
     for name, kind in STAGES.items():
-        if kind.by_default and not any(step.name == name for step in steps):
+        ordered = kind.effect == "reorders" and any(step.effect == "reorders" for step in steps)
+        if kind.by_default and not ordered and not any(step.name == name for step in steps):
             place = next((index for index, step in enumerate(steps) if step.place > kind.place), len(steps))
             steps.insert(place, kind())
     return steps
