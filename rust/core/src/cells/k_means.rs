@@ -53,24 +53,44 @@ pub fn k_means(
     let watch = |done| FixedProgress { control, done, total: iterations as u64 };
     let mut moving = Moving::new(rows, cells, &watch(0))?;
     let mut centroids = data[..cells * width].to_vec();
+    let mut before: Vec<i32> = Vec::new();
     for done in 0..iterations as u64 {
         let labels = moving.move_to(&centroids, &watch(done))?;
         let groups = Groups::new(labels.iter().map(|&label| label as usize), cells)?;
-        centroids = means(rows.rows, &groups, &centroids, directions)?;
+        let changed = changed(&before, labels, cells);
+        centroids = means(rows.rows, &groups, &changed, &centroids, directions)?;
+        before.clear();
+        before.extend_from_slice(labels);
         fill_empty(rows, &groups, &mut centroids);
         control.tick(done + 1, iterations as u64)?;
     }
     Ok(centroids)
 }
 
-/// The mean of each cell's rows; the centroid of before where there are none.
-fn means(rows: Rows<'_>, groups: &Groups, before: &[f32], directions: bool) -> Result<Vec<f32>, Error> {
+/// Which cells have other rows than before: all where there was no before.
+fn changed(before: &[i32], labels: &[i32], cells: usize) -> Vec<bool> {
+    let mut changed = vec![before.is_empty(); cells];
+    for (&before, &now) in before.iter().zip(labels).filter(|(before, now)| before != now) {
+        changed[before as usize] = true;
+        changed[now as usize] = true;
+    }
+    changed
+}
+
+/// The mean of each cell's rows; the centroid of before where there are none, or the same ones.
+fn means(
+    rows: Rows<'_>,
+    groups: &Groups,
+    changed: &[bool],
+    before: &[f32],
+    directions: bool,
+) -> Result<Vec<f32>, Error> {
     let width = rows.width();
     let mut means = blocks::zeroed::<f32>(before.len())?;
     means.par_chunks_exact_mut(width).zip(before.par_chunks_exact(width)).enumerate().for_each(
         |(cell, (mean, before))| {
             let members = groups.of(cell);
-            if members.is_empty() {
+            if members.is_empty() || !changed[cell] {
                 mean.copy_from_slice(before);
                 return;
             }

@@ -53,10 +53,13 @@ impl<'a> Moving<'a> {
     pub(super) fn move_to(&mut self, centroids: &[f32], control: &impl Control) -> Result<&[i32], Error> {
         let Self { matrix, errors, .. } = *self;
         let width = matrix.rows.width();
-        // How far they have moved at most; nothing is known before there are any.
-        let steps: Option<Vec<f32>> = (!self.centroids.is_empty()).then(|| {
+        // Nothing is known before there are any.
+        let moves = (!self.centroids.is_empty()).then(|| {
             let both = self.centroids.chunks_exact(width).zip(centroids.chunks_exact(width));
-            both.map(|(from, to)| errors.above(metric::squared_distance(matrix.simd, from, to))).collect()
+            Moves::new(both.map(|(from, to)| match from == to {
+                true => 0.0,
+                false => errors.above(metric::squared_distance(matrix.simd, from, to)),
+            }))
         });
         self.centroids.clear();
         self.centroids.extend_from_slice(centroids);
@@ -81,13 +84,14 @@ impl<'a> Moving<'a> {
             let first = block * BLOCK;
             // Of each row how many centroids may be the nearest, its own among them.
             let mut near = vec![0; labels.len()];
-            if let Some(steps) = &steps {
+            if let Some(moves) = &moves {
                 for (at, bounds) in bounds.chunks_exact_mut(cells).enumerate() {
-                    let limit = errors.above_all(distance(first + at, labels[at] as usize));
-                    near[at] = approach(bounds, steps, limit);
+                    let own = labels[at] as usize;
+                    let limit = errors.above_all(distance(first + at, own));
+                    near[at] = moves.near(own, bounds, limit);
                 }
             }
-            if steps.is_none() || near.iter().sum::<usize>() > bounds.len() / FEW {
+            if moves.is_none() || near.iter().sum::<usize>() > bounds.len() / FEW {
                 near.fill(cells);
                 measure(quantised, (matrix.simd, first), &tiles, errors, bounds);
                 for (label, bounds) in labels.iter_mut().zip(bounds.chunks_exact(cells)) {
@@ -135,14 +139,38 @@ fn measure(
     }
 }
 
-/// Lowers the bounds by what the centroids may have come nearer; how many then are at most the limit.
-fn approach(bounds: &mut [f32], steps: &[f32], limit: f32) -> usize {
-    let mut near = 0u32;
-    for (bound, step) in bounds.iter_mut().zip(steps) {
-        *bound = (*bound - step) * (1.0 - f32::EPSILON);
-        near += u32::from(*bound <= limit);
+/// How far centroids have moved at most.
+struct Moves {
+    steps: Vec<f32>,
+    /// Those that have moved at all.
+    moved: Vec<u32>,
+}
+
+impl Moves {
+    fn new(steps: impl Iterator<Item = f32>) -> Self {
+        let steps: Vec<f32> = steps.collect();
+        let moved = (0..).zip(&steps).filter(|&(_, &step)| step != 0.0).map(|(cell, _)| cell).collect();
+        Self { steps, moved }
     }
-    near as usize
+
+    /// Lowers the bounds of a row by what the centroids may have come nearer, and tells how many may then be at most the
+    /// limit, which is about the distance of its own one: 1 where no other may have become the nearest.
+    fn near(&self, own: usize, bounds: &mut [f32], limit: f32) -> usize {
+        let lower = |bound: &mut f32, step: f32| {
+            *bound = (*bound - step) * (1.0 - f32::EPSILON);
+            u32::from(*bound <= limit)
+        };
+        if self.steps[own] == 0.0 {
+            // Those that stand where they stood are no nearer than its own, which stands there as well.
+            let near: u32 = self
+                .moved
+                .iter()
+                .map(|&cell| lower(&mut bounds[cell as usize], self.steps[cell as usize]))
+                .sum();
+            return 1 + near as usize;
+        }
+        bounds.iter_mut().zip(&self.steps).map(|(bound, &step)| lower(bound, step)).sum::<u32>() as usize
+    }
 }
 
 /// The first place of the lowest bound.
