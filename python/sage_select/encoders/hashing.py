@@ -15,8 +15,9 @@ from sage_select.pipeline.run import Run
 
 __all__ = ["Hashing"]
 
-#: The table of n-gram counts: 2^22 slots of 4 bytes.
+#: A table of n-gram counts, 2^22 slots of 4 bytes; each thread has one, of up to so many.
 _SLOTS_BYTES: Final = 4 << 22
+_TABLES: Final = 8
 #: What the distinct n-grams of a text take, 8 bytes each, for each byte of its words.
 _NGRAM_BYTES: Final = 5.5
 
@@ -43,7 +44,8 @@ class Hashing(Encoder):
         ngrams = min(NGRAMS_BYTES, _NGRAM_BYTES * words)
         # Every run of letters is hashed twice: to be counted, and to be added.
         seconds = size.seconds(text=8 * words / size.threads, copied=2 * values)
-        return Cost(16.0 * size.n + _SLOTS_BYTES + values + max(values, ngrams), seconds, values)
+        slots = _SLOTS_BYTES * min(size.threads, _TABLES)
+        return Cost(16.0 * size.n + slots + values + max(values, ngrams), seconds, values)
 
     def describe(self) -> str:
         """Return the rule."""

@@ -10,7 +10,8 @@
 //! float64; `df` is an integer, so the order of counting does not matter; logarithms come from `libm`. Hence
 //! the same bits everywhere.
 
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use rayon::prelude::*;
 
@@ -18,6 +19,7 @@ use super::bag::Bag;
 use super::features::{Scratch, for_each_feature};
 use super::held_ngrams::{COUNT_BITS, COUNT_SHIFT, Held, Ngrams, unpacked};
 use crate::blocks;
+use crate::control::OffsetProgress;
 use crate::simd::fetch;
 use crate::{Control, Error};
 
@@ -25,6 +27,11 @@ const SLOT_BITS: u32 = 22;
 const _: () = assert!(COUNT_SHIFT + COUNT_BITS.count_ones() + SLOT_BITS == u64::BITS);
 /// Texts in a task: so many that words come again.
 const BLOCK: usize = 256;
+/// Tables in which document frequencies are counted: one a thread, as threads that share one wait for each other at the
+/// commonest n-grams, but not so many that they take gigabytes.
+const TABLES: usize = 8;
+/// Slots of two tables that are added in one go.
+const ADDED: usize = 1 << 16;
 /// Term frequencies whose weight is looked up rather than computed: all that are held in a few bits.
 const COMMON: usize = COUNT_BITS as usize + 1;
 /// The slots of n-grams lie anywhere in a table that no cache holds: they are asked for so many n-grams ahead.
@@ -41,7 +48,7 @@ pub struct Encoded {
 
 /// What decides an n-gram's weight.
 struct Weights {
-    slots: Vec<AtomicU32>,
+    slots: Vec<u32>,
     /// By what a slot holds.
     inverse: Vec<f64>,
     /// By term frequency.
@@ -51,7 +58,7 @@ struct Weights {
 impl Weights {
     #[inline(always)]
     fn of(&self, hash: u64, count: u32) -> f64 {
-        let inverse = self.inverse[self.slots[slot(hash)].load(Ordering::Relaxed) as usize];
+        let inverse = self.inverse[self.slots[slot(hash)] as usize];
         let term = match self.common.get(count as usize) {
             Some(&weight) => weight,
             None => term_weight(count),
@@ -130,11 +137,13 @@ pub fn encode(
     }
     blocks::check_countable(texts.len())?;
     let mut vectors = blocks::zeroed::<f32>(texts.len().saturating_mul(dimensions))?;
-    let passes = TwoPasses(control);
+    // Two passes over the same rows are one to those who watch.
+    let rows = texts.len() as u64;
+    let pass = |before| OffsetProgress { control, before, total: 2 * rows };
     let held = Held::new(texts.len().div_ceil(BLOCK), memory);
-    let weights = count(texts, &held, &passes.first())?;
+    let weights = count(texts, &held, &pass(0))?;
     let empty_texts = AtomicUsize::new(0);
-    blocks::fill(&mut vectors, dimensions, BLOCK, &passes.second(), |first, block| {
+    blocks::fill(&mut vectors, dimensions, BLOCK, &pass(rows), |first, block| {
         let (mut scratch, mut bag) = (Scratch::new(), Bag::new());
         let mut sums = vec![0.0; dimensions];
         let held = held.take(first / BLOCK);
@@ -169,26 +178,35 @@ fn fill_bag(text: &str, scratch: &mut Scratch, bag: &mut Bag) {
 
 /// The first pass over the texts: counts document frequencies, and holds n-grams for the second.
 fn count(texts: &[&str], held: &Held, control: &impl Control) -> Result<Weights, Error> {
-    let slots: Vec<AtomicU32> = (0..1 << SLOT_BITS).map(|_| AtomicU32::new(0)).collect();
-    blocks::for_each(texts.len(), BLOCK, control, |rows| {
+    let tables: Vec<Mutex<Vec<u32>>> =
+        (0..rayon::current_num_threads().clamp(1, TABLES)).map(|_| Mutex::default()).collect();
+    blocks::try_for_each(texts.len(), BLOCK, control, |rows| {
+        let table = &tables[rayon::current_thread_index().unwrap_or(0) % tables.len()];
         let (mut scratch, mut bag, mut ngrams) = (Scratch::new(), Bag::new(), Ngrams::default());
         let (block, mut hold) = (rows.start / BLOCK, true);
         for text in &texts[rows] {
             fill_bag(text, &mut scratch, &mut bag);
+            let mut slots = table.lock().unwrap_or_else(PoisonError::into_inner);
+            if slots.is_empty() {
+                *slots = blocks::zeroed(1 << SLOT_BITS)?;
+            }
             let entries = bag.entries();
             for (at, entry) in entries.iter().enumerate() {
                 if let Some(later) = entries.get(at + AHEAD) {
                     fetch(&slots, slot(later.hash));
                 }
-                slots[slot(entry.hash)].fetch_add(1, Ordering::Relaxed);
+                slots[slot(entry.hash)] += 1;
             }
+            drop(slots);
             hold = hold && ngrams.bytes() < held.most() && ngrams.add(&bag);
         }
         if hold {
             held.put(block, ngrams);
         }
+        Ok(())
     })?;
-    let largest = slots.par_iter().map(|slot| slot.load(Ordering::Relaxed)).max().unwrap_or(0);
+    let slots = added(tables)?;
+    let largest = slots.par_iter().copied().max().unwrap_or(0);
     let texts = texts.len();
     let inverse = (0..=largest as usize)
         .map(|df| libm::log((1.0 + texts as f64) / (1.0 + df.min(texts) as f64)) + 1.0)
@@ -197,28 +215,17 @@ fn count(texts: &[&str], held: &Held, control: &impl Control) -> Result<Weights,
     Ok(Weights { slots, inverse, common })
 }
 
-/// Reports two passes over the same rows as one.
-struct TwoPasses<'a, C>(&'a C);
-
-struct Pass<'a, C> {
-    control: &'a C,
-    index: u64,
-}
-
-impl<C: Control> TwoPasses<'_, C> {
-    fn first(&self) -> Pass<'_, C> {
-        Pass { control: self.0, index: 0 }
+/// The sum of the tables that were used.
+fn added(tables: Vec<Mutex<Vec<u32>>>) -> Result<Vec<u32>, Error> {
+    let used = tables.into_iter().map(|table| table.into_inner().unwrap_or_else(PoisonError::into_inner));
+    let mut used = used.filter(|table| !table.is_empty());
+    let Some(mut sum) = used.next() else { return blocks::zeroed(1 << SLOT_BITS) };
+    for table in used {
+        sum.par_chunks_mut(ADDED).zip(table.par_chunks(ADDED)).for_each(|(sum, table)| {
+            sum.iter_mut().zip(table).for_each(|(sum, count)| *sum += count);
+        });
     }
-
-    fn second(&self) -> Pass<'_, C> {
-        Pass { control: self.0, index: 1 }
-    }
-}
-
-impl<C: Control> Control for Pass<'_, C> {
-    fn tick(&self, done: u64, total: u64) -> Result<(), Error> {
-        self.control.tick(self.index * total + done, 2 * total)
-    }
+    Ok(sum)
 }
 
 #[cfg(test)]
