@@ -240,7 +240,7 @@ class Holdout(Stage):
                 "file": file.name,
                 "rows": file.data.n,
                 "short": int(np.count_nonzero((file.lengths > 0) & (file.lengths < shortest))),
-                "wordless": int(np.count_nonzero(file.lengths == 0)),
+                "without_words": int(np.count_nonzero(file.lengths == 0)),
                 "repeating": repeating,
             }
             for file, repeating in zip(held.files, found.matched, strict=True)
@@ -362,6 +362,6 @@ def _notices(facts: dict[str, Any]) -> Iterator[str]:
         if not repeating:
             yield f"no row repeats one of the {rows:,} held-out rows of {name}"
         parts = [f"{file['short']:,} with fewer than {facts['ngram']} words"] if file["short"] else []
-        parts += [f"{file['wordless']:,} without words"] if file["wordless"] else []
+        parts += [f"{file['without_words']:,} without words"] if file["without_words"] else []
         if parts:
             yield f"of the {rows:,} held-out rows of {name} are compared as a whole: {' and '.join(parts)}"

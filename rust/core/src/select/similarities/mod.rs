@@ -44,7 +44,8 @@ impl Method {
 pub struct SimilarityOptions<'a> {
     /// Neighbours of a row in the graph, itself included.
     pub neighbours: usize,
-    /// The maximum number of rows for which all pairs are held (4 x rows^2 bytes).
+    /// The maximum number of rows for which all pairs are held: their similarities (4 x rows^2 bytes), or bounds of these
+    /// (2 x rows^2 bytes at most, where rows can be told apart by them).
     pub dense_limit: usize,
     /// Where the neighbours come from.
     pub search: Search<'a>,
