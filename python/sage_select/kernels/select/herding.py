@@ -48,7 +48,7 @@ def herding(
     Notes
     -----
     Ties go to the lowest row. The mean and `w` are float64, and `w` is rounded to float32 for each pick; products are
-    canonical float32. The next picks are guessed, and the products with their vectors computed by speculation, twelve
+    canonical float32. The next picks are guessed, and the products with their vectors computed by speculation, eight
     vectors in one pass over the rows in int16. The better the guesses, the fewer the passes: one for about five of the
     first 1,000 picks of 36,000 real embeddings, at worst one for each. 2 d + 200 bytes a row beside the matrix.
 

@@ -15,7 +15,7 @@ use crate::{Control, Error};
 /// each pick. Preselected rows count as picked before. Excluded rows are part of the mean, and are not picked. The gain
 /// of a pick is its product with `w` when it was picked.
 ///
-/// Cost: on real embeddings about 3 x picks x rows x dimensions multiply-adds in int16, twelve products of a row at a
+/// Cost: on real embeddings about 3 x picks x rows x dimensions multiply-adds in int16, eight products of a row at a
 /// time, so that the rows are read once for about five picks; at worst once for each. 2 x dimensions + 200 bytes a row
 /// beside the matrix.
 ///

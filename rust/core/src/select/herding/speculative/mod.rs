@@ -50,7 +50,7 @@ pub(super) struct Sizes {
 impl Sizes {
     /// As many vectors a pass as AVX-512 works on at once; more contenders make better guesses and take longer.
     pub(super) fn of(rows: usize) -> Self {
-        Self { contenders: (rows / 16).max(1024), guesses: 11, block: 4096, batches: 3 }
+        Self { contenders: (rows / 16).max(1024), guesses: 7, block: 4096, batches: 3 }
     }
 }
 
