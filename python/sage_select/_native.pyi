@@ -12,6 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
+    "HASHING_TABLES",
+    "HASHING_TABLE_BYTES",
+    "K_MEANS_BOUNDS_BYTES",
+    "MEMBERS_COPIED",
     "JsonTable",
     "KernelError",
     "Matrix",
@@ -64,6 +68,14 @@ _Request: TypeAlias = tuple[
 #: numbers that the caller found (-1 for none), so many for each row; else float32 centroids of cells, of which a row
 #: probes so many; else all rows.
 _Similarities: TypeAlias = tuple[int, int, tuple[_Array, int] | None, tuple[_Array, int] | None]
+
+#: Tables of document frequencies that are counted at one time, at most, and bytes of one.
+HASHING_TABLES: int
+HASHING_TABLE_BYTES: int
+#: Bytes of the bounds of pairs that k-means holds, at most.
+K_MEANS_BOUNDS_BYTES: int
+#: Members that `nearest_members` copies at one time, at most.
+MEMBERS_COPIED: int
 
 class KernelError(Exception):
     """A call was refused: `kind` is a stable word, `row` the row it is about or None, `message` a sentence."""

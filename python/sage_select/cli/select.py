@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 from functools import cache, partial
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -19,6 +20,10 @@ from sage_select.cli.top import TOP_HELP, top
 from sage_select.cli.why import WHY_HELP, why
 
 __all__ = ["main", "program"]
+
+#: Objects made before Python looks for cycles among them: modules, plans and tables have hardly any, and looking as
+#: often as it does by default costs a twentieth of a short build.
+_OBJECTS: Final = 50_000
 
 
 @cache
@@ -66,4 +71,5 @@ def _program(
 
 def main() -> None:
     """Run `sage-select`."""
+    gc.set_threshold(_OBJECTS)
     run_program(lambda: program()(prog_name="sage-select", standalone_mode=False), SELECT_HABITS)

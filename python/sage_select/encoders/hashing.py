@@ -8,16 +8,13 @@ import pyarrow as pa
 
 from sage_select.encode import Embeddings, hash_texts
 from sage_select.encoders.encoder import Encoder, encoder
-from sage_select.kernels import NGRAMS_BYTES
+from sage_select.kernels import HASHING_TABLE_BYTES, HASHING_TABLES, NGRAMS_BYTES
 from sage_select.pipeline.cost import Cost, Size
 from sage_select.pipeline.option import Option
 from sage_select.pipeline.run import Run
 
 __all__ = ["Hashing"]
 
-#: A table of n-gram counts, 2^22 slots of 4 bytes; each thread has one, of up to so many.
-_SLOTS_BYTES: Final = 4 << 22
-_TABLES: Final = 8
 #: What the distinct n-grams of a text take, 8 bytes each, for each byte of its words.
 _NGRAM_BYTES: Final = 5.5
 
@@ -44,7 +41,7 @@ class Hashing(Encoder):
         ngrams = min(NGRAMS_BYTES, _NGRAM_BYTES * words)
         # Every run of letters is hashed twice: to be counted, and to be added.
         seconds = size.seconds(text=8 * words / size.threads, copied=2 * values)
-        slots = _SLOTS_BYTES * min(size.threads, _TABLES)
+        slots = HASHING_TABLE_BYTES * min(size.threads, HASHING_TABLES)
         return Cost(16.0 * size.n + slots + values + max(values, ngrams), seconds, values)
 
     def describe(self) -> str:

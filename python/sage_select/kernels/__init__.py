@@ -10,12 +10,21 @@ ten times a second; what it raises stops the work and is raised again.
 
 from __future__ import annotations
 
-from sage_select.kernels.cells import Medoids, assign_cells, cell_distances, k_means, medoids, stratified
+from sage_select.kernels.cells import (
+    K_MEANS_BOUNDS_BYTES,
+    Medoids,
+    assign_cells,
+    cell_distances,
+    k_means,
+    medoids,
+    stratified,
+)
 from sage_select.kernels.hashes import bottom_k_hashes, hash_rows, keyed_hashes
 from sage_select.kernels.json import FoundRows, JsonTable
 from sage_select.kernels.matrix import Matrix, Metric, instruction_set
 from sage_select.kernels.rows import Refused, RowLayout, WrittenRows, render_rows, row_digests, row_texts
 from sage_select.kernels.select import (
+    MEMBERS_COPIED,
     Filtered,
     Greedy,
     Limits,
@@ -36,10 +45,23 @@ from sage_select.kernels.select import (
     target_match,
     threshold_filter,
 )
-from sage_select.kernels.text import NGRAMS_BYTES, Phrases, hashing_encoder, lexical_difficulty, phrases, word_counts
+from sage_select.kernels.text import (
+    HASHING_TABLE_BYTES,
+    HASHING_TABLES,
+    NGRAMS_BYTES,
+    Phrases,
+    hashing_encoder,
+    lexical_difficulty,
+    phrases,
+    word_counts,
+)
 from sage_select.kernels.topk import top_k
 
 __all__ = [
+    "HASHING_TABLES",
+    "HASHING_TABLE_BYTES",
+    "K_MEANS_BOUNDS_BYTES",
+    "MEMBERS_COPIED",
     "NGRAMS_BYTES",
     "Filtered",
     "FoundRows",

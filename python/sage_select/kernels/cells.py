@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,7 +14,10 @@ from sage_select.kernels.call import Progress, as_int, map_errors, resolve_threa
 from sage_select.kernels.matrix import Matrix
 from sage_select.kernels.select.request import Request, native_request
 
-__all__ = ["Medoids", "assign_cells", "cell_distances", "k_means", "medoids", "stratified"]
+__all__ = ["K_MEANS_BOUNDS_BYTES", "Medoids", "assign_cells", "cell_distances", "k_means", "medoids", "stratified"]
+
+#: What `k_means` holds of bounds of pairs of a row and a centroid, 4 bytes each, at most.
+K_MEANS_BOUNDS_BYTES: Final = _native.K_MEANS_BOUNDS_BYTES
 
 
 def k_means(

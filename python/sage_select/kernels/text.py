@@ -12,8 +12,20 @@ from sage_select import _native
 from sage_select.kernels import arrays
 from sage_select.kernels.call import Progress, as_int, map_errors, resolve_threads
 
-__all__ = ["NGRAMS_BYTES", "Phrases", "hashing_encoder", "lexical_difficulty", "phrases", "word_counts"]
+__all__ = [
+    "HASHING_TABLES",
+    "HASHING_TABLE_BYTES",
+    "NGRAMS_BYTES",
+    "Phrases",
+    "hashing_encoder",
+    "lexical_difficulty",
+    "phrases",
+    "word_counts",
+]
 
+#: Tables of document frequencies that the encoder counts in, at most: one a thread. Bytes of one.
+HASHING_TABLES: Final = _native.HASHING_TABLES
+HASHING_TABLE_BYTES: Final = _native.HASHING_TABLE_BYTES
 #: What the n-grams of texts may take while these are encoded.
 NGRAMS_BYTES: Final = 128 << 20
 

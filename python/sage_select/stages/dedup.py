@@ -181,7 +181,7 @@ class _Near(Dedup):
                 n=data.n, seed=run.seed, hashes=data.hashes, matrix=matrix, threads=run.threads, progress=progress
             )
             representatives, similarities, facts = near_duplicates(pool, self.threshold, order, protected_prefix)
-        facts = {**facts, "wordless_rows": len(without_words)} if len(without_words) else facts
+        facts = {**facts, "without_words": len(without_words)} if len(without_words) else facts
         return self._told(data.drop_duplicates(representatives, similarities, NEAR_COPY), **facts)
 
     def cost(self, size: Size) -> Cost | None:

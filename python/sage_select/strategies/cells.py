@@ -16,8 +16,7 @@ __all__ = ["CELLS", "Training", "cells", "cells_cost", "centroids_cost", "train_
 
 #: Most rows that centroids are trained on: k-means is what takes long, and many cells do with fewer rows each.
 _LARGEST_SAMPLE: Final = 1 << 16
-#: Bounds of pairs that the kernel holds at most, bytes of one, and passes over these pairs, about.
-_MOST_BOUNDS: Final = 1 << 26
+#: Bytes of the bound of a pair, and passes over pairs that have one, about.
 _BOUND_BYTES: Final = 4.0
 _PASSES: Final = 3
 
@@ -91,7 +90,7 @@ def centroids_cost(size: Size, count: int, training: Training) -> Cost:
     """
     sample = training.sample(size.n, count)
     pairs = float(sample) * count
-    held = min(pairs, _MOST_BOUNDS)
+    held = min(pairs, kernels.K_MEANS_BOUNDS_BYTES / _BOUND_BYTES)
     compared = held * min(training.iterations, _PASSES) + (pairs - held) * training.iterations
     seconds = size.seconds(rows=size.n, multiply_adds=compared * size.d)
     return Cost(HASHED_BYTES * size.n + 8.0 * sample * size.d + _BOUND_BYTES * held, seconds)

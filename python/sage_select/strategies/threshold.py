@@ -28,7 +28,7 @@ _NEAR: Final = 0.9
     needs_always=frozenset({"scores", "vectors"}),
     nested=True,
     another_order="which of equal scores",
-    evidence_of_picks=frozenset({"too_near", "looked_at"}),
+    evidence_of_picks=frozenset({"too_near", "examined"}),
 )
 class Threshold(Strategy):
     """The hardest rows first, without those too near to one before.
@@ -89,7 +89,7 @@ class Threshold(Strategy):
             found.indices,
             found.gains,
             ((Reason.SCORE, len(found.indices)),),
-            {"too_near": found.too_near, "looked_at": found.examined},
+            {"too_near": found.too_near, "examined": found.examined},
         )
 
     def cost(self, size: Size) -> Cost:

@@ -60,4 +60,14 @@ mod _native {
     use super::text::{hashing_encoder, lexical_difficulty, phrases, word_counts};
     #[pymodule_export]
     use super::topk::{bottom_k, top_k};
+
+    /// Sizes that estimates of memory go by.
+    #[pymodule_init]
+    fn sizes(module: &pyo3::Bound<'_, pyo3::types::PyModule>) -> pyo3::PyResult<()> {
+        use pyo3::types::PyModuleMethods;
+        module.add("HASHING_TABLES", sage_select_core::text::encoder::TABLES)?;
+        module.add("HASHING_TABLE_BYTES", sage_select_core::text::encoder::TABLE_BYTES)?;
+        module.add("MEMBERS_COPIED", sage_select_core::select::nearest_members::COPIED)?;
+        module.add("K_MEANS_BOUNDS_BYTES", sage_select_core::cells::BOUNDS_BYTES)
+    }
 }

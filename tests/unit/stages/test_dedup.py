@@ -117,7 +117,7 @@ def test_rows_without_words_are_near_to_none() -> None:
     assert np.flatnonzero(embedded.feature("empty_text")).tolist() == [0, 2, 4]
     found = near(embedded)
     assert found.lineage.representatives.tolist() == [0, 1, 2, 1, 4]
-    assert found.facts["dedup"]["wordless_rows"] == 3
+    assert found.facts["dedup"]["without_words"] == 3
     assert np.flatnonzero(found.feature("empty_text")).tolist() == [0, 2, 3]
     # A row that comes first and has no words does not keep another in any case.
     pinned = near(embedded, 0, 3, last=[4])

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sage_select import kernels
 from sage_select.data import COUNTED_ROWS
 from sage_select.engine.base import Finished
 from sage_select.evidence import Comparison, measure
@@ -17,9 +18,6 @@ from sage_select.pipeline import Cost, Reporter, Size
 from sage_select.stages import Select
 
 __all__ = ["compare_with_random", "comparison_cost"]
-
-#: Members that are copied at one time, at most.
-_MEMBERS: Final = 32_768
 
 
 def compare_with_random(done: Finished, reporter: Reporter) -> dict[str, Any]:
@@ -70,5 +68,5 @@ def comparison_cost(size: Size, picks: int) -> Cost:
         return Cost(memory, seconds)
     # The sample in float32, and members of which a part at a time is copied.
     sample = sample_sizes(n, k, d).sample
-    memory += (4.0 * d + 72) * sample + 8.0 * d * min(_MEMBERS, n)
+    memory += (4.0 * d + 72) * sample + 8.0 * d * min(kernels.MEMBERS_COPIED, n)
     return Cost(memory, seconds + size.seconds(multiply_adds=float(pairs_compared(n, k, d)) * d))

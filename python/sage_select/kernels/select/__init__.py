@@ -12,13 +12,14 @@ from sage_select.kernels.select.k_center import k_center
 from sage_select.kernels.select.limits import Limits
 from sage_select.kernels.select.mmr import mmr
 from sage_select.kernels.select.near_duplicates import NearDuplicates, near_duplicates
-from sage_select.kernels.select.nearest_members import NearestMembers, nearest_members
+from sage_select.kernels.select.nearest_members import MEMBERS_COPIED, NearestMembers, nearest_members
 from sage_select.kernels.select.request import Request
 from sage_select.kernels.select.take_admissible import take_admissible
 from sage_select.kernels.select.target import Matched, target_match
 from sage_select.kernels.select.threshold import Filtered, threshold_filter
 
 __all__ = [
+    "MEMBERS_COPIED",
     "Filtered",
     "Greedy",
     "Limits",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,7 +12,10 @@ from sage_select.kernels import arrays
 from sage_select.kernels.call import Progress, map_errors, resolve_threads
 from sage_select.kernels.matrix import Matrix
 
-__all__ = ["NearestMembers", "nearest_members"]
+__all__ = ["MEMBERS_COPIED", "NearestMembers", "nearest_members"]
+
+#: Members that are copied at one time, at most.
+MEMBERS_COPIED: Final = _native.MEMBERS_COPIED
 
 
 class NearestMembers(NamedTuple):

@@ -12,8 +12,8 @@ use crate::{Control, Error, blocks};
 
 /// Rows in a block: few enough to stay in cache while the centroids pass by.
 const BLOCK: usize = 240;
-/// Most bytes of bounds that are held.
-const HELD: usize = 1 << 28;
+/// Most bytes of bounds that are held, one number for each pair of a row and a centroid.
+pub const BOUNDS_BYTES: usize = 1 << 28;
 /// Of so many pairs of a row and a centroid one may be measured by itself; beyond that all are, through int16.
 const FEW: usize = 16;
 
@@ -21,7 +21,7 @@ const FEW: usize = 16;
 ///
 /// Of each row and centroid a number is held that is not above their distance (Elkan 2003): a centroid that has moved by
 /// so much is nearer than it was by that at most. So a row is compared only with the centroids that may have come nearer
-/// than its own; after a few iterations that is one in a hundred. Of rows whose pairs [`HELD`] does not allow for nothing is held.
+/// than its own; after a few iterations that is one in a hundred. Of rows whose pairs [`BOUNDS_BYTES`] does not allow for nothing is held.
 pub(super) struct Moving<'a> {
     matrix: MatrixView<'a>,
     errors: Errors,
@@ -36,7 +36,7 @@ pub(super) struct Moving<'a> {
 impl<'a> Moving<'a> {
     /// Rows that are to be assigned to so many centroids: 2 x dimensions bytes a row, and 4 for each centroid.
     pub(super) fn new(matrix: MatrixView<'a>, cells: usize, control: &impl Control) -> Result<Self, Error> {
-        let held = matrix.len().min(HELD / size_of::<f32>() / cells.max(1));
+        let held = matrix.len().min(BOUNDS_BYTES / size_of::<f32>() / cells.max(1));
         let first = MatrixView { rows: matrix.rows.part(0, held), ..matrix };
         Ok(Self {
             matrix,
@@ -306,7 +306,7 @@ mod tests {
         let data = real_rows(30, 4, 1);
         let matrix =
             Matrix::raw(&data[..], 4, Metric::SquaredEuclidean, Simd::active().unwrap(), &Unwatched).unwrap();
-        for (cells, rows) in [(5, 30), (HELD / 4 / 7, 7), (HELD, 0)] {
+        for (cells, rows) in [(5, 30), (BOUNDS_BYTES / 4 / 7, 7), (BOUNDS_BYTES, 0)] {
             assert_eq!(Moving::new(matrix.view(), cells, &Unwatched).unwrap().bounds.len(), rows * cells);
         }
     }

@@ -18,6 +18,8 @@ use crate::{Control, Error, blocks};
 const CHUNK: usize = 4096;
 /// Chunks that are copied at one time, however many threads there are.
 const ABREAST: usize = 8;
+/// Members that are copied at one time, at most.
+pub const COPIED: usize = CHUNK * ABREAST;
 /// About how many values of a row are hashed, to tell it from others in most cases.
 const HASHED_VALUES: usize = 32;
 

@@ -24,12 +24,14 @@ use crate::simd::fetch;
 use crate::{Control, Error};
 
 const SLOT_BITS: u32 = 22;
+/// Bytes of a table of document frequencies, one number for each slot.
+pub const TABLE_BYTES: usize = size_of::<u32>() << SLOT_BITS;
 const _: () = assert!(COUNT_SHIFT + COUNT_BITS.count_ones() + SLOT_BITS == u64::BITS);
 /// Texts in a task: so many that words come again.
 const BLOCK: usize = 256;
 /// Tables in which document frequencies are counted: one a thread, as threads that share one wait for each other at the
 /// commonest n-grams, but not so many that they take gigabytes.
-const TABLES: usize = 8;
+pub const TABLES: usize = 8;
 /// Slots of two tables that are added in one go.
 const ADDED: usize = 1 << 16;
 /// Term frequencies whose weight is looked up rather than computed: all that are held in a few bits.
