@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 # No test asks a network for a model.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
+_CACHES = itertools.count()
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -33,6 +35,13 @@ def interruptible() -> Iterator[None]:
     yield
     signal.signal(signal.SIGINT, before[0])
     signal.signal(signal.SIGTERM, before[1])
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give each test a cache of its own, made where it is used: no test finds what another has computed."""
+    folder = tmp_path_factory.getbasetemp() / f"cache-{next(_CACHES)}"
+    monkeypatch.setenv("SAGE_CACHE_DIR", str(folder))
 
 
 @pytest.fixture(autouse=True)

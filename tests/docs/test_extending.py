@@ -30,7 +30,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with the package of the page, installed beside it, and some rows."""
     folder = tmp_path_factory.mktemp("extending")
     files = re.findall(r"^```\w+ file=(\S+)\n(.*?)^```$", PAGE.read_text(), flags=re.DOTALL | re.MULTILINE)
-    assert len(files) == 8
+    assert len(files) == 9
     for name, text in files:
         path = folder / "package" / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -172,15 +172,27 @@ def test_a_rule_that_breaks_its_word_is_named_and_nothing_is_written(folder: Pat
     assert not (folder / "f.arrow").exists()
 
 
-def test_an_edited_rule_is_not_taken_for_what_it_was(folder: Path) -> None:
+def test_what_a_class_holds_is_computed_once(folder: Path) -> None:
+    command = "sage-select build rows.jsonl --strategy loss_topk --scorer commas --budget {} -o held{}.arrow"
+    assert "score   ran" in program(folder, command.format(5, 5)).stderr
+    assert "score   cached" in program(folder, command.format(6, 6)).stderr
+
+
+def test_a_rule_with_another_version_or_none_is_not_taken_for_what_it_was(folder: Path) -> None:
     module = folder / "site" / "my_selection" / "longest.py"
     text = module.read_text()
     command = "sage-select build rows.jsonl --strategy longest --score-column loss --budget 5 -o edited.arrow --force"
     assert program(folder, command).returncode == 0
     assert "cached" in program(folder, command).stderr
-    module.write_text(text.replace("-difficulty if", "difficulty if"))
     try:
+        module.write_text(text.replace("version=1", "version=2"))
         assert "cached" not in program(folder, command).stderr
+        module.write_text(text.replace(" version=1,", ""))
+        for _ in range(2):
+            assert "cached" not in program(folder, command).stderr
+        refused = program(folder, command.removesuffix(" --force"))
+        assert refused.returncode == 4
+        assert "strategy 'longest' of the package my-selection declares no version" in refused.stderr
     finally:
         module.write_text(text)
 

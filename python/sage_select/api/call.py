@@ -15,6 +15,7 @@ from sage_select.api.options import by_stage, files
 from sage_select.api.reporter import Callback
 from sage_select.api.selection import Selection
 from sage_select.api.values import plain_values, validated
+from sage_select.cache import cache_folder
 from sage_select.display import displayed
 from sage_select.engine import finish
 from sage_select.errors import SageWarning, UsageError
@@ -35,6 +36,7 @@ def select(
     lengths: ArrayLike | None = None,
     seed: int = 0,
     verify: bool = True,
+    cache: bool | str | Path = True,
     threads: int | None = None,
     progress: Callable[[int, int], None] | None = None,
     **options: Any,
@@ -67,6 +69,9 @@ def select(
         Same input, settings and seed: same rows, whatever the threads.
     verify
         Refuse files that `sage-select` has written and that were changed since, by the digests in their manifests.
+    cache
+        Where values of models are held, so that none is computed twice: a folder, True for `SAGE_CACHE_DIR` or
+        `~/.cache/sage-select`, False to compute all.
     threads
         Threads to use; None for `SAGE_THREADS` or all cores.
     progress
@@ -148,7 +153,15 @@ def select(
         steps.append(Order.make(**of_stage["order"]))
     notices: list[str] = []
     plan = resolve(Pipeline(seed=seed, steps=tuple(steps)), notices.append)
-    done = finish(plan, Callback(progress), given.values, notices=notices, verify=verify, threads=threads)
+    done = finish(
+        plan,
+        Callback(progress),
+        given.values,
+        notices=notices,
+        verify=verify,
+        threads=threads,
+        cache=cache_folder(cache),
+    )
     for notice in done.notices:
         warnings.warn(displayed(notice), SageWarning, stacklevel=2)
     return Selection(done)

@@ -10,6 +10,7 @@ from typing import Any, Self
 from sage_select.api.given import Given
 from sage_select.api.reporter import Callback
 from sage_select.api.selection import Selection
+from sage_select.cache import cache_folder
 from sage_select.engine import Outcome, finish, run
 from sage_select.errors import UsageError, nearest
 from sage_select.pipeline import STAGES
@@ -93,6 +94,7 @@ class Pipeline(Chain):
         force: bool = False,
         overwrite_foreign: bool = False,
         verify: bool = True,
+        cache: bool | str | Path = True,
         threads: int | None = None,
         progress: Callable[[int, int], None] | None = None,
     ) -> Selection | Outcome:
@@ -106,6 +108,9 @@ class Pipeline(Chain):
             Replace an output of this program; with both, also a file or saved dataset that is none.
         verify
             Refuse files that this program has written and that were changed since.
+        cache
+            Where values of models are held, so that none is computed twice: a folder, True for `SAGE_CACHE_DIR` or
+            `~/.cache/sage-select`, False to compute all.
         threads
             Threads to use; None for `SAGE_THREADS` or all cores. No result depends on it.
         progress
@@ -124,14 +129,24 @@ class Pipeline(Chain):
         """
         reporter = Callback(progress)
         if self.find(Sink) is not None and data is None:
-            options = {"force": force, "overwrite_foreign": overwrite_foreign}
-            return run(resolve(self), reporter, **options, verify=verify, threads=threads)
+            return run(
+                resolve(self),
+                reporter,
+                force=force,
+                overwrite_foreign=overwrite_foreign,
+                verify=verify,
+                threads=threads,
+                cache=cache_folder(cache),
+            )
         given, chain, notices = Given(), Chain(seed=self.seed, steps=self.steps), list[str]()
         if data is not None:
             path = given.rows(data, None, None)
             chain = chain.replaced(chain.step(Source).changed(path=path, demo=False))
         plan = resolve(chain, notices.append)
-        done = Selection(finish(plan, reporter, given.values, notices=notices, verify=verify, threads=threads))
+        folder = cache_folder(cache)
+        done = Selection(
+            finish(plan, reporter, given.values, notices=notices, verify=verify, threads=threads, cache=folder)
+        )
         sink = self.find(Sink)
         if sink is not None:
             done.write(sink.path, force=force, overwrite_foreign=overwrite_foreign, rows=sink.rows)

@@ -203,7 +203,7 @@ class Selection:
         done = dataclasses.replace(self._done, plan=self._done.plan.replaced(sink))
         form = preflight_output(user_path(path), done.plan.inputs(), force=force, overwrite_foreign=overwrite_foreign)
         options = {"force": force, "overwrite_foreign": overwrite_foreign}
-        outcome = found_result(done.plan, done.read_inputs(), form, **options) or write_result(
+        outcome = found_result(done.plan, done.read_inputs(), form, Silence().notice, **options) or write_result(
             done, self.metrics, **options
         )
         return outcome.output

@@ -61,6 +61,8 @@ def build(
     force: bool,
     overwrite_foreign: bool,
     verify: bool,
+    cache_dir: Path | None,
+    no_cache: bool,
     explain: bool,
     dry_run: bool,
     threads: int | None,
@@ -69,12 +71,15 @@ def build(
 ) -> None:
     """Build the pipeline the options describe and run it."""
     load_pyarrow()
+    from sage_select.cache import cache_folder
     from sage_select.cli.pipeline import plan_of
     from sage_select.pipeline.plan import explain as explain_plan
     from sage_select.pipeline.plan import fingerprint
 
     if explain and dry_run:
         raise UsageError("--explain and --dry-run contradict each other", hint="--dry-run explains as well")
+    if no_cache and cache_dir is not None:
+        raise UsageError("--no-cache and --cache-dir contradict each other", hint="give one of them")
     if balance is not None:
         if settings["select"]["quota"] is not None:
             raise UsageError("give --quota or --balance, not both", hint="--balance COLUMN is --quota COLUMN")
@@ -88,7 +93,16 @@ def build(
     if dry_run:
         _estimate(plan, console, force, overwrite_foreign, verify, threads)
         return
-    _run(plan, console, force, overwrite_foreign, verify, threads)
+    folder = cache_folder(False if no_cache else cache_dir)
+    _run(
+        plan,
+        console,
+        force=force,
+        overwrite_foreign=overwrite_foreign,
+        verify=verify,
+        threads=threads,
+        cache=folder,
+    )
 
 
 def _estimate(
@@ -105,21 +119,20 @@ def _estimate(
     console.result({})
 
 
-def _run(
-    plan: Pipeline, console: Console, force: bool, overwrite_foreign: bool, verify: bool, threads: int | None
-) -> None:
+def _run(plan: Pipeline, console: Console, **options: Any) -> None:
     from sage_select.cli.evidence import evidence_facts
     from sage_select.cli.standard_output import run_build
-    from sage_select.cli.summary import build_facts
+    from sage_select.cli.summary import build_facts, stage_facts, stage_lines
     from sage_select.io.commit.manifest import manifest_refused
     from sage_select.pipeline.spec import load_spec
     from sage_select.stages import Dedup
 
-    outcome = run_build(plan, console, force=force, overwrite_foreign=overwrite_foreign, verify=verify, threads=threads)
+    outcome = run_build(plan, console, **options)
     title = "cached: made before by the same plan from the same input" if outcome.cached else "selected"
     # What was made before may be a file that somebody else wrote.
     with manifest_refused(outcome.manifest_path) if outcome.cached else nullcontext():
-        summaries: dict[str, Mapping[str, object]] = {title: build_facts(outcome)}
+        stages = stage_facts(outcome)
+        summaries: dict[str, Mapping[str, object]] = {title: build_facts(outcome), "stages": stage_lines(stages)}
         if metrics := outcome.manifest.get("metrics"):
             subsets = metrics["random_subsets"]
             title = f"beside {subsets} random subsets of equal budget" if subsets else "beside nothing else to select"
@@ -127,5 +140,13 @@ def _run(
             near = dedup is not None and dedup.near
             summaries[title] = evidence_facts(metrics, finds_near_copies=near)
     for title, facts in summaries.items():
-        console.summary(title, facts)
-    console.result({"cached": outcome.cached, "output": str(outcome.output), "manifest": outcome.manifest})
+        if facts:
+            console.summary(title, facts)
+    console.result(
+        {
+            "cached": outcome.cached,
+            "output": str(outcome.output),
+            "stages": [one._asdict() for one in stages],
+            "manifest": outcome.manifest,
+        }
+    )

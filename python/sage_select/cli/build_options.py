@@ -77,6 +77,22 @@ RUNNING: Final[Mapping[str, tuple[Any, Any]]] = {
         ],
         True,
     ),
+    "cache_dir": (
+        Annotated[
+            Path | None,
+            typer.Option(
+                metavar="FOLDER",
+                help="Where scores and vectors of models are held, so that none is computed twice and a killed build "
+                "goes on where it was. [default: SAGE_CACHE_DIR, else ~/.cache/sage-select]",
+                rich_help_panel=_RUN,
+            ),
+        ],
+        None,
+    ),
+    "no_cache": (
+        Annotated[bool, typer.Option("--no-cache", help="Compute all, and hold none of it.", rich_help_panel=_RUN)],
+        False,
+    ),
     "explain": (
         Annotated[
             bool,

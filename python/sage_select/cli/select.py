@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import functools
 import gc
-from functools import cache, partial
 from typing import Annotated, Final
 
 import typer
@@ -12,6 +12,7 @@ from sage_select import __version__
 from sage_select.cli.build import build, build_help
 from sage_select.cli.build_options import with_options
 from sage_select.cli.build_table import build_table
+from sage_select.cli.cache import CACHE_HELP, cache
 from sage_select.cli.console import early_notice, run_program
 from sage_select.cli.groups import GroupedCommand, Program
 from sage_select.cli.habits import SELECT_HABITS
@@ -26,7 +27,7 @@ __all__ = ["main", "program"]
 _OBJECTS: Final = 50_000
 
 
-@cache
+@functools.cache
 def program() -> typer.Typer:
     """Return the program with its commands; the options of `build` are those that stages and their members declare.
 
@@ -47,9 +48,10 @@ def program() -> typer.Typer:
     for text in table.notices:
         early_notice(text)
     app.command("build", cls=GroupedCommand, help=build_help(table), short_help="Select rows and write them.")(
-        with_options(table)(partial(build, table=table))
+        with_options(table)(functools.partial(build, table=table))
     )
     app.command("top", help=TOP_HELP, short_help="Write the first rows of a selection.")(top)
+    app.command("cache", help=CACHE_HELP, short_help="List or remove values of models that are held.")(cache)
     app.command("why", help=WHY_HELP, short_help="Say what became of one row.")(why)
     return app
 

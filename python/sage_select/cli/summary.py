@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
 from sage_select.columns import Reason
 from sage_select.data import Cause
 from sage_select.display import counted
 from sage_select.engine import Outcome
+from sage_select.pipeline.run import Reused
 from sage_select.pipeline.spec import load_spec
 from sage_select.stages import Select
 
-__all__ = ["build_facts"]
+__all__ = ["StageFacts", "build_facts", "stage_facts", "stage_lines"]
 
 
 def build_facts(outcome: Outcome) -> dict[str, object]:
@@ -32,6 +33,51 @@ def build_facts(outcome: Outcome) -> dict[str, object]:
         "output": outcome.output,
         "manifest": outcome.manifest_path,
     }
+
+
+class StageFacts(NamedTuple):
+    """What was done of a stage: where its result came from, and its rows before and after it.
+
+    `state` is `cached` (nothing was computed), `ran`, or `partly cached`: then `held` rows had their values before.
+    """
+
+    stage: str
+    state: str
+    held: int
+    rows_in: int
+    rows_out: int
+    dropped: dict[str, int]
+
+
+def stage_facts(outcome: Outcome) -> list[StageFacts]:
+    """Return what was done, stage by stage, of those that do something."""
+    dropped: dict[str, dict[str, int]] = {}
+    for text, count in outcome.manifest["rows"]["dropped"].items():
+        cause = Cause.parse(text)
+        if count:
+            dropped.setdefault(cause.stage, {})[cause.reason] = count
+    found = []
+    for node in outcome.manifest.get("nodes", ()):
+        label = node["stage"]
+        if node.get("rows_in") is not None:
+            reused = outcome.reused.get(label, Reused())
+            state = "cached" if outcome.cached or (reused.held and not reused.computed) else "ran"
+            state = "partly cached" if reused.held and reused.computed else state
+            rows = (node["rows_in"], node["rows_out"])
+            found.append(StageFacts(label, state, reused.held, *rows, dropped.get(label, {})))
+    return found
+
+
+def stage_lines(facts: Iterable[StageFacts]) -> dict[str, str]:
+    """Return a line for each stage: `cached  840 -> 838 rows: 2 exact copies`."""
+    lines = {}
+    for one in facts:
+        state = f"{one.state} ({one.held:,} rows)" if one.state == "partly cached" else one.state
+        moved = one.rows_in != one.rows_out
+        rows = f"{one.rows_in:,} -> {counted(one.rows_out, 'row')}" if moved else counted(one.rows_out, "row")
+        left = ", ".join(_counted(reason, count) for reason, count in one.dropped.items())
+        lines[one.stage] = f"{state:<8} {rows}" + (f": {left}" if left else "")
+    return lines
 
 
 def _picked(reason: str, count: int, preferred: str) -> str:

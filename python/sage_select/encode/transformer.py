@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from sage_select.cache import Blocks, Computed, compute_blocks, spans
 from sage_select.encode.embeddings import Embeddings
 from sage_select.errors import DataError, ResourceError, UsageError
 from sage_select.io.guards.panics import panics_refused
 from sage_select.paths import user_path
-from sage_select.render.extras import require
-from sage_select.render.model_files import is_local, loaded, model_revision, resolved_name
+from sage_select.render.extras import release_series, require
+from sage_select.render.model_files import is_local, loaded, model_content, model_revision, resolved_name
 from sage_select.render.quiet import quiet_libraries
 from sage_select.render.weight_files import check_encoder_folder
 
 __all__ = ["embed_texts"]
 
 _EXTRA: Final = "embed"
-#: Texts encoded at a time; the encoder sorts these by length and pads batches of them.
-_WINDOW_TEXTS: Final = 4096
+#: Texts encoded at a time, and held as vectors by a cache; the encoder sorts these by length and pads batches of them.
+_BLOCK_TEXTS: Final = 4096
+#: Under which key of the metadata it stands what there is to tell of a block.
+_FACTS: Final = b"facts"
 
 
 def embed_texts(
@@ -31,6 +36,7 @@ def embed_texts(
     *,
     device: str | None = None,
     batch_size: int = 32,
+    blocks: Blocks = compute_blocks,
     progress: Callable[[int, int], None] | None = None,
 ) -> Embeddings:
     """Return the normalised vector of each text under a sentence-transformers model.
@@ -43,13 +49,15 @@ def embed_texts(
     texts
         Strings, as `sage_select.render.plain_texts` gives them.
     model
-        A folder or a repository.
+        A folder or a repository; loaded when the first vector is computed.
     device
         A torch device; by default `cuda` where there is one, else `cpu`.
     batch_size
         Texts in a batch.
+    blocks
+        Gives the vectors of blocks of 4096 texts that are held, and has the others computed.
     progress
-        Called with (rows done, rows) after every 4096 rows.
+        Called with (texts done, texts) after every block.
 
     Raises
     ------
@@ -60,31 +68,84 @@ def embed_texts(
     ResourceError
         The extra is missing, or one text alone does not fit into memory.
     """
-
-    def gave_up(said: str) -> DataError:
-        return DataError("the model's tokenizer gave up", where=model, got=said)
-
-    encoder, notices = _load(model, device)
-    size = encoder.get_embedding_dimension()
-    array = np.zeros((len(texts), size), np.float32)
+    encoder = _TextEncoder(model, device, batch_size)
+    array: NDArray[np.float32] | None = None
     done = empty = cut = 0
-    while done < len(texts):
-        window = texts.slice(done, _WINDOW_TEXTS).to_pylist()
+    notices: list[str] = []
+    for table in blocks(
+        encoder.identity,
+        spans(len(texts), _BLOCK_TEXTS),
+        lambda start, stop: Computed(encoder.of(texts.slice(start, stop - start))),
+    ):
+        column, facts = table["vector"], json.loads(table.schema.metadata[_FACTS])
+        if array is None:
+            array = np.empty((len(texts), column.type.list_size), np.float32)
+        for chunk in column.chunks:
+            array[done : done + len(chunk)] = chunk.flatten().to_numpy().reshape(len(chunk), -1)
+            done += len(chunk)
+        empty, cut = empty + facts["empty"], cut + facts["cut"]
+        notices += [notice for notice in facts["notices"] if notice not in notices]
+        if progress is not None:
+            progress(done, len(texts))
+    if array is None:
+        array = np.empty((0, encoder.dimensions), np.float32)
+    return Embeddings(array, model, empty_rows=empty, cut_rows=cut, revision=model_revision(model), notices=notices)
+
+
+class _TextEncoder:
+    """The vectors of texts under a model that is loaded when it is first needed."""
+
+    def __init__(self, model: str, device: str | None, batch_size: int) -> None:
+        self._model, self._device, self._batch_size = model, device, batch_size
+        self._first_batch_size = batch_size
+
+    def identity(self) -> Mapping[str, Any] | None:
+        """Return all that the vectors depend on beside the texts; None where the model's content is not known."""
+        content = model_content(self._model)
+        device = self._device or ("cuda" if require("torch", _EXTRA).cuda.is_available() else "cpu")
+        if content is None:
+            return None
+        return {
+            "label": self._model,
+            "model": content,
+            "device": device.partition(":")[0],
+            "batch_size": self._first_batch_size,
+            "block_texts": _BLOCK_TEXTS,
+            "libraries": release_series("torch", "transformers", "sentence-transformers"),
+        }
+
+    @property
+    def dimensions(self) -> int:
+        """The width of the vectors."""
+        return int(self._loaded[0].get_embedding_dimension())
+
+    @cached_property
+    def _loaded(self) -> tuple[Any, list[str]]:
+        return _load(self._model, self._device)
+
+    def of(self, texts: pa.Array | pa.ChunkedArray) -> pa.Table:
+        """Return the vectors of some texts, and how many have no words, or are longer than the model reads."""
+
+        def gave_up(said: str) -> DataError:
+            return DataError("the model's tokenizer gave up", where=self._model, got=said)
+
+        encoder, notices = self._loaded
+        array = np.zeros((len(texts), self.dimensions), np.float32)
+        window = texts.to_pylist()
         worded = [index for index, text in enumerate(window) if text and not text.isspace()]
+        cut = 0
         if worded:
             spoken = [window[index] for index in worded]
             with panics_refused(gave_up):
-                cut += _too_long(encoder, spoken)
+                cut = _too_long(encoder, spoken)
             with panics_refused(gave_up, silently=False):  # which may take minutes, with a bar that moves
-                vectors, batch_size = _encoded(encoder, spoken, batch_size)
-            array[done + np.array(worded)] = vectors
+                vectors, self._batch_size = _encoded(encoder, spoken, self._batch_size)
+            array[worded] = vectors
         blank = np.setdiff1d(np.arange(len(window)), worded)
-        array[done + blank, 0] = 1
-        empty += len(blank)
-        done += len(window)
-        if progress is not None:
-            progress(done, len(texts))
-    return Embeddings(array, model, empty_rows=empty, cut_rows=cut, revision=model_revision(model), notices=notices)
+        array[blank, 0] = 1
+        column = pa.FixedSizeListArray.from_arrays(pa.array(array.ravel()), self.dimensions)
+        facts = {"empty": len(blank), "cut": cut, "notices": notices}
+        return pa.table({"vector": column}).replace_schema_metadata({_FACTS: json.dumps(facts)})
 
 
 def _load(model: str, device: str | None) -> tuple[Any, list[str]]:

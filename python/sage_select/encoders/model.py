@@ -7,6 +7,8 @@ from typing import Annotated, Final
 
 import pyarrow as pa
 
+from sage_select import io
+from sage_select.cache import key_of
 from sage_select.data import Dataset
 from sage_select.encode import Embeddings, embed_texts
 from sage_select.encoders.encoder import Encoder, encoder
@@ -37,7 +39,8 @@ class Model(Encoder):
     def encode(self, texts: pa.ChunkedArray, run: Run) -> Embeddings:
         """Return the vectors of the model."""
         with run.reporter.progress(f"embedding with {self.model}") as progress:
-            return embed_texts(texts, str(self.model), progress=progress)
+            blocks = run.blocks(self, lambda start, stop: _content(texts.slice(start, stop - start)))
+            return embed_texts(texts, str(self.model), blocks=blocks, progress=progress)
 
     def preview(self, data: Dataset, size: Size) -> Size:
         """Return the size; a folder that does not say how wide its vectors are is refused."""
@@ -79,3 +82,8 @@ class Model(Encoder):
     def describe(self) -> str:
         """Return the model."""
         return f"model {self.model}"
+
+
+def _content(texts: pa.ChunkedArray) -> str:
+    """Return what names some texts: 32 hex characters of the digest of their bytes."""
+    return key_of(io.digest_table(pa.table({"text": texts})))

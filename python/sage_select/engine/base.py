@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from sage_select.data import Dataset
 from sage_select.pipeline import Pipeline, Run
+from sage_select.pipeline.run import Reused, Worked
 
 __all__ = ["Finished", "Outcome"]
 
@@ -53,9 +54,13 @@ class Finished:
         The stages after the choice run again.
         """
         place = max(index for index, step in enumerate(self.run.steps) if step.chooses)
-        for step in self.run.steps[place + 1 :]:
-            data = step.run(data, self.run)
-        return replace(self, plan=plan, data=data)
+        before = self.run.worked[place]
+        run = replace(self.run, worked=[*self.run.worked[:place], before._replace(rows_out=data.n)])
+        for step in run.steps[place + 1 :]:
+            rows = data.n
+            data = step.run(data, run)
+            run.worked.append(Worked(step.name, rows, data.n))
+        return replace(self, plan=plan, data=data, run=run)
 
 
 @dataclass(frozen=True)
@@ -70,9 +75,12 @@ class Outcome:
         What stands in the manifest.
     cached
         Whether the output was there already, made by the same plan from the same inputs.
+    reused
+        Label of a stage -> what of its values was in the cache.
     """
 
     output: Path
     manifest_path: Path
     manifest: Mapping[str, Any]
     cached: bool
+    reused: Mapping[str, Reused] = field(default_factory=dict)

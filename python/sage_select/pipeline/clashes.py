@@ -23,12 +23,12 @@ _NO_KEYWORDS: Final = frozenset({"path", "demo", "file", "column", "model", "enc
 _TYPED_STAGES: Final = ("holdout", "dedup")
 #: The parameters of `select` that no stage declares.
 PARAMETERS: Final = frozenset(
-    {"data", "k", "embeddings", "scores", "groups", "lengths", "seed", "verify", "threads", "progress"}
+    {"data", "k", "embeddings", "scores", "groups", "lengths", "seed", "verify", "cache", "threads", "progress"}
 )
 #: How the options of `build` are spelt that no stage declares.
 PROGRAM_OPTIONS: Final = frozenset(
     {"--balance", "--seed", "--spec", "--force", "--overwrite-foreign", "--verify", "--no-verify", "--explain"}
-    | {"--dry-run", "--threads", "--json", "--quiet", "-q", "--help", "-h"}
+    | {"--dry-run", "--cache-dir", "--no-cache", "--threads", "--json", "--quiet", "-q", "--help", "-h"}
 )
 
 

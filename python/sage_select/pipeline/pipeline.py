@@ -73,6 +73,14 @@ class Pipeline(BaseModel):
         place = max(index for index, one in enumerate(self.steps) if one.name == step.name)
         return Pipeline(seed=self.seed, steps=(*self.steps[:place], step, *self.steps[place + 1 :]))
 
+    def labels(self) -> list[str]:
+        """Return what reports call each step: its name, and its number where several have it."""
+        names = [step.name for step in self.steps]
+        return [
+            name if names.count(name) == 1 else f"{name} {names[: place + 1].count(name)}"
+            for place, name in enumerate(names)
+        ]
+
     def inputs(self) -> list[InputSetting]:
         """Return everything that the steps read, as their fields declare it; of steps that stand twice, each apart."""
         found: list[InputSetting] = []

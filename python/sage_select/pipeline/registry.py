@@ -18,7 +18,7 @@ from sage_select.pipeline.settings import Settings
 if TYPE_CHECKING:
     from sage_select.pipeline.pipeline import Pipeline
 
-__all__ = ["Registry", "declared_elsewhere", "left_out", "missing_members"]
+__all__ = ["Registry", "declared_elsewhere", "left_out", "missing_members", "unversioned"]
 
 MemberT = TypeVar("MemberT", bound=Settings)
 
@@ -295,6 +295,15 @@ def declared_elsewhere(pipeline: Pipeline) -> Iterator[tuple[Settings, Owner]]:
         for member in step.members():
             if member.package():
                 yield member, registries[member.kind].owner(member)
+
+
+def unversioned(pipeline: Pipeline) -> list[str]:
+    """Return what other packages declare of a pipeline without a version: `scorer 'short' of the package mine`."""
+    return [
+        f"{member.called} of the package {owner.name}"
+        for member, owner in declared_elsewhere(pipeline)
+        if not member.versioned()
+    ]
 
 
 def _registry_of(member: type[Settings]) -> Registry[Any]:

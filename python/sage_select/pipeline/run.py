@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+
+from sage_select import __version__
+from sage_select.cache import Blocks, Cache, HeldBlocks, compute_blocks
 
 if TYPE_CHECKING:
+    from sage_select.pipeline.settings import Settings
     from sage_select.pipeline.stage import Stage
 
-__all__ = ["GIVEN", "Recorder", "Reporter", "Run", "Silence"]
+__all__ = ["GIVEN", "Recorder", "Reporter", "Reused", "Run", "Silence", "Worked"]
 
 #: What stands in a plan for a value that a program handed over; the digests of such values are among the inputs.
 GIVEN: Final = "<given>"
@@ -56,6 +60,21 @@ class Recorder:
         return self._reporter.progress(label)
 
 
+class Reused(NamedTuple):
+    """How many rows of a stage had values in the cache, and of how many they were computed."""
+
+    held: int = 0
+    computed: int = 0
+
+
+class Worked(NamedTuple):
+    """A stage that was worked on: its name, and how many rows there were before and after it."""
+
+    name: str
+    rows_in: int
+    rows_out: int
+
+
 @dataclass
 class Run:
     """One run of a plan.
@@ -78,6 +97,12 @@ class Run:
         Stage -> what it made ready before anything costly ran.
     told
         Facts for the manifest, as stages and their members told them.
+    cache
+        Values that models computed before; None to compute all.
+    reused
+        Label of a stage -> what of its values was in the cache.
+    worked
+        The stages that are done.
     """
 
     steps: Sequence[Stage]
@@ -88,6 +113,9 @@ class Run:
     values: Mapping[str, Any] = field(default_factory=dict)
     prepared: dict[int, Any] = field(default_factory=dict)
     told: dict[str, Any] = field(default_factory=dict)
+    cache: Cache | None = None
+    reused: dict[str, Reused] = field(default_factory=dict)
+    worked: list[Worked] = field(default_factory=list)
 
     def given(self, stage: Stage, setting: str) -> Any:
         """Return the value that a program handed over for a setting, or None."""
@@ -97,6 +125,28 @@ class Run:
     def tell(self, **facts: Any) -> None:
         """Take facts for the manifest."""
         self.told |= facts
+
+    def blocks(self, member: Settings, key: Callable[[int, int], str]) -> Blocks:
+        """Return what gives a member of a stage its values of many rows, block by block, from the cache where it can.
+
+        Parameters
+        ----------
+        member
+            Who computes them. Values of one of another package that declares no version are always computed.
+        key
+            Names the content of the rows from one number to before another.
+        """
+        if self.cache is None or not member.versioned():
+            return compute_blocks
+        stage = next(step for step in self.steps if any(one is member for one in step.members()))
+        label = self.label(stage)
+
+        def count(rows: int, held: bool) -> None:
+            before = self.reused.get(label, Reused())
+            self.reused[label] = Reused(before.held + rows * held, before.computed + rows * (not held))
+
+        who = {"kind": member.kind, "name": member.name, "version": member.version, "package": member.package()}
+        return HeldBlocks(self.cache, {**who, "program": __version__}, key, count)
 
     def label(self, stage: Stage) -> str:
         """Return what reports call a stage: its name, and its number where several have it."""

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import sys
+import itertools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
@@ -73,7 +71,7 @@ class Settings(BaseModel):
         The option by which this member of a registry is chosen where none is named.
     version
         Counts changes of meaning: part of the fingerprint, so that a result made under an older meaning is not taken
-        for a current one.
+        for a current one. Of a member of another package that declares none no result is taken again.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True)
@@ -128,8 +126,7 @@ class Settings(BaseModel):
     @classmethod
     def package(cls) -> str:
         """Return the package that declares it, empty for this one."""
-        package = cls.__module__.partition(".")[0]
-        return "" if package == __name__.partition(".")[0] else package
+        return cls.__module__.partition(".")[0] if _of_other_package(cls) else ""
 
     @classmethod
     def declaration_problem(cls) -> tuple[str, str | None] | None:
@@ -137,15 +134,14 @@ class Settings(BaseModel):
         return None
 
     @classmethod
-    def source_digest(cls) -> str:
-        """Return a digest of the file in which another package declares it, empty where this one does.
+    def versioned(cls) -> bool:
+        """Return whether its results can be known again: those of another package by the version that it declares.
 
-        It is part of the fingerprint: what an edited rule picks is not taken for what it picked before.
+        The code of a class is no part of what a result is known by: an edit that changes nothing would void it, and one
+        in what it calls would not.
         """
-        file = getattr(sys.modules.get(cls.__module__), "__file__", None)
-        if not cls.package() or file is None:
-            return ""
-        return hashlib.blake2b(Path(file).read_bytes(), digest_size=16).hexdigest()
+        theirs = list(itertools.takewhile(_of_other_package, cls.__mro__))
+        return not theirs or any("version" in vars(kind) for kind in theirs)
 
     @classmethod
     def choices(cls) -> dict[str, Choice]:
@@ -287,6 +283,10 @@ def exclusive(cls: type[Settings]) -> dict[str, list[str]]:
         if option is not None and option.one_of is not None:
             groups.setdefault(option.one_of, []).append(name)
     return groups
+
+
+def _of_other_package(kind: type) -> bool:
+    return kind.__module__.partition(".")[0] != __name__.partition(".")[0]
 
 
 @cache

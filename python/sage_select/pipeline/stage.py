@@ -168,9 +168,9 @@ class Stage(Settings):
         """Return the settings by which its result is known: all of them, URLs bare of secrets."""
         return self.shown_settings()
 
-    def meanings(self) -> list[list[Any]]:
-        """Return the version, and the digest of the source, of this and of all that it holds."""
-        return [[member.version, member.source_digest()] for member in self.members()]
+    def meanings(self) -> list[int]:
+        """Return the version of this and of all that it holds."""
+        return [member.version for member in self.members()]
 
     def check_input(self, data: Dataset) -> None:
         """Refuse rows of the input that it cannot work on, whatever becomes of them before, as soon as they are read.

@@ -8,7 +8,7 @@ transformers before a tokenizer or a model is loaded.
 from __future__ import annotations
 
 from sage_select.render.canonical import canonical_json, row_digests, same_texts
-from sage_select.render.example import Conversation, Example, Text, examples, has_answer, to_example
+from sage_select.render.example import Conversation, Example, RowExamples, Text, examples, has_answer, to_example
 from sage_select.render.first_words import first_words
 from sage_select.render.shape import Shape, ShapeOptions, detect_shape
 from sage_select.render.text import RenderedRows, answered, plain_text, plain_texts, render_rows
@@ -18,6 +18,7 @@ __all__ = [
     "Conversation",
     "Example",
     "RenderedRows",
+    "RowExamples",
     "Shape",
     "ShapeOptions",
     "Text",

@@ -14,7 +14,7 @@ from sage_select.render.shape import Shape
 from sage_select.render.template import parse_template
 from sage_select.render.values import decode_json_text, python_values, text_of
 
-__all__ = ["Conversation", "Example", "Text", "examples", "has_answer", "is_answer", "to_example"]
+__all__ = ["Conversation", "Example", "RowExamples", "Text", "examples", "has_answer", "is_answer", "to_example"]
 
 
 @dataclass(frozen=True)
@@ -94,6 +94,23 @@ def to_example(row: Mapping[str, Any], shape: Shape, where: Where | None = None)
         return _READERS[shape.name](decode_json_text(own, shape.json_text, where), shape, where)
     except RecursionError:
         raise DataError("the row is nested too deeply", where=where) from None
+
+
+class RowExamples:
+    """The rows of a table as they are trained, read some at a time: `rows[start:stop]`."""
+
+    def __init__(self, table: pa.Table, shape: Shape, where: Callable[[int], Where] | None = None) -> None:
+        self._table, self._shape = table, shape
+        self._where = where or (lambda row: Where(row=row))
+
+    def __len__(self) -> int:
+        return int(self._table.num_rows)
+
+    def __getitem__(self, rows: slice) -> Iterator[Example]:
+        """Return the examples from one row to before another, in order."""
+        start, stop, _ = rows.indices(len(self))
+        part = self._table.slice(start, max(0, stop - start))
+        return examples(part, self._shape, lambda row: self._where(start + row))
 
 
 def examples(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from importlib import import_module
+from importlib import import_module, metadata
 from types import ModuleType
 
 from sage_select.errors import ResourceError
 
-__all__ = ["require"]
+__all__ = ["release_series", "require"]
 
 
 def require(package: str, extra: str) -> ModuleType:
@@ -32,3 +32,20 @@ def require(package: str, extra: str) -> ModuleType:
             got=None if absent else str(error),
             hint=f"pip install 'sage-select[{extra}]'",
         ) from None
+
+
+def release_series(*packages: str) -> dict[str, str]:
+    """Return the first two numbers of each package's version: what a result of models may depend on; none imported.
+
+    Examples
+    --------
+    >>> sorted(release_series("numpy", "no-such-package"))
+    ['no-such-package', 'numpy']
+    """
+    found = {}
+    for package in packages:
+        try:
+            found[package] = ".".join(metadata.version(package).split(".")[:2])
+        except metadata.PackageNotFoundError:
+            found[package] = ""
+    return found

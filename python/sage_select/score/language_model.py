@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import json
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from itertools import islice
-from typing import TYPE_CHECKING, Any, Final
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
+from sage_select.cache import Blocks, Computed, compute_blocks, spans
 from sage_select.errors import DataError, ResourceError, UsageError, Where
 from sage_select.render.example import Example
-from sage_select.render.extras import require
-from sage_select.render.model_files import load_causal_lm, load_tokenizer, model_revision, require_vocabulary
+from sage_select.render.extras import release_series, require
+from sage_select.render.model_files import (
+    load_causal_lm,
+    load_tokenizer,
+    model_content,
+    model_revision,
+    require_vocabulary,
+)
 from sage_select.render.refused import RefusedRows
 from sage_select.render.tokens import Encoded, Renderer
 from sage_select.render.truncate import context_length
@@ -26,9 +35,12 @@ __all__ = ["DEFAULT_MAX_LENGTH", "ScoreResult", "default_device", "language_mode
 
 #: The longest row, in tokens, where nobody says otherwise and the model takes more.
 DEFAULT_MAX_LENGTH: Final = 2048
-#: Rows held as tokens at a time; they are sorted by length among themselves.
-_WINDOW_ROWS: Final = 2048
+#: Rows held as tokens at a time, and as scores by a cache; they are sorted by length among themselves.
+_BLOCK_ROWS: Final = 2048
 _BATCH_TOKENS: Final = {"cuda": 32_768, "cpu": 4_096}
+#: What is held of a block: its columns, and under which key of the metadata what there is to tell of it.
+_COLUMNS: Final = ("loss", "cut_tokens")
+_FACTS: Final = b"facts"
 
 
 @dataclass(frozen=True)
@@ -69,16 +81,28 @@ class ScoreResult:
     notices: list[str] = field(default_factory=list)
 
 
+class Examples(Protocol):
+    """Rows as they are trained, read some at a time."""
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        ...
+
+    def __getitem__(self, rows: slice, /) -> Iterable[Example]:
+        """Return those from one row to before another."""
+        ...
+
+
 def language_model_scores(
-    examples: Iterable[Example],
+    examples: Examples,
     model: str,
     *,
-    total: int | None = None,
     where: Callable[[int], Where] | None = None,
     max_length: int | None = None,
     chat_template: str | None = None,
     device: str | None = None,
     batch_tokens: int | None = None,
+    blocks: Blocks = compute_blocks,
     progress: Callable[[int, int], None] | None = None,
 ) -> ScoreResult:
     """Return the mean loss per trained token of each example under a causal language model.
@@ -89,11 +113,9 @@ def language_model_scores(
     Parameters
     ----------
     examples
-        The rows, in order; read once.
+        The rows, in order: a list, or what reads them when they are needed.
     model
-        A folder or a repository.
-    total
-        How many examples there are, for `progress`.
+        A folder or a repository; loaded when the first score is computed.
     where
         Row number -> its place, for messages.
     max_length
@@ -105,8 +127,10 @@ def language_model_scores(
     batch_tokens
         Tokens of a batch with its padding; by default 4096 on a CPU and 32768 on a GPU. A GPU that has too little
         memory for it gets smaller batches.
+    blocks
+        Gives the scores of blocks of 2048 rows that are held, and has the others computed.
     progress
-        Called with (rows done, total) after each batch.
+        Called with (rows done, rows) after each batch.
 
     Raises
     ------
@@ -119,68 +143,143 @@ def language_model_scores(
 
     Notes
     -----
-    A row's score does not depend on the rows around it beyond rounding: padding is masked. Source: the per-row loss
-    of loss-based selection, for example Paul et al. 2021 (arXiv 2107.07075), as mean negative log-likelihood.
+    A row's score does not depend on the rows around it beyond rounding: padding is masked. No batch holds rows of two
+    blocks. Source: the per-row loss of loss-based selection, for example Paul et al. 2021 (arXiv 2107.07075), as mean
+    negative log-likelihood.
     """
     device = default_device() if device is None else device
-    tokenizer = load_tokenizer(model)
-    dtype = _dtype(device)
-    network = load_causal_lm(model, dtype)
-    require_vocabulary(network, tokenizer, model)
-    limit = context_length(network.config, tokenizer) or DEFAULT_MAX_LENGTH
-    if max_length is not None and max_length > limit:
-        raise UsageError(f"the model takes {limit} tokens, not {max_length}", where=model)
-    renderer = Renderer(tokenizer, max_length=max_length or min(limit, DEFAULT_MAX_LENGTH), chat_template=chat_template)
-    loss = _placed(network, device)
-    tokens = batch_tokens or _BATCH_TOKENS["cpu" if device == "cpu" else "cuda"]
-    scores: list[NDArray[np.float32]] = []
-    cuts: list[int] = []
+    loss = _RowLoss(model, device, max_length, chat_template, batch_tokens)
     place = where or (lambda row: Where(row=row))
-    refused = RefusedRows()
-    done = 0
-    for window in _windows(examples):
-        rows = [refused.encoded(renderer, example, place(done + index)) or [] for index, example in enumerate(window)]
+    reached = 0
+
+    def tell(done: int) -> None:
+        nonlocal reached
+        if progress is not None and done > reached:
+            reached = done
+            progress(done, len(examples))
+
+    def compute(start: int, stop: int) -> Computed:
+        losses, cuts = loss.of(
+            examples[start:stop],
+            lambda row: place(start + row),
+            lambda done: tell(start + done),
+        )
+        table = pa.table({"loss": losses, "cut_tokens": cuts})
+        table = table.replace_schema_metadata({_FACTS: json.dumps(loss.facts)})
+        return Computed(table, lasting=not np.isnan(losses).any())
+
+    parts, facts, done = [], dict[str, Any](), 0
+    notices: list[str] = []
+    for table in blocks(loss.identity, spans(len(examples), _BLOCK_ROWS), compute):
+        parts.append(table)
+        facts = json.loads(table.schema.metadata[_FACTS])
+        notices += [notice for notice in facts["notices"] if notice not in notices]
+        done += table.num_rows
+        tell(done)
+    facts = facts or loss.facts
+    columns = [np.concatenate([part[name].to_numpy() for part in parts] or [np.empty(0)]) for name in _COLUMNS]
+    scores, cuts = np.asarray(columns[0], np.float32), columns[1]
+    return ScoreResult(
+        scores=scores,
+        untrained=int(np.isnan(scores).sum()),
+        cut_rows=int(np.count_nonzero(cuts)),
+        cut_tokens=int(cuts.sum()),
+        max_length=facts["max_length"],
+        model=model,
+        revision=model_revision(model),
+        rendering=facts["rendering"],
+        device=device,
+        dtype=loss.dtype,
+        notices=[*notices, *loss.refused.lines()],
+    )
+
+
+class _RowLoss:
+    """The loss of rows under a model that is loaded when it is first needed."""
+
+    def __init__(
+        self,
+        model: str,
+        device: str,
+        max_length: int | None,
+        chat_template: str | None,
+        batch_tokens: int | None,
+    ) -> None:
+        self._model, self._device = model, device
+        self._max_length, self._template = max_length, chat_template
+        self._batch_tokens = batch_tokens or _BATCH_TOKENS["cpu" if device == "cpu" else "cuda"]
+        self.dtype = _dtype(device)
+        self.refused = RefusedRows()
+
+    def identity(self) -> Mapping[str, Any] | None:
+        """Return all that the loss of rows depends on beside them; None where the model's content is not known."""
+        content = model_content(self._model)
+        if content is None:
+            return None
+        return {
+            "label": self._model,
+            "model": content,
+            "dtype": self.dtype,
+            "device": self._device.partition(":")[0],
+            "max_length": self._max_length,
+            "chat_template": self._template,
+            "batch_tokens": self._batch_tokens,
+            "block_rows": _BLOCK_ROWS,
+            "libraries": release_series("torch", "transformers"),
+        }
+
+    @cached_property
+    def facts(self) -> dict[str, Any]:
+        """What is told of the rendering, as plain values."""
+        renderer, _ = self._loaded
+        return {
+            "max_length": renderer.max_length,
+            "rendering": renderer.fingerprint,
+            "notices": list(renderer.notices),
+        }
+
+    @cached_property
+    def _loaded(self) -> tuple[Renderer, TokenLoss]:
+        tokenizer = load_tokenizer(self._model)
+        network = load_causal_lm(self._model, self.dtype)
+        require_vocabulary(network, tokenizer, self._model)
+        limit = context_length(network.config, tokenizer) or DEFAULT_MAX_LENGTH
+        if self._max_length is not None and self._max_length > limit:
+            raise UsageError(f"the model takes {limit} tokens, not {self._max_length}", where=self._model)
+        most = self._max_length or min(limit, DEFAULT_MAX_LENGTH)
+        renderer = Renderer(tokenizer, max_length=most, chat_template=self._template)
+        return renderer, _placed(network, self._device)
+
+    def of(
+        self, examples: Iterable[Example], place: Callable[[int], Where], progress: Callable[[int], None]
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Return the mean loss of each row, NaN where nothing is trained, and the tokens that were cut from it."""
+        renderer, loss = self._loaded
+        rows = [self.refused.encoded(renderer, one, place(row)) or [] for row, one in enumerate(examples)]
         # A row may make several training examples; its loss is that of all their trained tokens.
         encoded = [(index, one) for index, row in enumerate(rows) for one in row if one.trained]
         owners = np.array([index for index, _ in encoded], np.int64)
         trained = np.array([one.trained for _, one in encoded], np.float64)
         found = np.zeros(len(encoded))
         finished = 0
-        for batch in length_batches([len(one.input_ids) for _, one in encoded], tokens):
+        for batch in length_batches([len(one.input_ids) for _, one in encoded], self._batch_tokens):
             found[batch] = _losses(loss, [encoded[index][1] for index in batch])
             bad = next((index for index in batch if not np.isfinite(found[index])), None)
             if bad is not None:
                 raise DataError(
                     "the model's loss on this row is not a finite number",
-                    where=place(done + encoded[bad][0]),
+                    where=place(encoded[bad][0]),
                     got=str(found[bad]),
                     hint="the model may be damaged, or need more precision than its device gives it",
                 )
             finished += len(batch)
-            if progress is not None:
-                reached = done + len(window) * finished // len(encoded)
-                progress(reached, total if total is not None else done + len(window))
-        tokens_of = np.bincount(owners, weights=trained, minlength=len(window))
-        sums = np.bincount(owners, weights=found * trained, minlength=len(window))
-        means = np.full(len(window), np.nan)
-        np.divide(sums, tokens_of, out=means, where=tokens_of > 0)
-        scores.append(means.astype(np.float32))
-        cuts += [cut for row in rows if (cut := sum(one.cut for one in row))]
-        done += len(window)
-    joined = np.concatenate(scores) if scores else np.empty(0, np.float32)
-    return ScoreResult(
-        scores=joined,
-        untrained=int(np.isnan(joined).sum()),
-        cut_rows=len(cuts),
-        cut_tokens=sum(cuts),
-        max_length=renderer.max_length,
-        model=model,
-        revision=model_revision(model),
-        rendering=renderer.fingerprint,
-        device=device,
-        dtype=dtype,
-        notices=[*renderer.notices, *refused.lines()],
-    )
+            progress(len(rows) * finished // len(encoded))
+        tokens = np.bincount(owners, weights=trained, minlength=len(rows))
+        sums = np.bincount(owners, weights=found * trained, minlength=len(rows))
+        means = np.full(len(rows), np.nan)
+        np.divide(sums, tokens, out=means, where=tokens > 0)
+        cuts = np.array([sum(one.cut for one in row) for row in rows], np.int64)
+        return means.astype(np.float32), cuts
 
 
 def default_device() -> str:
@@ -213,12 +312,6 @@ def _placed(network: Any, device: str) -> TokenLoss:
         return TokenLoss(network.to(device))
     except torch.OutOfMemoryError:
         raise ResourceError(f"the model does not fit into the memory of {device}") from None
-
-
-def _windows(examples: Iterable[Example]) -> Iterator[list[Example]]:
-    source = iter(examples)
-    while window := list(islice(source, _WINDOW_ROWS)):
-        yield window
 
 
 def _losses(loss: TokenLoss, rows: list[Encoded]) -> NDArray[np.float64]:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
+from sage_select import io
+from sage_select.cache import key_of
 from sage_select.data import Dataset
 from sage_select.errors import DataError, UsageError
 from sage_select.pipeline.cost import Cost, Size
 from sage_select.pipeline.model_cost import model_cost
 from sage_select.pipeline.option import Option
 from sage_select.pipeline.run import Run
-from sage_select.render import examples
+from sage_select.render import RowExamples, Shape
 from sage_select.score import language_model_scores
 from sage_select.scorers.scorer import Scorer, scorer
 from sage_select.values.location import ModelName
@@ -43,7 +47,11 @@ class Model(Scorer):
         rows, model = data.rows, str(self.model)
         with run.reporter.progress(f"scoring with {model}") as progress:
             result = language_model_scores(
-                examples(rows.table, data.shape, rows.where), model, total=data.n, where=rows.where, progress=progress
+                RowExamples(rows.table, data.shape, rows.where),
+                model,
+                where=rows.where,
+                blocks=run.blocks(self, partial(_content, rows.table.select(_columns(data.shape)), data.shape)),
+                progress=progress,
             )
         for notice in result.notices:
             run.reporter.notice(notice)
@@ -80,3 +88,17 @@ class Model(Scorer):
     def describe(self) -> str:
         """Return the model."""
         return f"mean token loss under {self.model}"
+
+
+def _columns(shape: Shape) -> list[str]:
+    """Return the columns that are rendered, each once."""
+    return list(dict.fromkeys(shape.columns))
+
+
+def _content(rows: pa.Table, shape: Shape, start: int, stop: int) -> str:
+    """Return what names the content of some rows, and how it is read.
+
+    It is of their bytes: rows with the same canonical JSON may be rendered otherwise.
+    """
+    part = rows.slice(start, stop - start).replace_schema_metadata(None)
+    return key_of([shape.to_dict(), io.digest_table(part)])

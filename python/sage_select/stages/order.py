@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 
@@ -38,18 +38,6 @@ class Order(Stage):
     def needs(self) -> frozenset[str]:
         """Return what the rule needs of every row."""
         return frozenset(self.order.needs_always)
-
-    def meanings(self) -> list[list[Any]]:
-        """Return versions and digests as `Stage.meanings` does.
-
-        The shuffle has none of its own: a plan that had it before there were other rules is still the same plan.
-        """
-        found = super().meanings()
-        return found[:1] if isinstance(self.order, Random) else found
-
-    def identity(self) -> dict[str, Any]:
-        """Return the settings by which its result is known; none where it shuffles, see `meanings`."""
-        return {} if isinstance(self.order, Random) else super().identity()
 
     def refuse_later(self, later: Sequence[Stage]) -> None:
         """Refuse another order after this one, and rows that leave after it where that would undo it.

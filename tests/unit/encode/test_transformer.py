@@ -101,7 +101,7 @@ def test_each_text_gets_its_normalised_vector(model: Path) -> None:
 
 def test_windows_and_batches_do_not_matter(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = embed_texts(pa.array(TEXTS), str(model), device="cpu").array
-    monkeypatch.setattr(transformer, "_WINDOW_TEXTS", 2)
+    monkeypatch.setattr(transformer, "_BLOCK_TEXTS", 2)
     parts = embed_texts(pa.array(TEXTS), str(model), device="cpu", batch_size=1).array
     np.testing.assert_allclose(parts, whole, atol=1e-5)
 

@@ -52,9 +52,8 @@ def expected(shared_model: Path) -> list[float]:
 def test_scores_are_the_losses_of_single_rows(shared_model: Path, expected: list[float], batch_tokens: int) -> None:
     seen: list[tuple[int, int]] = []
     result = language_model_scores(
-        iter(ROWS),
+        ROWS,
         str(shared_model),
-        total=len(ROWS),
         device="cpu",
         batch_tokens=batch_tokens,
         progress=lambda done, total: seen.append((done, total)),
@@ -71,7 +70,7 @@ def test_scores_are_the_losses_of_single_rows(shared_model: Path, expected: list
 
 
 def test_windows_do_not_matter(shared_model: Path, expected: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(language_model, "_WINDOW_ROWS", 2)
+    monkeypatch.setattr(language_model, "_BLOCK_ROWS", 2)
     result = language_model_scores(ROWS, str(shared_model), device="cpu")
     np.testing.assert_allclose(result.scores, expected, rtol=2e-5)
 

@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from sage_select import io
-from sage_select.io.tables.digest import digest_files
-from sage_select.paths import user_path
+from sage_select.cache import key_of
+from sage_select.columns import SOURCE
 from sage_select.pipeline import Pipeline
 from sage_select.pipeline.run import GIVEN
-from sage_select.render.weight_files import model_files
+from sage_select.render.model_files import model_content
 from sage_select.stages.source import RowCount, Source
 from sage_select.values.location import InputSetting
 
@@ -27,14 +28,15 @@ def input_digests(
 ) -> dict[str, str]:
     """Return name -> digest of everything the run depends on; files beside the rows are then read from `files`.
 
-    A model that is no local folder stands by its name; the revision it resolves to is in the manifest.
+    A model that is no local folder stands by the commit that is there of it, or by its name where there is none yet.
+    Where rows hold the names of the files that they came from, these are a part of them.
 
     Raises
     ------
     UsageError
         If a named file is missing.
     """
-    digests = {} if isinstance(rows, RowCount) else {"source": rows.digest}
+    digests = {} if isinstance(rows, RowCount) else _source_digests(rows)
     counts: dict[str, int] = {}
     for setting in pipeline.inputs():
         if setting.name.partition(".")[0] == Source.name or setting.value == GIVEN:
@@ -51,12 +53,16 @@ def _setting_digest(setting: InputSetting, files: io.Beside) -> str:
         digest = io.rows_digest(setting.value)
         files.was_read(setting.value, digest)
         return digest
-    return _model_digest(setting.value) if setting.kind == "model" else files.digest(setting.value)
+    if setting.kind == "model":
+        return model_content(setting.value) or setting.value
+    return files.digest(setting.value)
 
 
-def _model_digest(model: str) -> str:
-    folder = user_path(model)
-    return digest_files(model_files(folder)) if folder.is_dir() else model
+def _source_digests(rows: io.Rows) -> dict[str, str]:
+    if SOURCE not in rows.table.column_names:
+        return {"source": rows.digest}
+    names = pc.unique(rows.table[SOURCE]).to_pylist()
+    return {"source": rows.digest, "source.names": key_of([str(name) for name in names])}
 
 
 def _digest(value: Any) -> str:

@@ -12,8 +12,9 @@ from sage_select.data.dataset import NOT_SELECTED
 from sage_select.engine.base import Finished
 from sage_select.engine.local.output import counts_of, reasons_of
 from sage_select.pipeline import Pipeline
-from sage_select.pipeline.plan import fingerprint
+from sage_select.pipeline.plan import fingerprint, node_keys
 from sage_select.pipeline.registry import declared_elsewhere
+from sage_select.pipeline.run import Worked
 from sage_select.stages import Source
 
 __all__ = ["identity", "manifest_of"]
@@ -21,9 +22,12 @@ __all__ = ["identity", "manifest_of"]
 _LIBRARIES = ("faiss-cpu", "numpy", "pyarrow")
 
 
-def identity(pipeline: Pipeline, inputs: Mapping[str, str]) -> str:
-    """Return the fingerprint of this plan on these inputs under this version of the program."""
-    return fingerprint(pipeline, inputs, __version__)
+def identity(pipeline: Pipeline, inputs: Mapping[str, str]) -> str | None:
+    """Return what names the result of this plan on these inputs under this version of the program; None if nothing can.
+
+    That is so where a member of another package declares no version.
+    """
+    return node_keys(pipeline, inputs, __version__)[-1].key
 
 
 def manifest_of(done: Finished, metrics: Mapping[str, Any]) -> dict[str, Any]:
@@ -53,6 +57,7 @@ def manifest_of(done: Finished, metrics: Mapping[str, Any]) -> dict[str, Any]:
         "seed": plan.seed,
         "source": {"name": data.read.source, "demo": plan.step(Source).demo, "digest": data.read.digest},
         "inputs": dict(inputs),
+        "nodes": _nodes(done, inputs),
         "shape": data.shape.to_dict(),
         "rows": {
             "in": data.input_n,
@@ -65,3 +70,20 @@ def manifest_of(done: Finished, metrics: Mapping[str, Any]) -> dict[str, Any]:
         "libraries": {name: metadata.version(name) for name in _LIBRARIES},
         "notices": list(done.notices),
     }
+
+
+def _nodes(done: Finished, inputs: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Return of each stage of the plan what names its result, and how many rows there were before and after it.
+
+    `key` is null where nothing names it, and there are no rows where a stage does nothing.
+    """
+    found = []
+    worked: dict[str, list[Worked]] = {}
+    for one in done.run.worked:
+        worked.setdefault(one.name, []).append(one)
+    for step, (label, key) in zip(done.plan.steps, node_keys(done.plan, inputs, __version__), strict=True):
+        parts = 0 if step.idle else len(step.parts())
+        own, worked[step.name] = worked.get(step.name, [])[:parts], worked.get(step.name, [])[parts:]
+        rows = {"rows_in": own[0].rows_in, "rows_out": own[-1].rows_out} if own else {}
+        found.append({"stage": label, "key": key, **rows})
+    return found

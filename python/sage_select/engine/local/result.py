@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from sage_select import io
@@ -15,6 +16,7 @@ from sage_select.io.formats.encode import OutputFormat
 from sage_select.io.output.target import check_target
 from sage_select.paths import user_path
 from sage_select.pipeline import Pipeline
+from sage_select.pipeline.registry import unversioned
 from sage_select.stages import Sink
 
 __all__ = ["found_result", "write_result"]
@@ -24,6 +26,7 @@ def found_result(
     plan: Pipeline,
     inputs: Mapping[str, str],
     form: OutputFormat,
+    notice: Callable[[str], None],
     *,
     force: bool,
     overwrite_foreign: bool,
@@ -37,7 +40,11 @@ def found_result(
     """
     sink = plan.step(Sink)
     target = user_path(sink.path)
-    if io.existing(target, identity(plan, inputs), with_report=sink.rows):
+    known = identity(plan, inputs)
+    if known is None and os.path.lexists(target):
+        who = unversioned(plan)[0]
+        notice(f"{who} declares no version: whether {sink.path} is what this plan makes is not known")
+    if known is not None and io.existing(target, known, with_report=sink.rows):
         return Outcome(target, OutputNames(target).manifest, io.read_manifest(target) or {}, cached=True)
     check_target(OutputNames(target), form, force=force, overwrite_foreign=overwrite_foreign)
     return None
@@ -63,4 +70,6 @@ def write_result(
         force=force,
         overwrite_foreign=overwrite_foreign,
     )
-    return Outcome(written.path, written.manifest_path, io.read_manifest(target) or {}, cached=False)
+    return Outcome(
+        written.path, written.manifest_path, io.read_manifest(target) or {}, cached=False, reused=done.run.reused
+    )

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from sage_select import io
+from sage_select.cache import Cache, most_bytes
 from sage_select.data import Dataset
 from sage_select.engine.base import Finished, Outcome
 from sage_select.engine.local.evidence import compare_with_random
@@ -17,7 +19,7 @@ from sage_select.io.output.target import preflight_output
 from sage_select.paths import user_path
 from sage_select.pipeline import Pipeline, Reporter, Run, Stage
 from sage_select.pipeline.plan import schedule
-from sage_select.pipeline.run import Recorder
+from sage_select.pipeline.run import Recorder, Worked
 from sage_select.stages import Sink, Source
 
 __all__ = ["finish", "run"]
@@ -31,6 +33,7 @@ def run(
     overwrite_foreign: bool = False,
     verify: bool = True,
     threads: int | None = None,
+    cache: Path | None = None,
 ) -> Outcome:
     """Run a resolved pipeline and commit its output.
 
@@ -46,6 +49,8 @@ def run(
         Refuse inputs that are outputs of this program and have been changed since they were written.
     threads
         Threads to use; None for `SAGE_THREADS` or all cores. No result depends on it.
+    cache
+        The folder in which values of models are held, for this run and for later ones; None to compute all.
 
     Returns
     -------
@@ -59,8 +64,8 @@ def run(
     """
     options = {"force": force, "overwrite_foreign": overwrite_foreign}
     form = preflight_output(user_path(plan.step(Sink).path), plan.inputs(), **options)
-    made = _Run(plan, reporter, threads, verify, {})
-    found = found_result(plan, made.inputs, form, **options)
+    made = _Run(plan, reporter, threads, verify, {}, cache)
+    found = found_result(plan, made.inputs, form, made.run.reporter.notice, **options)
     if found is not None:
         return found
     done = made.finish()
@@ -76,12 +81,13 @@ def finish(
     notices: Iterable[str] = (),
     verify: bool = True,
     threads: int | None = None,
+    cache: Path | None = None,
 ) -> Finished:
     """Run a resolved pipeline and write nothing.
 
     Parameters
     ----------
-    plan, reporter, verify, threads
+    plan, reporter, verify, threads, cache
         As of `run`.
     values
         Setting -> what stands for the file that the plan calls `GIVEN`: `source.path` (an object with rows, or how many
@@ -95,7 +101,7 @@ def finish(
     SageError
         Whatever is wrong with the plan, the data or the environment.
     """
-    made = _Run(plan, reporter, threads, verify, values, notices)
+    made = _Run(plan, reporter, threads, verify, values, cache, notices)
     return made.finish()
 
 
@@ -109,9 +115,12 @@ class _Run:
         threads: int | None,
         verify: bool,
         values: Mapping[str, Any],
+        cache: Path | None,
         notices: Iterable[str] = (),
     ) -> None:
         self.run = Run(schedule(plan), plan.seed, Recorder(reporter), threads, verify, values)
+        if cache is not None:
+            self.run.cache = Cache(cache, most_bytes(), reporter.notice)
         for text in notices:
             self.run.reporter.notice(text)
         self._plan = plan
@@ -128,6 +137,7 @@ class _Run:
         """Run the stages."""
         data = replace(self._source.dataset(self._rows, self.run), files=self._files)
         rest = [step for step in self.run.steps if step is not self._source]
+        self.run.worked.append(Worked(self._source.name, data.input_n, data.n))
         for step in rest:
             with faults_of(step):
                 step.check_input(data)
@@ -149,6 +159,7 @@ class _Run:
             with faults_of(step):
                 data = step.run(data, self.run)
                 check_result(step, before, data, self.run.told)
+            self.run.worked.append(Worked(step.name, before.n, data.n))
             for later in steps[place + 1 :] if data.n < before.n else ():
                 with faults_of(later):
                     later.check(data, self.run)

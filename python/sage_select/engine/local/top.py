@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sage_select import io
+from sage_select.cache import key_of
 from sage_select.columns import COLUMNS
 from sage_select.data import Cause
 from sage_select.data.dataset import NOT_SELECTED
@@ -22,7 +22,7 @@ from sage_select.io.commit.manifest import manifest_refused
 from sage_select.io.commit.names import OutputNames
 from sage_select.io.output.target import check_target, preflight_output
 from sage_select.pipeline import Pipeline, Reporter, Stage
-from sage_select.pipeline.plan import fingerprint, schedule
+from sage_select.pipeline.plan import fingerprint, node_keys, schedule
 from sage_select.pipeline.registry import missing_members
 from sage_select.pipeline.spec import load_spec
 from sage_select.stages import Order, Select
@@ -82,7 +82,7 @@ def top(
         count = _rows(plan, manifest, budget, source)
     # All rows are what they were: of budgets that a number of rows cannot say, such as tokens, too.
     smaller = plan if count == manifest["rows"]["kept"] else with_budget(plan, count)
-    identity = hashlib.blake2b(f"top {count} of {manifest['fingerprint']}".encode(), digest_size=16).hexdigest()
+    identity = key_of(["top", count, manifest["output"]["digest"]])
     if io.existing(target, identity):
         return _outcome(target, cached=True)
     check_target(OutputNames(target), form, force=force, overwrite_foreign=overwrite_foreign)
@@ -94,6 +94,7 @@ def top(
             **_manifest(manifest, table, source, _evidence_of_picks(plan)),
             "fingerprint": identity,
             "plan": fingerprint(smaller),
+            "nodes": _nodes(smaller, manifest, count),
             "spec": smaller.to_dict(),
         },
         row_report=None if report is None else _cut_report(report.table, count),
@@ -241,6 +242,19 @@ def _manifest(manifest: Mapping[str, Any], table: pa.Table, source: Path, of_pic
         "rows": {**counted, "kept": kept, "dropped": dropped, "reasons": dict(sorted(reasons.items()))},
         "first_of": {"file": source.name, "digest": output["digest"], "rows": output["rows"]},
     }
+
+
+def _nodes(plan: Pipeline, manifest: Mapping[str, Any], count: int) -> list[dict[str, Any]]:
+    """Return what the manifest says of each stage, for a selection of so many rows."""
+    choice = max((place for place, step in enumerate(plan.steps) if step.chooses), default=0)
+    keys = node_keys(plan, manifest["inputs"], manifest["program"]["version"])
+    found = []
+    for place, (node, (_, key)) in enumerate(zip(manifest.get("nodes", ()), keys, strict=False)):
+        own = {**node, "key": key}
+        if "rows_in" in node and place >= choice:
+            own |= {"rows_in": node["rows_in"] if place == choice else count, "rows_out": count}
+        found.append(own)
+    return found
 
 
 def _cut_report(report: pa.Table, count: int) -> pa.Table:

@@ -83,16 +83,24 @@ class _Program(_Checked):
     version: str
 
 
+class _Node(_Checked):
+    stage: str
+    key: str | None
+    rows_in: _Count | None = None
+    rows_out: _Count | None = None
+
+
 class _Selection(_Envelope):
     """What the manifest of a selection holds besides: everything that is read back from it."""
 
     program: _Program
-    fingerprint: str
+    fingerprint: str | None
     plan: str
     spec: dict[str, Any]
     seed: int
     source: _Source
     inputs: dict[str, str]
+    nodes: list[_Node] = []
     shape: _Shape
     rows: _Rows
     evidence: dict[str, Any]

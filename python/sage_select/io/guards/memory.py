@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from sage_select.errors import UsageError
+from sage_select.values.size import bytes_of
 
 __all__ = ["Limit", "held", "limits", "row_budget"]
 
@@ -19,8 +20,6 @@ _NONE: Final = 1 << 60
 
 #: The share of memory that rows may take, unless `SAGE_MEMORY` says otherwise.
 _SHARE: Final = 0.6
-_SIZE: Final = re.compile(r"(\d+(?:\.\d+)?) ?(%|[kmgt]?i?b?)", re.IGNORECASE)
-_UNITS: Final = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 
 
 @dataclass(frozen=True)
@@ -56,13 +55,13 @@ def row_budget() -> float:
     named = os.environ.get("SAGE_MEMORY", "").strip()
     if not named:
         return _SHARE * tightest
-    found = _SIZE.fullmatch(named)
-    if found is None:
+    share = re.fullmatch(r"(\d+(?:\.\d+)?) ?%", named)
+    if share is not None:
+        return float(share[1]) / 100 * tightest
+    size = bytes_of(named)
+    if size is None:
         raise UsageError("SAGE_MEMORY is no size", expected="such as 2GB, 512MiB or 40%", got=repr(named))
-    if found[2] == "%":
-        return float(found[1]) / 100 * tightest
-    unit = found[2].lower()
-    return float(found[1]) * float((1024 if "i" in unit else 1000) ** _UNITS[unit.rstrip("ib")])
+    return size
 
 
 def limits(root: Path = _ROOT) -> list[Limit]:
