@@ -53,7 +53,13 @@ def test_json(rows: Path, build: Program) -> None:
     assert said.keys() == {"ok", "plan", "spec", "estimate", "notices"}
     found = said["estimate"]
     assert found.keys() == {"rows", "threads", "seconds", "stages", "peak", "limits", "fits", "would_fit"}
-    assert found["rows"] == {"in": 50, "kept": 5, "exact": True, "origin": "JSON lines, read in whole"}
+    assert found["rows"] == {
+        "in": 50,
+        "kept": 5,
+        "kept_exact": True,
+        "exact": True,
+        "origin": "JSON lines, read in whole",
+    }
     assert found["fits"] is True
     assert found["would_fit"] == []
     assert found["threads"] == 1

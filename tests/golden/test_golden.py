@@ -13,7 +13,7 @@ from sage_select.errors import UsageError
 from sage_select.pipeline import Pipeline, Stage
 from sage_select.pipeline.plan import explain, resolve
 from sage_select.pipeline.spec import load_spec
-from sage_select.stages import Dedup, Embed, Holdout, Score, Select, Sink, Source
+from sage_select.stages import Dedup, Embed, Holdout, Mix, Score, Select, Sink, Source
 
 HERE = Path(__file__).parent
 
@@ -59,6 +59,12 @@ PLANS: dict[str, tuple[Stage, ...]] = {
         Source(path="a.jsonl"),
         Holdout(path=["dev.jsonl", "test/*.jsonl"], mode="near", ngram=5),
         Select(strategy="random"),
+        Sink(),
+    ),
+    "mix": (
+        Source(path=["a.jsonl", "b.jsonl"]),
+        Mix(shares="source=a:0.35,b:0.30", size="200k tokens", short="fill"),
+        Select(strategy="random", budget="100%"),
         Sink(),
     ),
     "dedup": (

@@ -20,8 +20,9 @@ from sage_select.display import displayed
 from sage_select.engine import finish
 from sage_select.errors import SageWarning, UsageError
 from sage_select.pipeline import Pipeline, Stage
+from sage_select.pipeline.clashes import keyword_of
 from sage_select.pipeline.plan import resolve
-from sage_select.stages import Dedup, Embed, Holdout, Order, Score, Select, Source
+from sage_select.stages import Dedup, Embed, Holdout, Mix, Order, Score, Select, Source
 
 __all__ = ["select"]
 
@@ -132,7 +133,7 @@ def select(
         chosen_options["quota"] = "groups"
     chosen = Select.make(**{name: _as_text(value) for name, value in chosen_options.items()})
     dedup = _dedup(of_stage["dedup"], data)
-    steps: list[Stage] = [source, *_holdout(of_stage["holdout"], given), dedup]
+    steps: list[Stage] = [source, *_holdout(of_stage["holdout"], given), dedup, *_mix(of_stage["mix"])]
     # Which end is hard says nothing of where scores come from; that the low one is needs some.
     if (
         scores is not None
@@ -180,6 +181,15 @@ def _holdout(settings: Mapping[str, Any], given: Given) -> list[Stage]:
     if path is None:
         raise UsageError("no held-out rows are named", got=f"holdout_{next(iter(settings))}", hint="give holdout")
     return [Holdout.make(**{**settings, "path": given.files("holdout.path", path)})]
+
+
+def _mix(settings: Mapping[str, Any]) -> list[Stage]:
+    """Return the stage that draws rows in given shares, where there are such."""
+    if not settings:
+        return []
+    if "shares" not in settings:
+        raise UsageError("no shares to mix in are given", got=f"mix_{next(iter(settings))}", hint="give mix")
+    return [Mix.of(settings, {name: keyword_of(Mix, name, info) or name for name, info in Mix.options().items()})]
 
 
 def _dedup(settings: Mapping[str, Any], data: Any) -> Dedup:

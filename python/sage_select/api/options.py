@@ -32,7 +32,7 @@ def _keywords() -> Iterator[tuple[str, str, str, FieldInfo]]:
     """Yield the keywords: each with its stage, and what that calls it."""
     for stage, kind in STAGES.items():
         for name, info in kind.options().items():
-            if (keyword := keyword_of(stage, name, info)) is not None:
+            if (keyword := keyword_of(kind, name, info)) is not None:
                 yield keyword, stage, name, info
 
 

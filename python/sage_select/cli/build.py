@@ -30,6 +30,7 @@ Examples:
   sage-select build chats.jsonl --dedup near           # without near copies, too
   sage-select build q.csv --prompt-column Query --completion-column Tool --score-column loss
   sage-select build chats.jsonl --budget "200k tokens" --quota source=10: --pin keep.txt
+  sage-select build web.jsonl book.jsonl --mix source=web:0.7,book:0.3 -k 100%
   sage-select build chats.jsonl --strategy target --queries tasks.jsonl
   sage-select build --spec sage.yaml --explain         # say what would be done
   sage-select build chats.jsonl --dry-run              # and what it would take

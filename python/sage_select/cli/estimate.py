@@ -20,7 +20,7 @@ def report(found: Estimate) -> str:
     untimed = [stage.name for stage in found.stages if stage.seconds is None]
     known = sum(stage.seconds or 0.0 for stage in found.stages)
     facts = [
-        ("rows", f"{about}{size.n:,}{origin}, {about}{found.kept:,} kept"),
+        ("rows", f"{about}{size.n:,}{origin}, {'' if found.kept_exact else 'about '}{found.kept:,} kept"),
         ("memory", f"about {bytes_in_words(found.peak.memory)} at its height, in {found.peak.name}{least}"),
         ("available", "not known" if tightest is None else f"{bytes_in_words(tightest.bytes)} ({tightest.name})"),
         (
@@ -44,6 +44,7 @@ def values(found: Estimate) -> dict[str, Any]:
         "rows": {
             "in": size.n,
             "kept": found.kept,
+            "kept_exact": found.kept_exact,
             "exact": size.exact,
             "origin": None if size.source is None else size.source.origin,
         },

@@ -37,6 +37,10 @@ SELECT_HABITS: Final[Mapping[str, str]] = {
     **dict.fromkeys(("--embedding-model", "--embedder"), "--embed-model"),
     **dict.fromkeys(("--model", "--model-name"), "--score-model, or --embed-model"),
     **dict.fromkeys(("--stratify", "--stratify-by", "--group-by", "--per-class"), "--balance"),
+    **dict.fromkeys(
+        ("--mixture", "--blend", "--proportions", "--probabilities", "--interleave-probs", "--sampling-weights"),
+        "--mix COLUMN=VALUE:SHARE,...",
+    ),
     **dict.fromkeys(("--include", "--keep"), "--pin"),
     **dict.fromkeys(("--ignore", "--drop", "--skip"), "--exclude"),
     **dict.fromkeys(("--plan", "--show-plan"), "--explain"),

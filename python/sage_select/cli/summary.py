@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from sage_select.columns import Reason
 from sage_select.data import Cause
@@ -11,9 +11,13 @@ from sage_select.display import counted
 from sage_select.engine import Outcome
 from sage_select.pipeline.run import Reused
 from sage_select.pipeline.spec import load_spec
-from sage_select.stages import Select
+from sage_select.stages import Mix, Select
+from sage_select.values.mixture import OTHERS
 
 __all__ = ["StageFacts", "build_facts", "stage_facts", "stage_lines"]
+
+#: Values of a mixture that are told one by one.
+_TOLD_VALUES: Final = 8
 
 
 def build_facts(outcome: Outcome) -> dict[str, object]:
@@ -29,6 +33,7 @@ def build_facts(outcome: Outcome) -> dict[str, object]:
         "left out": _left_out(
             rows["dropped"], manifest["evidence"].get("dedup"), sum(step.chooses for step in plan.steps)
         ),
+        **_mixtures(manifest["evidence"], [step.name for step in plan.steps].count(Mix.name)),
         "kept": counted(rows["kept"], "row") + (f": {reasons}" if reasons else ""),
         "output": outcome.output,
         "manifest": outcome.manifest_path,
@@ -111,3 +116,30 @@ def _counted(reason: str, count: int) -> str:
     if reason.endswith("copy"):
         return f"{count:,} {reason}" if count == 1 else f"{count:,} {reason[:-1]}ies"
     return f"{counted(count, 'row')} ({reason})"
+
+
+def _mixtures(evidence: Mapping[str, Any], mixtures: int) -> dict[str, str]:
+    """Return a line for each of so many mixtures: which share of it each value has, and how many of its rows those are.
+
+    One that had no rows to mix told nothing.
+    """
+    labels = [Mix.name] if mixtures == 1 else [f"{Mix.name} {number}" for number in range(1, mixtures + 1)]
+    return {label.replace(Mix.name, "mixture"): _mixture(evidence[label]) for label in labels if label in evidence}
+
+
+def _mixture(facts: Mapping[str, Any]) -> str:
+    """Return what a mixture holds, in the unit in which its shares are counted."""
+    values = [(one["value"] or "''", one) for one in facts["values"]]
+    if "other_values" in facts:
+        values.append((f"{facts['other_values']['values']:,} other", facts["other_values"]))
+    told = [
+        f"{name} {one['reached']:.1%} ({one['rows']:,} of {counted(one['rows_available'], 'row')})"
+        for name, one in values[:_TOLD_VALUES]
+    ]
+    if len(values) > _TOLD_VALUES:
+        told.append(f"{len(values) - _TOLD_VALUES:,} more")
+    limit = facts.get("limited_by")
+    allowed = (
+        "" if limit is None else f"; as much as {'other values' if limit == OTHERS else limit or repr('')} can give"
+    )
+    return f"{facts['column']} by {facts['by']}: {', '.join(told)}{allowed}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Final
@@ -257,11 +257,19 @@ class Dataset:
         """
         if not isinstance(cause, Cause):
             raise TypeError(f"drop() takes a Cause(run.label(self), 'why they leave'), got {cause!r}")
-        leaves = self._marked(rows, cause.stage)
-        if not leaves.any():
+        return self.drop_for([(rows, cause)])
+
+    def drop_for(self, leaving: Sequence[tuple[NDArray[np.int64] | NDArray[np.bool_], Cause]]) -> Dataset:
+        """Return the dataset without rows that leave for several causes, none for two, as `drop` does; taken once."""
+        marked = [(self._marked(rows, cause.stage), cause) for rows, cause in leaving]
+        marked = [(leaves, cause) for leaves, cause in marked if leaves.any()]
+        if not marked:
             return self
-        lineage = self.lineage.drop(self.input_rows(np.flatnonzero(leaves)), cause)
-        return self._take(np.flatnonzero(~leaves), lambda: lineage)
+        lineage, stays = self.lineage, np.ones(self.n, np.bool_)
+        for leaves, cause in marked:
+            lineage = lineage.drop(self.input_rows(np.flatnonzero(leaves)), cause)
+            stays &= ~leaves
+        return self._take(np.flatnonzero(stays), lambda: lineage)
 
     def drop_duplicates(
         self, representatives: NDArray[np.int64], similarities: NDArray[np.float32], cause: Cause

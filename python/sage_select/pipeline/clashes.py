@@ -16,11 +16,8 @@ from sage_select.values.location import location_of
 
 __all__ = ["PARAMETERS", "PROGRAM_OPTIONS", "clashes", "keyword_of", "spellings"]
 
-#: The stages whose settings are keywords of `select`, but for these, for which it has parameters of its own.
-_KEYWORD_STAGES: Final = ("source", "score", "embed", "select", "order")
+#: Settings that are no keywords of `select`, which has parameters of its own for them.
 _NO_KEYWORDS: Final = frozenset({"path", "demo", "file", "column", "model", "encoding", "delimiter"})
-#: The stages whose settings are keywords of `select` as they are typed: `--dedup-threshold`, `dedup_threshold`.
-_TYPED_STAGES: Final = ("holdout", "dedup")
 #: The parameters of `select` that no stage declares.
 PARAMETERS: Final = frozenset(
     {"data", "k", "embeddings", "scores", "groups", "lengths", "seed", "verify", "cache", "threads", "progress"}
@@ -79,12 +76,13 @@ def spellings(name: str, option: Option | None, annotation: Any) -> list[str]:
     return [flag, *([option.short] if option is not None and option.short else [])]
 
 
-def keyword_of(stage: str, name: str, info: FieldInfo) -> str | None:
-    """Return what `select` calls a setting of a stage; None where that is no keyword of it."""
-    if stage in _TYPED_STAGES:
+def keyword_of(stage: type[Settings], name: str, info: FieldInfo) -> str | None:
+    """Return what `select` calls a setting of a stage, as its `keywords` say; None where that is no keyword of it."""
+    kind = getattr(stage, "keywords", None)
+    if kind == "typed":
         typed = spellings(name, option_of(info), info.annotation)
         return typed[0].partition("/")[0].removeprefix("--").replace("-", "_") if typed else None
-    return name if stage in _KEYWORD_STAGES and name not in _NO_KEYWORDS else None
+    return name if kind == "named" and name not in _NO_KEYWORDS else None
 
 
 class _Accepted:
@@ -117,7 +115,7 @@ class _Accepted:
         return None
 
     def _keyword_alike(self, owner: _Owner, name: str, info: FieldInfo) -> str | None:
-        keyword = keyword_of(owner.stage.name, name, info)
+        keyword = keyword_of(owner.stage, name, info)
         if keyword is None:
             return None
         mine = f"its option {name!r} is a keyword of select()"
@@ -132,7 +130,7 @@ class _Accepted:
         self._flat.setdefault((owner.stage.name, name), (owner, info))
         for one in _typed(name, info):
             self._typed.setdefault(one, (owner, name))
-        if (keyword := keyword_of(owner.stage.name, name, info)) is not None:
+        if (keyword := keyword_of(owner.stage, name, info)) is not None:
             self._keywords.setdefault(keyword, owner)
 
 

@@ -47,6 +47,9 @@ class Stage(Settings):
         Whether nothing comes after it.
     chooses
         Whether it chooses among the rows: what stages after it need is looked up only when it is done.
+    keywords
+        How `select` calls its settings: by their names (`named`), as they are typed (`typed`: `--dedup-threshold`,
+        `dedup_threshold`), or not at all (`none`).
     """
 
     effect: ClassVar[Literal["keeps", "drops", "adds", "reorders"]] = "keeps"
@@ -55,6 +58,7 @@ class Stage(Settings):
     by_default: ClassVar[bool] = False
     ends: ClassVar[bool] = False
     chooses: ClassVar[bool] = False
+    keywords: ClassVar[Literal["none", "named", "typed"]] = "none"
 
     @classmethod
     def declaration_problem(cls) -> tuple[str, str | None] | None:
@@ -75,6 +79,8 @@ class Stage(Settings):
                 f"{said}, as stages of sage-select alone may",
                 "effect='keeps', 'drops' or 'reorders', by_default=False and ends=False: it runs where it is named",
             )
+        if cls.package() and cls.keywords != "none":
+            return "has keywords of select(), which lists its own", "a Pipeline, which has all stages as methods"
         if cls.package() and not _FIRST < cls.place < _LAST:
             return (
                 "stands where no stage of another package can",

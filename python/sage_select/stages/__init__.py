@@ -5,10 +5,11 @@ from __future__ import annotations
 from sage_select.stages.dedup import Dedup
 from sage_select.stages.embed import Embed
 from sage_select.stages.holdout import Holdout
+from sage_select.stages.mix import Mix
 from sage_select.stages.order import Order
 from sage_select.stages.score import Score
 from sage_select.stages.select import Select
 from sage_select.stages.sink import Sink
 from sage_select.stages.source import Source
 
-__all__ = ["Dedup", "Embed", "Holdout", "Order", "Score", "Select", "Sink", "Source"]
+__all__ = ["Dedup", "Embed", "Holdout", "Mix", "Order", "Score", "Select", "Sink", "Source"]

@@ -29,7 +29,7 @@ _LINEAGE_BYTES: Final = 21
 _NAMED_GROUPS: Final = 10
 
 
-@stage("dedup", place=20, effect="drops", by_default=True)
+@stage("dedup", place=20, effect="drops", by_default=True, keywords="typed")
 class Dedup(Stage):
     """Rows that repeat an earlier one leave: they are neither selected nor represented.
 

@@ -23,7 +23,7 @@ from sage_select.stages.inputs.queries import Queries, later_queries
 __all__ = ["Embed"]
 
 
-@stage("embed", place=40, gives=frozenset({"vectors"}))
+@stage("embed", place=40, gives=frozenset({"vectors"}), keywords="named")
 class Embed(Stage):
     """Where each row lies among the others: one vector, from a file, a column, a model, or the words.
 

@@ -43,7 +43,7 @@ _WORD_BYTES: Final = 6
 _LINEAGE_BYTES: Final = 21
 
 
-@stage("holdout", place=15, effect="drops")
+@stage("holdout", place=15, effect="drops", keywords="typed")
 class Holdout(Stage):
     """Rows that repeat held-out rows leave, so that what is measured on those tells of rows never trained.
 

@@ -22,7 +22,7 @@ from sage_select.strategies.pool import HASHED_BYTES
 __all__ = ["Order"]
 
 
-@stage("order", place=70, effect="reorders", by_default=True)
+@stage("order", place=70, effect="reorders", by_default=True, keywords="named")
 class Order(Stage):
     """Where each row stands in training, by a rule.
 

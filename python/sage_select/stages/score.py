@@ -20,7 +20,7 @@ from sage_select.stages.inputs.arrays import array_of
 __all__ = ["Score"]
 
 
-@stage("score", place=30, gives=frozenset({"scores"}))
+@stage("score", place=30, gives=frozenset({"scores"}), keywords="named")
 class Score(Stage):
     """How hard each row is: one number, from a file, a column, a model, or the words alone.
 

@@ -26,6 +26,7 @@ from sage_select.stages.inputs.limits import (
     groups_given,
     groups_of_column,
     rows_of,
+    with_departures,
     with_lengths,
 )
 from sage_select.stages.inputs.queries import Queries, query_vectors, read_queries
@@ -42,7 +43,7 @@ __all__ = ["Select"]
 _WORD_BYTES: Final = 6
 
 
-@stage("select", place=50, effect="drops", chooses=True)
+@stage("select", place=50, effect="drops", chooses=True, keywords="named")
 class Select(Stage):
     """Which rows to select.
 
@@ -169,7 +170,7 @@ class Select(Stage):
         try:
             request_of(self._pool(data, run), self.constraints)
         except UsageError as error:
-            raise _with_departures(error, data) from None
+            raise with_departures(error, data) from None
 
     def run(self, data: Dataset, run: Run) -> Dataset:
         """Return the rows that are selected.
@@ -231,8 +232,8 @@ class Select(Stage):
         return chosen
 
     def size_after(self, size: Size) -> Size:
-        """Return the size of the picks."""
-        return dataclasses.replace(size, n=self._picks(size))
+        """Return the size of the picks; of tokens it is a guess."""
+        return dataclasses.replace(size, n=self._picks(size), exact=size.exact and self.budget.tokens is None)
 
     def _picks(self, size: Size) -> int:
         """Return how many rows are selected: all, where the budget asks for more than there are."""
@@ -367,20 +368,3 @@ def _lengths(data: Dataset) -> NDArray[np.int64]:
     if not data.has_lengths:
         raise UsageError("a budget in tokens needs rows", hint="pass data, or lengths as an array")
     return data.lengths.values
-
-
-def _with_departures(error: UsageError, data: Dataset) -> UsageError:
-    """Return the error with the rows that left before: they are why there are fewer than the input holds."""
-    counts = data.lineage.counts() if data.fate is not None else {}
-    if not counts:
-        return error
-    gone = ", ".join(f"{count:,} {cause.reason}" for cause, count in counts.items())
-    copies = "; --dedup none (dedup='none') keeps copies" if any(cause.stage == "dedup" for cause in counts) else ""
-    note = f"{data.input_n:,} rows were read, of which left: {gone}{copies}"
-    return UsageError(
-        error.message,
-        where=error.where,
-        expected=error.expected,
-        got=error.got,
-        hint=note if error.hint is None else f"{error.hint}; {note}",
-    )

@@ -130,6 +130,16 @@ def test_a_frame_keeps_all_of_the_rows_that_stay() -> None:
     assert less.rows.where(1).row == 2
 
 
+def test_rows_that_leave_for_several_causes_leave_at_once() -> None:
+    data = dataset(pa.table({"text": list("abcdef")})).drop(np.array([1]), BAD)
+    one, other = Cause("mix", "one"), Cause("mix", "other")
+    less = data.drop_for([(np.array([0, 3]), one), (np.array([False, False, False, False, True]), other)])
+    assert less.texts.to_pylist() == ["c", "d"]
+    assert less.lineage.counts() == data.drop(np.array([0, 3]), one).drop(np.array([2]), other).lineage.counts()
+    assert [less.lineage.cause(row) for row in (0, 4, 5)] == [one, one, other]
+    assert data.drop_for([(np.array([], np.int64), one)]) is data
+
+
 def test_rows_that_are_dropped_are_counted_and_named() -> None:
     table = pa.table({"text": list("abcdab")})
     data = dataset(table)

@@ -138,6 +138,9 @@ def test_a_budget_in_tokens_is_about_so_many_rows(rows: Path) -> None:
     built = sage_select.select(str(rows), strategy="random", budget="600 tokens")
     assert 0.5 < found.kept / len(built) < 2
     assert outcome(rows, Select(strategy="random", budget="900M tokens")).kept == ROWS
+    assert not found.kept_exact
+    assert f", about {found.kept:,} kept" in report(found)
+    assert outcome(rows, Select(strategy="random", budget="10%")).kept_exact
 
 
 def test_mapped_vectors_are_not_copied(rows: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

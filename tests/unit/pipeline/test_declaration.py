@@ -287,9 +287,7 @@ def test_the_names_that_stand_for_something_else_are_those_there_are() -> None:
     typed |= set(command.get_help_option_names(typer.Context(command)))
     assert typed | {"-h", "--help"} == PROGRAM_OPTIONS
     parameters = inspect.signature(inspect.unwrap(select)).parameters
-    keywords = {
-        keyword_of(stage, name, info) for stage, kind in STAGES.items() for name, info in kind.options().items()
-    }
+    keywords = {keyword_of(kind, name, info) for kind in STAGES.values() for name, info in kind.options().items()}
     assert set(parameters) - keywords == set(PARAMETERS)
     assert {name for name in vars(Pipeline) if not name.startswith(("_", "model_"))} == set(_METHODS)
     assert set(FEATURES) >= {feature for stage in STAGES.values() for feature in stage.gives}

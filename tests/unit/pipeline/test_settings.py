@@ -6,7 +6,7 @@ import pytest
 
 from sage_select.errors import UsageError
 from sage_select.pipeline import STAGES, Stage
-from sage_select.stages import Dedup, Embed, Holdout, Order, Score, Select, Sink, Source
+from sage_select.stages import Dedup, Embed, Holdout, Mix, Order, Score, Select, Sink, Source
 from sage_select.strategies import STRATEGIES
 from sage_select.strategies.objectives import OBJECTIVES
 
@@ -29,6 +29,8 @@ from sage_select.strategies.objectives import OBJECTIVES
         (Holdout, {"path": ["a", "b", "a"]}, "names a twice"),
         (Holdout, {"path": []}, "names no file"),
         (Holdout, {"mode": "near"}, "path"),
+        (Mix, {"size": 5}, "shares"),
+        (Mix, {"shares": "task"}, "this is no mixture"),
         (Embed, {"file": "a.npy", "dimensions": 384}, "encoder 'file' does not use dimensions"),
         (Select, {"score_mode": "top", "score_quantile": 0.5}, "score_mode 'top' does not use score_quantile"),
         (Select, {"score_band": "0:0.5"}, "score_mode 'stratified' does not use score_band"),
@@ -118,6 +120,9 @@ SOME = [
     Select(quota="source=:3"),
     Holdout(path="dev.jsonl"),
     Holdout(path=["dev.jsonl", "test/*.parquet"], mode="near", ngram=5, share=0.5, threshold=0.9),
+    Mix(shares="sage"),
+    Mix(shares='"a=b"="c,d":0.5', size="10%", by="tokens", short="shrink"),
+    Mix(shares="source=a:7,*:3", size="200k tokens", short="fill"),
     Order(),
     Order(order="length", length_first="longest"),
     Order(order_by="kind"),

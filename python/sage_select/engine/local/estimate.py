@@ -45,8 +45,8 @@ class Estimate:
     ----------
     size
         The input.
-    kept
-        Rows after the last stage.
+    kept, kept_exact
+        Rows after the last stage, and whether that is certain as far as it depends on no row that may leave.
     base
         Bytes that this process held before the first stage, as a build would.
     stages
@@ -61,6 +61,7 @@ class Estimate:
 
     size: Size
     kept: int
+    kept_exact: bool
     base: int
     stages: tuple[StageEstimate, ...]
     addresses: float
@@ -208,7 +209,7 @@ def _added_up(plan: Pipeline, size: Size, known: tuple[Limit, ...]) -> Estimate:
         pool, size = size if step.chooses else pool, after
         if step.effect == "adds" and not isinstance(step, Source):
             size = replace(size, exact=False)
-    return Estimate(first, size.n, memory, tuple(told), addresses + total.memory + total.mapped, known)
+    return Estimate(first, size.n, size.exact, memory, tuple(told), addresses + total.memory + total.mapped, known)
 
 
 def _advice(plan: Pipeline, found: Estimate) -> Iterator[str]:

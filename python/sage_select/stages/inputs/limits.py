@@ -34,6 +34,7 @@ __all__ = [
     "listed_rows",
     "protected_rows",
     "rows_of",
+    "with_departures",
     "with_lengths",
 ]
 
@@ -97,16 +98,17 @@ class Protected:
         return order[~np.isin(order, apart)] if len(apart) else order
 
 
-def protected_rows(data: Dataset, stage: Stage, run: Run) -> Protected:
-    """Return the rows that the selections after a stage pin, exclude or look for."""
+def protected_rows(data: Dataset, stage: Stage, run: Run, *, pinned_before: bool = False) -> Protected:
+    """Return the rows that the selections after a stage pin, exclude or look for; and those pinned before it."""
     later = [one for step in run.after(stage) if isinstance(one := run.prepared.get(id(step)), Prepared)]
+    pinning = [one for one in run.prepared.values() if isinstance(one, Prepared)] if pinned_before else later
 
     def rows(of: Iterable[NDArray[np.int64]]) -> NDArray[np.int64]:
         found = np.concatenate([_none(), *of])
         _, first = np.unique(found, return_index=True)
         return data.positions(found[np.sort(first)])
 
-    pinned = rows(one.pinned for one in later)
+    pinned = rows(one.pinned for one in pinning)
     excluded = rows(np.union1d(one.excluded, one.query_rows) for one in later)
     return Protected(data.n, pinned, excluded[~np.isin(excluded, pinned)], rows(one.query_rows for one in later))
 
@@ -258,6 +260,23 @@ def with_lengths(data: Dataset, select: Select, run: Run) -> Dataset:
     if select.budget.tokens is not None:
         run.reporter.notice("no tokenizer named: the budget counts words; --tokenizer counts the tokens of a model")
     return data
+
+
+def with_departures(error: UsageError, data: Dataset) -> UsageError:
+    """Return the error with the rows that left before: they are why there are fewer than the input holds."""
+    counts = data.lineage.counts() if data.fate is not None else {}
+    if not counts:
+        return error
+    gone = ", ".join(f"{count:,} {cause.reason}" for cause, count in counts.items())
+    copies = "; --dedup none (dedup='none') keeps copies" if any(cause.stage == "dedup" for cause in counts) else ""
+    note = f"{data.input_n:,} rows were read, of which left: {gone}{copies}"
+    return UsageError(
+        error.message,
+        where=error.where,
+        expected=error.expected,
+        got=error.got,
+        hint=note if error.hint is None else f"{error.hint}; {note}",
+    )
 
 
 def _with_tokens(data: Dataset, tokenizer: str, run: Run) -> Dataset:
