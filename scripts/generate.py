@@ -14,6 +14,7 @@ from typing import Any
 from sage_select.cli import build_table
 from sage_select.cli.build_table import Flag, derived, written
 from sage_select.pipeline import STAGES, Registry
+from sage_select.pipeline.spec.keys import keys_of
 from sage_select.pipeline.spec.schema import json_schema
 
 __all__ = ["generated"]
@@ -43,7 +44,8 @@ def _filled(text: str, flags: list[Flag]) -> str:
     registries = {registry.kinds: registry for registry in Registry.every}
 
     def table(match: re.Match[str]) -> str:
-        lines = "\n".join(_options(flags) if match[1] == "options" else _table(registries[match[1]], flags))
+        own = {"options": lambda: _options(flags), "keys": _keys}
+        lines = "\n".join(own[match[1]]() if match[1] in own else _table(registries[match[1]], flags))
         return f"<!-- table: {match[1]} -->\n{lines}\n<!-- end of table -->"
 
     return re.sub(r"<!-- table: (\w+) -->\n.*?<!-- end of table -->", table, text, flags=re.DOTALL)
@@ -71,6 +73,30 @@ def _options(flags: list[Flag]) -> Iterator[str]:
         takes = ", ".join(f"`{word}`" for word in words) or flag.metavar or _TAKES[flag.kind]
         does = flag.help.replace("|", "\\|")
         yield f"| {typed} | `{flag.setting}` | {_lowered(flag.group)} | {takes} | {does} |"
+
+
+def _keys() -> Iterator[str]:
+    """Yield the keys of each step of a spec: what they take, their default and bounds, who uses them, and what for."""
+    for name, stage in STAGES.items():
+        yield f"\n## `{name}`\n\n{stage.summary()}.\n"
+        yield "| key | takes | default | of | means |"
+        yield "|---|---|---|---|---|"
+        for key in keys_of(stage):
+            choices = "; ".join(f"`{member}`: {_lowered(does)}" for member, does in key.members.items())
+            takes = "one of these names" if key.members else key.takes
+            means = key.help + (f": {choices}" if choices else "")
+            counts = " and ".join(
+                f"`{other}` is {' or '.join(f'`{one}`' for one in ([values] if isinstance(values, str) else values))}"
+                for other, values in key.when.items()
+            )
+            cells = [
+                f"`{key.name}`",
+                takes + (f", {key.range}" if key.range else ""),
+                "must be given" if key.needed else key.default,
+                key.whose,
+                means + (f" (counts where {counts})" if counts else ""),
+            ]
+            yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
 
 
 def _lowered(text: str) -> str:

@@ -15,6 +15,7 @@ from sage_select.display import displayed
 __all__ = [
     "DataError",
     "OutputError",
+    "Problem",
     "ResourceError",
     "SageError",
     "SageWarning",
@@ -51,6 +52,40 @@ class Where:
         return ", ".join(part for part in parts if part is not None)
 
 
+@dataclass(frozen=True)
+class Problem:
+    """One of several things that are wrong in a text file, as editors and compilers write it: `file:line:column: ...`.
+
+    Attributes
+    ----------
+    message
+        What is wrong, in full.
+    file, line, column
+        Where: lines and the characters of a line count from 1. What is not known is left out.
+    key
+        The key whose value it is, with those above it: `steps.1.select.budget`.
+    expected, got, hint
+        The parts of the message, where it has them, for machines.
+    """
+
+    message: str
+    file: str | None = None
+    line: int | None = None
+    column: int | None = None
+    key: str | None = None
+    expected: str | None = None
+    got: str | None = None
+    hint: str | None = None
+
+    def __str__(self) -> str:
+        place = ":".join(str(part) for part in (self.file, self.line, self.column) if part is not None)
+        return ": ".join(part for part in (place, self.key, self.message) if part)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the parts as JSON values, safe to show."""
+        return {name: displayed(value) if isinstance(value, str) else value for name, value in asdict(self).items()}
+
+
 class SageError(Exception):
     """Root of all errors that a user can meet.
 
@@ -65,7 +100,7 @@ class SageError(Exception):
     hint
         What to do about it.
     problems
-        Where there is more than one: each in a line, below the message.
+        Where there is more than one: each in a line, below the message, with its place in a file where it has one.
 
     Notes
     -----
@@ -85,7 +120,7 @@ class SageError(Exception):
         expected: str | None = None,
         got: str | None = None,
         hint: str | None = None,
-        problems: Iterable[str] = (),
+        problems: Iterable[str | Problem] = (),
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -105,7 +140,10 @@ class SageError(Exception):
         return "\n".join(_fitting(displayed(line)) for line in lines)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the parts of the error as JSON values, safe to show as `str()` is."""
+        """Return the parts of the error as JSON values, safe to show as `str()` is.
+
+        Of problems with a place, `places` holds the parts as well.
+        """
 
         def shown(value: str | None) -> str | None:
             return None if value is None else displayed(value)
@@ -113,6 +151,7 @@ class SageError(Exception):
         where = None
         if self.where is not None:
             where = {**asdict(self.where), "file": shown(self.where.file), "column": shown(self.where.column)}
+        places = [problem.as_dict() for problem in self.problems if isinstance(problem, Problem)]
         return {
             "class": self.kind,
             "exit_code": self.exit_code,
@@ -122,6 +161,7 @@ class SageError(Exception):
             "got": shown(self.got),
             "hint": shown(self.hint),
             "problems": [displayed(problem) for problem in self.problems],
+            **({"places": places} if places else {}),
         }
 
 

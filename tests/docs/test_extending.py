@@ -103,7 +103,7 @@ def test_help_spec_explain_and_keywords_know_the_package(folder: Path) -> None:
     )
     wrong = program(folder, "sage-select build --explain")
     assert wrong.returncode == 2
-    assert "line 4" in wrong.stderr
+    assert "sage.yaml:4:34: steps.1.without_short.least_words" in wrong.stderr
     assert "at least 1" in wrong.stderr
     (folder / "sage.yaml").write_text((folder / "sage.yaml").read_text().replace("least_words: 0", "least_words: 2"))
     explained = program(folder, "sage-select build --explain --strategy longest --score-column loss").stdout

@@ -27,7 +27,12 @@ def assert_golden(name: str, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("module", "arguments"), [("select", ["--help"]), ("select", ["build", "--help"]), ("train", ["--help"])]
+    ("module", "arguments"),
+    [
+        ("select", ["--help"]),
+        *(("select", [command, "--help"]) for command in ("build", "diff", "inspect", "init", "schema")),
+        ("train", ["--help"]),
+    ],
 )
 def test_help(module: str, arguments: list[str]) -> None:
     code = f"import sys; from sage_select.cli.{module} import main; sys.argv = ['x', *{arguments!r}]; main()"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import subprocess
 import sys
@@ -56,6 +57,14 @@ def test_the_table_of_options_is_current() -> None:
     assert written(derived()) == (Path(build_table.__file__).with_suffix(".json")).read_text(encoding="utf-8"), (
         "make generate writes it anew"
     )
+
+
+def test_all_that_is_derived_is_current(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(root / "scripts")
+    found = importlib.import_module("generate").generated(root)
+    assert {path.name for path in found} >= {"README.md", "options.md", "spec.md", "spec.schema.json"}
+    old = [path.name for path, text in found.items() if path.read_text(encoding="utf-8") != text]
+    assert not old, f"make generate writes {', '.join(old)} anew"
 
 
 def test_help_has_every_option_strategy_and_objective() -> None:

@@ -30,6 +30,10 @@ print("LOADED", *sorted(sys.modules))
         ("select", ["--version"]),
         ("select", ["build", "--help"]),
         ("select", ["top", "-h"]),
+        ("select", ["schema", "--help"]),
+        ("select", ["init", "--help"]),
+        ("select", ["inspect", "--help"]),
+        ("select", ["diff", "--help"]),
         ("train", ["--help"]),
         ("train", ["--version"]),
     ],
@@ -56,6 +60,8 @@ def test_no_command_loads_pandas(tmp_path: Path) -> None:
         ["build", "--quiet"],
         ["top", "out.arrow", "5", "-o", "few.arrow", "--quiet"],
         ["why", "out.arrow", "0"],
+        ["diff", "out.arrow", "few.arrow"],
+        ["inspect", "out.arrow"],
     ):
         code = SCRIPT.format(module="select", arguments=arguments)
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)

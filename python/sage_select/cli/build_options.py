@@ -132,10 +132,13 @@ RUNNING: Final[Mapping[str, tuple[Any, Any]]] = {
 }
 
 
-def with_options(table: Table) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Return a decorator for the function of `build`: it is called with `settings` and the options of `RUNNING`.
+def with_options(
+    table: Table, others: Mapping[str, tuple[Any, Any]] = RUNNING
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Return a decorator for the function of a command, `build` as a rule: it is called with `settings` and `others`.
 
-    `settings` are stage -> setting -> value, None where an option was not given.
+    `others` are options that set nothing of a stage, name -> annotation and default. `settings` are stage -> setting ->
+    value, None where an option was not given.
     """
 
     def decorated(function: Callable[..., None]) -> Callable[..., None]:
@@ -149,7 +152,7 @@ def with_options(table: Table) -> Callable[[Callable[..., None]], Callable[..., 
                 )
             function(settings, **values)
 
-        annotated = {name: (_annotation(flag), None) for name, flag in flags.items()} | dict(RUNNING)
+        annotated = {name: (_annotation(flag), None) for name, flag in flags.items()} | dict(others)
         # The parser reads the signature: an argument first, then options in the order of the help.
         command.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
             [

@@ -205,17 +205,11 @@ def _choice_help(choice: Any) -> str:
 
 def _help(users: dict[str, Any]) -> str:
     """Return the help of an option, with its default and bounds; defaults that differ with those who use it."""
-    from sage_select.pipeline.option import option_of
+    from sage_select.pipeline.option import by_user, option_of
 
     marks = {name: option_of(info) for name, info in users.items()}
     option = next(mark for mark in marks.values() if mark is not None)
-    defaults: dict[str, list[str]] = {}
-    for name, info in users.items():
-        said = _default(option, info.default)
-        if said is not None:
-            defaults.setdefault(said, []).append(name)
-    several = len(defaults) > 1
-    default = ", ".join(f"{said} in {' and '.join(names)}" if several else said for said, names in defaults.items())
+    default = by_user({name: _default(option, info.default) for name, info in users.items()})
     ranges = list(dict.fromkeys(mark.range for mark in marks.values() if mark is not None))
     facts = [*([f"default: {default}"] if default else []), *(one for one in ranges if one and len(ranges) == 1)]
     return f"{_capital(option.help)}." + (f" [{'; '.join(facts)}]" if facts else "")

@@ -93,10 +93,17 @@ SELECT_HABITS: Final[Mapping[str, str]] = {
 #: Commands of other programs -> the command here.
 COMMAND_HABITS: Final[Mapping[str, str]] = {
     **dict.fromkeys(("select", "run", "sample", "filter", "subset", "make", "create", "pick", "coreset"), "build"),
-    **dict.fromkeys(("explain", "plan"), "build --explain"),
+    **dict.fromkeys(("explain", "plan", "validate", "check", "lint"), "build --explain"),
     **dict.fromkeys(("dry-run", "estimate"), "build --dry-run"),
     **dict.fromkeys(("dedup", "dedupe", "deduplicate"), "build --dedup exact"),
     **dict.fromkeys(("head", "first", "truncate"), "top"),
+    **dict.fromkeys(("compare", "cmp", "delta"), "diff"),
+    **dict.fromkeys(
+        ("info", "stats", "describe", "show", "peek", "preview", "profile", "analyze", "analyse"), "inspect"
+    ),
+    **dict.fromkeys(("new", "template", "scaffold"), "init"),
+    **dict.fromkeys(("config-schema", "json-schema"), "schema"),
+    **dict.fromkeys(("trace", "lookup", "lineage"), "why"),
     **dict.fromkeys(("train", "finetune", "fine-tune"), "a program of its own: sage-train"),
 }
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from sage_select.cli.build_table import Flag, Table
 from sage_select.cli.console import Console
-from sage_select.errors import UsageError
+from sage_select.errors import UsageError, Where
 from sage_select.io.commit.overlap import check_overlap
 from sage_select.pipeline import STAGES, Pipeline, Stage
 from sage_select.pipeline.plan import resolve
@@ -65,7 +65,12 @@ def plan_of(
     sink = pipeline.find(Sink) or Sink()
     if spec is not None:
         check_overlap(Path(sink.path), [InputSetting("spec", "file", str(spec))])
-    return resolve(pipeline, console.notice)
+    try:
+        return resolve(pipeline, console.notice)
+    except UsageError as error:
+        if error.where is None and spec is not None:
+            error.where = Where(str(spec))
+        raise
 
 
 def _lay_over(steps: list[Stage], name: str, kind: type[Stage], given: Mapping[str, Any], flags: list[Flag]) -> None:

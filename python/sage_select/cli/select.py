@@ -14,8 +14,12 @@ from sage_select.cli.build_options import with_options
 from sage_select.cli.build_table import build_table
 from sage_select.cli.cache import CACHE_HELP, cache
 from sage_select.cli.console import early_notice, run_program
+from sage_select.cli.diff import DIFF_HELP, diff
 from sage_select.cli.groups import GroupedCommand, Program
 from sage_select.cli.habits import SELECT_HABITS
+from sage_select.cli.init import INIT_HELP, init
+from sage_select.cli.inspect import INSPECT_HELP, inspect, inspect_options
+from sage_select.cli.schema import SCHEMA_HELP, schema
 from sage_select.cli.streams import emit
 from sage_select.cli.top import TOP_HELP, top
 from sage_select.cli.why import WHY_HELP, why
@@ -53,6 +57,12 @@ def program() -> typer.Typer:
     app.command("top", help=TOP_HELP, short_help="Write the first rows of a selection.")(top)
     app.command("cache", help=CACHE_HELP, short_help="List or remove values of models that are held.")(cache)
     app.command("why", help=WHY_HELP, short_help="Say what became of one row.")(why)
+    app.command("diff", help=DIFF_HELP, short_help="Say what differs between two selections or specs.")(diff)
+    app.command("inspect", cls=GroupedCommand, help=INSPECT_HELP, short_help="Say what rows are like, and show some.")(
+        inspect_options(table)(inspect)
+    )
+    app.command("init", help=INIT_HELP, short_help="Write a commented spec to begin with.")(init)
+    app.command("schema", help=SCHEMA_HELP, short_help="Print the JSON schema of specs.")(schema)
     return app
 
 

@@ -80,7 +80,7 @@ def _told(facts: Mapping[str, Any]) -> dict[str, str]:
 def _outcome(facts: Mapping[str, Any]) -> str:
     if facts["kept"]:
         how = "pinned" if facts["reason"] == "pinned" else f"by {facts['reason']}"
-        return f"selected {how}, pick {facts['rank'] + 1:,}"
+        return f"selected {how}, pick {facts['rank'] + 1:,}; stage {facts['stage']}"
     return f"not selected; stage {facts['stage']}: {facts['reason']}"
 
 

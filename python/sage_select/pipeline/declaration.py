@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 
 from sage_select.errors import UsageError, nearest
 from sage_select.pipeline.option import Option, option_of, values_of
-from sage_select.pipeline.problems import problem_text
+from sage_select.pipeline.problems import said_of
 from sage_select.pipeline.traits import expected, fitting, traits_of
 
 if TYPE_CHECKING:
@@ -172,7 +172,7 @@ def _check_default(fault: _Fault, whose: str, info: FieldInfo) -> None:
         TypeAdapter(kind, config=finite).validate_python(info.get_default(call_default_factory=True))
     except ValidationError as error:
         problem = dict(error.errors(include_url=False, include_context=False)[0])
-        fault(f"{whose} whose default it refuses itself: {problem_text(problem)}")
+        fault(f"{whose} whose default it refuses itself: {said_of(problem).text}")
 
 
 @cache

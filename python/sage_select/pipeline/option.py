@@ -10,7 +10,7 @@ from typing import Any, Final, Literal, Union, get_args, get_origin
 from annotated_types import Ge, GroupedMetadata, Gt, Le, Lt
 from pydantic.fields import FieldInfo
 
-__all__ = ["Option", "option_of", "values_of"]
+__all__ = ["Option", "by_user", "option_of", "values_of"]
 
 
 #: From here on a whole number is told by its power of ten.
@@ -40,6 +40,8 @@ class Option(GroupedMetadata):
         A short spelling on the command line, such as -k.
     metavar
         What stands for the value in the help, such as FILE.
+    example
+        A value to begin with, where not any of its type will do.
     default
         The default in words, where the value itself says little.
     one_of
@@ -57,6 +59,7 @@ class Option(GroupedMetadata):
     flag: str | None = None
     short: str | None = None
     metavar: str | None = None
+    example: Any = None
     default: str | None = None
     one_of: str | None = None
     switchable: bool = False
@@ -92,6 +95,21 @@ class Option(GroupedMetadata):
 
 def _shown(bound: float) -> str:
     return f"{bound:,.0f}" if bound == int(bound) and abs(bound) < _LARGE else f"{bound:g}"
+
+
+def by_user(said: Mapping[str, str | None]) -> str:
+    """Return what is said of a setting for each of its users, their names beside it where it differs.
+
+    Examples
+    --------
+    >>> by_user({"hybrid": "stratified", "loss_topk": "top"}), by_user({"kcenter": "0.05", "mmr": "0.05"})
+    ('stratified in hybrid, top in loss_topk', '0.05')
+    """
+    users: dict[str, list[str]] = {}
+    for name, text in said.items():
+        if text is not None:
+            users.setdefault(text, []).append(name)
+    return ", ".join(f"{text} in {' and '.join(names)}" if len(users) > 1 else text for text, names in users.items())
 
 
 def values_of(annotation: Any) -> list[str]:

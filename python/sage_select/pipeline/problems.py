@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from pydantic import ValidationError
 
 from sage_select.errors import nearest
 
-__all__ = ["named_problems", "plain_problem", "problem_text", "shortened"]
+__all__ = ["Said", "named_problems", "plain_problem", "said_of", "shortened"]
 
 #: What the library says -> what was expected. Its words for a class or a rule of its own never reach a user.
 _EXPECTED: Final = (
@@ -34,9 +34,18 @@ _EXPECTED: Final = (
 _LONGEST: Final = 80
 
 
-def problem_text(problem: dict[str, Any]) -> str:
-    """Return one of the problems that a failed validation lists, as a sentence without its place."""
-    return plain_problem(str(problem["msg"]), problem.get("input"), shown=problem["type"] != "missing")
+class Said(NamedTuple):
+    """What is said of a problem: in full, and its parts where it has them."""
+
+    text: str
+    expected: str | None = None
+    got: str | None = None
+    hint: str | None = None
+
+
+def said_of(problem: Mapping[str, Any]) -> Said:
+    """Return what is said of one of the problems that a failed validation lists, without its place."""
+    return _said(str(problem["msg"]), problem.get("input"), shown=problem["type"] != "missing")
 
 
 def named_problems(error: ValidationError, names: Mapping[str, str]) -> list[str]:
@@ -53,7 +62,7 @@ def named_problems(error: ValidationError, names: Mapping[str, str]) -> list[str
     texts = []
     for problem in error.errors(include_url=False, include_context=False):
         place = [names.get(str(part), str(part)) for part in problem["loc"]]
-        text = problem_text(dict(problem))
+        text = said_of(problem).text
         if problem["type"] == "value_error":
             text = re.sub(r"[a-z0-9]+(?:_[a-z0-9]+)+", lambda match: names.get(match[0], match[0]), text)
             # Of settings that count for nothing the plain words, too, are names.
@@ -79,17 +88,20 @@ def plain_problem(message: str, value: object = None, *, shown: bool = True) -> 
     >>> plain_problem("Input should be greater than or equal to 1", 0)
     'expected at least 1, got 0'
     """
+    return _said(message, value, shown=shown).text
+
+
+def _said(message: str, value: object, *, shown: bool) -> Said:
     for pattern, expected in _EXPECTED:
         match = re.fullmatch(pattern, message, flags=re.DOTALL)
         if match is None:
             continue
-        text = f"expected {match.expand(expected)}"
-        if shown:
-            text += f", got {shortened(value)}"
+        wanted, got = match.expand(expected), shortened(value) if shown else None
         choices = re.findall(r"'(.*?)'", message) if message.startswith("Input should be '") else []
         hint = nearest(value, choices) if isinstance(value, str) else None
-        return f"{text}; {hint}" if hint else text
-    return message.removeprefix("Value error, ")
+        text = f"expected {wanted}" + (f", got {got}" if shown else "") + (f"; {hint}" if hint else "")
+        return Said(text, wanted, got, hint)
+    return Said(message.removeprefix("Value error, "))
 
 
 def shortened(value: object) -> str:

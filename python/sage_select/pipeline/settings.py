@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -171,7 +171,7 @@ class Settings(BaseModel):
         if given:
             option = option_of(type(self).model_fields[given[0]])
             when = " and ".join(f"{name} {str(getattr(self, name))!r}" for name in (option.when if option else {}))
-            raise ValueError(f"{self.label} with {when} does not use {', '.join(given)}")
+            raise _error(f"{self.label} with {when} does not use {', '.join(given)}", given)
         return self
 
     @model_validator(mode="after")
@@ -179,7 +179,7 @@ class Settings(BaseModel):
         for names in exclusive(type(self)).values():
             given = [name for name in names if getattr(self, name)]
             if len(given) > 1:
-                raise ValueError(f"give at most one of {', '.join(names[:-1])} and {names[-1]}")
+                raise _error(f"give at most one of {', '.join(names[:-1])} and {names[-1]}", given)
         return self
 
     @property
@@ -306,7 +306,7 @@ def _gathered(cls: type[Settings], flat: Mapping[str, Any]) -> tuple[dict[str, A
         implied = [one for one in choice.implying() if flat.get(one) is not None]
         if len(implied) > 1:
             *first, last = choice.implying()
-            problems.append(_problem("", f"give at most one of {', '.join(first)} and {last}", None))
+            problems.append(_problem("", f"give at most one of {', '.join(first)} and {last}", None, implied))
             rest = {one: value for one, value in rest.items() if one not in implied}
             continue
         chosen = choice.named(name, flat)
@@ -326,7 +326,7 @@ def _gathered(cls: type[Settings], flat: Mapping[str, Any]) -> tuple[dict[str, A
         if others:
             users = _named_users(choice.registry, others)
             text = f"{choice.registry.kind} {member.name!r} does not use {', '.join(others)}{users}"
-            problems.append(_problem("", text, None))
+            problems.append(_problem("", text, None, others))
         try:
             own[name] = member(**theirs)
         except ValidationError as error:
@@ -346,9 +346,13 @@ def _named_users(registry: Registry[Any], options: list[str]) -> str:
     return f"; {', '.join(others)} and {last} do" if others else f"; {last} does"
 
 
-def _problem(name: str, text: str, value: Any) -> InitErrorDetails:
-    kind = PydanticCustomError("value_error", "{text}", {"text": text})
-    return InitErrorDetails(type=kind, loc=(name,) if name else (), input=value)
+def _error(text: str, settings: Sequence[str] = ()) -> PydanticCustomError:
+    """Return the error for settings that do not go together: whoever knows where they stand finds their names."""
+    return PydanticCustomError("value_error", "{text}", {"text": text, "settings": tuple(settings)})
+
+
+def _problem(name: str, text: str, value: Any, settings: Sequence[str] = ()) -> InitErrorDetails:
+    return InitErrorDetails(type=_error(text, settings), loc=(name,) if name else (), input=value)
 
 
 def _named_missing(member: type[Settings], problem: InitErrorDetails) -> InitErrorDetails:
@@ -365,6 +369,7 @@ def _details(error: ValidationError) -> list[InitErrorDetails]:
     details = []
     for one in error.errors(include_url=False):
         text = str(one["msg"]).removeprefix("Value error, ")
-        kind = PydanticCustomError(one["type"], "{text}", {"text": text})
+        context = {"text": text, "settings": one.get("ctx", {}).get("settings", ())}
+        kind = PydanticCustomError(one["type"], "{text}", context)
         details.append(InitErrorDetails(type=kind, loc=one["loc"], input=one["input"]))
     return details

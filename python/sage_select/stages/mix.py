@@ -72,6 +72,7 @@ class Mix(Stage):
             "Presets: " + "; ".join(f"{name} ({text})" for name, text in PRESETS.items()),
             flag="--mix",
             metavar="COLUMN=VALUE:SHARE,...",
+            example="source=FILE:0.7,OTHER:0.3",
         ),
     ]
     size: Annotated[
@@ -80,6 +81,7 @@ class Mix(Stage):
             'how much the mixture has: rows (3000), a share of what there is (50%) or tokens ("200k tokens")',
             default="as much as the shares allow without a row twice",
             flag="--mix-size",
+            example="50%",
         ),
     ] = None
     by: Annotated[

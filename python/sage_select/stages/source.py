@@ -82,7 +82,7 @@ class Source(Stage):
     max_bad: Annotated[
         int | str | None, Option("how many of them may be dropped: 20, or 1%", default="1%, or one row")
     ] = None
-    encoding: Annotated[str | None, Option("of text files, such as cp1252", default="utf-8")] = None
+    encoding: Annotated[str | None, Option("of text files, such as cp1252", default="utf-8", example="cp1252")] = None
     delimiter: Annotated[str | None, Option("of CSV", default="what the header has")] = None
 
     @model_validator(mode="after")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sage_select.errors import UsageError
+from sage_select.errors import Problem, UsageError
 from sage_select.pipeline import Pipeline
 from sage_select.pipeline.plan import explain, fingerprint
 from sage_select.pipeline.spec import find_spec, load_spec
@@ -61,9 +61,9 @@ def test_all_problems_are_reported_with_their_lines(tmp_path: Path) -> None:
         load_spec(write(tmp_path, "sage.yaml", text))
     message = str(caught.value)
     assert "3 problems" in message
-    assert "line 6: steps.1.select.stratgy: unknown key 'stratgy', did you mean 'strategy'?" in message
-    assert "line 7: steps.1.select.budget: this is no budget" in message
-    assert "line 8: steps.2.sinc: unknown step 'sinc', did you mean 'sink'?" in message
+    assert "sage.yaml:6:7: steps.1.select.stratgy: unknown key 'stratgy', did you mean 'strategy'?" in message
+    assert "sage.yaml:7:15: steps.1.select.budget: this is no budget" in message
+    assert "sage.yaml:8:5: steps.2.sinc: unknown step 'sinc', did you mean 'sink'?" in message
 
 
 @pytest.mark.parametrize(
@@ -88,6 +88,110 @@ def test_all_problems_are_reported_with_their_lines(tmp_path: Path) -> None:
 def test_what_cannot_be_meant_is_refused(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         load_spec(write(tmp_path, "sage.yaml", text))
+
+
+WRONG = {
+    "sage.yaml": """\
+version: 1
+sede: 1
+seed: !!int x
+steps:
+  - source:
+      path: [a.jsonl]
+      demo: true
+  - dedup: {mode: exact, threshold: 0.9, mode: near}
+  - select: {strategy: random, budget: 5%, k_nn: 3}
+  - selct:
+  - score: &a {column: loss}
+  - order: {order: competence, rounds: 2, full_competence_at: 7}
+""",
+    "sage.toml": """\
+version = 1
+sede = 1
+seed = -1
+[[steps]]
+source.path = ["a.jsonl"]
+source.demo = true
+[[steps]]
+dedup = {mode = "exact", threshold = 0.9}
+[[steps]]
+[steps.select]
+strategy = "random"
+budget = "5%"
+k_nn = 3
+[[steps]]
+  [steps.selct]
+[[steps]]
+order = {order = "competence", rounds = 2, "full_competence_at" = 7}
+""",
+}
+
+PLACES = {
+    "sage.yaml": [
+        (2, 1, "sede", "unknown key 'sede', did you mean 'seed'?"),
+        (3, 7, "seed", "this is no whole number: 'x'"),
+        (6, 7, "steps.0.source", "give at most one of path and demo"),
+        (8, 26, "steps.1.dedup", "dedup with mode 'exact' does not use threshold"),
+        (8, 42, "steps.1.dedup.mode", "the spec is not well-formed YAML: the key 'mode' stands twice"),
+        (9, 44, "steps.2.select", "strategy 'random' does not use k_nn; auto, hybrid and diversity do"),
+        (10, 5, "steps.3.selct", "unknown step 'selct', did you mean 'select'?"),
+        (11, 12, "steps.4.score", "anchors, aliases and tags have no place in a spec"),
+        (12, 32, "steps.5.order", "order 'competence' does not use rounds; self_paced does"),
+        (12, 63, "steps.5.order.full_competence_at", "expected at most 1, got 7"),
+    ],
+    "sage.toml": [
+        (2, 1, "sede", "unknown key 'sede', did you mean 'seed'?"),
+        (3, 8, "seed", "expected at least 0, got -1"),
+        (5, 8, "steps.0.source", "give at most one of path and demo"),
+        (8, 26, "steps.1.dedup", "dedup with mode 'exact' does not use threshold"),
+        (13, 1, "steps.2.select", "strategy 'random' does not use k_nn; auto, hybrid and diversity do"),
+        (15, 10, "steps.3.selct", "unknown step 'selct', did you mean 'select'?"),
+        (17, 32, "steps.4.order", "order 'competence' does not use rounds; self_paced does"),
+        (17, 67, "steps.4.order.full_competence_at", "expected at most 1, got 7"),
+    ],
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_problems_of_all_kinds_are_told_together_in_the_order_of_their_places(tmp_path: Path, name: str) -> None:
+    path = write(tmp_path, name, WRONG[name])
+    with pytest.raises(UsageError) as caught:
+        load_spec(path)
+    found = [one for one in caught.value.problems if isinstance(one, Problem)]
+    assert [(one.line, one.column, one.key, one.message) for one in found] == PLACES[name]
+    said = str(caught.value).splitlines()
+    assert len(said) == len(found) + 1
+    assert said[1] == f"  {path}:2:1: sede: unknown key 'sede', did you mean 'seed'?"
+    machine = caught.value.as_dict()
+    assert [one["line"] for one in machine["places"]] == [line for line, *_ in PLACES[name]]
+    assert machine["places"][-1]["expected"] == "at most 1"
+    assert machine["places"][-1]["got"] == "7"
+    assert machine["places"][0]["hint"] == "did you mean 'seed'?"
+    assert machine["problems"][0] == said[1].strip()
+
+
+def test_of_what_is_no_value_no_more_is_said(tmp_path: Path) -> None:
+    text = "version: !!int x\nsteps: &a []\n"
+    with pytest.raises(UsageError) as caught:
+        load_spec(write(tmp_path, "sage.yaml", text))
+    assert [(one.line, one.column) for one in caught.value.problems if isinstance(one, Problem)] == [(1, 10), (2, 8)]
+
+
+def test_columns_are_characters(tmp_path: Path) -> None:
+    (tmp_path / "sage.yaml").write_bytes("\ufeffversion: 1\r\nsteps: [{source: {path: 'ü', dmo: 1}}]\r\n".encode())
+    with pytest.raises(UsageError, match=r"sage.yaml:2:30: steps.0.source.dmo"):
+        load_spec(tmp_path / "sage.yaml")
+    (tmp_path / "sage.yaml").write_bytes("version: 1\nsteps: [ü".encode() + b"\xff]")
+    with pytest.raises(UsageError, match=r"sage.yaml:2:10: the spec is not UTF-8: byte 21"):
+        load_spec(tmp_path / "sage.yaml")
+
+
+def test_what_no_yaml_has_is_told_with_its_place(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
+    with pytest.raises(UsageError, match=r"sage.yaml:2:7: the spec is not well-formed YAML: unacceptable character"):
+        load_spec(write(tmp_path, "sage.yaml", "version: 1\nsteps:\0 []\n"))
+    with pytest.raises(UsageError, match="2 problems"):
+        load_spec(write(tmp_path, "sage.yaml", "version: 1\nseed: &a 1\nsteps: &a []\n"))
+    assert not recwarn.list
 
 
 def test_a_missing_spec_and_bad_bytes(tmp_path: Path) -> None:
@@ -143,7 +247,7 @@ def test_odd_values_are_refused_with_their_line(tmp_path: Path, text: str, line:
         load_spec(write(tmp_path, "sage.yaml", text))
     said = str(caught.value)
     assert message in said
-    assert f"line {line}" in said
+    assert f"sage.yaml:{line}:" in said
     assert not re.search(r"Input should|Select\b|dict\b|pydantic|Error\b", said), said
 
 
@@ -189,8 +293,10 @@ def test_odd_toml_is_refused(tmp_path: Path, text: str) -> None:
 
 
 def test_the_line_of_a_fault_in_toml(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="line 2"):
+    with pytest.raises(UsageError, match=r"sage.toml:2:8: the spec is not well-formed TOML: invalid value"):
         load_spec(write(tmp_path, "sage.toml", "version = 1\nseed = ?\n"))
+    with pytest.raises(UsageError, match=r"sage.toml:2:8: the spec is not well-formed TOML: .* at the end"):
+        load_spec(write(tmp_path, "sage.toml", "version = 1\nseed = "))
 
 
 def test_a_spec_is_a_regular_file(tmp_path: Path) -> None:

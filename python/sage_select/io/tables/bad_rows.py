@@ -65,9 +65,13 @@ class BadRows:
         """Return how many rows there are of each kind, most first."""
         return dict(Counter(self.kinds.values()).most_common())
 
+    def first(self) -> list[DataError]:
+        """Return what is wrong with the first few of them, in the order of the rows."""
+        return [error for _, error in sorted(self._first.items())]
+
     def error(self, rows: int, source: str, hint: str | None) -> DataError:
         """Return the error that tells of them, among so many rows; `hint` says how to go on."""
-        first = [error for _, error in sorted(self._first.items())]
+        first = self.first()
         hints = "; ".join(text for text in (first[0].hint, hint) if text) or None
         if len(self) == 1:
             only = first[0]

@@ -11,7 +11,7 @@ from sage_select.pipeline.pipeline import Pipeline
 from sage_select.pipeline.stage import Stage
 from sage_select.values.location import Reads, Writes
 
-__all__ = ["NodeKey", "fingerprint", "node_keys"]
+__all__ = ["NodeKey", "content_settings", "fingerprint", "node_keys"]
 
 
 class NodeKey(NamedTuple):
@@ -56,12 +56,12 @@ def node_keys(pipeline: Pipeline, inputs: Mapping[str, str], version: str) -> li
         prefix = step.name if number == 1 else f"{step.name} {number}"  # as `Pipeline.inputs` calls them
         read = {name: digest for name, digest in inputs.items() if name.partition(".")[0] == prefix}
         known = before is not None and all(member.versioned() for member in step.members())
-        before = key_of([before, step.name, step.meanings(), _nameless(step), read]) if known else None
+        before = key_of([before, step.name, step.meanings(), content_settings(step), read]) if known else None
         found.append(NodeKey(label, before))
     return found
 
 
-def _nameless(step: Stage) -> dict[str, Any]:
+def content_settings(step: Stage) -> dict[str, Any]:
     """Return the settings by which the result of a stage is known, but for where what it reads lies.
 
     The ends of names stay, as they tell kinds of text apart, and so do the names of repositories.

@@ -1,4 +1,4 @@
-"""The text of a spec: YAML 1.2 or TOML into plain values, with the line of each YAML key."""
+"""The text of a spec: YAML 1.2 or TOML into plain values, with the place of each key and value."""
 
 from __future__ import annotations
 
@@ -7,16 +7,19 @@ import os
 import re
 import stat
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from sage_select.errors import UsageError, Where
+from sage_select.errors import Problem, UsageError
 from sage_select.paths import user_path
+from sage_select.pipeline.spec.places import KeyPath, Place, Places
+from sage_select.pipeline.spec.toml_places import toml_places
 from sage_select.pipeline.spec.yaml_values import YamlValues
 
-__all__ = ["Document", "parse"]
+__all__ = ["Document", "parse", "spec_error"]
 
 _MOST_BYTES: Final = 1 << 20
 _DEEPEST: Final = 20
@@ -24,15 +27,27 @@ _DEEPEST: Final = 20
 
 @dataclass(frozen=True)
 class Document:
-    """A parsed spec: its value, its file, and the line of each key (empty where the format keeps none)."""
+    """A parsed spec.
+
+    Attributes
+    ----------
+    value
+        What it says, without what is no plain value.
+    file
+        Its name; None of a dictionary.
+    places
+        Where its keys and values stand.
+    problems
+        What is wrong with single values and keys of it, and where: the rest can be read all the same.
+    faulty
+        The places of these in `value`: absent there, or None in a list.
+    """
 
     value: Any
-    file: str | None
-    lines: Mapping[tuple[str | int, ...], int]
-
-    def line_of(self, path: tuple[str | int, ...]) -> int | None:
-        """Return the line (from 1) of the key at `path`, or of the nearest key above it that has one."""
-        return next((self.lines[path[:end]] for end in range(len(path), 0, -1) if path[:end] in self.lines), None)
+    file: str | None = None
+    places: Places = field(default_factory=Places)
+    problems: tuple[Problem, ...] = ()
+    faulty: frozenset[KeyPath] = frozenset()
 
 
 def parse(path: Path) -> Document:
@@ -41,15 +56,15 @@ def parse(path: Path) -> Document:
     Raises
     ------
     UsageError
-        If the file is missing, no regular file, too large, not UTF-8, or not well-formed YAML or TOML; aliases, tags
-        but those of plain values, and repeated keys are refused.
+        If the file is missing, no regular file, too large, not UTF-8, or not well-formed YAML or TOML.
     """
     content = _content(path)
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        where = Where(str(path), line=content.count(b"\n", 0, error.start) + 1)
-        raise UsageError("the spec is not UTF-8", where=where, got=f"byte {error.start}") from None
+        line = content.count(b"\n", 0, error.start)
+        column = len(content[content.rfind(b"\n", 0, error.start) + 1 : error.start].decode("utf-8-sig")) + 1
+        raise _broken(path, "the spec is not UTF-8", got=f"byte {error.start}", place=Place(line + 1, column)) from None
     if path.suffix == ".toml":
         return _toml(text, path)
     return _yaml(text, path)
@@ -76,25 +91,38 @@ def _content(path: Path) -> bytes:
     return content
 
 
+def _broken(path: Path, message: str, *, got: str | None = None, place: Place | None = None) -> UsageError:
+    """Return the error for a text that is not read beyond its first fault."""
+    line, column = place or (None, None)
+    text = f"{message}: {got}" if got else message
+    return spec_error(str(path), [Problem(text, str(path), line, column, got=got)])
+
+
 def _toml(text: str, path: Path) -> Document:
     try:
-        value = tomllib.loads(text)
+        value = _plain(tomllib.loads(text), path, 0)
     except RecursionError:
-        raise UsageError("the spec is nested too deep", where=str(path)) from None
+        raise _broken(path, "the spec is nested too deep") from None
     except ValueError as error:  # the library's own, and Python's of dates and numbers that there are not
         said = str(error).partition("\n")[0]
         if said.startswith("Exceeds the limit"):
-            raise UsageError("a number in the spec is too long", where=str(path)) from None
-        line = re.search(r"\(at line (\d+), column \d+\)", said)
-        where = Where(str(path), line=int(line.group(1)) if line else None)
-        raise UsageError("the spec is not well-formed TOML", where=where, got=said) from None
-    return Document(_plain(value, path, 0), str(path), {})
+            raise _broken(path, "a number in the spec is too long") from None
+        found = re.search(r" \(at (?:line (\d+), column (\d+)|end of document)\)", said)
+        place = Place(int(found[1]), int(found[2])) if found and found[1] else None
+        if found and not found[1]:
+            place, said = (
+                Place(text.count("\n") + 1, len(text) - text.rfind("\n")),
+                said.replace(found[0], " at the end"),
+            )
+        said = said.replace(found[0], "") if found else said
+        raise _broken(path, "the spec is not well-formed TOML", got=_lowered(said), place=place) from None
+    return Document(value, str(path), toml_places(text))
 
 
 def _plain(value: Any, path: Path, depth: int) -> Any:
     """Return a TOML value with dates as the text they were."""
     if depth > _DEEPEST:
-        raise UsageError("the spec is nested too deep", where=str(path))
+        raise _broken(path, "the spec is nested too deep")
     if isinstance(value, dict):
         return {key: _plain(one, path, depth + 1) for key, one in value.items()}
     if isinstance(value, list):
@@ -106,16 +134,32 @@ def _yaml(text: str, path: Path) -> Document:
     from ruamel.yaml import YAML
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-    values = YamlValues(str(path), _DEEPEST)
     try:
-        tree = YAML(typ="safe", pure=True).compose(text)
-        return Document(None if tree is None else values.of(tree, ()), str(path), values.lines)
+        # An anchor that stands twice is warned of, and refused below.
+        with warnings.catch_warnings(action="ignore"):
+            tree = YAML(typ="safe", pure=True).compose(text)
     except MarkedYAMLError as error:
         mark = error.problem_mark
-        where = Where(str(path), line=None if mark is None else mark.line + 1)
-        raise UsageError("the spec is not well-formed YAML", where=where, got=error.problem) from None
+        place = None if mark is None else Place(mark.line + 1, mark.column + 1)
+        raise _broken(path, "the spec is not well-formed YAML", got=error.problem, place=place) from None
     except RecursionError:
-        raise UsageError("the spec is nested too deep", where=str(path)) from None
+        raise _broken(path, "the spec is nested too deep") from None
     except (YAMLError, ValueError) as error:
         said = str(error).strip().partition("\n")[0]
-        raise UsageError("the spec is not well-formed YAML", where=str(path), got=said or None) from None
+        at = getattr(error, "position", None)  # of a character that no YAML has
+        place = None if at is None else Place(text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at))
+        raise _broken(path, "the spec is not well-formed YAML", got=said or None, place=place) from None
+    values = YamlValues(str(path), _DEEPEST)
+    value = None if tree is None else values.of(tree, ())
+    return Document(value, str(path), values.places, tuple(values.problems), frozenset(values.faulty))
+
+
+def _lowered(text: str) -> str:
+    return text[:1].lower() + text[1:]
+
+
+def spec_error(file: str | None, problems: Sequence[Problem]) -> UsageError:
+    """Return the error that lists all problems of a spec, in the order of their places."""
+    count = len(problems)
+    ordered = sorted(problems, key=lambda one: (one.line or 0, one.column or 0))
+    return UsageError(f"{count} problem{'s' if count > 1 else ''} in the spec", where=file, problems=ordered)

@@ -9,18 +9,21 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from sage_select.errors import UsageError, nearest
+from sage_select.errors import Problem, UsageError, nearest
 from sage_select.pipeline.pipeline import SPEC_VERSION, Pipeline
-from sage_select.pipeline.problems import problem_text, shortened
+from sage_select.pipeline.problems import Said, said_of, shortened
 from sage_select.pipeline.spec.beside import beside
-from sage_select.pipeline.spec.document import Document, parse
+from sage_select.pipeline.spec.document import Document, parse, spec_error
 from sage_select.pipeline.spec.earlier import without_idle_defaults
+from sage_select.pipeline.spec.places import KeyPath, spelt
 from sage_select.pipeline.stage import STAGES, Stage
 
 __all__ = ["find_spec", "load_spec"]
 
 _NAMES = ("sage.yaml", "sage.yml", "sage.toml")
 _TOP_KEYS = ("version", "seed", "steps")
+_STEP = "one step name with its settings, such as `select: {strategy: hybrid}`"
+_INSTALLED = "is the package that declares it installed?"
 
 
 def find_spec(folder: Path) -> Path | None:
@@ -54,77 +57,89 @@ def load_spec(source: Path | Mapping[str, Any]) -> Pipeline:
     ------
     UsageError
         If the file is missing or not well formed, or if anything in it is unknown or out of range. All
-        problems are listed, each with its line where the file has lines.
+        problems are listed as `file:line:column: key: what`.
     """
-    document = parse(source) if isinstance(source, Path) else Document(dict(source), None, {})
+    document = parse(source) if isinstance(source, Path) else Document(dict(source))
     problems = _Problems(document)
     pipeline = _pipeline(document.value, problems)
-    if pipeline is None or problems.lines:
-        raise problems.error()
+    if pipeline is None or problems.found:
+        raise spec_error(document.file, problems.found)
     return beside(pipeline, source.parent) if isinstance(source, Path) else pipeline
 
 
 class _Problems:
+    """What is wrong with a spec, each problem with its place; of what is no value at all no more is said."""
+
     def __init__(self, document: Document) -> None:
         self._document = document
-        self.lines: list[str] = []
+        self.found: list[Problem] = list(document.problems)
 
-    def add(self, path: tuple[str | int, ...], message: str) -> None:
-        line = self._document.line_of(path)
-        place = f"line {line}: " if line else ""
-        name = ".".join(str(part) for part in path)
-        self.lines.append(f"{place}{name}: {message}" if name else f"{place}{message}")
+    def add(self, path: KeyPath, said: Said, *, at: KeyPath | None = None, key: bool = False) -> None:
+        """Add what is said of a value, or of a `key`; its place is that of `at`, where that is another."""
+        if path in self._document.faulty:
+            return
+        place = self._document.places.of(path if at is None else at, key=key)
+        line, column = place or (None, None)
+        parts = {"expected": said.expected, "got": said.got, "hint": said.hint}
+        self.found.append(Problem(said.text, self._document.file, line, column, spelt(path), **parts))
 
-    def add_validation(self, path: tuple[str | int, ...], error: ValidationError, known: list[str]) -> None:
-        for problem in error.errors(include_url=False, include_context=False):
+    def has_within(self, path: KeyPath) -> bool:
+        """Return whether anything within the value at `path` is no value."""
+        return any(one[: len(path)] == path for one in self._document.faulty)
+
+    def add_validation(self, path: KeyPath, error: ValidationError, known: list[str]) -> None:
+        """Add the problems that a failed validation of the value at `path` lists."""
+        for problem in error.errors(include_url=False):
             location = (*path, *problem["loc"])
             if problem["type"] == "extra_forbidden":
-                key = str(problem["loc"][-1])
-                self.add(location, _unknown("key", key, known))
-            else:
-                self.add(location, problem_text(dict(problem)))
-
-    def error(self) -> UsageError:
-        count = len(self.lines)
-        return UsageError(
-            f"{count} problem{'s' if count > 1 else ''} in the spec", where=self._document.file, problems=self.lines
-        )
+                self.add(location, _unknown("key", str(problem["loc"][-1]), known), key=True)
+                continue
+            # Of settings that do not go together, the place of the first that is there.
+            settings = problem.get("ctx", {}).get("settings", ())
+            self.add(location, said_of(problem), at=(*location, settings[0]) if settings else None, key=bool(settings))
 
 
-def _unknown(kind: str, name: str, known: list[str]) -> str:
-    hint = nearest(name, known)
-    return f"unknown {kind} {name!r}" + (f", {hint}" if hint else f", known are {', '.join(known)}")
+def _unknown(kind: str, name: str, known: list[str]) -> Said:
+    hint, words = nearest(name, known), ", ".join(known)
+    text = f"unknown {kind} {name!r}" + (f", {hint}" if hint else f", known are {words}")
+    return Said(text, f"a {kind} among {words}", name, hint)
 
 
 def _pipeline(value: Any, problems: _Problems) -> Pipeline | None:
     if not isinstance(value, Mapping):
-        problems.add((), f"expected the keys {', '.join(_TOP_KEYS)}, got {shortened(value)}")
+        expected, got = f"the keys {', '.join(_TOP_KEYS)}", shortened(value)
+        problems.add((), Said(f"expected {expected}, got {got}", expected, got))
         return None
     for key in value:
         if key not in _TOP_KEYS:
-            problems.add((str(key),), _unknown("key", str(key), list(_TOP_KEYS)))
+            problems.add((str(key),), _unknown("key", str(key), list(_TOP_KEYS)), key=True)
     version = value.get("version")
     if version != SPEC_VERSION or not isinstance(version, int) or isinstance(version, bool):
-        problems.add(("version",), f"expected {SPEC_VERSION}, got {shortened(version)}")
+        got = shortened(version)
+        problems.add(("version",), Said(f"expected {SPEC_VERSION}, got {got}", str(SPEC_VERSION), got))
     steps = _steps(value.get("steps"), problems)
     try:
         return Pipeline.model_validate({"seed": value.get("seed", 0), "steps": tuple(steps)})
     except ValidationError as error:
+        found = error.errors(include_url=False)
         # Which steps stand where can only be judged once each of them is right.
-        if not problems.lines:
-            problems.add_validation((), error, list(_TOP_KEYS))
+        chain_is_judged = not problems.found
+        for problem in found:
+            if problem["loc"][:1] != ("steps",) or chain_is_judged:
+                problems.add(tuple(problem["loc"]), said_of(problem))
         return None
 
 
 def _steps(value: Any, problems: _Problems) -> list[Stage]:
     if not isinstance(value, list):
-        problems.add(("steps",), "expected a list of steps")
+        problems.add(("steps",), Said("expected a list of steps", "a list of steps", shortened(value)))
         return []
     steps = []
     for index, entry in enumerate(value):
-        path: tuple[str | int, ...] = ("steps", index)
+        path: KeyPath = ("steps", index)
         if not isinstance(entry, Mapping) or len(entry) != 1:
-            problems.add(path, "expected one step name with its settings, such as `select: {strategy: hybrid}`")
+            if not problems.has_within(path):
+                problems.add(path, Said(f"expected {_STEP}", _STEP, shortened(entry)))
             continue
         key, settings = next(iter(entry.items()))
         name = str(key)
@@ -132,8 +147,9 @@ def _steps(value: Any, problems: _Problems) -> list[Stage]:
         if kind is None:
             STAGES.refuse_left_out(name)
             unknown = _unknown("step", name, list(STAGES))
-            hint = "" if "did you mean" in unknown else "; is the package that declares it installed?"
-            problems.add((*path, name), unknown + hint)
+            if unknown.hint is None:
+                unknown = unknown._replace(text=f"{unknown.text}; {_INSTALLED}", hint=_INSTALLED)
+            problems.add((*path, name), unknown, key=True)
             continue
         try:
             given = {} if settings is None else settings

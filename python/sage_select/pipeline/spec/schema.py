@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import TypeAdapter
-from pydantic.errors import PydanticInvalidForJsonSchema
-from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined
-
-from sage_select.pipeline.option import option_of
 from sage_select.pipeline.pipeline import SPEC_VERSION
-from sage_select.pipeline.settings import Choice
-from sage_select.pipeline.stage import STAGES
+from sage_select.pipeline.spec.keys import keys_of
+from sage_select.pipeline.stage import STAGES, Stage
 
 __all__ = ["json_schema"]
 
@@ -27,7 +21,7 @@ def json_schema() -> dict[str, Any]:
             "type": "object",
             "description": stage.summary(),
             "properties": {
-                name: {"type": ["object", "null"], "properties": _settings(stage), "additionalProperties": False}
+                name: {"type": ["object", "null"], "properties": _properties(stage), "additionalProperties": False}
             },
             "required": [name],
             "additionalProperties": False,
@@ -39,8 +33,8 @@ def json_schema() -> dict[str, Any]:
         "title": "A pipeline of sage-select",
         "type": "object",
         "properties": {
-            "version": {"const": SPEC_VERSION},
-            "seed": {"type": "integer", "minimum": 0, "default": 0},
+            "version": {"const": SPEC_VERSION, "description": "the version of what specs may say"},
+            "seed": {"type": "integer", "minimum": 0, "default": 0, "description": "same seed, same rows"},
             "steps": {"type": "array", "minItems": 1, "items": {"oneOf": steps}},
         },
         "required": ["version", "steps"],
@@ -48,27 +42,5 @@ def json_schema() -> dict[str, Any]:
     }
 
 
-def _settings(stage: Any) -> dict[str, Any]:
-    return {name: _property(info) for name, info in stage.options().items()}
-
-
-def _property(info: FieldInfo) -> dict[str, Any]:
-    choice = next((mark for mark in info.metadata if isinstance(mark, Choice)), None)
-    if choice is not None:
-        return {"enum": list(choice.registry), "default": choice.default, "description": choice.help}
-    option = option_of(info)
-    try:
-        # The annotation with its bounds; what is text in a spec, and parsed, has no schema of its own.
-        kind: dict[str, Any] = TypeAdapter(_with_bounds(info)).json_schema()
-    except PydanticInvalidForJsonSchema:
-        kind = {"type": ["string", "number"]}
-    kind.pop("title", None)
-    if option is not None:
-        kind["description"] = option.help
-    if info.default is not PydanticUndefined and info.default is not None:
-        kind["default"] = info.default if isinstance(info.default, str | int | float | bool) else str(info.default)
-    return kind
-
-
-def _with_bounds(info: FieldInfo) -> Any:
-    return Annotated[info.annotation, *info.metadata] if info.metadata else info.annotation
+def _properties(stage: type[Stage]) -> dict[str, Any]:
+    return {key.name: key.property() for key in keys_of(stage)}
