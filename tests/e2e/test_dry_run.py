@@ -39,7 +39,8 @@ def test_the_plan_and_the_estimate_are_printed(folder: Path, rows: Path, build: 
     explained = build("rows.jsonl", "--explain")
     done = build("rows.jsonl", "--dry-run")
     assert done.code == 0, done.err
-    assert done.out.startswith(explained.out + "\n")
+    assert done.out.partition("memory ")[0] == explained.out.partition("memory ")[0]
+    assert "output  is not there yet\n" in done.out
     assert "rows       50 (JSON lines, read in whole), 5 kept\n" in done.out
     for word in ("memory", "available", "time", "source", "dedup", "embed", "select", "order", "evidence", "sink"):
         assert re.search(rf"^{word} ", done.out, re.MULTILINE), word
@@ -50,7 +51,7 @@ def test_the_plan_and_the_estimate_are_printed(folder: Path, rows: Path, build: 
 
 def test_json(rows: Path, build: Program) -> None:
     said = build("rows.jsonl", "--dry-run", "--json", "--threads", "1").json
-    assert said.keys() == {"ok", "plan", "spec", "estimate", "notices"}
+    assert said.keys() == {"ok", "plan", "spec", "explain", "output", "stages", "estimate", "notices"}
     found = said["estimate"]
     assert found.keys() == {"rows", "threads", "seconds", "stages", "peak", "limits", "fits", "would_fit"}
     assert found["rows"] == {
@@ -85,14 +86,11 @@ def test_mistakes(folder: Path, rows: Path, build: Program) -> None:
         "version: 1\nsteps:\n  - source: {path: rows.jsonl}\n  - selct: {}\n  - sink: {}\n"
     )
     cases = [
-        (["rowz.jsonl", "--dry-run"], 2, ["no such file", "rows.jsonl"]),
         (["empty", "--dry-run"], 3, ["empty", "without a saved dataset"]),
         (["--spec", "sage.yaml", "--dry-run"], 2, ["sage.yaml", "selct"]),
-        (["rows.jsonl", "--explain", "--dry-run"], 2, ["--explain", "--dry-run"]),
         (["rows.jsonl", "--dry-run", "--text-column", "txt"], 2, ["txt"]),
         (["rows.jsonl", "--dry-run", "-o", "absent/out.arrow"], 5, ["absent"]),
         (["rows.jsonl", "--dry-run", "--budget", "51"], 2, ["51", "50"]),
-        (["s3://bucket/rows.jsonl", "--dry-run"], 2, ["fetched"]),
     ]
     for arguments, code, words in cases:
         done = build(*arguments)

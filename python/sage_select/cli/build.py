@@ -5,17 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from sage_select.cli.build_options import RUNNING
 from sage_select.cli.build_table import Table
 from sage_select.cli.console import Console
+from sage_select.cli.plan import show_plan
 from sage_select.cli.without_pandas import load_pyarrow
 from sage_select.errors import UsageError
 
 if TYPE_CHECKING:
     from sage_select.pipeline import Pipeline
 
-__all__ = ["build", "build_help"]
+__all__ = ["PLANNING", "build", "build_help", "plan"]
+
+#: The options of `plan` that set nothing of a stage.
+PLANNING: Final = {name: option for name, option in RUNNING.items() if name not in ("explain", "dry_run")}
+_SPECS: Final = (".yaml", ".yml", ".toml")
 
 _HELP = """Select rows and write them, with a manifest, to OUTPUT.
 
@@ -32,8 +38,7 @@ Examples:
   sage-select build chats.jsonl --budget "200k tokens" --quota source=10: --pin keep.txt
   sage-select build web.jsonl book.jsonl --mix source=web:0.7,book:0.3 -k 100%
   sage-select build chats.jsonl --strategy target --queries tasks.jsonl
-  sage-select build --spec sage.yaml --explain         # say what would be done
-  sage-select build chats.jsonl --dry-run              # and what it would take
+  sage-select build chats.jsonl --dry-run              # what would be done, and what that would take
 
 \b
 Another order of the same rows may change which are picked of equally good ones, and no more, since draws and starts
@@ -70,15 +75,11 @@ def build(
     json_output: bool,
     quiet: bool,
 ) -> None:
-    """Build the pipeline the options describe and run it."""
+    """Build the pipeline the options describe and run it, or only say what it would do."""
     load_pyarrow()
     from sage_select.cache import cache_folder
     from sage_select.cli.pipeline import plan_of
-    from sage_select.pipeline.plan import explain as explain_plan
-    from sage_select.pipeline.plan import fingerprint
 
-    if explain and dry_run:
-        raise UsageError("--explain and --dry-run contradict each other", hint="--dry-run explains as well")
     if no_cache and cache_dir is not None:
         raise UsageError("--no-cache and --cache-dir contradict each other", hint="give one of them")
     if balance is not None:
@@ -87,37 +88,20 @@ def build(
         settings["select"]["quota"] = balance
     console = Console(quiet=quiet, json_output=json_output)
     plan = plan_of(settings, table, seed, spec, console)
-    if explain:
-        console.answer(explain_plan(plan))
-        console.result({"plan": fingerprint(plan), "spec": plan.to_dict(), "explain": explain_plan(plan).split("\n")})
-        return
-    if dry_run:
-        _estimate(plan, console, force, overwrite_foreign, verify, threads)
-        return
     folder = cache_folder(False if no_cache else cache_dir)
-    _run(
-        plan,
-        console,
-        force=force,
-        overwrite_foreign=overwrite_foreign,
-        verify=verify,
-        threads=threads,
-        cache=folder,
-    )
+    options = {"force": force, "overwrite_foreign": overwrite_foreign, "verify": verify, "threads": threads}
+    if explain or dry_run:
+        show_plan(plan, console, folder, **options)
+        return
+    _run(plan, console, cache=folder, **options)
 
 
-def _estimate(
-    plan: Pipeline, console: Console, force: bool, overwrite_foreign: bool, verify: bool, threads: int | None
-) -> None:
-    from sage_select.cli.estimate import refuse_what_cannot_fit, report, values
-    from sage_select.engine.local.estimate import estimate
-    from sage_select.pipeline.plan import explain, fingerprint
-
-    found = estimate(plan, force=force, overwrite_foreign=overwrite_foreign, verify=verify, threads=threads)
-    console.answer(f"{explain(plan)}\n\n{report(found)}")
-    console.known({"plan": fingerprint(plan), "spec": plan.to_dict(), "estimate": values(found)})
-    refuse_what_cannot_fit(found)
-    console.result({})
+def plan(settings: dict[str, dict[str, Any]], table: Table, *, spec: Path | None, **running: Any) -> None:
+    """Say what a build with these options would do; an input that is a spec is run as one."""
+    named = settings["source"]["path"] or []
+    if spec is None and len(named) == 1 and named[0].lower().endswith(_SPECS):
+        spec, settings["source"]["path"] = Path(named[0]), None
+    build(settings, table, spec=spec, explain=True, dry_run=True, **running)
 
 
 def _run(plan: Pipeline, console: Console, **options: Any) -> None:

@@ -96,7 +96,7 @@ RUNNING: Final[Mapping[str, tuple[Any, Any]]] = {
     "explain": (
         Annotated[
             bool,
-            typer.Option("--explain", help="Say what would be done, read no row, and leave.", rich_help_panel=_RUN),
+            typer.Option("--explain", help="The same as --dry-run.", rich_help_panel=_RUN),
         ],
         False,
     ),
@@ -105,8 +105,8 @@ RUNNING: Final[Mapping[str, tuple[Any, Any]]] = {
             bool,
             typer.Option(
                 "--dry-run",
-                help="Say what would be done and about how much memory and time it would take, from a look at the "
-                "input's footers and first rows, and leave: with exit code 5 where it would not fit.",
+                help="Say what would be done and about how much memory and time it would take, as sage-select plan "
+                "does, and leave: with exit code 5 where it would not fit.",
                 rich_help_panel=_RUN,
             ),
         ],

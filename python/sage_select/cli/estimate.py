@@ -12,7 +12,7 @@ __all__ = ["bytes_in_words", "refuse_what_cannot_fit", "report", "seconds_in_wor
 
 
 def report(found: Estimate) -> str:
-    """Return the estimate as lines for people."""
+    """Return what a build takes in all, as lines for people."""
     size, tightest = found.size, found.tightest
     about = "" if size.exact else "about "
     origin = "" if size.source is None else f" ({size.source.origin})"
@@ -29,12 +29,8 @@ def report(found: Estimate) -> str:
             + (f", without {' and '.join(untimed)} (not known)" if untimed else ""),
         ),
     ]
-    stages = [(one.name, bytes_in_words(one.memory), seconds_in_words(one.seconds)) for one in found.stages]
-    width = max(len(line[0]) for line in (*facts, *stages))
-    lines = [f"{name:<{width}}  {displayed(text)}" for name, text in facts]
-    lines += ["", f"{'stage':<{width}}  {'memory':>10}  time"]
-    lines += [f"{name:<{width}}  {memory:>10}  {seconds}" for name, memory, seconds in stages]
-    return "\n".join(lines)
+    width = max(len(line[0]) for line in facts)
+    return "\n".join(f"{name:<{width}}  {displayed(text)}" for name, text in facts)
 
 
 def values(found: Estimate) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Annotated, Final
 import typer
 
 from sage_select import __version__
-from sage_select.cli.build import build, build_help
+from sage_select.cli.build import PLANNING, build, build_help, plan
 from sage_select.cli.build_options import with_options
 from sage_select.cli.build_table import build_table
 from sage_select.cli.cache import CACHE_HELP, cache
@@ -19,6 +19,7 @@ from sage_select.cli.groups import GroupedCommand, Program
 from sage_select.cli.habits import SELECT_HABITS
 from sage_select.cli.init import INIT_HELP, init
 from sage_select.cli.inspect import INSPECT_HELP, inspect, inspect_options
+from sage_select.cli.plan import PLAN_HELP
 from sage_select.cli.schema import SCHEMA_HELP, schema
 from sage_select.cli.streams import emit
 from sage_select.cli.top import TOP_HELP, top
@@ -53,6 +54,9 @@ def program() -> typer.Typer:
         early_notice(text)
     app.command("build", cls=GroupedCommand, help=build_help(table), short_help="Select rows and write them.")(
         with_options(table)(functools.partial(build, table=table))
+    )
+    app.command("plan", cls=GroupedCommand, help=PLAN_HELP, short_help="Say what a build would do and take.")(
+        with_options(table, PLANNING)(functools.partial(plan, table=table))
     )
     app.command("top", help=TOP_HELP, short_help="Write the first rows of a selection.")(top)
     app.command("cache", help=CACHE_HELP, short_help="List or remove values of models that are held.")(cache)

@@ -27,7 +27,7 @@ __all__ = ["Model"]
 _WIDTHS: Final = (("1_Pooling/config.json", "word_embedding_dimension"), ("config.json", "hidden_size"))
 
 
-@encoder("model", place=40, implied_by="model")
+@encoder("model", place=40, implied_by="model", held=True)
 class Model(Encoder):
     """The vectors of a sentence-transformers model; needs the embed extra."""
 

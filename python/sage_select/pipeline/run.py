@@ -132,10 +132,13 @@ class Run:
         Parameters
         ----------
         member
-            Who computes them. Values of one of another package that declares no version are always computed.
+            Who computes them, declared as `held`. Values of one of another package that declares no version are
+            always computed.
         key
             Names the content of the rows from one number to before another.
         """
+        if not member.held:
+            raise TypeError(f"{member.label} has blocks of values, and is not declared as held=True")
         if self.cache is None or not member.versioned():
             return compute_blocks
         stage = next(step for step in self.steps if any(one is member for one in step.members()))

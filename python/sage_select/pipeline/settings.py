@@ -72,6 +72,8 @@ class Settings(BaseModel):
     version
         Counts changes of meaning: part of the fingerprint, so that a result made under an older meaning is not taken
         for a current one. Of a member of another package that declares none no result is taken again.
+    held
+        Whether what it computes is held in the cache: it has its values from `Run.blocks`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True)
@@ -81,6 +83,7 @@ class Settings(BaseModel):
     place: ClassVar[int] = 50
     version: ClassVar[int] = 1
     implied_by: ClassVar[str | None] = None
+    held: ClassVar[bool] = False
 
     def __init__(self, **settings: Any) -> None:
         own, problems = _gathered(type(self), settings)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final, Literal, Self
 
 import numpy as np
@@ -20,8 +20,20 @@ from sage_select.pipeline.settings import Settings
 __all__ = ["STAGES", "Stage", "stage"]
 
 
-#: The features of rows that stages of this package need.
-FEATURES: Final = ("scores", "vectors", "contents", "texts", "lengths", "empty_text")
+#: The features of rows that stages of this package need or give, and their types, of each row.
+FEATURES: Final[Mapping[str, str]] = {
+    "scores": "float32",
+    "vectors": "float32 list",
+    "contents": "string",
+    "texts": "string",
+    "lengths": "int64",
+    "empty_text": "bool",
+    "rank": "int64",
+    "gain": "float32",
+    "reason": "string",
+    "position": "int64",
+    "phase": "int32",
+}
 #: Where the source and the sink stand.
 _FIRST: Final = 10
 _LAST: Final = 90
@@ -90,6 +102,10 @@ class Stage(Settings):
 
     def needs(self) -> frozenset[str]:
         """Return the features that rows have to have: a stage that gives one is put before it, if there is none."""
+        return frozenset()
+
+    def marks(self) -> frozenset[str]:
+        """Return what it writes to rows besides, for the output: it is put before no other stage for that."""
         return frozenset()
 
     @property

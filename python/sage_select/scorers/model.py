@@ -25,7 +25,7 @@ from sage_select.values.location import ModelName
 __all__ = ["Model"]
 
 
-@scorer("model", place=40, implied_by="model")
+@scorer("model", place=40, implied_by="model", held=True)
 class Model(Scorer):
     """The mean token loss under a causal language model."""
 

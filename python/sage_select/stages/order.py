@@ -39,6 +39,10 @@ class Order(Stage):
         """Return what the rule needs of every row."""
         return frozenset(self.order.needs_always)
 
+    def marks(self) -> frozenset[str]:
+        """Return what it writes to rows: their places, and their phases, null where the rule has none."""
+        return frozenset({"position", "phase"})
+
     def refuse_later(self, later: Sequence[Stage]) -> None:
         """Refuse another order after this one, and rows that leave after it where that would undo it.
 

@@ -96,6 +96,10 @@ class Select(Stage):
         """What the selection is held to, beside the rows pinned and excluded."""
         return Constraints(self.budget, self.quota, self.clamp)
 
+    def marks(self) -> frozenset[str]:
+        """Return what it writes to the rows that it picks."""
+        return frozenset({"rank", "gain", "reason"})
+
     def needs(self) -> frozenset[str]:
         """Return what every row has to have, for the strategy and for what it holds."""
         _, *held = self.strategy.members()

@@ -30,11 +30,12 @@ _SHARES: Final = (0.9, 0.75, 0.5, 0.25, 0.1, 0.05, 0.02, 0.01, 0.001)
 
 @dataclass(frozen=True)
 class StageEstimate:
-    """Bytes of the whole process at the height of a stage, and its seconds; None where they are not known."""
+    """Bytes of the whole process at the height of a stage, its seconds, and the size after it; None where not known."""
 
     name: str
     memory: float | None
     seconds: float | None
+    after: Size | None = None
 
 
 @dataclass(frozen=True)
@@ -185,14 +186,14 @@ def _added_up(plan: Pipeline, size: Size, known: tuple[Limit, ...]) -> Estimate:
     steps, first, total = schedule(plan), size, Cost()
     told: list[StageEstimate] = []
 
-    def add(name: str, cost: Cost | None) -> None:
+    def add(name: str, cost: Cost | None, after: Size | None = None) -> None:
         nonlocal total
         number = 1 + sum(stage.name.split(" ")[0] == name for stage in told)
         name = name if number == 1 else f"{name} {number}"
         if cost is None:
-            told.append(StageEstimate(name, None, None))
+            told.append(StageEstimate(name, None, None, after))
             return
-        told.append(StageEstimate(name, memory + total.holds + cost.memory, cost.seconds))
+        told.append(StageEstimate(name, memory + total.holds + cost.memory, cost.seconds, after))
         total = total.then(cost)
 
     pool: Size | None = None
@@ -205,7 +206,7 @@ def _added_up(plan: Pipeline, size: Size, known: tuple[Limit, ...]) -> Estimate:
             if cost is not None and not isinstance(cost, Cost):
                 raise TypeError(f"cost() returned {type(cost).__name__}, not a Cost or None")
             after = step.size_after(size)
-        add(step.name, cost)
+        add(step.name, cost, after)
         pool, size = size if step.chooses else pool, after
         if step.effect == "adds" and not isinstance(step, Source):
             size = replace(size, exact=False)

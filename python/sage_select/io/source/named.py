@@ -19,7 +19,7 @@ from sage_select.io.source.pipes import STREAM, is_pipe, spooled
 from sage_select.io.source.remote import fetch
 from sage_select.paths import path_problem, user_path
 
-__all__ = ["Named", "cannot_open", "existing_file", "open_inputs", "short_names", "shown_source"]
+__all__ = ["Named", "absence", "cannot_open", "existing_file", "open_inputs", "short_names", "shown_source"]
 
 
 #: As many files stay open from the first byte to the digest; of more, each is opened again and known again.
@@ -81,6 +81,19 @@ def short_names(names: Sequence[str]) -> list[str]:
     while all(len(part) > same + 1 and part[same] == parts[0][same] for part in parts):
         same += 1
     return ["/".join(part[same:]) for part in parts]
+
+
+def absence(text: str) -> UsageError | None:
+    """Return why nothing of this machine is called so, as reading it would say; None where something is."""
+    path = user_path(text)
+    try:
+        if glob.has_magic(text) and not os.path.lexists(path):
+            _matches(path)
+        elif not os.path.lexists(path):
+            existing_file(path)
+    except UsageError as error:
+        return error
+    return None
 
 
 @contextlib.contextmanager
