@@ -42,7 +42,7 @@ def test_the_plan_and_the_estimate_are_printed(folder: Path, rows: Path, build: 
     assert done.out.partition("memory ")[0] == explained.out.partition("memory ")[0]
     assert "output  is not there yet\n" in done.out
     assert "rows       50 (JSON lines, read in whole), 5 kept\n" in done.out
-    for word in ("memory", "available", "time", "source", "dedup", "embed", "select", "order", "evidence", "sink"):
+    for word in ("memory", "available", "time", "source", "dedup", "embed", "select", "compare", "order", "sink"):
         assert re.search(rf"^{word} ", done.out, re.MULTILINE), word
     assert done.err == explained.err
     assert "no scores given" in done.err
@@ -69,8 +69,8 @@ def test_json(rows: Path, build: Program) -> None:
         "dedup",
         "embed",
         "select",
+        "compare",
         "order",
-        "evidence",
         "sink",
     ]
     assert found["peak"]["memory_bytes"] == max(stage["memory_bytes"] for stage in found["stages"])

@@ -135,7 +135,10 @@ def test_a_column_to_order_by_is_enough(folder: Path, build: Program) -> None:
     )
     done = build("--spec", "sage.yaml")
     assert done.code == 2
-    assert "sage.yaml:5:5: steps.2.order: order 'interleave' needs order_by, the column whose values take turns" in done.err
+    assert (
+        "sage.yaml:5:5: steps.2.order: order 'interleave' needs order_by, the column whose values take turns"
+        in done.err
+    )
     # An option given here takes the place of the rule of the spec.
     (folder / "sage.yaml").write_text(
         "version: 1\nsteps:\n  - source: {path: rows.jsonl}\n  - order: {order: self_paced}\n"

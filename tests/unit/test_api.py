@@ -12,7 +12,7 @@ from rules import wanted
 
 import sage_select
 from sage_select import DataError, SageError, UsageError
-from sage_select.api import selection
+from sage_select.stages import compare
 from sage_select.strategies import STRATEGIES
 
 VECTORS = np.eye(6, dtype=np.float32)
@@ -119,8 +119,8 @@ def test_the_evidence_says_how() -> None:
 
 def test_metrics_are_computed_once_and_only_when_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
-    compare = selection.compare_with_random
-    monkeypatch.setattr(selection, "compare_with_random", lambda *args: calls.append(1) or compare(*args))
+    measured = compare.measure
+    monkeypatch.setattr(compare, "measure", lambda *args: calls.append(1) or measured(*args))
     chosen = sage_select.select(TABLE, k=2, strategy="diversity", embeddings=VECTORS)
     assert chosen.table().num_rows == len(chosen.reasons) == 2
     assert not calls

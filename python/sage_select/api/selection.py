@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from sage_select.api.html import html_table
 from sage_select.engine import Finished
-from sage_select.engine.local.evidence import compare_with_random
 from sage_select.engine.local.output import output_table, reasons_of, training_order
 from sage_select.engine.local.result import found_result, write_result
 from sage_select.engine.local.row_report import row_report
@@ -23,7 +22,7 @@ from sage_select.errors import ResourceError, UsageError
 from sage_select.io.output.target import preflight_output
 from sage_select.paths import user_path
 from sage_select.pipeline.run import Silence
-from sage_select.stages import Select, Sink
+from sage_select.stages import Compare, Select, Sink
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -102,7 +101,8 @@ class Selection:
 
         Computed when it is first asked for, at a cost of about a second at most for a million rows.
         """
-        return compare_with_random(self._done, Silence())
+        compare = self._done.plan.find(Compare) or Compare()
+        return compare.metrics(self._data, self._done.run)
 
     def top(self, k: int) -> Selection:
         """Return the first `k` picks as a selection: what a budget of `k` rows would have picked.
@@ -203,9 +203,10 @@ class Selection:
         done = dataclasses.replace(self._done, plan=self._done.plan.replaced(sink))
         form = preflight_output(user_path(path), done.plan.inputs(), force=force, overwrite_foreign=overwrite_foreign)
         options = {"force": force, "overwrite_foreign": overwrite_foreign}
-        outcome = found_result(done.plan, done.read_inputs(), form, Silence().notice, **options) or write_result(
-            done, self.metrics, **options
-        )
+        outcome = found_result(done.plan, done.read_inputs(), form, Silence().notice, **options)
+        if outcome is None:
+            data = self._data.with_facts(metrics=self.metrics)
+            outcome = write_result(dataclasses.replace(done, data=data), **options)
         return outcome.output
 
     def _repr_html_(self) -> str:

@@ -46,7 +46,13 @@ class Finished:
     @property
     def facts(self) -> dict[str, Any]:
         """What stages told of their work."""
-        return {**self.run.told, **self.data.facts}
+        return {**self.run.told, **{name: told for name, told in self.data.facts.items() if name != "metrics"}}
+
+    @property
+    def metrics(self) -> Mapping[str, Any]:
+        """The figures of the selection beside others, as `compare` found them; none where it has not run."""
+        found: Mapping[str, Any] = self.data.facts.get("metrics", {})
+        return found
 
     def with_choice(self, data: Dataset, plan: Pipeline) -> Finished:
         """Return this with other rows in place of those that its last choice left, and the plan that would choose them.

@@ -45,6 +45,8 @@ class Comparison:
         int64 (n,), what each row takes of the budget, where that is no number of rows.
     excluded
         Rows that could not be picked, and are in no random subset.
+    subsets
+        How many random subsets it is compared with.
     threads
         Threads to use, None for all.
     progress
@@ -63,5 +65,6 @@ class Comparison:
     groups: Groups | None = None
     costs: NDArray[np.int64] | None = None
     excluded: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    subsets: int = 5
     threads: int | None = None
     progress: Callable[[int, int], None] | None = None

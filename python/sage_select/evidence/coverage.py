@@ -13,10 +13,10 @@ from sage_select import kernels
 from sage_select.evidence.comparison import Comparison
 from sage_select.evidence.figure import Figure, mean, rounded
 from sage_select.evidence.progress import ProgressSplitter
-from sage_select.evidence.random_subsets import SUBSETS, Sampler
+from sage_select.evidence.random_subsets import Sampler
 from sage_select.kernels import Matrix, Metric
 
-__all__ = ["Coverage", "coverage", "members_met", "pairs_compared", "sample_sizes"]
+__all__ = ["Coverage", "coverage", "pairs_compared", "sample_sizes"]
 
 #: Multiply-adds that the nearest picks of all sets, and the search for duplicates among them and among all rows, may
 #: take: less than a second on two cores. Fixed, so that no figure depends on how fast a machine is.
@@ -46,24 +46,19 @@ class Sizes(NamedTuple):
     pool: int
 
 
-def sample_sizes(n: int, k: int, d: int) -> Sizes:
+def sample_sizes(n: int, k: int, d: int, subsets: int = 5) -> Sizes:
     """Return how many rows are sampled beside `k` picks of `n` rows of `d` values and as many random subsets."""
-    all_sets = float((1 + SUBSETS) * k * d)
+    all_sets = float((1 + subsets) * k * d)
     sample = min(n, _MOST, max(_FEWEST, int(_NEAREST_WORK / all_sets)))
     picks = min(k, _MOST_PICKS, max(_FEWEST_PICKS, int(_DUPLICATES_WORK / all_sets)))
     pool = min(n, _MOST_PICKS, int(_DUPLICATES_WORK / (n * d)))
     return Sizes(sample, picks, pool if pool >= min(n, _FEWEST_OF_ALL) else 0)
 
 
-def pairs_compared(n: int, k: int, d: int) -> int:
+def pairs_compared(n: int, k: int, d: int, subsets: int = 5) -> int:
     """Return how many pairs of rows are compared."""
-    sizes = sample_sizes(n, k, d)
-    return (1 + SUBSETS) * (sizes.sample + sizes.picks) * k + sizes.pool * n
-
-
-def members_met(n: int, k: int, d: int) -> int:
-    """Return how many rows samples are compared with, each as often as it is."""
-    return 2 * (1 + SUBSETS) * k + (n if sample_sizes(n, k, d).pool else 0)
+    sizes = sample_sizes(n, k, d, subsets)
+    return (1 + subsets) * (sizes.sample + sizes.picks) * k + sizes.pool * n
 
 
 @dataclass(frozen=True)
@@ -93,7 +88,7 @@ def coverage(
     split: ProgressSplitter,
 ) -> Coverage:
     """Measure how well the picks, and the random subsets, represent all rows."""
-    sizes = sample_sizes(comparison.n, len(comparison.picks), matrix.d)
+    sizes = sample_sizes(comparison.n, len(comparison.picks), matrix.d, len(subsets))
     sample = sampler.of_all(sizes.sample)
     sets = [comparison.picks, *subsets]
     values = [_nearest(comparison, matrix, sample, members, split) for members in sets]

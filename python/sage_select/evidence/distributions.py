@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from sage_select.evidence.comparison import Comparison
 from sage_select.evidence.figure import Figure, mean, rounded
-from sage_select.evidence.random_subsets import SUBSETS, Sampler
+from sage_select.evidence.random_subsets import Sampler
 from sage_select.strategies import Groups
 
 __all__ = ["groups", "lengths", "rows_measured", "scores"]
@@ -44,9 +44,9 @@ def scores(
     }
 
 
-def rows_measured(n: int, k: int) -> int:
+def rows_measured(n: int, k: int, subsets: int = 5) -> int:
     """Return how many lengths of `n` rows are measured at most, of `k` picks and as many rows of each subset."""
-    return k + SUBSETS * min(k, _LENGTHS_OF_SUBSET) + min(n, _LENGTHS_OF_ALL)
+    return k + subsets * min(k, _LENGTHS_OF_SUBSET) + min(n, _LENGTHS_OF_ALL)
 
 
 def lengths(comparison: Comparison, subsets: list[RowNumbers], sampler: Sampler) -> dict[str, Any] | None:

@@ -14,8 +14,11 @@ Outcome = Literal["better", "worse", "undecided"]
 
 #: A difference below this share of the random subsets' mean is none.
 _RELATIVE_FLOOR: Final = 0.01
-#: Student's t of the two-sided 95 % interval, by degrees of freedom: one less than the subsets.
-_STUDENT: Final = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776}
+#: Student's t of the two-sided 95 % interval for 1, 2, ... degrees of freedom: one less than the subsets.
+_STUDENT: Final = (
+    *(12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228),
+    *(2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093),
+)
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,7 @@ class Figure:
         if count < 2:
             return floor
         variance = math.fsum((value - middle) ** 2 for value in self.random) / (count - 1)
-        return max(floor, _STUDENT[min(count - 1, max(_STUDENT))] * math.sqrt(variance * (1 + 1 / count)))
+        return max(floor, _STUDENT[min(count - 1, len(_STUDENT)) - 1] * math.sqrt(variance * (1 + 1 / count)))
 
     @property
     def outcome(self) -> Outcome | None:

@@ -43,7 +43,9 @@ def measure(comparison: Comparison) -> dict[str, Any]:
     elif comparison.matrix is None:
         decided = _undecided(NO_VECTORS)
     else:
-        progress = ProgressSplitter(comparison.progress, pairs_compared(comparison.n, k, comparison.matrix.d))
+        progress = ProgressSplitter(
+            comparison.progress, pairs_compared(comparison.n, k, comparison.matrix.d, len(subsets))
+        )
         covered = coverage(comparison, comparison.matrix, subsets, sampler, progress)
         told = dict(covered.figures)
         if comparison.queries is not None:

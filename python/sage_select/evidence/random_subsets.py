@@ -13,22 +13,27 @@ from sage_select.seeds import stage_key
 
 __all__ = ["SUBSETS", "Sampler", "random_subsets"]
 
-#: Random subsets beside the selection.
+#: Random subsets that one hash gives.
 SUBSETS: Final = 5
 
 
 def random_subsets(comparison: Comparison) -> list[NDArray[np.int64]]:
-    """Return 5 random subsets of the rows that are not excluded, which take as much of the budget as the selection.
+    """Return random subsets of the rows that are not excluded, which take as much of the budget as the selection.
 
-    One keyed hash places every row on a circle; the subsets are the rows that come first from five starts on it, a
-    fifth of the circle apart. Each is as random as rows drawn by a hash of its own, which would cost as much again.
+    A keyed hash places every row on a circle; five subsets are the rows that come first from five starts on it, a fifth
+    of the circle apart. Each is as random as rows drawn by a hash of its own, which would cost as much again. More
+    subsets have circles of their own: on one they would overlap too much to tell of noise.
     """
-    hashes = comparison.hashes(stage_key(comparison.seed, "evidence"))
     rows = np.delete(np.arange(comparison.n), comparison.excluded) if len(comparison.excluded) else None
-    if rows is not None:
-        hashes = hashes[rows]
-    starts = [np.uint64(at * (2**64 // SUBSETS)) for at in range(SUBSETS)]
-    return [_first(comparison, hashes - start, rows) for start in starts]
+    found: list[NDArray[np.int64]] = []
+    for circle in range(-(-comparison.subsets // SUBSETS)):
+        hashes = comparison.hashes(stage_key(comparison.seed, f"evidence {circle + 1}" if circle else "evidence"))
+        if rows is not None:
+            hashes = hashes[rows]
+        count = min(SUBSETS, comparison.subsets - len(found))
+        starts = [np.uint64(at * (2**64 // count)) for at in range(count)]
+        found += [_first(comparison, hashes - start, rows) for start in starts]
+    return found
 
 
 def _first(comparison: Comparison, hashes: NDArray[np.uint64], rows: NDArray[np.int64] | None) -> NDArray[np.int64]:

@@ -44,6 +44,8 @@ class Size:
         The first rows of the input, or all, where that says more than numbers do.
     source
         What is known of the files of the input.
+    pool
+        How much there was before the last choice of rows; None where there was none.
     """
 
     n: int
@@ -58,6 +60,7 @@ class Size:
     later: Sequence[Stage] = ()
     data: Dataset | None = None
     source: DatasetEstimate | None = None
+    pool: Size | None = None
 
     @property
     def metric(self) -> str:

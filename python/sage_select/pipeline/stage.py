@@ -162,6 +162,14 @@ class Stage(Settings):
     def refuse_unused(self, consumers: list[Stage]) -> None:
         """Raise where what it gives was meant for something and no stage uses it; `consumers` are those after it."""
 
+    @classmethod
+    def belongs(cls, steps: Sequence[Stage]) -> bool:
+        """Return whether one that is there by default has something to do in a pipeline of these steps."""
+        return cls.effect != "reorders" or not any(step.effect == "reorders" for step in steps)
+
+    def refuse_earlier(self, earlier: Sequence[Stage]) -> None:
+        """Raise where it has nothing to work on; `earlier` are the stages before it."""
+
     def refuse_later(self, later: Sequence[Stage]) -> None:
         """Raise where a stage after it undoes what it does; `later` are all those after it.
 

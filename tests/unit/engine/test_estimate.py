@@ -80,7 +80,7 @@ def test_every_rule_has_an_estimate(strategy: str, objective: str | None, rows: 
     settings = wanted(strategy, str(rows)) | ({"objective": objective} if objective else {})
     found = outcome(rows, Select(strategy=strategy, **settings), size=1 << 50)
     assert names(found)[0] == "source"
-    assert names(found)[-4:] == ["select", "order", "evidence", "sink"]
+    assert names(found)[-4:] == ["select", "compare", "order", "sink"]
     assert found.unknown == []
     assert (found.seconds is None) == (strategy == "target")
     assert (found.size.n, found.kept, found.fits, found.advice) == (ROWS, ROWS // 10, True, ())

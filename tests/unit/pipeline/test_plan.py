@@ -20,14 +20,14 @@ def names(plan: Pipeline) -> list[str]:
 
 def test_a_strategy_gets_what_it_needs() -> None:
     plain = resolve(pipeline(Select(), Sink()))
-    assert names(plain) == ["source", "dedup", "embed", "select", "order", "sink"]
+    assert names(plain) == ["source", "dedup", "embed", "select", "compare", "order", "sink"]
     assert plain.step(Select).strategy.name == "diversity"
     scored = resolve(pipeline(Score(column="loss"), Select(), Sink()))
     assert scored.step(Select).strategy.name == "hybrid"
     named = resolve(pipeline(Select(strategy="hybrid"), Sink()))
-    assert names(named) == ["source", "dedup", "score", "embed", "select", "order", "sink"]
+    assert names(named) == ["source", "dedup", "score", "embed", "select", "compare", "order", "sink"]
     random = resolve(pipeline(Select(strategy="random"), Sink()))
-    assert names(random) == ["source", "dedup", "select", "order", "sink"]
+    assert names(random) == ["source", "dedup", "select", "compare", "order", "sink"]
     assert resolve(random) == random
 
 
@@ -98,7 +98,7 @@ def test_what_is_given_comes_first_and_what_is_costly_last(mode: str, given: str
     plan = resolve(pipeline(Dedup(mode=mode), *steps, Select(strategy="hybrid")))
     called = {"_Near": "near", "_ExactOfNear": "exact", "Dedup": "exact"}
     parts = [called.get(type(step).__name__, step.name) for step in schedule(plan)]
-    assert parts == ["source", *expected.split(), "select", "order", "sink"]
+    assert parts == ["source", *expected.split(), "select", "compare", "order", "sink"]
 
 
 def test_a_chain_runs_in_its_order() -> None:
@@ -111,9 +111,21 @@ def test_a_chain_runs_in_its_order() -> None:
             Select(strategy="hybrid", budget="10%"),
         )
     )
-    assert names(plan) == ["source", "score", "select", "embed", "dedup", "score", "select", "order", "sink"]
+    assert names(plan) == ["source", "score", "select", "embed", "dedup", "score", "select", "compare", "order", "sink"]
     parts = [step.name for step in schedule(plan)]
-    assert parts == ["source", "score", "select", "dedup", "embed", "dedup", "score", "select", "order", "sink"]
+    assert parts == [
+        "source",
+        "score",
+        "select",
+        "dedup",
+        "embed",
+        "dedup",
+        "score",
+        "select",
+        "compare",
+        "order",
+        "sink",
+    ]
     assert resolve(plan) == plan
 
 
@@ -129,6 +141,7 @@ def test_explain_has_a_line_a_step() -> None:
         "dedup",
         "embed",
         "select",
+        "compare",
         "order",
         "sink",
         "seed",
@@ -154,10 +167,10 @@ def test_the_shuffle_is_part_of_no_fingerprint_and_every_other_order_is() -> Non
 
 def test_an_order_that_needs_scores_has_them_after_the_selection() -> None:
     plan = resolve(pipeline(Select(strategy="random"), Order(order="competence")))
-    assert names(plan) == ["source", "dedup", "select", "score", "order", "sink"]
-    assert [step.name for step in schedule(plan)] == ["source", "dedup", "select", "score", "order", "sink"]
+    assert names(plan) == ["source", "dedup", "select", "compare", "score", "order", "sink"]
+    assert [step.name for step in schedule(plan)] == ["source", "dedup", "select", "compare", "score", "order", "sink"]
     given = resolve(pipeline(Score(file="s.npy"), Select(strategy="random"), Order(order="competence")))
-    assert [step.name for step in schedule(given)] == ["source", "score", "dedup", "select", "order", "sink"]
+    assert [step.name for step in schedule(given)] == ["source", "score", "dedup", "select", "compare", "order", "sink"]
     assert resolve(plan) == plan
 
 
@@ -183,7 +196,7 @@ def keys(*steps: Stage, version: str = "1", seed: int = 0, **inputs: str) -> lis
 
 def test_a_key_names_all_that_a_result_comes_from_and_no_place() -> None:
     base = keys(Score(column="loss"), Select(strategy="loss_topk"), Sink(), source="a")
-    assert len(set(base)) == len(base) == 6
+    assert len(set(base)) == len(base) == 7
     assert base == keys(Score(column="loss"), Select(strategy="loss_topk"), Sink(path="other.parquet"), source="a")
     same = {
         "the seed": keys(Score(column="loss"), Select(strategy="loss_topk"), Sink(), source="a", seed=1),
@@ -194,7 +207,7 @@ def test_a_key_names_all_that_a_result_comes_from_and_no_place() -> None:
         assert not set(base) & set(other), what
     changed = keys(Score(column="loss"), Select(strategy="loss_topk", budget=3), Sink(), source="a")
     alike = [one == other for one, other in zip(base, changed, strict=True)]
-    assert alike == [True, True, True, False, False, False]
+    assert alike == [True, True, True, False, False, False, False]
 
 
 def test_names_of_inputs_are_no_part_of_a_key_but_the_kind_of_text_they_tell() -> None:

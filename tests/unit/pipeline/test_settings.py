@@ -6,7 +6,7 @@ import pytest
 
 from sage_select.errors import UsageError
 from sage_select.pipeline import STAGES, Stage
-from sage_select.stages import Dedup, Embed, Holdout, Mix, Order, Score, Select, Sink, Source
+from sage_select.stages import Compare, Dedup, Embed, Holdout, Mix, Order, Score, Select, Sink, Source
 from sage_select.strategies import STRATEGIES
 from sage_select.strategies.objectives import OBJECTIVES
 
@@ -123,6 +123,9 @@ SOME = [
     Mix(shares="sage"),
     Mix(shares='"a=b"="c,d":0.5', size="10%", by="tokens", short="shrink"),
     Mix(shares="source=a:7,*:3", size="200k tokens", short="fill"),
+    Compare(),
+    Compare(subsets=9),
+    Compare(against="none"),
     Order(),
     Order(order="length", length_first="longest"),
     Order(order_by="kind"),

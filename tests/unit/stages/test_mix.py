@@ -330,7 +330,7 @@ def test_nothing_is_mixed_where_no_row_is_left() -> None:
 
 def test_it_says_what_it_does() -> None:
     lines = explain(resolve(Pipeline(steps=(Source(path="a"), Mix(shares="sage", size=900), Select())))).split("\n")
-    assert lines[2] == ("mix     rows by 'task': tool_selection 35%, planning 30%, timing 20%, general 15%; 900 rows")
+    assert lines[2] == ("mix      rows by 'task': tool_selection 35%, planning 30%, timing 20%, general 15%; 900 rows")
     assert Mix(shares="k=a:1,b:2", size="1k tokens", short="fill").describe() == (
         "tokens by 'k': a 33.3333%, b 66.6667%; 1,000 tokens, filled up from the others"
     )

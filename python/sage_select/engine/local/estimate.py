@@ -10,7 +10,6 @@ import pyarrow as pa
 from pydantic import ValidationError
 
 from sage_select.data import Dataset
-from sage_select.engine.local.evidence import comparison_cost
 from sage_select.engine.local.faults import faults_of
 from sage_select.errors import ResourceError, UsageError
 from sage_select.io.guards.memory import Limit, held, limits
@@ -196,18 +195,15 @@ def _added_up(plan: Pipeline, size: Size, known: tuple[Limit, ...]) -> Estimate:
         told.append(StageEstimate(name, memory + total.holds + cost.memory, cost.seconds, after))
         total = total.then(cost)
 
-    pool: Size | None = None
     for place, step in enumerate(steps):
         size = replace(size, later=steps[place + 1 :])
-        if step.ends and pool is not None:
-            add("evidence", comparison_cost(pool, size.n))
         with faults_of(step):
             cost = step.cost(size)
             if cost is not None and not isinstance(cost, Cost):
                 raise TypeError(f"cost() returned {type(cost).__name__}, not a Cost or None")
             after = step.size_after(size)
         add(step.name, cost, after)
-        pool, size = size if step.chooses else pool, after
+        size = replace(after, pool=size if step.chooses else size.pool)
         if step.effect == "adds" and not isinstance(step, Source):
             size = replace(size, exact=False)
     return Estimate(first, size.n, size.exact, memory, tuple(told), addresses + total.memory + total.mapped, known)

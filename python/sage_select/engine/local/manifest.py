@@ -30,7 +30,7 @@ def identity(pipeline: Pipeline, inputs: Mapping[str, str]) -> str | None:
     return node_keys(pipeline, inputs, __version__)[-1].key
 
 
-def manifest_of(done: Finished, metrics: Mapping[str, Any]) -> dict[str, Any]:
+def manifest_of(done: Finished) -> dict[str, Any]:
     """Return the manifest, without what only the writer knows (the output's format, rows and digest).
 
     Where other packages declare what the plan holds, `packages` names them, so that whoever lacks one learns which.
@@ -66,7 +66,7 @@ def manifest_of(done: Finished, metrics: Mapping[str, Any]) -> dict[str, Any]:
             "reasons": {reason: counted[reason] for reason in order if reason in counted},
         },
         "evidence": done.facts,
-        "metrics": dict(metrics),
+        "metrics": dict(done.metrics),
         "libraries": {name: metadata.version(name) for name in _LIBRARIES},
         "notices": list(done.notices),
     }

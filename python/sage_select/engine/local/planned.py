@@ -31,7 +31,7 @@ class PlannedStage:
     Attributes
     ----------
     name
-        What reports call it; `evidence` is the comparison with random rows.
+        What reports call it.
     does
         What it does, in a line.
     needs, adds
@@ -72,9 +72,6 @@ def planned_stages(plan: Pipeline, found: Estimate | None, cache: Path | None) -
         number = 1 + sum(one.name.split(" ")[0] == step.name for one in stages)
         name = step.name if number == 1 else f"{step.name} {number}"
         own = estimates.get(name)
-        if step.ends and "evidence" in estimates:
-            does = "the selection beside random rows of the same budget"
-            stages.append(PlannedStage("evidence", does, {}, {}, "computed", 0, estimates["evidence"]))
         state, blocks = _cached(step, held)
         stages.append(
             PlannedStage(name, step.describe(), _typed(step.needs(), own), _added(step, own), state, blocks, own)

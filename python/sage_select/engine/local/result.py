@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from sage_select import io
 from sage_select.engine.base import Finished, Outcome
@@ -50,9 +49,7 @@ def found_result(
     return None
 
 
-def write_result(
-    done: Finished, metrics: Mapping[str, Any], *, force: bool = False, overwrite_foreign: bool = False
-) -> Outcome:
+def write_result(done: Finished, *, force: bool = False, overwrite_foreign: bool = False) -> Outcome:
     """Write the rows, their manifest and, where the sink asks for it, the row report.
 
     Raises
@@ -65,7 +62,7 @@ def write_result(
     written = io.write(
         output_table(done.data),
         target,
-        manifest_of(done, metrics),
+        manifest_of(done),
         row_report=row_report(done.data, done.plan.seed) if sink.rows else None,
         force=force,
         overwrite_foreign=overwrite_foreign,

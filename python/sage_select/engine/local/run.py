@@ -11,7 +11,6 @@ from sage_select import io
 from sage_select.cache import Cache, most_bytes
 from sage_select.data import Dataset
 from sage_select.engine.base import Finished, Outcome
-from sage_select.engine.local.evidence import compare_with_random
 from sage_select.engine.local.faults import check_result, faults_of
 from sage_select.engine.local.inputs import input_digests
 from sage_select.engine.local.result import found_result, write_result
@@ -20,7 +19,7 @@ from sage_select.paths import user_path
 from sage_select.pipeline import Pipeline, Reporter, Run, Stage
 from sage_select.pipeline.plan import schedule
 from sage_select.pipeline.run import Recorder, Worked
-from sage_select.stages import Sink, Source
+from sage_select.stages import Compare, Sink, Source
 
 __all__ = ["finish", "run"]
 
@@ -68,9 +67,7 @@ def run(
     found = found_result(plan, made.inputs, form, made.run.reporter.notice, **options)
     if found is not None:
         return found
-    done = made.finish()
-    metrics = compare_with_random(done, made.run.reporter)
-    return write_result(done, metrics, **options)
+    return write_result(made.finish(), **options)
 
 
 def finish(
@@ -102,6 +99,8 @@ def finish(
         Whatever is wrong with the plan, the data or the environment.
     """
     made = _Run(plan, reporter, threads, verify, values, cache, notices)
+    # What a selection is like beside others is found out when it is asked for.
+    made.run.steps = [step for step in made.run.steps if not isinstance(step, Compare)]
     return made.finish()
 
 

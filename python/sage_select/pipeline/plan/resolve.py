@@ -32,6 +32,7 @@ def resolve(pipeline: Pipeline, notice: Callable[[str], None] = lambda _: None) 
     for place, step in enumerate(steps):
         if step.gives:
             step.refuse_unused(_consumers(steps, place))
+        step.refuse_earlier(steps[:place])
         step.refuse_later(steps[place + 1 :])
     return Pipeline(seed=pipeline.seed, steps=tuple(steps))
 
@@ -48,12 +49,13 @@ def _with_one_source(steps: list[Stage]) -> list[Stage]:
 def _with_defaults(steps: list[Stage]) -> list[Stage]:
     """Return the steps with those that are there by default, each before the first that stands after it as a rule.
 
-    Where a stage of another package orders the rows, no order is added, which would undo that.
+    One that leaves the rows as they are tells of them, and stands after the last that drops some.
     """
     for name, kind in STAGES.items():
-        ordered = kind.effect == "reorders" and any(step.effect == "reorders" for step in steps)
-        if kind.by_default and not ordered and not any(step.name == name for step in steps):
-            place = next((index for index, step in enumerate(steps) if step.place > kind.place), len(steps))
+        if kind.by_default and kind.belongs(steps) and not any(step.name == name for step in steps):
+            dropping = [place for place, step in enumerate(steps) if step.effect == "drops" and kind.effect == "keeps"]
+            first = max(dropping, default=-1) + 1
+            place = next((at for at, step in enumerate(steps) if at >= first and step.place > kind.place), len(steps))
             steps.insert(place, kind())
     return steps
 
