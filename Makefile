@@ -70,8 +70,9 @@ test-python: setup
 	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal
 
 # Other mutants: SAGE_TORTURE_SEED=1. The files of what is found: SAGE_TORTURE_KEEP=FOLDER.
-torture: setup  ## meet 3,000 damaged files by every program: no crash, no internal error, no silent difference
-	@SAGE_TORTURE=$${SAGE_TORTURE:-3000} $(BIN)/python -m pytest -q tests/e2e/test_torture.py
+torture: setup  ## meet 3,000 damaged files by every program, and kill 200 builds: no crash, nothing lost, no silent difference
+	@SAGE_TORTURE=$${SAGE_TORTURE:-3000} SAGE_KILLS=$${SAGE_KILLS:-200} \
+	  $(BIN)/python -m pytest -q tests/e2e/test_torture.py tests/e2e/test_kill_build.py
 
 check: setup  ## format, lint, types, then all tests
 	@cargo fmt --all --check
