@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["COLUMNS", "PREFIX", "SOURCE", "Origin", "Reason"]
+__all__ = ["COLUMNS", "PARENT", "PREFIX", "SOURCE", "Origin", "Reason"]
 
 PREFIX: Final = "sage_"
 #: The file that a row came from; there where several were read, among the input's own columns.
 SOURCE: Final = "sage_source"
+#: The id of the row that a row was made of, in this run or an earlier one.
+PARENT: Final = "sage_parent_id"
 
 #: name -> (Arrow type, nullable); always all written, in this order, after the input's own columns.
 COLUMNS: Final[dict[str, tuple[str, bool]]] = {
@@ -32,6 +34,7 @@ class Origin:
     """Values of `sage_origin`."""
 
     SELECTED: Final = "selected"
+    AUGMENTED: Final = "augmented"
 
 
 class Reason:

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 import sage_select
@@ -65,16 +66,20 @@ def program(folder: Path, command: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_every_command_of_the_page_does_what_it_says(folder: Path, commands: list[str]) -> None:
-    assert len(commands) == 7
+    assert len(commands) == 8
     for command in commands:
         done = program(folder, command)
         assert done.returncode == (2 if "refused" in command else 0), f"{command}: {done.stderr}"
     assert "expected 'high' or 'low', got 'sideways'" in done.stderr
     tables = {
         name: pa.ipc.open_file(folder / f"{name}.arrow").read_all()
-        for name in ("easiest", "questions", "longer", "ordered")
+        for name in ("easiest", "questions", "longer", "ordered", "polite")
     }
+    polite = tables.pop("polite")
     assert {table.num_rows for table in tables.values()} == {5}
+    assert polite["sage_origin"].to_pylist().count("augmented") == 5
+    made = polite.filter(pc.is_valid(polite["sage_parent_id"]))["text"].to_pylist()
+    assert {text.startswith("thank you, ") or text.endswith(", thank you") for text in made} == {True}
     loud = [text.count("!") >= 2 for text in tables["ordered"]["text"].to_pylist()]
     assert loud == sorted(loud)
     assert tables["ordered"]["sage_phase"].to_pylist() == [int(one) for one in loud]
@@ -96,6 +101,8 @@ def test_help_spec_explain_and_keywords_know_the_package(folder: Path) -> None:
         "letters (",
         "Order loud_last:",
         "--loud-from",
+        "Augmenter politely:",
+        "--polite-word",
     ):
         assert said in shown, said
     (folder / "sage.yaml").write_text(

@@ -37,7 +37,7 @@ def test_without_an_input_it_runs_on_the_demo_data(folder: Path, sage: Program) 
     done = sage("init")
     assert done.code == 0, done.err
     assert done.out == ""
-    assert "sage-select build --explain" in done.err
+    assert "sage-select plan" in done.err
     assert sage("build", "--json").json["manifest"]["source"]["demo"] is True
     # An input that is named comes in the place of the demo data.
     chats(folder / "rows.jsonl")

@@ -53,6 +53,13 @@ def order(name: str, body: str) -> str:
     )
 
 
+def augmenter(name: str, body: str) -> str:
+    return (
+        f"\n@augmenter('{name}')\nclass C_{name}(Augmenter):\n    '''Some.'''\n"
+        f"    def rewrite(self, drafts, run):\n        {body}\n"
+    )
+
+
 #: Name -> body, and what is said of it.
 STRATEGIES = {
     "reason": ("return Picks.without_gains(rows, 5)", "reasons that are no pairs of a short text"),
@@ -142,6 +149,14 @@ ORDERS = {
     "needy": ("raise ValueError('why me')", "failed.*why me"),
 }
 
+AUGMENTERS = {
+    "speechless": ("pass", "did not return texts.*a list of 5, one for each draft.*NoneType"),
+    "brief": ("return [one.texts for one in drafts][:2]", "did not return texts.*a list of 5.*got: 2 of them"),
+    "digits": ("return [[1] * len(one.texts) for one in drafts]", "a list of 1 texts for each draft.*\\[1\\]"),
+    "odd_facts": ("run.tell(x={1}); return [one.texts for one in drafts]", "told 'x', which is no plain value"),
+    "angry": ("raise ValueError('why me')", "failed.*why me"),
+}
+
 
 #: Name -> another method of a strategy, and what is said of it.
 ANSWERS = {
@@ -178,6 +193,7 @@ def test_what_breaks_its_word_is_named_with_what_was_expected(tmp_path: Path) ->
     code += "".join(scorer(name, body) for name, (body, _) in SCORERS.items())
     code += "".join(encoder(name, body) for name, (body, _) in ENCODERS.items())
     code += "".join(order(name, body) for name, (body, _) in ORDERS.items())
+    code += "".join(augmenter(name, body) for name, (body, _) in AUGMENTERS.items())
     code += "".join(stage(name, traits, body) for name, (traits, body, _) in STAGES.items())
     groups = {
         "strategies": STRATEGIES,
@@ -185,6 +201,7 @@ def test_what_breaks_its_word_is_named_with_what_was_expected(tmp_path: Path) ->
         "scorers": SCORERS,
         "encoders": ENCODERS,
         "orders": ORDERS,
+        "augmenters": AUGMENTERS,
         "stages": STAGES,
     }
     lay_package(tmp_path, "theirs", code, {group: {name: f"C_{name}" for name in of} for group, of in groups.items()})
@@ -196,6 +213,7 @@ def test_what_breaks_its_word_is_named_with_what_was_expected(tmp_path: Path) ->
         *([*build, "--strategy", "loss_topk", "--scorer", name] for name in SCORERS),
         *([*build, "--strategy", "diversity", "--encoder", name] for name in ENCODERS),
         *([*build, "--strategy", "random", "--order", name] for name in ORDERS),
+        *([*build, "--strategy", "random", "--augment", name, "--augment-part", "all"] for name in AUGMENTERS),
         *([*build, "--strategy", "loss_topk", f"--{name}-on"] for name in STAGES),
     ]
     messages = [(name, fault[-1]) for of in groups.values() for name, fault in of.items()]

@@ -13,7 +13,7 @@ from sage_select.errors import UsageError
 from sage_select.pipeline import Pipeline, Stage
 from sage_select.pipeline.plan import explain, resolve
 from sage_select.pipeline.spec import load_spec
-from sage_select.stages import Dedup, Embed, Holdout, Mix, Score, Select, Sink, Source
+from sage_select.stages import Augment, Dedup, Embed, Holdout, Mix, Score, Select, Sink, Source
 
 HERE = Path(__file__).parent
 
@@ -77,6 +77,12 @@ PLANS: dict[str, tuple[Stage, ...]] = {
         Dedup(mode="near", threshold=0.9),
         Embed(column="v"),
         Select(strategy="random", budget=20),
+        Sink(),
+    ),
+    "augment": (
+        Source(path="a.jsonl"),
+        Select(strategy="random"),
+        Augment(factor=0.5, cap="30%", edits=["typo", "case"]),
         Sink(),
     ),
     "loss_topk": (Source(path="a.jsonl"), Score(model="org/name"), Select(strategy="loss_topk"), Sink()),

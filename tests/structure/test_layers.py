@@ -11,7 +11,7 @@ import pytest
 #: Bottom to top. A module may import its own layer and those before it.
 LAYERS = (
     "display | errors columns seeds | paths | values | kernels | demo | io | cache | render | encode | score"
-    " | contamination | data | pipeline | strategies scorers encoders orders | evidence | stages"
+    " | contamination rewriting | data | pipeline | strategies scorers encoders orders augmenters | evidence | stages"
     " | inspection difference | engine | api | polars | train | evaluate | cli"
 )
 RANKS = {name: rank for rank, group in enumerate(LAYERS.split("|")) for name in group.split()}

@@ -18,6 +18,7 @@ HEAD = """
 from typing import Annotated, Literal
 import numpy as np
 from sage_select import UsageError
+from sage_select.augmenters import Augmenter, augmenter
 from sage_select.data import Cause, Dataset, Scores
 from sage_select.encode import Embeddings
 from sage_select.encoders import Encoder, encoder

@@ -22,7 +22,7 @@ from sage_select.errors import SageWarning, UsageError
 from sage_select.pipeline import Pipeline, Stage
 from sage_select.pipeline.clashes import keyword_of
 from sage_select.pipeline.plan import resolve
-from sage_select.stages import Dedup, Embed, Holdout, Mix, Order, Score, Select, Source
+from sage_select.stages import Augment, Dedup, Embed, Holdout, Mix, Order, Score, Select, Source
 
 __all__ = ["select"]
 
@@ -152,6 +152,8 @@ def select(
     steps.append(chosen)
     if of_stage["order"]:
         steps.append(Order.make(**of_stage["order"]))
+    if of_stage["augment"]:
+        steps.append(Augment.make(**of_stage["augment"]))
     notices: list[str] = []
     plan = resolve(Pipeline(seed=seed, steps=tuple(steps)), notices.append)
     done = finish(

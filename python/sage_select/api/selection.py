@@ -56,23 +56,26 @@ class Selection:
         return self._data.n
 
     def __repr__(self) -> str:
-        return f"Selection({len(self):,} of {self._data.input_n:,} rows)"
+        added = int(np.count_nonzero(self._data.is_added))
+        more = f" and {added:,} added" if added else ""
+        return f"Selection({len(self) - added:,} of {self._data.input_n:,} rows{more})"
 
     @cached_property
     def indices(self) -> NDArray[np.int64]:
-        """int64 (k,): row numbers of the input, in pick order, as `gains` and `reasons` are."""
+        """int64 (k,): row numbers of the input, in pick order, as `gains` and `reasons` are; rows added have none."""
         return self._data.input_rows(self._by_rank)
 
     @property
     def table_indices(self) -> NDArray[np.int64]:
-        """int64 (k,): row numbers of the input, in the order of `table()`: training order."""
-        return self._data.input_rows(training_order(self._data))
+        """int64: row numbers of the input, in the order of `table()`: training order; -1 of rows added."""
+        numbers = self._data.input_rows(training_order(self._data))
+        return np.where(numbers < self._data.input_n, numbers, -1)
 
     @property
     def gains(self) -> NDArray[np.float32]:
         """float32 (k,): the objective's gain at each pick; NaN where the rule has none."""
         gains = self._data.feature("gain")
-        return np.full(len(self), np.nan, np.float32) if gains is None else gains[self._by_rank]
+        return np.full(len(self._by_rank), np.nan, np.float32) if gains is None else gains[self._by_rank]
 
     @cached_property
     def reasons(self) -> list[str]:
@@ -82,13 +85,14 @@ class Selection:
 
     @cached_property
     def _by_rank(self) -> NDArray[np.int64]:
-        return np.argsort(self._data.ranks, kind="stable")
+        order = np.argsort(self._data.ranks, kind="stable")
+        return order[~self._data.is_added[order]]
 
     @property
     def duplicate_of(self) -> NDArray[np.int64]:
         """int64 (n,): for each row of the input the row that it is a duplicate of, by `dedup`; -1 where it is none."""
         lineage = self._data.lineage
-        return np.where(lineage.is_duplicate, lineage.representatives, -1)
+        return np.where(lineage.is_duplicate, lineage.representatives, -1)[: self._data.input_n]
 
     @property
     def evidence(self) -> dict[str, Any]:
@@ -110,15 +114,17 @@ class Selection:
         Raises
         ------
         UsageError
-            If it has fewer rows, or its strategy, quota or budget pick other rows where the budget is smaller.
+            If it has fewer rows, its strategy, quota or budget pick other rows where the budget is smaller, or rows
+            were added to it.
         """
-        if not 0 <= k <= len(self):
-            raise UsageError(f"k is out of range: the selection has {len(self):,} rows", got=repr(k))
         plan, selected = self._done.plan, self._data.selected
+        n = len(self) if selected is None else len(self._data.picked_from(selected.pool))
+        if not 0 <= k <= n:
+            raise UsageError(f"k is out of range: the selection has {n:,} rows", got=repr(k))
         why = not_nested_reason(plan)
         if selected is not None:
             why = why or plan.step(Select).not_nested_reason(selected.pool.n, selected.facts)
-        if selected is None or (why and k < len(self)):
+        if selected is None or (why and k < n):
             raise UsageError(
                 f"the first rows are not what a smaller budget picks: {why}", hint=f"select again with k={k}"
             )
@@ -126,7 +132,7 @@ class Selection:
         return Selection(self._done.with_choice(first, with_budget(plan, k)))
 
     def lineage(self) -> pa.Table:
-        """Return what became of each row of the input, in its order: the row report of a build, column for column.
+        """Return what became of each row of the input, in its order, and of rows added behind it: the row report.
 
         Costs the nearest pick of every row: a second at most, see `engine.local.row_report`.
         """

@@ -14,13 +14,13 @@ __all__ = ["bytes_in_words", "refuse_what_cannot_fit", "report", "seconds_in_wor
 def report(found: Estimate) -> str:
     """Return what a build takes in all, as lines for people."""
     size, tightest = found.size, found.tightest
-    about = "" if size.exact else "about "
+    about, kept = ("" if exact else "about " for exact in (size.exact, found.kept_exact))
     origin = "" if size.source is None else f" ({size.source.origin})"
     least = f", without {' and '.join(found.unknown)} (not known)" if found.unknown else ""
     untimed = [stage.name for stage in found.stages if stage.seconds is None]
     known = sum(stage.seconds or 0.0 for stage in found.stages)
     facts = [
-        ("rows", f"{about}{size.n:,}{origin}, {'' if found.kept_exact else 'about '}{found.kept:,} kept"),
+        ("rows", f"{about}{size.n:,}{origin}, {kept}{found.kept:,} kept"),
         ("memory", f"about {bytes_in_words(found.peak.memory)} at its height, in {found.peak.name}{least}"),
         ("available", "not known" if tightest is None else f"{bytes_in_words(tightest.bytes)} ({tightest.name})"),
         (

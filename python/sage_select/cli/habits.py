@@ -93,7 +93,7 @@ SELECT_HABITS: Final[Mapping[str, str]] = {
 #: Commands of other programs -> the command here.
 COMMAND_HABITS: Final[Mapping[str, str]] = {
     **dict.fromkeys(("select", "run", "sample", "filter", "subset", "make", "create", "pick", "coreset"), "build"),
-    **dict.fromkeys(("explain", "plan", "validate", "check", "lint"), "build --explain"),
+    **dict.fromkeys(("explain", "validate", "check", "lint", "estimate"), "plan"),
     **dict.fromkeys(("dry-run", "estimate"), "build --dry-run"),
     **dict.fromkeys(("dedup", "dedupe", "deduplicate"), "build --dedup exact"),
     **dict.fromkeys(("head", "first", "truncate"), "top"),

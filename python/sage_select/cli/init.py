@@ -87,7 +87,11 @@ def init(
         _write(beside, text)
     _write(spec, written)
     how = "sage-select build" if spec.name == _NAME and spec.parent == Path() else f"sage-select build --spec {spec}"
-    facts = {"spec": str(spec), **({"schema": str(beside)} if schema else {}), "next": f"{how} --explain, and {how}"}
+    facts = {
+        "spec": str(spec),
+        **({"schema": str(beside)} if schema else {}),
+        "next": f"{how.replace(' build', ' plan', 1)}, and {how}",
+    }
     console.summary("written", facts)
     found = {"spec": str(spec), "schema": str(beside) if schema else None, "source": source, "remarks": remarks}
     console.result(found)

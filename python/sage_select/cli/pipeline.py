@@ -86,7 +86,9 @@ def _lay_over(steps: list[Stage], name: str, kind: type[Stage], given: Mapping[s
         )
     off = {flag.setting for flag in flags if flag.switchable and given.get(flag.setting) == _OFF}
     over = {key: value for key, value in given.items() if key not in off}
-    under = steps[places[0]].given_settings() if places else {}
+    # A stage that holds nothing has no settings of what it held before.
+    emptied = any(over.get(name) == _OFF for name in kind.choices())
+    under = steps[places[0]].given_settings() if places and not emptied else {}
     changed = {key for key, value in over.items() if value != under.get(key)}
     gone = off.union(*(flag.replaces for flag in flags if flag.setting in changed))
     merged = {**{key: value for key, value in under.items() if key not in gone}, **over}

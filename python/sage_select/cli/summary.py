@@ -25,15 +25,20 @@ def build_facts(outcome: Outcome) -> dict[str, object]:
     manifest = outcome.manifest
     rows = manifest["rows"]
     plan = load_spec(manifest["spec"])
+    dropped = {Cause.parse(text): count for text, count in rows["dropped"].items()}
+    added = {Cause.parse(text).stage: count for text, count in rows.get("added", {}).items()}
     select = plan.find(Select)
     preferred = str(getattr(select.strategy, "preferred", "")) if select is not None else ""
     reasons = ", ".join(_picked(reason, count, preferred) for reason, count in rows["reasons"].items())
     return {
         "input": f"{manifest['source']['name']}, {counted(rows['in'], 'row')} ({manifest['shape']['name']})",
         "left out": _left_out(
-            rows["dropped"], manifest["evidence"].get("dedup"), sum(step.chooses for step in plan.steps)
+            {cause: count for cause, count in dropped.items() if cause.stage not in added},
+            manifest["evidence"].get("dedup"),
+            sum(step.chooses for step in plan.steps),
         ),
         **_mixtures(manifest["evidence"], [step.name for step in plan.steps].count(Mix.name)),
+        **{stage: _added(count, stage, dropped) for stage, count in added.items()},
         "kept": counted(rows["kept"], "row") + (f": {reasons}" if reasons else ""),
         "output": outcome.output,
         "manifest": outcome.manifest_path,
@@ -91,10 +96,19 @@ def _picked(reason: str, count: int, preferred: str) -> str:
     return f"{count:,} by {reason}" + (f" ({preferred})" if reason == Reason.SCORE and preferred else "")
 
 
-def _left_out(dropped: Mapping[str, int], dedup: Mapping[str, Any] | None, choices: int) -> str:
+def _added(tried: int, stage: str, dropped: Mapping[Cause, int]) -> str:
+    """Return how many rows a stage added, and why others that it tried were left out."""
+    left_out = {cause.reason: count for cause, count in dropped.items() if cause.stage == stage}
+    told = f"{counted(tried - sum(left_out.values()), 'row')} added"
+    if not left_out:
+        return told
+    reasons = ", ".join(f"{count:,} ({reason})" for reason, count in left_out.items())
+    return f"{told}, of {tried:,} tried; left out are {reasons}"
+
+
+def _left_out(causes: Mapping[Cause, int], dedup: Mapping[str, Any] | None, choices: int) -> str:
     """Return which rows left before the last of so many selections."""
     last = Select.name if choices < 2 else f"{Select.name} {choices}"
-    causes = {Cause.parse(text): count for text, count in dropped.items()}
     before = {cause: count for cause, count in causes.items() if cause.stage != last}
     # Of several selections it is told which passed over a row.
     told = [

@@ -10,6 +10,7 @@ import typer
 
 from sage_select.cli.console import Console
 from sage_select.cli.without_pandas import load_pyarrow
+from sage_select.columns import Origin
 from sage_select.display import displayed
 
 __all__ = ["WHY_HELP", "why"]
@@ -53,13 +54,19 @@ def why(
 
 def _told(facts: Mapping[str, Any]) -> dict[str, str]:
     """Return the lines for a person."""
-    place = [f"row {facts['row_number']:,} of the input"]
+    # Row reports of earlier versions know of no rows that came later.
+    parent = facts.get("parent")
+    added = facts.get("origin") == Origin.AUGMENTED
+    place = ["no row of the input"] if added else [f"row {facts['row_number']:,} of the input"]
     if facts["file"] is not None:
         of_file = f"row {facts['row']:,}" if facts["line"] is None else f"line {facts['line']:,}"
         place.append(f"{facts['file']}, {of_file}")
     lines = {"row": "; ".join(place), "id": facts["sage_row_id"]}
     if facts["first_words"] is not None:
         lines["begins"] = facts["first_words"] or "(no words)"
+    if parent is not None:
+        words = facts["parent_first_words"]
+        lines["made of"] = parent + (f": {words}" if words else "")
     lines["outcome"] = _outcome(facts)
     if facts["score"] is not None:
         lines["score"] = f"{facts['score']:.4g}, higher than {facts['score_percentile']:.0%} of the scored rows"
@@ -78,10 +85,13 @@ def _told(facts: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _outcome(facts: Mapping[str, Any]) -> str:
+    if facts["kept"] and facts["stage"].partition(" ")[0] != "select":
+        return f"added by stage {facts['stage']}: {facts['reason']}"
     if facts["kept"]:
         how = "pinned" if facts["reason"] == "pinned" else f"by {facts['reason']}"
         return f"selected {how}, pick {facts['rank'] + 1:,}; stage {facts['stage']}"
-    return f"not selected; stage {facts['stage']}: {facts['reason']}"
+    how = "left out" if facts.get("origin") == Origin.AUGMENTED else "not selected"
+    return f"{how}; stage {facts['stage']}: {facts['reason']}"
 
 
 def _held_out(facts: Mapping[str, Any]) -> str:

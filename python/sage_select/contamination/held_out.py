@@ -116,7 +116,7 @@ def named_alike(ids: pa.Array | pa.ChunkedArray, others: pa.Array | pa.ChunkedAr
 
     A mere number is the id of rows that have nothing to do with each other: it proves nothing.
     """
-    found = pc.fill_null(pc.index_in(ids, value_set=others), -1)
+    found = pc.fill_null(pc.index_in(ids, value_set=others, skip_nulls=True), -1)
     number = pc.fill_null(pc.match_substring_regex(ids, r"^\p{Nd}+$"), True)
     return np.where(number.to_numpy(zero_copy_only=False), -1, found.to_numpy(zero_copy_only=False)).astype(np.int64)
 

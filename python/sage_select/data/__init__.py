@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from sage_select.data.dataset import COUNTED_ROWS, Dataset, Selected
+from sage_select.data.addition import Addition
+from sage_select.data.dataset import COUNTED_ROWS, Dataset
 from sage_select.data.features import Lengths, Scores
 from sage_select.data.lineage import (
     EXACT_COPY,
     HELD_OUT_CAUSES,
     HELD_OUT_COLUMNS,
     HELD_OUT_ID,
+    HELD_OUT_KIN,
     HELD_OUT_NEAR,
     HELD_OUT_NGRAMS,
     HELD_OUT_SAME,
@@ -18,6 +20,7 @@ from sage_select.data.lineage import (
     HeldOut,
     Lineage,
 )
+from sage_select.data.selected import NOT_SELECTED, Selected
 
 __all__ = [
     "COUNTED_ROWS",
@@ -25,11 +28,14 @@ __all__ = [
     "HELD_OUT_CAUSES",
     "HELD_OUT_COLUMNS",
     "HELD_OUT_ID",
+    "HELD_OUT_KIN",
     "HELD_OUT_NEAR",
     "HELD_OUT_NGRAMS",
     "HELD_OUT_SAME",
     "NEAR_COPY",
     "NOTHING_TO_TRAIN",
+    "NOT_SELECTED",
+    "Addition",
     "Cause",
     "Dataset",
     "HeldOut",

@@ -12,75 +12,29 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from sage_select import kernels
+from sage_select.columns import Reason
+from sage_select.data.addition import Addition
 from sage_select.data.features import Features, Lengths, Scores, some_rows, vectors_of
 from sage_select.data.lineage import Cause, Lineage
+from sage_select.data.marked import marked
+from sage_select.data.selected import Selected, without_the_others
 from sage_select.errors import UsageError
 from sage_select.io import Beside, Rows
 from sage_select.kernels import Matrix
 from sage_select.render import Shape, plain_texts
 
-__all__ = ["COUNTED_ROWS", "EXCLUDED", "NOT_SELECTED", "Dataset", "Selected"]
+__all__ = ["COUNTED_ROWS", "Dataset"]
 
-#: What becomes of rows that a selection passes over, or may not pick.
-NOT_SELECTED: Final = "not selected"
-EXCLUDED: Final = "excluded"
 #: Rows whose texts are copied at a time to count their words.
 COUNTED_ROWS: Final = 4096
-
-
-@dataclass(frozen=True)
-class Selected:
-    """A selection: what was chosen from, and what was picked.
-
-    Attributes
-    ----------
-    stage
-        What reports call the stage that picked.
-    pool
-        The rows before.
-    rows
-        int64 (k,): the picks by their numbers in `pool`, in pick order.
-    gains
-        float32 (k,): the gain of each; NaN where the rule has none.
-    reasons
-        (reason, count) runs in pick order.
-    facts
-        What the rule tells of its work, for the manifest.
-    regions
-        int32 (pool.n,): the cell of each row, where rows were taken by cells.
-    excluded
-        int64: rows of `pool` that could not be picked.
-    queries
-        float32 (q, d): vectors that the picks were to match, or None.
-    groups
-        The groups of the rows of `pool` by which a quota counts, or None.
-    """
-
-    stage: str
-    pool: Dataset
-    rows: NDArray[np.int64]
-    gains: NDArray[np.float32]
-    reasons: tuple[tuple[str, int], ...]
-    facts: Mapping[str, Any] = field(default_factory=dict)
-    regions: NDArray[np.int32] | None = None
-    excluded: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
-    queries: NDArray[Any] | None = None
-    groups: Any = None
-
-    def first(self, k: int) -> Selected:
-        """Return the selection of the first `k` picks."""
-        reasons, rest = [], k
-        for reason, count in self.reasons:
-            reasons.append((reason, min(count, rest)))
-            rest -= reasons[-1][1]
-        return replace(self, rows=self.rows[:k], gains=self.gains[:k], reasons=tuple(reasons))
 
 
 @dataclass(frozen=True)
 class Dataset:
     """The rows that are in a run; each stage returns a new dataset.
 
-    Rows stand as in the input, and are numbered by their place among those that are in.
+    Rows stand as in the input, those that came later behind them, and are numbered by their place among those that are
+    in. Rows that came later have numbers from `input_n` on where rows of the input have theirs.
 
     Attributes
     ----------
@@ -101,10 +55,14 @@ class Dataset:
         int64 (n,): the numbers of the rows in the input, ascending; None where all are in.
     input_n
         Rows of the input.
+    additions
+        The rows that came later, each block as it came.
     fate
-        What became of each row of the input, told when it is first asked for; None where all are in.
+        What became of each row ever seen, told when it is first asked for; None where all are in.
     selected
         The last selection, where there was one.
+    reasons
+        What the feature `reason` of a row, a number, means.
     files
         The files that are read beside the rows.
     facts
@@ -119,8 +77,10 @@ class Dataset:
     features: Features = field(default_factory=Features)
     index: NDArray[np.int64] | None = None
     input_n: int = -1
+    additions: tuple[Addition, ...] = ()
     fate: Callable[[], Lineage] | None = None
     selected: Selected | None = None
+    reasons: tuple[str, ...] = (Reason.ALL,)
     files: Beside = field(default_factory=Beside)
     facts: Mapping[str, Any] = field(default_factory=dict)
 
@@ -190,9 +150,19 @@ class Dataset:
             return f"row {self.input_rows(np.array([row]))[0]}"
         return f"{self.rows.where(row)} (id {self.ids[row].as_py()!r})"
 
+    @property
+    def seen_n(self) -> int:
+        """Rows ever seen: those of the input, and those that came later, whether they are in or not."""
+        return self.input_n + sum(len(one.parents) for one in self.additions)
+
+    @property
+    def is_added(self) -> NDArray[np.bool_]:
+        """Which rows came later, bool (n,)."""
+        return np.zeros(self.n, np.bool_) if self.index is None else self.index >= self.input_n
+
     @cached_property
     def lineage(self) -> Lineage:
-        """What became of each row of the input."""
+        """What became of each row ever seen."""
         return Lineage.of(self.input_n, self.ids) if self.fate is None else self.fate()
 
     def input_rows(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -202,18 +172,34 @@ class Dataset:
     def positions(self, input_rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return where those of these rows of the input that are in stand, in their order."""
         if self.index is None:
-            return input_rows
+            return input_rows[input_rows < self.n]
         places = np.searchsorted(self.index, input_rows)
         places[places == self.n] = 0
         return places[self.index[places] == input_rows] if self.n else places[:0]
 
     def of_input(self, values: Any) -> Any:
-        """Return those of values, one for each row of the input, that are of the rows that are in."""
+        """Return those of values, one for each row of the input, that are of the rows that are in.
+
+        Raises
+        ------
+        UsageError
+            If rows came later: nobody has given theirs.
+        """
+        self._refuse_values()
         return values if self.index is None else some_rows(values, self.index)
 
     def vectors_of_input(self, vectors: Any) -> Any:
-        """Return those of vectors, a numpy or Arrow array of one for each row of the input, of the rows that are in."""
+        """Return those of vectors, a numpy or Arrow array of one for each row of the input, as `of_input` does."""
+        self._refuse_values()
         return vectors if self.index is None else vectors_of(vectors, self.index)
+
+    def _refuse_values(self) -> None:
+        if self.additions:
+            raise UsageError(
+                "values are given for the rows of the input, and rows came later, which have none",
+                expected=f"{self.additions[0].stage} behind what uses these values",
+                hint="move the step behind it",
+            )
 
     def position(self, row: int, name: str) -> int:
         """Return where a row of the input stands, or its representative where it is a duplicate.
@@ -261,12 +247,12 @@ class Dataset:
 
     def drop_for(self, leaving: Sequence[tuple[NDArray[np.int64] | NDArray[np.bool_], Cause]]) -> Dataset:
         """Return the dataset without rows that leave for several causes, none for two, as `drop` does; taken once."""
-        marked = [(self._marked(rows, cause.stage), cause) for rows, cause in leaving]
-        marked = [(leaves, cause) for leaves, cause in marked if leaves.any()]
-        if not marked:
+        found = [(marked(rows, self.n, cause.stage), cause) for rows, cause in leaving]
+        found = [(leaves, cause) for leaves, cause in found if leaves.any()]
+        if not found:
             return self
         lineage, stays = self.lineage, np.ones(self.n, np.bool_)
-        for leaves, cause in marked:
+        for leaves, cause in found:
             lineage = lineage.drop(self.input_rows(np.flatnonzero(leaves)), cause)
             stays &= ~leaves
         return self._take(np.flatnonzero(stays), lambda: lineage)
@@ -295,7 +281,7 @@ class Dataset:
         repeated, similarities, told, cause
             The held-out row of each, how similar the two are, what is told of held-out rows, and why they leave.
         """
-        leaves = self._marked(rows, cause.stage)
+        leaves = marked(rows, self.n, cause.stage)
         if not leaves.any():
             return self
         lineage = self.lineage.drop_held_out(self.input_rows(rows), repeated, similarities, told, cause)
@@ -318,13 +304,60 @@ class Dataset:
         index = own if self.index is None else own[self.index]
         return replace(self, read=read, input_n=n, index=index, fate=lambda: lineage)
 
+    def append(self, addition: Addition, features: Mapping[str, Any]) -> Dataset:
+        """Return the dataset with rows that were made of rows that are in, behind them.
+
+        What is not known of new rows is not known: only `features` are there for all rows afterwards, and those that
+        follow from the parent: the rank is its rank, the gain unknown (NaN), the reason that of the addition.
+
+        Parameters
+        ----------
+        addition
+            The rows; their parents are numbers among those that are in.
+        features
+            Name -> values of the new rows, where the others have such a feature.
+
+        Raises
+        ------
+        ValueError
+            If there are only arrays, or an id is there already.
+        """
+        if self.rows is None or self.ids is None:
+            raise ValueError("rows are made of rows, and there are only arrays")
+        n, k, parents = self.n, len(addition.parents), addition.parents
+        ids = pa.chunked_array([*self.ids.chunks, addition.ids.cast(self.ids.type)], self.ids.type)
+        lineage = self.lineage.append(self.input_rows(parents), addition.ids)
+        reasons, gain = self.feature("reason"), self.feature("gain")
+        # Ranks before they are those of the parents as well, which is what tells the picks of a smaller budget.
+        ranks = self.ranks
+        own = {
+            "rank": np.concatenate([ranks, ranks[parents]]),
+            "reason": np.concatenate(
+                [np.zeros(n, np.int64) if reasons is None else reasons, np.full(k, len(self.reasons))]
+            ),
+        }
+        if gain is not None:
+            own["gain"] = np.concatenate([gain, np.full(k, np.nan, np.float32)])
+        return replace(
+            self,
+            n=n + k,
+            rows=self.rows.append(addition.table, parents),
+            ids=ids,
+            features=self.features.append(features).having(**own),
+            index=np.concatenate([self.input_rows(np.arange(n)), self.seen_n + np.arange(k)]),
+            additions=(*self.additions, addition),
+            fate=lambda: lineage,
+            reasons=(*self.reasons, addition.reason),
+        )
+
     @property
     def ranks(self) -> NDArray[np.int64]:
-        """int64 (n,): the place of each row in the order of the picks, or of the rows where there was no selection."""
+        """int64 (n,): the place of each row in the order of the picks, or of the rows where there was no selection.
+
+        A row made of another has its rank.
+        """
         rank = self.feature("rank")
-        ranks = np.empty(self.n, np.int64)
-        ranks[np.arange(self.n) if rank is None else np.argsort(rank, kind="stable")] = np.arange(self.n)
-        return ranks
+        return np.arange(self.n) if rank is None else np.unique(rank, return_inverse=True)[1].astype(np.int64)
 
     def picked_from(self, pool: Dataset) -> NDArray[np.int64]:
         """Return where the rows stand in the dataset that they were selected from, in pick order."""
@@ -351,31 +384,11 @@ class Dataset:
             ids=None if self.ids is None else self.ids.take(pa.array(rows)),
             features=self.features.later(rows).having(**picked),
             index=self.input_rows(rows),
-            fate=lambda: _without_the_others(self, selected),
+            fate=lambda: without_the_others(self, selected),
             selected=selected,
+            reasons=tuple(reason for reason, _ in selected.reasons),
             facts={**self.facts, **selected.facts},
         )
-
-    def _marked(self, rows: Any, stage: str) -> NDArray[np.bool_]:
-        """Return which rows are named, bool (n,)."""
-        named = np.asarray(rows)
-        said = f"{stage} drops rows by their numbers among the {self.n:,} that are in, from 0, each once"
-        if named.dtype == np.bool_:
-            if named.shape != (self.n,):
-                raise ValueError(f"{said}, or by {self.n:,} truth values: got truth values of shape {named.shape}")
-            return named
-        if named.ndim != 1 or (named.dtype.kind not in "iu" and len(named)):
-            raise TypeError(f"{said}: got {named.dtype} of shape {named.shape}")
-        marked = np.zeros(self.n, np.bool_)
-        if not len(named):
-            return marked
-        if named.min() < 0 or named.max() >= self.n:
-            raise ValueError(f"{said}: got row {named.min() if named.min() < 0 else named.max():,}")
-        marked[named] = True
-        if np.count_nonzero(marked) != len(named):
-            values, counts = np.unique(named, return_counts=True)
-            raise ValueError(f"{said}: got row {values[counts > 1][0]:,} more than once")
-        return marked
 
     def _take(self, rows: NDArray[np.int64], fate: Callable[[], Lineage]) -> Dataset:
         if len(rows) == self.n:
@@ -389,13 +402,3 @@ class Dataset:
             index=self.input_rows(rows),
             fate=fate,
         )
-
-
-def _without_the_others(pool: Dataset, selected: Selected) -> Lineage:
-    """Return the lineage with the rows that were not selected, and why."""
-    passed = np.ones(pool.n, np.bool_)
-    passed[selected.rows] = passed[selected.excluded] = False
-    excluded, passed_over = pool.input_rows(selected.excluded), pool.input_rows(np.flatnonzero(passed))
-    return pool.lineage.drop(excluded, Cause(selected.stage, EXCLUDED)).drop(
-        passed_over, Cause(selected.stage, NOT_SELECTED)
-    )

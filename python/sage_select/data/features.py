@@ -109,6 +109,10 @@ class Features(Mapping[str, Any]):
         """Return the features of some rows."""
         return Features({name: some_rows(self[name], rows) for name in self})
 
+    def append(self, others: Mapping[str, Any]) -> Features:
+        """Return these features with those of rows behind them; one that is not known of these is known of none."""
+        return Features({name: _joined(self[name], values) for name, values in others.items() if name in self})
+
     def later(self, rows: NDArray[np.int64]) -> Features:
         """Return the features of some rows, each taken when it is first asked for."""
         return Features(later={name: partial(self._some, name, rows) for name in self})
@@ -128,6 +132,16 @@ def some_rows(feature: Any, rows: NDArray[np.int64]) -> Any:
     if isinstance(feature, Matrix):
         return _rows_of(feature, rows)
     return feature.take(rows)
+
+
+def _joined(feature: Any, more: Any) -> Any:
+    """Return a feature with the values of rows behind."""
+    if isinstance(feature, np.ndarray):
+        return np.concatenate([feature, more])
+    if isinstance(feature, pa.ChunkedArray | pa.Array):
+        chunks = [chunk for one in (feature, more) for chunk in (one.chunks if hasattr(one, "chunks") else [one])]
+        return pa.chunked_array([chunk.cast(feature.type) for chunk in chunks], feature.type)
+    return replace(feature, values=np.concatenate([feature.values, more.values]))
 
 
 def vectors_of(vectors: Any, rows: NDArray[np.int64]) -> Any:

@@ -1,4 +1,4 @@
-"""What became of each row of the input: which left the run, at which stage and why, and how the others are numbered."""
+"""What became of each row ever seen: which left the run, at which stage and why, and how the others are numbered."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "HELD_OUT_CAUSES",
     "HELD_OUT_COLUMNS",
     "HELD_OUT_ID",
+    "HELD_OUT_KIN",
     "HELD_OUT_NEAR",
     "HELD_OUT_NGRAMS",
     "HELD_OUT_SAME",
@@ -54,10 +56,11 @@ EXACT_COPY: Final = Cause("dedup", "exact copy")
 NEAR_COPY: Final = Cause("dedup", "near copy")
 HELD_OUT_SAME: Final = Cause("holdout", "same as a held-out row")
 HELD_OUT_ID: Final = Cause("holdout", "id of a held-out row")
+HELD_OUT_KIN: Final = Cause("holdout", "made of a held-out row, or it of this")
 HELD_OUT_NGRAMS: Final = Cause("holdout", "n-grams of a held-out row")
 HELD_OUT_NEAR: Final = Cause("holdout", "near a held-out row")
 #: Why rows leave because of held-out rows, what is surest first.
-HELD_OUT_CAUSES: Final = (HELD_OUT_SAME, HELD_OUT_ID, HELD_OUT_NGRAMS, HELD_OUT_NEAR)
+HELD_OUT_CAUSES: Final = (HELD_OUT_SAME, HELD_OUT_ID, HELD_OUT_KIN, HELD_OUT_NGRAMS, HELD_OUT_NEAR)
 #: What is told of a held-out row: its file, its number in that (from 0), its line (from 1, of text), how it begins.
 HELD_OUT_COLUMNS: Final = {"file": pa.string(), "row": pa.int64(), "line": pa.int64(), "first_words": pa.string()}
 
@@ -97,12 +100,12 @@ class HeldOut(NamedTuple):
 
 @dataclass(frozen=True)
 class Lineage:
-    """What became of each of the n rows of the input.
+    """What became of each of the n rows ever seen: those of the input, and behind them those that stages made of them.
 
     Attributes
     ----------
     ids
-        The ids of all rows of the input; None where the row numbers name the rows.
+        The ids of all rows; None where the row numbers name the rows.
     representatives
         int64 (n,): the row that it is a duplicate of; itself where it is none.
     similarities
@@ -114,6 +117,8 @@ class Lineage:
         Why rows left, in the order in which they did.
     held_out
         The held-out rows that rows which left repeat; None where none did for that.
+    parents
+        int64 (n,): the row that it was made of; -1 for rows of the input. None where there are no others.
     """
 
     ids: pa.ChunkedArray | None
@@ -122,6 +127,7 @@ class Lineage:
     dropped: NDArray[np.int16]
     causes: tuple[Cause, ...] = ()
     held_out: HeldOut | None = None
+    parents: NDArray[np.int64] | None = None
 
     @classmethod
     def of(cls, n: int, ids: pa.ChunkedArray | None) -> Lineage:
@@ -130,7 +136,7 @@ class Lineage:
 
     @property
     def n(self) -> int:
-        """Rows of the input."""
+        """Rows ever seen."""
         return len(self.dropped)
 
     @cached_property
@@ -214,6 +220,32 @@ class Lineage:
             similarities=np.where(moved, alike[self.representatives], self.similarities),
             dropped=np.where(moved, np.int16(code), self.dropped),
             causes=causes,
+        )
+
+    def append(self, parents: NDArray[np.int64], ids: pa.Array) -> Lineage:
+        """Return this with rows behind all others that were made of them; `parents` counts rows as they are here.
+
+        Raises
+        ------
+        ValueError
+            If rows have no ids, or one of these is there already.
+        """
+        if self.ids is None:
+            raise ValueError("rows that are made of others have ids, and these have none")
+        k, n = len(parents), self.n + len(parents)
+        ids = ids.cast(self.ids.type)
+        names = pa.chunked_array([*self.ids.chunks, ids], self.ids.type)
+        if pc.any(pc.is_in(self.ids, value_set=ids)).as_py() or len(pc.unique(ids)) != k:
+            raise ValueError("a row has the id of another")
+        before = np.full(self.n, -1, np.int64) if self.parents is None else self.parents
+        return replace(
+            self,
+            ids=names,
+            representatives=np.concatenate([self.representatives, np.arange(self.n, n)]),
+            similarities=np.concatenate([self.similarities, np.full(k, np.nan, np.float32)]),
+            dropped=np.concatenate([self.dropped, np.full(k, -1, np.int16)]),
+            held_out=None if self.held_out is None else self.held_out.among(n, np.arange(self.n)),
+            parents=np.concatenate([before, parents]),
         )
 
     def among(self, n: int, causes: Mapping[int, Cause], name: Callable[[int], str]) -> Lineage:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from sage_select import io
 from sage_select.columns import PREFIX
-from sage_select.data.dataset import NOT_SELECTED
+from sage_select.data import NOT_SELECTED
 from sage_select.errors import UsageError, nearest
 
 if TYPE_CHECKING:

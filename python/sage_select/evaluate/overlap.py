@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
-from sage_select.contamination import NEAR_SHARE, PHRASE_WORDS, ComparedRows, HeldOutRows, named_alike
+from sage_select.contamination import NEAR_SHARE, PHRASE_WORDS, ComparedRows, HeldOutRows, Origins, named_alike
 from sage_select.errors import DataError
 from sage_select.train.selection import OrderedRows
 
@@ -23,6 +23,7 @@ _BATCH: Final = 4096
 _KINDS: Final = {
     "id": "has the id of",
     "same": "says the same as",
+    "augmented": "comes from one row with",
     "near": "is a near copy of",
 }
 
@@ -36,12 +37,14 @@ class OverlappingRow:
     row, row_id
         Its number in the held-out file, and its id.
     kind
-        `id`: it has the id of a trained row; `same`: turns and calls are the same but for white space; `near`: most
+        `id`: it has the id of a trained row; `augmented`: one of the two was made of the other, or both of one row;
+        `same`: turns and calls are the same but for white space; `near`: most
         of its phrases stand in one trained row.
     trained_row_id
         The first such row.
     share
-        The share of its phrases that the trained row has; 1 for rows that are the same, None for `id`.
+        The share of its phrases that the trained row has; 1 for rows that are the same, None for `id` and
+        `augmented`.
     """
 
     row: int
@@ -96,6 +99,7 @@ class Overlap:
             counts = Counter(row.kind for row in self.overlapping)
             kinds = {
                 "id": "by their id",
+                "augmented": "as rows that were augmented",
                 "same": "by what they say",
                 "near": f"as near copies ({NEAR_SHARE:.0%} of their phrases of {PHRASE_WORDS} words)",
             }
@@ -129,9 +133,10 @@ def find_overlap(
 ) -> Overlap:
     """Find the held-out rows that are among the rows to train on.
 
-    A row is compared by its id (where both sides have `sage_row_id`; a mere number proves nothing), by its turns
-    and calls, and by its phrases of eight words, system turns and tools left out. What is shared by question and
-    answer counts: rows about one document are no copies of each other while their answers differ.
+    A row is compared by its id (where both sides have `sage_row_id`; a mere number proves nothing), by the rows that
+    either was made of (`sage_parent_id`), by its turns and calls, and by its phrases of eight words, system turns and
+    tools left out. What is shared by question and answer counts: rows about one document are no copies of each other
+    while their answers differ.
 
     Parameters
     ----------
@@ -151,7 +156,7 @@ def find_overlap(
     tell = progress or (lambda _done, _total: None)
     held = HeldOutRows(_compared(held_out))
     tell(len(held_out), total)
-    by_ids = _with_ids_of(held_out, trained)
+    by_ids, related = _with_ids_of(held_out, trained), _related(held_out, trained)
     same: dict[int, str] = {}
     near: dict[int, tuple[str, float]] = {}
     for start in range(0, len(trained), _BATCH):
@@ -169,6 +174,8 @@ def find_overlap(
             overlapping.append(OverlappingRow(number, row_id, "same", same[place], 1.0))
         elif place in by_ids:
             overlapping.append(OverlappingRow(number, row_id, "id", row_id, None))
+        elif place in related:
+            overlapping.append(OverlappingRow(number, row_id, "augmented", related[place], None))
         elif place in near:
             overlapping.append(OverlappingRow(number, row_id, "near", *near[place]))
     return Overlap(len(held_out), tuple(overlapping), held.repeated)
@@ -180,6 +187,18 @@ def _with_ids_of(held_out: OrderedRows, trained: OrderedRows) -> set[int]:
         return set()
     held, others = (pa.array(table.row_ids(), pa.string()) for table in (held_out, trained))
     return set(np.flatnonzero(named_alike(held, others) >= 0).tolist())
+
+
+def _related(held_out: OrderedRows, trained: OrderedRows) -> dict[int, str]:
+    """Return the places of the held-out rows that come from one row with a trained row, and the id of that."""
+    held, others = held_out.rows.table, trained.rows.table
+    made, makes = Origins.has_parents(held), Origins.has_parents(others)
+    if not (made or makes):
+        return {}
+    theirs = Origins.of(others, trained.shape, None, named=made).at(trained.order)
+    found = Origins.of(held, held_out.shape, None, named=makes).at(held_out.order).related_to(theirs)
+    row_ids = trained.row_ids()
+    return {place: row_ids[found[place]] for place in np.flatnonzero(found >= 0).tolist()}
 
 
 def _compared(rows: OrderedRows) -> ComparedRows:

@@ -20,6 +20,7 @@ from sage_select.io.tables.column_values import (
     group_column,
     group_names,
     numeric_column,
+    parent_ids,
     require_column,
     truth_column,
 )
@@ -52,6 +53,7 @@ __all__ = [
     "open_output",
     "open_with_report",
     "output_format",
+    "parent_ids",
     "read",
     "read_id_list",
     "read_manifest",

@@ -13,7 +13,7 @@ from sage_select.pipeline.run import Run
 __all__ = ["Random"]
 
 
-@order("random", place=10, nested=True)
+@order("random", place=10, shuffles=True, nested=True)
 class Random(OrderRule):
     """A shuffle keyed by the seed and the id of each row.
 

@@ -45,12 +45,15 @@ class OrderRule(Settings):
     ----------
     needs_always
         What every row has to have.
+    shuffles
+        Whether it is the shuffle and nothing else.
     nested
         Whether some of the rows stand to one another as they do among all, so that rows may leave afterwards and
         `top` can serve a smaller budget.
     """
 
     needs_always: ClassVar[frozenset[Literal["scores", "vectors"]]] = frozenset()
+    shuffles: ClassVar[bool] = False
     nested: ClassVar[bool] = False
 
     @abstractmethod

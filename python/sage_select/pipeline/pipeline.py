@@ -37,9 +37,9 @@ class Pipeline(BaseModel):
     @classmethod
     def _chain(cls, steps: tuple[Stage, ...]) -> tuple[Stage, ...]:
         given = ", ".join(step.name for step in steps) or "none"
-        if not steps or steps[0].effect != "adds":
+        if not steps or not steps[0].opens:
             raise ValueError(f"a pipeline begins with a source step; these are {given}")
-        sources = [step.effect == "adds" for step in steps]
+        sources = [step.opens for step in steps]
         if any(later and not earlier for earlier, later in itertools.pairwise(sources)):
             raise ValueError(f"a source stands at the beginning; these are {given}")
         sinks = [place for place, step in enumerate(steps) if step.ends]

@@ -65,8 +65,11 @@ def named_problems(error: ValidationError, names: Mapping[str, str]) -> list[str
         text = said_of(problem).text
         if problem["type"] == "value_error":
             text = re.sub(r"[a-z0-9]+(?:_[a-z0-9]+)+", lambda match: names.get(match[0], match[0]), text)
-            # Of settings that count for nothing the plain words, too, are names.
-            text = re.sub(r"(?<=does not use )[a-z]+\b", lambda match: names.get(match[0], match[0]), text)
+            # Of settings that count for nothing, or are missing, the plain words, too, are names.
+            for listed in (r"(?<=does not use )[a-z-]+(?:, [a-z-]+)*", r"(?<=' needs )[a-z]+(?=,)"):
+                text = re.sub(
+                    listed, lambda match: ", ".join(names.get(one, one) for one in match[0].split(", ")), text
+                )
         texts.append(": ".join([*place, text]))
     return texts
 

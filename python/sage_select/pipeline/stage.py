@@ -49,6 +49,8 @@ class Stage(Settings):
     effect
         What becomes of the rows: they stay (`keeps`), some leave (`drops`), some come (`adds`), or they stand
         otherwise (`reorders`).
+    opens
+        Whether it reads the rows of the input, and stands at the beginning.
     scope
         What a row's fate depends on: the `row` alone, rows of the same `partition`, or all of them (`global`).
     gives
@@ -58,7 +60,7 @@ class Stage(Settings):
     ends
         Whether nothing comes after it.
     chooses
-        Whether it chooses among the rows: what stages after it need is looked up only when it is done.
+        Whether it chooses among the rows.
     keywords
         How `select` calls its settings: by their names (`named`), as they are typed (`typed`: `--dedup-threshold`,
         `dedup_threshold`), or not at all (`none`).
@@ -67,6 +69,7 @@ class Stage(Settings):
     effect: ClassVar[Literal["keeps", "drops", "adds", "reorders"]] = "keeps"
     scope: ClassVar[Literal["row", "partition", "global"]] = "global"
     gives: ClassVar[frozenset[str]] = frozenset()
+    opens: ClassVar[bool] = False
     by_default: ClassVar[bool] = False
     ends: ClassVar[bool] = False
     chooses: ClassVar[bool] = False
@@ -83,9 +86,13 @@ class Stage(Settings):
             near = nearest(feature, FEATURES)
             if feature not in FEATURES and near is not None:
                 return f"gives {feature!r}, which is nearly a feature that others need; {near}", " or ".join(FEATURES)
-        if cls.package() and (cls.effect == "adds" or cls.by_default or cls.ends):
+        if cls.package() and (cls.effect == "adds" or cls.opens or cls.by_default or cls.ends):
             said = (
-                "brings rows" if cls.effect == "adds" else "is there by default" if cls.by_default else "ends the chain"
+                "brings rows"
+                if cls.effect == "adds" or cls.opens
+                else "is there by default"
+                if cls.by_default
+                else "ends the chain"
             )
             return (
                 f"{said}, as stages of sage-select alone may",
@@ -107,6 +114,11 @@ class Stage(Settings):
     def marks(self) -> frozenset[str]:
         """Return what it writes to rows besides, for the output: it is put before no other stage for that."""
         return frozenset()
+
+    @property
+    def settles(self) -> bool:
+        """Whether it settles which rows there are: what stages after it need is looked up only when it is done."""
+        return self.chooses or (self.effect == "adds" and not self.opens)
 
     @property
     def given(self) -> bool:

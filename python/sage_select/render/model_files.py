@@ -33,6 +33,7 @@ __all__ = [
     "load_causal_lm",
     "load_config",
     "load_tokenizer",
+    "load_writer",
     "loaded",
     "model_content",
     "model_revision",
@@ -44,6 +45,8 @@ __all__ = [
 _EXTRA: Final = "train"
 _REPOSITORY = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
 _CAUSAL: Final = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")
+#: Those that read a text and write another have the second kind of name, or one of their own.
+_WRITING: Final = (*_CAUSAL, "MTModel")
 _EXPECTED: Final = "a folder with config.json, *.safetensors and tokenizer.json, or the name of a model repository"
 
 Loaded = TypeVar("Loaded")
@@ -109,8 +112,8 @@ def load_tokenizer(source: str) -> Any:
     return loaded(source, load, "tokenizer")
 
 
-def load_config(source: str) -> Any:
-    """Return the configuration of a causal language model; it raises as `load_causal_lm` does."""
+def load_config(source: str, *, kinds: tuple[str, ...] = _CAUSAL, what: str = "a causal language model") -> Any:
+    """Return the configuration of a model whose class has a name of these kinds; it raises as `load_causal_lm` does."""
     transformers = require("transformers", _EXTRA)
     if is_local(source):
         _require_files(source)
@@ -119,11 +122,11 @@ def load_config(source: str) -> Any:
         lambda: transformers.AutoConfig.from_pretrained(resolved_name(source), trust_remote_code=False),
         "configuration",
     )
-    kinds = getattr(config, "architectures", None) or []
-    if not isinstance(kinds, list | tuple) or not all(isinstance(kind, str) for kind in kinds):
+    names = getattr(config, "architectures", None) or []
+    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
         raise DataError("the configuration names no classes", where=source, expected="architectures as a list of names")
-    if kinds and not any(kind.endswith(_CAUSAL) for kind in kinds):
-        raise UsageError("this is not a causal language model", where=source, got=", ".join(kinds))
+    if names and not any(name.endswith(kinds) for name in names):
+        raise UsageError(f"this is not {what}", where=source, got=", ".join(names))
     if getattr(config, "transformers_weights", None) is not None:
         raise UsageError(
             "the configuration names a file of weights of its own",
@@ -157,16 +160,31 @@ def load_causal_lm(source: str, dtype: str, quantization: Any = None, **options:
     ResourceError
         The extra is missing, or there is too little memory.
     """
-    torch = require("torch", _EXTRA)
     transformers = require("transformers", _EXTRA)
-    config = load_config(source)
-    if not is_local(source):
-        _check_repository(source)
     if quantization is not None:
         options["quantization_config"] = quantization
+    return _loaded_model(source, load_config(source), transformers.AutoModelForCausalLM, dtype, **options)
+
+
+def load_writer(source: str, dtype: str) -> Any:
+    """Return a model that writes texts, in evaluation mode: a causal one, or one that reads a text and writes another.
+
+    The latter (T5, BART, Marian) has `config.is_encoder_decoder` set. It raises as `load_causal_lm` does.
+    """
+    transformers = require("transformers", _EXTRA)
+    config = load_config(source, kinds=_WRITING, what="a model that writes texts")
+    both = bool(getattr(config, "is_encoder_decoder", False))
+    kind = transformers.AutoModelForSeq2SeqLM if both else transformers.AutoModelForCausalLM
+    return _loaded_model(source, config, kind, dtype)
+
+
+def _loaded_model(source: str, config: Any, kind: Any, dtype: str, **options: Any) -> Any:
+    torch = require("torch", _EXTRA)
+    if not is_local(source):
+        _check_repository(source)
 
     def load() -> tuple[Any, dict[str, Any]]:
-        pair: tuple[Any, dict[str, Any]] = transformers.AutoModelForCausalLM.from_pretrained(
+        pair: tuple[Any, dict[str, Any]] = kind.from_pretrained(
             resolved_name(source),
             config=config,
             dtype=getattr(torch, dtype),

@@ -31,7 +31,7 @@ from sage_select.score.batches import length_batches
 if TYPE_CHECKING:
     from sage_select.score.token_loss import TokenLoss
 
-__all__ = ["DEFAULT_MAX_LENGTH", "ScoreResult", "default_device", "language_model_scores"]
+__all__ = ["DEFAULT_MAX_LENGTH", "ScoreResult", "default_device", "default_dtype", "language_model_scores"]
 
 #: The longest row, in tokens, where nobody says otherwise and the model takes more.
 DEFAULT_MAX_LENGTH: Final = 2048
@@ -208,7 +208,7 @@ class _RowLoss:
         self._model, self._device = model, device
         self._max_length, self._template = max_length, chat_template
         self._batch_tokens = batch_tokens or _BATCH_TOKENS["cpu" if device == "cpu" else "cuda"]
-        self.dtype = _dtype(device)
+        self.dtype = default_dtype(device)
         self.refused = RefusedRows()
 
     def identity(self) -> Mapping[str, Any] | None:
@@ -293,7 +293,8 @@ def default_device() -> str:
     return "cuda" if require("torch", "train").cuda.is_available() else "cpu"
 
 
-def _dtype(device: str) -> str:
+def default_dtype(device: str) -> str:
+    """Return the precision in which models run on a device; it refuses a device that there is not."""
     torch = require("torch", "train")
     try:
         kind = torch.device(device).type

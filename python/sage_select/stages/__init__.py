@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sage_select.stages.augment import Augment
 from sage_select.stages.compare import Compare
 from sage_select.stages.dedup import Dedup
 from sage_select.stages.embed import Embed
@@ -13,4 +14,4 @@ from sage_select.stages.select import Select
 from sage_select.stages.sink import Sink
 from sage_select.stages.source import Source
 
-__all__ = ["Compare", "Dedup", "Embed", "Holdout", "Mix", "Order", "Score", "Select", "Sink", "Source"]
+__all__ = ["Augment", "Compare", "Dedup", "Embed", "Holdout", "Mix", "Order", "Score", "Select", "Sink", "Source"]

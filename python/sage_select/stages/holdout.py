@@ -193,10 +193,16 @@ class Holdout(Stage):
         """Whether it is the last part to compare, which tells of all."""
         return True
 
-    def _repeats(self, data: Dataset, held: PreparedHeldOut, run: Run) -> Repeats:
-        """Return which rows repeat which held-out rows."""
+    def repeated_by_words(self, data: Dataset, run: Run) -> Repeats:
+        """Return which of other rows, such as those made of rows that stayed, repeat held-out rows by their words."""
+        held: PreparedHeldOut = run.prepared[id(self)]
         ngrams = None if self.mode == "exact" else (self.ngram, self.share)
         return repeats_by_words(data, held.files, ngrams=ngrams, run=run)
+
+    def _repeats(self, data: Dataset, held: PreparedHeldOut, run: Run) -> Repeats:
+        """Return which rows repeat which held-out rows."""
+        del held
+        return self.repeated_by_words(data, run)
 
     def _left(self, data: Dataset, found: Repeats, held: PreparedHeldOut, run: Run) -> Dataset:
         """Return the rows without those that repeat a held-out row."""

@@ -38,7 +38,7 @@ class RowCount(int):
     """How many rows there are, where only arrays tell."""
 
 
-@stage("source", place=10, effect="adds", gives=frozenset({"contents"}), keywords="named")
+@stage("source", place=10, effect="adds", opens=True, gives=frozenset({"contents"}), keywords="named")
 class Source(Stage):
     """The input rows; those with nothing to train, whose answer is missing or blank, leave.
 

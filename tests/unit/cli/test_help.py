@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import typer
 
+from sage_select.augmenters import AUGMENTERS
 from sage_select.cli.build_table import build_table
 from sage_select.cli.select import program
 from sage_select.orders import ORDERS
@@ -36,7 +37,7 @@ def test_every_option_stands_in_a_group() -> None:
             assert parameter.opts[0] in found[parameter.rich_help_panel]
 
 
-@pytest.mark.parametrize("registry", [STRATEGIES, OBJECTIVES, ORDERS], ids=lambda registry: registry.kind)
+@pytest.mark.parametrize("registry", [STRATEGIES, OBJECTIVES, ORDERS, AUGMENTERS], ids=lambda registry: registry.kind)
 def test_options_stand_under_the_names_of_those_that_use_them(registry: Any) -> None:
     members = {name: member for name, member in registry.items() if name != "auto"}
     for flag in FLAGS:

@@ -10,7 +10,8 @@ import pyarrow as pa
 import pytest
 from stages import dataset
 
-from sage_select.data import EXACT_COPY, Dataset, Lengths, features
+from sage_select.data import EXACT_COPY, Addition, Cause, Dataset, Lengths, Scores, features
+from sage_select.errors import UsageError
 from sage_select.io.guards.mapped import mapped
 from sage_select.kernels import Matrix
 from sage_select.kernels.matrix import Metric
@@ -91,3 +92,50 @@ def test_large_vectors_given_for_all_rows_of_the_input_lie_in_a_file(monkeypatch
     assert Matrix.from_array(found, metric="dot").borrowed
     monkeypatch.setattr(features, "mapped", lambda _blocks: None)
     assert isinstance(data.vectors_of_input(vectors), pa.ChunkedArray)
+
+
+def more(data: Dataset, parents: list[int], ids: list[str]) -> Addition:
+    table = data.rows.table.take(pa.array(parents, pa.int64()))
+    return Addition(table, pa.array(ids, pa.string()), np.array(parents, np.int64), "copy", "copied", "because")
+
+
+def test_rows_that_come_later_stand_behind_with_what_is_known_of_them() -> None:
+    data = dataset(pa.table({"question": list("abcd"), "answer": list("efgh")}))
+    before = data.with_feature("scores", Scores(np.arange(4, dtype=np.float32))).with_feature("mine", np.arange(4))
+    some = before.drop(np.array([1]), Cause("x", "gone"))
+    texts = pa.chunked_array([["new one", "new two"]])
+    found = some.append(
+        more(some, [2, 0], ["p", "q"]), {"texts": texts, "scores": Scores(np.full(2, np.nan, np.float32))}
+    )
+    assert (found.n, found.input_n, found.seen_n) == (5, 4, 6)
+    assert found.is_added.tolist() == [False] * 3 + [True] * 2
+    assert found.input_rows(np.arange(5)).tolist() == [0, 2, 3, 4, 5]
+    assert found.ids.to_pylist()[3:] == ["p", "q"]
+    assert found.texts.to_pylist()[3:] == ["new one", "new two"]
+    assert found.feature("mine") is None
+    assert np.isnan(found.scores.values).tolist() == [False] * 3 + [True] * 2
+    assert found.ranks.tolist() == [0, 1, 2, 2, 0]
+    assert [found.reasons[code] for code in found.feature("reason")] == ["all"] * 3 + ["because"] * 2
+    lineage = found.lineage
+    assert lineage.n == 6
+    assert lineage.parents.tolist() == [-1] * 4 + [3, 0]
+    assert [lineage.name(row) for row in (4, 5)] == ["p", "q"]
+    assert lineage.stays.tolist() == [True, False, True, True, True, True]
+    # What leaves later, a row of the input or one that came, is told of by its number.
+    left = found.drop(np.array([0, 3]), Cause("y", "gone"))
+    assert left.lineage.counts() == {Cause("x", "gone"): 1, Cause("y", "gone"): 2}
+    assert left.positions(np.array([0, 2, 4, 5])).tolist() == [0, 2]
+    assert left.append(more(left, [2], ["r"]), {}).seen_n == 7
+    with pytest.raises(UsageError, match="rows came later, which have none"):
+        found.of_input(np.arange(4))
+    with pytest.raises(UsageError, match="rows came later, which have none"):
+        found.vectors_of_input(np.zeros((4, 2), np.float32))
+
+
+def test_rows_that_come_later_have_ids_of_their_own() -> None:
+    data = dataset(pa.table({"question": list("ab"), "answer": list("ef")}))
+    for ids in (["p", "p"], [data.ids[1].as_py(), "p"]):
+        with pytest.raises(ValueError, match="a row has the id of another"):
+            data.append(more(data, [0, 1], ids), {})
+    with pytest.raises(ValueError, match="only arrays"):
+        Dataset(n=2).append(more(data, [0], ["p"]), {})

@@ -32,7 +32,7 @@ def test_it_is_what_holds_where_nothing_is_said(tmp_path: Path, monkeypatch: pyt
     (tmp_path / "sage.yaml").write_text(TEXT)
     plain = Pipeline(steps=(Source(demo=True), Select(), Sink()))
     assert fingerprint(resolve(load_spec(Path("sage.yaml")))) == fingerprint(resolve(plain))
-    assert max(map(len, LINES)) <= 120
+    assert all(len(line) <= 120 for line in LINES if not re.match(r'[ #]*\w+: "', line))
 
 
 def test_every_step_and_key_is_in_it() -> None:

@@ -59,8 +59,9 @@ def settings_with(stage: str, key: Key) -> dict[str, Any]:
         found |= settings_with(stage, keys[other]) | {other: values if isinstance(values, str) else values[0]}
     if key.users:
         kind, _, member = key.users[-1].partition(" ")
-        found |= settings_with(stage, keys[kind]) | {kind: member}
-        found |= {one.name: example(one) for one in keys.values() if one.needed and one.users == key.users}
+        chosen = keys.get(kind) or next(one for one in keys.values() if member in one.members)
+        found |= settings_with(stage, chosen) | {chosen.name: member}
+        found |= {one.name: example(one) for one in keys.values() if one.needed and key.users[-1] in one.users}
     else:
         found |= {one.name: example(one) for one in keys.values() if one.needed and not one.users}
     return found

@@ -6,7 +6,7 @@ import pytest
 
 from sage_select.errors import UsageError
 from sage_select.pipeline import STAGES, Stage
-from sage_select.stages import Compare, Dedup, Embed, Holdout, Mix, Order, Score, Select, Sink, Source
+from sage_select.stages import Augment, Compare, Dedup, Embed, Holdout, Mix, Order, Score, Select, Sink, Source
 from sage_select.strategies import STRATEGIES
 from sage_select.strategies.objectives import OBJECTIVES
 
@@ -131,6 +131,11 @@ SOME = [
     Order(order_by="kind"),
     Order(order="competence", competence_root=1, full_competence_at=0.25),
     Order(order="self_paced", rounds=9),
+    Augment(),
+    Augment(augment="rules", rate=0.2, edits=["typo"], factor=0.5, cap="10%", part="all"),
+    Augment(augment="paraphrase", model="m", prompt="again: {text}", temperature=0),
+    Augment(augment="back_translation", there="m", back="n"),
+    Augment(augment="none"),
     Sink(path="x.parquet", rows=False),
 ]
 

@@ -157,16 +157,14 @@ def _size_of_input(plan: Pipeline, run: Run) -> Size:
     if found.whole:
         _refuse_what_a_build_would(data, rest, run)
     for place, step in enumerate(rest):
-        if step.effect == "adds":
-            break  # how many rows there are then nothing tells
         with faults_of(step):
             size = step.preview(data, replace(size, later=rest[place + 1 :]))
     return size
 
 
 def _refuse_what_a_build_would(data: Dataset, steps: list[Stage], run: Run) -> None:
-    """Prepare the stages up to the first choice as a build does, and read what is given; no model is loaded."""
-    end = next((place + 1 for place, step in enumerate(steps) if step.chooses), len(steps))
+    """Prepare the stages up to the first that settles the rows, as a build does; no model is loaded."""
+    end = next((place + 1 for place, step in enumerate(steps) if step.settles), len(steps))
     ready = [step for step in steps[:end] if not any(setting.kind == "model" for setting in step.inputs())]
     for step in ready:
         with faults_of(step):
@@ -234,7 +232,7 @@ def _others(plan: Pipeline) -> Iterator[tuple[str, Pipeline]]:
     for place, step in enumerate(plan.steps):
         for text, other in _with_other_members(step):
             steps = [*plan.steps[:place], other, *plan.steps[place + 1 :]]
-            used = [one for one in steps if one.effect == "adds" or not one.gives or _is_used(one, steps)]
+            used = [one for one in steps if one.opens or not one.gives or _is_used(one, steps)]
             try:
                 yield text, resolve(Pipeline(seed=plan.seed, steps=tuple(used)))
             except UsageError:

@@ -7,8 +7,7 @@ from importlib import metadata
 from typing import Any
 
 from sage_select import __version__
-from sage_select.data import Cause
-from sage_select.data.dataset import NOT_SELECTED
+from sage_select.data import NOT_SELECTED, Cause
 from sage_select.engine.base import Finished
 from sage_select.engine.local.output import counts_of, reasons_of
 from sage_select.pipeline import Pipeline
@@ -47,7 +46,8 @@ def manifest_of(done: Finished) -> dict[str, Any]:
         {"kind": one.kind, "name": one.name, "package": owner.name, "version": owner.version}
         for one, owner in declared_elsewhere(plan)
     ]
-    order = counted if data.selected is None else dict.fromkeys(reason for reason, _ in data.selected.reasons)
+    order = dict.fromkeys(data.reasons)
+    added = {str(Cause(one.stage, one.reason)): len(one.parents) for one in data.additions}
     return {
         "program": {"name": "sage-select", "version": __version__},
         "fingerprint": identity(plan, inputs),
@@ -61,6 +61,7 @@ def manifest_of(done: Finished) -> dict[str, Any]:
         "shape": data.shape.to_dict(),
         "rows": {
             "in": data.input_n,
+            **({"added": added} if added else {}),
             "kept": data.n,
             "dropped": dropped,
             "reasons": {reason: counted[reason] for reason in order if reason in counted},

@@ -10,10 +10,20 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from sage_select import io
-from sage_select.columns import COLUMNS, PREFIX, SOURCE, Origin, Reason
+from sage_select.columns import COLUMNS, PARENT, PREFIX, SOURCE, Origin
 from sage_select.data import Dataset
 
-__all__ = ["counts_of", "null_for_nan", "output_table", "reason_column", "reasons_of", "training_order"]
+__all__ = [
+    "block_of",
+    "counts_of",
+    "null_for_nan",
+    "origins_of",
+    "output_table",
+    "parents_of",
+    "reason_column",
+    "reasons_of",
+    "training_order",
+]
 
 
 def reason_column(runs: Iterable[tuple[str, int]]) -> pa.Array:
@@ -25,10 +35,40 @@ def reason_column(runs: Iterable[tuple[str, int]]) -> pa.Array:
 
 def reasons_of(data: Dataset) -> pa.Array:
     """Return why each row is in, string (n,)."""
-    if data.selected is None:
-        return pa.repeat(pa.scalar(Reason.ALL), data.n)
-    names = pa.array([reason for reason, _ in data.selected.reasons], pa.string())
-    return names.take(pa.array(data.feature("reason"), pa.int64()))
+    reason, names = data.feature("reason"), pa.array(data.reasons, pa.string())
+    return names.take(pa.array(np.zeros(data.n, np.int64) if reason is None else reason, pa.int64()))
+
+
+def origins_of(data: Dataset, numbers: NDArray[np.int64]) -> pa.Array:
+    """Return what the rows ever seen of these numbers are, string: those of the input were selected, or could be."""
+    names = pa.array([Origin.SELECTED, *(one.origin for one in data.additions)], pa.string())
+    return names.take(pa.array(block_of(data, numbers)))
+
+
+def block_of(data: Dataset, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return for rows ever seen the block they came with: 0 for the input, then 1 for each addition on."""
+    ends = data.input_n + np.cumsum([0, *(len(one.parents) for one in data.additions)])
+    return np.searchsorted(ends, numbers, side="right")
+
+
+def parents_of(data: Dataset, numbers: NDArray[np.int64]) -> pa.Array:
+    """Return the id of the row that each of these rows ever seen was made of, string; null where of none.
+
+    What the input says of a row made of another in an earlier run stays true.
+    """
+    lineage = data.lineage
+    made = np.full(len(numbers), -1) if lineage.parents is None else lineage.parents[numbers]
+    found = pa.nulls(len(numbers), pa.string()) if lineage.ids is None else _some(lineage.ids, made)
+    if data.read is None:
+        return found
+    given = io.parent_ids(data.read.table)
+    return pc.coalesce(found, _some(given, np.where(numbers < data.input_n, numbers, -1)))
+
+
+def _some(values: pa.ChunkedArray, numbers: NDArray[np.int64]) -> pa.Array:
+    """Return the values of these numbers, null for those below 0."""
+    found = values.take(pa.array(numbers, mask=numbers < 0))
+    return found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found
 
 
 def counts_of(values: pa.Array | pa.ChunkedArray) -> dict[str, int]:
@@ -45,17 +85,19 @@ def training_order(data: Dataset) -> NDArray[np.int64]:
 def output_table(data: Dataset) -> pa.Table:
     """Return the rows in `sage_position` order with all `sage_` columns after their own.
 
-    `sage_` columns that the input already had are replaced: they told of another selection.
+    `sage_` columns that the input already had are replaced: they told of another selection. That a row was made of
+    another (`sage_parent_id`) is told on.
     """
     order = training_order(data)
     n, gain, phase = len(order), data.feature("gain"), data.feature("phase")
+    numbers = data.input_rows(order)
     columns = {
-        "sage_row_id": pa.array(data.input_rows(order)).cast(pa.string()) if data.ids is None else data.ids.take(order),
-        "sage_origin": pa.repeat(pa.scalar(Origin.SELECTED), n),
-        "sage_parent_id": pa.nulls(n, pa.string()),
+        "sage_row_id": pa.array(numbers).cast(pa.string()) if data.ids is None else data.ids.take(order),
+        "sage_origin": origins_of(data, numbers),
+        PARENT: parents_of(data, numbers),
         "sage_reason": reasons_of(data).take(pa.array(order)),
         "sage_rank": pa.array(data.ranks[order], pa.int64()),
-        "sage_score": pa.nulls(n, pa.float32()) if data.scores is None else pa.array(data.scores.values[order]),
+        "sage_score": pa.nulls(n, pa.float32()) if data.scores is None else null_for_nan(data.scores.values[order]),
         "sage_gain": pa.nulls(n, pa.float32()) if gain is None else null_for_nan(gain[order]),
         "sage_position": pa.array(np.arange(n), pa.int64()),
         "sage_phase": pa.nulls(n, pa.int32()) if phase is None else pa.array(phase[order], pa.int32()),

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from sage_select import io, kernels
 from sage_select.data import HELD_OUT_COLUMNS, Dataset, HeldOut, Lineage
-from sage_select.engine.local.output import null_for_nan, reasons_of
+from sage_select.engine.local.output import block_of, null_for_nan, origins_of, parents_of, reasons_of
 from sage_select.render import first_words
 from sage_select.seeds import stage_key
 
@@ -22,7 +22,7 @@ _BLOCK: Final = 1 << 16
 
 
 def row_report(data: Dataset, seed: int, threads: int | None = None) -> pa.Table:
-    """Return one row for every row of the input, in its order.
+    """Return one row for every row ever seen: those of the input, in its order, and those that were made of them.
 
     Parameters
     ----------
@@ -36,8 +36,10 @@ def row_report(data: Dataset, seed: int, threads: int | None = None) -> pa.Table
     Returns
     -------
     table
-        `sage_row_id`; `file`, `row` (within the file, from 0), `line` (from 1, of text) and `first_words`, null where
-        there are no rows but arrays; `kept`, `stage` and `reason` (which stage took or dropped it and why), `rank`,
+        `sage_row_id`; `origin` (`augmented` of rows made of others, else `selected`, whether it was or not) and
+        `parent`, the id of the row that it was made of; `file`, `row` (within the file, from 0), `line` (from 1, of
+        text) and `first_words`, null where there are no rows but arrays, and but for the words of rows made of others;
+        `kept`, `stage` and `reason` (which stage took or dropped it and why), `rank`,
         `score`; `region` (the cell of rows taken by score, where there are cells); `nearest_pick`, the id of the most
         similar pick of a row that was not selected, with `nearest_similarity` (under ``sqeuclidean``
         `nearest_distance`); `duplicate_of` and `similarity`, of a row that left as a copy; `held_out_file`,
@@ -58,10 +60,12 @@ def row_report(data: Dataset, seed: int, threads: int | None = None) -> pa.Table
     why = pa.concat_arrays([reasons_of(data), pa.array([cause.reason for cause in lineage.causes], pa.string())])
     reasons = data.n + lineage.dropped.astype(np.int64)
     reasons[own] = np.arange(data.n)
-    stages = pa.array(
-        ["select" if data.selected is None else data.selected.stage, *(cause.stage for cause in lineage.causes)],
-        pa.string(),
-    )
+    last = "select" if data.selected is None else data.selected.stage
+    took = [last, *(one.stage for one in data.additions), *(cause.stage for cause in lineage.causes)]
+    numbers = np.arange(lineage.n)
+    # What came after the last choice is there by the stage that brought it.
+    block = np.where(numbers < pool.seen_n, 0, block_of(data, numbers))
+    stages = np.where(kept, block, 1 + len(data.additions) + lineage.dropped)
     names = pa.array(range(lineage.n)).cast(pa.string()) if lineage.ids is None else lineage.ids
     scores = np.full(lineage.n, np.nan, np.float32)
     if pool.scores is not None:
@@ -72,9 +76,11 @@ def row_report(data: Dataset, seed: int, threads: int | None = None) -> pa.Table
     return pa.table(
         {
             "sage_row_id": names,
+            "origin": origins_of(data, numbers),
+            "parent": parents_of(data, numbers),
             **_places(data),
             "kept": pa.array(kept),
-            "stage": stages.take(pa.array(lineage.dropped + 1)),
+            "stage": pa.array(took, pa.string()).take(pa.array(stages)),
             "reason": why.take(pa.array(reasons)),
             "rank": pa.array(ranks, mask=~kept),
             "score": null_for_nan(scores),
@@ -96,13 +102,13 @@ def _held_out(lineage: Lineage) -> dict[str, pa.Array | pa.ChunkedArray]:
 
 def _places(data: Dataset) -> dict[str, pa.Array | pa.ChunkedArray]:
     """Return where each row of the input stands, and how it begins."""
-    n = data.input_n
+    n, added = data.input_n, data.seen_n - data.input_n
     if data.read is None or data.shape is None or not isinstance(data.read.places, io.RowLocations):
         return {
-            "file": pa.nulls(n, pa.string()),
-            "row": pa.nulls(n, pa.int64()),
-            "line": pa.nulls(n, pa.int64()),
-            "first_words": pa.nulls(n, pa.string()),
+            "file": pa.nulls(n + added, pa.string()),
+            "row": pa.nulls(n + added, pa.int64()),
+            "line": pa.nulls(n + added, pa.int64()),
+            "first_words": pa.nulls(n + added, pa.string()),
         }
     parts = data.read.places.parts
     files = [pa.repeat(pa.scalar(part.file, pa.string()), part.count) for part in parts]
@@ -111,11 +117,12 @@ def _places(data: Dataset) -> dict[str, pa.Array | pa.ChunkedArray]:
         pa.nulls(part.count, pa.int64()) if part.lines is None else pa.array(np.asarray(part.lines, np.int64))
         for part in parts
     ]
+    words = [first_words(table, data.shape) for table in (data.read.table, *(one.table for one in data.additions))]
     return {
-        "file": pa.chunked_array(files, pa.string()),
-        "row": pa.chunked_array(rows, pa.int64()),
-        "line": pa.chunked_array(lines, pa.int64()),
-        "first_words": first_words(data.read.table, data.shape),
+        "file": pa.chunked_array([*files, pa.nulls(added, pa.string())], pa.string()),
+        "row": pa.chunked_array([*rows, pa.nulls(added, pa.int64())], pa.int64()),
+        "line": pa.chunked_array([*lines, pa.nulls(added, pa.int64())], pa.int64()),
+        "first_words": pa.chunked_array([chunk for one in words for chunk in one.chunks], pa.string()),
     }
 
 
@@ -123,7 +130,7 @@ def _nearest(
     data: Dataset, pool: Dataset, names: pa.Array | pa.ChunkedArray, seed: int, threads: int | None
 ) -> dict[str, pa.Array | pa.ChunkedArray]:
     """Return the nearest pick of each row that was not selected."""
-    n, matrix, picks = data.input_n, pool.matrix, data.picked_from(pool)
+    n, matrix, picks = data.seen_n, pool.matrix, data.picked_from(pool)
     member, value = np.full(n, -1, np.int64), np.full(n, np.nan, np.float32)
     if matrix is not None and len(picks):
         rows = np.delete(np.arange(pool.n), picks)

@@ -141,8 +141,8 @@ class _Run:
             with faults_of(step):
                 step.check_input(data)
         while rest:
-            # What a stage needs is looked up before anything costly runs, but for what comes after a choice of rows.
-            end = next((place + 1 for place, step in enumerate(rest) if step.chooses), len(rest))
+            # What a stage needs is looked up before anything costly runs, but for what comes after other rows.
+            end = next((place + 1 for place, step in enumerate(rest) if step.settles), len(rest))
             data, rest = self._segment(data, rest[:end]), rest[end:]
         return Finished(self._plan, data, lambda: self.inputs, self.run.reporter.notices, self.run)
 

@@ -13,8 +13,7 @@ import pyarrow.compute as pc
 from sage_select import io
 from sage_select.cache import key_of
 from sage_select.columns import COLUMNS
-from sage_select.data import Cause
-from sage_select.data.dataset import NOT_SELECTED
+from sage_select.data import NOT_SELECTED, Cause
 from sage_select.engine.base import Outcome
 from sage_select.engine.local.output import counts_of
 from sage_select.errors import DataError, ResourceError, UsageError
@@ -189,7 +188,7 @@ def not_nested_reason(plan: Pipeline) -> str:
     choices = [place for place, step in enumerate(plan.steps) if step.chooses]
     if len(choices) != 1:
         return f"the pipeline selects {len(choices)} times"
-    after = [step.name for step in plan.steps[choices[0] + 1 :] if step.effect in ("drops", "adds")]
+    after = [step.name for step in plan.steps[choices[0] + 1 :] if step.effect in ("drops", "adds") and not step.idle]
     return f"{after[0]} comes after the selection" if after else ""
 
 

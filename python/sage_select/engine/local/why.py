@@ -34,8 +34,9 @@ def why(selection: Path, row: str, *, verify: bool = True) -> dict[str, Any]:
     Returns
     -------
     facts
-        The columns of the row report (`row_number` is the number in the input), and `score_percentile`: the share of
-        scored rows with a lower score; `nearest_pick_first_words` and `duplicate_of_first_words`: how those begin.
+        The columns of the row report (`row_number` is the number in the input, or that of a row made of others behind
+        it), and `score_percentile`: the share of scored rows with a lower score; `nearest_pick_first_words`,
+        `duplicate_of_first_words` and `parent_first_words`: how those begin.
 
     Raises
     ------
@@ -60,7 +61,9 @@ def why(selection: Path, row: str, *, verify: bool = True) -> dict[str, Any]:
     if facts["score"] is not None:
         lower = pc.sum(pc.less(scores, table["score"][number])).as_py() or 0
         facts["score_percentile"] = lower / max(1, len(scores) - 1)
-    for other in ("nearest_pick", "duplicate_of"):
+    for other in ("nearest_pick", "duplicate_of", "parent"):
+        if other not in facts:  # of an earlier version
+            continue
         place = -1 if facts[other] is None else pc.index(table["sage_row_id"], facts[other]).as_py()
         facts[f"{other}_first_words"] = None if place < 0 else table["first_words"][place].as_py()
     return facts

@@ -73,6 +73,7 @@ class _Shape(_Checked):
 
 class _Rows(_Checked):
     read: _Count = Field(alias="in")
+    added: dict[str, _Count] = {}
     kept: _Count
     dropped: dict[str, _Count]
     reasons: dict[str, _Count]

@@ -10,11 +10,20 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sage_select.columns import PARENT
 from sage_select.errors import DataError, UsageError, Where, nearest
 from sage_select.io.tables.rows import Rows
 from sage_select.kernels.vectors import lists_of_one_width
 
-__all__ = ["embedding_column", "group_column", "group_names", "numeric_column", "require_column", "truth_column"]
+__all__ = [
+    "embedding_column",
+    "group_column",
+    "group_names",
+    "numeric_column",
+    "parent_ids",
+    "require_column",
+    "truth_column",
+]
 
 _SHOWN_COLUMNS: Final = 30
 
@@ -64,6 +73,18 @@ def numeric_column(rows: Rows, name: str) -> npt.NDArray[np.float64]:
         row = int(bad[0])
         raise DataError("a number is not finite", where=rows.where(row, name), got=str(values[row]))
     return values
+
+
+def parent_ids(table: pa.Table) -> pa.ChunkedArray:
+    """Return the ids of the rows that rows were made of in an earlier run (`string`), null of most.
+
+    A column of that name with something else than ids is none of ours, and says nothing.
+    """
+    if PARENT in table.schema.names:
+        column = table[PARENT]
+        if pa.types.is_string(column.type) or pa.types.is_integer(column.type) or pa.types.is_null(column.type):
+            return column.cast(pa.string())
+    return pa.chunked_array([pa.nulls(table.num_rows, pa.string())])
 
 
 def embedding_column(rows: Rows, name: str) -> pa.ChunkedArray:

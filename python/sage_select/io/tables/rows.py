@@ -114,6 +114,19 @@ class Rows:
         )
         return replace(self, table=_only(self.table, numbers), places=places, bad=BadRows())
 
+    def append(self, table: pa.Table, parents: NDArray[np.int64]) -> Rows:
+        """Return the rows with others of these columns behind them; each has the place of the row it was made of."""
+        before = self.places
+        numbers, all_places = (
+            (np.arange(self.table.num_rows), before)
+            if isinstance(before, RowLocations)
+            else (before.numbers, before.all)
+        )
+        places = _SomeLocations(all_places, np.concatenate([numbers, numbers[parents]]))
+        # A column without nulls may have some in the others.
+        both = pa.concat_tables([self.table, table], promote_options="default")
+        return replace(self, table=both, places=places)
+
     @property
     def files(self) -> tuple[str, ...]:
         """The names of all files that were read."""

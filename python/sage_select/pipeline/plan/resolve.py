@@ -39,7 +39,7 @@ def resolve(pipeline: Pipeline, notice: Callable[[str], None] = lambda _: None) 
 
 def _with_one_source(steps: list[Stage]) -> list[Stage]:
     """Return the steps with their sources as one, whose rows are one pool."""
-    sources = [step for step in steps if step.effect == "adds"]
+    sources = [step for step in steps if step.opens]
     first = sources[0]
     for other in sources[1:]:
         first = first.joined(other)

@@ -22,7 +22,7 @@ def schedule(pipeline: Pipeline) -> list[Stage]:
 
 
 def _given_first(steps: list[Stage]) -> list[Stage]:
-    sources = [step for step in steps if step.effect == "adds"]
+    sources = [step for step in steps if step.opens]
     first: list[Stage] = []
     rest: list[Stage] = []
     for place, step in enumerate(steps[len(sources) :], len(sources)):

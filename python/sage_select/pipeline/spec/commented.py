@@ -23,7 +23,7 @@ _PLAIN: Final = re.compile(r"[A-Za-z_./][A-Za-z0-9_./-]*")
 _WORDS_OF_YAML: Final = frozenset(("true", "false", "null", "yes", "no", "on", "off", "y", "n"))
 
 _HEAD: Final = (
-    "A pipeline of sage-select. `sage-select build` runs it where no input is named, `sage-select build --explain` "
+    "A pipeline of sage-select. `sage-select build` runs it where no input is named, `sage-select plan` "
     "says what it would do. A line that begins with #, and has no space behind it, is a key or a step that is left "
     "out: without the # it is there, and a key that has a value says what holds anyway."
 )

@@ -59,7 +59,7 @@ class Prepared:
     query_rows
         Rows that are queries by a column: excluded, too.
     groups
-        The groups of a quota for all rows of the input; -1 where a row had left.
+        The groups of a quota for all rows ever seen; -1 where a row had left.
     queries
         What is looked for, where that is no row of the input.
     """
@@ -77,7 +77,9 @@ class Prepared:
 
     def groups_of(self, data: Dataset) -> Groups | None:
         """Return the groups of the rows that are in."""
-        return None if self.groups is None else Groups(data.of_input(self.groups.of), self.groups.names)
+        if self.groups is None:
+            return None
+        return Groups(self.groups.of if data.index is None else self.groups.of[data.index], self.groups.names)
 
 
 @dataclass(frozen=True)
@@ -239,7 +241,7 @@ def groups_given(data: Dataset, groups: Any) -> Groups:
 
 def _groups_of(data: Dataset, values: pa.Array | pa.ChunkedArray) -> Groups:
     names = pc.unique(values).sort()
-    of = np.full(data.input_n, -1, np.int64)
+    of = np.full(data.seen_n, -1, np.int64)
     of[data.input_rows(np.arange(data.n))] = pc.index_in(values, value_set=names).to_numpy()
     return Groups(of, tuple(names.to_pylist()))
 

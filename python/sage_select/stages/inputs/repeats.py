@@ -10,10 +10,11 @@ import numpy as np
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from sage_select.contamination import ComparedRows, HeldOutRows, named_alike
+from sage_select.contamination import ComparedRows, HeldOutRows, Origins, named_alike
 from sage_select.data import (
     HELD_OUT_CAUSES,
     HELD_OUT_ID,
+    HELD_OUT_KIN,
     HELD_OUT_NEAR,
     HELD_OUT_NGRAMS,
     HELD_OUT_SAME,
@@ -92,7 +93,7 @@ class Repeats:
 
 
 def repeats_by_content(data: Dataset, files: Sequence[HeldOutFile]) -> Repeats:
-    """Return which rows have the content of a held-out row, as copies are told, or its id."""
+    """Return which rows have the content of a held-out row, as copies are told, or its id, or come from it."""
     found, contents = Repeats(data.n, files), data.feature("contents")
     for number, file in enumerate(files):
         for row, place in _met(pc.fill_null(pc.index_in(contents, value_set=file.contents), -1).to_numpy()):
@@ -100,7 +101,20 @@ def repeats_by_content(data: Dataset, files: Sequence[HeldOutFile]) -> Repeats:
         if file.ids is not None and data.ids is not None:
             for row, place in _met(named_alike(data.ids, file.ids)):
                 found.mark(number, row, place, HELD_OUT_ID, float("nan"))
+        for row, place in _met(_related(data, file)):
+            found.mark(number, row, place, HELD_OUT_KIN, float("nan"))
     return found
+
+
+def _related(data: Dataset, file: HeldOutFile) -> NDArray[np.int64]:
+    """Return for each row the held-out row of a file that it was made of, or that was made of it; -1 for none."""
+    if data.rows is None or data.shape is None:
+        raise RuntimeError("rows are compared by what they say")
+    table, held = data.rows.table, file.rows.table
+    if not (Origins.has_parents(table) or Origins.has_parents(held)):
+        return np.full(data.n, -1, np.int64)
+    theirs = Origins.of(held, file.shape, None, named=Origins.has_parents(table))
+    return Origins.of(table, data.shape, data.ids, named=True).related_to(theirs)
 
 
 def repeats_by_words(
