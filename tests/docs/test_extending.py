@@ -31,7 +31,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with the package of the page, installed beside it, and some rows."""
     folder = tmp_path_factory.mktemp("extending")
     files = re.findall(r"^```\w+ file=(\S+)\n(.*?)^```$", PAGE.read_text(), flags=re.DOTALL | re.MULTILINE)
-    assert len(files) == 9
+    assert len(files) == 10
     for name, text in files:
         path = folder / "package" / name
         path.parent.mkdir(parents=True, exist_ok=True)
