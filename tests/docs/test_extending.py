@@ -181,8 +181,8 @@ def test_a_rule_that_breaks_its_word_is_named_and_nothing_is_written(folder: Pat
 
 def test_what_a_class_holds_is_computed_once(folder: Path) -> None:
     command = "sage-select build rows.jsonl --strategy loss_topk --scorer commas --budget {} -o held{}.arrow"
-    assert "score   ran" in program(folder, command.format(5, 5)).stderr
-    assert "score   cached" in program(folder, command.format(6, 6)).stderr
+    assert re.search("score +ran ", program(folder, command.format(5, 5)).stderr)
+    assert re.search("score +cached ", program(folder, command.format(6, 6)).stderr)
 
 
 def test_a_rule_with_another_version_or_none_is_not_taken_for_what_it_was(folder: Path) -> None:

@@ -18,7 +18,7 @@ from sage_select.values.location import ModelName
 __all__ = ["BackTranslation"]
 
 
-@augmenter("back_translation", place=30)
+@augmenter("back_translation", place=30, held=True)
 class BackTranslation(Augmenter):
     """A model translates into another language, and another back; needs the train extra.
 
@@ -57,7 +57,7 @@ class BackTranslation(Augmenter):
         """Return the texts as they come back."""
         texts: Sequence[Sequence[str]] = [draft.texts for draft in drafts]
         for name, model in (("augment_there", self.there), ("augment_back", self.back)):
-            texts = rewritten(drafts, texts, str(model), "{text}", self.temperature, name, run)
+            texts = rewritten(self, drafts, texts, str(model), "{text}", self.temperature, name, run)
         return texts
 
     def cost(self, size: Size) -> Cost | None:

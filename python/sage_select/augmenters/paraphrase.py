@@ -25,7 +25,7 @@ _PROMPT: Final = (
 )
 
 
-@augmenter("paraphrase", place=20)
+@augmenter("paraphrase", place=20, held=True)
 class Paraphrase(Augmenter):
     """A language model says it in other words; needs the train extra.
 
@@ -70,7 +70,7 @@ class Paraphrase(Augmenter):
     def rewrite(self, drafts: Sequence[Draft], run: Run) -> Sequence[Sequence[str]]:
         """Return the texts as the model says them."""
         texts = [draft.texts for draft in drafts]
-        return rewritten(drafts, texts, str(self.model), self.prompt, self.temperature, "augment_model", run)
+        return rewritten(self, drafts, texts, str(self.model), self.prompt, self.temperature, "augment_model", run)
 
     def cost(self, size: Size) -> Cost | None:
         """Return the memory of the weights."""

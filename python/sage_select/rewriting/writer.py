@@ -5,11 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final, NamedTuple
 
 from sage_select.errors import ResourceError, UsageError
-from sage_select.render.extras import require
-from sage_select.render.model_files import load_tokenizer, load_writer, model_revision, quiet, require_vocabulary
+from sage_select.render.extras import release_series, require
+from sage_select.render.model_files import (
+    load_tokenizer,
+    load_writer,
+    model_content,
+    model_revision,
+    quiet,
+    require_vocabulary,
+)
 from sage_select.render.truncate import context_length
 from sage_select.score.batches import length_batches
 from sage_select.score.language_model import default_device, default_dtype
@@ -55,7 +63,7 @@ class Written:
 
 
 class Writer:
-    """A model that writes texts.
+    """A model that writes texts, loaded when the first is written.
 
     Parameters
     ----------
@@ -69,29 +77,55 @@ class Writer:
 
     Raises
     ------
-    UsageError
-        `source` is no such model.
-    DataError
-        Its files are damaged.
     ResourceError
-        The extra is missing, or there is too little memory.
+        The extra is missing.
     """
 
     def __init__(self, source: str, *, prompt: str = "{text}", temperature: float = 0.0) -> None:
-        torch = require("torch", _EXTRA)
         self.source, self._prompt, self._temperature = source, prompt, temperature
         self.device = default_device()
         self.dtype = default_dtype(self.device)
-        self._tokenizer = load_tokenizer(source)
-        model = load_writer(source, self.dtype)
-        require_vocabulary(model, self._tokenizer, source)
+
+    def identity(self) -> dict[str, Any] | None:
+        """Return all that a text depends on beside what is asked; None where the model's content is not known."""
+        content = model_content(self.source)
+        if content is None:
+            return None
+        return {
+            "label": self.source,
+            "model": content,
+            "device": self.device.partition(":")[0],
+            "dtype": self.dtype,
+            "prompt": self._prompt,
+            "temperature": self._temperature,
+            "libraries": release_series("torch", "transformers"),
+        }
+
+    @cached_property
+    def _tokenizer(self) -> Any:
+        return load_tokenizer(self.source)
+
+    @cached_property
+    def _model(self) -> Any:
+        torch = require("torch", _EXTRA)
+        model = load_writer(self.source, self.dtype)
+        require_vocabulary(model, self._tokenizer, self.source)
         try:
-            self._model = model.to(self.device)
+            return model.to(self.device)
         except torch.OutOfMemoryError:
-            raise ResourceError(f"the model does not fit into the memory of {self.device}", where=source) from None
-        self._encodes = bool(getattr(model.config, "is_encoder_decoder", False))
-        self._limit = context_length(model.config, self._tokenizer) or _MOST
-        self._chats = not self._encodes and bool(getattr(self._tokenizer, "chat_template", None))
+            raise ResourceError(f"the model does not fit into the memory of {self.device}", where=self.source) from None
+
+    @property
+    def _encodes(self) -> bool:
+        return bool(getattr(self._model.config, "is_encoder_decoder", False))
+
+    @property
+    def _limit(self) -> int:
+        return context_length(self._model.config, self._tokenizer) or _MOST
+
+    @property
+    def _chats(self) -> bool:
+        return not self._encodes and bool(getattr(self._tokenizer, "chat_template", None))
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -113,8 +147,12 @@ class Writer:
 
         Raises
         ------
+        UsageError
+            If the source is no such model.
+        DataError
+            If its files are damaged.
         ResourceError
-            If one text alone does not fit into memory.
+            If there is too little memory for it, or for one text alone.
         """
         prompts = [self._tokens(one.text) for one in asked]
         room = [_room(len(ids)) for ids in prompts]

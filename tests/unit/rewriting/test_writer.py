@@ -75,4 +75,4 @@ def test_what_writes_no_texts_is_refused(tiny_model: Path, tmp_path: Path) -> No
     )
     AutoTokenizer.from_pretrained(tiny_model).save_pretrained(tmp_path)
     with pytest.raises(UsageError, match="this is not a model that writes texts"):
-        Writer(str(tmp_path))
+        Writer(str(tmp_path)).write([Asked("a", 1)])
