@@ -107,13 +107,17 @@ def _cut(text: str, kept: Sequence[str]) -> _Words:
     found = _Words([], [], [])
     first, starts = 0, True
     for start, end, _ in [*protected_spans(text, kept), Span(len(text), len(text), "")]:
-        before = len(found.pieces)
+        at = len(found.pieces)
         starts = _cut_free(text[first:start], found, starts)
-        # A word that touches what must stay, as in km2, may be what makes that so: neither is changed.
-        if first and before < len(found.pieces) and found.words[before]:
-            found.free[before] = False
-        if end > start and found.pieces and found.words[-1]:
-            found.free[-1] = False
+        # What touches something that must stay, as in km2 or a.1, may be what makes that so: it is not changed either.
+        for place in range(at, len(found.pieces) if first else at):
+            if any(map(str.isspace, found.pieces[place])):
+                break
+            found.free[place] = False
+        for place in reversed(range(at, len(found.pieces) if end > start else at)):
+            if any(map(str.isspace, found.pieces[place])):
+                break
+            found.free[place] = False
         if end > start:
             found.pieces.append(text[start:end])
             found.words.append(True)
