@@ -65,6 +65,9 @@ def test_scores_are_computed_once(rows: Path, model: Path, build: Program) -> No
     assert Path("afresh.arrow").read_bytes() == Path("more.arrow").read_bytes()
     assert more.json["manifest"]["evidence"] == afresh.json["manifest"]["evidence"]
     assert more.json["notices"] == afresh.json["notices"]
+    assert build(rows, *SCORED, "-k", "60", "-o", "afresh.arrow", "--no-cache", "--json").json["cached"] is True
+    made_again = build(rows, *SCORED, "-k", "60", "-o", "afresh.arrow", "--no-cache", "--force", "--json")
+    assert set(states(made_again).values()) == {"ran"}
     forced = build(rows, *SCORED, "-k", "60", "-o", "more.arrow", "--force", "--json")
     assert states(forced)["score"] == "cached"
 

@@ -90,7 +90,14 @@ RUNNING: Final[Mapping[str, tuple[Any, Any]]] = {
         None,
     ),
     "no_cache": (
-        Annotated[bool, typer.Option("--no-cache", help="Compute all, and hold none of it.", rich_help_panel=_RUN)],
+        Annotated[
+            bool,
+            typer.Option(
+                "--no-cache",
+                help="Compute all, and hold none of it; with --force the output as well.",
+                rich_help_panel=_RUN,
+            ),
+        ],
         False,
     ),
     "explain": (

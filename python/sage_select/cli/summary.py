@@ -86,7 +86,8 @@ def stage_lines(facts: Iterable[StageFacts]) -> dict[str, str]:
         moved = one.rows_in != one.rows_out
         rows = f"{one.rows_in:,} -> {counted(one.rows_out, 'row')}" if moved else counted(one.rows_out, "row")
         left = ", ".join(_counted(reason, count) for reason, count in one.dropped.items())
-        lines[one.stage] = f"{state:<8} {rows}" + (f": {left}" if left else "")
+        more = "; left out: " if one.rows_out > one.rows_in else ": "
+        lines[one.stage] = f"{state:<8} {rows}" + (f"{more}{left}" if left else "")
     return lines
 
 

@@ -29,8 +29,11 @@ def found_result(
     *,
     force: bool,
     overwrite_foreign: bool,
+    again: bool = False,
 ) -> Outcome | None:
     """Return the output that this plan has made from these inputs before, or None where it can be written.
+
+    With `again` nothing that was made before is returned.
 
     Raises
     ------
@@ -43,7 +46,7 @@ def found_result(
     if known is None and os.path.lexists(target):
         who = unversioned(plan)[0]
         notice(f"{who} declares no version: whether {sink.path} is what this plan makes is not known")
-    if known is not None and io.existing(target, known, with_report=sink.rows):
+    if known is not None and not again and io.existing(target, known, with_report=sink.rows):
         return Outcome(target, OutputNames(target).manifest, io.read_manifest(target) or {}, cached=True)
     check_target(OutputNames(target), form, force=force, overwrite_foreign=overwrite_foreign)
     return None

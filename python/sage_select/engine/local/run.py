@@ -49,7 +49,8 @@ def run(
     threads
         Threads to use; None for `SAGE_THREADS` or all cores. No result depends on it.
     cache
-        The folder in which values of models are held, for this run and for later ones; None to compute all.
+        The folder in which values of models are held, for this run and for later ones; None to compute all, with
+        `force` what is in the output as well.
 
     Returns
     -------
@@ -64,7 +65,7 @@ def run(
     options = {"force": force, "overwrite_foreign": overwrite_foreign}
     form = preflight_output(user_path(plan.step(Sink).path), plan.inputs(), **options)
     made = _Run(plan, reporter, threads, verify, {}, cache)
-    found = found_result(plan, made.inputs, form, made.run.reporter.notice, **options)
+    found = found_result(plan, made.inputs, form, made.run.reporter.notice, **options, again=force and cache is None)
     if found is not None:
         return found
     return write_result(made.finish(), **options)

@@ -10,5 +10,5 @@ pub mod stratify;
 
 pub use distance::distances;
 pub use k_means::{KMeans, k_means};
-pub use moving::BOUNDS_BYTES;
 pub use medoids::{Medoids, medoids};
+pub use moving::BOUNDS_BYTES;

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use super::facts::{Change, Inexact, Place};
 use super::layout::{Form, Layout};
 use super::rows::{Rows, What};
 use super::seen::{Columns, INEXACT, Kind, Seen, is_infinite};
-use super::table::{Change, Inexact, Layouts, Place, Read, text_of};
+use super::table::{Layouts, Read, text_of};
 
 /// Sets the rows apart in which a column has another type than in the good rows before.
 ///

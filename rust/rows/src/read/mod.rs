@@ -17,6 +17,7 @@
 mod apart;
 mod build;
 mod cut;
+mod facts;
 mod layout;
 mod parse;
 mod recent;
@@ -25,9 +26,10 @@ mod seen;
 mod table;
 mod transcribe;
 
+pub use facts::{Change, ColumnFacts, Inexact, Place, Taken};
 pub use rows::BadRow;
 pub use seen::Kind;
-pub use table::{Change, ColumnFacts, Inexact, JsonTable, Place, Taken};
+pub use table::JsonTable;
 
 /// Names whose objects differ from row to row by their nature.
 const TEXT_KEYS: [&[u8]; 3] = [b"tools", ARGUMENTS, b"parameters"];
