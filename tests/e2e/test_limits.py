@@ -208,7 +208,7 @@ def test_what_a_spec_asks_for_can_be_switched_off(folder: Path, rows: Path, buil
         assert words in explained(build)
         assert words not in explained(build, option, "none")
     assert "40 tokens (words)" in explained(build, "--tokenizer", "none")
-    assert "dedup   none: copies" in explained(build, "--dedup", "none")
+    assert "dedup    none: copies" in explained(build, "--dedup", "none")
     assert "or what there is" in explained(build)
     assert "or what there is" not in explained(build, "--no-clamp")
 

@@ -34,7 +34,7 @@ class Pipeline(Chain):
     >>> from sage_select import Pipeline
     >>> pipeline = Pipeline.read("data/*.jsonl").dedup("near").select("hybrid", budget="10%").write("out.arrow")
     >>> [step.name for step in pipeline.plan().steps]
-    ['source', 'embed', 'dedup', 'score', 'select', 'order', 'sink']
+    ['source', 'embed', 'dedup', 'score', 'select', 'compare', 'order', 'sink']
     """
 
     @classmethod

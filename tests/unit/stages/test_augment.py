@@ -375,7 +375,7 @@ def test_the_estimate_counts_the_rows_that_are_tried() -> None:
     assert Augment(augment="none").idle
 
 
-@pytest.mark.parametrize(("n", "words"), [(4000, 6), (400, 600)])
+@pytest.mark.parametrize(("n", "words"), [(2000, 6), (200, 300)])
 def test_it_takes_the_memory_that_its_cost_says(n: int, words: int) -> None:
     texts = [f"where would the visitors number {row} {'leave their heavy luggage ' * words}" for row in range(n)]
     table = pa.table({"question": texts, "answer": ["here"] * n})
