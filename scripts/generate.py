@@ -11,8 +11,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from sage_select.cli import build_table
 from sage_select.cli.build_table import Flag, derived, written
+from sage_select.cli.events import EVENTS, SCHEMA_VERSION
 from sage_select.pipeline import STAGES, Registry
 from sage_select.pipeline.spec.keys import keys_of
 from sage_select.pipeline.spec.schema import json_schema
@@ -30,6 +33,7 @@ def generated(root: Path = ROOT) -> dict[Path, str]:
     files = {
         Path(build_table.__file__).with_suffix(".json"): written(table),
         root / "docs" / "spec.schema.json": json.dumps(json_schema(), indent=1, ensure_ascii=False) + "\n",
+        root / "docs" / "events.schema.json": json.dumps(events_schema(), indent=1, ensure_ascii=False) + "\n",
     }
     for page in (root / "README.md", *sorted((root / "docs").glob("*.md"))):
         text = page.read_text(encoding="utf-8")
@@ -37,6 +41,34 @@ def generated(root: Path = ROOT) -> dict[Path, str]:
         if filled != text or "<!-- table: " in text:
             files[page] = filled
     return files
+
+
+def events_schema() -> dict[str, Any]:
+    """Return the JSON schema of a line of events."""
+    kinds = []
+    for kind in EVENTS:
+        schema = TypeAdapter(kind).json_schema()
+        own = {
+            name: {key: one for key, one in about.items() if key != "title"}
+            for name, about in schema["properties"].items()
+        }
+        common = {"event": {"const": kind.event}, "seconds": {"type": "number", "minimum": 0}}
+        kinds.append(
+            {
+                "title": kind.event,
+                "description": " ".join((kind.__doc__ or "").split()),
+                "type": "object",
+                "properties": {**common, **own},
+                "required": [*common, *own],
+            }
+        )
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "A line of the events of sage-select and sage-train",
+        "description": "Members are added to it and never change their meaning; seconds are since the first line.",
+        "version": SCHEMA_VERSION,
+        "oneOf": kinds,
+    }
 
 
 def _filled(text: str, flags: list[Flag]) -> str:

@@ -1,4 +1,4 @@
-"""Names of files as users write them: `~` at the start, and what no file can be called."""
+"""Names of files as users write them: `-`, `~` at the start, and what no file can be called."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from typing import Final
 
 from sage_select.errors import UsageError
 
-__all__ = ["path_problem", "user_path"]
+__all__ = ["STREAM", "output_path", "path_problem", "streamed_end", "user_path"]
+
+#: What stands for standard input, and for standard output.
+STREAM: Final = "-"
 
 #: Of the file systems in use; what is longer has no answer from some of their calls.
 _LONGEST_NAME: Final = 255
@@ -52,3 +55,32 @@ def user_path(text: str | Path) -> Path:
             where=str(text),
             hint=f"a file that is called so is ./{text}",
         ) from None
+
+
+def streamed_end(text: str) -> str | None:
+    """Return the end of the name that an output has on standard output, or None where `text` names a file.
+
+    Examples
+    --------
+    >>> streamed_end("-"), streamed_end("-.jsonl"), streamed_end("./-.jsonl")
+    ('', '.jsonl', None)
+    """
+    is_stream = text == STREAM or (text.startswith("-.") and "/" not in text)
+    return text.removeprefix(STREAM) if is_stream else None
+
+
+def output_path(text: str) -> Path:
+    """Return the path of an output that is a file or folder.
+
+    Raises
+    ------
+    UsageError
+        Where it is standard output, to which only programs write, or as `user_path`.
+    """
+    if streamed_end(text) is not None:
+        raise UsageError(
+            "is standard output, to which the command line alone writes",
+            where=text,
+            hint=f"a file that is called so is ./{text}; a Selection is an Arrow stream itself",
+        )
+    return user_path(text)

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import datasets
+import duckdb
 import numpy as np
+import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pyarrow.csv
+import pyarrow.dataset
 import pyarrow.parquet
 import pytest
+import torch
 from rules import RULES, paired, used, wanted
 
 import sage_select
+from sage_select import DataError, Pipeline, UsageError
+from sage_select.io import decode_rows
 
 N = 60
 WORDS = [
@@ -95,6 +102,11 @@ def hf_folder(folder: Path) -> Path:
     return folder / "rows"
 
 
+def duckdb_relation(folder: Path) -> duckdb.DuckDBPyRelation:
+    """Return a query over a file, whose connection nobody else holds."""
+    return duckdb.connect().sql(f"select * from '{parquet(folder)}'")
+
+
 INPUTS: dict[str, Callable[[Path], Any]] = {
     **{
         make.__name__: make for make in (jsonl, jsonl_gz, json_array, csv, parquet, arrow_file, arrow_stream, hf_folder)
@@ -104,7 +116,15 @@ INPUTS: dict[str, Callable[[Path], Any]] = {
     "record_batches": lambda _folder: TABLE.to_reader(max_chunksize=11),
     "polars": lambda _folder: pl.from_arrow(TABLE),
     "polars_lazy": lambda _folder: pl.from_arrow(TABLE).lazy(),
+    "polars_rows": lambda _folder: pl.DataFrame(ROWS),
+    "pandas": lambda _folder: pd.DataFrame(ROWS),
+    "pandas_arrow": lambda _folder: TABLE.to_pandas(types_mapper=pd.ArrowDtype),
+    "record_batch": lambda _folder: TABLE.to_batches()[0],
+    "pyarrow_dataset": lambda _folder: pyarrow.dataset.dataset(TABLE),
+    "pyarrow_scanner": lambda _folder: pyarrow.dataset.dataset(TABLE).scanner(batch_size=13),
+    "duckdb": duckdb_relation,
     "datasets": lambda _folder: datasets.Dataset(TABLE),
+    "datasets_tensors": lambda _folder: datasets.Dataset(TABLE).with_format("torch"),
     "datasets_view": lambda _folder: datasets.Dataset(pa.concat_tables([TABLE, TABLE])).select(range(N)),
     "dictionaries": lambda _folder: ROWS,
 }
@@ -120,6 +140,170 @@ def test_same_rows_from_every_input(kind: str, strategy: str, objective: str | N
     assert chosen.indices.tolist() == expected.indices.tolist()
     assert chosen.table()["sage_row_id"].equals(expected.table()["sage_row_id"])
     np.testing.assert_array_equal(chosen.gains, expected.gains)
+
+
+@pytest.mark.parametrize("kind", INPUTS)
+def test_a_pipeline_takes_what_select_takes(kind: str, tmp_path: Path) -> None:
+    chosen = Pipeline.read("elsewhere.jsonl").select("random", budget=9).run(INPUTS[kind](tmp_path))
+    expected = sage_select.select(ROWS, strategy="random", k=9)
+    assert isinstance(chosen, sage_select.Selection)
+    assert chosen.indices.tolist() == expected.indices.tolist()
+    assert chosen.table()["question"].equals(expected.table()["question"])
+
+
+CHATS: list[dict[str, Any]] = [
+    {
+        "id": f"chat \N{LATIN SMALL LETTER E WITH ACUTE} {i}",
+        "messages": [
+            {"role": "user", "content": f"what is {i}? \N{GRINNING FACE}"},
+            {
+                "role": "assistant",
+                "content": "",
+                "tool_calls": [{"function": {"name": "f", "arguments": {f"k{i}": i}}}],
+            },
+            {"role": "tool", "content": str(i)},
+            {"role": "assistant", "content": f"it is {i}"},
+        ][: 4 if i % 3 else 2],
+        "tools": [{"name": "f", "parameters": {"type": "object", "properties": {f"k{i}": {"type": "integer"}}}}],
+        "loss": i / 7,
+        "vector": [float(i), 1.0, i * i / 2],
+    }
+    for i in range(30)
+]
+NESTED: dict[str, Callable[[list[dict[str, Any]]], Any]] = {
+    "pandas": pd.DataFrame,
+    "polars": pl.DataFrame,
+    "polars_lazy": pl.LazyFrame,
+    "pyarrow": pa.Table.from_pylist,
+    "record_batches": lambda rows: pa.Table.from_pylist(rows).to_reader(max_chunksize=7),
+    "duckdb": lambda rows: duckdb.connect().from_arrow(pa.Table.from_pylist(rows)),
+    "datasets": datasets.Dataset.from_list,
+}
+
+
+@pytest.mark.parametrize("size", [1, len(CHATS)])
+@pytest.mark.parametrize("kind", NESTED)
+def test_conversations_of_every_library_are_the_same_rows(kind: str, size: int) -> None:
+    rows = CHATS[-size:]
+    expected = sage_select.select(rows, budget="100%", strategy="random")
+    chosen = sage_select.select(NESTED[kind](rows), budget="100%", strategy="random")
+    assert chosen.table()["sage_row_id"].equals(expected.table()["sage_row_id"])
+    assert own(decode_rows(chosen.table())) == own(decode_rows(expected.table()))
+
+
+def own(rows: Any) -> list[dict[str, Any]]:
+    return [{name: value for name, value in row.items() if not name.startswith("sage_")} for row in rows]
+
+
+LOSSES = [float(row["loss"]) for row in CHATS]
+MATRIX = [row["vector"] for row in CHATS]
+VALUES: dict[str, tuple[Callable[[], Any], Callable[[], Any]]] = {
+    "lists": (lambda: LOSSES, lambda: MATRIX),
+    "numpy": (lambda: np.array(LOSSES), lambda: np.array(MATRIX)),
+    "torch": (lambda: torch.tensor(LOSSES), lambda: torch.tensor(MATRIX)),
+    "torch_gradients": (
+        lambda: torch.tensor(LOSSES, dtype=torch.float64, requires_grad=True) * 1,
+        lambda: [torch.tensor(row) for row in MATRIX],
+    ),
+    "pandas": (lambda: pd.Series(LOSSES, index=range(30, 60)), lambda: pd.DataFrame(MATRIX)),
+    "pandas_lists": (lambda: pd.DataFrame({"loss": LOSSES}), lambda: pd.Series(MATRIX)),
+    "polars": (lambda: pl.Series(LOSSES), lambda: pl.Series(MATRIX)),
+    "polars_frames": (lambda: pl.DataFrame({"loss": LOSSES}), lambda: pl.DataFrame(MATRIX, orient="row")),
+    "pyarrow": (lambda: pa.array(LOSSES), lambda: pa.array(MATRIX, pa.list_(pa.float32(), 3))),
+    "pyarrow_tables": (lambda: pa.table({"loss": LOSSES}), lambda: pa.table({"vector": MATRIX})),
+    "duckdb": (
+        lambda: duckdb.connect().from_arrow(pa.table({"loss": LOSSES})),
+        lambda: duckdb.connect().from_arrow(pa.table({"a": [1], "vector": [MATRIX]})).project("unnest(vector)"),
+    ),
+    "columns": (lambda: "loss", lambda: "vector"),
+}
+
+
+@pytest.mark.parametrize("kind", VALUES)
+def test_scores_and_vectors_of_every_library_are_the_same(kind: str) -> None:
+    rule = {"k": 9, "strategy": "hybrid"}
+    expected = sage_select.select(CHATS, scores=np.array(LOSSES), embeddings=np.array(MATRIX), **rule)
+    scores, embeddings = (make() for make in VALUES[kind])
+    chosen = sage_select.select(CHATS, scores=scores, embeddings=embeddings, **rule)
+    assert chosen.indices.tolist() == expected.indices.tolist()
+
+
+@pytest.mark.parametrize("kind", sorted({"record_batches", "polars_lazy", "datasets", "duckdb", "pyarrow_scanner"}))
+def test_queries_and_held_out_rows_come_in_every_form(kind: str, tmp_path: Path) -> None:
+    for rule in ({"strategy": "target", "queries": ...}, {"strategy": "random", "holdout": ...}):
+        name = next(name for name, value in rule.items() if value is ...)
+        few = [ROWS[i] for i in range(5, 8)]
+        expected = sage_select.select(ROWS, k=9, **{**rule, name: few})
+        held = {
+            "record_batches": lambda rows: pa.Table.from_pylist(rows).to_reader(max_chunksize=2),
+            "polars_lazy": pl.LazyFrame,
+            "datasets": datasets.Dataset.from_list,
+            "duckdb": lambda rows: duckdb.connect().from_arrow(pa.Table.from_pylist(rows)),
+            "pyarrow_scanner": lambda rows: pyarrow.dataset.dataset(pa.Table.from_pylist(rows)).scanner(),
+        }[kind](few)
+        chosen = sage_select.select(ROWS, k=9, **{**rule, name: held})
+        assert chosen.indices.tolist() == expected.indices.tolist()
+        # Written, they are known by their content, however often they can be read.
+        path = chosen.write(tmp_path / f"{name}.arrow")
+        digests = json.loads(path.with_name(f"{name}.arrow.manifest.json").read_text())["inputs"]
+        assert len(digests) == 2
+
+
+def test_a_reader_gives_its_rows_once() -> None:
+    reader = TABLE.to_reader(max_chunksize=11)
+    assert len(sage_select.select(reader, k=9, strategy="random")) == 9
+    with pytest.raises(DataError, match=r"has no rows\n.*a reader gives its rows once"):
+        sage_select.select(reader, k=9, strategy="random")
+    with pytest.raises(DataError, match=r"has no rows$"):
+        sage_select.select(TABLE.slice(0, 0), k=9, strategy="random")
+
+
+def broken_batches() -> pa.RecordBatchReader:
+    def batches() -> Iterator[pa.RecordBatch]:
+        yield TABLE.to_batches()[0]
+        raise RuntimeError("the disk is gone")
+
+    return pa.RecordBatchReader.from_batches(TABLE.schema, batches())
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: duckdb.connect().sql("select cast('x' || i as int) as text from range(3) t(i)"), "Could not convert"),
+        (broken_batches, "the disk is gone"),
+        (lambda: pl.LazyFrame({"text": ["a"]}).map_batches(lambda _: 1 / 0), "division by zero"),
+        (lambda: pd.DataFrame({"text": ["a", 1, {"x": 2}]}), "column 'text'"),
+        (lambda: pd.DataFrame([["a", "b"]], columns=["text", "text"]), "Duplicate column names"),
+        (lambda: pd.DataFrame({"text": ["a"], "file": [object()]}), "column 'file'"),
+    ],
+)
+def test_rows_that_cannot_be_computed_are_an_error_of_the_data(make: Callable[[], Any], said: str) -> None:
+    with pytest.raises(DataError, match=re.escape(said)):
+        sage_select.select(make(), k=1, strategy="random")
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (duckdb.connect, "connection.sql"),
+        (lambda: np.zeros((3, 2)), "embeddings"),
+        (lambda: torch.zeros(3, 2), "embeddings"),
+        (lambda: {"text": ["a"]}, "pyarrow.table(columns)"),
+        (lambda: (row for row in ROWS), "list(rows)"),
+        (lambda: datasets.DatasetDict(train=datasets.Dataset(TABLE)), "choose a split: train"),
+        (lambda: datasets.Dataset(TABLE).to_iterable_dataset(), "collect it first"),
+    ],
+)
+def test_what_is_no_table_gets_a_hint(make: Callable[[], Any], said: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(said)):
+        sage_select.select(make(), k=1, strategy="random")
+
+
+def test_several_columns_are_no_scores() -> None:
+    with pytest.raises(UsageError, match="one column is expected"):
+        sage_select.select(CHATS, k=1, strategy="loss_topk", scores=pa.table({"a": LOSSES, "b": LOSSES}))
+    with pytest.raises(DataError, match=r"(?s)does not fit.*got: a object"):
+        sage_select.select(CHATS, k=1, strategy="loss_topk", scores=object())
 
 
 @pytest.mark.parametrize(("strategy", "objective"), RULES)

@@ -50,7 +50,9 @@ def test_three_spellings_say_the_same(rows: Path, plan: Program, build: Program)
         for done in (plan("rows.jsonl"), build("rows.jsonl", "--explain"), build("rows.jsonl", "--dry-run"))
     ]
     assert said[0] == said[1] == said[2]
-    assert re.search(r"^select +vectors +gain float32, .*  5 +\S+ [MG]iB +seconds$", plan("rows.jsonl").out, re.MULTILINE)
+    assert re.search(
+        r"^select +vectors +gain float32, .*  5 +\S+ [MG]iB +seconds$", plan("rows.jsonl").out, re.MULTILINE
+    )
     assert {path.name for path in rows.parent.iterdir()} == {"rows.jsonl"}
 
 

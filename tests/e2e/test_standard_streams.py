@@ -46,9 +46,21 @@ def test_a_result_that_cannot_be_written_is_an_error_of_the_environment(rows: Pa
     assert ("out.arrow has been written" in done.stderr) is (asked == "--json")
 
 
+@pytest.mark.parametrize("redirect", [">/dev/full", ">&-"])
+@pytest.mark.parametrize("output", ["-", "-.jsonl"])
+def test_rows_that_cannot_be_written_are_an_error_of_the_environment(rows: Path, redirect: str, output: str) -> None:
+    done = run(rows, *BUILD[:-1], output, redirect=redirect)
+    assert done.returncode == 5
+    assert "standard output" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "bug" not in done.stderr
+    assert [entry.name for entry in rows.iterdir()] == ["in.jsonl"]
+
+
 @pytest.mark.parametrize("redirect", ["2>&-", "2>/dev/full", "2> >(true)"])
-def test_where_nobody_hears_the_notices_the_build_goes_on(rows: Path, redirect: str) -> None:
-    done = run(rows, *BUILD, redirect=redirect)
+@pytest.mark.parametrize("events", [(), ("--events", "-")])
+def test_where_nobody_hears_the_notices_the_build_goes_on(rows: Path, redirect: str, events: tuple[str, ...]) -> None:
+    done = run(rows, *BUILD, *events, redirect=redirect)
     assert done.returncode == 0
     assert (rows / "out.arrow").exists()
 
@@ -120,7 +132,7 @@ def test_results_are_json(rows: Path, build: Program) -> None:
     assert of(build(*BUILD[1:], "--json"))["ok"] is True
     explained = of(build(*BUILD[1:], "--json", "--explain"))
     assert explained["ok"] is True
-    assert explained["explain"][0] .split() == ["source", "in.jsonl"]
+    assert explained["explain"][0].split() == ["source", "in.jsonl"]
     assert of(build(*BUILD[1:], "--json", "--dry-run", "--force"))["ok"] is True
 
 

@@ -34,6 +34,7 @@ print("LOADED", *sorted(sys.modules))
         ("select", ["init", "--help"]),
         ("select", ["inspect", "--help"]),
         ("select", ["diff", "--help"]),
+        ("select", ["export", "--help"]),
         ("train", ["--help"]),
         ("train", ["--version"]),
     ],

@@ -73,11 +73,45 @@ def test_expressions_stand_for_their_values(options: dict[str, object], plain: d
     assert len(expected)
 
 
-def test_lazy_frames_are_collected() -> None:
-    found = FRAME.lazy().filter(pl.col("loss") > 10).sage.select(k=5, strategy="loss_topk", scores=pl.col("loss"))
-    assert sorted(found["loss"]) == [55, 56, 57, 58, 59]
-    chosen = FRAME.lazy().sage.selection(k=5, strategy="random")
+def test_a_lazy_frame_gives_a_lazy_frame() -> None:
+    named = {"budget": "10%", "score": "loss", "embedding": "vector"}
+    found = FRAME.lazy().sage.select("hybrid", **named)
+    assert isinstance(found, pl.LazyFrame)
+    expected = FRAME.sage.select("hybrid", **named)
+    assert found.collect_schema() == expected.schema
+    assert found.collect().equals(expected)
+    assert expected.equals(FRAME.sage.select(strategy="hybrid", budget="10%", scores="loss", embeddings="vector"))
+    # With none of the query after it moved before it, in either engine.
+    rest = found.filter(pl.col("loss") < 50).select("text", "sage_rank").head(2)
+    wanted = expected.filter(pl.col("loss") < 50).select("text", "sage_rank").head(2)
+    assert rest.collect().equals(wanted)
+    assert rest.collect(engine="streaming").equals(wanted)
+
+
+def test_lazy_frames_are_read_when_they_are_collected() -> None:
+    seen: list[int] = []
+
+    def count(frame: pl.DataFrame) -> pl.DataFrame:
+        seen.append(frame.height)
+        return frame
+
+    frame = FRAME.lazy().filter(pl.col("loss") > 10).map_batches(count, schema=FRAME.schema)
+    found = frame.sage.select("loss_topk", k=5, score=pl.col("loss"))
+    assert seen == []
+    assert sorted(found.collect()["loss"]) == [55, 56, 57, 58, 59]
+    assert seen == [49]
+    chosen = FRAME.lazy().sage.selection("random", k=5)
     assert chosen.indices.tolist() == sage_select.select(FRAME, k=5, strategy="random").indices.tolist()
+    again = FRAME.lazy().sage.select("random", k=20).sage.select("random", k=5, seed=1).collect()
+    assert again.equals(FRAME.sage.select("random", k=20).sage.select("random", k=5, seed=1))
+
+
+def test_groups_and_lengths_may_be_columns() -> None:
+    found = FRAME.sage.select("random", k=10, group="kind")
+    assert found["kind"].value_counts(sort=True)["count"].to_list() == [5, 5]
+    few = FRAME.sage.select("random", budget="90 tokens", length=pl.col("small"))
+    assert few["small"].sum() <= 90
+    assert few.equals(FRAME.sage.select("random", budget="90 tokens", lengths="small"))
 
 
 def test_nothing_selected_is_no_row() -> None:
@@ -96,6 +130,33 @@ def test_mistakes_are_ours() -> None:
         FRAME.sage.select(k=3, scores=pl.col("loss", "small"), strategy="loss_topk")
     with pytest.raises(DataError, match="cannot collect"):
         FRAME.lazy().select(pl.col("absent")).sage.select(k=3)
+    with pytest.raises(UsageError, match="scores or score, not both"):
+        FRAME.sage.select("loss_topk", k=3, score="loss", scores="loss")
+    with pytest.raises(UsageError, match=r"import sage_select\.polars"):
+        sage_select.select(FRAME, k=3, scores=pl.col("loss"), strategy="loss_topk")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"stategy": "random"}, "did you mean 'strategy'"),
+        ({"strategy": "nope"}, "unknown strategy"),
+        ({"budget": "x%"}, "no budget"),
+        ({"strategy": "random", "objective": "facility"}, "objective"),
+        ({"k": 3, "budget": 4}, "not both"),
+    ],
+)
+def test_a_lazy_frame_refuses_arguments_at_once(options: dict[str, object], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        FRAME.lazy().sage.select(**options)
+
+
+def test_a_lazy_frame_refuses_rows_when_it_is_collected() -> None:
+    late = FRAME.lazy().sage.select("loss_topk", k=3, score="lss")
+    with pytest.raises(UsageError, match="did you mean 'loss'"):
+        late.collect()
+    with pytest.raises(UsageError, match="more than the 60 rows"):
+        FRAME.lazy().sage.select("random", k=100).collect()
     with pytest.raises(DataError, match="does not fit the rows"):
         FRAME.sage.select(k=3, scores=pl.col("loss").head(4), strategy="loss_topk")
 

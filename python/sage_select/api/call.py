@@ -24,7 +24,7 @@ from sage_select.pipeline.clashes import keyword_of
 from sage_select.pipeline.plan import resolve
 from sage_select.stages import Augment, Dedup, Embed, Holdout, Mix, Order, Score, Select, Source
 
-__all__ = ["select"]
+__all__ = ["planned", "select"]
 
 
 def select(
@@ -47,18 +47,18 @@ def select(
     Parameters
     ----------
     data
-        A path, glob or URL; anything with `__arrow_c_stream__` (a polars frame, a pyarrow table); a polars
-        LazyFrame; a `datasets.Dataset`; a list of dictionaries; or None when the arrays alone say how many rows
-        there are.
+        A path, glob or URL; anything with `__arrow_c_stream__` (a polars or pandas frame, a pyarrow table or reader of
+        batches, a DuckDB relation); a polars LazyFrame; a `datasets.Dataset`; a pyarrow `Dataset` or `Scanner`; a list
+        of dictionaries; or None when the arrays alone say how many rows there are.
     k
         How many rows: the same as `budget`, which may also be `"10%"` of those that are not excluded, a fraction as a
         float, or tokens, as in `"200k tokens"`: then the strategy's order is walked, and rows that no longer fit are
         passed over. 10 % where neither is given.
     embeddings
-        One vector a row, (n, d) float16, float32 or float64; an Arrow array or a Series of lists of them, a tensor, the
-        path of an `.npy` file as a `Path`, or the name of a list column. Without it the hashing encoder makes vectors
-        from the text. Read-only and Arrow float32 rows that need no scaling are not copied: leave them unchanged for as
-        long as the selection is in use.
+        One vector a row, (n, d) float16, float32 or float64; an Arrow array or a Series of lists of them, a tensor, a
+        table, the path of an `.npy` file as a `Path`, or the name of a list column. Without it the hashing encoder
+        makes vectors from the text. Read-only and Arrow float32 rows that need no scaling are not copied: leave them
+        unchanged for as long as the selection is in use.
     scores
         One number a row, (n,), a `Path`, or the name of a column. Without it rows are scored by lexical difficulty. A
         float32 array is not copied: leave it unchanged for as long as the selection is in use.
@@ -114,6 +114,42 @@ def select(
     >>> chosen.indices.tolist()
     [1, 2]
     """
+    notices: list[str] = []
+    values: dict[str, Any] = {"embeddings": embeddings, "scores": scores, "groups": groups, "lengths": lengths}
+    plan, given = planned(data, notices.append, k=k, seed=seed, **values, **options)
+    done = finish(
+        plan,
+        Callback(progress),
+        given.values,
+        notices=notices,
+        verify=verify,
+        threads=threads,
+        cache=cache_folder(cache),
+    )
+    for notice in done.notices:
+        warnings.warn(displayed(notice), SageWarning, stacklevel=2)
+    return Selection(done)
+
+
+def planned(
+    data: Any,
+    notice: Callable[[str], None],
+    *,
+    k: int | None = None,
+    embeddings: Any = None,
+    scores: Any = None,
+    groups: Any = None,
+    lengths: Any = None,
+    seed: int = 0,
+    **options: Any,
+) -> tuple[Pipeline, Given]:
+    """Return the resolved pipeline of a call of `select`, and what it hands over; no row is read.
+
+    Raises
+    ------
+    UsageError
+        As `select` does, for what its arguments alone tell.
+    """
     of_stage = by_stage(options)
     chosen_options = of_stage["select"]
     if k is not None and chosen_options.get("budget") is not None:
@@ -154,20 +190,7 @@ def select(
         steps.append(Order.make(**of_stage["order"]))
     if of_stage["augment"]:
         steps.append(Augment.make(**of_stage["augment"]))
-    notices: list[str] = []
-    plan = resolve(Pipeline(seed=seed, steps=tuple(steps)), notices.append)
-    done = finish(
-        plan,
-        Callback(progress),
-        given.values,
-        notices=notices,
-        verify=verify,
-        threads=threads,
-        cache=cache_folder(cache),
-    )
-    for notice in done.notices:
-        warnings.warn(displayed(notice), SageWarning, stacklevel=2)
-    return Selection(done)
+    return resolve(Pipeline(seed=seed, steps=tuple(steps)), notice), given
 
 
 def _as_text(value: Any) -> Any:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from sage_select.errors import UsageError
+from sage_select.io.inputs.objects import repeatable
 from sage_select.pipeline.run import GIVEN
 from sage_select.stages.source import RowCount
 
 __all__ = ["Given"]
+
+_INPUT: Final = "source.path"
 
 
 class Given:
@@ -33,7 +36,7 @@ class Given:
         """Return what stands in the plan for a file: its path, or `GIVEN` for values."""
         if value is None or isinstance(value, str):
             return value
-        self.values[setting] = value
+        self.values[setting] = repeatable(value)
         return GIVEN
 
     def files(self, setting: str, value: Any) -> str | list[str]:
@@ -42,7 +45,8 @@ class Given:
             return str(value)
         if isinstance(value, list | tuple) and value and all(isinstance(one, str | Path) for one in value):
             return [str(one) for one in value]
-        self.values[setting] = value
+        # The rows of the input are read once; others are read again for their digest.
+        self.values[setting] = value if setting == _INPUT else repeatable(value)
         return GIVEN
 
     def column_or_file(self, setting: str, value: Any) -> dict[str, Any]:
@@ -57,7 +61,7 @@ class Given:
         UsageError
             If there is nothing to select from.
         """
-        return self.files("source.path", data if data is not None else _rows_of_arrays(scores, embeddings))
+        return self.files(_INPUT, data if data is not None else _rows_of_arrays(scores, embeddings))
 
 
 def _rows_of_arrays(scores: Any, embeddings: Any) -> RowCount:

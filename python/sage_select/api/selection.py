@@ -20,7 +20,7 @@ from sage_select.engine.local.row_report import row_report
 from sage_select.engine.local.top import not_nested_reason, with_budget
 from sage_select.errors import ResourceError, UsageError
 from sage_select.io.output.target import preflight_output
-from sage_select.paths import user_path
+from sage_select.paths import output_path
 from sage_select.pipeline.run import Silence
 from sage_select.stages import Compare, Select, Sink
 
@@ -207,7 +207,9 @@ class Selection:
             raise UsageError("there are no rows to write, only their numbers", hint="pass data, or use .indices")
         sink = Sink.make(path=str(path), rows=rows)
         done = dataclasses.replace(self._done, plan=self._done.plan.replaced(sink))
-        form = preflight_output(user_path(path), done.plan.inputs(), force=force, overwrite_foreign=overwrite_foreign)
+        form = preflight_output(
+            output_path(str(path)), done.plan.inputs(), force=force, overwrite_foreign=overwrite_foreign
+        )
         options = {"force": force, "overwrite_foreign": overwrite_foreign}
         outcome = found_result(done.plan, done.read_inputs(), form, Silence().notice, **options)
         if outcome is None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from sage_select.errors import DataError
+from sage_select.errors import DataError, UsageError
 from sage_select.io import read_npy
 from sage_select.io.guards.damage import damage_errors
+from sage_select.io.inputs.objects import table_of
 
 __all__ = ["plain_values", "validated"]
 
@@ -23,8 +25,8 @@ def plain_values(value: Any, name: str) -> Any:
     ----------
     value
         A torch tensor (of any device and float type, with or without gradients), a polars or pandas Series or
-        DataFrame, a list of tensors, the path of an `.npy` file, an Arrow array, or anything that numpy takes, which
-        comes back as it is.
+        DataFrame, a list of tensors, the path of an `.npy` file, an Arrow array or table, a DuckDB relation, or
+        anything that numpy takes, which comes back as it is.
     name
         What messages call it.
 
@@ -32,10 +34,13 @@ def plain_values(value: Any, name: str) -> Any:
     -------
     object
         Lists in a Series come back as an Arrow list array, where the library has them so, else as a 2-dimensional
-        numpy array where all have one length. bfloat16, which numpy has not, becomes float32: no value changes.
+        numpy array where all have one length. A table of one column is that column; of vectors, the columns of one of
+        several are their dimensions. bfloat16, which numpy has not, becomes float32: no value changes.
 
     Raises
     ------
+    UsageError
+        Where it is an expression of polars, or a table of several columns in place of one number a row.
     DataError
         Where a sparse or quantised array would have to be written out, or an Arrow array is damaged.
     """
@@ -45,19 +50,41 @@ def plain_values(value: Any, name: str) -> Any:
         return _of_tensor(value, name)
     if _is_instance(value, "polars", "Series"):
         return value.to_arrow() if value.dtype.is_nested() else value.to_numpy()
-    if _is_instance(value, "polars", "DataFrame"):
-        return value.to_numpy()
-    if _is_instance(value, "pandas", "DataFrame"):
-        return _plain_array(value.to_numpy())
+    if _is_instance(value, "polars", "Expr"):
+        raise UsageError(
+            "an expression of polars has no values without its frame",
+            where=name,
+            hint="after `import sage_select.polars`, frame.sage.select(...) takes expressions",
+        )
     if _is_instance(value, "pandas", "Series"):
         return _of_pandas(value, name)
+    if _is_instance(value, "polars", "DataFrame") or _is_instance(value, "pandas", "DataFrame"):
+        if value.shape[1] == 1:
+            return plain_values(value[value.columns[0]], name)
+        _refuse_columns(value.columns, name)
+        return _plain_array(value.to_numpy())
     if isinstance(value, list | tuple) and value and _is_instance(value[0], "torch", "Tensor"):
         return _stacked([_of_tensor(one, name) if _is_instance(one, "torch", "Tensor") else one for one in value])
     if isinstance(value, pa.Array | pa.ChunkedArray):
         return validated(value, name)
     if hasattr(value, "toarray") and hasattr(value, "nnz"):
         raise DataError("this array is sparse", where=name, hint=f"{name}.toarray() has a value for every cell")
-    return _plain_array(value) if isinstance(value, np.ndarray) else value
+    if isinstance(value, np.ndarray):
+        return _plain_array(value)
+    table = table_of(value, name)
+    if table is None:
+        return value
+    if table.num_columns == 1:
+        return table.column(0)
+    _refuse_columns(table.column_names, name)
+    return np.column_stack([column.to_numpy() for column in table.columns])
+
+
+def _refuse_columns(columns: Sequence[Any], name: str) -> None:
+    """Refuse several columns where there is one value a row; vectors may have a column for each dimension."""
+    if name != "embeddings":
+        got = ", ".join(map(str, list(columns)[:5]))
+        raise UsageError("a table of one column is expected", where=name, got=got or "no column")
 
 
 def _is_instance(value: Any, module: str, name: str) -> bool:

@@ -15,6 +15,7 @@ from sage_select.cli.without_pandas import load_pyarrow
 from sage_select.errors import UsageError
 
 if TYPE_CHECKING:
+    from sage_select.engine import Outcome
     from sage_select.pipeline import Pipeline
 
 __all__ = ["PLANNING", "build", "build_help", "plan"]
@@ -73,9 +74,11 @@ def build(
     dry_run: bool,
     threads: int | None,
     json_output: bool,
+    events: str | None,
     quiet: bool,
 ) -> None:
     """Build the pipeline the options describe and run it, or only say what it would do."""
+    del events  # opened before the arguments are read, so that a mistake in them is an event as well
     load_pyarrow()
     from sage_select.cache import cache_folder
     from sage_select.cli.pipeline import plan_of
@@ -106,17 +109,26 @@ def plan(settings: dict[str, dict[str, Any]], table: Table, *, spec: Path | None
 
 def _run(plan: Pipeline, console: Console, **options: Any) -> None:
     from sage_select.cli.evidence import evidence_facts
-    from sage_select.cli.standard_output import run_build
+    from sage_select.cli.standard_output import written
     from sage_select.cli.summary import build_facts, stage_facts, stage_lines
+    from sage_select.engine import run
     from sage_select.io.commit.manifest import manifest_refused
     from sage_select.pipeline.spec import load_spec
-    from sage_select.stages import Dedup
+    from sage_select.stages import Dedup, Sink
 
-    outcome = run_build(plan, console, **options)
+    target = plan.step(Sink).path
+
+    def write(path: str) -> Outcome:
+        # Beside standard output a row report has no place.
+        return run(plan if path == target else plan.replaced(Sink.make(path=path, rows=False)), console, **options)
+
+    outcome = written(target, console, write)
     title = "cached: made before by the same plan from the same input" if outcome.cached else "selected"
     # What was made before may be a file that somebody else wrote.
     with manifest_refused(outcome.manifest_path) if outcome.cached else nullcontext():
         stages = stage_facts(outcome)
+        for one in stages if outcome.cached else ():
+            console.stage(one.stage, "cached", (one.rows_in, one.rows_out))
         summaries: dict[str, Mapping[str, object]] = {title: build_facts(outcome), "stages": stage_lines(stages)}
         if metrics := outcome.manifest.get("metrics"):
             subsets = metrics["random_subsets"]

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from sage_select.cli.build_table import Flag, Table
+from sage_select.cli.events import EVENTS_HELP
 
 __all__ = ["RUNNING", "with_options"]
 
@@ -131,6 +132,17 @@ RUNNING: Final[Mapping[str, tuple[Any, Any]]] = {
             bool, typer.Option("--json", help="Print the result as one JSON object on stdout.", rich_help_panel=_RUN)
         ],
         False,
+    ),
+    "events": (
+        Annotated[
+            str | None,
+            typer.Option(
+                metavar="FILE",
+                help=EVENTS_HELP,
+                rich_help_panel=_RUN,
+            ),
+        ],
+        None,
     ),
     "quiet": (
         Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.", rich_help_panel=_RUN)],

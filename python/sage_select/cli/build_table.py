@@ -49,6 +49,8 @@ class Flag(NamedTuple):
         Settings of a spec in whose place it comes.
     switchable
         Whether the word none switches off what a spec says.
+    words
+        The words that it takes, where it takes no others.
     """
 
     stage: str
@@ -61,6 +63,7 @@ class Flag(NamedTuple):
     metavar: str | None
     replaces: list[str]
     switchable: bool
+    words: list[str]
 
 
 class Table(NamedTuple):
@@ -183,7 +186,7 @@ def _of_class(
         typed = spellings(name, option, info.annotation)
         if not typed:
             continue
-        words = "|".join(values_of(info.annotation))
+        words = values_of(info.annotation)
         yield Flag(
             stage,
             name,
@@ -192,9 +195,10 @@ def _of_class(
             "text" if choice else _kind_of(info.annotation),
             _choice_help(choice) if choice else _help((users or {}).get(name) or {"": info}),
             group,
-            (option.metavar if option else None) or (f"[{words}]" if words else None),
+            (option.metavar if option else None) or (f"[{'|'.join(words)}]" if words else None),
             sorted({*rivals.get(name, []), *depending.get(name, []), *(choice.implying() if choice else [])} - {name}),
             option.switchable if option else False,
+            [*(choice.registry if choice else words)],
         )
 
 

@@ -11,10 +11,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any, Final, NoReturn, Protocol
+from typing import Any, Final, Literal, NoReturn, Protocol
 
 import typer
 
+from sage_select.cli.completion import COMPLETING
+from sage_select.cli.events import Ended, Event, Events, Failed, Noticed, Staged, events_of
 from sage_select.cli.habits import usage_error
 from sage_select.cli.streams import ReaderLeft, emit, open_standard_streams, say
 from sage_select.display import displayed
@@ -57,6 +59,17 @@ class _Told:
     quiet: bool = False
     notices: list[str] = field(default_factory=list)
     known: dict[str, Any] = field(default_factory=dict)
+    events: Events | None = None
+
+    def tell(self, event: Event) -> None:
+        """Tell other programs of an event, where they listen."""
+        if self.events is not None:
+            self.events.tell(event)
+
+    @property
+    def silent(self) -> bool:
+        """Whether standard error is for other programs alone."""
+        return self.events is not None and self.events.on_standard_error
 
 
 #: `run_program` begins it anew; an error in JSON says what was told before it.
@@ -75,7 +88,7 @@ class Console:
     """
 
     def __init__(self, *, quiet: bool = False, json_output: bool = False) -> None:
-        self.quiet = quiet
+        self.quiet = quiet or _told.silent
         self.json_output = json_output
         self.notices = _told.notices
 
@@ -87,12 +100,36 @@ class Console:
     def notice(self, text: str) -> None:
         """Say something the user should know; kept for the JSON result."""
         self.notices.append(text)
+        _told.tell(Noticed(text))
         if not self.quiet:
             say(f"note: {text}")
+
+    def stage(
+        self, name: str, state: Literal["started", "done", "cached"], rows: tuple[int | None, int | None]
+    ) -> None:
+        """Tell other programs of a stage: its rows before and after it, as far as they are known."""
+        _told.tell(Staged(name, state, *rows))
 
     @contextmanager
     def progress(self, label: str) -> Iterator[Progress]:
         """Show progress on `label`: a bar on a terminal, a plain line every ten seconds otherwise."""
+        with self._shown(label) as shown:
+            if _told.events is None:
+                yield shown
+                return
+            told, ended = _told.events.progress(label)
+
+            def both(done: int, total: int, note: str = "") -> None:
+                shown(done, total, note)
+                told(done, total, note)
+
+            try:
+                yield both
+            finally:
+                ended()
+
+    @contextmanager
+    def _shown(self, label: str) -> Iterator[Progress]:
         if self.quiet:
             yield lambda _done, _total, _note="": None
         elif _on_terminal():
@@ -119,10 +156,12 @@ class Console:
 
     def result(self, value: Mapping[str, Any]) -> None:
         """Print the machine-readable result on stdout where it was asked for: `ok`, the notices, and `value`."""
+        whole = {**_told.known, **value, "ok": True, "notices": self.notices}
+        _told.tell(Ended(whole))
         if self.json_output:
             written = value.get("output")
             hint = None if written is None else f"{written} has been written all the same"
-            _emit_json({**_told.known, **value, "ok": True, "notices": self.notices}, hint)
+            _emit_json(whole, hint)
 
 
 def early_notice(text: str) -> None:
@@ -209,16 +248,17 @@ def run_program(program: Callable[[], object], habits: Mapping[str, str] | None 
     arguments = sys.argv[1:]
     options = arguments[: arguments.index("--")] if "--" in arguments else arguments
     _told.json_output, _told.quiet = "--json" in options, bool(_QUIET & set(options))
-    _told.notices, _told.known = [], {}
+    _told.notices, _told.known, _told.events = [], {}, None
     try:
         _check_arguments(arguments)
+        _told.events = None if COMPLETING in os.environ else events_of(options)
         code = program()
         emit("")  # what the parser printed, such as its help
     except ReaderLeft:
         raise SystemExit(0) from None
     except SystemExit as leaving:
-        if leaving.code == _TERMINATED and _told.json_output:
-            _print_error({"class": "terminated", "exit_code": _TERMINATED, "message": "terminated"})
+        if leaving.code == _TERMINATED:
+            _tell_error({"class": "terminated", "exit_code": _TERMINATED, "message": "terminated"})
         if leaving.code == 1:  # the parser's answer to a broken pipe, its own where it prints its help
             if _HELP & set(options):
                 raise SystemExit(0) from None
@@ -280,12 +320,16 @@ def _fail(error: SageError | BaseException) -> NoReturn:
 
 
 def _leave(*lines: str, error: Mapping[str, Any]) -> NoReturn:
-    say(*lines)
-    if _told.json_output:
-        _print_error(error)
+    if not _told.silent:
+        say(*lines)
+    _tell_error(error)
     raise SystemExit(error["exit_code"])
 
 
-def _print_error(error: Mapping[str, Any]) -> None:
-    with suppress(ReaderLeft, ResourceError):  # it stands on stderr as well, and the exit code tells its kind
-        _emit_json({**_told.known, "ok": False, "error": {**_NO_ERROR, **error}, "notices": _told.notices})
+def _tell_error(error: Mapping[str, Any]) -> None:
+    """Tell the programs that listen of an error."""
+    whole = {**_NO_ERROR, **error}
+    _told.tell(Failed(whole))
+    if _told.json_output:
+        with suppress(ReaderLeft, ResourceError):  # it stands on stderr as well, and the exit code tells its kind
+            _emit_json({**_told.known, "ok": False, "error": whole, "notices": _told.notices})

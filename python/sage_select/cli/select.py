@@ -13,8 +13,10 @@ from sage_select.cli.build import PLANNING, build, build_help, plan
 from sage_select.cli.build_options import with_options
 from sage_select.cli.build_table import build_table
 from sage_select.cli.cache import CACHE_HELP, cache
+from sage_select.cli.completion import COMPLETION_HELP, completed, completion
 from sage_select.cli.console import early_notice, run_program
 from sage_select.cli.diff import DIFF_HELP, diff
+from sage_select.cli.export import EXPORT_HELP, export
 from sage_select.cli.groups import GroupedCommand, Program
 from sage_select.cli.habits import SELECT_HABITS
 from sage_select.cli.init import INIT_HELP, init
@@ -59,6 +61,9 @@ def program() -> typer.Typer:
         with_options(table, PLANNING)(functools.partial(plan, table=table))
     )
     app.command("top", help=TOP_HELP, short_help="Write the first rows of a selection.")(top)
+    app.command("export", help=EXPORT_HELP, short_help="Print the entry by which another trainer reads a selection.")(
+        export
+    )
     app.command("cache", help=CACHE_HELP, short_help="List or remove values of models that are held.")(cache)
     app.command("why", help=WHY_HELP, short_help="Say what became of one row.")(why)
     app.command("diff", help=DIFF_HELP, short_help="Say what differs between two selections or specs.")(diff)
@@ -67,6 +72,7 @@ def program() -> typer.Typer:
     )
     app.command("init", help=INIT_HELP, short_help="Write a commented spec to begin with.")(init)
     app.command("schema", help=SCHEMA_HELP, short_help="Print the JSON schema of specs.")(schema)
+    app.command("completion", help=COMPLETION_HELP, short_help="Print what completes words in a shell.")(completion)
     return app
 
 
@@ -88,4 +94,12 @@ def _program(
 def main() -> None:
     """Run `sage-select`."""
     gc.set_threshold(_OBJECTS)
-    run_program(lambda: program()(prog_name="sage-select", standalone_mode=False), SELECT_HABITS)
+    run_program(_run, SELECT_HABITS)
+
+
+def _run() -> object:
+    return 0 if completed(program(), _words) else program()(prog_name="sage-select", standalone_mode=False)
+
+
+def _words() -> dict[str, list[str]]:
+    return {flag.spelling: flag.words for flag in build_table().flags}

@@ -1,54 +1,69 @@
-"""Outputs that go to standard output: `-o -`."""
+"""Outputs that go to standard output: `-o -` for an Arrow stream, `-o -.jsonl` for another format."""
 
 from __future__ import annotations
 
-import shutil
 import sys
 import tempfile
+from collections.abc import Callable
 from contextlib import redirect_stdout
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from sage_select.cli.console import Console
-from sage_select.engine import Outcome, run
-from sage_select.errors import UsageError
-from sage_select.pipeline import Pipeline
-from sage_select.stages import Sink
+from sage_select.cli.streams import emit_file
+from sage_select.engine import Outcome
+from sage_select.errors import ResourceError, UsageError
+from sage_select.io.formats.encode import OutputFormat, output_format
+from sage_select.paths import streamed_end
 
-__all__ = ["run_build"]
+__all__ = ["written"]
 
-_STREAM: Final = "-"
+#: The format of standard output where nothing is said.
+_STREAMED: Final = OutputFormat.ARROW_STREAM
 
 
-def run_build(plan: Pipeline, console: Console, **options: Any) -> Outcome:
-    """Run a plan; where its output is `-`, write the rows to standard output, as an Arrow stream and nothing beside it.
+def written(path: str, console: Console, write: Callable[[str], Outcome]) -> Outcome:
+    """Have an output written; where it is standard output, write its rows there, and nothing beside them.
+
+    Parameters
+    ----------
+    path
+        The output as the user named it.
+    console
+        Who talks meanwhile.
+    write
+        Writes an output under the path that it is given.
 
     Raises
     ------
     UsageError
-        Where standard output is a terminal, or is to take JSON as well.
+        Where standard output is a terminal, or is to take JSON as well, or the format is a folder.
+    ResourceError
+        Where standard output is closed or full.
+    ReaderLeft
+        Where its reader has gone.
     """
-    if plan.step(Sink).path != _STREAM:
-        return _run(plan, console, **options)
+    # Results alone go to standard output, whatever the stages of other packages print.
+    end = streamed_end(path)
+    if end is None:
+        with redirect_stdout(sys.stderr):
+            return write(path)
+    form = output_format(path) if end else _STREAMED
+    if form is OutputFormat.HF_FOLDER:
+        raise UsageError("standard output takes no folder", where=path, expected="-, or -.jsonl and the like")
+    if sys.stdout is None:  # closed before the program began
+        raise ResourceError("standard output is closed")
     if console.json_output or sys.stdout.isatty():
         raise UsageError(
             "standard output cannot take the rows" + (" and the JSON of --json" if console.json_output else ""),
-            where=_STREAM,
+            where=path,
             expected="a pipe or a file" if not console.json_output else "one of them",
             hint="give a name with -o",
         )
     with tempfile.TemporaryDirectory(prefix="sage-select-") as folder:
-        sink = Sink.make(path=str(Path(folder) / "out.arrows"), rows=False)
-        outcome = _run(plan.replaced(sink), console, **options)
-        with outcome.output.open("rb") as rows:
-            shutil.copyfileobj(rows, sys.stdout.buffer)
-        sys.stdout.buffer.flush()
+        with redirect_stdout(sys.stderr):
+            outcome = write(str(Path(folder) / f"out{form.value}"))
+        emit_file(outcome.output)
     # The manifest goes with the folder: nothing of it is left to be named.
-    return replace(outcome, output=Path(_STREAM), manifest_path=Path(_STREAM))
-
-
-def _run(plan: Pipeline, console: Console, **options: Any) -> Outcome:
-    # Results alone go to standard output, whatever the stages of other packages print.
-    with redirect_stdout(sys.stderr):
-        return run(plan, console, **options)
+    return replace(outcome, output=Path(path), manifest_path=Path(path))

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
 
 from sage_select.display import displayed
 from sage_select.errors import ResourceError
 
-__all__ = ["ReaderLeft", "emit", "open_standard_streams", "say"]
+__all__ = ["ReaderLeft", "emit", "emit_file", "open_standard_streams", "say"]
 
 
 class ReaderLeft(Exception):  # noqa: N818  (no error: `| head` has what it wants)
@@ -43,12 +48,31 @@ def emit(text: str, *, hint: str | None = None) -> None:
     ResourceError
         Where standard output is closed or full.
     """
+    with _output(hint) as stream:
+        encoding = stream.encoding or "utf-8"
+        stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+
+
+def emit_file(path: Path) -> None:
+    """Write the bytes of a file on standard output, all of them, now.
+
+    Raises
+    ------
+    ReaderLeft, ResourceError
+        As `emit`.
+    """
+    with path.open("rb") as file, _output() as stream:
+        shutil.copyfileobj(file, stream.buffer)
+
+
+@contextmanager
+def _output(hint: str | None = None) -> Iterator[TextIO]:
+    """Yield standard output, which is flushed in the end; what cannot be written is an error of `emit`."""
     stream = sys.stdout
     if stream is None:  # closed before the program began
         raise ResourceError("standard output is closed", hint=hint)
-    encoding = stream.encoding or "utf-8"
     try:
-        stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+        yield stream
         stream.flush()
     except BrokenPipeError:
         _discard_output()

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from sage_select.cli.console import Console
+from sage_select.cli.events import EVENTS_HELP
 from sage_select.cli.without_pandas import load_pyarrow
 
 __all__ = ["TOP_HELP", "top"]
@@ -32,7 +33,15 @@ Exit codes: 0 done, 2 bad arguments, 3 refused data, 4 output exists, 5 environm
 def top(
     source: Annotated[Path, typer.Argument(metavar="SELECTION", help="An output of sage-select build.")],
     budget: Annotated[str, typer.Argument(help="How many rows (300), or which share of the build's input (10%).")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Where to write; the format follows the name.")],
+    output: Annotated[
+        str,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="PATH",
+            help="Where to write; the format follows the name; - is standard output (an Arrow stream; -.jsonl).",
+        ),
+    ],
     force: Annotated[
         bool, typer.Option("--force", help="Replace an output of sage-select (one with its manifest beside it).")
     ] = False,
@@ -49,23 +58,29 @@ def top(
         ),
     ] = True,
     json_output: Annotated[bool, typer.Option("--json", help="Print the result as one JSON object on stdout.")] = False,
+    _events: Annotated[str | None, typer.Option("--events", metavar="FILE", help=EVENTS_HELP)] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False,
 ) -> None:
     """Write the first rows of a selection."""
     load_pyarrow()
+    from sage_select.cli.standard_output import written
     from sage_select.engine import top as first_rows
     from sage_select.paths import user_path
     from sage_select.values.budget import Budget
 
     console = Console(quiet=quiet, json_output=json_output)
-    outcome = first_rows(
-        user_path(source),
-        Budget.parse(budget),
-        user_path(output),
+    outcome = written(
+        output,
         console,
-        force=force,
-        overwrite_foreign=overwrite_foreign,
-        verify=verify,
+        lambda path: first_rows(
+            user_path(source),
+            Budget.parse(budget),
+            user_path(path),
+            console,
+            force=force,
+            overwrite_foreign=overwrite_foreign,
+            verify=verify,
+        ),
     )
     kept, selected = outcome.manifest["rows"]["kept"], outcome.manifest["first_of"]["rows"]
     facts = {

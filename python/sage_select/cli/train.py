@@ -9,7 +9,9 @@ from typing import Annotated, Any
 import typer
 
 from sage_select import __version__
+from sage_select.cli.completion import completed
 from sage_select.cli.console import Console, run_program
+from sage_select.cli.events import EVENTS_HELP
 from sage_select.cli.measure import measured_facts, measurement_of
 from sage_select.cli.streams import emit
 from sage_select.cli.train_habits import TRAIN_HABITS, TrainCommand
@@ -207,6 +209,7 @@ def train(
         ),
     ] = None,
     json_output: Annotated[bool, typer.Option("--json", help="Print the result as one JSON object on stdout.")] = False,
+    _events: Annotated[str | None, typer.Option("--events", metavar="FILE", help=EVENTS_HELP)] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False,
     _version: Annotated[
         bool,
@@ -319,4 +322,8 @@ def _run(
 
 def main() -> None:
     """Run `sage-train`."""
-    run_program(lambda: app(prog_name="sage-train", standalone_mode=False), TRAIN_HABITS)
+    run_program(_program, TRAIN_HABITS)
+
+
+def _program() -> object:
+    return 0 if completed(app) else app(prog_name="sage-train", standalone_mode=False)

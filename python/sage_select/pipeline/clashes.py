@@ -25,7 +25,7 @@ PARAMETERS: Final = frozenset(
 #: How the options of `build` are spelt that no stage declares.
 PROGRAM_OPTIONS: Final = frozenset(
     {"--balance", "--seed", "--spec", "--force", "--overwrite-foreign", "--verify", "--no-verify", "--explain"}
-    | {"--dry-run", "--cache-dir", "--no-cache", "--threads", "--json", "--quiet", "-q", "--help", "-h"}
+    | {"--dry-run", "--cache-dir", "--no-cache", "--threads", "--json", "--events", "--quiet", "-q", "--help", "-h"}
 )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol, runtime_checkable
 
 from sage_select import __version__
 from sage_select.cache import Blocks, Cache, HeldBlocks, compute_blocks
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from sage_select.pipeline.settings import Settings
     from sage_select.pipeline.stage import Stage
 
-__all__ = ["GIVEN", "Recorder", "Reporter", "Reused", "Run", "Silence", "Worked"]
+__all__ = ["GIVEN", "Recorder", "Reporter", "Reused", "Run", "Silence", "StageReporter", "Worked"]
 
 #: What stands in a plan for a value that a program handed over; the digests of such values are among the inputs.
 GIVEN: Final = "<given>"
@@ -29,6 +29,17 @@ class Reporter(Protocol):
 
     def progress(self, label: str) -> AbstractContextManager[Callable[[int, int], None]]:
         """Open a progress display; its callback takes (done, total)."""
+        ...
+
+
+@runtime_checkable
+class StageReporter(Protocol):
+    """A reporter who is told of stages as well."""
+
+    def stage(
+        self, name: str, state: Literal["started", "done", "cached"], rows: tuple[int | None, int | None]
+    ) -> None:
+        """Tell of a stage, or a part of one: its rows before and after it, as far as they are known."""
         ...
 
 
@@ -58,6 +69,13 @@ class Recorder:
     def progress(self, label: str) -> AbstractContextManager[Callable[[int, int], None]]:
         """Open the progress display of the reporter behind."""
         return self._reporter.progress(label)
+
+    def stage(
+        self, name: str, state: Literal["started", "done", "cached"], rows: tuple[int | None, int | None]
+    ) -> None:
+        """Tell the reporter behind of a stage, where it wants to know."""
+        if isinstance(self._reporter, StageReporter):
+            self._reporter.stage(name, state, rows)
 
 
 class Reused(NamedTuple):

@@ -35,7 +35,8 @@ class Sink(Stage):
     path: Annotated[
         OutputPath,
         Option(
-            "where to write; the format follows the name: .arrow .arrows .parquet .jsonl, or a folder",
+            "where to write; the format follows the name: .arrow .arrows .parquet .jsonl, or a folder; - is standard "
+            "output, an Arrow stream (-.jsonl: JSON lines)",
             flag="--output",
             short="-o",
         ),

@@ -17,7 +17,7 @@ from sage_select.render import Shape, ShapeOptions, detect_shape
 from sage_select.render.values import python_values
 from sage_select.train.config import TrainConfig
 
-__all__ = ["OrderedRows", "Row", "load_selection"]
+__all__ = ["OrderedRows", "Row", "load_selection", "read_selection"]
 
 _BATCH = 1024
 
@@ -99,6 +99,12 @@ class OrderedRows:
 
 
 def load_selection(selection: Any, config: TrainConfig) -> OrderedRows:
+    """Read a selection as a configuration says, by `read_selection`."""
+    options = ShapeOptions(config.text_column, config.prompt_column, config.completion_column, config.template)
+    return read_selection(selection, options, verify=config.verify)
+
+
+def read_selection(selection: Any, options: ShapeOptions | None = None, *, verify: bool = True) -> OrderedRows:
     """Read a selection: a file written by `sage-select`, any other table, or an object that is an Arrow stream.
 
     Rows come in `sage_position` order where that column is present, else in file order.
@@ -107,9 +113,10 @@ def load_selection(selection: Any, config: TrainConfig) -> OrderedRows:
     ----------
     selection
         A path, or rows in memory: an object with `__arrow_c_stream__`, a list of dicts.
-    config
-        Says how a row is read, where the user does; that wins over the manifest. And whether a selection, or its
-        manifest, that has been changed since it was written is refused.
+    options
+        How a row is read, where the user says so; that wins over the manifest.
+    verify
+        Whether a selection, or its manifest, that has been changed since it was written is refused.
 
     Raises
     ------
@@ -119,12 +126,12 @@ def load_selection(selection: Any, config: TrainConfig) -> OrderedRows:
         If the file is damaged or a `sage_` column holds impossible values.
     """
     if isinstance(selection, str | Path):
-        rows, manifest = io.open_output(selection, verify=config.verify)
+        rows, manifest = io.open_output(selection, verify=verify)
     else:
         rows, manifest = io.from_object(selection), None
     notices = list(rows.notices)
     names = rows.table.column_names
-    options = ShapeOptions(config.text_column, config.prompt_column, config.completion_column, config.template)
+    options = options or ShapeOptions()
     if manifest is not None and options == ShapeOptions():
         shape = _shape(manifest, rows)
     else:

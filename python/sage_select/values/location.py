@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BeforeValidator
 from pydantic.fields import FieldInfo
 
 from sage_select.display import is_url
-from sage_select.paths import path_problem
+from sage_select.paths import STREAM, path_problem
 
 __all__ = [
     "FilePath",
@@ -84,7 +84,7 @@ def _as_texts(value: Any) -> Any:
 
 def _local_rows(value: str | list[str]) -> str | list[str]:
     if not isinstance(value, list):
-        if value == "-":
+        if value == STREAM:
             raise ValueError("is standard input; only the input may be that, all else lies in files")
         _local(value)
         return value

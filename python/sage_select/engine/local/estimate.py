@@ -15,7 +15,7 @@ from sage_select.errors import ResourceError, UsageError
 from sage_select.io.guards.memory import Limit, held, limits
 from sage_select.io.output.target import preflight_output
 from sage_select.kernels.call import resolve_threads
-from sage_select.paths import user_path
+from sage_select.paths import streamed_end, user_path
 from sage_select.pipeline import Cost, Pipeline, Run, Settings, Size, Stage
 from sage_select.pipeline.plan import resolve, schedule
 from sage_select.pipeline.run import Recorder, Silence
@@ -126,7 +126,8 @@ def estimate(
         Where the build would be refused for what was read of it. That it does not fit is no error here: `fits` tells.
     """
     sink = plan.find(Sink)
-    if sink is not None:
+    # What goes to standard output takes the place of nothing.
+    if sink is not None and streamed_end(sink.path) is None:
         preflight_output(
             user_path(sink.path), plan.inputs(), force=force, overwrite_foreign=overwrite_foreign, writes=False
         )

@@ -13,7 +13,7 @@ from sage_select.engine.local.row_report import row_report
 from sage_select.io.commit.names import OutputNames
 from sage_select.io.formats.encode import OutputFormat
 from sage_select.io.output.target import check_target
-from sage_select.paths import user_path
+from sage_select.paths import output_path
 from sage_select.pipeline import Pipeline
 from sage_select.pipeline.registry import unversioned
 from sage_select.stages import Sink
@@ -41,7 +41,7 @@ def found_result(
         Where something else is in the way, as `io.output.target.check_target` says.
     """
     sink = plan.step(Sink)
-    target = user_path(sink.path)
+    target = output_path(sink.path)
     known = identity(plan, inputs)
     if known is None and os.path.lexists(target):
         who = unversioned(plan)[0]
@@ -61,7 +61,7 @@ def write_result(done: Finished, *, force: bool = False, overwrite_foreign: bool
         As `io.write`: nothing is left behind then, and what was there before is.
     """
     sink = done.plan.step(Sink)
-    target = user_path(sink.path)
+    target = output_path(sink.path)
     written = io.write(
         output_table(done.data),
         target,

@@ -15,7 +15,7 @@ from sage_select.engine.local.faults import check_result, faults_of
 from sage_select.engine.local.inputs import input_digests
 from sage_select.engine.local.result import found_result, write_result
 from sage_select.io.output.target import preflight_output
-from sage_select.paths import user_path
+from sage_select.paths import output_path
 from sage_select.pipeline import Pipeline, Reporter, Run, Stage
 from sage_select.pipeline.plan import schedule
 from sage_select.pipeline.run import Recorder, Worked
@@ -63,7 +63,7 @@ def run(
         Whatever is wrong with the plan, the data, the output or the environment; nothing is left behind.
     """
     options = {"force": force, "overwrite_foreign": overwrite_foreign}
-    form = preflight_output(user_path(plan.step(Sink).path), plan.inputs(), **options)
+    form = preflight_output(output_path(plan.step(Sink).path), plan.inputs(), **options)
     made = _Run(plan, reporter, threads, verify, {}, cache)
     found = found_result(plan, made.inputs, form, made.run.reporter.notice, **options, again=force and cache is None)
     if found is not None:
@@ -125,6 +125,7 @@ class _Run:
             self.run.reporter.notice(text)
         self._plan = plan
         self._source = next(step for step in self.run.steps if isinstance(step, Source))
+        self.run.reporter.stage(self._source.name, "started", (None, None))
         self._rows = self._source.read(self.run)
         self._files = io.Beside()
 
@@ -137,7 +138,7 @@ class _Run:
         """Run the stages."""
         data = replace(self._source.dataset(self._rows, self.run), files=self._files)
         rest = [step for step in self.run.steps if step is not self._source]
-        self.run.worked.append(Worked(self._source.name, data.input_n, data.n))
+        self._done(Worked(self._source.name, data.input_n, data.n))
         for step in rest:
             with faults_of(step):
                 step.check_input(data)
@@ -156,11 +157,16 @@ class _Run:
                 step.check(data, self.run)
         for place, step in enumerate(steps):
             before = data
+            self.run.reporter.stage(step.name, "started", (before.n, None))
             with faults_of(step):
                 data = step.run(data, self.run)
                 check_result(step, before, data, self.run.told)
-            self.run.worked.append(Worked(step.name, before.n, data.n))
+            self._done(Worked(step.name, before.n, data.n))
             for later in steps[place + 1 :] if data.n < before.n else ():
                 with faults_of(later):
                     later.check(data, self.run)
         return data
+
+    def _done(self, worked: Worked) -> None:
+        self.run.worked.append(worked)
+        self.run.reporter.stage(worked.name, "done", (worked.rows_in, worked.rows_out))

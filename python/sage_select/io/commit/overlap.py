@@ -11,6 +11,7 @@ from typing import TypeAlias
 from sage_select.display import is_url
 from sage_select.errors import UsageError
 from sage_select.io.commit.names import OutputNames
+from sage_select.paths import STREAM
 from sage_select.values.location import InputSetting
 
 __all__ = ["are_all_among", "check_overlap", "is_at_or_in"]
@@ -102,7 +103,7 @@ class _Output:
 
 def _local_paths(value: str) -> Iterator[Path]:
     """Yield everything on this machine's disks that a setting names."""
-    if value == "-":
+    if value == STREAM:
         value = "/dev/stdin"
     if not value:
         return

@@ -134,15 +134,19 @@ def _text(text: str, file: HashedFile) -> None:
 
 
 def _ipc_file(table: pa.Table, file: HashedFile) -> None:
-    with pa.ipc.new_file(pa.PythonFile(file, "w"), _named(table)) as writer:
-        for batch in fixed_batches(table):
-            writer.write_batch(batch)
+    _write_batches(pa.ipc.new_file(pa.PythonFile(file, "w"), _named(table)), table)
 
 
 def _stream(table: pa.Table, file: HashedFile) -> None:
-    with pa.ipc.new_stream(pa.PythonFile(file, "w"), _named(table)) as writer:
+    _write_batches(pa.ipc.new_stream(pa.PythonFile(file, "w"), _named(table)), table)
+
+
+def _write_batches(writer: Any, table: pa.Table) -> None:
+    with writer:
         for batch in fixed_batches(table):
             writer.write_batch(batch)
+        if not table.num_rows:  # `datasets` cannot cast a column that has no batch at all
+            writer.write_batch(pa.RecordBatch.from_pylist([], schema=table.schema))
 
 
 def _parquet(table: pa.Table, file: HashedFile) -> None:

@@ -15,9 +15,9 @@ from sage_select.display import is_url
 from sage_select.errors import DataError, ResourceError, SageError, UsageError, nearest
 from sage_select.io.source.hf_folder import is_saved
 from sage_select.io.source.opened import Input, TextOptions
-from sage_select.io.source.pipes import STREAM, is_pipe, spooled
+from sage_select.io.source.pipes import is_pipe, spooled
 from sage_select.io.source.remote import fetch
-from sage_select.paths import path_problem, user_path
+from sage_select.paths import STREAM, path_problem, user_path
 
 __all__ = ["Named", "absence", "cannot_open", "existing_file", "open_inputs", "short_names", "shown_source"]
 

@@ -13,11 +13,10 @@ from pathlib import Path
 from typing import Final
 
 from sage_select.errors import UsageError
+from sage_select.paths import STREAM
 
-__all__ = ["STREAM", "is_pipe", "spooled"]
+__all__ = ["is_pipe", "spooled"]
 
-#: What stands for standard input.
-STREAM: Final = "-"
 _BLOCK: Final = 1 << 20
 #: How long to wait for somebody who writes into a named pipe, in seconds.
 _PATIENCE: Final = 10.0

@@ -7,13 +7,11 @@ import os
 from pathlib import Path
 
 from sage_select.display import is_url
+from sage_select.paths import STREAM, streamed_end
 from sage_select.pipeline.pipeline import Pipeline
 from sage_select.values.location import Reads, Writes
 
 __all__ = ["beside"]
-
-#: Standard input and output.
-_STREAM = "-"
 
 
 def beside(pipeline: Pipeline, folder: Path) -> Pipeline:
@@ -24,7 +22,7 @@ def beside(pipeline: Pipeline, folder: Path) -> Pipeline:
     """
 
     def place(text: str, mark: Reads | Writes) -> str:
-        if folder == Path() or text == _STREAM or is_url(text) or text.startswith("~") or os.path.isabs(text):  # noqa: PTH117
+        if folder == Path() or _is_stream(text, mark) or is_url(text) or text.startswith("~") or os.path.isabs(text):  # noqa: PTH117
             return text
         path = folder / text
         if mark.kind == "model" and not text.startswith(("./", "../")) and not path.is_dir():
@@ -34,3 +32,7 @@ def beside(pipeline: Pipeline, folder: Path) -> Pipeline:
         return str(path)
 
     return pipeline.model_copy(update={"steps": tuple(step.relocated(place) for step in pipeline.steps)})
+
+
+def _is_stream(text: str, mark: Reads | Writes) -> bool:
+    return text == STREAM or (isinstance(mark, Writes) and streamed_end(text) is not None)

@@ -20,7 +20,8 @@ def array_of(value: Any, name: str, dimensions: int, n: int) -> NDArray[Any]:
     except ValueError:
         raise ragged(value, name, dimensions) from None
     if array.ndim != dimensions or len(array) != n:
-        raise misfit(name, dimensions, n, f"shape {array.shape}")
+        # Whatever is no array is one of 0 dimensions to numpy.
+        raise misfit(name, dimensions, n, f"shape {array.shape}" if array.ndim else f"a {type(value).__qualname__}")
     if array.dtype.kind not in "fiu":
         raise no_numbers(array, name)
     return array
