@@ -81,6 +81,10 @@ def test_a_spec_stands_in_the_place_of_the_input(rows: Path, plan: Program, fold
         (["-"], "standard input is read by a build alone"),
         (["rows.jsonl", "--scores", "scores.npy", "--strategy", "loss_topk"], "scores.npy: no such file"),
         (["rows.jsonl", "--holdout", "later.jsonl"], "later.jsonl: no such file"),
+        (
+            ["rows.jsonl", "--score-model", "./later", "--strategy", "loss_topk"],
+            "./later: there is no such model folder",
+        ),
     ],
 )
 def test_what_is_not_there_yet_is_planned_all_the_same(
@@ -89,7 +93,7 @@ def test_what_is_not_there_yet_is_planned_all_the_same(
     done = plan(*arguments)
     assert done.code == 0, done.err
     assert re.search(rf"{re.escape(says)}( \(.*\))?: rows, memory and time are not known\n", done.err), done.err
-    assert re.search(r"^stage +needs +adds$", done.out, re.MULTILINE)
+    assert re.search(r"^stage +needs +adds( +cache)?$", done.out, re.MULTILINE)
     said = plan(*arguments, "--json").json
     assert said["estimate"] is None
     assert {one["rows_out"] for one in said["stages"]} == {None}

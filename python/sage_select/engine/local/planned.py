@@ -11,7 +11,7 @@ from sage_select import io
 from sage_select.cache import Holding, holdings
 from sage_select.display import is_url
 from sage_select.engine.local.estimate import Estimate, StageEstimate
-from sage_select.errors import SageError
+from sage_select.errors import SageError, UsageError
 from sage_select.io.source.named import absence
 from sage_select.paths import user_path
 from sage_select.pipeline import Pipeline, Settings, Stage
@@ -19,6 +19,7 @@ from sage_select.pipeline.plan import fingerprint, schedule
 from sage_select.pipeline.registry import unversioned
 from sage_select.pipeline.run import GIVEN
 from sage_select.pipeline.stage import FEATURES
+from sage_select.render.model_files import is_local
 from sage_select.stages import Sink
 
 __all__ = ["PlannedStage", "missing_inputs", "planned_stages", "state_of_output"]
@@ -113,9 +114,12 @@ def missing_inputs(plan: Pipeline) -> list[str]:
     """Return a line for each input of which nothing can be known before a build: it is not there, or elsewhere."""
     lines = []
     for setting in plan.inputs():
-        if setting.value == GIVEN or setting.kind == "model":
+        if setting.value == GIVEN:
             continue
-        if setting.value == "-":
+        if setting.kind == "model":
+            if (error := _no_model(setting.value)) is not None:
+                lines.append(f"{setting.value}: {error.message}")
+        elif setting.value == "-":
             lines.append("standard input is read by a build alone")
         elif is_url(setting.value):
             lines.append(f"{setting.value} is fetched by a build alone")
@@ -123,6 +127,15 @@ def missing_inputs(plan: Pipeline) -> list[str]:
             hint = f" ({error.hint})" if error.hint else ""
             lines.append(f"{setting.value}: {error.message}{hint}")
     return lines
+
+
+def _no_model(name: str) -> UsageError | None:
+    """Return why a name is that of no model, as far as can be told without asking for it."""
+    try:
+        is_local(name)
+    except UsageError as error:
+        return error
+    return None
 
 
 def state_of_output(plan: Pipeline) -> str:
