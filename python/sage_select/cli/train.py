@@ -115,11 +115,16 @@ def train(
     lora_alpha: Annotated[
         int | None, typer.Option(help="Scale of the adapter; alpha / r multiplies its update. [default: 128]")
     ] = None,
-    lora_dropout: Annotated[float | None, typer.Option(help="Dropout before the adapter. [default: 0.05]")] = None,
+    lora_dropout: Annotated[
+        float | None,
+        typer.Option(help="Dropout before the adapter; 0 where experts' stacked weights have one. [default: 0.05]"),
+    ] = None,
     lora_target: Annotated[
         list[str] | None,
         typer.Option(
-            help="Modules that get an adapter, such as q_proj,v_proj, or experts; repeatable. [default: all-linear]"
+            help="What gets an adapter: layers (q_proj,v_proj), paths or what holds layers (layers.0.self_attn), "
+            "experts (of a mixture), or re:PATTERN, a regular expression for whole paths; repeatable. Routers only "
+            "where named. [default: all-linear]"
         ),
     ] = None,
     bf16: Annotated[bool, typer.Option("--bf16", help="Compute in bfloat16. [default on a GPU that has it]")] = False,

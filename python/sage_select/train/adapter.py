@@ -53,6 +53,10 @@ def add_adapter(model: Any, config: TrainConfig, row: Sequence[int]) -> tuple[Pe
         task_type="CAUSAL_LM",
     )
     adapted: PeftModel = get_peft_model(model, adapter)
+    # PEFT writes sets in the order of their hashes, which differs from process to process, also into checkpoints.
+    for key in ("target_modules", "target_parameters"):
+        if isinstance(getattr(adapter, key), set):
+            setattr(adapter, key, sorted(getattr(adapter, key)))
     check_trainable(adapted, row)
     return adapted, notices
 
@@ -81,11 +85,7 @@ def save_adapter(model: PeftModel, folder: Path) -> None:
     # A form to fill in, which says nothing of this adapter.
     (folder / "README.md").unlink(missing_ok=True)
     settings = folder / "adapter_config.json"
-    # PEFT writes sets in the order of their hashes, which differs from process to process.
     content = json.loads(settings.read_text(encoding="utf-8"))
-    for key in ("target_modules", "target_parameters", "exclude_modules", "modules_to_save"):
-        if isinstance(content.get(key), list):
-            content[key] = sorted(content[key])
     settings.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 

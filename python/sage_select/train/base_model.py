@@ -12,7 +12,7 @@ from sage_select.render.truncate import context_length
 from sage_select.train.config import MAX_LENGTH_CAP, Precision, TrainConfig
 from sage_select.train.quantisation import one_arithmetic, quantisation
 
-__all__ = ["load_base_model", "open_renderer"]
+__all__ = ["given_template", "load_base_model", "open_renderer"]
 
 _DTYPES: dict[Precision, str] = {"bf16": "bfloat16", "fp16": "float16", "fp32": "float32"}
 
@@ -34,13 +34,17 @@ def open_renderer(config: TrainConfig) -> Renderer:
             expected=f"at most {context} tokens",
             hint=f"--max-length {context} or less",
         )
-    template = None if config.chat_template is None else load_chat_template(config.chat_template)
     return Renderer(
         tokenizer,
         max_length=config.max_length or min(context or MAX_LENGTH_CAP, MAX_LENGTH_CAP),
-        chat_template=template,
+        chat_template=given_template(config),
         history=config.thinking_history,
     )
+
+
+def given_template(config: TrainConfig) -> str | None:
+    """Return the text of the chat template that stands in place of the model's own, if one is given."""
+    return None if config.chat_template is None else load_chat_template(config.chat_template)
 
 
 def load_base_model(config: TrainConfig, precision: Precision, tokenizer: Any) -> Any:

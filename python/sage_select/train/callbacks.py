@@ -1,4 +1,4 @@
-"""What happens at the end of each step: the ledger, progress, the health check, checkpoints, and stopping."""
+"""What happens at the end of each step: the ledger, the log, progress, the health check, checkpoints, and stopping."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch.utils.tensorboard import SummaryWriter
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers.integrations import TensorBoardCallback
 
 from sage_select.errors import DataError
 from sage_select.train.adapter import is_finite
@@ -16,7 +18,51 @@ from sage_select.train.checkpoints import prune, seal
 from sage_select.train.interrupt import Stop
 from sage_select.train.ledger import Ledger
 
-__all__ = ["StepEnd"]
+__all__ = ["StepEnd", "StepLog", "StoppedAtFirstStep"]
+
+
+class StoppedAtFirstStep(Exception):  # noqa: N818 - never leaves the loop
+    """The run was asked to stop before its first step was taken, and what it was to replace stays."""
+
+
+class StepLog(TensorBoardCallback):  # type: ignore[misc]
+    """Writes TensorBoard's log, from the first step that is taken on.
+
+    Parameters
+    ----------
+    folder
+        Receives the log.
+    purge_step
+        What was logged from this step on is hidden; None: nothing.
+    """
+
+    def __init__(self, folder: Path, *, purge_step: int | None) -> None:
+        super().__init__()
+        self.tb_writer: Any = None
+        self._folder = folder
+        self._purge_step = purge_step
+
+    def on_train_begin(self, *_: Any, **__: Any) -> None:
+        """Write nothing yet."""
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, Any] | None = None,
+        **known: Any,
+    ) -> None:
+        """Write the values, the first time after the settings."""
+        if self.tb_writer is None:
+            self.tb_writer = SummaryWriter(str(self._folder), purge_step=self._purge_step)
+            super().on_train_begin(args, state, control, **known)
+        super().on_log(args, state, control, logs, **known)
+
+    def close(self) -> None:
+        """Close the log, if there is one."""
+        if self.tb_writer is not None:
+            self.tb_writer.close()
 
 
 class StepEnd(TrainerCallback):  # type: ignore[misc]
@@ -32,8 +78,10 @@ class StepEnd(TrainerCallback):  # type: ignore[misc]
         When set, the run writes a checkpoint and stops.
     fingerprint
         The run, for the seal of its checkpoints.
-    first_step
-        Called after the first step that is taken here.
+    first_step, stepped
+        Called when the first step that is to be recorded here has been taken, and when it is recorded.
+    replaces
+        Whether the run takes the place of another, which stays if it is stopped before that.
     keep
         Number of checkpoints kept.
     save_seconds
@@ -49,6 +97,8 @@ class StepEnd(TrainerCallback):  # type: ignore[misc]
         progress: Callable[[int, int, str], None],
         stop: Stop,
         first_step: Callable[[], None],
+        stepped: Callable[[], None],
+        replaces: bool,
         fingerprint: str,
         keep: int,
         save_seconds: float | None,
@@ -57,7 +107,10 @@ class StepEnd(TrainerCallback):  # type: ignore[misc]
         self._ledger = ledger
         self._progress = progress
         self._stop = stop
-        self._first_step: Callable[[], None] | None = first_step
+        self._first_step = first_step
+        self._stepped = stepped
+        self._replaces = replaces
+        self._begun = False
         self._fingerprint = fingerprint
         self._keep = keep
         self._save_seconds = save_seconds
@@ -74,10 +127,14 @@ class StepEnd(TrainerCallback):  # type: ignore[misc]
         **_: Any,
     ) -> None:
         """Record the step; refuse to save weights that are not numbers."""
-        done = self._ledger.end_step()
-        if self._first_step is not None:
+        if not self._begun:
+            if self._replaces and self._stop.signal is not None:
+                raise StoppedAtFirstStep
             self._first_step()
-            self._first_step = None
+        done = self._ledger.end_step()
+        if not self._begun:
+            self._stepped()
+            self._begun = True
         self._progress(state.global_step, state.max_steps, f"loss {done.mean_loss:.3f}")
         if self._save_seconds is not None and self._clock() - self._saved >= self._save_seconds:
             control.should_save = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -17,16 +18,27 @@ from pydantic import (
 
 from sage_select.errors import UsageError, nearest
 
-__all__ = ["ALL_LINEAR", "DEFAULT_OUTPUT_DIR", "EXPERTS", "MAX_LENGTH_CAP", "Precision", "Schedule", "TrainConfig"]
+__all__ = [
+    "ALL_LINEAR",
+    "DEFAULT_OUTPUT_DIR",
+    "EXPERTS",
+    "MAX_LENGTH_CAP",
+    "PATTERN",
+    "Precision",
+    "Schedule",
+    "TrainConfig",
+]
 
 Precision = Literal["bf16", "fp16", "fp32"]
 Schedule = Literal["linear", "cosine", "constant"]
 
 DEFAULT_OUTPUT_DIR = Path("~/.sage/agent_training")
 
-#: What `lora_target` may name besides layers: every linear layer, and the stacked weights of experts.
+#: What `lora_target` may name besides paths: every linear layer but routers, the experts of a mixture, and, by what
+#: follows these letters, whatever a regular expression matches.
 ALL_LINEAR = "all-linear"
 EXPERTS = "experts"
+PATTERN = "re:"
 
 #: `max_length=None` means the model's context, at most this many tokens.
 MAX_LENGTH_CAP = 2048
@@ -49,12 +61,15 @@ NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 def _split(value: Any) -> Any:
-    """Take `"q_proj,v_proj"` for the names in it, alone or among others."""
+    """Take `"q_proj,v_proj"` for the names in it, alone or among others; the commas of an expression are its own."""
     if isinstance(value, str):
-        return tuple(name for part in value.split(",") if (name := part.strip()))
+        begin = re.search(rf"(?:^|,)\s*{PATTERN}", value)
+        names = value[: begin.start()] if begin else value
+        pattern = (PATTERN + value[begin.end() :].strip(),) if begin else ()
+        return (*(name for part in names.split(",") if (name := part.strip())), *pattern)
     if isinstance(value, list | tuple | set | frozenset) and all(isinstance(name, str) for name in value):
-        names = sorted(value) if isinstance(value, set | frozenset) else value
-        return tuple(part for name in names for part in _split(name))
+        texts = sorted(value) if isinstance(value, set | frozenset) else value
+        return tuple(part for text in texts for part in _split(text))
     return value
 
 
@@ -85,8 +100,10 @@ class TrainConfig(BaseModel):
     lora_r, lora_alpha, lora_dropout
         Rank, scale (alpha / r multiplies the update) and dropout of the adapter.
     lora_target
-        `("all-linear",)`, or names of the modules that get an adapter; one text may hold several, `"q_proj,v_proj"`.
-        `experts` names the stacked weights of a mixture of experts, which all-linear leaves out.
+        What gets an adapter: `all-linear` (every linear layer but the output and routers), paths or the last parts of
+        them, of layers or of what holds layers (`q_proj`, `layers.0.self_attn`), `experts` (of a mixture, whose stacked
+        weights all-linear leaves out), and `re:` with a regular expression that matches whole paths. One text may hold
+        several, `"q_proj,v_proj"`; an expression comes last.
     precision
         None: bf16 on a GPU that has it, fp16 on another GPU, fp32 on a CPU.
     load_in_4bit, load_in_8bit
@@ -194,10 +211,15 @@ class TrainConfig(BaseModel):
             raise UsageError(
                 "resume continues the run in the output folder and force replaces it", hint="choose one of the two"
             )
-        if ALL_LINEAR in self.lora_target and set(self.lora_target) - {ALL_LINEAR, EXPERTS}:
-            raise UsageError(
-                "'all-linear' already names every linear layer", hint="drop it or the other adapter targets"
-            )
+        for target in self.lora_target:
+            try:
+                re.compile(target.removeprefix(PATTERN) if target.startswith(PATTERN) else "")
+            except re.error as error:
+                raise UsageError(
+                    "an adapter target is no regular expression",
+                    expected=f"{PATTERN} and an expression of Python's re",
+                    got=f"{target}: {error}",
+                ) from None
         if self.warmup >= 1 and self.warmup != int(self.warmup):
             raise UsageError(
                 "a warmup of 1 or more is a number of steps", expected="a whole number", got=str(self.warmup)

@@ -12,7 +12,7 @@ from sage_select.train.config import Precision, TrainConfig
 __all__ = ["differences", "fingerprint", "identity"]
 
 #: Raised when the same settings begin to train different weights.
-_RECIPE = 2
+_RECIPE = 3
 
 #: Settings that say where, when or how much is told. How rows are read and cut acts through the tokens.
 _NOT_IDENTITY = frozenset(

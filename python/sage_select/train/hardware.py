@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from sage_select.errors import ResourceError, UsageError
 from sage_select.train.config import Precision, TrainConfig
 
-__all__ = ["check_one_process", "precision_here", "require_training_packages", "resolve_precision"]
+__all__ = ["precision_here", "require_training_packages", "resolve_precision"]
 
 _PACKAGES = ("accelerate", "datasets", "peft", "tensorboard", "torch", "transformers", "trl")
 
@@ -52,19 +52,3 @@ def precision_here(config: TrainConfig) -> Precision:
 
     has_gpu = torch.cuda.is_available()
     return resolve_precision(config, has_gpu=has_gpu, gpu_has_bf16=has_gpu and torch.cuda.is_bf16_supported())
-
-
-def check_one_process(world_size: str | None) -> None:
-    """Refuse to run under a launcher of several processes, which would repeat rows to even out batches.
-
-    Parameters
-    ----------
-    world_size
-        The environment's WORLD_SIZE.
-    """
-    if world_size not in (None, "", "1"):
-        raise UsageError(
-            f"started as one of {world_size} processes",
-            expected="one process",
-            hint="start sage-train without a launcher",
-        )

@@ -9,10 +9,12 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TextIO
 
 from sage_select.errors import DataError, Where
+from sage_select.train.checkpoints import sync
 
 __all__ = ["Ledger", "Step", "losses_at_both_ends", "read_steps"]
 
@@ -55,7 +57,7 @@ class Step:
 
 
 class Ledger:
-    """Appends steps to a JSON-lines file, each flushed as it ends.
+    """Appends steps to a JSON-lines file, each flushed as it ends. Until `open` the file is not touched.
 
     Parameters
     ----------
@@ -65,28 +67,39 @@ class Ledger:
         Id of each trained row, by its place in the training order.
     after
         Steps up to this number are kept from an earlier part of the run, later ones are cut off.
+
+    Raises
+    ------
+    DataError
+        The earlier part does not hold these steps. What follows them may be damaged.
     """
 
     def __init__(self, path: Path, row_ids: Sequence[str], *, after: int) -> None:
+        self._path = path
         self._row_ids = row_ids
         self._pending = Step(after + 1, [], [], [])
-        kept = [step for step in read_steps(path) if step.step <= after] if path.is_file() and after else []
-        if [step.step for step in kept] != list(range(1, after + 1)):
+        self._kept = list(islice(read_steps(path), after)) if path.is_file() and after else []
+        if [step.step for step in self._kept] != list(range(1, after + 1)):
             raise DataError(
                 "the record of consumed rows does not reach the checkpoint",
                 where=str(path),
                 expected=f"{after} steps",
-                got=f"{len(kept)} steps",
+                got=f"{len(self._kept)} steps",
                 hint="start the run again with --force",
             )
+        self._file: TextIO | None = None
+
+    def open(self) -> None:
+        """Put a record of the kept steps in the place of what is there, at once, and durably."""
         # Beside the old record until the new one is whole: killed in between, the run can still go on.
-        temporary = path.with_name(f".{path.name}")
-        self._file: TextIO = temporary.open("w", encoding="utf-8")
+        temporary = self._path.with_name(f".{self._path.name}")
+        self._file = temporary.open("w", encoding="utf-8")
         try:
-            for step in kept:
+            for step in self._kept:
                 self._write(step)
             self.sync()
-            temporary.replace(path)
+            temporary.replace(self._path)
+            sync(self._path.parent)
         except BaseException:
             self.close()
             raise
@@ -102,7 +115,7 @@ class Ledger:
         self._pending.tokens.extend(tokens)
 
     def end_step(self) -> Step:
-        """Write the step and return it."""
+        """Write the step into the record, which must be open, and return it."""
         done = self._pending
         self._write(done)
         self._pending = Step(done.step + 1, [], [], [])
@@ -110,15 +123,22 @@ class Ledger:
 
     def sync(self) -> None:
         """Bring all steps to the disk, so that no checkpoint outlives them."""
-        os.fsync(self._file.fileno())
+        os.fsync(self._opened().fileno())
 
     def close(self) -> None:
-        """Close the file."""
-        self._file.close()
+        """Close the file, if it is open."""
+        if self._file is not None:
+            self._file.close()
+
+    def _opened(self) -> TextIO:
+        if self._file is None:
+            raise RuntimeError("the record is not open")
+        return self._file
 
     def _write(self, step: Step) -> None:
-        self._file.write(json.dumps(asdict(step), ensure_ascii=False) + "\n")
-        self._file.flush()
+        file = self._opened()
+        file.write(json.dumps(asdict(step), ensure_ascii=False) + "\n")
+        file.flush()
 
 
 def read_steps(path: Path) -> Iterator[Step]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +11,11 @@ import datasets
 import torch
 from peft import set_peft_model_state_dict
 from safetensors.torch import load_file
-from torch.utils.tensorboard import SummaryWriter
 from transformers import PreTrainedTokenizerBase, PrinterCallback, ProgressCallback
-from transformers.integrations import TensorBoardCallback
 from trl import SFTConfig
 
 from sage_select.train.adapter import cast_adapter_to_float32
-from sage_select.train.callbacks import StepEnd
+from sage_select.train.callbacks import StepEnd, StepLog, StoppedAtFirstStep
 from sage_select.train.checkpoints import Checkpoint
 from sage_select.train.collate import Collator
 from sage_select.train.config import Precision, TrainConfig
@@ -44,10 +42,13 @@ def run_loop(
     precision: Precision,
     fingerprint: str,
     folder: RunFolder,
+    begin: Callable[[], None],
     checkpoint: Checkpoint | None,
     progress: Callable[[int, int, str], None],
 ) -> Any:
     """Train the adapter of `model` and return the model.
+
+    Nothing in the folder changes before the first step has been taken.
 
     Parameters
     ----------
@@ -57,6 +58,8 @@ def run_loop(
         The tokenised rows in training order, and the steps they make.
     fingerprint
         The run, for the seal of its checkpoints.
+    begin
+        Makes the folder this run's: called when its first step has been taken.
     checkpoint
         A whole one to go on from, or None.
 
@@ -65,15 +68,22 @@ def run_loop(
     DataError
         If a loss or the adapter stops being a number; the checkpoints before it stay.
     KeyboardInterrupt
-        On Ctrl-C, after the checkpoint of the last finished step.
+        On Ctrl-C, after the checkpoint of the last finished step; where it is to replace another run and has taken no
+        step, it leaves that one as it is.
     """
     after = checkpoint.step if checkpoint else 0
     with (
         closing(Ledger(folder.ledger, rows.row_ids, after=after)) as ledger,
         # What a crashed run logged after its checkpoint is hidden.
-        closing(SummaryWriter(str(folder.logs), purge_step=after + 1 if after else None)) as writer,
+        closing(StepLog(folder.logs, purge_step=after + 1 if after else None)) as log,
         graceful_stop() as stop,
+        suppress(StoppedAtFirstStep),  # the signal is delivered again by `graceful_stop`
     ):
+
+        def first_step() -> None:
+            begin()
+            ledger.open()
+
         trainer = OrderedTrainer(
             ledger=ledger,
             model=model,
@@ -84,14 +94,16 @@ def run_loop(
             processing_class=tokenizer,
             data_collator=Collator(pad_token(tokenizer)),
             callbacks=[
-                TensorBoardCallback(writer),
+                log,
                 StepEnd(
                     ledger=ledger,
                     progress=progress,
                     stop=stop,
                     fingerprint=fingerprint,
                     keep=config.keep_checkpoints,
-                    first_step=folder.replaced.discard,
+                    first_step=first_step,
+                    stepped=folder.replaced.discard,
+                    replaces=checkpoint is None and folder.holds_a_run(),
                     save_seconds=SAVE_SECONDS if config.save_steps is None else None,
                 ),
             ],
@@ -100,6 +112,7 @@ def run_loop(
             trainer.remove_callback(talkative)
         cast_adapter_to_float32(trainer.model)
         if checkpoint is not None and checkpoint.step >= plan.steps:
+            first_step()
             # The trainer would take one step more.
             weights = load_file(checkpoint.folder / "adapter_model.safetensors")
             set_peft_model_state_dict(trainer.model, weights)

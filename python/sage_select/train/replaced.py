@@ -1,7 +1,8 @@
-"""The run that a new one takes the place of: set aside until the new one has taken its first step.
+"""The run that a new one takes the place of: it stays where it is until the new one has taken its first step.
 
 A run may fail in its first step (too little memory, a loss that is no number), and what it was to replace may have
-taken days.
+taken days. When the step has been taken the old run is set aside, the new one recorded, and the old one deleted; where
+that is cut off, the next to lock the folder finds one of the two.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from sage_select.train.checkpoints import CHECKPOINT_NAME
+from sage_select.train.checkpoints import CHECKPOINT_NAME, sync
 
 __all__ = ["ADAPTER_FILES", "LEDGER_NAME", "RECORD_NAME", "ReplacedRun", "move", "remove"]
 
@@ -37,6 +38,7 @@ class ReplacedRun:
         self._folder = folder
         self._parts = parts
         self._aside = folder / ".replaced"
+        self._returning = folder / ".restored"
         self._discarded = folder / ".discarded"
 
     def set_aside(self) -> None:
@@ -47,20 +49,26 @@ class ReplacedRun:
     def restore(self) -> None:
         """Put the run back in the place of what began to replace it; without one set aside nothing happens."""
         self._delete()
-        if not self._aside.is_dir():
-            return
-        for name in self._parts:
-            if (self._aside / name).exists():
-                remove(self._folder / name)
-        self._move(self._aside, self._folder)
-        shutil.rmtree(self._aside)
+        if self._aside.is_dir():
+            for name in self._parts:
+                if (self._aside / name).exists():
+                    remove(self._folder / name)
+            # At once, so that nothing is removed of a run that has begun to come back.
+            self._rename(self._aside, self._returning)
+        if self._returning.is_dir():
+            self._move(self._returning, self._folder)
+            shutil.rmtree(self._returning)
 
     def discard(self) -> None:
         """Delete the run that was set aside, but for what others put beside its checkpoints, logs and weights."""
         if self._aside.is_dir():
             # At once, so that a run killed meanwhile is not taken for one that took no step.
-            self._aside.rename(self._discarded)
+            self._rename(self._aside, self._discarded)
         self._delete()
+
+    def _rename(self, before: Path, after: Path) -> None:
+        before.rename(after)
+        sync(self._folder)
 
     def _delete(self) -> None:
         if not self._discarded.is_dir():

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +15,8 @@ from sage_select.train.checkpoints import Checkpoint, list_checkpoints, newest_c
 from sage_select.train.config import Precision, TrainConfig
 from sage_select.train.failures import resource_failures
 from sage_select.train.fingerprint import fingerprint, identity
-from sage_select.train.hardware import check_one_process, precision_here, require_training_packages
+from sage_select.train.hardware import precision_here, require_training_packages
+from sage_select.train.launchers import one_process
 from sage_select.train.ledger import losses_at_both_ends, read_steps
 from sage_select.train.result import TrainResult
 from sage_select.train.run_folder import RunFolder, no_run_to_resume
@@ -71,7 +71,7 @@ def train(
     Raises
     ------
     UsageError
-        For a missing selection or model, or settings that this machine cannot do.
+        For a missing selection or model, settings that this machine cannot do, or a launch as one of several processes.
     DataError
         If rows are damaged, none has anything to train, or the loss stops being a number.
     OutputError
@@ -82,8 +82,8 @@ def train(
         On Ctrl-C, after a checkpoint from which `resume` continues.
     """
     require_training_packages()
-    check_one_process(os.environ.get("WORLD_SIZE"))
-    return _Run(config, stages or silent_stages, notice).run(selection)
+    with one_process() as told:
+        return _Run(config, stages or silent_stages, notice).run(selection, told)
 
 
 def silent_stages(_label: str) -> AbstractContextManager[Progress]:
@@ -97,6 +97,7 @@ class _Prepared:
 
     rows: TrainingRows
     renderer: Renderer
+    chat_template: str | None
     precision: Precision
     identity: dict[str, Any]
     fingerprint: str
@@ -111,7 +112,9 @@ class _Run:
         self._told = notice
         self._notices: list[str] = []
 
-    def run(self, selection: Any) -> TrainResult:
+    def run(self, selection: Any, told: Sequence[str]) -> TrainResult:
+        for text in told:
+            self._notice(text)
         folder = RunFolder(self._config.output_dir)
         path = selection if isinstance(selection, str | Path) else None
         folder.refuse_inputs(
@@ -132,7 +135,7 @@ class _Run:
 
     def _prepare(self, selection: Any) -> _Prepared:
         from sage_select.render.model_files import model_revision
-        from sage_select.train.base_model import open_renderer
+        from sage_select.train.base_model import given_template, open_renderer
         from sage_select.train.data import tokenise
         from sage_select.train.selection import load_selection
 
@@ -161,7 +164,7 @@ class _Run:
             rows=rows.order_digest,
             tokens=rows.digest,
         )
-        return _Prepared(rows, renderer, precision, parts, fingerprint(parts))
+        return _Prepared(rows, renderer, given_template(config), precision, parts, fingerprint(parts))
 
     def _claim(self, folder: RunFolder, prepared: _Prepared) -> Checkpoint | TrainResult | None:
         """Return the finished run if it is there, else the checkpoint to start from (None: from the beginning)."""
@@ -213,8 +216,13 @@ class _Run:
             notices.append("the model keeps its activations: its class has no gradient checkpointing")
         for text in notices:
             self._notice(text)
-        # From here on the folder is this run's; whatever could be refused has been.
-        folder.start(prepared.identity, anew=checkpoint is None)
+        begun = False
+
+        def begin() -> None:
+            nonlocal begun
+            folder.start(prepared.identity, anew=checkpoint is None)
+            begun = True
+
         try:
             with self._stages("training") as progress:
                 trained = run_loop(
@@ -226,20 +234,32 @@ class _Run:
                     precision=prepared.precision,
                     fingerprint=prepared.fingerprint,
                     folder=folder,
+                    begin=begin,
                     checkpoint=checkpoint,
                     progress=progress,
                 )
         except (KeyboardInterrupt, SystemExit):
-            self._notice("stopped; --resume continues from the newest checkpoint")
+            self._notice(
+                "stopped; --resume continues from the newest checkpoint"
+                if begun or checkpoint is not None
+                else "stopped before the first step was taken; the output folder is as it was"
+            )
             raise
         finally:
-            # Still there only where no step was taken.
+            # Set aside still only where the first step could not be recorded.
             folder.replaced.restore()
         steps = list(read_steps(folder.ledger))
         plan.verify([step.rows for step in steps], rows.row_ids)
         with folder.new_lora_weights() as temporary:
             save_adapter(trained, temporary)
-            save_tokenizer(prepared.renderer, trained, temporary)
+            for text in save_tokenizer(
+                prepared.renderer,
+                trained,
+                temporary,
+                source=config.model,
+                chat_template=prepared.chat_template,
+            ):
+                self._notice(text)
         loss_first, loss_last = losses_at_both_ends(steps)
         result = TrainResult(
             output_dir=folder.path,

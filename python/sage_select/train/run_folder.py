@@ -55,6 +55,8 @@ class RunFolder:
         self.lora_weights = self.path / "lora_weights"
         self.replaced = ReplacedRun(self.path, RUN_PARTS)
         self.ledger = self.logs / LEDGER_NAME
+        self._new_record = self.path / f".{RECORD_NAME}"
+        self._new_weights = self.path / ".lora_weights.new"
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -82,8 +84,11 @@ class RunFolder:
                     where=str(self.path),
                     hint="name another with --output-dir",
                 ) from None
-            # Left by a run that ended before its first step.
+            # Left by a run that was killed.
             self.replaced.restore()
+            for path in (self._new_record, self._new_weights, self.ledger.with_name(f".{LEDGER_NAME}")):
+                shutil.rmtree(path, ignore_errors=True)
+                path.unlink(missing_ok=True)
             yield
 
     def refuse_inputs(self, inputs: Mapping[str, object]) -> None:
@@ -119,7 +124,7 @@ class RunFolder:
             result = TrainResult.from_dict(content["result"], self.path) if content["finished"] else None
             return Found(dict(content["identity"]), result)
         except FileNotFoundError:
-            foreign = [name for name in RUN_PARTS if (self.path / name).exists()]
+            foreign = [name for name in RUN_PARTS if not _is_free(self.path / name)]
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             foreign = [RECORD_NAME]
         if foreign:
@@ -130,6 +135,10 @@ class RunFolder:
                 hint="name another folder with --output-dir",
             )
         return None
+
+    def holds_a_run(self) -> bool:
+        """Say whether there is a run, finished or not."""
+        return (self.path / RECORD_NAME).exists()
 
     def refuse_unless_same(self, found: Found, identity: Mapping[str, Any]) -> None:
         """Raise OutputError naming the parts in which the run in this folder differs from `identity`."""
@@ -171,7 +180,7 @@ class RunFolder:
 
         What others put into `lora_weights` stays; a file of theirs that has the name of a new one gets a number.
         """
-        temporary = self.path / ".lora_weights.new"
+        temporary = self._new_weights
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir()
         yield temporary
@@ -191,12 +200,17 @@ class RunFolder:
         return dict(content)
 
     def _write(self, content: Mapping[str, Any]) -> None:
-        temporary = self.path / f".{RECORD_NAME}"
+        temporary = self._new_record
         text = json.dumps({"format_version": _FORMAT_VERSION, **content}, indent=2, ensure_ascii=False) + "\n"
         temporary.write_text(text, encoding="utf-8")
         sync(temporary)
         temporary.replace(self.path / RECORD_NAME)
         sync(self.path)
+
+
+def _is_free(path: Path) -> bool:
+    """Say whether there is nothing, or a folder with nothing in it, as a run leaves that takes no step."""
+    return not path.exists() or (path.is_dir() and not any(path.iterdir()))
 
 
 def no_run_to_resume(folder: Path) -> UsageError:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import copy
 import inspect
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import torch
 from peft import LoraConfig
@@ -16,9 +16,15 @@ from peft.utils.transformers_weight_conversion import convert_peft_config_for_tr
 from transformers.pytorch_utils import Conv1D
 
 from sage_select.errors import UsageError, nearest
-from sage_select.train.config import ALL_LINEAR, EXPERTS
+from sage_select.train.config import ALL_LINEAR, EXPERTS, PATTERN
 
 __all__ = ["Targets", "find_targets"]
+
+
+#: Parts of a path by which a layer is known as one that chooses experts, if it has an output for each.
+_ROUTERS: Final = frozenset({"gate", "router"})
+#: Letters that no path has, and expressions have.
+_OF_EXPRESSIONS: Final = re.compile(r"[\\*+?|()\[\]{}^$]")
 
 
 @dataclass(frozen=True)
@@ -32,7 +38,7 @@ class Targets:
     parameters
         Full names of stacked weights of experts, sorted.
     notices
-        What is left out although the settings name everything, and why.
+        What is left out although it is named, and why.
     """
 
     modules: tuple[str, ...]
@@ -48,39 +54,53 @@ def find_targets(model: Any, named: Sequence[str]) -> Targets:
     model
         A causal language model of transformers, without an adapter.
     named
-        The setting: `all-linear`, `experts`, or last parts of the names of linear layers.
+        The setting: `all-linear`, `experts`, `re:` with a regular expression that matches whole paths, or parts in a
+        row of the paths of layers. A router is meant only by a path that ends in it, or by an expression.
 
     Raises
     ------
     UsageError
-        A name is no layer that can be adapted; the message names those that are.
+        A name is none of these, or all that it names cannot be adapted; the message names what can.
     """
     linear = dict(_linear_layers(model))
+    stacked = frozenset(_stacked_weights(model))
+    routers = _routers(model, linear)
     barred = _barred(model, linear)
-    free = {name for name in linear if name not in barred}
-    leaves = {_leaf(name) for name in free}
-    experts = tuple(sorted(_stacked_weights(model)))
-    known = {ALL_LINEAR, *leaves, *([EXPERTS] if experts else [])}
-    for target in named:
-        if target not in known:
-            raise _no_target(target, known, {_leaf(name): why for name, why in barred.items()})
-    wanted = free if ALL_LINEAR in named else {name for name in free if _leaf(name) in named}
-    parameters = experts if EXPERTS in named else ()
-    if not wanted and not parameters:
+    found = {target: _named_by(target, frozenset(linear), stacked, routers) for target in named}
+    for target, names in found.items():
+        if target != ALL_LINEAR and not names - barred.keys():
+            raise _no_target(target, barred[min(names)] if names else None, {*linear} - {*barred} - routers, stacked)
+        if ALL_LINEAR in named and target not in (ALL_LINEAR, EXPERTS) and names <= found[ALL_LINEAR]:
+            raise UsageError(f"{ALL_LINEAR} already names {target}", hint="drop one of the two adapter targets")
+    chosen = frozenset().union(*found.values()) - barred.keys()
+    if not chosen:
         raise UsageError(
             "the model has no linear layer that an adapter can be put on",
             got=type(model).__name__,
-            hint="name its experts as targets: experts" if experts else "choose another model",
+            hint="name its experts as targets: experts" if stacked else "choose another model",
         )
-    notices = []
+    reasons = {name: barred[name] for names in found.values() for name in names if name in barred}
     if ALL_LINEAR in named:
-        reasons: dict[str, set[str]] = {}
-        for name, why in barred.items():
-            reasons.setdefault(why, set()).add(_leaf(name))
-        notices += [f"no adapter on {', '.join(sorted(names))}: {why}" for why, names in sorted(reasons.items())]
-        if experts and not parameters:
-            notices.append(_left_out(model, experts))
-    return Targets(tuple(sorted(_shortened(model, wanted))), parameters, tuple(notices))
+        reasons |= {name: barred.get(name, "routers, which choose the experts, stay as they are") for name in routers}
+    notices = [*_left_out(name for name in reasons.items() if name[0] not in chosen)]
+    if ALL_LINEAR in named and stacked and not stacked & chosen:
+        notices.append(_experts_left_out(model, stacked))
+    modules, parameters = chosen - stacked, chosen & stacked
+    return Targets(tuple(sorted(_shortened(model, modules))), tuple(sorted(parameters)), tuple(notices))
+
+
+def _named_by(target: str, linear: Set[str], stacked: Set[str], routers: Set[str]) -> frozenset[str]:
+    """Return the paths that a target names, be it that they cannot be adapted."""
+    if target == ALL_LINEAR:
+        return frozenset(linear - routers)
+    everything = linear | stacked
+    if target == EXPERTS:
+        return frozenset(stacked | {name for name in linear - routers if EXPERTS in name.split(".")})
+    if target.startswith(PATTERN):
+        expression = re.compile(target.removeprefix(PATTERN))
+        return frozenset(name for name in everything if expression.fullmatch(name))
+    within = {name for name in everything if f".{target}." in f".{name}."}
+    return frozenset(name for name in within if name not in routers or f".{name}".endswith(f".{target}"))
 
 
 def _linear_layers(model: Any) -> Iterator[tuple[str, torch.nn.Module]]:
@@ -145,10 +165,24 @@ def _gives_more(part: torch.nn.Module) -> bool:
         return not isinstance(part(weight.new_zeros((1, weight.shape[1]))), torch.Tensor)
 
 
+def _expert_counts(model: Any) -> set[int]:
+    settings = model.config.get_text_config().to_dict()
+    return {value for name, value in settings.items() if "expert" in name and type(value) is int}
+
+
+def _routers(model: Any, linear: Mapping[str, torch.nn.Module]) -> frozenset[str]:
+    """Return the linear layers that choose experts."""
+    counts = _expert_counts(model)
+    return frozenset(
+        name
+        for name, part in linear.items()
+        if not _ROUTERS.isdisjoint(name.split(".")) and getattr(part, "out_features", None) in counts
+    )
+
+
 def _stacked_weights(model: Any) -> Iterator[str]:
     """Yield the names of weights that hold one matrix for each expert, which no linear layer holds."""
-    settings = model.config.get_text_config().to_dict()
-    counts = {value for name, value in settings.items() if "expert" in name and type(value) is int}
+    counts = _expert_counts(model)
     for parent, part in model.named_modules():
         if isinstance(part, torch.nn.Linear | Conv1D | torch.nn.modules.conv._ConvNd | torch.nn.Embedding):
             continue
@@ -157,7 +191,15 @@ def _stacked_weights(model: Any) -> Iterator[str]:
                 yield f"{parent}.{name}"
 
 
-def _left_out(model: Any, experts: Sequence[str]) -> str:
+def _left_out(reasons: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """Yield a line for each reason, with the layers that are left out for it."""
+    layers: dict[str, set[str]] = {}
+    for name, why in reasons:
+        layers.setdefault(why, set()).add(_leaf(name))
+    yield from (f"no adapter on {', '.join(sorted(names))}: {why}" for why, names in sorted(layers.items()))
+
+
+def _experts_left_out(model: Any, experts: Iterable[str]) -> str:
     held = sum(model.get_parameter(name).numel() for name in experts)
     share = held / sum(weight.numel() for weight in model.parameters())
     return (
@@ -166,23 +208,30 @@ def _left_out(model: Any, experts: Sequence[str]) -> str:
     )
 
 
-def _shortened(model: Any, names: set[str]) -> set[str]:
+def _shortened(model: Any, names: Set[str]) -> Set[str]:
     """Return the last parts of layer names where no other part of the model is called by one of them."""
     leaves = {_leaf(name) for name in names}
     others = {_leaf(name) for name, _ in model.named_modules() if name not in names}
     return names if leaves & others else leaves
 
 
-def _no_target(target: str, known: set[str], barred: dict[str, str]) -> UsageError:
-    if target in barred:
-        return UsageError(f"{target} cannot be adapted: {barred[target]}", expected=", ".join(sorted(known)))
-    return UsageError(
-        "the model has no such linear layers",
-        got=target,
-        expected=f"all-linear, or some of {', '.join(sorted(known - {ALL_LINEAR}))}",
-        hint=nearest(target, known),
-    )
+def _no_target(target: str, barred: str | None, linear: Set[str], stacked: Set[str]) -> UsageError:
+    """Return the error for a target that names nothing that can be adapted: nothing at all, or for the reason given."""
+    leaves = {_leaf(name) for name in linear | stacked} | ({EXPERTS} if stacked else set())
+    there = f"{ALL_LINEAR}, or some of {', '.join(sorted(leaves))}"
+    if barred is not None:
+        return UsageError(f"{target} cannot be adapted: {barred}", expected=there)
+    example = min(linear | stacked, default="")
+    if target.startswith(PATTERN):
+        return UsageError("an adapter target matches no layer", got=target, expected=f"whole paths, such as {example}")
+    if _OF_EXPRESSIONS.search(target):
+        hint: str | None = f"a regular expression begins with {PATTERN}, and matches whole paths, such as {example}"
+    else:
+        parts = {part for name in linear | stacked for part in name.split(".")}
+        hint = nearest(target, {ALL_LINEAR, *leaves, *parts, *linear, *stacked}) or f"paths are such as {example}"
+    return UsageError("the model has no such layers for an adapter", got=target, expected=there, hint=hint)
 
 
 def _leaf(name: str) -> str:
-    return name.rsplit(".", 1)[-1]
+    """Return the last part of a path, but for that of a weight inside a layer of another kind."""
+    return name.removesuffix(".weight").rsplit(".", 1)[-1]

@@ -70,7 +70,7 @@ def test_an_unknown_setting_names_the_nearest() -> None:
     [
         ({"load_in_4bit": True, "load_in_8bit": True}, "exclude each other"),
         ({"resume": True, "force": True}, "choose one of the two"),
-        ({"lora_target": ("all-linear", "q_proj")}, "every linear layer"),
+        ({"lora_target": ("q_proj", "re:(")}, "no regular expression"),
         ({"warmup": 1.5}, "a whole number"),
     ],
 )

@@ -47,9 +47,3 @@ def test_a_missing_package_is_named_with_the_command(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(hardware, "find_spec", without_peft)
     with pytest.raises(ResourceError, match=r"peft(.|\n)*pip install 'sage-select\[train\]'"):
         train("out.arrow", TrainConfig(model="m"))
-
-
-def test_several_processes_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("WORLD_SIZE", "2")
-    with pytest.raises(UsageError, match="one of 2 processes"):
-        train("out.arrow", TrainConfig(model="m"))

@@ -15,6 +15,7 @@ IDS = ["a", "b", "ü\n"]
 
 def fill(path: Path, steps: int) -> None:
     ledger = Ledger(path, IDS, after=0)
+    ledger.open()
     for step in range(steps):
         ledger.add([0, 1], [1.0, 2.0], [3, 4])
         ledger.add([2], [0.5], [1])
@@ -36,6 +37,8 @@ def test_resuming_cuts_off_what_came_after_the_checkpoint(tmp_path: Path) -> Non
         file.write('{"step": 6, "rows": ["a"')
     ledger = Ledger(path, IDS, after=3)
     ledger.add([1], [1.0], [1])
+    assert len(path.read_text().splitlines()) == 6, "nothing is cut off before a step has been taken"
+    ledger.open()
     ledger.end_step()
     ledger.close()
     steps = list(read_steps(path))
@@ -48,6 +51,18 @@ def test_a_ledger_that_is_too_short_is_refused(tmp_path: Path) -> None:
     fill(tmp_path / "l", 2)
     with pytest.raises(DataError, match="does not reach the checkpoint"):
         Ledger(tmp_path / "l", IDS, after=3)
+
+
+@pytest.mark.parametrize("tail", ["\0" * 40 + "\n", '{"step": 3, "ro\n', "{}\n\n", '{"step"'])
+def test_what_follows_the_checkpoint_may_be_damaged(tmp_path: Path, tail: str) -> None:
+    fill(tmp_path / "l", 2)
+    before = (tmp_path / "l").read_text()
+    with (tmp_path / "l").open("a") as file:
+        file.write(tail)
+    ledger = Ledger(tmp_path / "l", IDS, after=2)
+    ledger.open()
+    ledger.close()
+    assert (tmp_path / "l").read_text() == before
 
 
 def test_a_damaged_ledger_is_refused_with_its_line(tmp_path: Path) -> None:
@@ -97,7 +112,7 @@ def test_the_old_record_stands_until_the_new_one_is_whole(tmp_path: Path, monkey
 
     monkeypatch.setattr(Ledger, "_write", killed)
     with pytest.raises(KeyboardInterrupt):
-        Ledger(tmp_path / "l", IDS, after=2)
+        Ledger(tmp_path / "l", IDS, after=2).open()
     assert (tmp_path / "l").read_text() == before
 
 

@@ -84,6 +84,7 @@ def step(rows: pa.Table, tokenizer: Any, tmp_path: Path) -> Callable[..., tuple[
         arguments = training_arguments(config, "fp32", Plan.of(4, config), tmp_path, recompute=recompute)
         arguments.save_strategy = "no"
         ledger = Ledger(tmp_path / "consumed.jsonl", list("abcd"), after=0)
+        ledger.open()
         trainer = OrderedTrainer(
             ledger=ledger,
             model=adapted,
@@ -96,7 +97,7 @@ def step(rows: pa.Table, tokenizer: Any, tmp_path: Path) -> Callable[..., tuple[
         trainer.train()
         done = ledger.end_step()
         ledger.close()
-        logged = next(entry["loss"] for entry in trainer.state.log_history if "loss" in entry)
+        logged = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
         return adapted, {"loss": done.mean_loss, "rows": done.rows, "logged": logged}, notices
 
     return take
@@ -132,23 +133,44 @@ def test_bert_as_a_decoder_trains_on_the_loss_of_its_own_head(rows: pa.Table, st
 
 
 @pytest.mark.parametrize(
-    ("name", "accumulation"), [("llama", 2), ("mixtral", 1), ("mixtral", 2), ("granitemoe", 2), ("gpt_oss", 2)]
+    ("name", "accumulation"),
+    [
+        ("llama", 2),
+        ("mixtral", 1),
+        ("mixtral", 2),
+        ("qwen3_moe", 1),
+        ("qwen3_moe", 2),
+        ("olmoe", 2),
+        ("granitemoe", 2),
+        ("gpt_oss", 2),
+    ],
 )
-def test_the_loss_of_a_step_is_that_of_the_plain_trainer(
-    name: str, accumulation: int, rows: pa.Table, step: Any, tokenizer: Any, tmp_path: Path
+@pytest.mark.parametrize("target", ["all-linear", "all-linear,experts"])
+def test_a_run_is_that_of_the_plain_trainer(
+    name: str, accumulation: int, target: str, rows: pa.Table, step: Any, tokenizer: Any, tmp_path: Path
 ) -> None:
     import datasets
-    from peft import LoraConfig
+    import torch
     from trl import SFTConfig, SFTTrainer
 
+    from sage_select.train.adapter import add_adapter
+
+    if name == "llama" and target != "all-linear":
+        return
+    settings = {"lora_r": 4, "lora_dropout": 0.0, "lora_target": target}
+    # The same first weights.
+    adapted, _ = add_adapter(make_model(name), TrainConfig(model="m", **settings), rows["input_ids"][0].as_py())
     plain = SFTTrainer(
-        model=make_model(name),
+        model=adapted,
         args=SFTConfig(
             output_dir=str(tmp_path / "plain"),
             per_device_train_batch_size=4 // accumulation,
             gradient_accumulation_steps=accumulation,
-            max_steps=1,
+            max_steps=3,
             max_length=None,
+            learning_rate=1e-2,
+            lr_scheduler_type="constant",
+            weight_decay=0.0,
             logging_steps=1,
             save_strategy="no",
             train_sampling_strategy="sequential",
@@ -159,14 +181,27 @@ def test_the_loss_of_a_step_is_that_of_the_plain_trainer(
         ),
         train_dataset=datasets.Dataset(rows.select(["input_ids", "labels"])),
         processing_class=tokenizer,
-        peft_config=LoraConfig(target_modules=["q_proj", "v_proj"], task_type="CAUSAL_LM"),
     )
     plain.train()
-    expected = next(entry["loss"] for entry in plain.state.log_history if "loss" in entry)
-    _, done, _ = step(make_model(name), batch_size=4 // accumulation, gradient_accumulation=accumulation)
+    expected = [entry["loss"] for entry in plain.state.log_history if "loss" in entry]
+    ours, done, _ = step(
+        make_model(name),
+        batch_size=4 // accumulation,
+        gradient_accumulation=accumulation,
+        max_steps=3,
+        learning_rate=1e-2,
+        schedule="constant",
+        **settings,
+    )
     assert done["logged"] == pytest.approx(expected, rel=1e-6)
     if name != "llama":
-        assert done["logged"] > done["loss"] + 1e-4, "the router's loss is a part of it"
+        alone = own_loss(make_model(name).eval(), rows)
+        assert done["logged"][0] > alone + 1e-4, "the router's loss is a part of it"
+    trained = {part: weight for part, weight in ours.named_parameters() if weight.requires_grad}
+    theirs = {part: weight for part, weight in plain.model.named_parameters() if weight.requires_grad}
+    assert trained.keys() == theirs.keys()
+    for part, weight in trained.items():
+        torch.testing.assert_close(weight, theirs[part].float(), rtol=1e-4, atol=1e-6, msg=part)
 
 
 @pytest.mark.parametrize(
@@ -215,9 +250,9 @@ def test_experts_that_are_named_are_trained_saved_and_loaded(
 @pytest.mark.parametrize(
     ("name", "target", "says"),
     [
-        ("llama", "experts", "no such linear layers"),
+        ("llama", "experts", "no such layers"),
         ("llama", "q_prj", "did you mean 'q_proj'"),
-        ("llama", "lm_head", "no such linear layers"),
+        ("llama", "lm_head", "no such layers"),
         ("mamba", "out_proj", "out_proj cannot be adapted: kernels"),
         ("deepseek_v3", "gate_proj", "gate_proj cannot be adapted: PEFT"),
     ],

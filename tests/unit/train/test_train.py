@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from sage_select.errors import DataError, OutputError, UsageError
+from sage_select.errors import DataError, OutputError, ResourceError, UsageError
 from sage_select.render.quiet import quiet_libraries
 from sage_select.train import TrainConfig, TrainResult, train
 
@@ -200,22 +203,153 @@ def test_a_run_that_ended_before_its_first_checkpoint_is_in_nobody_s_way(
 
 def test_what_is_refused_leaves_the_run_that_is_there(run: Callable[..., TrainResult], chats: Chats) -> None:
     first = run(chats(8))
-    with pytest.raises(UsageError, match="no such linear layers"):
+    with pytest.raises(UsageError, match="no such layers"):
         run(chats(8), lora_target=("x",), force=True)
     assert run(chats(8)).adapter_digest == first.adapter_digest
 
 
-def test_a_run_that_fails_in_its_first_step_leaves_the_one_it_was_to_replace(
-    run: Callable[..., TrainResult], chats: Chats
+def out_of_memory(*_: Any, **__: Any) -> None:
+    import torch
+
+    raise torch.OutOfMemoryError("CUDA out of memory")
+
+
+def interrupted(*_: Any, **__: Any) -> None:
+    signal.raise_signal(signal.SIGINT)
+
+
+def interrupted_twice(*_: Any, **__: Any) -> None:
+    signal.raise_signal(signal.SIGINT)
+    signal.raise_signal(signal.SIGINT)
+
+
+def disk_full(*_: Any, **__: Any) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def killed(*_: Any, **__: Any) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+#: What may happen to a run that is to replace another: where, what, and the error.
+BEFORE_THE_FIRST_STEP: dict[str, tuple[str, Callable[..., None], type[BaseException]]] = {
+    "too little memory for the model": ("sage_select.train.base_model.load_base_model", out_of_memory, ResourceError),
+    "too little memory for the adapter": ("sage_select.train.adapter.check_trainable", out_of_memory, ResourceError),
+    "too little memory for the step": ("sage_select.train.trainer.fused_losses", out_of_memory, ResourceError),
+    "too little memory for the optimizer": ("torch.optim.AdamW.step", out_of_memory, ResourceError),
+    "ctrl-c while the model is loaded": (
+        "sage_select.train.base_model.load_base_model",
+        interrupted,
+        KeyboardInterrupt,
+    ),
+    "ctrl-c twice in the step": ("sage_select.train.trainer.fused_losses", interrupted_twice, KeyboardInterrupt),
+    "no room for the record": ("sage_select.train.run_folder.RunFolder._write", disk_full, ResourceError),
+    "no room for the rows": ("sage_select.train.ledger.Ledger.open", disk_full, ResourceError),
+    "no room for the first row": ("sage_select.train.ledger.Ledger.end_step", disk_full, ResourceError),
+}
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.usefixtures("interruptible")
+@pytest.mark.parametrize("what", BEFORE_THE_FIRST_STEP)
+def test_what_ends_before_its_first_step_leaves_the_run_it_was_to_replace(
+    what: str, run: Callable[..., TrainResult], chats: Chats, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    place, happens, error = BEFORE_THE_FIRST_STEP[what]
     first = run(chats(8))
-    with pytest.raises(DataError, match="diverged"):
-        run(chats(8, sage_weight=[3e38] * 8), force=True)
+    (first.output_dir / "logs" / "notes.txt").write_text("mine")
+    before = contents(first.output_dir)
+    with monkeypatch.context() as patch:
+        patch.setattr(place, happens)
+        with pytest.raises(error):
+            run(chats(8), seed=1, force=True)
+    assert contents(first.output_dir) == before
     assert run(chats(8)) == dataclasses.replace(first, cached=True)
 
 
+@pytest.mark.usefixtures("interruptible")
+def test_ctrl_c_in_the_first_step_leaves_the_run_that_was_to_be_replaced(
+    run: Callable[..., TrainResult],
+    chats: Chats,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    tiny_model: Path,
+) -> None:
+    from sage_select.train import trainer
+
+    first = run(chats(8))
+    before = contents(first.output_dir)
+    losses = trainer.fused_losses
+
+    def interrupting(*arguments: Any, **options: Any) -> Any:
+        interrupted()
+        monkeypatch.setattr(trainer, "fused_losses", losses)
+        return losses(*arguments, **options)
+
+    told: list[str] = []
+    monkeypatch.setattr(trainer, "fused_losses", interrupting)
+    config = TrainConfig(**{**SMALL, "model": str(tiny_model), "output_dir": tmp_path / "run", "force": True})
+    with pytest.raises(KeyboardInterrupt):
+        train(chats(8), config, notice=told.append)
+    assert "stopped before the first step was taken; the output folder is as it was" in told
+    assert contents(first.output_dir) == before
+
+
+@pytest.mark.parametrize(
+    "place", ["sage_select.train.trainer.fused_losses", "sage_select.train.adapter.check_trainable"]
+)
+def test_a_run_killed_before_its_first_step_leaves_the_old_one_where_it_is(
+    place: str, run: Callable[..., TrainResult], chats: Chats, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = run(chats(8))
+    before = contents(first.output_dir)
+    child = os.fork()
+    if child == 0:
+        try:
+            import torch
+
+            torch.set_num_threads(1)  # threads do not outlive a fork
+            monkeypatch.setattr(place, killed)
+            run(chats(8), seed=1, force=True)
+        finally:
+            os._exit(1)
+    assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
+    assert contents(first.output_dir) == {**before, ".sage-train.lock": b""}
+    assert run(chats(8)) == dataclasses.replace(first, cached=True)
+
+
+def test_a_run_that_ends_before_its_first_step_is_in_nobody_s_way(
+    run: Callable[..., TrainResult], chats: Chats, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("sage_select.train.trainer.fused_losses", out_of_memory)
+        with pytest.raises(ResourceError):
+            run(chats(8))
+    assert contents(tmp_path / "run").keys() <= {".sage-train.lock"}
+    assert not run(chats(8)).cached
+
+
+def test_a_run_that_replaces_another_leaves_nothing_of_it(run: Callable[..., TrainResult], chats: Chats) -> None:
+    first = run(chats(8), save_steps=1, keep_checkpoints=9)
+    (first.lora_weights / "notes.txt").write_text("mine")
+    run(chats(8), seed=1, max_steps=2, force=True)
+    run(chats(8), "other", seed=1, max_steps=2)
+    replaced, fresh = (contents(first.output_dir.parent / name) for name in ("run", "other"))
+    assert replaced.pop("lora_weights/notes.txt") == b"mine"
+
+    def names(files: dict[str, bytes]) -> list[str]:
+        return sorted(name.partition(".tfevents")[0] for name in files)
+
+    assert names(replaced) == names(fresh)
+    for name in ("lora_weights/adapter_model.safetensors", "logs/consumed.jsonl"):
+        assert replaced[name] == fresh[name]
+
+
 def test_the_output_layer_cannot_be_adapted(run: Callable[..., TrainResult], chats: Chats) -> None:
-    with pytest.raises(UsageError, match="no such linear layers"):
+    with pytest.raises(UsageError, match="no such layers"):
         run(chats(8), lora_target=("lm_head",))
 
 
