@@ -51,7 +51,7 @@ def test_rows_to_adapter(
     built = build(rows, "--strategy", "hybrid", "--budget", "10", *options, "-o", "out.arrow", "--json").json
     result = sage_train(
         *("--selection", "out.arrow", "--model", shared_model, "--max-steps", 2, "--output-dir", tmp_path / "run"),
-        *("--batch-size", 2, "--gradient-accumulation", 1, "--lora-r", 4, "--json"),
+        *("--batch-size", 2, "--gradient-accumulation", 1, "--lora-r", 4, "--on-long-row", "keep_end", "--json"),
     ).json
     kept = built["manifest"]["rows"]["kept"]
     counts = result["rows"]

@@ -178,7 +178,8 @@ def _shown(row: ShownRow) -> Iterator[str]:
     facts = [counted(row.words, "word")]
     if row.tokens is not None:
         facts.append(f"{row.tokens:,} tokens, of which {row.trained_tokens:,} are trained")
-        facts += [f"{row.cut:,} are cut"] if row.cut else []
+        if row.cut:
+            facts.append(f"{row.cut:,} are cut" if row.tokens else f"too long: all {row.cut:,} are left out")
     yield ""
     yield f"{row.file or ''}, {place}: {', '.join(facts)}".removeprefix(", ")
     if row.refused is not None:

@@ -82,8 +82,17 @@ def train(
     max_length: Annotated[
         int | None,
         typer.Option(
-            help="Longest row in tokens; what is longer is cut (conversations keep their end) and counted. "
+            help="Longest row in tokens; what is longer is treated as --on-long-row says. "
             "[default: the model's context, at most 2048]"
+        ),
+    ] = None,
+    on_long_row: Annotated[
+        str | None,
+        typer.Option(
+            metavar="POLICY",
+            help="What to do with longer rows: keep_turns (conversations lose whole turns, the oldest first, and keep "
+            "system turns, tools and the last user turn; plain texts keep their start), keep_end, keep_start, drop or "
+            "error. [default: keep_turns]",
         ),
     ] = None,
     epochs: Annotated[float | None, typer.Option(help="Passes over the rows. [default: 3]")] = None,
@@ -228,6 +237,7 @@ def train(
         "verify": verify,
         "force": force,
         "max_length": max_length,
+        "on_long_row": on_long_row,
         "epochs": epochs,
         "max_steps": max_steps,
         "batch_size": batch_size,

@@ -26,10 +26,11 @@ def training_facts(result: TrainResult, config: TrainConfig) -> dict[str, object
         facts["examples"] = f"{rows['examples']:,}, because the chat template rewrites earlier turns"
     if rows["dropped"]:
         facts["dropped"] = counts_by_reason([DroppedRow(**one) for one in rows["dropped"]])
-    if rows["truncated_rows"]:
+    if rows["tokens_cut"]:
         share = rows["tokens_cut"] / (rows["tokens"] + rows["tokens_cut"])
-        facts["truncated"] = (
-            f"{counted(rows['truncated_rows'], 'row')} lost {rows['tokens_cut']:,} tokens, {100 * share:.2g} % of all"
+        facts["too long"] = (
+            f"{counted(rows['truncated_rows'], 'row')} shortened, {rows['long_rows_dropped']:,} dropped "
+            f"({rows['on_long_row']}): {rows['tokens_cut']:,} tokens, {100 * share:.2g} % of all"
         )
     if rows["lost_words"]:
         lost = (

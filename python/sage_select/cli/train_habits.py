@@ -26,6 +26,7 @@ ALIASES: Final[Mapping[str, str]] = {
     "--max-seq-length": "--max-length",
     "--cutoff-len": "--max-length",
     "--sequence-len": "--max-length",
+    "--truncation-mode": "--on-long-row",
     "--rank": "--lora-r",
     "--lora-rank": "--lora-r",
     "--alpha": "--lora-alpha",

@@ -32,7 +32,7 @@ def compare(base: Evaluation, tuned: Evaluation) -> dict[str, Any]:
         (95 %, [low, high] or null) and `..._interval_none` (why it is null). Where there is no figure of tools they
         are null and `no_tool_figure` says why. `turns_calling`, `turns_other`: turns of each kind in the rows;
         `turns_calling_judged`, `turns_other_judged`: those generated; `turns_left_out`: why others were not;
-        `turns_history_cut`: those generated from the end of a history that is too long.
+        `turns_history_cut`: those generated from a part of a history that is too long.
         `parse_failures_...`: generated turns with a call that cannot be read; `turns_at_limit_...`: those cut off
         at `max_new_tokens`. `reader`: what the calls were read with. `turns`: each generated turn (`row_id`,
         `message`, `expected`, and of each model `predicted`, `failures`, `at_limit`, `text`).

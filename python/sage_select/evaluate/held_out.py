@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -65,7 +65,7 @@ class ToolTurns:
     left_out
         Why -> how many of the sampled turns are not generated.
     history_cut
-        How many are generated from the end of their history, because it is too long.
+        How many are generated from a part of their history, because it is too long: as `on_long_row` says.
     no_figure
         Why there is no figure of tools; None where there is one.
     """
@@ -100,7 +100,7 @@ class HeldOut:
     max_new_tokens
         How far a turn is generated.
     dropped
-        Ids of rows without a trained token, or that the chat template refuses.
+        Ids of rows without a trained token, that the chat template refuses, or that are too long.
     tokenizer
         Of the model.
     notices
@@ -275,9 +275,10 @@ class _Choice:
     ) -> None:
         tokenizer = renderer.tokenizer
         self.left_out: Counter[str] = Counter()
-        answers = [(turn, one, _ids(tokenizer, one.text)) for turn, one in written if one is not None]
+        special = renderer.special_ids
+        answers = [(turn, one, _ids(tokenizer, one.text, special)) for turn, one in written if one is not None]
         self.left_out["the chat template does not write them as a turn"] = len(written) - len(answers)
-        self.ends = _ends(tokenizer, [ids for _, _, ids in answers])
+        self.ends = _ends([ids for _, _, ids in answers], special)
         whole = [part for part in answers if not self.ends.intersection(part[2][:-1])]
         self.left_out["the chat template writes them as several turns"] = len(answers) - len(whole)
         longest = max((len(ids) for _, _, ids in whole), default=0)
@@ -285,19 +286,23 @@ class _Choice:
         # Words may be judged by their beginning; of a call all is needed.
         fitting = [part for part in whole if not part[0].names or len(part[2]) <= self.max_new_tokens]
         self.left_out[f"their calls are longer than {self.max_new_tokens} tokens"] = len(whole) - len(fitting)
+        room = renderer.max_length - self.max_new_tokens
+        cut = [(turn, one, ids, one.within(room)) for turn, one, ids in fitting]
         turns = [
-            (turn, one.prompt, Written(tokenizer.decode(ids), tokenizer.decode(one.prompt[-_PROMPT_END:]), turn.names))
-            for turn, one, ids in fitting
+            (turn, one, prompt, Written(tokenizer.decode(ids), tokenizer.decode(prompt[-_PROMPT_END:]), turn.names))
+            for turn, one, ids, prompt in cut
+            if prompt is not None
         ]
+        self.left_out["what has to come before them is too long"] = len(cut) - len(turns)
         readers = readers_of(tokenizer, renderer.chat_template)
-        self.reader, right = choose_reader(readers, [one for _, _, one in turns])
+        self.reader, right = choose_reader(readers, [written for *_, written in turns])
         unread = [turn for turn, good in zip(turns, right, strict=True) if not good]
         self.left_out["their calls cannot be read back from what the chat template writes"] = len(unread)
         self.left_out = +self.left_out
         self.no_figure = None
-        calling = [turn for turn, _, one in turns if turn.names]
+        calling = [turn for turn, *_ in turns if turn.names]
         if len(unread) > _MOST_UNREAD * max(len(turns), 1):
-            turn, _, one = unread[0]
+            turn, *_, one = unread[0]
             self.no_figure = (
                 f"calls cannot be read back from what the chat template writes ({len(unread):,} of {len(turns):,} "
                 f"turns; row {row_ids[turn.row]}, message {turn.message}: {_short(one.text)} should call "
@@ -307,11 +312,10 @@ class _Choice:
             self.no_figure = "no turn that calls a tool can be judged"
         judged = [turn for turn, good in zip(turns, right, strict=True) if good]
         self.inside = frozenset(token for _, _, ids in fitting for token in ids[:-1])
-        room = renderer.max_length - self.max_new_tokens
-        self.history_cut = sum(len(prompt) > room for _, prompt, _ in judged)
+        self.history_cut = sum(len(one.prompt) > room for _, one, _, _ in judged)
         self.questions = tuple(
-            Question(turn.row, turn.message, prompt[-room:], one.prompt, tuple(sorted(set(one.names))))
-            for turn, prompt, one in sorted(judged, key=lambda part: (part[0].row, part[0].message))
+            Question(turn.row, turn.message, prompt, written.prompt, tuple(sorted(set(written.names))))
+            for turn, _, prompt, written in sorted(judged, key=lambda part: (part[0].row, part[0].message))
         )
 
     @property
@@ -319,28 +323,23 @@ class _Choice:
         lines = [] if self.no_figure is None else [f"no figures of tools: {self.no_figure}"]
         lines += [f"{count:,} turns are not judged: {why}" for why, count in self.left_out.items()]
         if self.history_cut and self.no_figure is None:
-            lines.append(f"{self.history_cut:,} turns are generated from the end of their history, which is too long")
+            lines.append(f"{self.history_cut:,} turns are generated from a part of their history, which is too long")
         return lines
 
 
-def _ids(tokenizer: Any, text: str) -> list[int]:
+def _ids(tokenizer: Any, text: str, special: Collection[int]) -> list[int]:
     """Return the tokens of a turn, without white space after a special token that ends it."""
     ids = list(tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
     stripped = list(tokenizer(text.rstrip(), add_special_tokens=False, verbose=False)["input_ids"])
-    return stripped if stripped and stripped[-1] in _special_ids(tokenizer) else ids
+    return stripped if stripped and stripped[-1] in special else ids
 
 
-def _special_ids(tokenizer: Any) -> set[int]:
-    special = {index for index, token in tokenizer.added_tokens_decoder.items() if token.special}
-    return special.union(tokenizer.all_special_ids)
-
-
-def _ends(tokenizer: Any, answers: Sequence[Sequence[int]]) -> frozenset[int]:
+def _ends(answers: Sequence[Sequence[int]], special: Collection[int]) -> frozenset[int]:
     """Return the tokens that end turns: special ones, and the one that ends all and stands nowhere else."""
     ends = {ids[-1] for ids in answers if ids}
     if len(ends) == 1 and not any(ends.intersection(ids[:-1]) for ids in answers):
         return frozenset(ends)
-    return frozenset(ends & _special_ids(tokenizer))
+    return frozenset(ends.intersection(special))
 
 
 def _short(text: str, limit: int = 120) -> str:

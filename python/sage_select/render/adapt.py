@@ -29,7 +29,7 @@ CHANGES = {
     "their turn is trained",
     "calls": "the chat template ignores tool calls: they are written as <tool_call> text",
     "results": "the chat template knows no tool role: tool results are written as user turns",
-    "split": "the chat template writes one call a turn and no words with it: such turns are split",
+    "split": "the chat template does not write several calls, or calls and words, as one turn: such turns are split",
     "ids": "the chat template wants call ids of nine characters: calls are numbered anew",
     "later_system": "the chat template writes no system turn after others: it is written into the next user turn",
     "system": "the chat template refuses a system turn: it is written into the first user turn",
@@ -73,8 +73,8 @@ def adapt(
     if not support.calls:
         change("calls", [_spelled(turn) if turn.get("tool_calls") else turn for turn in turns])
     elif any(turn.get("tool_calls") for turn in turns):
-        if not support.mixed_calls:
-            change("split", [part for turn in turns for part in _split(turn)])
+        if not (support.mixed_calls and support.parallel_calls):
+            change("split", [part for turn in turns for part in _split(turn, support)])
         if not support.free_ids:
             change("ids", _numbered(turns))
     if not support.results:
@@ -160,13 +160,16 @@ def _spelled(turn: Message) -> Message:
     return {**rest, "content": "\n".join(filter(None, (turn["content"], *texts)))}
 
 
-def _split(turn: Message) -> list[Message]:
-    """Return one turn for the words and one for each call."""
-    calls = turn.get("tool_calls", [])
-    if not calls or (len(calls) == 1 and not turn["content"]):
+def _split(turn: Message, support: Support) -> list[Message]:
+    """Return one turn for the words and one for each call, as far as they cannot be one."""
+    calls, words = turn.get("tool_calls", []), turn["content"]
+    apart = bool(words) and not support.mixed_calls
+    together = [calls] if support.parallel_calls else [[call] for call in calls]
+    if not calls or (not apart and len(together) == 1):
         return [turn]
-    words = [{key: value for key, value in turn.items() if key != "tool_calls"}] if turn["content"] else []
-    parts = [*words, *({**turn, "content": "", "tool_calls": [call]} for call in calls)]
+    parts = [{key: value for key, value in turn.items() if key != "tool_calls"}] if apart else []
+    first = "" if apart else words
+    parts += [{**turn, "content": "" if at else first, "tool_calls": some} for at, some in enumerate(together)]
     # What was thought comes once, before the rest.
     return parts[:1] + [{key: value for key, value in part.items() if key not in THOUGHTS} for part in parts[1:]]
 

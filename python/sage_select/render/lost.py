@@ -141,8 +141,8 @@ def _spellings(value: Any) -> tuple[str, ...]:
 def absent(parts: Sequence[Part], texts: Sequence[str]) -> list[Part]:
     """Return the parts that stand in none of the texts.
 
-    White space and the escapes of JSON may differ. The cost is one search of the texts for each part, and a second
-    one in the texts without white space for what that does not find.
+    White space and the escapes of JSON, HTML and Python may differ. The cost is one search of the texts for each part,
+    and a second one in the texts without white space for what that does not find.
     """
     spaceless: list[str] = []
 
@@ -154,7 +154,10 @@ def absent(parts: Sequence[Part], texts: Sequence[str]) -> list[Part]:
         for spelling in part.spellings:
             forms = {
                 _SPACE.sub("", form)
-                for form in (spelling, dump_json(spelling)[1:-1], json.dumps(spelling)[1:-1], escape(spelling))
+                for form in (
+                    *(spelling, dump_json(spelling)[1:-1], json.dumps(spelling)[1:-1]),
+                    *(escape(spelling), repr(spelling)[1:-1]),
+                )
             }
             if any(form in text for form in forms for text in spaceless):
                 return True

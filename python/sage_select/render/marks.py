@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
 from sage_select.render.bounded import Span
 from sage_select.render.chat import ChatTemplate, TemplateRefused
 
-__all__ = ["Frame", "spaced", "words_in"]
+__all__ = ["Frame", "behind_header", "spaced", "words_in"]
 
 #: Characters for private use, with the number of the turn between: before its words, and behind them.
 _MARKS: Final = re.compile("\ue000(\\d+)\ue001|\ue002(\\d+)\ue003")
@@ -70,3 +70,30 @@ def words_in(
         return {}
     once = (index for index in wanted if len(starts.get(index, ())) == len(ends.get(index, ())) == 1)
     return {index: (starts[index][0], ends[index][0]) for index in once if starts[index] <= ends[index]}
+
+
+def behind_header(
+    text: str, header: str, special: re.Pattern[str], says_all: Callable[[str], bool], first: int
+) -> int | None:
+    """Return where the last turn of a text begins, behind the last header after which all is said that it says.
+
+    Parameters
+    ----------
+    text
+        A conversation through the turn.
+    header
+        The generation prompt. Where it does not stand in the text, what it writes through one of its special tokens.
+    special
+        Matches the text of a special token.
+    says_all
+        Whether a text says all that the turn says.
+    first
+        Where the turn can begin at the earliest.
+    """
+    for shown in (header, *(header[: token.end()] for token in reversed(list(special.finditer(header))))):
+        place = text.rfind(shown, first) if shown else -1
+        while place >= 0:
+            if says_all(text[place + len(shown) :]):
+                return place + len(shown)
+            place = text.rfind(shown, first, place + len(shown) - 1)
+    return None

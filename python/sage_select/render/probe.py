@@ -10,7 +10,7 @@ from typing import Any
 from sage_select.errors import UsageError
 from sage_select.render.chat import ChatTemplate, TemplateRefused
 
-__all__ = ["Support", "probe", "usable"]
+__all__ = ["Support", "ends_of_turn", "probe", "usable"]
 
 Message = dict[str, Any]
 
@@ -26,8 +26,10 @@ class Support:
     ----------
     system, later_system
         A system turn at the beginning, and one after other turns.
-    tools, calls, results, mixed_calls, free_ids
-        Offered tools, calls, their results, several calls with words in one turn, calls without ids.
+    tools, calls, results, free_ids
+        Offered tools, calls, their results, calls without ids.
+    mixed_calls, parallel_calls
+        Words and a call in one turn, and several calls, all of it before the results.
     repeats
         Several turns of one speaker in a row.
     thoughts, inline_thoughts
@@ -38,6 +40,8 @@ class Support:
         Whether it writes the token that begins a text.
     end
         The special token with which it ends a turn of the assistant; empty where there is none.
+    closing
+        What it writes behind the end of the last turn of the assistant alone, as Phi-3's does.
     """
 
     system: bool = True
@@ -46,6 +50,7 @@ class Support:
     calls: bool = True
     results: bool = True
     mixed_calls: bool = True
+    parallel_calls: bool = True
     free_ids: bool = True
     repeats: bool = True
     thoughts: bool = True
@@ -53,6 +58,7 @@ class Support:
     begins_thought: bool = False
     begins: bool = False
     end: str = ""
+    closing: str = ""
 
 
 def usable(template: ChatTemplate) -> ChatTemplate:
@@ -89,12 +95,22 @@ def probe(template: ChatTemplate, special: re.Pattern[str] | None = None) -> Sup
         Matches the text of a special token, such as may end a turn.
     """
 
-    def writes(messages: Sequence[Message], *wanted: str, tools: Sequence[Message] = ()) -> bool:
+    def text_of(messages: Sequence[Message], tools: Sequence[Message] = ()) -> str:
         try:
-            text, _ = template.render(messages, tools)
+            return template.render(messages, tools)[0]
         except TemplateRefused:
-            return False
+            return ""
+
+    def writes(messages: Sequence[Message], *wanted: str, tools: Sequence[Message] = ()) -> bool:
+        text = text_of(messages, tools)
         return all(word in text for word in wanted)
+
+    def keeps_together(spoken: str, *calls: Message) -> bool:
+        """Return whether what one turn says and calls stands before the results."""
+        turn = {"role": "assistant", "content": spoken, "tool_calls": list(calls)}
+        text = text_of([_USER, turn, *results[: len(calls)], _ANSWER], tools)
+        said = [spoken, *(call["function"]["name"] for call in calls)]
+        return all(word in text.partition("sageresult")[0] for word in said)
 
     schema = {"type": "object", "properties": {}}
     tool = {"type": "function", "function": {"name": "sagetool", "description": "", "parameters": schema}}
@@ -106,10 +122,9 @@ def probe(template: ChatTemplate, special: re.Pattern[str] | None = None) -> Sup
     one_call = [{**words, "content": "", "tool_calls": [first]}, results[0]]
     unnamed = [{**words, "content": "", "tool_calls": [_call("sagecall", None)]}, _result(None)]
     calls = writes([_USER, *one_call, _ANSWER], "sagecall", "sagevalue", tools=tools)
-    text, _ = template.render([_USER, _ANSWER], [])
+    text = text_of([_USER, _ANSWER])
     begin = template.special_tokens.get("bos_token")
-    after = text[text.rindex(_ANSWER["content"]) + len(_ANSWER["content"]) :].lstrip()
-    end = special.match(after) if special else None
+    ends = ends_of_turn(text, special) if special else []
     aside = {**_ANSWER, "reasoning_content": "sagethought"}
     inline = {**_ANSWER, "content": "<think>\nsagethought\n</think>\n\nsageanswer"}
     thoughts = writes([_USER, aside], "sagethought", "sageanswer")
@@ -119,11 +134,8 @@ def probe(template: ChatTemplate, special: re.Pattern[str] | None = None) -> Sup
         tools=bool(tools),
         calls=calls,
         results=writes([_USER, *(one_call if calls else [words, results[0]]), _ANSWER], "sageresult", tools=tools),
-        mixed_calls=writes(
-            [_USER, {**words, "tool_calls": [first, second]}, *results, _ANSWER],
-            *("sagewords", "sagecall", "sageother"),
-            tools=tools,
-        ),
+        mixed_calls=keeps_together("sagewords", first),
+        parallel_calls=keeps_together("", first, second),
         free_ids=writes([_USER, *unnamed, _ANSWER], "sagecall", tools=tools),
         repeats=writes(
             [_USER, {**_USER, "content": "sagemore"}, _ANSWER, words], "sageuser", "sagemore", "sageanswer", "sagewords"
@@ -133,8 +145,33 @@ def probe(template: ChatTemplate, special: re.Pattern[str] | None = None) -> Sup
         and not (thoughts and template.render([_USER, inline], []) != template.render([_USER, aside], [])),
         begins_thought=_begins_thought(template),
         begins=bool(begin) and text.startswith(str(begin)),
-        end=end.group() if end else "",
+        end=ends[0] if ends else "",
+        closing=_closing(text, text_of([_USER, _ANSWER, {**_USER, "content": "sagemore"}]), special) if ends else "",
     )
+
+
+def ends_of_turn(written: str | ChatTemplate, tokens: re.Pattern[str]) -> list[str]:
+    """Return the tokens behind the words of an answer, as a usable template writes it, with nothing else between them.
+
+    `tokens` matches the text of a token that may end a turn.
+    """
+    text = written if isinstance(written, str) else written.render([_USER, _ANSWER], [])[0]
+    rest = text[text.rindex(_ANSWER["content"]) + len(_ANSWER["content"]) :].lstrip()
+    found = []
+    while token := tokens.match(rest):
+        found.append(token.group())
+        rest = rest[token.end() :].lstrip()
+    return found
+
+
+def _closing(text: str, followed: str, special: re.Pattern[str] | None) -> str:
+    """Return the special tokens behind those that end an answer which are not written once a turn follows."""
+    ends = list(special.finditer(text, text.rindex(_ANSWER["content"]))) if special else []
+    for token in ends[1:]:
+        behind = text[token.start() :]
+        if followed.startswith(text[: token.start()]) and not followed.startswith(text[: token.end()]):
+            return "" if special is None or special.sub("", behind).strip() else behind
+    return ""
 
 
 def _begins_thought(template: ChatTemplate) -> bool:

@@ -11,20 +11,20 @@ conversation rendered up to the turn, with the generation prompt, and through th
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, NamedTuple
 
 from sage_select.render.bounded import Span
 from sage_select.render.chat import INDEX, VERBATIM, ChatTemplate, TemplateRefused
-from sage_select.render.marks import Frame, spaced, words_in
+from sage_select.render.lost import absent, parts_of
+from sage_select.render.marks import Frame, behind_header, spaced, words_in
 
-__all__ = ["Answer", "History", "TextSequence", "Unprompted", "Writer", "ended", "is_trained"]
+__all__ = ["Answer", "History", "TextSequence", "Unprompted", "Writer", "is_trained"]
 
 Message = dict[str, Any]
 #: What becomes of turns that the template writes differently once others follow.
 History = Literal["split", "last"]
-_SPACE = re.compile(r"\s*")
 #: Up to so many turns each is found by its prefixes, and of more so many of each kind, and its last.
 _FEW: Final = 12
 _SAMPLES: Final = 2
@@ -101,18 +101,37 @@ class Writer:
         The conversation, adapted to the template.
     ends
         Texts of special tokens; white space after one that ends a turn is not part of the turn.
+    closing
+        What the template writes behind the last turn alone, and which belongs to no turn.
     """
 
     def __init__(
-        self, template: ChatTemplate, turns: Sequence[Message], tools: Sequence[Message], ends: Sequence[str]
+        self,
+        template: ChatTemplate,
+        turns: Sequence[Message],
+        tools: Sequence[Message],
+        ends: Sequence[str],
+        closing: str = "",
     ) -> None:
         self._template = template
         self._turns = turns
         self._tools = tools
         self._ends = tuple(ends)
+        self._special = re.compile("|".join(map(re.escape, ends)) or r"(?!)")
+        self._closing = closing
         self._trained = [index for index, turn in enumerate(turns) if is_trained(turn)]
         self._through: dict[int, tuple[str, list[Span]] | None] = {}
         self._starts: dict[int, int | None] = {}
+        self._covered: set[int] = set()
+
+    def text(self) -> str:
+        """Return what the template writes for the conversation; it raises as `sequences` does."""
+        return self._rendered(len(self._turns) - 1)[0]
+
+    def places(self, turns: Iterable[int]) -> list[tuple[int, int]]:
+        """Return for each of these turns its message, and its place among the turns that the message became."""
+        numbers = [self._number(index) for index in range(len(self._turns))]
+        return [(numbers[index], numbers[:index].count(numbers[index])) for index in turns]
 
     def sequences(self, history: History, says: Says) -> list[TextSequence]:
         """Return the texts to train, in the order of their last turns, each trained turn in one of them.
@@ -126,7 +145,7 @@ class Writer:
         """
         out = [self._sequence(len(self._turns) - 1, self._trained, says)]
         found = out[0].spans
-        missing = [index for index in self._trained if index not in found]
+        missing = self._missing(self._trained, found)
         if history == "last" and found:
             return out
         while missing:
@@ -135,12 +154,16 @@ class Writer:
             if last not in one.spans:
                 raise TemplateRefused(f"it does not tell where message {self._number(last)} lies in its text")
             out.append(one)
-            missing = [index for index in missing if index not in one.spans] if history == "split" else []
+            missing = self._missing(missing, one.spans) if history == "split" else []
         return sorted((one for one in out if one.spans or len(out) == 1), key=lambda one: max(one.spans, default=0))
 
     def untrained(self, sequences: Sequence[TextSequence]) -> int:
         """Return how many turns that carry loss none of the texts trains."""
-        return len(self._trained) - sum(len(one.spans) for one in sequences)
+        return len(self._trained) - len(self._covered) - sum(len(one.spans) for one in sequences)
+
+    def _missing(self, wanted: Sequence[int], found: Collection[int]) -> list[int]:
+        """Return the wanted turns that are neither found nor part of one that is."""
+        return [index for index in wanted if index not in found and index not in self._covered]
 
     def answers(self) -> Iterator[Answer]:
         """Yield each trained message as it is predicted; it raises as `sequences` does."""
@@ -148,7 +171,7 @@ class Writer:
         for index in self._trained:
             groups.setdefault(self._number(index), []).append(index)
         for number, group in groups.items():
-            text, start = self._rendered(group[-1])[0], self._start(group[0])
+            text, start = self._open(self._rendered(group[-1])[0]), self._start(group[0])
             if start is None:
                 raise TemplateRefused(f"it does not tell where message {number} lies in its text")
             prompt = self._prefix(group[0], ask=True)
@@ -196,13 +219,24 @@ class Writer:
             if not says(turn, text) and says(turn, self._rendered(index)[0]):
                 continue
             found[index] = own
+        # Where a template writes the next turn of the same speaker right behind, both are one.
+        for index in reversed(wanted):
+            if index not in found and index + 1 in found and self._swallowed(index, text, found[index + 1][0]):
+                self._covered.add(index)
         return TextSequence(text, found)
+
+    def _swallowed(self, index: int, text: str, following: Span) -> bool:
+        before = len(self._prefix(index, ask=False) or "")
+        return self._says(text[slice(*following)], index) and not self._says(text[before : following[0]], index)
+
+    def _says(self, text: str, index: int) -> bool:
+        return not absent(list(parts_of([self._turns[index]], [])), [text])
 
     def _by_marks(self, last: int, marked: list[Span]) -> dict[int, list[Span]] | None:
         """Return the spans that the template marks for each turn, or None where they cannot be told apart."""
         said = [index for index, turn in enumerate(self._turns[: last + 1]) if turn["role"] == "assistant"]
         if len(marked) == len(said):
-            return {index: [span] for index, span in zip(said, marked, strict=True)}
+            return {index: [span] for index, span in zip(said, marked, strict=True) if span[0] < span[1]}
         counts: list[int] = []
         for index in said:
             through = self._try(index)
@@ -212,7 +246,23 @@ class Writer:
         if counts != sorted(counts) or (counts and counts[-1] != len(marked)):
             return None
         edges = zip(said, [0, *counts], counts, strict=False)
-        return {index: marked[first:end] for index, first, end in edges}
+        spans: dict[int, list[Span]] = {}
+        for index, first, end in edges:
+            own = [span for span in marked[first:end] if span[0] < span[1]]
+            if index - 1 in spans and self._number(index) == self._number(index - 1):
+                # A message that was split, and may be written as one turn all the same.
+                own = [*spans.pop(index - 1), *own]
+                self._covered.add(index - 1)
+            spans[index] = own
+        # Where an earlier turn has fewer marks than it had as the last one, those of later turns are not told apart.
+        text = self._rendered(last)[0]
+        return spans if all(self._hold(text, index, own) for index, own in spans.items()) else None
+
+    def _hold(self, text: str, index: int, spans: Sequence[Span]) -> bool:
+        """Return whether spans hold all that a text says of what a turn says; they do where there are none."""
+        parts = list(parts_of([self._turns[index]], []))
+        missing = absent(parts, ["".join(text[slice(*span)] for span in spans)]) if spans else []
+        return len(absent(missing, [text])) == len(missing)
 
     def _by_likeness(self, last: int, text: str, wanted: Sequence[int]) -> dict[int, list[Span]]:
         """Return the spans of turns of long conversations that lie as others of their kind do, without their prefixes.
@@ -260,9 +310,10 @@ class Writer:
     def _by_prefix(self, text: str, index: int) -> list[Span] | None:
         through = self._try(index)
         start = self._start(index)
-        if through is None or start is None or not text.startswith(through[0]) or start > len(through[0]):
+        written = "" if through is None else self._open(through[0])
+        if not written or start is None or not text.startswith(written) or start > len(written):
             return None
-        said = through[0][start:]
+        said = written[start:]
         stripped = said.rstrip()
         end = len(stripped) if stripped.endswith(self._ends) else len(said)
         return [(start, start + end)]
@@ -283,21 +334,37 @@ class Writer:
             if prefix is not None and text.startswith(prefix):
                 return len(prefix)
         if prefix is not None:
-            return None
+            return self._behind_header(index, text)
         # No turn comes before, or the template refuses a conversation without a user: look for the header itself.
         probe = [{"role": "user", "content": "x"}]
-        asked, told = self._attempt(probe, [], ask=True), self._attempt(probe, [], ask=False)
-        if asked is None or told is None or not asked[0].startswith(told[0]) or asked[0] == told[0]:
-            return None
-        header = asked[0][len(told[0]) :]
+        header = self._header(probe, [])
         before = max((end for i in self._trained if i < index for _, end in self._by_prefix(text, i) or []), default=0)
-        found = text.find(header, before)
-        return None if found < 0 else found + len(header)
+        found = text.find(header, before) if header else -1
+        return found + len(header) if found >= 0 else self._behind_header(index, text, header, before)
+
+    def _behind_header(self, index: int, text: str, header: str | None = None, first: int = 0) -> int | None:
+        """Return where a turn starts that the template writes behind what it does not write without the turn."""
+        header = self._header(self._turns[:index], self._tools) if header is None else header
+        start = behind_header(text, header, self._special, lambda end: self._says(end, index), first)
+        before = self._turns[index - 1] if index else {}
+        if start is None or (before.get("role") == "assistant" and not is_trained(before)):
+            return None
+        return start
+
+    def _header(self, turns: Sequence[Message], tools: Sequence[Message]) -> str:
+        """Return the generation prompt, empty where there is none."""
+        asked, told = self._attempt(turns, tools, ask=True), self._attempt(turns, tools, ask=False)
+        plain = "" if told is None else self._open(told[0])
+        return "" if asked is None or told is None or not asked[0].startswith(plain) else asked[0][len(plain) :]
+
+    def _open(self, text: str) -> str:
+        """Return a text without what closes it, behind which another turn could stand."""
+        return text.removesuffix(self._closing)
 
     def _prefix(self, index: int, *, ask: bool) -> str | None:
         """Return what the template writes before a turn, or None where it refuses to or there is nothing."""
         rendered = self._attempt(self._turns[:index], self._tools, ask=ask) if index else None
-        return None if rendered is None else rendered[0]
+        return None if rendered is None else self._open(rendered[0])
 
     def _rendered(self, last: int) -> tuple[str, list[Span]]:
         """Return the text through a turn.
@@ -326,32 +393,3 @@ class Writer:
             return self._template.render(turns, tools, ask=ask, **options)
         except TemplateRefused:
             return None
-
-
-def ended(sequence: TextSequence, special: re.Pattern[str], ends: Sequence[str], stop: str) -> TextSequence:
-    """Return a text in which each trained turn ends by a token that stops the generation, where there is one.
-
-    Where the template writes none within a turn, it is the mark of the next speaker, and `stop` after the last turn.
-
-    Parameters
-    ----------
-    sequence
-        A text and its spans.
-    special, ends
-        What matches the text of a special token, and these texts.
-    stop
-        The token to write after the last turn; may be empty.
-    """
-    text, spans = sequence.text, {}
-    for turn, parts in sequence.spans.items():
-        start, reached = parts[-1]
-        if not text[start:reached].rstrip().endswith(tuple(ends)):
-            rest = _SPACE.match(text, reached).end()  # type: ignore[union-attr]
-            follows = special.match(text, rest)
-            if follows:
-                reached = follows.end()
-            elif rest == len(text):
-                text += stop
-                reached = len(text)
-        spans[turn] = [*parts[:-1], (start, reached)]
-    return TextSequence(text, spans)

@@ -7,82 +7,33 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final
 
 from sage_select.errors import DataError, UsageError, Where
 from sage_select.io.guards.panics import panics_refused
-from sage_select.render.adapt import adapt, spelled_once, split_thought
-from sage_select.render.chat import INDEX, VERBATIM, ChatTemplate, TemplateRefused, choose_templates
-from sage_select.render.example import Conversation, Example, Text, is_answer
+from sage_select.render.chat import ChatTemplate, TemplateRefused, choose_templates
+from sage_select.render.encoded import Encoded, Predicted
+from sage_select.render.ends import any_of, ended, special_tokens
+from sage_select.render.example import Conversation, Example, Text
+from sage_select.render.form import Form, says
 from sage_select.render.lost import Part, absent, parts_of, probe_words
 from sage_select.render.mask import tokens_within
-from sage_select.render.messages import THOUGHTS, thought_of
-from sage_select.render.probe import Support, probe, usable
+from sage_select.render.probe import probe, usable
 from sage_select.render.seen import Seen
-from sage_select.render.sequences import History, TextSequence, Unprompted, Writer, ended
-from sage_select.render.truncate import cut_parts, keep_end, keep_start
+from sage_select.render.sequences import Answer, History, TextSequence, Unprompted, Writer
+from sage_select.render.truncate import LONG_ROWS, LongRow, cut_parts, keep_end, keep_start
+from sage_select.render.whole_turns import fewest_left_out, shorter_conversations
 
-__all__ = ["IGNORED", "Encoded", "Predicted", "Renderer"]
+__all__ = ["IGNORED", "RENDERING_VERSION", "Encoded", "Predicted", "Renderer"]
 
 Message = dict[str, Any]
 
 #: The label of a token that is not trained.
 IGNORED: Final = -100
-_RENDERING_VERSION: Final = 3
-
-
-@dataclass(frozen=True)
-class Encoded:
-    """One training example as tokens.
-
-    Parameters
-    ----------
-    input_ids
-        Token ids, at most `max_length`.
-    labels
-        The same ids where a token is trained, -100 elsewhere and for the first token, which nothing predicts.
-    trained
-        Labels that are not -100.
-    cut
-        Tokens removed because the row was too long.
-    cut_parts
-        What was cut that a reader would miss: `system turn`, `tools`.
-    """
-
-    input_ids: list[int]
-    labels: list[int]
-    trained: int
-    cut: int
-    cut_parts: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Predicted:
-    """One turn of the assistant as it is to be generated.
-
-    Parameters
-    ----------
-    message
-        Number of the message in the row, from 0.
-    prompt
-        Token ids from which it is generated; its history is as the template writes it at that point.
-    text
-        What the template writes for the turn, with the token that ends it.
-    """
-
-    message: int
-    prompt: list[int]
-    text: str
-
-
-@dataclass(frozen=True)
-class _Form:
-    """A template and what it can write."""
-
-    template: ChatTemplate
-    support: Support
+#: Raised when the same row begins to give other tokens or labels.
+RENDERING_VERSION: Final = 4
 
 
 @dataclass(frozen=True)
@@ -117,10 +68,17 @@ class Renderer:
         What becomes of turns that the template writes differently once others follow: `split` trains each in an
         example of its own, `last` trains only the turns that one text holds as they were.
 
+    on_long_row
+        What becomes of examples with more tokens: `keep_turns` leaves out whole turns, the oldest first
+        (`sage_select.render.whole_turns`), and the example where what has to stay is too long; of a plain text, which
+        has no turns, it keeps the start. `keep_start` and `keep_end` keep as many tokens, `drop` none; so does `error`,
+        and the caller refuses the rows.
+
     Raises
     ------
     UsageError
-        `max_length` is below 2, the tokenizer has no offsets, or the template cannot write anything.
+        `max_length` is below 2, there is no such policy, the tokenizer has no offsets, or the template cannot write
+        anything.
 
     Notes
     -----
@@ -129,10 +87,18 @@ class Renderer:
     """
 
     def __init__(
-        self, tokenizer: Any, *, max_length: int, chat_template: str | None = None, history: History = "split"
+        self,
+        tokenizer: Any,
+        *,
+        max_length: int,
+        chat_template: str | None = None,
+        history: History = "split",
+        on_long_row: LongRow = "keep_turns",
     ) -> None:
         if max_length < 2:
             raise UsageError(f"the maximum length is {max_length} tokens", expected="at least 2")
+        if on_long_row not in LONG_ROWS:
+            raise UsageError(f"on_long_row is {on_long_row!r}", expected=", ".join(LONG_ROWS))
         if not getattr(tokenizer, "is_fast", False):
             raise UsageError(
                 f"the tokenizer ({type(tokenizer).__name__}) cannot tell which characters a token covers",
@@ -140,18 +106,17 @@ class Renderer:
             )
         self.max_length = max_length
         self.tokenizer = tokenizer
+        self.on_long_row: LongRow = on_long_row
         self._history: History = history
-        special = {token.content for token in tokenizer.added_tokens_decoder.values() if token.special}
-        special.update(tokenizer.all_special_tokens)
-        self._ends = sorted(special, key=lambda text: (-len(text), text))
-        self._special = re.compile("|".join(map(re.escape, self._ends)) or r"(?!)")
-        self._forms = {name: self._form(one) for name, one in choose_templates(tokenizer, chat_template).items()}
+        templates = {name: usable(one) for name, one in choose_templates(tokenizer, chat_template).items()}
+        self._ends = special_tokens(tokenizer, templates.values())
+        self._special = any_of(self._ends)
+        self._forms = {name: self._form(one) for name, one in templates.items()}
         self._probed: dict[tuple[Any, ...], _Habits] = {}
         self.seen = Seen()
 
-    def _form(self, template: ChatTemplate) -> _Form:
-        template = usable(template)
-        return _Form(template, probe(template, self._special))
+    def _form(self, template: ChatTemplate) -> Form:
+        return Form(template, probe(template, self._special), self.tokenizer.bos_token or "", self._ends)
 
     @property
     def chat_template(self) -> str | dict[str, str]:
@@ -163,6 +128,11 @@ class Renderer:
     def stop_tokens(self) -> list[str]:
         """Texts of the tokens that end a turn of the rows encoded so far, the usual one first, and the end token."""
         return self.seen.stops(self.tokenizer.eos_token)
+
+    @property
+    def special_ids(self) -> set[int]:
+        """Ids of the tokens that may end a turn or have another meaning of their own."""
+        return set(self.tokenizer.convert_tokens_to_ids(self._ends))
 
     @property
     def notices(self) -> list[str]:
@@ -177,7 +147,7 @@ class Renderer:
         for state in ("truncation", "padding"):  # left there by earlier calls, and overridden in each of ours
             backend.pop(state, None)
         special = self._forms["default"].template.special_tokens
-        parts = [_RENDERING_VERSION, self._history, self.chat_template, special, backend]
+        parts = [RENDERING_VERSION, self._history, self.on_long_row, self.chat_template, special, backend]
         text = json.dumps(parts, sort_keys=True, default=str)
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
@@ -197,7 +167,8 @@ class Renderer:
     def encode_all(self, example: Example, where: Where | None = None) -> list[Encoded]:
         """Return the training examples of one row, at least one.
 
-        A row with nothing to train comes back with `trained == 0`; the caller drops and counts it.
+        A row with nothing to train comes back with `trained == 0`, and so does an example that is too long and left
+        out (`Encoded.left_out`); the caller drops and counts them. Each example of a row is judged alone.
 
         Raises
         ------
@@ -210,8 +181,9 @@ class Renderer:
             return [self._encode_text(example.text)]
         if not example.messages:
             return [Encoded([], [], 0, 0)]
-        form, prepared = self._prepared(example)
-        writer, changes = self._writer(form, prepared)
+        form = self._form_of(example)
+        prepared = form.prepared(example)
+        writer, changes = form.writer(prepared)
         if [turn["content"] for turn in prepared.messages] != [turn["content"] for turn in example.messages]:
             changes.insert(0, "spelled")
         try:
@@ -231,12 +203,10 @@ class Renderer:
         self.seen.unprompted(habits.unprompted)
         for one in sequences:
             self.seen.ends(one, self._special, self._ends)
-        return [self._encoded(one, example) for one in sequences]
+        return [self._encoded(form, example, writer, one) for one in sequences]
 
-    def predicted(self, example: Example, where: Where | None = None, *, room: int = 0) -> list[Predicted]:
+    def predicted(self, example: Example, where: Where | None = None) -> list[Predicted]:
         """Return each trained turn of the assistant as it is to be generated, in order; none for a text.
-
-        Where a prompt is more than `max_length - room` tokens, the last ones are kept, as in training.
 
         Raises
         ------
@@ -246,24 +216,46 @@ class Renderer:
         if isinstance(example, Text):
             return []
         try:
-            answers = list(self._writer(*self._prepared(example))[0].answers())
+            form = self._form_of(example)
+            answers = list(form.writer(form.prepared(example))[0].answers())
         except TemplateRefused as error:
             raise _refused(error, where) from None
-        room = max(1, self.max_length - room)
-        return [Predicted(one.message, self._tokenised(one.prompt)[0][-room:], one.text) for one in answers]
+        return [
+            Predicted(one.message, ids, one.text, partial(self._prompt_within, example, one.message, ids))
+            for one, ids in ((one, self._before(one)) for one in answers)
+        ]
 
-    def prompt(self, example: Example, where: Where | None = None, *, room: int = 0) -> list[int]:
-        """Return the tokens from which the last trained assistant turn is to be generated; see `predicted`.
+    def _before(self, answer: Answer) -> list[int]:
+        """Return the tokens of a prompt that the answer does not begin within: its first token is for the model."""
+        ids, offsets = self._tokenised(answer.prompt + answer.text)
+        reach = len(answer.prompt)
+        return ids[: next((place for place, (_, end) in enumerate(offsets) if end > reach), len(ids))]
 
-        Raises
-        ------
-        DataError
-            The example has no assistant turn that is trained.
-        """
-        predicted = self.predicted(example, where, room=room)
-        if not predicted:
-            raise DataError("the row has no assistant turn to generate", where=where)
-        return predicted[-1].prompt
+    def _prompt_within(self, example: Conversation, message: int, prompt: list[int], most: int) -> list[int] | None:
+        """Return the tokens from which a message is to be generated, at most so many; None where there are none."""
+        if len(prompt) <= most:
+            return prompt
+        if self.on_long_row == "keep_end":
+            return self._begun(prompt, prompt[-most:])
+        if self.on_long_row != "keep_turns":
+            return None
+        form = self._form_of(example)
+        shorter = shorter_conversations(example.messages, message)
+        found: dict[int, list[int]] = {}
+
+        def fits(kept: list[int]) -> bool:
+            try:
+                answers = form.writer(form.prepared(example, kept))[0].answers()
+                ids = next((self._before(one) for one in answers if one.message == message), None)
+            except TemplateRefused:
+                return False
+            if ids is None or len(ids) > most:
+                return False
+            found[len(kept)] = ids
+            return True
+
+        place = fewest_left_out(shorter, fits)
+        return found[len(shorter[place])] if place < len(shorter) else None
 
     def _encode_text(self, text: str) -> Encoded:
         if not text:
@@ -279,7 +271,12 @@ class Renderer:
             del ids[-1]
         if end is not None:
             ids.append(end)
-        return self._labelled(ids, [bool(text.strip())] * len(ids), keep_start(len(ids), self.max_length))
+        trained = [bool(text.strip())] * len(ids)
+        fits, policy = len(ids) <= self.max_length, self.on_long_row
+        if not fits and policy in ("drop", "error"):
+            return Encoded.nothing_of(trained)
+        kept = keep_end(trained, self.max_length) if policy == "keep_end" else keep_start(len(ids), self.max_length)
+        return self._labelled(ids, trained, kept)
 
     def _encoding(self, text: str, **options: bool) -> Any:
         def gave_up(said: str) -> DataError:
@@ -293,26 +290,20 @@ class Renderer:
         with panics_refused(gave_up):
             return self.tokenizer(text, verbose=False, **options)
 
-    def _prepared(self, example: Conversation) -> tuple[_Form, Conversation]:
-        """Return the template for a row, and the row with turns that are numbered and spell nothing twice."""
-        form = self._forms.get("tool_use" if example.tools else "default", self._forms["default"])
-        turns = spelled_once(_numbered(example.messages), form.support, self.tokenizer.bos_token or "")
-        return form, Conversation(turns, example.tools)
+    def _form_of(self, example: Conversation) -> Form:
+        return self._forms.get("tool_use" if example.tools else "default", self._forms["default"])
 
-    def _writer(self, form: _Form, example: Conversation) -> tuple[Writer, list[str]]:
-        turns, tools, changes = adapt(example.messages, example.tools, form.support)
-        return Writer(form.template, turns, tools, self._ends), changes
-
-    def _sequences(self, form: _Form, writer: Writer) -> list[TextSequence]:
+    def _sequences(self, form: Form, writer: Writer, history: History | None = None) -> list[TextSequence]:
         stop = form.support.end or self.tokenizer.eos_token or ""
-        return [ended(one, self._special, self._ends, stop) for one in writer.sequences(self._history, _says)]
+        texts = writer.sequences(history or self._history, says)
+        return [ended(one, self._special, self._ends, stop) for one in texts]
 
     def _lost(self, example: Conversation, habits: _Habits, sequences: list[TextSequence]) -> list[Part]:
         parts = list(parts_of(example.messages, example.tools))
         missing = absent(parts, [one.text for one in sequences])
         return missing + [part for part in parts if (part.message, part.kind) in habits.hidden and part not in missing]
 
-    def _habits(self, example: Conversation, form: _Form) -> _Habits:
+    def _habits(self, example: Conversation, form: Form) -> _Habits:
         """Return what the template does to all conversations that are built as this one is."""
         probes, alike = probe_words(example.messages)
         key = (id(form), bool(example.tools), alike)
@@ -321,8 +312,8 @@ class Renderer:
         return self._probed[key]
 
     def _habits_by_form(self, probes: Conversation) -> _Habits:
-        form, prepared = self._prepared(probes)
-        writer = self._writer(form, prepared)[0]
+        form = self._form_of(probes)
+        writer = form.writer(form.prepared(probes))[0]
         try:
             texts = [one.text for one in self._sequences(form, writer)]
             unprompted = tuple(writer.unprompted())
@@ -331,21 +322,67 @@ class Renderer:
         hidden = absent(list(parts_of(probes.messages, [])), texts)
         return _Habits(frozenset((part.message, part.kind) for part in hidden), unprompted)
 
-    def _encoded(self, sequence: TextSequence, example: Conversation) -> Encoded:
-        ids, offsets = self._tokenised(sequence.text)
-        spans = [span for turn in sorted(sequence.spans) for span in sequence.spans[turn]]
-        trained = tokens_within(offsets, spans)
+    def _encoded(self, form: Form, example: Conversation, writer: Writer, sequence: TextSequence) -> Encoded:
+        ids, offsets, trained = self._masked(sequence)
+        if len(ids) <= self.max_length:
+            return self._labelled(ids, trained, slice(0, len(ids)))
+        if self.on_long_row == "keep_turns":
+            return self._shortened(form, example, writer, sequence, trained)
+        if self.on_long_row in ("drop", "error"):
+            return Encoded.nothing_of(trained)
+        if self.on_long_row == "keep_start":
+            return self._labelled(ids, trained, keep_start(len(ids), self.max_length))
         kept = keep_end(trained, self.max_length)
         cut = cut_parts(sequence.text[: offsets[kept.start][0]], example.messages, example.tools) if kept.start else ()
         return self._labelled(ids, trained, kept, cut)
 
+    def _shortened(
+        self, form: Form, example: Conversation, writer: Writer, sequence: TextSequence, trained: list[bool]
+    ) -> Encoded:
+        """Return an example that is too long as it is written without its oldest turns."""
+        wanted = writer.places(sequence.spans)
+        shorter = shorter_conversations(example.messages, max((number for number, _ in wanted), default=-1))
+
+        def without(kept: list[int]) -> Writer:
+            return form.writer(form.prepared(example, kept))[0]
+
+        def fits(kept: list[int]) -> bool:
+            try:
+                return len(self._tokenised(without(kept).text())[0]) <= self.max_length
+            except TemplateRefused:
+                return False
+
+        for kept in shorter[fewest_left_out(shorter, fits) :]:
+            writer = without(kept)
+            try:
+                one = self._sequences(form, writer, "last")[-1]
+            except TemplateRefused:
+                continue
+            places = zip(writer.places(one.spans), one.spans.items(), strict=True)
+            ids, _, now = self._masked(TextSequence(one.text, dict(own for place, own in places if place in wanted)))
+            if len(ids) <= self.max_length and any(now):
+                whole = self._labelled(ids, now, slice(0, len(ids)))
+                return replace(whole, cut=len(trained) - len(ids), trained_cut=sum(trained[1:]) - whole.trained)
+        return Encoded.nothing_of(trained)
+
+    def _masked(self, sequence: TextSequence) -> tuple[list[int], list[tuple[int, int]], list[bool]]:
+        """Return the tokens of a text, their characters, and whether each is trained."""
+        ids, offsets = self._tokenised(sequence.text)
+        spans = [span for turn in sorted(sequence.spans) for span in sequence.spans[turn]]
+        return ids, offsets, tokens_within(offsets, spans)
+
     def _labelled(self, ids: list[int], trained: list[bool], kept: slice, cut: tuple[str, ...] = ()) -> Encoded:
         inputs = ids[kept]
         labels = [token if train else IGNORED for token, train in zip(inputs, trained[kept], strict=True)]
-        if kept.start and ids[0] == self.tokenizer.bos_token_id:
-            inputs[0] = ids[0]  # models lean on the token that begins every text
         labels[:1] = [IGNORED] * len(labels[:1])
-        return Encoded(inputs, labels, len(labels) - labels.count(IGNORED), len(ids) - len(labels), cut)
+        learned = len(labels) - labels.count(IGNORED)
+        return Encoded(
+            self._begun(ids, inputs), labels, learned, len(ids) - len(labels), sum(trained[1:]) - learned, cut
+        )
+
+    def _begun(self, ids: list[int], kept: list[int]) -> list[int]:
+        """Return what is kept of tokens with the token that begins the text, on which models lean."""
+        return [ids[0], *kept[1:]] if kept and ids[0] == self.tokenizer.bos_token_id else kept
 
     def _tokenised(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
         encoding = self._encoding(text, add_special_tokens=False, return_offsets_mapping=True)
@@ -361,25 +398,3 @@ def _refused(error: TemplateRefused, where: Where | None) -> DataError:
         where=where,
         hint="mend the row, or name another template with --chat-template",
     )
-
-
-def _numbered(messages: list[Message]) -> list[Message]:
-    """Return the turns with their numbers, thoughts by one name, and weight 0 for empty answers."""
-    prepared = []
-    for index, message in enumerate(messages):
-        turn = {**message, INDEX: index}
-        if turn["role"] == "assistant":
-            thought = thought_of(turn)
-            turn = {key: value for key, value in turn.items() if key not in THOUGHTS}
-            if thought:
-                turn["reasoning_content"] = thought
-            if not is_answer(turn):
-                turn["weight"] = 0
-        prepared.append(turn)
-    return prepared
-
-
-def _says(turn: Message, text: str) -> bool:
-    """Return whether a text holds what was thought before a turn."""
-    thought = thought_of(turn).strip() or split_thought(turn.get(VERBATIM) or turn["content"])[0]
-    return not thought or thought in text or not absent([Part(0, "thoughts", (thought,))], [text])

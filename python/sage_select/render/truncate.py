@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, Literal, get_args
 
-__all__ = ["context_length", "cut_parts", "keep_end", "keep_start"]
+__all__ = ["LONG_ROWS", "LongRow", "context_length", "cut_parts", "keep_end", "keep_start"]
+
+#: What becomes of rows that are longer than they may be.
+LongRow = Literal["error", "drop", "keep_start", "keep_end", "keep_turns"]
+LONG_ROWS: Final[tuple[str, ...]] = get_args(LongRow)
 
 _CONTEXT_NAMES: Final = ("max_position_embeddings", "n_positions", "max_seq_len", "n_ctx", "seq_length")
 

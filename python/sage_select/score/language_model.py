@@ -24,8 +24,8 @@ from sage_select.render.model_files import (
     require_vocabulary,
 )
 from sage_select.render.refused import RefusedRows
-from sage_select.render.tokens import Encoded, Renderer
-from sage_select.render.truncate import context_length
+from sage_select.render.tokens import RENDERING_VERSION, Encoded, Renderer
+from sage_select.render.truncate import LongRow, context_length
 from sage_select.score.batches import length_batches
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ DEFAULT_MAX_LENGTH: Final = 2048
 _BLOCK_ROWS: Final = 2048
 _BATCH_TOKENS: Final = {"cuda": 32_768, "cpu": 4_096}
 #: What is held of a block: its columns, and under which key of the metadata what there is to tell of it.
-_COLUMNS: Final = ("loss", "cut_tokens")
+_COLUMNS: Final = ("loss", "cut_tokens", "left_out")
 _FACTS: Final = b"facts"
 
 
@@ -56,6 +56,8 @@ class ScoreResult:
         becomes of them.
     cut_rows, cut_tokens
         Rows longer than `max_length`, and the tokens left out of them.
+    left_out_rows
+        Those among them that training would leave out, scored by their last tokens.
     max_length
         The most tokens a row was given.
     model, revision
@@ -72,6 +74,7 @@ class ScoreResult:
     untrained: int
     cut_rows: int
     cut_tokens: int
+    left_out_rows: int
     max_length: int
     model: str
     revision: str
@@ -100,6 +103,7 @@ def language_model_scores(
     where: Callable[[int], Where] | None = None,
     max_length: int | None = None,
     chat_template: str | None = None,
+    on_long_row: LongRow = "keep_turns",
     device: str | None = None,
     batch_tokens: int | None = None,
     blocks: Blocks = compute_blocks,
@@ -122,6 +126,9 @@ def language_model_scores(
         The most tokens of a row; by default the model's context, at most 2048.
     chat_template
         A Jinja template in place of the tokenizer's.
+    on_long_row
+        What becomes of rows that are longer, as in training (`sage_select.render.tokens.Renderer`). A row of which
+        nothing can be kept so is scored by its last tokens, and counted.
     device
         A torch device; by default `cuda` where there is one, else `cpu`.
     batch_tokens
@@ -148,7 +155,7 @@ def language_model_scores(
     negative log-likelihood.
     """
     device = default_device() if device is None else device
-    loss = _RowLoss(model, device, max_length, chat_template, batch_tokens)
+    loss = _RowLoss(model, device, max_length, chat_template, on_long_row, batch_tokens)
     place = where or (lambda row: Where(row=row))
     reached = 0
 
@@ -159,14 +166,14 @@ def language_model_scores(
             progress(done, len(examples))
 
     def compute(start: int, stop: int) -> Computed:
-        losses, cuts = loss.of(
+        values = loss.of(
             examples[start:stop],
             lambda row: place(start + row),
             lambda done: tell(start + done),
         )
-        table = pa.table({"loss": losses, "cut_tokens": cuts})
+        table = pa.table(values)
         table = table.replace_schema_metadata({_FACTS: json.dumps(loss.facts)})
-        return Computed(table, lasting=not np.isnan(losses).any())
+        return Computed(table, lasting=not np.isnan(values["loss"]).any())
 
     parts, facts, done = [], dict[str, Any](), 0
     notices: list[str] = []
@@ -177,13 +184,16 @@ def language_model_scores(
         done += table.num_rows
         tell(done)
     facts = facts or loss.facts
-    columns = [np.concatenate([part[name].to_numpy() for part in parts] or [np.empty(0)]) for name in _COLUMNS]
-    scores, cuts = np.asarray(columns[0], np.float32), columns[1]
+    scores, cuts, left_out = (
+        np.concatenate([part[name].to_numpy() for part in parts] or [np.empty(0)]) for name in _COLUMNS
+    )
+    scores = np.asarray(scores, np.float32)
     return ScoreResult(
         scores=scores,
         untrained=int(np.isnan(scores).sum()),
         cut_rows=int(np.count_nonzero(cuts)),
         cut_tokens=int(cuts.sum()),
+        left_out_rows=int(left_out.sum()),
         max_length=facts["max_length"],
         model=model,
         revision=model_revision(model),
@@ -203,10 +213,11 @@ class _RowLoss:
         device: str,
         max_length: int | None,
         chat_template: str | None,
+        on_long_row: LongRow,
         batch_tokens: int | None,
     ) -> None:
         self._model, self._device = model, device
-        self._max_length, self._template = max_length, chat_template
+        self._max_length, self._template, self._on_long_row = max_length, chat_template, on_long_row
         self._batch_tokens = batch_tokens or _BATCH_TOKENS["cpu" if device == "cpu" else "cuda"]
         self.dtype = default_dtype(device)
         self.refused = RefusedRows()
@@ -223,6 +234,8 @@ class _RowLoss:
             "device": self._device.partition(":")[0],
             "max_length": self._max_length,
             "chat_template": self._template,
+            "on_long_row": self._on_long_row,
+            "rendering": RENDERING_VERSION,
             "batch_tokens": self._batch_tokens,
             "block_rows": _BLOCK_ROWS,
             "libraries": release_series("torch", "transformers"),
@@ -247,39 +260,52 @@ class _RowLoss:
         if self._max_length is not None and self._max_length > limit:
             raise UsageError(f"the model takes {limit} tokens, not {self._max_length}", where=self._model)
         most = self._max_length or min(limit, DEFAULT_MAX_LENGTH)
-        renderer = Renderer(tokenizer, max_length=most, chat_template=self._template)
-        return renderer, _placed(network, self._device)
+        return self._renderer(tokenizer, most, self._on_long_row), _placed(network, self._device)
+
+    def _renderer(self, tokenizer: Any, max_length: int, on_long_row: LongRow) -> Renderer:
+        return Renderer(tokenizer, max_length=max_length, chat_template=self._template, on_long_row=on_long_row)
+
+    @cached_property
+    def _last_tokens(self) -> Renderer:
+        """What renders rows of which training would keep nothing."""
+        renderer, _ = self._loaded
+        return self._renderer(renderer.tokenizer, renderer.max_length, "keep_end")
 
     def of(
         self, examples: Iterable[Example], place: Callable[[int], Where], progress: Callable[[int], None]
-    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """Return the mean loss of each row, NaN where nothing is trained, and the tokens that were cut from it."""
+    ) -> dict[str, NDArray[Any]]:
+        """Return of each row the mean loss, NaN where nothing is trained, and how it was cut: `_COLUMNS`."""
         renderer, loss = self._loaded
-        rows = [self.refused.encoded(renderer, one, place(row)) or [] for row, one in enumerate(examples)]
+        rows, left_out = [], []
+        for row, one in enumerate(examples):
+            encoded = self.refused.encoded(renderer, one, place(row)) or []
+            left_out.append(any(part.left_out for part in encoded) and not any(part.trained for part in encoded))
+            rows.append(self._last_tokens.encode_all(one, place(row)) if left_out[-1] else encoded)
         # A row may make several training examples; its loss is that of all their trained tokens.
-        encoded = [(index, one) for index, row in enumerate(rows) for one in row if one.trained]
-        owners = np.array([index for index, _ in encoded], np.int64)
-        trained = np.array([one.trained for _, one in encoded], np.float64)
-        found = np.zeros(len(encoded))
+        learned = [(index, one) for index, row in enumerate(rows) for one in row if one.trained]
+        owners = np.array([index for index, _ in learned], np.int64)
+        trained = np.array([one.trained for _, one in learned], np.float64)
+        found = np.zeros(len(learned))
         finished = 0
-        for batch in length_batches([len(one.input_ids) for _, one in encoded], self._batch_tokens):
-            found[batch] = _losses(loss, [encoded[index][1] for index in batch])
+        for batch in length_batches([len(one.input_ids) for _, one in learned], self._batch_tokens):
+            found[batch] = _losses(loss, [learned[index][1] for index in batch])
             bad = next((index for index in batch if not np.isfinite(found[index])), None)
             if bad is not None:
                 raise DataError(
                     "the model's loss on this row is not a finite number",
-                    where=place(encoded[bad][0]),
+                    where=place(learned[bad][0]),
                     got=str(found[bad]),
                     hint="the model may be damaged, or need more precision than its device gives it",
                 )
             finished += len(batch)
-            progress(len(rows) * finished // len(encoded))
+            progress(len(rows) * finished // len(learned))
         tokens = np.bincount(owners, weights=trained, minlength=len(rows))
         sums = np.bincount(owners, weights=found * trained, minlength=len(rows))
         means = np.full(len(rows), np.nan)
         np.divide(sums, tokens, out=means, where=tokens > 0)
-        cuts = np.array([sum(one.cut for one in row) for row in rows], np.int64)
-        return means.astype(np.float32), cuts
+        cuts = [sum(one.cut for one in row) for row in rows]
+        values = (means.astype(np.float32), np.array(cuts, np.int64), np.array(left_out, np.bool_))
+        return dict(zip(_COLUMNS, values, strict=True))
 
 
 def default_device() -> str:

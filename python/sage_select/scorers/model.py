@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -33,6 +33,13 @@ class Model(Scorer):
         ModelName,
         Option("a causal language model (path or repository): score by mean token loss", flag="--score-model"),
     ]
+    on_long_row: Annotated[
+        Literal["keep_turns", "keep_end", "keep_start"],
+        Option(
+            "what is scored of rows longer than the model takes: what sage-train --on-long-row trains of them",
+            flag="--score-on-long-row",
+        ),
+    ] = "keep_turns"
 
     def score(self, data: Dataset, run: Run) -> NDArray[Any]:
         """Return the loss of each row, over the tokens that would be trained.
@@ -50,6 +57,7 @@ class Model(Scorer):
                 RowExamples(rows.table, data.shape, rows.where),
                 model,
                 where=rows.where,
+                on_long_row=self.on_long_row,
                 blocks=run.blocks(self, partial(_content, rows.table.select(_columns(data.shape)), data.shape)),
                 progress=progress,
             )
@@ -68,6 +76,11 @@ class Model(Scorer):
                 f"{result.cut_rows:,} rows are longer than {result.max_length:,} tokens: {result.cut_tokens:,} tokens "
                 "were left out of their scores"
             )
+        if result.left_out_rows:
+            run.reporter.notice(
+                f"{result.left_out_rows:,} rows are scored by their last tokens, because {self.on_long_row} keeps "
+                "nothing of them: sage-train drops them unless it is told --on-long-row keep_end"
+            )
         run.tell(
             score_model={
                 "model": result.model,
@@ -76,6 +89,7 @@ class Model(Scorer):
                 "dtype": result.dtype,
                 "cut_rows": result.cut_rows,
                 "cut_tokens": result.cut_tokens,
+                "left_out_rows": result.left_out_rows,
             }
         )
         return result.scores

@@ -39,6 +39,7 @@ def open_renderer(config: TrainConfig) -> Renderer:
         max_length=config.max_length or min(context or MAX_LENGTH_CAP, MAX_LENGTH_CAP),
         chat_template=given_template(config),
         history=config.thinking_history,
+        on_long_row=config.on_long_row,
     )
 
 

@@ -17,6 +17,7 @@ from pydantic import (
 )
 
 from sage_select.errors import UsageError, nearest
+from sage_select.render.truncate import LongRow
 
 __all__ = [
     "ALL_LINEAR",
@@ -83,8 +84,12 @@ class TrainConfig(BaseModel):
     output_dir
         Folder that receives `checkpoints/`, `logs/`, `lora_weights/` and `run.json`; made if absent.
     max_length
-        Longest row in tokens; longer rows are cut by the truncation rule and counted. None: the model's context,
-        at most 2048.
+        Longest row in tokens. None: the model's context, at most 2048.
+    on_long_row
+        What becomes of longer rows, all of them counted. `keep_turns`: conversations keep their system turns and tools
+        and lose whole turns, the oldest first, never the last user turn; those of which too much has to stay are left
+        out; plain texts keep their start. `keep_end`, `keep_start`: as many tokens as there may be. `drop`: none.
+        `error` refuses the selection.
     epochs, max_steps
         Passes over the rows; `max_steps` optimizer steps win over `epochs`.
     learning_rate
@@ -159,6 +164,7 @@ class TrainConfig(BaseModel):
     model: Annotated[str, BeforeValidator(lambda value: str(value) if isinstance(value, Path) else value)]
     output_dir: Path = DEFAULT_OUTPUT_DIR
     max_length: Annotated[int, Field(ge=2, strict=True)] | None = None
+    on_long_row: LongRow = "keep_turns"
     epochs: Positive = 3.0
     max_steps: Count | None = None
     learning_rate: Positive = 2e-4

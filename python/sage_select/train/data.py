@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,6 +13,7 @@ import pyarrow as pa
 
 from sage_select.errors import DataError
 from sage_select.render import to_example
+from sage_select.train.long_rows import LongRows, why_untrained
 from sage_select.train.row_summary import DroppedRow, RowSummary, bad_rows_error
 from sage_select.train.selection import OrderedRows, Row
 
@@ -63,7 +63,7 @@ def tokenise(
 ) -> TrainingRows:
     """Render and tokenise rows in their training order.
 
-    Rows without a trained token (nothing to learn after the cut, or an empty answer) are dropped and listed.
+    Rows without a trained token (an empty answer, or too long for what is to be kept of them) are dropped and listed.
 
     Parameters
     ----------
@@ -82,7 +82,8 @@ def tokenise(
     Raises
     ------
     DataError
-        If rows are refused, all of them counted, or no row has anything to train.
+        If rows are refused, all of them counted, or no row has anything to train; and for the rows that are too long
+        where the renderer's policy is `error`.
     UsageError
         If the chat template takes more time or memory than a template may.
     """
@@ -91,9 +92,9 @@ def tokenise(
     row_ids: list[str] = []
     dropped: list[DroppedRow] = []
     bad = _BadRows(on_bad_row)
-    parts: Counter[str] = Counter()
     digest = hashlib.blake2b(digest_size=16)
-    truncated = cut = trained = trained_rows = 0
+    long = LongRows(renderer.on_long_row)
+    trained = trained_rows = 0
     for done, row in enumerate(rows, start=1):
         examples = bad.encoded(rows, row, renderer)
         learned = [one for one in examples if one.trained]
@@ -106,27 +107,22 @@ def tokenise(
             trained += one.trained
         if learned:
             trained_rows += 1
-            truncated += any(one.cut for one in learned)
-            cut += sum(one.cut for one in examples)
-            parts.update({part for one in learned for part in one.cut_parts})
         elif examples:
-            lost = sum(one.cut for one in examples)
-            reason = f"nothing to train after {lost} tokens were cut" if lost else "nothing to train"
-            dropped.append(DroppedRow(row.number, row.row_id, reason))
+            dropped.append(DroppedRow(row.number, row.row_id, why_untrained(examples, renderer.max_length)))
+        long.add(row, examples)
         if progress is not None and (done % 64 == 0 or done == len(rows)):
             progress(done, len(rows))
     bad.check(rows, max_bad)
+    long.check(rows, renderer.max_length)
     summary = RowSummary(
         rows_in=len(rows),
         rows_trained=trained_rows,
         dropped=tuple(sorted([*dropped, *bad.rows], key=lambda one: one.row)),
-        truncated_rows=truncated,
-        tokens_cut=cut,
         tokens=ids.total,
         trained_tokens=trained,
         examples=len(row_ids),
         max_length=renderer.max_length,
-        cut_parts=dict(parts),
+        **long.counts(),
         lost_words=renderer.seen.lost.as_dict(),
     )
     if not row_ids:
@@ -218,5 +214,6 @@ def _nothing(rows: OrderedRows, summary: RowSummary) -> DataError:
         where=rows.source,
         expected="an answer to learn in at least one row",
         got=f"{summary.rows_in:,} rows; {first}",
-        hint="raise --max-length if rows are cut, or check that the rows have assistant turns or completions",
+        hint="raise --max-length, or name another --on-long-row, if rows are too long; or check that the rows have "
+        "assistant turns or completions",
     )

@@ -26,6 +26,7 @@ _NOT_IDENTITY = frozenset(
         "max_length",
         "model",
         "on_bad_row",
+        "on_long_row",
         "on_lost_words",
         "output_dir",
         "precision",

@@ -17,6 +17,13 @@ __all__ = ["DroppedRow", "RowSummary", "bad_rows_error", "counts_by_reason"]
 _NAMED: Final = 5
 #: Share of all tokens from which a cut is an alarm.
 _ALARMING: Final = 0.05
+#: What is done with rows that are too long -> what becomes of those that stay.
+_POLICIES: Final = {
+    "keep_turns": "without whole turns, the oldest ones, or the end of a text",
+    "keep_end": "cut at the beginning",
+    "keep_start": "cut at the end",
+    "drop": "without the examples that are longer",
+}
 
 
 @dataclass(frozen=True)
@@ -42,7 +49,8 @@ class RowSummary:
     examples
         Training examples that the trained rows make: one a row, or more where the chat template rewrites turns.
     truncated_rows, tokens_cut
-        Trained rows with an example longer than `max_length`, and the tokens they lost.
+        Trained rows with an example longer than `max_length`, and the tokens that rows lost by their length, those of
+        dropped rows included.
     tokens, trained_tokens
         Tokens of one pass over the trained rows, and those among them that carry loss.
     max_length
@@ -51,6 +59,12 @@ class RowSummary:
         What was cut that holds for a whole conversation (`system turn`, `tools`) -> rows.
     lost_words
         What the chat template leaves out: kind -> counts and the first place.
+    on_long_row
+        What was done with rows that are too long.
+    long_rows_dropped, long_examples_dropped
+        Rows among the dropped ones that are too long, and examples of trained rows that are not trained for that.
+    trained_tokens_cut
+        Those of `tokens_cut` that were to be trained.
     """
 
     rows_in: int
@@ -64,6 +78,10 @@ class RowSummary:
     max_length: int = 0
     cut_parts: Mapping[str, int] = field(default_factory=dict)
     lost_words: Mapping[str, Any] = field(default_factory=dict)
+    on_long_row: str = "keep_turns"
+    long_rows_dropped: int = 0
+    long_examples_dropped: int = 0
+    trained_tokens_cut: int = 0
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -78,16 +96,35 @@ class RowSummary:
                 f"not trained: {counted(len(self.dropped), 'row')} of {self.rows_in:,}: "
                 f"{counts_by_reason(self.dropped)}"
             )
-        if self.truncated_rows:
-            share = self.tokens_cut / (self.tokens + self.tokens_cut)
-            what = ", ".join(f"the {part} of {counted(count, 'row')}" for part, count in self.cut_parts.items())
-            lines.append(
-                f"{'CUT: ' if share >= _ALARMING else ''}{_percent(share)} of all tokens "
-                f"({self.tokens_cut:,}) are cut: {self.truncated_rows:,} of {counted(self.rows_trained, 'row')} "
-                f"{'is' if self.truncated_rows == 1 else 'are'} longer than --max-length {self.max_length:,}"
-                + (f"; cut with them: {what}" if what else "")
-            )
+        if self.truncated_rows or self.long_rows_dropped:
+            lines.append(self._too_long())
         return lines
+
+    def _too_long(self) -> str:
+        count = self.truncated_rows + self.long_rows_dropped
+        share = self.tokens_cut / (self.tokens + self.tokens_cut)
+        trained = self.trained_tokens_cut / max(1, self.trained_tokens + self.trained_tokens_cut)
+        became = [
+            f"{self._rows(self.truncated_rows)} {_POLICIES[self.on_long_row]}" if self.truncated_rows else "",
+            f"{counted(self.long_examples_dropped, 'example')} of these dropped" if self.long_examples_dropped else "",
+            f"{self._rows(self.long_rows_dropped)} dropped" if self.long_rows_dropped else "",
+        ]
+        parts = [f"the {part} of {counted(count, 'row')}" for part, count in self.cut_parts.items()]
+        return (
+            f"{'CUT: ' if max(share, trained) >= _ALARMING else ''}{count:,} of {counted(self.rows_in, 'row')} "
+            f"{'is' if count == 1 else 'are'} longer than --max-length {self.max_length:,}: "
+            f"{', '.join(filter(None, became))}; {_percent(share)} of all tokens ({self.tokens_cut:,}) and "
+            f"{_percent(trained)} of those to train ({self.trained_tokens_cut:,}) are cut"
+            + (f"; cut with them: {', '.join(parts)}" if parts else "")
+            + ("; --on-long-row keep_end keeps the last tokens of the dropped ones" if self._could_keep else "")
+        )
+
+    def _rows(self, count: int) -> str:
+        return f"{counted(count, 'row')} ({_percent(count / self.rows_in)})"
+
+    @property
+    def _could_keep(self) -> bool:
+        return self.on_long_row == "keep_turns" and bool(self.long_rows_dropped or self.long_examples_dropped)
 
 
 def counts_by_reason(rows: Sequence[DroppedRow]) -> str:

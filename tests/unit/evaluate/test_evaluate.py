@@ -61,7 +61,7 @@ def loaded(model: Path) -> Any:
 
 
 def test_every_trained_turn_is_generated_from_its_own_history(tiny_model: Path) -> None:
-    held_out = held_out_of(tiny_model, ROWS)
+    held_out = held_out_of(tiny_model, ROWS, on_long_row="keep_end")
     found = [(question.row, question.message, question.expected) for question in held_out.questions]
     assert found == [
         (0, 1, ("book",)),
@@ -135,7 +135,8 @@ def test_turns_that_are_written_as_several_are_not_judged(tiny_model: Path) -> N
     path = tiny_model.parent / "single.jinja"
     path.write_text(template)
     both = {**call("weather"), "content": "sure"}
-    held_out = held_out_of(tiny_model, [ROWS[0], {"messages": [user("x"), both]}], chat_template=path)
+    rows = [ROWS[0], {"messages": [user("x"), both]}]
+    held_out = held_out_of(tiny_model, rows, chat_template=path, on_long_row="keep_end")
     assert [question.expected for question in held_out.questions] == [("book",), ()]
     assert held_out.tools.left_out == {"the chat template writes them as several turns": 1}
     assert held_out.notices[0] == "1 turns are not judged: the chat template writes them as several turns"
@@ -227,7 +228,9 @@ def test_an_adapter_that_learned_the_answers_is_right(tiny_model: Path, tmp_path
         schedule="constant",
     )
     result = train(rows, config)
-    base, tuned = evaluate_tuned(tiny_model, result.lora_weights, rows)
+    # A prompt shares the 128 tokens with what is generated.
+    whole = TrainConfig(model=str(tiny_model), on_long_row="keep_end")
+    base, tuned = evaluate_tuned(tiny_model, result.lora_weights, rows, config=whole)
     assert [prediction.predicted for prediction in tuned.predictions] == [("book",), (), ("weather",), ()]
     assert tuned.predictions[3].text == "find which hotel<|im_end|>"
     assert (tuned.accuracy, tuned.false_call_rate, tuned.at_limit) == (1, 0, 0)
@@ -237,18 +240,38 @@ def test_an_adapter_that_learned_the_answers_is_right(tiny_model: Path, tmp_path
     comparison = compare(base, tuned)
     assert comparison["loss_difference"] < -1
     assert comparison["accuracy_difference"] == 1
-    alone = evaluate(tiny_model, None, rows)
+    alone = evaluate(tiny_model, None, rows, config=whole)
     assert alone.predictions == base.predictions
-    assert evaluate(tiny_model, result.lora_weights, rows).predictions == tuned.predictions
+    assert evaluate(tiny_model, result.lora_weights, rows, config=whole).predictions == tuned.predictions
 
 
 def test_a_row_cut_to_fit_is_counted(tiny_model: Path) -> None:
     rows = [{"messages": [user("book " * 200), call("book")]}]
-    evaluation: Evaluation = evaluate(tiny_model, None, rows)
+    cutting = TrainConfig(model=str(tiny_model), on_long_row="keep_end")
+    evaluation: Evaluation = evaluate(tiny_model, None, rows, config=cutting)
     assert evaluation.held_out.examples[0].cut > 0
-    held_out = held_out_of(tiny_model, rows)
+    held_out = held_out_of(tiny_model, rows, on_long_row="keep_end")
     assert len(held_out.questions[0].prompt) + held_out.max_new_tokens <= 128
-    assert "1 turns are generated from the end of their history, which is too long" in held_out.notices
+    assert "1 turns are generated from a part of their history, which is too long" in held_out.notices
+    with pytest.raises(DataError, match="no held-out row has an answer to measure"):
+        held_out_of(tiny_model, rows)
+    assert held_out_of(tiny_model, [*rows, ROWS[0]]).dropped == ("0",)
+
+
+def test_a_history_that_is_too_long_loses_whole_turns(tiny_model: Path) -> None:
+    chat = [user("find"), says("which hotel"), user("a day"), says("day " * 9), user("book"), call("book")]
+    held_out = held_out_of(tiny_model, [{"messages": chat}])
+    asked = {question.message: decoded(tiny_model, question.prompt) for question in held_out.questions}
+    begins = "<|im_start|>user\n{}<|im_end|>\n<|im_start|>assistant\n".format
+    assert asked[5] == f"{begins('a day')}{'day ' * 9}<|im_end|>\n{begins('book')}"
+    assert asked[1] == begins("find")
+    assert held_out.tools.history_cut == 1
+
+
+def test_a_turn_whose_results_do_not_fit_is_not_generated(tiny_model: Path) -> None:
+    held_out = held_out_of(tiny_model, ROWS[:1])
+    assert [question.message for question in held_out.questions] == [1]
+    assert "1 turns are not judged: what has to come before them is too long" in held_out.notices
 
 
 def test_what_is_no_adapter_is_refused(tiny_model: Path, tmp_path: Path) -> None:

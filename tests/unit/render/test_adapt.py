@@ -35,12 +35,23 @@ def adapted(messages: list[dict[str, Any]], offered: list[dict[str, Any]] | None
     ("name", "lacking"),
     [
         ("qwen_like", {"later_system", "thoughts"}),
-        ("chatml", {"tools", "calls", "mixed_calls", "free_ids", "thoughts"}),
+        ("chatml", {"tools", "calls", "mixed_calls", "parallel_calls", "free_ids", "thoughts"}),
         (
             "strict",
-            {"system", "later_system", "tools", "calls", "results", "mixed_calls", "free_ids", "repeats", "thoughts"},
+            {
+                "system",
+                "later_system",
+                "tools",
+                "calls",
+                "results",
+                "mixed_calls",
+                "parallel_calls",
+                "free_ids",
+                "repeats",
+                "thoughts",
+            },
         ),
-        ("narrow", {"tools", "mixed_calls", "free_ids", "thoughts"}),
+        ("narrow", {"tools", "mixed_calls", "parallel_calls", "free_ids", "thoughts"}),
     ],
 )
 def test_what_a_template_lacks_is_found_out(byte_level: Make, templates: Any, name: str, lacking: set[str]) -> None:
@@ -72,7 +83,9 @@ def test_tools_go_into_the_system_turn() -> None:
 
 
 def test_calls_become_words() -> None:
-    turns, _, changes = adapted([USER, {**CALLING, "weight": 0}], calls=False, mixed_calls=False, free_ids=False)
+    turns, _, changes = adapted(
+        [USER, {**CALLING, "weight": 0}], calls=False, mixed_calls=False, parallel_calls=False, free_ids=False
+    )
     assert turns[1] == {
         "role": "assistant",
         "content": 'Look.\n<tool_call>{"name": "f", "arguments": {"a": "ü"}}</tool_call>\n'
@@ -83,7 +96,7 @@ def test_calls_become_words() -> None:
 
 
 def test_words_and_calls_are_split() -> None:
-    turns, _, changes = adapted([USER, {**CALLING, "weight": 0}], mixed_calls=False)
+    turns, _, changes = adapted([USER, {**CALLING, "weight": 0}], mixed_calls=False, parallel_calls=False)
     assert [(turn["content"], [c["function"]["name"] for c in turn.get("tool_calls", [])]) for turn in turns[1:]] == [
         ("Look.", []),
         ("", ["f"]),
@@ -92,7 +105,7 @@ def test_words_and_calls_are_split() -> None:
     assert all(turn["weight"] == 0 for turn in turns[1:])
     assert changes == ["split"]
     single = {"role": "assistant", "content": "", "tool_calls": [FIRST]}
-    assert adapted([USER, single], mixed_calls=False) == ([USER, single], [], [])
+    assert adapted([USER, single], mixed_calls=False, parallel_calls=False) == ([USER, single], [], [])
 
 
 def test_calls_are_numbered_and_results_follow_their_call() -> None:

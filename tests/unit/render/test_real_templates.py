@@ -222,6 +222,6 @@ def test_a_template_that_is_only_long_is_not_refused(byte_level: Callable[[], An
         "{% if n.role == 'user' %}{% set ns.last = loop.index0 %}{% endif %}{% endfor %}"
         "{{ m.role + ': ' + m.content + eos_token }}{% endfor %}"
     )
-    renderer = Renderer(byte_level(), max_length=99, chat_template=text)
-    row = {"messages": [said(role, "x " * 50) for _ in range(50) for role in ("user", "assistant")]}
+    renderer = Renderer(byte_level(), max_length=9999, chat_template=text)
+    row = {"messages": [said(role, "x " * 20) for _ in range(50) for role in ("user", "assistant")]}
     assert renderer.encode_all(to_example(row, detect_shape(list(row)), None))[0].trained

@@ -37,7 +37,7 @@ def test_the_text_of_special_tokens_is_counted(byte_level: Make) -> None:
 def test_only_encoded_rows_are_counted(byte_level: Make) -> None:
     renderer = Renderer(byte_level(), max_length=999)
     renderer.encode(Text("x"))
-    renderer.prompt(AGENT)
+    renderer.predicted(AGENT)
     assert renderer.notices == []
     renderer.encode(AGENT)
     assert len(renderer.notices) == 1

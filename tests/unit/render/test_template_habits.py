@@ -248,13 +248,14 @@ def test_rows_with_tools_are_written_by_the_template_for_tools(byte_level: Make,
 
 
 def test_what_is_cut_of_a_chat_is_named(byte_level: Make, templates: Any) -> None:
-    renderer = Renderer(byte_level(), max_length=40, chat_template=templates.chatml)
+    cutting = {"max_length": 40, "on_long_row": "keep_end"}
+    renderer = Renderer(byte_level(), chat_template=templates.chatml, **cutting)
     chat = [said("system", "never say lamp"), said("user", "river " * 60), said("assistant", "so")]
     assert renderer.encode(Conversation(chat)).cut_parts == ("system turn",)
     assert renderer.encode(Conversation(chat[1:])).cut_parts == ()
     tokenizer = byte_level()
     tokenizer.bos_token = "<|end|>"
-    renderer = Renderer(tokenizer, max_length=40, chat_template="{{ bos_token }}" + templates.chatml)
+    renderer = Renderer(tokenizer, chat_template="{{ bos_token }}" + templates.chatml, **cutting)
     encoded = renderer.encode(Conversation(chat))
     assert encoded.input_ids[0] == tokenizer.bos_token_id
     assert len(encoded.input_ids) == len(encoded.labels) == 40

@@ -158,16 +158,16 @@ def test_a_conversation_may_begin_with_the_assistant(byte_level: Make, templates
         renderer = Renderer(tokenizer, max_length=99, chat_template=template)
         runs = trained_runs(tokenizer, renderer.encode(Conversation(messages)))
         assert [run.strip() for run in runs] == ["Hello<|im_end|>", "Hm<|im_end|>"]
-        assert tokenizer.decode(renderer.prompt(Conversation(messages[:1]))).endswith(
+        assert tokenizer.decode(renderer.predicted(Conversation(messages[:1]))[-1].prompt).endswith(
             "ssistant:" if template is None else "assistant\n"
         )
 
 
 @pytest.mark.parametrize("length", [2, 5, 20, 60, 999])
-def test_a_long_conversation_keeps_its_end(byte_level: Make, templates: Any, length: int) -> None:
+def test_a_long_conversation_keeps_its_end_where_that_is_wanted(byte_level: Make, templates: Any, length: int) -> None:
     tokenizer = byte_level()
     full = Renderer(tokenizer, max_length=4096, chat_template=templates.qwen_like).encode(AGENT)
-    renderer = Renderer(tokenizer, max_length=length, chat_template=templates.qwen_like)
+    renderer = Renderer(tokenizer, max_length=length, chat_template=templates.qwen_like, on_long_row="keep_end")
     encoded = renderer.encode(AGENT)
     assert len(encoded.input_ids) + encoded.cut == len(full.input_ids)
     assert len(encoded.input_ids) <= length

@@ -53,16 +53,14 @@ def test_a_prompt_is_what_stands_before_the_last_trained_turn(byte_level: Make, 
     tokenizer = byte_level()
     for template in (templates.qwen_like, None):
         renderer = Renderer(tokenizer, max_length=999, chat_template=template)
-        encoded, prompt = renderer.encode(AGENT), renderer.prompt(AGENT)
+        encoded, prompt = renderer.encode(AGENT), renderer.predicted(AGENT)[-1].prompt
         assert encoded.input_ids[: len(prompt)] == prompt
         rest = tokenizer.decode(encoded.input_ids[len(prompt) :])
         assert rest.lstrip(" ").startswith("Yes, 21 degrees.<|im_end|>")
-        assert renderer.prompt(AGENT, room=990) == prompt[-9:]
         ignored = [*AGENT.messages, {"role": "assistant", "content": "x", "weight": 0}]
-        assert renderer.prompt(Conversation(ignored, AGENT.tools)) == prompt
+        assert renderer.predicted(Conversation(ignored, AGENT.tools))[-1].prompt == prompt
 
 
 @pytest.mark.parametrize("example", [Text("x"), Conversation([]), Conversation(AGENT.messages[:2])])
-def test_a_prompt_needs_a_trained_turn(byte_level: Make, example: Any) -> None:
-    with pytest.raises(DataError, match="row 2: the row has no assistant turn to generate"):
-        Renderer(byte_level(), max_length=99).prompt(example, Where(row=2))
+def test_a_row_without_a_trained_turn_has_none_to_generate(byte_level: Make, example: Any) -> None:
+    assert Renderer(byte_level(), max_length=99).predicted(example) == []

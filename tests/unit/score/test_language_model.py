@@ -11,7 +11,9 @@ from sage_select.errors import DataError, ResourceError, UsageError, Where
 from sage_select.render import Conversation, Text, detect_shape, to_example
 from sage_select.render.model_files import load_causal_lm, load_tokenizer
 from sage_select.render.tokens import IGNORED, Encoded, Renderer
+from sage_select.render.truncate import LongRow
 from sage_select.score import language_model, language_model_scores
+from sage_select.score.language_model import ScoreResult
 
 pytestmark = pytest.mark.train
 
@@ -201,8 +203,45 @@ def test_a_missing_gpu_is_said(shared_model: Path) -> None:
 def test_real_conversations(shared_model: Path, shared_data: Path) -> None:
     rows = json.loads((shared_data / "chat_formats/glaive_sharegpt.json").read_text("utf-8"))[:5]
     examples = [to_example(row, detect_shape(list(row)), None) for row in rows]
-    renderer = Renderer(load_tokenizer(str(shared_model)), max_length=256)
+    renderer = Renderer(load_tokenizer(str(shared_model)), max_length=256, on_long_row="keep_end")
     expected = naive(load_causal_lm(str(shared_model), "float32"), [renderer.encode(example) for example in examples])
     result = language_model_scores(examples, str(shared_model), device="cpu", max_length=256)
     np.testing.assert_allclose(result.scores, expected, rtol=2e-5)
     assert result.cut_rows == 5
+    # Their tools alone are longer, so that training leaves them out.
+    assert result.left_out_rows == 5
+
+
+def test_long_rows_are_scored_as_they_are_trained(shared_model: Path) -> None:
+    once = {"role": "user", "content": "Once upon a time " * 12}, {"role": "assistant", "content": "there was a cat."}
+    chat = Conversation([*once, {"role": "user", "content": "And then?"}, {"role": "assistant", "content": "The end."}])
+    hopeless = Conversation([once[0], once[1]])
+    network = load_causal_lm(str(shared_model), "float32")
+
+    def scored(policy: LongRow, example: Conversation) -> ScoreResult:
+        return language_model_scores([example], str(shared_model), device="cpu", max_length=60, on_long_row=policy)
+
+    def loss(policy: LongRow, example: Conversation) -> list[float]:
+        renderer = Renderer(load_tokenizer(str(shared_model)), max_length=60, on_long_row=policy)
+        return naive(network, [renderer.encode(example)])
+
+    alone = language_model_scores([Conversation(chat.messages[2:])], str(shared_model), device="cpu")
+    kept = scored("keep_turns", chat)
+    np.testing.assert_allclose(kept.scores, loss("keep_turns", chat), rtol=2e-5)
+    np.testing.assert_allclose(kept.scores, alone.scores, rtol=2e-5)
+    assert (kept.cut_rows, kept.left_out_rows) == (1, 0)
+    ends = scored("keep_end", chat)
+    np.testing.assert_allclose(ends.scores, loss("keep_end", chat), rtol=2e-5)
+    assert abs(ends.scores[0] - kept.scores[0]) > 1e-3
+    # Training drops what cannot be kept whole; such a row still has a score, and is counted.
+    left_out = scored("keep_turns", hopeless)
+    np.testing.assert_allclose(left_out.scores, loss("keep_end", hopeless), rtol=2e-5)
+    assert (left_out.left_out_rows, left_out.untrained) == (1, 0)
+
+
+def test_scores_of_another_policy_are_other_scores(shared_model: Path) -> None:
+    found = [
+        language_model._RowLoss(str(shared_model), "cpu", 60, None, policy, None).identity()
+        for policy in ("keep_turns", "keep_end")
+    ]
+    assert found[0] != found[1]

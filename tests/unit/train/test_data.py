@@ -50,7 +50,7 @@ def test_every_row_is_accounted_for(tiny_model: Path) -> None:
             "sage_row_id": ["short", "long-prompt", "no-answer", "long-answer"],
         }
     )
-    rows = tokenised(table, tiny_model, max_length=40)
+    rows = tokenised(table, tiny_model, max_length=40, on_long_row="keep_end")
     summary = rows.summary
     assert rows.row_ids == ["short", "long-prompt", "long-answer"]
     assert (summary.rows_in, summary.rows_trained, summary.truncated_rows) == (4, 3, 2)
@@ -72,7 +72,7 @@ def test_nothing_to_train_is_refused_with_the_reason(tiny_model: Path) -> None:
 
 def test_the_digest_sees_order_tokens_and_weights(tiny_model: Path, chats: Chats) -> None:
     digests = {
-        tokenised(table, tiny_model, length).digest
+        tokenised(table, tiny_model, length, on_long_row="keep_end").digest
         for table, length in (
             (chats(4), 60),
             (chats(4, sage_position=[1, 0, 2, 3]), 60),
@@ -202,8 +202,76 @@ def test_words_lost_are_an_error_on_demand(tiny_model: Path, tmp_path: Path) -> 
 
 def test_a_large_cut_is_an_alarm(tiny_model: Path) -> None:
     table = pa.table({"prompt": ["table " * 90, "hi"], "completion": ["day", "day"]})
-    (line,) = tokenised(table, tiny_model, max_length=20).summary.lines
+    (line,) = tokenised(table, tiny_model, max_length=20, on_long_row="keep_end").summary.lines
     assert line.startswith("CUT: ")
     assert "of all tokens" in line
     assert "2 of 2 rows are longer than --max-length 20" in line
     assert tokenised(table.slice(1), tiny_model, max_length=128).summary.lines == []
+
+
+def chat(*words: str) -> list[dict[str, str]]:
+    return [{"role": ("user", "assistant")[place % 2], "content": text} for place, text in enumerate(words)]
+
+
+LONG_CHATS = pa.table(
+    {
+        "messages": [
+            chat("hi", "day"),
+            chat("weather " * 9, "day " * 9, "city", "paris"),
+            chat("city", "book " * 40),
+            chat("find " * 9, "hotel"),
+        ],
+        "sage_row_id": list("abcd"),
+    }
+)
+
+
+def test_rows_that_are_too_long_lose_whole_turns_or_are_dropped_and_told(tiny_model: Path) -> None:
+    rows = tokenised(LONG_CHATS, tiny_model, max_length=40)
+    whole = tokenised(LONG_CHATS, tiny_model, max_length=128, on_long_row="keep_end")
+    alone = tokenised(pa.table({"messages": [chat("city", "paris")]}), tiny_model)
+    assert rows.row_ids == ["a", "b", "d"]
+    assert (
+        rows.table.slice(1, 1).select(["input_ids", "labels"]).to_pylist()
+        == alone.table.select(["input_ids", "labels"]).to_pylist()
+    )
+    summary = rows.summary
+    assert [str(one) for one in summary.dropped] == ["row 2 (id c): too long (101 tokens, of which 40 may stay)"]
+    assert (summary.truncated_rows, summary.long_rows_dropped) == (1, 1)
+    assert summary.tokens + summary.tokens_cut == whole.summary.tokens + whole.summary.tokens_cut
+    assert (
+        summary.trained_tokens + summary.trained_tokens_cut
+        == whole.summary.trained_tokens + whole.summary.trained_tokens_cut
+    )
+    share = 100 * summary.tokens_cut / (summary.tokens + summary.tokens_cut)
+    trained = 100 * summary.trained_tokens_cut / (summary.trained_tokens + summary.trained_tokens_cut)
+    _, line = summary.lines
+    assert line == (
+        "CUT: 2 of 4 rows are longer than --max-length 40: 1 row (25 %) without whole turns, the oldest ones, or the "
+        f"end of a text, 1 row (25 %) dropped; {share:.0f} % of all tokens ({summary.tokens_cut:,}) and "
+        f"{trained:.0f} % of those to train ({summary.trained_tokens_cut:,}) are cut; --on-long-row keep_end keeps the "
+        "last tokens of the dropped ones"
+    )
+
+
+def test_rows_that_are_too_long_are_dropped_or_refused_on_demand(tiny_model: Path) -> None:
+    assert tokenised(LONG_CHATS, tiny_model, max_length=40, on_long_row="drop").row_ids == ["a", "d"]
+    assert tokenised(LONG_CHATS, tiny_model, max_length=40, on_long_row="keep_start").row_ids == ["a", "b", "c", "d"]
+    with pytest.raises(DataError, match="2 rows of 4 are too long") as refused:
+        tokenised(LONG_CHATS, tiny_model, max_length=40, on_long_row="error")
+    assert "row 1 (id b): 74 tokens; row 2 (id c): 101 tokens" in str(refused.value)
+    assert "--on-long-row (keep_turns, " in str(refused.value)
+    assert tokenised(LONG_CHATS.slice(3), tiny_model, max_length=40, on_long_row="error").row_ids == ["d"]
+
+
+def test_each_example_of_a_row_is_judged_alone(tiny_model: Path, tmp_path: Path) -> None:
+    long = [
+        {**turn, "content": turn["content"] + " table" * 20 * (place == 3)} for place, turn in enumerate(TWO_THOUGHTS)
+    ]
+    settings = {"chat_template": template(tmp_path, FORGETFUL)}
+    rows = tokenised(pa.table({"messages": [long]}), tiny_model, max_length=64, **settings)
+    assert rows.summary.examples == 1
+    assert (rows.summary.long_examples_dropped, rows.summary.long_rows_dropped) == (1, 0)
+    assert "1 example of these dropped" in rows.summary.lines[0]
+    learned = tokenised(pa.table({"messages": [TWO_THOUGHTS[:2]]}), tiny_model, **settings)
+    assert rows.table.select(["input_ids", "labels"]).equals(learned.table.select(["input_ids", "labels"]))

@@ -117,6 +117,10 @@ def test_a_run_leaves_everything_in_its_folder(run: Callable[..., TrainResult], 
         "max_length": 128,
         "cut_parts": {},
         "lost_words": {},
+        "on_long_row": "keep_turns",
+        "long_rows_dropped": 0,
+        "long_examples_dropped": 0,
+        "trained_tokens_cut": 0,
     }
 
 
