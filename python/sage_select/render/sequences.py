@@ -165,12 +165,14 @@ class Writer:
         """Return the wanted turns that are neither found nor part of one that is."""
         return [index for index in wanted if index not in found and index not in self._covered]
 
-    def answers(self) -> Iterator[Answer]:
-        """Yield each trained message as it is predicted; it raises as `sequences` does."""
+    def answers(self, only: int | None = None) -> Iterator[Answer]:
+        """Yield each trained message as it is predicted, or only one; it raises as `sequences` does."""
         groups: dict[int, list[int]] = {}
         for index in self._trained:
             groups.setdefault(self._number(index), []).append(index)
         for number, group in groups.items():
+            if only not in (None, number):
+                continue
             text, start = self._open(self._rendered(group[-1])[0]), self._start(group[0])
             if start is None:
                 raise TemplateRefused(f"it does not tell where message {number} lies in its text")

@@ -245,8 +245,8 @@ class Renderer:
 
         def fits(kept: list[int]) -> bool:
             try:
-                answers = form.writer(form.prepared(example, kept))[0].answers()
-                ids = next((self._before(one) for one in answers if one.message == message), None)
+                answers = form.writer(form.prepared(example, kept))[0].answers(message)
+                ids = next(map(self._before, answers), None)
             except TemplateRefused:
                 return False
             if ids is None or len(ids) > most:

@@ -229,3 +229,26 @@ def _compared(
             may_differ = (ids[index] in special and (ours or ended)) or (ours and "\ufffd" in word)
             assert not word.strip() or may_differ, f"{place}: {word!r} of {tokenizer.decode(ids)}"
     return kind
+
+
+def test_what_stays_of_an_agent_at_work_is_as_it_is_alone(byte_level: Callable[[], Any]) -> None:
+    """Whole turns leave a row that is too long: what stays is what the messages that stay are when they are all."""
+    steps = [(calls(f"saidcall{n}", content="saidso" * (n % 2)), result(f"saidcall{n}")) for n in range(5)]
+    worked = [turn for step in steps for turn in step]
+    messages = [said("system", "askedsystem"), ASK, SAY, ASK_MORE, *worked, SAY_MORE]
+    kept = Counter[int]()
+    for stem, template in [*templates(newline=False)][::5]:
+        tokenizer = byte_level()
+        tokenizer.add_special_tokens({"additional_special_tokens": sorted(set(SPECIAL.findall(template)))})
+        tokenizer.bos_token, tokenizer.chat_template = "<|end|>", template
+        whole = Renderer(tokenizer, max_length=99_999)
+        full = whole.encode_all(Conversation(messages, TOOLS))[-1]
+        for first in (4, 6, -3):
+            shorter = [messages[0], messages[3], *messages[first:]]
+            alone = whole.encode_all(Conversation(shorter, TOOLS))[-1]
+            short = Renderer(tokenizer, max_length=len(alone.input_ids)).encode_all(Conversation(messages, TOOLS))[-1]
+            assert short.input_ids == alone.input_ids, stem
+            assert all(ours in (theirs, IGNORED) for ours, theirs in zip(short.labels, alone.labels, strict=True)), stem
+            assert len(short.input_ids) + short.cut == len(full.input_ids)
+            kept[len(shorter)] += 1
+    assert len(kept) == 3
