@@ -98,7 +98,7 @@ def _named_by(target: str, linear: Set[str], stacked: Set[str], routers: Set[str
         return frozenset(stacked | {name for name in linear - routers if EXPERTS in name.split(".")})
     if target.startswith(PATTERN):
         expression = re.compile(target.removeprefix(PATTERN))
-        return frozenset(name for name in everything if expression.fullmatch(name))
+        return frozenset(name for name in everything if expression.fullmatch(name.removesuffix(".weight")))
     within = {name for name in everything if f".{target}." in f".{name}."}
     return frozenset(name for name in within if name not in routers or f".{name}".endswith(f".{target}"))
 

@@ -64,6 +64,7 @@ EXPERTS = ["mlp.experts.gate_up_proj", "mlp.experts.down_proj"]
         ("qwen3_moe", "layers.1.mlp.experts", of(EXPERTS, (1,))),
         ("gpt_oss", "model.layers.0.mlp.experts.gate_up_proj", of(EXPERTS[:1], (0,))),
         ("gpt_oss", r"re:.*\.(q_proj|down_proj)", of(["self_attn.q_proj", "mlp.experts.down_proj"])),
+        ("jetmoe", r"re:.*\.mlp\.input_linear", of(["mlp.input_linear"])),
         ("llama", "self_attn", of(ATTENTION)),
         ("llama", "layers.1.self_attn", of(ATTENTION, (1,))),
         ("llama", ["v_proj", r"re:model\.layers\.[0-9]{1,2}\.mlp\.up_proj"], of(["self_attn.v_proj", "mlp.up_proj"])),
