@@ -200,6 +200,9 @@ def test_a_rule_with_another_version_or_none_is_not_taken_for_what_it_was(folder
         refused = program(folder, command.removesuffix(" --force"))
         assert refused.returncode == 4
         assert "strategy 'longest' of the package my-selection declares no version" in refused.stderr
+        planned = program(folder, command.replace(" build ", " plan ", 1)).stdout
+        assert "declares no version, so that it is made anew" in planned
+        assert re.search("^select .*never: no version", planned, re.MULTILINE)
     finally:
         module.write_text(text)
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Annotated
 
 from sage_select.augmenters.augmenter import Augmenter, Draft, augmenter
-from sage_select.augmenters.by_model import rewritten
+from sage_select.augmenters.by_model import Temperature, rewritten
 from sage_select.data import Dataset
 from sage_select.pipeline.cost import Cost, Size, in_turn
 from sage_select.pipeline.model_cost import model_cost
@@ -37,15 +37,7 @@ class BackTranslation(Augmenter):
         ModelName,
         Option("a model that translates back, such as Helsinki-NLP/opus-mt-de-en", flag="--augment-back"),
     ]
-    temperature: Annotated[
-        float,
-        Option(
-            "0 for its likeliest words; above it they are drawn, each row by its id",
-            ge=0,
-            le=5,
-            flag="--augment-temperature",
-        ),
-    ] = 0.0
+    temperature: Temperature = 0.0
 
     def check_input(self, data: Dataset) -> None:
         """Refuse models that are not there."""

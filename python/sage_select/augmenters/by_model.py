@@ -4,17 +4,29 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Final
+from typing import Annotated, Final
 
 import pyarrow as pa
 
 from sage_select.augmenters.augmenter import Augmenter, Draft
 from sage_select.cache import Computed, key_of, spans
+from sage_select.pipeline.option import Option
 from sage_select.pipeline.run import Run
 from sage_select.rewriting.writer import Asked, Writer
 from sage_select.seeds import Draws
 
-__all__ = ["rewritten"]
+__all__ = ["Temperature", "rewritten"]
+
+#: How freely a model writes.
+Temperature = Annotated[
+    float,
+    Option(
+        "0 for its likeliest words; above it they are drawn, each row by its id",
+        ge=0,
+        le=5,
+        flag="--augment-temperature",
+    ),
+]
 
 #: Texts that are written, and held by a cache, at a time.
 _BLOCK_TEXTS: Final = 256

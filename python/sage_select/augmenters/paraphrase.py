@@ -8,7 +8,7 @@ from typing import Annotated, Final
 from pydantic import field_validator
 
 from sage_select.augmenters.augmenter import Augmenter, Draft, augmenter
-from sage_select.augmenters.by_model import rewritten
+from sage_select.augmenters.by_model import Temperature, rewritten
 from sage_select.data import Dataset
 from sage_select.pipeline.cost import Cost, Size
 from sage_select.pipeline.model_cost import model_cost
@@ -45,15 +45,7 @@ class Paraphrase(Augmenter):
         str,
         Option("what it is given, {text} for the text", flag="--augment-prompt", default="a request to say it again"),
     ] = _PROMPT
-    temperature: Annotated[
-        float,
-        Option(
-            "0 for its likeliest words; above it they are drawn, each row by its id",
-            ge=0,
-            le=5,
-            flag="--augment-temperature",
-        ),
-    ] = 0.8
+    temperature: Temperature = 0.8
 
     @field_validator("prompt")
     @classmethod

@@ -1,4 +1,4 @@
-"""What a selection is like beside random rows."""
+"""A selection compared with random subsets."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = ["Compare"]
 
 @stage("compare", place=60, by_default=True)
 class Compare(Stage):
-    """The selection beside random rows of the same budget: what it covers, its scores, lengths and groups.
+    """Coverage, scores, lengths and groups of the selection, compared with random subsets.
 
     Attributes
     ----------

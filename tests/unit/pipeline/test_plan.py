@@ -149,7 +149,7 @@ def test_explain_has_a_line_a_step() -> None:
     ]
 
 
-def test_the_shuffle_is_part_of_no_fingerprint_and_every_other_order_is() -> None:
+def test_a_shuffle_that_is_named_is_that_by_default_and_every_other_order_is_another_plan() -> None:
     base = fingerprint(resolve(pipeline(Select(strategy="random"), Sink())))
     assert base == fingerprint(resolve(pipeline(Select(strategy="random"), Order(), Sink())))
     assert base == fingerprint(resolve(pipeline(Select(strategy="random"), Order(order="random"), Sink())))

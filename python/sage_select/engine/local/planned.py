@@ -130,7 +130,7 @@ def missing_inputs(plan: Pipeline) -> list[str]:
 
 
 def _no_model(name: str) -> UsageError | None:
-    """Return why a name is that of no model, as far as can be told without asking for it."""
+    """Return why a name is that of no model, as far as can be told without a network."""
     try:
         is_local(name)
     except UsageError as error:
