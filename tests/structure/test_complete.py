@@ -17,9 +17,9 @@ from sage_select import errors
 from sage_select.cli import build_table
 from sage_select.cli.build_table import derived, written
 from sage_select.columns import COLUMNS, PREFIX
+from sage_select.declare.option import option_of
 from sage_select.orders import ORDERS
 from sage_select.pipeline import STAGES, Registry
-from sage_select.pipeline.option import option_of
 from sage_select.strategies import STRATEGIES
 from sage_select.strategies.objectives import OBJECTIVES
 

@@ -114,9 +114,9 @@ def written(table: Table) -> str:
 
 def derived() -> Table:
     """Derive the table from the declarations."""
+    from sage_select.declare.others import notices
+    from sage_select.declare.registry import left_out
     from sage_select.pipeline import STAGES
-    from sage_select.pipeline.others import notices
-    from sage_select.pipeline.registry import left_out
     from sage_select.strategies import STRATEGIES
     from sage_select.strategies.objectives import OBJECTIVES
 
@@ -170,9 +170,8 @@ def _heading(registry: Any, names: list[str]) -> str:
 def _of_class(
     stage: str, kind: Any, group: str, only: set[str] | None = None, users: dict[str, dict[str, Any]] | None = None
 ) -> Iterator[Flag]:
-    from sage_select.pipeline.clashes import spellings
-    from sage_select.pipeline.option import option_of, values_of
-    from sage_select.pipeline.settings import exclusive
+    from sage_select.declare.option import option_of, spellings, values_of
+    from sage_select.declare.settings import exclusive
 
     rivals = {name: names for names in exclusive(kind).values() for name in names}
     depending: dict[str, list[str]] = {}
@@ -209,7 +208,7 @@ def _choice_help(choice: Any) -> str:
 
 def _help(users: dict[str, Any]) -> str:
     """Return the help of an option, with its default and bounds; defaults that differ with those who use it."""
-    from sage_select.pipeline.option import by_user, option_of
+    from sage_select.declare.option import by_user, option_of
 
     marks = {name: option_of(info) for name, info in users.items()}
     option = next(mark for mark in marks.values() if mark is not None)
