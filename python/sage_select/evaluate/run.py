@@ -126,8 +126,7 @@ class _Session:
         require_training_packages()
         if batch_tokens < 1:
             raise UsageError("a batch holds 1 token or more", got=str(batch_tokens))
-        settings = {} if config is None else config.model_dump()
-        self._config = TrainConfig(**{**settings, "model": str(model)})
+        self._config = TrainConfig(model=str(model)) if config is None else config.changed(model=str(model))
         self._batch_tokens = batch_tokens
         self._stages = stages or silent_stages
         self._notice = notice

@@ -9,8 +9,10 @@ from sage_select.render.chat import load_chat_template
 from sage_select.render.model_files import load_causal_lm, load_config, load_tokenizer, require_vocabulary
 from sage_select.render.tokens import Renderer
 from sage_select.render.truncate import context_length
-from sage_select.train.config import MAX_LENGTH_CAP, Precision, TrainConfig
+from sage_select.train.config import TrainConfig
 from sage_select.train.quantisation import one_arithmetic, quantisation
+from sage_select.train.settings.model import Precision
+from sage_select.train.settings.rows import MAX_LENGTH_CAP
 
 __all__ = ["given_template", "load_base_model", "open_renderer"]
 
@@ -58,7 +60,9 @@ def load_base_model(config: TrainConfig, precision: Precision, tokenizer: Any) -
     """
     import torch
 
-    options = {"device_map": {"": 0}} if torch.cuda.is_available() else {}
+    options: dict[str, Any] = {"device_map": {"": 0}} if torch.cuda.is_available() else {}
+    if config.attn_implementation is not None:
+        options["attn_implementation"] = config.attn_implementation
     model = load_causal_lm(config.model, _DTYPES[precision], quantisation(config, precision), **options)
     one_arithmetic(model)
     require_vocabulary(model, tokenizer, config.model)

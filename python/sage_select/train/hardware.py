@@ -5,7 +5,8 @@ from __future__ import annotations
 from importlib.util import find_spec
 
 from sage_select.errors import ResourceError, UsageError
-from sage_select.train.config import Precision, TrainConfig
+from sage_select.train.config import TrainConfig
+from sage_select.train.settings.model import Precision
 
 __all__ = ["precision_here", "require_training_packages", "resolve_precision"]
 

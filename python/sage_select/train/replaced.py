@@ -14,11 +14,13 @@ from pathlib import Path
 
 from sage_select.train.checkpoints import CHECKPOINT_NAME, sync
 
-__all__ = ["ADAPTER_FILES", "LEDGER_NAME", "RECORD_NAME", "ReplacedRun", "move", "remove"]
+__all__ = ["ADAPTER_FILES", "LEDGER_NAME", "RECORD_NAME", "SETTINGS_NAME", "ReplacedRun", "move", "remove"]
 
 LEDGER_NAME = "consumed.jsonl"
 #: The record of a run, in its folder; its member `lora_weights` names the files that the run wrote there.
 RECORD_NAME = "run.json"
+#: All settings of a run, in its folder, as `--config` takes them.
+SETTINGS_NAME = "settings.yaml"
 #: An adapter as PEFT writes it.
 ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
 

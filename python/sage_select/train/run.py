@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from sage_select.errors import OutputError
 from sage_select.render.quiet import quiet_libraries
 from sage_select.train.checkpoints import Checkpoint, list_checkpoints, newest_complete, read_seal
-from sage_select.train.config import Precision, TrainConfig
+from sage_select.train.config import TrainConfig
 from sage_select.train.failures import resource_failures
 from sage_select.train.fingerprint import fingerprint, identity
 from sage_select.train.hardware import precision_here, require_training_packages
@@ -21,6 +21,7 @@ from sage_select.train.ledger import losses_at_both_ends, read_steps
 from sage_select.train.result import TrainResult
 from sage_select.train.run_folder import RunFolder, no_run_to_resume
 from sage_select.train.schedule import Plan
+from sage_select.train.settings.model import Precision
 
 if TYPE_CHECKING:
     from sage_select.render.tokens import Renderer
@@ -46,6 +47,7 @@ def train(
     *,
     stages: Stages | None = None,
     notice: Callable[[str], None] | None = None,
+    sources: Mapping[str, str] | None = None,
 ) -> TrainResult:
     """Train a LoRA adapter on a selection, row for row in its order.
 
@@ -61,6 +63,8 @@ def train(
         training adds its loss as a third argument.
     notice
         Called with each notice as it arises; all of them are in the result too.
+    sources
+        Setting -> who said it, for the settings that are saved with the run.
 
     Returns
     -------
@@ -83,7 +87,7 @@ def train(
     """
     require_training_packages()
     with one_process() as told:
-        return _Run(config, stages or silent_stages, notice).run(selection, told)
+        return _Run(config, stages or silent_stages, notice, sources or {}).run(selection, told)
 
 
 def silent_stages(_label: str) -> AbstractContextManager[Progress]:
@@ -99,6 +103,7 @@ class _Prepared:
     renderer: Renderer
     chat_template: str | None
     precision: Precision
+    settings: str
     identity: dict[str, Any]
     fingerprint: str
 
@@ -106,8 +111,15 @@ class _Prepared:
 class _Run:
     """The state of one call of `train`: settings, and how to talk."""
 
-    def __init__(self, config: TrainConfig, stages: Stages, notice: Callable[[str], None] | None) -> None:
+    def __init__(
+        self,
+        config: TrainConfig,
+        stages: Stages,
+        notice: Callable[[str], None] | None,
+        sources: Mapping[str, str],
+    ) -> None:
         self._config = config
+        self._sources = sources
         self._stages = stages
         self._told = notice
         self._notices: list[str] = []
@@ -164,7 +176,9 @@ class _Run:
             rows=rows.order_digest,
             tokens=rows.digest,
         )
-        return _Prepared(rows, renderer, given_template(config), precision, parts, fingerprint(parts))
+        named = {"selection": str(selection)} if isinstance(selection, str | Path) else {}
+        settings = config.to_yaml(self._sources, **named)
+        return _Prepared(rows, renderer, given_template(config), precision, settings, parts, fingerprint(parts))
 
     def _claim(self, folder: RunFolder, prepared: _Prepared) -> Checkpoint | TrainResult | None:
         """Return the finished run if it is there, else the checkpoint to start from (None: from the beginning)."""
@@ -220,7 +234,7 @@ class _Run:
 
         def begin() -> None:
             nonlocal begun
-            folder.start(prepared.identity, anew=checkpoint is None)
+            folder.start(prepared.identity, prepared.settings, anew=checkpoint is None)
             begun = True
 
         try:

@@ -20,15 +20,16 @@ from sage_select.io.tables.digest import digest_files
 from sage_select.paths import user_path
 from sage_select.train.checkpoints import sync
 from sage_select.train.fingerprint import differences
-from sage_select.train.replaced import ADAPTER_FILES, LEDGER_NAME, RECORD_NAME, ReplacedRun, move, remove
+from sage_select.train.replaced import ADAPTER_FILES, LEDGER_NAME, RECORD_NAME, SETTINGS_NAME, ReplacedRun, move, remove
 from sage_select.train.result import TrainResult
 from sage_select.values.location import InputSetting
 
 __all__ = ["ADAPTER_FILES", "RUN_PARTS", "Found", "RunFolder", "no_run_to_resume"]
 
 _FORMAT_VERSION = 1
-#: What a run writes into its folder.
-RUN_PARTS = ("checkpoints", "logs", "lora_weights", RECORD_NAME)
+#: What a run writes into its folder: files, and all.
+_FILES = (SETTINGS_NAME, RECORD_NAME)
+RUN_PARTS = ("checkpoints", "logs", "lora_weights", *_FILES)
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,6 @@ class RunFolder:
         self.lora_weights = self.path / "lora_weights"
         self.replaced = ReplacedRun(self.path, RUN_PARTS)
         self.ledger = self.logs / LEDGER_NAME
-        self._new_record = self.path / f".{RECORD_NAME}"
         self._new_weights = self.path / ".lora_weights.new"
 
     @contextmanager
@@ -86,7 +86,11 @@ class RunFolder:
                 ) from None
             # Left by a run that was killed.
             self.replaced.restore()
-            for path in (self._new_record, self._new_weights, self.ledger.with_name(f".{LEDGER_NAME}")):
+            for path in (
+                *(self.path / f".{name}" for name in _FILES),
+                self._new_weights,
+                self.ledger.with_name(f".{LEDGER_NAME}"),
+            ):
                 shutil.rmtree(path, ignore_errors=True)
                 path.unlink(missing_ok=True)
             yield
@@ -151,14 +155,15 @@ class RunFolder:
                 hint="name another folder with --output-dir, or replace the run there with --force",
             )
 
-    def start(self, identity: Mapping[str, Any], *, anew: bool) -> None:
-        """Claim the folder for a run; one that begins `anew` sets the run that is there aside, and nothing else."""
+    def start(self, identity: Mapping[str, Any], settings: str, *, anew: bool) -> None:
+        """Claim the folder for a run with these settings; one that begins `anew` sets the run that is there aside."""
         weights = {}
         if anew:
             self.replaced.set_aside()
         else:
             weights = {key: value for key, value in self._read().items() if key == "lora_weights"}
         self._write({"finished": False, "identity": dict(identity), **weights})
+        self._put(SETTINGS_NAME, settings)
         self.checkpoints.mkdir(exist_ok=True)
         self.logs.mkdir(exist_ok=True)
 
@@ -200,11 +205,15 @@ class RunFolder:
         return dict(content)
 
     def _write(self, content: Mapping[str, Any]) -> None:
-        temporary = self._new_record
         text = json.dumps({"format_version": _FORMAT_VERSION, **content}, indent=2, ensure_ascii=False) + "\n"
+        self._put(RECORD_NAME, text)
+
+    def _put(self, name: str, text: str) -> None:
+        """Write a file whole, in place of one that is there."""
+        temporary = self.path / f".{name}"
         temporary.write_text(text, encoding="utf-8")
         sync(temporary)
-        temporary.replace(self.path / RECORD_NAME)
+        temporary.replace(self.path / name)
         sync(self.path)
 
 

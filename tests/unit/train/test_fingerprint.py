@@ -23,7 +23,9 @@ CHANGED: dict[str, Any] = {
     "batch_size": 2,
     "gradient_accumulation": 2,
     "warmup": 0.1,
-    "schedule": "linear",
+    "lr_schedule": "linear",
+    "min_lr_share": 0.2,
+    "decay": 0.3,
     "weight_decay": 0.1,
     "max_grad_norm": 0.5,
     "lora_r": 8,
@@ -33,11 +35,14 @@ CHANGED: dict[str, Any] = {
     "precision": "fp32",
     "load_in_4bit": True,
     "load_in_8bit": True,
+    "attn_implementation": "eager",
+    "torch_compile": True,
     "gradient_checkpointing": False,
     "seed": 1,
     "save_steps": 7,
     "keep_checkpoints": 5,
     "logging_steps": 3,
+    "dataloader_workers": 1,
     "chat_template": Path("t.jinja"),
     "thinking_history": "last",
     "on_lost_words": "error",
@@ -53,6 +58,12 @@ CHANGED: dict[str, Any] = {
     "force": True,
 }
 
+#: Settings that count beside others alone.
+BESIDE: dict[str, dict[str, Any]] = {
+    "min_lr_share": {"lr_schedule": "cosine_with_min_lr"},
+    "decay": {"lr_schedule": "warmup_stable_decay"},
+}
+
 #: Settings that act through the tokens or the model's digest, or change no weight.
 ELSEWHERE = {
     "model",
@@ -62,6 +73,7 @@ ELSEWHERE = {
     "save_steps",
     "keep_checkpoints",
     "logging_steps",
+    "dataloader_workers",
     "chat_template",
     "thinking_history",
     "on_lost_words",
@@ -84,8 +96,9 @@ def test_no_setting_is_forgotten_here() -> None:
 
 @pytest.mark.parametrize("name", sorted(TrainConfig.model_fields))
 def test_a_setting_changes_the_run_unless_it_acts_elsewhere(name: str) -> None:
-    before = identity(TrainConfig(model="m"), **PARTS)
-    now = identity(TrainConfig(**{"model": "m", name: CHANGED[name]}), **PARTS)
+    others = {"model": "m", **BESIDE.get(name, {})}
+    before = identity(TrainConfig(**others), **PARTS)
+    now = identity(TrainConfig(**{**others, name: CHANGED[name]}), **PARTS)
     if name in ELSEWHERE:
         assert before == now
     else:

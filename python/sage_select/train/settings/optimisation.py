@@ -1,0 +1,96 @@
+"""How long, how fast and in what portions is learned."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import model_validator
+
+from sage_select.declare import Settings
+from sage_select.train.settings.declared import Setting, Whole
+
+__all__ = ["OptimisationSettings"]
+
+
+class OptimisationSettings(Settings):
+    """Optimisation."""
+
+    epochs: Annotated[
+        float, Setting("passes over the rows", gt=0, trl=("num_train_epochs",), others=("num_epochs",))
+    ] = 3.0
+    max_steps: Annotated[Whole | None, Setting("optimizer steps; wins over --epochs", ge=1)] = None
+    batch_size: Annotated[
+        Whole,
+        Setting("rows in one forward pass", ge=1, trl=("per_device_train_batch_size",), others=("micro_batch_size",)),
+    ] = 4
+    gradient_accumulation: Annotated[
+        Whole,
+        Setting(
+            "forward passes in one step; batch size x this many rows make a step: raise it and lower the batch size "
+            "where memory is short",
+            ge=1,
+            trl=("gradient_accumulation_steps",),
+        ),
+    ] = 4
+    learning_rate: Annotated[
+        float, Setting("peak rate; LoRA takes about ten times that of full tuning", gt=0, others=("lr",))
+    ] = 2e-4
+    lr_schedule: Annotated[
+        Literal["cosine", "linear", "constant", "inverse_sqrt", "cosine_with_min_lr", "warmup_stable_decay"],
+        Setting(
+            "how the rate falls after the warmup: to 0 by a cosine or a line, not at all, by the square root of the "
+            "steps, by a cosine to --min-lr-share, or in the last --decay steps",
+            trl=("lr_scheduler_type",),
+            others=("lr_scheduler", "schedule"),
+        ),
+    ] = "cosine"
+    min_lr_share: Annotated[
+        float,
+        Setting(
+            "what cosine_with_min_lr falls to, of the peak rate", ge=0, le=1, when={"lr_schedule": "cosine_with_min_lr"}
+        ),
+    ] = 0.1
+    decay: Annotated[
+        float,
+        Setting(
+            "the share of the steps in which warmup_stable_decay falls",
+            gt=0,
+            le=1,
+            when={"lr_schedule": "warmup_stable_decay"},
+        ),
+    ] = 0.1
+    warmup: Annotated[
+        float,
+        Setting(
+            "in which the rate rises: below 1 a share of the steps, from 1 on a number of steps",
+            ge=0,
+            trl=("warmup_steps",),
+            others=("warmup_ratio",),
+        ),
+    ] = 0.03
+    weight_decay: Annotated[float, Setting("weight decay of AdamW", ge=0)] = 0.0
+    max_grad_norm: Annotated[float, Setting("gradients are clipped to this norm; 0 turns it off", ge=0)] = 1.0
+    gradient_checkpointing: Annotated[
+        bool,
+        Setting(
+            "compute activations twice: less memory, a third more time",
+            flag="--gradient-checkpointing/--no-gradient-checkpointing",
+            trl=("activation_checkpointing",),
+        ),
+    ] = True
+    seed: Annotated[
+        Whole,
+        Setting(
+            "of the adapter's first weights and of dropout; never of the order, which is the selection's",
+            ge=0,
+            lt=2**32,
+        ),
+    ] = 0
+
+    @model_validator(mode="after")
+    def _whole_warmup(self) -> Self:
+        if self.warmup >= 1 and self.warmup != int(self.warmup):
+            raise ValueError(
+                f"warmup: one of 1 or more is a number of steps: expected a whole number, got {self.warmup:g}"
+            )
+        return self
