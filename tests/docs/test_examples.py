@@ -1,4 +1,4 @@
-"""The examples in README.md and docs/training.md run: shell lines through the programs, Python blocks in one session."""
+"""The examples in README.md and docs/training.md run: shell lines in turn, Python blocks in one session."""
 
 from __future__ import annotations
 

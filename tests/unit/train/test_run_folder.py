@@ -105,6 +105,7 @@ def test_files_beside_ours_are_let_be(tmp_path: Path) -> None:
         "logs",
         "notes.txt",
         "run.json",
+        "settings.yaml",
     ]
 
 
@@ -326,6 +327,7 @@ def test_a_run_that_ends_before_its_first_step_leaves_the_one_it_was_to_replace(
         "logs",
         "lora_weights",
         "run.json",
+        "settings.yaml",
     ]
 
 
