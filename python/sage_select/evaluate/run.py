@@ -12,7 +12,7 @@ from sage_select.evaluate.result import Evaluation
 from sage_select.render.quiet import quiet_libraries
 from sage_select.train import TrainConfig
 from sage_select.train.hardware import require_training_packages
-from sage_select.train.run import Stages, silent_stages
+from sage_select.train.stages import Stages, silent_stages
 
 __all__ = ["evaluate", "evaluate_tuned", "prepare_held_out"]
 

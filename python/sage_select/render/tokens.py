@@ -376,8 +376,15 @@ class Renderer:
         labels = [token if train else IGNORED for token, train in zip(inputs, trained[kept], strict=True)]
         labels[:1] = [IGNORED] * len(labels[:1])
         learned = len(labels) - labels.count(IGNORED)
+        last = len(trained) - 1 - trained[::-1].index(True) - kept.start if True in trained else None
         return Encoded(
-            self._begun(ids, inputs), labels, learned, len(ids) - len(labels), sum(trained[1:]) - learned, cut
+            self._begun(ids, inputs),
+            labels,
+            learned,
+            len(ids) - len(labels),
+            sum(trained[1:]) - learned,
+            cut,
+            last is None or (0 <= last < len(labels) and labels[last] != IGNORED),
         )
 
     def _begun(self, ids: list[int], kept: list[int]) -> list[int]:

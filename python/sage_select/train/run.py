@@ -4,41 +4,25 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
 from sage_select.errors import OutputError
 from sage_select.render.quiet import quiet_libraries
 from sage_select.train.checkpoints import Checkpoint, list_checkpoints, newest_complete, read_seal
 from sage_select.train.config import TrainConfig
 from sage_select.train.failures import resource_failures
-from sage_select.train.fingerprint import fingerprint, identity
-from sage_select.train.hardware import precision_here, require_training_packages
+from sage_select.train.hardware import require_training_packages
 from sage_select.train.launchers import one_process
 from sage_select.train.ledger import losses_at_both_ends, read_steps
+from sage_select.train.prepare import Prepared, prepare
 from sage_select.train.result import TrainResult
 from sage_select.train.run_folder import RunFolder, no_run_to_resume
 from sage_select.train.schedule import Plan
-from sage_select.train.settings.model import Precision
+from sage_select.train.stages import Stages, silent_stages
 
-if TYPE_CHECKING:
-    from sage_select.render.tokens import Renderer
-    from sage_select.train.data import TrainingRows
-
-__all__ = ["Progress", "Stages", "silent_stages", "train"]
-
-
-class Progress(Protocol):
-    """Told of progress."""
-
-    def __call__(self, done: int, total: int, note: str = "") -> None:
-        """Take note that `done` of `total` is done; `note` says how it goes, such as the loss."""
-
-
-#: Gives, for a label, a context in which progress may be reported.
-Stages = Callable[[str], AbstractContextManager[Progress]]
+__all__ = ["train"]
 
 
 def train(
@@ -90,24 +74,6 @@ def train(
         return _Run(config, stages or silent_stages, notice, sources or {}).run(selection, told)
 
 
-def silent_stages(_label: str) -> AbstractContextManager[Progress]:
-    """Say nothing."""
-    return nullcontext(lambda _done, _total, _note="": None)
-
-
-@dataclass(frozen=True)
-class _Prepared:
-    """All that is known before the model's weights are loaded."""
-
-    rows: TrainingRows
-    renderer: Renderer
-    chat_template: str | None
-    precision: Precision
-    settings: str
-    identity: dict[str, Any]
-    fingerprint: str
-
-
 class _Run:
     """The state of one call of `train`: settings, and how to talk."""
 
@@ -133,7 +99,7 @@ class _Run:
             {"selection": path, "model": self._config.model, "chat_template": self._config.chat_template}
         )
         with quiet_libraries():
-            prepared = self._prepare(selection)
+            prepared = prepare(selection, self._config, stages=self._stages, notice=self._notice, sources=self._sources)
             with folder.locked(), resource_failures(folder.path):
                 checkpoint = self._claim(folder, prepared)
                 if isinstance(checkpoint, TrainResult):
@@ -145,42 +111,7 @@ class _Run:
         if self._told is not None:
             self._told(text)
 
-    def _prepare(self, selection: Any) -> _Prepared:
-        from sage_select.render.model_files import model_revision
-        from sage_select.train.base_model import given_template, open_renderer
-        from sage_select.train.data import tokenise
-        from sage_select.train.selection import load_selection
-
-        config = self._config
-        ordered = load_selection(selection, config)
-        for text in ordered.notices:
-            self._notice(text)
-
-        precision = precision_here(config)
-        renderer = open_renderer(config)
-        with self._stages("tokenising") as progress:
-            rows = tokenise(
-                ordered,
-                renderer,
-                on_bad_row=config.on_bad_row,
-                max_bad=config.max_bad,
-                on_lost_words=config.on_lost_words,
-                progress=progress,
-            )
-        for text in (*renderer.notices, *rows.summary.lines):
-            self._notice(text)
-        parts = identity(
-            config,
-            precision=precision,
-            model=model_revision(config.model),
-            rows=rows.order_digest,
-            tokens=rows.digest,
-        )
-        named = {"selection": str(selection)} if isinstance(selection, str | Path) else {}
-        settings = config.to_yaml(self._sources, **named)
-        return _Prepared(rows, renderer, given_template(config), precision, settings, parts, fingerprint(parts))
-
-    def _claim(self, folder: RunFolder, prepared: _Prepared) -> Checkpoint | TrainResult | None:
+    def _claim(self, folder: RunFolder, prepared: Prepared) -> Checkpoint | TrainResult | None:
         """Return the finished run if it is there, else the checkpoint to start from (None: from the beginning)."""
         config, found = self._config, folder.found()
         if found is None or config.force:
@@ -215,7 +146,7 @@ class _Run:
             )
         return checkpoint
 
-    def _train(self, folder: RunFolder, prepared: _Prepared, checkpoint: Checkpoint | None) -> TrainResult:
+    def _train(self, folder: RunFolder, prepared: Prepared, checkpoint: Checkpoint | None) -> TrainResult:
         from sage_select.train.adapter import add_adapter, save_adapter
         from sage_select.train.base_model import load_base_model
         from sage_select.train.loop import can_recompute, run_loop

@@ -121,6 +121,7 @@ def test_a_run_leaves_everything_in_its_folder(run: Callable[..., TrainResult], 
         "long_rows_dropped": 0,
         "long_examples_dropped": 0,
         "trained_tokens_cut": 0,
+        "final_turns_lost": 0,
     }
 
 

@@ -49,5 +49,5 @@ def _share(value: Any) -> Any:
 
 #: A whole number: a text or a truth value is none.
 Whole = Annotated[int, Strict()]
-#: A number that may be written in percent.
+#: A share, which may be written in percent.
 Share = Annotated[float, BeforeValidator(_share)]

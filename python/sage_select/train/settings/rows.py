@@ -84,6 +84,26 @@ class RowSettings(Settings):
             "the most rows that --on-bad-row drop leaves out, as a share", metavar="SHARE", ge=0, le=1, identity=False
         ),
     ] = 0.01
+    max_dropped: Annotated[
+        Share | None,
+        Setting(
+            "refuse to train where more of the rows than this share are dropped, for whatever reason",
+            metavar="SHARE",
+            ge=0,
+            le=1,
+            identity=False,
+        ),
+    ] = None
+    max_truncated: Annotated[
+        Share | None,
+        Setting(
+            "refuse to train where more of the rows than this share are shortened",
+            metavar="SHARE",
+            ge=0,
+            le=1,
+            identity=False,
+        ),
+    ] = None
     verify: Annotated[
         bool,
         Setting(
