@@ -42,6 +42,7 @@ def open_renderer(config: TrainConfig) -> Renderer:
         chat_template=given_template(config),
         history=config.thinking_history,
         on_long_row=config.on_long_row,
+        variables=config.chat_template_kwargs,
     )
 
 

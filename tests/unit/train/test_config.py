@@ -131,3 +131,35 @@ def test_all_settings_are_told_in_the_docstring_and_read_again_from_what_is_save
     read = read_train_file(file)
     assert TrainConfig.of(read.values).settings() == config.settings()
     assert not read.notices
+
+
+@pytest.mark.parametrize("given", ["enable_thinking=false, n=2", '{"enable_thinking": false, "n": 2}'])
+def test_what_a_chat_template_is_told_is_json_or_pairs(given: str) -> None:
+    assert TrainConfig(model="m", chat_template_kwargs=given).chat_template_kwargs == {"enable_thinking": False, "n": 2}
+
+
+@pytest.mark.parametrize("given", ["messages=3", "nonsense", "{bad", 5, {"a b": 1}])
+def test_what_it_cannot_be_told_is_refused(given: Any) -> None:
+    with pytest.raises(UsageError, match="chat_template_kwargs"):
+        TrainConfig(model="m", chat_template_kwargs=given)
+
+
+def test_a_chat_template_is_told_and_what_none_reads_is_refused(tiny_model: Path, tmp_path: Path) -> None:
+    from sage_select.render import Conversation
+    from sage_select.train.base_model import open_renderer
+
+    template = tmp_path / "t.jinja"
+    template.write_text(
+        "{% for m in messages %}{{ m.role }}{% if loud %} SHOUTS{% endif %}: {{ m.content }}\n{% endfor %}"
+    )
+    row = Conversation([{"role": "user", "content": "hi"}, {"role": "assistant", "content": "ho"}])
+    texts, digests = [], []
+    for variables in ({}, {"loud": True}):
+        config = TrainConfig(model=str(tiny_model), chat_template=template, chat_template_kwargs=variables)
+        renderer = open_renderer(config)
+        texts.append(renderer.tokenizer.decode(renderer.encode(row).input_ids))
+        digests.append(renderer.fingerprint)
+    assert ["SHOUTS" in text for text in texts] == [False, True]
+    assert digests[0] != digests[1]
+    with pytest.raises(UsageError, match="the chat template reads no quiet"):
+        open_renderer(TrainConfig(model=str(tiny_model), chat_template=template, chat_template_kwargs="quiet=true"))

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BeforeValidator, Field, JsonValue
 
 from sage_select.declare import Settings
 from sage_select.render.truncate import LongRow
@@ -13,6 +17,38 @@ __all__ = ["MAX_LENGTH_CAP", "RowSettings"]
 
 #: `max_length=None` means the model's context, at most this many tokens.
 MAX_LENGTH_CAP = 2048
+
+
+#: What every chat template is told already.
+_TOLD: Final = ("messages", "tools", "documents", "add_generation_prompt")
+
+
+def _variables(value: Any) -> Any:
+    """Take JSON, or `name=value` with commas between, for the mapping that it spells."""
+    if isinstance(value, str):
+        text = value.strip()
+        if not text.startswith("{"):
+            pairs = [part.partition("=") for part in text.split(",") if part.strip()]
+            if not all(equals for _, equals, _ in pairs):
+                raise ValueError(f"expected JSON or NAME=VALUE,..., got {value!r}")
+            return _variables({name.strip(): _value(one.strip()) for name, _, one in pairs})
+        try:
+            value = json.loads(text)
+        except ValueError as error:
+            raise ValueError(f"expected JSON or NAME=VALUE,..., got {value!r}: {error}") from None
+    if isinstance(value, Mapping):
+        for name in value:
+            if not isinstance(name, str) or not name.isidentifier() or name in _TOLD:
+                raise ValueError(f"{name!r} cannot be told to a chat template")
+    return value
+
+
+def _value(text: str) -> Any:
+    """Return a value as JSON has it, or else the text itself."""
+    try:
+        return json.loads(text.lower() if text.lower() in ("true", "false", "null") else text)
+    except ValueError:
+        return text
 
 
 class RowSettings(Settings):
@@ -58,6 +94,16 @@ class RowSettings(Settings):
             "Jinja file to write conversations with", metavar="FILE", default="the model's own template", identity=False
         ),
     ] = None
+    chat_template_kwargs: Annotated[
+        Mapping[str, JsonValue],
+        BeforeValidator(_variables),
+        Setting(
+            "what else the chat template is told, and is to be told when text is generated: JSON or NAME=VALUE,...",
+            metavar="VALUES",
+            default="nothing",
+            identity=False,
+        ),
+    ] = Field(default_factory=dict)
     thinking_history: Annotated[
         Literal["split", "last"],
         Setting(
