@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -18,6 +19,9 @@ from pydantic import (
 
 from sage_select.errors import UsageError, nearest
 from sage_select.render.truncate import LongRow
+from sage_select.train.kinds import KINDS, refuse_unusable
+from sage_select.train.optimizers import OPTIMIZERS
+from sage_select.train.presets import PRESETS
 
 __all__ = [
     "ALL_LINEAR",
@@ -93,7 +97,7 @@ class TrainConfig(BaseModel):
     epochs, max_steps
         Passes over the rows; `max_steps` optimizer steps win over `epochs`.
     learning_rate
-        Peak rate. LoRA wants about ten times the rate of full tuning.
+        Peak rate; where none is given, that of the kind of adapter: 2e-4, and 2e-5 where all weights are trained.
     batch_size, gradient_accumulation
         Rows in a forward pass, and forward passes in an optimizer step.
     warmup
@@ -109,6 +113,22 @@ class TrainConfig(BaseModel):
         them, of layers or of what holds layers (`q_proj`, `layers.0.self_attn`), `experts` (of a mixture, whose stacked
         weights all-linear leaves out), and `re:` with a regular expression that matches whole paths. One text may hold
         several, `"q_proj,v_proj"`; an expression comes last.
+    adapter
+        What is trained: a name of `sage_select.train.kinds.KINDS`, `lora`, `dora`, or `full`, the model itself.
+    use_rslora
+        Scale the adapter by alpha / sqrt(r) in place of alpha / r (rsLoRA, arXiv 2312.03732).
+    init_lora_weights
+        How the adapter begins: a name of `sage_select.train.kinds.INITIALISATIONS`.
+    loraplus_ratio
+        The rate of the B matrices in rates of the A matrices (LoRA+); None: the same.
+    optimizer
+        A name of `sage_select.train.optimizers.OPTIMIZERS`.
+    neftune_alpha
+        Scale of uniform noise on the embeddings in training (NEFTune, arXiv 2310.05914); None: none.
+    from_adapter
+        Folder of an adapter to go on from, or of a run that holds one: its weights, rank, scale and layers are taken.
+    preset
+        A name of `sage_select.train.presets.PRESETS`: defaults of other settings, which win where given.
     precision
         None: bf16 on a GPU that has it, fp16 on another GPU, fp32 on a CPU.
     load_in_4bit, load_in_8bit
@@ -178,6 +198,14 @@ class TrainConfig(BaseModel):
     lora_alpha: Count = 128
     lora_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.05
     lora_target: Annotated[tuple[str, ...], BeforeValidator(_split), Field(min_length=1)] = (ALL_LINEAR,)
+    adapter: str = "lora"
+    use_rslora: bool = False
+    init_lora_weights: str = "default"
+    loraplus_ratio: Annotated[float, Field(ge=1, allow_inf_nan=False)] | None = None
+    optimizer: str = "adamw"
+    neftune_alpha: Positive | None = None
+    from_adapter: Path | None = None
+    preset: str | None = None
     precision: Precision | None = None
     load_in_4bit: bool = False
     load_in_8bit: bool = False
@@ -203,7 +231,7 @@ class TrainConfig(BaseModel):
     @classmethod
     def _checked(cls, data: Any, handler: ModelWrapValidatorHandler[TrainConfig]) -> TrainConfig:
         try:
-            config = handler(data)
+            config = handler(_with_defaults(data) if isinstance(data, Mapping) else data)
         except ValidationError as error:
             faults = [_fault(fault) for fault in error.errors(include_url=False)]
             raise UsageError("bad training settings", got="; ".join(faults), hint=_hint(error)) from None
@@ -211,6 +239,8 @@ class TrainConfig(BaseModel):
         return config
 
     def _check_pairs(self) -> None:
+        refuse_unusable(self)
+        OPTIMIZERS.need(self.optimizer)
         if self.load_in_4bit and self.load_in_8bit:
             raise UsageError("4-bit and 8-bit loading exclude each other", hint="choose one of the two")
         if self.resume and self.force:
@@ -230,6 +260,14 @@ class TrainConfig(BaseModel):
             raise UsageError(
                 "a warmup of 1 or more is a number of steps", expected="a whole number", got=str(self.warmup)
             )
+
+
+def _with_defaults(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings with those that others decide where they are not given."""
+    preset = {} if data.get("preset") is None else PRESETS.need(str(data["preset"])).settings
+    given = {**preset, **data}
+    kind = KINDS.get(str(given.get("adapter", TrainConfig.model_fields["adapter"].default)))
+    return {**({} if kind is None else {"learning_rate": kind.learning_rate}), **given}
 
 
 #: Kind of fault in pydantic's terms -> what is wrong, in plain words.

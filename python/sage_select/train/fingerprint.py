@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sage_select.train.config import Precision, TrainConfig
+from sage_select.train.kinds import initialisation
 
 __all__ = ["differences", "fingerprint", "identity"]
 
@@ -30,6 +31,7 @@ _NOT_IDENTITY = frozenset(
         "on_lost_words",
         "output_dir",
         "precision",
+        "preset",
         "prompt_column",
         "resume",
         "save_steps",
@@ -41,7 +43,16 @@ _NOT_IDENTITY = frozenset(
 )
 
 
-def identity(config: TrainConfig, *, precision: Precision, model: str, rows: str, tokens: str) -> dict[str, Any]:
+def identity(
+    config: TrainConfig,
+    *,
+    precision: Precision,
+    model: str,
+    rows: str,
+    tokens: str,
+    device: str = "cpu",
+    adapter: str | None = None,
+) -> dict[str, Any]:
     """Return the parts that define a run, each a short value fit for a message.
 
     Parameters
@@ -52,9 +63,16 @@ def identity(config: TrainConfig, *, precision: Precision, model: str, rows: str
         Digest or revision of the base model.
     rows, tokens
         Digests of the row ids in training order, and of what is trained on each.
+    device
+        Where the weights are; it counts where the beginning of the adapter differs from device to device.
+    adapter
+        Digest of the adapter that the run goes on from, if it does.
     """
     settings = config.model_dump(mode="json", exclude=set(_NOT_IDENTITY))
     settings["lora_target"] = sorted(config.lora_target)
+    settings["from_adapter"] = adapter
+    if initialisation(config.init_lora_weights).random_on_device:
+        settings["device"] = device
     return {
         "recipe": _RECIPE,
         "rows and their order": rows,

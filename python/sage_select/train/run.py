@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from sage_select.errors import OutputError
 from sage_select.render.quiet import quiet_libraries
-from sage_select.train.checkpoints import Checkpoint, list_checkpoints, newest_complete, read_seal
+from sage_select.train.adapter_files import adapter_digest, adapter_folder, base_of_run, with_adapter
+from sage_select.train.checkpoints import Checkpoint, list_checkpoints, newest_complete, read_seal, seal
 from sage_select.train.config import Precision, TrainConfig
 from sage_select.train.failures import resource_failures
 from sage_select.train.fingerprint import fingerprint, identity
-from sage_select.train.hardware import precision_here, require_training_packages
+from sage_select.train.hardware import device_here, precision_here, require_training_packages
+from sage_select.train.kinds import KINDS
 from sage_select.train.launchers import one_process
 from sage_select.train.ledger import losses_at_both_ends, read_steps
+from sage_select.train.prolong import prolongs
 from sage_select.train.result import TrainResult
 from sage_select.train.run_folder import RunFolder, no_run_to_resume
 from sage_select.train.schedule import Plan
@@ -47,7 +50,7 @@ def train(
     stages: Stages | None = None,
     notice: Callable[[str], None] | None = None,
 ) -> TrainResult:
-    """Train a LoRA adapter on a selection, row for row in its order.
+    """Train an adapter, or a whole model, on a selection, row for row in its order.
 
     Parameters
     ----------
@@ -99,15 +102,17 @@ class _Prepared:
     renderer: Renderer
     chat_template: str | None
     precision: Precision
+    plan: Plan
     identity: dict[str, Any]
     fingerprint: str
+    about: dict[str, Any]
 
 
 class _Run:
     """The state of one call of `train`: settings, and how to talk."""
 
     def __init__(self, config: TrainConfig, stages: Stages, notice: Callable[[str], None] | None) -> None:
-        self._config = config
+        self._config = with_adapter(config)
         self._stages = stages
         self._told = notice
         self._notices: list[str] = []
@@ -115,10 +120,15 @@ class _Run:
     def run(self, selection: Any, told: Sequence[str]) -> TrainResult:
         for text in told:
             self._notice(text)
-        folder = RunFolder(self._config.output_dir)
+        folder = RunFolder(self._config.output_dir, KINDS[self._config.adapter])
         path = selection if isinstance(selection, str | Path) else None
         folder.refuse_inputs(
-            {"selection": path, "model": self._config.model, "chat_template": self._config.chat_template}
+            {
+                "selection": path,
+                "model": self._config.model,
+                "chat_template": self._config.chat_template,
+                "from_adapter": self._config.from_adapter,
+            }
         )
         with quiet_libraries():
             prepared = self._prepare(selection)
@@ -144,7 +154,7 @@ class _Run:
         for text in ordered.notices:
             self._notice(text)
 
-        precision = precision_here(config)
+        precision, device = precision_here(config), device_here()
         renderer = open_renderer(config)
         with self._stages("tokenising") as progress:
             rows = tokenise(
@@ -157,14 +167,36 @@ class _Run:
             )
         for text in (*renderer.notices, *rows.summary.lines):
             self._notice(text)
+        revision, adapter = model_revision(config.model), None
+        if config.from_adapter is not None:
+            source = adapter_folder(config.from_adapter)
+            adapter, base = adapter_digest(source), base_of_run(source)
+            if base not in (None, revision):
+                self._notice(f"the adapter in {source} was trained on another base model than {config.model}")
         parts = identity(
             config,
             precision=precision,
-            model=model_revision(config.model),
+            model=revision,
             rows=rows.order_digest,
             tokens=rows.digest,
+            device=device,
+            adapter=adapter,
         )
-        return _Prepared(rows, renderer, given_template(config), precision, parts, fingerprint(parts))
+        return _Prepared(
+            rows=rows,
+            renderer=renderer,
+            chat_template=given_template(config),
+            precision=precision,
+            plan=Plan.of(len(rows.row_ids), config),
+            identity=parts,
+            fingerprint=fingerprint(parts),
+            about={
+                "model": config.model,
+                "selection": str(selection) if isinstance(selection, str | Path) else "rows in memory",
+                "from_adapter": None if config.from_adapter is None else str(config.from_adapter),
+                "rows": rows.summary.as_dict(),
+            },
+        )
 
     def _claim(self, folder: RunFolder, prepared: _Prepared) -> Checkpoint | TrainResult | None:
         """Return the finished run if it is there, else the checkpoint to start from (None: from the beginning)."""
@@ -176,8 +208,12 @@ class _Run:
         if found.result is None and not config.resume and not list_checkpoints(folder.checkpoints):
             self._notice("an earlier run in the output folder ended before its first checkpoint and is replaced")
             return None
-        folder.refuse_unless_same(found, prepared.identity)
-        if found.result is not None:
+        accepted = {prepared.fingerprint}
+        if config.resume and prolongs(found, prepared.identity, prepared.plan, config):
+            accepted.add(fingerprint(found.identity))
+        else:
+            folder.refuse_unless_same(found, prepared.identity)
+        if found.result is not None and len(accepted) == 1:
             if folder.adapter_digest() == found.result.adapter_digest:
                 return replace(found.result, cached=True)
             self._notice("the adapter of the finished run is missing or was changed")
@@ -193,7 +229,7 @@ class _Run:
             shutil.rmtree(one.folder)
         if checkpoint is None:
             self._notice("there is no complete checkpoint; the run starts from its first step")
-        elif read_seal(checkpoint.folder) != prepared.fingerprint:
+        elif read_seal(checkpoint.folder) not in accepted:
             raise OutputError(
                 "the newest checkpoint is of another run",
                 where=str(checkpoint.folder),
@@ -202,16 +238,17 @@ class _Run:
         return checkpoint
 
     def _train(self, folder: RunFolder, prepared: _Prepared, checkpoint: Checkpoint | None) -> TrainResult:
-        from sage_select.train.adapter import add_adapter, save_adapter
+        from sage_select.train.adapter import Trainee, count_parameters, make_trainee, save_trained
         from sage_select.train.base_model import load_base_model
         from sage_select.train.loop import can_recompute, run_loop
         from sage_select.train.saved_tokenizer import save_tokenizer
 
         config, rows, tokenizer = self._config, prepared.rows, prepared.renderer.tokenizer
-        plan = Plan.of(len(rows.row_ids), config)
+        plan = prepared.plan
         with self._stages("loading the model"):
             model = load_base_model(config, prepared.precision, tokenizer)
-            model, notices = add_adapter(model, config, rows.table["input_ids"][0].as_py())
+            trainee: Trainee = make_trainee(model, config, rows)
+        model, notices, parameters = trainee.model, [*trainee.notices], count_parameters(trainee.model)
         if config.gradient_checkpointing and not can_recompute(model, config):
             notices.append("the model keeps its activations: its class has no gradient checkpointing")
         for text in notices:
@@ -220,7 +257,9 @@ class _Run:
 
         def begin() -> None:
             nonlocal begun
-            folder.start(prepared.identity, anew=checkpoint is None)
+            if checkpoint is not None and read_seal(checkpoint.folder) != prepared.fingerprint:
+                seal(checkpoint.folder, prepared.fingerprint)  # of a run that is prolonged
+            folder.start(prepared.identity, {**prepared.about, "parameters": parameters}, anew=checkpoint is None)
             begun = True
 
         try:
@@ -250,8 +289,8 @@ class _Run:
             folder.replaced.restore()
         steps = list(read_steps(folder.ledger))
         plan.verify([step.rows for step in steps], rows.row_ids)
-        with folder.new_lora_weights() as temporary:
-            save_adapter(trained, temporary)
+        with folder.new_weights() as temporary:
+            save_trained(replace(trainee, model=trained), temporary)
             for text in save_tokenizer(
                 prepared.renderer,
                 trained,
@@ -273,6 +312,8 @@ class _Run:
             precision=prepared.precision,
             device=str(trained.device),
             fingerprint=prepared.fingerprint,
+            adapter=config.adapter,
+            parameters=parameters,
             notices=tuple(self._notices),
         )
         folder.finish(prepared.identity, result)
