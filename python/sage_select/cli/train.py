@@ -14,7 +14,8 @@ from sage_select.cli.console import Console, run_program
 from sage_select.cli.events import EVENTS_HELP
 from sage_select.cli.measure import measured_facts, measurement_of
 from sage_select.cli.streams import emit
-from sage_select.cli.train_habits import TRAIN_HABITS, TrainCommand
+from sage_select.cli.train_habits import TRAIN_HABITS
+from sage_select.cli.train_program import TrainProgram
 from sage_select.errors import UsageError
 from sage_select.paths import user_path
 
@@ -28,11 +29,11 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-_HELP = """Train a LoRA adapter on a selection, row for row in its order.
+_HELP = """Train an adapter, or a whole model, on a selection, row for row in its order.
 
 \b
 OUTPUT-DIR receives
-  lora_weights/   the adapter and the tokenizer
+  lora_weights/   the adapter and the tokenizer (tuned_model/ with --adapter full)
   checkpoints/    what --resume continues from
   logs/           TensorBoard, and consumed.jsonl: the rows of each step with their losses
   run.json        what was run, written last
@@ -44,6 +45,7 @@ Examples:
   sage-train --selection out.arrow --model ./base --load-in-4bit --bf16 --output-dir runs/a
   sage-train --selection out.arrow --model ./base --output-dir runs/a --resume
   sage-train --selection out.arrow --model ./base --eval-data heldout.jsonl --eval-result result.json
+  sage-train merge runs/a --output merged              # other commands: sage-train COMMAND --help
 
 \b
 Exit codes: 0 done, 2 bad arguments, 3 refused data, 4 output exists, 5 environment, 130 interrupted.
@@ -56,7 +58,7 @@ def _print_version(asked: bool) -> None:
         raise typer.Exit
 
 
-@app.command(help=_HELP, cls=TrainCommand)
+@app.command(help=_HELP, cls=TrainProgram)
 def train(
     selection: Annotated[
         Path, typer.Option(help="A file written by `sage-select build`, or any table it can read.")
@@ -69,7 +71,11 @@ def train(
         Path | None, typer.Option(help="Folder for everything the run makes. [default: ~/.sage/agent_training]")
     ] = None,
     resume: Annotated[
-        bool | None, typer.Option("--resume", help="Continue the unfinished run from its newest whole checkpoint.")
+        bool | None,
+        typer.Option(
+            "--resume",
+            help="Continue the run from its newest whole checkpoint; a finished one by more --epochs or --max-steps.",
+        ),
     ] = None,
     verify: Annotated[
         bool | None,
@@ -106,7 +112,7 @@ def train(
         ),
     ] = None,
     learning_rate: Annotated[
-        float | None, typer.Option(help="Peak rate; LoRA takes about ten times that of full tuning. [default: 2e-4]")
+        float | None, typer.Option(help="Peak rate. [default: 2e-4, and 2e-5 where the model itself is trained]")
     ] = None,
     schedule: Annotated[
         str | None, typer.Option(help="How the rate falls: cosine, linear or constant. [default: cosine]")
@@ -114,7 +120,7 @@ def train(
     warmup: Annotated[
         float | None, typer.Option(help="Below 1 a share of the steps, from 1 on a number of steps. [default: 0.03]")
     ] = None,
-    weight_decay: Annotated[float | None, typer.Option(help="Weight decay of AdamW. [default: 0]")] = None,
+    weight_decay: Annotated[float | None, typer.Option(help="Weight decay. [default: 0]")] = None,
     max_grad_norm: Annotated[
         float | None, typer.Option(help="Gradients are clipped to this norm; 0 turns it off. [default: 1]")
     ] = None,
@@ -135,6 +141,48 @@ def train(
             "experts (of a mixture), or re:PATTERN, a regular expression for whole paths; repeatable. Routers only "
             "where named. [default: all-linear]"
         ),
+    ] = None,
+    adapter: Annotated[
+        str | None,
+        typer.Option(
+            metavar="[lora|dora|full]",
+            help="What is trained; full is the model itself, without an adapter. [default: lora]",
+        ),
+    ] = None,
+    use_rslora: Annotated[
+        bool | None, typer.Option("--use-rslora", help="Scale the adapter by alpha / sqrt(r), not alpha / r.")
+    ] = None,
+    init_lora_weights: Annotated[
+        str | None,
+        typer.Option(
+            metavar="[default|gaussian|orthogonal|pissa|pissa_niter_N|olora|eva|loftq]",
+            help="How the adapter begins. [default: default]",
+        ),
+    ] = None,
+    loraplus_ratio: Annotated[
+        float | None,
+        typer.Option(
+            help="Rate of the adapter's B matrices in rates of the A matrices (LoRA+), such as 16. [default: 1]"
+        ),
+    ] = None,
+    optimizer: Annotated[
+        str | None,
+        typer.Option(
+            metavar="[adamw|adamw_8bit|paged_adamw|paged_adamw_8bit|lion|adafactor|sgd]",
+            help="What moves the weights; paged ones need a GPU. [default: adamw]",
+        ),
+    ] = None,
+    neftune_alpha: Annotated[
+        float | None,
+        typer.Option(help="Scale of noise on the embeddings in training (NEFTune), such as 5. [default: none]"),
+    ] = None,
+    from_adapter: Annotated[
+        Path | None,
+        typer.Option(help="Adapter, or run, to go on from: its weights, rank, scale and layers are taken."),
+    ] = None,
+    preset: Annotated[
+        str | None,
+        typer.Option(metavar="[sage]", help="Defaults of the SAGE agent trainer; options that are given win."),
     ] = None,
     bf16: Annotated[bool, typer.Option("--bf16", help="Compute in bfloat16. [default on a GPU that has it]")] = False,
     fp16: Annotated[bool, typer.Option("--fp16", help="Compute in float16; needs a GPU.")] = False,
@@ -251,6 +299,14 @@ def train(
         "lora_alpha": lora_alpha,
         "lora_dropout": lora_dropout,
         "lora_target": lora_target or None,
+        "adapter": adapter,
+        "use_rslora": use_rslora,
+        "init_lora_weights": init_lora_weights,
+        "loraplus_ratio": loraplus_ratio,
+        "optimizer": optimizer,
+        "neftune_alpha": neftune_alpha,
+        "from_adapter": from_adapter,
+        "preset": preset,
         "precision": _precision(bf16=bf16, fp16=fp16, fp32=fp32),
         "load_in_4bit": load_in_4bit,
         "load_in_8bit": load_in_8bit,

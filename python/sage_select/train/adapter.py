@@ -12,12 +12,13 @@ from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict
+from peft.tuners.lora import LoraLayer
 from safetensors import SafetensorError
 from safetensors.torch import save_file
 from transformers import set_seed
 
 from sage_select.errors import DataError, UsageError
-from sage_select.train.adapter_files import adapter_folder
+from sage_select.train.adapter_files import adapter_folder, tensor_shapes
 from sage_select.train.config import TrainConfig
 from sage_select.train.data import TrainingRows
 from sage_select.train.kinds import KINDS, Initialisation, initialisation
@@ -278,6 +279,7 @@ def load_adapter(model: torch.nn.Module, folder: Path, *, dropout: float | None 
             warnings.filterwarnings("error", message="Found missing adapter keys")
             adapted = PeftModel.from_pretrained(model, str(folder), **options)
         _sort(adapted.peft_config["default"])
+        _refuse_unread(adapted, folder / ADAPTER_FILES[1])
         return adapted
     except (
         OSError,
@@ -293,3 +295,15 @@ def load_adapter(model: torch.nn.Module, folder: Path, *, dropout: float | None 
         raise DataError(
             "the adapter cannot be loaded", where=str(folder), got=said, hint="it may be damaged, or of another model"
         ) from None
+
+
+def _refuse_unread(adapted: PeftModel, file: Path) -> None:
+    """Raise KeyError where there are weights for a layer that got no adapter: PEFT passes over them.
+
+    Names of layers that the model does not have are those of older releases, which PEFT translates.
+    """
+    parts = dict(adapted.get_base_model().named_modules())
+    for name in tensor_shapes(file):
+        layer, mark, _ = name.removeprefix("base_model.model.").partition(".lora_")
+        if mark and layer in parts and not isinstance(parts[layer], LoraLayer):
+            raise KeyError(f"there are weights for {layer}, which adapter_config.json does not name")

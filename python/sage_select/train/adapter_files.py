@@ -14,10 +14,12 @@ from sage_select.train.config import TrainConfig
 from sage_select.train.kinds import KINDS, refuse_unusable
 from sage_select.train.replaced import ADAPTER_FILES, RECORD_NAME
 
-__all__ = ["adapter_digest", "adapter_folder", "base_of_run", "read_adapter", "with_adapter"]
+__all__ = ["adapter_digest", "adapter_folder", "base_of_run", "read_adapter", "tensor_shapes", "with_adapter"]
 
 #: First weights whose adapters are only right beside base weights that they have altered.
 _ALTERING: Final = ("pissa", "olora", "corda", "lora_ga")
+#: The longest header of a file of weights that is read.
+_LONGEST_HEADER: Final = 100_000_000
 
 
 def adapter_folder(path: str | Path) -> Path:
@@ -138,3 +140,22 @@ def _settings(content: Mapping[str, Any]) -> dict[str, Any]:
 
 def _shown(value: Any) -> str:
     return ",".join(value) if isinstance(value, tuple) else str(value)
+
+
+def tensor_shapes(file: Path) -> dict[str, list[int]]:
+    """Return the shapes of the tensors in a file of safetensors, by name, from its header.
+
+    Raises
+    ------
+    DataError
+        If it has no such header.
+    """
+    try:
+        with file.open("rb") as content:
+            length = int.from_bytes(content.read(8), "little")
+            if not 2 <= length <= min(_LONGEST_HEADER, file.stat().st_size - 8):
+                raise ValueError("the header is longer than the file")
+            header = json.loads(content.read(length))
+        return {name: [int(side) for side in one["shape"]] for name, one in header.items() if name != "__metadata__"}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise DataError("the weights cannot be read", where=str(file), got=str(error)) from None
