@@ -77,3 +77,18 @@ def test_values_are_never_translated(parsed: Any) -> None:
     assert parsed("--lora-target", "q_proj", "--lora-target", "v_proj")["lora_target"] == ["q_proj", "v_proj"]
     with pytest.raises(Exception, match="No such option: --nonsense"):
         parsed("--nonsense")
+
+
+def test_the_words_that_options_show_are_those_there_are() -> None:
+    from sage_select.train.kinds import INITIALISATIONS, KINDS
+    from sage_select.train.optimizers import OPTIMIZERS
+    from sage_select.train.presets import PRESETS
+
+    shown = {one.name: one.metavar for one in typer.main.get_command(app).params}
+    for name, table in (
+        ("adapter", KINDS),
+        ("init_lora_weights", INITIALISATIONS),
+        ("optimizer", OPTIMIZERS),
+        ("preset", PRESETS),
+    ):
+        assert shown[name] == f"[{'|'.join(table)}]"
