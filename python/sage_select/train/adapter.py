@@ -16,6 +16,7 @@ from peft.tuners.lora import LoraLayer
 from safetensors import SafetensorError
 from safetensors.torch import save_file
 from transformers import set_seed
+from transformers.pytorch_utils import Conv1D
 
 from sage_select.errors import DataError, UsageError
 from sage_select.train.adapter_files import adapter_folder, tensor_shapes
@@ -151,11 +152,24 @@ def _new_adapter(model: Any, config: TrainConfig, first: Initialisation) -> tupl
         **(kind.lora or {}),
         **first.lora,
     )
+    if not first.turned and any(isinstance(part, Conv1D) for part in model.modules()):
+        raise UsageError(
+            f"--init-lora-weights {first.name} is not for a {type(model).__name__}, which holds its weights turned",
+            hint="begin with pissa, or with the default",
+        )
     if first.widths:
         _refuse_narrow(model, adapter, first)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*eva_config.*")  # its defaults are meant
-        adapted: PeftModel = get_peft_model(model, adapter)
+        try:
+            adapted: PeftModel = get_peft_model(model, adapter)
+        except (ValueError, TypeError, RuntimeError, NotImplementedError, AttributeError) as error:
+            said = str(error).strip().partition("\n")[0]
+            raise UsageError(
+                f"--adapter {kind.name} that begins with {first.name} cannot be put on a {type(model).__name__}",
+                got=said,
+                hint="use --adapter lora with the default first weights, or name other --lora-target",
+            ) from None
     _sort(adapter)
     return adapted, notices
 

@@ -46,6 +46,8 @@ class Initialisation:
         A setting that must be given, and why.
     stacked
         Whether the stacked weights of experts can begin so.
+    turned
+        Whether layers that hold their weights the other way round can begin so, as those of GPT-2's kind do.
     widths
         The least width, in ranks, of a layer that can begin so.
     random_on_device
@@ -59,6 +61,7 @@ class Initialisation:
     alters_base: bool = False
     needs: tuple[str, str] | None = None
     stacked: bool = False
+    turned: bool = True
     widths: int = 0
     random_on_device: bool = False
 
@@ -123,6 +126,7 @@ INITIALISATIONS: Final = Table(
             "olora",
             "The first columns of the QR decomposition of each weight (OLoRA, arXiv 2406.01775)",
             {"init_lora_weights": "olora"},
+            turned=False,
             **_OF_WHOLE_WEIGHTS,
         ),
         _Eva(

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from sage_select.errors import DataError, OutputError, ResourceError, UsageError
+from sage_select.io.commit.lock import locked
 from sage_select.io.commit.overlap import check_overlap
 from sage_select.paths import user_path
 from sage_select.render.quiet import quiet_libraries
@@ -118,16 +119,22 @@ def merge(
     folder, target = adapter_folder(adapter), user_path(output)
     content = read_adapter(folder)
     base = model or content.get("base_model_name_or_path")
-    if not base:
+    if not isinstance(base, str) or not base:
         raise UsageError("the adapter names no base model", where=str(folder), hint="name it with --model")
+    if model is None and not _may_be_there(base):
+        raise UsageError(
+            "the base model that the adapter names is not there",
+            where=base,
+            hint="it was trained in another folder, or on another machine: name the model with --model",
+        )
     _refuse_of_rounded(folder)
     check_overlap(
         target,
         [InputSetting("adapter", "file", str(folder)), InputSetting("model", "file", str(base))],
         with_parts=False,
     )
-    _refuse_taken(target, force=force)
-    with quiet_libraries(), resource_failures(target.parent):
+    with quiet_libraries(), resource_failures(target.parent), _held(target):
+        _refuse_taken(target, force=force)
         return _Merge(folder, target, str(base), dtype, stages, notice).run()
 
 
@@ -155,6 +162,7 @@ class _Merge:
         from sage_select.render.model_files import load_causal_lm, load_config, model_revision
         from sage_select.train.adapter import load_adapter
 
+        config = load_config(self._base)
         recorded = base_of_run(self._folder)
         if recorded not in (None, model_revision(self._base)):
             raise UsageError(
@@ -164,7 +172,6 @@ class _Merge:
                 got=model_revision(self._base),
                 hint="name the model of the run with --model",
             )
-        config = load_config(self._base)
         stored = {"bfloat16": "bf16", "float16": "fp16"}.get(
             str(getattr(config, "dtype", "")).removeprefix("torch."), "fp32"
         )
@@ -238,6 +245,17 @@ def _logits(model: Any) -> Any:
         return model(input_ids=ids, use_cache=False, **text_only(base, ids)).logits.float()
 
 
+def _may_be_there(base: str) -> bool:
+    """Say whether a name is that of a folder that is there, or could be that of a repository."""
+    from sage_select.render.model_files import is_local
+
+    try:
+        is_local(base)
+    except UsageError:
+        return False
+    return True
+
+
 def _refuse_of_rounded(folder: Path) -> None:
     """Refuse an adapter that makes up for what the base model lost in few bits: whole weights have lost nothing."""
     try:
@@ -266,15 +284,28 @@ def _refuse_taken(target: Path, *, force: bool) -> None:
 
 
 @contextmanager
+def _held(target: Path) -> Iterator[None]:
+    """Hold the place of an output alone, and put back what a merge that was killed had moved away."""
+    busy = OutputError("another merge is writing this output", where=str(target), hint="wait for it, or name another")
+    with ExitStack() as stack:
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(locked(_beside(target, "lock"), busy=busy))
+            old = _beside(target, "old")
+            if old.is_dir() and not target.exists():
+                old.rename(target)
+            for leftover in (old, _beside(target, "new")):
+                shutil.rmtree(leftover, ignore_errors=True)
+        except OSError as error:
+            raise ResourceError(f"the output cannot be written: {error.strerror}", where=str(target)) from None
+        yield
+
+
+@contextmanager
 def _new_folder(target: Path) -> Iterator[Path]:
     """Give a temporary folder beside a target, which takes its place when the block succeeds."""
-    temporary, old = target.with_name(f".{target.name}.new"), target.with_name(f".{target.name}.old")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir()
-    except OSError as error:
-        raise ResourceError(f"the output cannot be written: {error.strerror}", where=str(target)) from None
+    temporary, old = _beside(target, "new"), _beside(target, "old")
+    temporary.mkdir()
     with ExitStack() as undo:
         undo.callback(shutil.rmtree, temporary, ignore_errors=True)
         yield temporary
@@ -286,3 +317,7 @@ def _new_folder(target: Path) -> Iterator[Path]:
         temporary.rename(target)
         sync(target.parent)
         shutil.rmtree(old, ignore_errors=True)
+
+
+def _beside(target: Path, what: str) -> Path:
+    return target.with_name(f".{target.name}.{what}")

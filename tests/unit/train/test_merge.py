@@ -142,8 +142,14 @@ def test_what_is_there_already_stays(
             merge(result.output_dir, tmp_path / "merged", force=True)
     assert contents(tmp_path / "merged") == before
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".merged")]
+    # As a merge leaves it that is killed between its last two renames.
+    (tmp_path / "merged").rename(tmp_path / ".merged.old")
+    with pytest.raises(OutputError, match="--force"):
+        merge(result.output_dir, tmp_path / "merged")
+    assert contents(tmp_path / "merged") == before
     merge(result.output_dir, tmp_path / "merged", force=True, dtype="bf16")
     assert contents(tmp_path / "merged") != before
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".merged")]
 
 
 def test_what_cannot_be_merged_is_refused(
@@ -161,6 +167,13 @@ def test_what_cannot_be_merged_is_refused(
         merge(result.output_dir, tmp_path / "merged", model=str(other))
     with pytest.raises(UsageError, match="holds no adapter"):
         merge(tiny_model, tmp_path / "merged")
+    moved = shutil.copytree(result.lora_weights, tmp_path / "moved")
+    settings = json.loads((moved / "adapter_config.json").read_text())
+    for base, said in (("/no/such/model", "is not there"), (None, "names no base model"), (7, "names no base model")):
+        (moved / "adapter_config.json").write_text(json.dumps({**settings, "base_model_name_or_path": base}))
+        with pytest.raises(UsageError, match=said):
+            merge(moved, tmp_path / "merged")
+    assert merge(moved, tmp_path / "again", model=str(tiny_model)).same_words == 1.0
     with pytest.raises(UsageError, match="loftq"):
         merge(run("loftq", init_lora_weights="loftq", load_in_4bit=True).output_dir, tmp_path / "merged")
     monkeypatch.setattr(PeftModel, "merge_and_unload", lambda self, **_: self.get_base_model(), raising=False)
