@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,9 @@ from sage_select.cli.train_table import derived_train, written_train
 from sage_select.pipeline import STAGES, Registry
 from sage_select.pipeline.spec.keys import keys_of
 from sage_select.pipeline.spec.schema import json_schema
+from sage_select.train.kinds import BITS, INITIALISATIONS, KINDS, why_not
+from sage_select.train.optimizers import OPTIMIZERS
+from sage_select.train.presets import PRESETS
 
 __all__ = ["generated"]
 
@@ -79,7 +82,8 @@ def _filled(text: str, flags: list[Flag], training: list[Flag]) -> str:
     registries = {registry.kinds: registry for registry in Registry.every}
 
     def table(match: re.Match[str]) -> str:
-        own = {"options": lambda: _options(flags), "keys": _keys, "training": lambda: _options(training)}
+        ours = {"options": lambda: _options(flags), "keys": _keys, "training": lambda: _options(training)}
+        own = {**ours, **_OF_TRAINING}
         lines = "\n".join(own[match[1]]() if match[1] in own else _table(registries[match[1]], flags))
         return f"<!-- table: {match[1]} -->\n{lines}\n<!-- end of table -->"
 
@@ -132,6 +136,46 @@ def _keys() -> Iterator[str]:
                 means + (f" (counts where {counts})" if counts else ""),
             ]
             yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+
+
+def _entries(table: Mapping[str, Any], option: str) -> Callable[[], Iterator[str]]:
+    """Return what yields a table of the names that an option of `sage-train` takes."""
+
+    def lines() -> Iterator[str]:
+        yield f"| `{option}` | is |"
+        yield "|---|---|"
+        for name, entry in table.items():
+            yield f"| `{name}` | {entry.summary} |"
+
+    return lines
+
+
+def _allowed() -> Iterator[str]:
+    """Yield how a model may be held for each kind of adapter and each way to begin, and why not otherwise."""
+    yield "| `--adapter` | `--init-lora-weights` | whole weights | `--load-in-4bit` | `--load-in-8bit` |"
+    yield "|---|---|---|---|---|"
+    notes: dict[str, int] = {}
+    for kind in KINDS.values():
+        for first in INITIALISATIONS.values():
+            if kind.lora is None and first.name != "default":
+                continue
+            cells = []
+            for bits in ("", *BITS):
+                given = [*([bits] if bits else []), *(["init_lora_weights"] if first.name != "default" else [])]
+                why = next((message.partition(": ")[2] for message, _ in why_not(kind, first, given)), None)
+                cells.append("yes" if why is None else f"no ({notes.setdefault(why, len(notes) + 1)})")
+            yield f"| `{kind.name}` | `{first.name}` | {' | '.join(cells)} |"
+    yield ""
+    yield from (f"{number}. {why[:1].upper()}{why[1:]}." for why, number in notes.items())
+
+
+_OF_TRAINING = {
+    "adapters": _entries(KINDS, "--adapter"),
+    "first_weights": _entries(INITIALISATIONS, "--init-lora-weights"),
+    "optimizers": _entries(OPTIMIZERS, "--optimizer"),
+    "presets": _entries(PRESETS, "--preset"),
+    "allowed": _allowed,
+}
 
 
 if __name__ == "__main__":

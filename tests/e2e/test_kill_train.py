@@ -42,7 +42,7 @@ def write_run(folder: RunFolder, which: str) -> None:
         ledger.add([0], [1.0], [1])
         ledger.end_step()
     ledger.close()
-    with folder.new_lora_weights() as temporary:
+    with folder.new_weights() as temporary:
         for name in ("adapter_config.json", "adapter_model.safetensors", "tokenizer.json"):
             (temporary / name).write_text(which)
 

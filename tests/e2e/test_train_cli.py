@@ -100,6 +100,48 @@ def test_the_tuned_model_is_measured_beside_its_base(
     assert result["accuracy_base"] is None
 
 
+def test_a_run_is_told_of_and_merged_by_commands_of_their_own(
+    sage_train: Program, stories: Path, shared_model: Path, tmp_path: Path
+) -> None:
+    done = sage_train(
+        *("--selection", stories, "--model", shared_model, "--max-steps", 2, *FAST, "--output-dir", "run"),
+        *("--preset", "sage", "--use_dora", "--lr", 1e-3, "--optim", "adamw_8bit", "--json"),
+    )
+    assert done.json["parameters"]["trained"] < done.json["parameters"]["total"]
+    said = sage_train("info", "run", "--json").json
+    assert (said["adapter"], said["rank"], said["alpha"], said["finished"]) == ("dora", 4, 128, True)
+    assert (said["learning_rate"], said["optimizer"]) == (1e-3, "adamw_8bit")
+    shown = sage_train("info", "run/lora_weights")
+    assert shown.code == 0
+    assert "dora" in shown.out
+    assert shown.err == ""
+    merged = sage_train("merge", "run", "-o", "merged")
+    assert merged.code == 0, merged.err
+    assert "the most likely word is the same after 100.0%" in merged.err
+    assert sage_train("merge", "run", "--output", "merged").code == 4
+    assert (
+        sage_train("merge", "run", "--output", "merged", "--force", "--dtype", "bf16", "--json").json["dtype"] == "bf16"
+    )
+    assert sage_train("info", "merged", "--json").json["what"] == "model"
+
+
+def test_the_model_itself_is_trained_measured_and_trained_on(
+    sage_train: Program, stories: Path, shared_model: Path, tmp_path: Path
+) -> None:
+    held = tmp_path / "held.jsonl"
+    held.write_text(json.dumps({"prompt": "Who sang in the park?", "completion": "Lily went to the park."}) + "\n")
+    common = ("--selection", stories, "--batch-size", 2, "--max-steps", 4, "--no-gradient-checkpointing", "--json")
+    done = sage_train(
+        *common, "--model", shared_model, "--full", "--eval-data", held, "--lr", 1e-3, "--output-dir", "whole"
+    )
+    assert done.json["tuned_model"].endswith("whole/tuned_model")
+    assert done.json["parameters"]["trained"] == done.json["parameters"]["total"]
+    assert done.json["evaluation"]["loss_tuned"] < done.json["evaluation"]["loss_base"]
+    assert not (tmp_path / "whole" / "lora_weights").exists()
+    on = sage_train(*common, "--model", "whole/tuned_model", "--output-dir", "on")
+    assert on.json["loss_first"] < done.json["loss_first"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
@@ -135,8 +177,15 @@ def test_the_tuned_model_is_measured_beside_its_base(
         (("--selection", "S", "--model", "M", "--output-dir", "torn.jsonl"), 5, "cannot be written"),
         (("--selection", "S", "--model", "M", "--output-dir", "stories.jsonl"), 2, "lies inside"),
         (("--nonsense",), 2, "nonsense"),
-        (("--selection", "S", "--model", "M", "--use_dora"), 2, "plain LoRA"),
-        (("--selection", "S", "--model", "M", "--merge"), 2, "merge_and_unload"),
+        (("--selection", "S", "--model", "M", "--use_dora", "--load-in-8bit"), 2, "use --load-in-4bit"),
+        (("--selection", "S", "--model", "M", "--merge"), 2, "sage-train merge"),
+        (("--selection", "S", "--model", "M", "--optimizer", "paged_adamw_8bit"), 2, "use --optimizer adamw_8bit"),
+        (("--selection", "S", "--model", "M", "--adapter", "doar"), 2, "did you mean 'dora'"),
+        (("--selection", "S", "--model", "M", "--from-adapter", "no"), 2, "holds no adapter"),
+        (("mrege", "run"), 2, "did you mean 'merge'"),
+        (("merge", "no", "--output", "x"), 2, "holds no adapter"),
+        (("merge", "no"), 2, "output"),
+        (("info", "no"), 2, "no such folder"),
         (("--selection", "S", "--model", "M", "--lr", "0"), 2, "--learning-rate"),
         (("--selection", "S", "--model", "M", "--output-dir", "M"), 2, "lies inside"),
         (("--selection", "S", "--model", "M", "--eval-data", "held", "--output-dir", "held"), 2, "lies inside"),

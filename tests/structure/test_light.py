@@ -37,6 +37,8 @@ print("LOADED", *sorted(sys.modules))
         ("select", ["export", "--help"]),
         ("train", ["--help"]),
         ("train", ["--version"]),
+        ("train", ["merge", "--help"]),
+        ("train", ["info", "-h"]),
     ],
 )
 def test_help_and_version_are_light(module: str, arguments: list[str]) -> None:

@@ -33,7 +33,7 @@ class Measurement:
 
         base, tuned = evaluate_tuned(
             self.config.model,
-            trained.lora_weights,
+            trained.weights,
             self.held_out,
             config=self.config,
             stages=self.console.progress,

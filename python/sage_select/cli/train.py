@@ -11,8 +11,9 @@ from sage_select.cli.build_options import with_options
 from sage_select.cli.completion import completed
 from sage_select.cli.console import Console, run_program
 from sage_select.cli.measure import measured_facts, measurement_of
-from sage_select.cli.train_habits import TRAIN_HABITS, TrainCommand
+from sage_select.cli.train_habits import TRAIN_HABITS
 from sage_select.cli.train_options import COMMAND
+from sage_select.cli.train_program import TrainProgram
 from sage_select.cli.train_table import train_table
 from sage_select.errors import UsageError
 from sage_select.paths import user_path
@@ -30,11 +31,11 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-_HELP = """Train a LoRA adapter on a selection, row for row in its order.
+_HELP = """Train an adapter, or a whole model, on a selection, row for row in its order.
 
 \b
 OUTPUT-DIR receives
-  lora_weights/   the adapter and the tokenizer
+  lora_weights/   the adapter and the tokenizer (tuned_model/ with --adapter full)
   checkpoints/    what --resume continues from
   logs/           TensorBoard, and consumed.jsonl: the rows of each step with their losses
   settings.yaml   all settings, and who said them; --config takes it again
@@ -47,6 +48,7 @@ Examples:
   sage-train --selection out.arrow --model ./base --load-in-4bit --bf16 --output-dir runs/a
   sage-train --selection out.arrow --model ./base --output-dir runs/a --resume
   sage-train --config train.yaml --epochs 1
+  sage-train merge runs/a --output merged              # other commands: sage-train COMMAND --help
   sage-train --selection out.arrow --model ./base --eval-data heldout.jsonl --eval-result result.json
 
 \b
@@ -54,7 +56,7 @@ Exit codes: 0 done, 2 bad arguments, 3 refused data, 4 output exists, 5 environm
 """
 
 
-@app.command(help=_HELP, cls=TrainCommand)
+@app.command(help=_HELP, cls=TrainProgram)
 @with_options(train_table().flags, COMMAND)
 def train(
     settings: dict[str, dict[str, Any]],
@@ -115,6 +117,7 @@ def _run(console: Console, told: Told) -> None:
         console.notice("a selection of the demo data: using the built-in demo model and its settings")
         own = {**demo.TRAINING, "model": str(demo.model_path())}
         told.add({name: value for name, value in own.items() if name not in told.values}, "demo data")
+    told.add_preset()
     config = TrainConfig.of(told.values, told.names())
     console.summary("settings", told.facts(config))
     require_training_packages()

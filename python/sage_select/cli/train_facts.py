@@ -47,7 +47,8 @@ def training_facts(result: TrainResult, config: TrainConfig) -> dict[str, object
         facts["loss"] = f"{result.loss_first:.3f} in the one step, before it changed anything"
     else:
         facts["loss"] = f"{result.loss_first:.3f} at first, {result.loss_last:.3f} at last"
-    facts["adapter"] = result.lora_weights
+    facts["trained"] = f"{result.parameters['trained']:,} of {result.parameters['total']:,} weights ({result.adapter})"
+    facts["adapter" if result.adapter != "full" else "model"] = result.weights
     facts["checkpoints"] = result.output_dir / "checkpoints"
     facts["logs"] = result.output_dir / "logs"
     return facts

@@ -13,12 +13,14 @@ from sage_select.declare.problems import shortened
 from sage_select.errors import Problem, nearest
 from sage_select.paths import user_path
 from sage_select.pipeline.spec.document import Document, parse, spec_error
+from sage_select.train.kinds import KINDS
+from sage_select.train.optimizers import OPTIMIZERS
 
 __all__ = ["TrainFile", "read_train_file"]
 
 _WHAT: Final = "file of settings"
 #: Settings that name files or folders: relative ones are beside the file.
-_PATHS: Final = ("selection", "output_dir", "chat_template", "eval_data", "eval_result")
+_PATHS: Final = ("selection", "output_dir", "chat_template", "from_adapter", "eval_data", "eval_result")
 _OFF: Final[tuple[Any, ...]] = (None, False, 0, "", "none", "no", "false", [], {})
 
 
@@ -104,7 +106,10 @@ def _meaning(
         return {key: value}, None
     typed = "--" + key.replace("_", "-")
     if typed in aliases:
-        name, trl = aliases[typed]
+        name, trl, alone = aliases[typed]
+        if alone is not None:
+            found = _flag(name, alone)(value) or {}
+            return found, f"taken as {name} {alone}" if found else "it is so here unless said otherwise"
         return {name: value}, None if trl else f"is called {name} here"
     if key in _NEEDLESS:
         return {}, _NEEDLESS[key]
@@ -183,6 +188,12 @@ def _template(value: Any) -> dict[str, Any]:
     raise _Unusable(f"expected text from columns, such as '{{title}}\\n{{body}}', got {shortened(value)}")
 
 
+def _optimizer(value: Any) -> dict[str, Any]:
+    """Take transformers' names of the optimizers that there are here."""
+    names = {one.library_name: name for name, one in OPTIMIZERS.items()} | {"adamw_torch": "adamw"}
+    return {"optimizer": names.get(value, value)}
+
+
 _FLASH: Final = {"attn_implementation": "flash_attention_2"}
 #: Keys whose values mean something else here -> the settings that they come to; None: as our own setting takes it.
 _TRANSLATED: Final[Mapping[str, Callable[[Any], Any]]] = {
@@ -207,7 +218,11 @@ _TRANSLATED: Final[Mapping[str, Callable[[Any], Any]]] = {
         }
     ),
     "stage": _words({"sft": {}}, why="only supervised fine-tuning is done here: stage sft"),
-    "finetuning_type": _words({"lora": {}}, why="an adapter is trained: lora"),
+    "finetuning_type": _words({"lora": {"adapter": "lora"}, "full": {"adapter": "full"}}),
+    "adapter": _words(
+        {**{kind: {"adapter": kind} for kind in KINDS}, "qlora": {"adapter": "lora", "load_in_4bit": True}, None: {}}
+    ),
+    "optim": _optimizer,
     "do_train": _words({True: {}}, why="sage-train trains"),
     "use_peft": _words({True: {}}, why="an adapter is trained, always"),
     "assistant_only_loss": _words({True: {}}, why="only answers are trained, always"),

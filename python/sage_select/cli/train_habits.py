@@ -14,15 +14,10 @@ _ORDER: Final = "rows are trained in the order of the selection"
 
 #: Options of other trainers that there are none of -> what to do instead.
 TRAIN_HABITS: Final[Mapping[str, str]] = {
-    "--merge": "the adapter is saved alone: PeftModel.from_pretrained(base, 'lora_weights').merge_and_unload()",
-    "--merge-adapter": "the adapter is saved alone: PeftModel.from_pretrained(base, 'lora_weights').merge_and_unload()",
-    "--use-dora": "the adapter is a plain LoRA; set its size with --lora-r and --lora-alpha",
-    "--dora": "the adapter is a plain LoRA; set its size with --lora-r and --lora-alpha",
-    "--use-rslora": "the adapter is scaled by alpha / r; for the scale of rsLoRA give --lora-alpha alpha * sqrt(r)",
-    "--use-peft": "an adapter is always trained: leave it out",
-    "--lora": "a LoRA adapter is always trained: leave it out, or set its rank with --lora-r",
-    "--full": "only adapters are trained; the model itself stays as it is",
-    "--full-finetuning": "only adapters are trained; the model itself stays as it is",
+    "--merge": "`sage-train merge OUTPUT-DIR --output FOLDER` writes the model with the adapter in it",
+    "--merge-adapter": "`sage-train merge OUTPUT-DIR --output FOLDER` writes the model with the adapter in it",
+    "--use-peft": "an adapter is trained unless --adapter says full: leave it out",
+    "--lora": "a LoRA adapter is trained unless --adapter says otherwise: leave it out, or set its rank with --lora-r",
     "--packing": "rows are never packed: each stands alone, in the order of the selection",
     "--sample-packing": "rows are never packed: each stands alone, in the order of the selection",
     "--packing-strategy": "rows are never packed: each stands alone, in the order of the selection",
@@ -31,8 +26,6 @@ TRAIN_HABITS: Final[Mapping[str, str]] = {
     "--group-by-length": f"{_ORDER}; `sage-select build --order length` puts rows of a length together",
     "--train-sampling-strategy": f"{_ORDER}; `sage-select build --order` chooses it",
     "--curriculum-sampling": f"{_ORDER}; `sage-select build --order easy_to_hard` is a curriculum",
-    "--optim": "the optimizer is AdamW",
-    "--optimizer": "the optimizer is AdamW",
     "--resume-from-checkpoint": "say --resume alone: it goes on from the newest whole checkpoint",
     "--report-to": "TensorBoard logs are always written, to logs/ in the output folder",
     "--use-wandb": "TensorBoard logs are always written, to logs/ in the output folder",
@@ -60,7 +53,10 @@ class TrainCommand(GroupedCommand):
         known = {name for one in self.get_params(ctx) for name in (*one.opts, *one.secondary_opts)}
         table = train_table()
         settings = {flag.setting: flag.spelling.partition("/")[0] for flag in table.flags}
-        others = {theirs: settings[alias.setting] for theirs, alias in table.aliases.items()}
+        others = {
+            theirs: settings[alias.setting] + (f"={alias.value}" if alias.value is not None else "")
+            for theirs, alias in table.aliases.items()
+        }
         return super().parse_args(ctx, list(_translated(args, known, others)))
 
 

@@ -12,6 +12,7 @@ from sage_select.cli.train_table import train_table
 from sage_select.declare import Settings
 from sage_select.errors import UsageError
 from sage_select.train.config import TrainConfig
+from sage_select.train.presets import PRESETS
 from sage_select.train.settings.declared import Setting
 
 __all__ = ["CommandSettings", "MeasuringSettings", "Told", "groups"]
@@ -121,6 +122,13 @@ class Told:
                 if given.get(mine) and theirs not in given:
                     self.values.pop(theirs, None)
         self.add(given, _COMMAND_LINE)
+
+    def add_preset(self) -> None:
+        """Take the settings of the preset that is named, where nobody said them."""
+        name = self.values.get("preset")
+        if name is not None:
+            own = PRESETS.need(str(name)).settings
+            self.add({key: one for key, one in own.items() if key not in self.values}, f"preset {name}")
 
     def take(self, names: Iterable[str]) -> dict[str, Any]:
         """Take these settings out and return them."""

@@ -19,10 +19,11 @@ _FILE: Final = Path(__file__).with_suffix(".json")
 
 
 class Alias(NamedTuple):
-    """What another trainer calls a setting: which one, and whether the name is one of TRL or transformers."""
+    """What another trainer calls a setting: which one, whether the name is TRL's, and the value that it says alone."""
 
     setting: str
     trl: bool
+    value: str | None = None
 
 
 class TrainTable(NamedTuple):
@@ -68,7 +69,7 @@ def derived_train() -> TrainTable:
         for name, info in group.options().items():
             option = option_of(info)
             if isinstance(option, Setting):
-                for theirs in (*option.trl, *option.others):
+                for theirs in (*option.trl, *option.others, *option.words):
                     typed = theirs if theirs.startswith("-") else "--" + theirs.replace("_", "-")
-                    aliases[typed] = Alias(name, theirs in option.trl)
+                    aliases[typed] = Alias(name, theirs in option.trl, option.words.get(theirs))
     return TrainTable(flags, aliases)

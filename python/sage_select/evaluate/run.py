@@ -143,11 +143,19 @@ class _Session:
             from sage_select.train.hardware import precision_here
 
             with self._stages("loading the model"):
-                model = load_base_model(self._config, precision_here(self._config), held_out.tokenizer)
+                precision = precision_here(self._config)
+                model = load_base_model(self._config, precision, held_out.tokenizer)
             found = []
             for adapter in adapters:
                 name = "the base model" if adapter is None else "the tuned model"
-                if adapter is not None:
+                if adapter is not None and (Path(adapter) / "config.json").is_file():
+                    del model  # a whole model takes its place
+                    model = load_base_model(self._as_whole(adapter), precision, held_out.tokenizer)
+                elif adapter is not None:
                     model = load_adapter(model, Path(adapter))
                 found.append(measure(model, held_out, batch_tokens=self._batch_tokens, stages=self._stages, name=name))
             return found
+
+    def _as_whole(self, model: str | Path) -> TrainConfig:
+        """Return the settings with another model."""
+        return self._config.model_copy(update={"model": str(model)})

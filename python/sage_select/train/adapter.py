@@ -3,22 +3,97 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model
+from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict
+from peft.tuners.lora import LoraLayer
 from safetensors import SafetensorError
+from safetensors.torch import save_file
 from transformers import set_seed
+from transformers.pytorch_utils import Conv1D
 
 from sage_select.errors import DataError, UsageError
+from sage_select.train.adapter_files import adapter_folder, tensor_shapes
 from sage_select.train.config import TrainConfig
+from sage_select.train.data import TrainingRows
+from sage_select.train.kinds import KINDS, Initialisation, initialisation
 from sage_select.train.own_loss import check_trainable
 from sage_select.train.run_folder import ADAPTER_FILES
 from sage_select.train.targets import find_targets
 
-__all__ = ["add_adapter", "cast_adapter_to_float32", "is_finite", "load_adapter", "save_adapter"]
+__all__ = [
+    "Trainee",
+    "add_adapter",
+    "cast_adapter_to_float32",
+    "count_parameters",
+    "is_finite",
+    "load_adapter",
+    "make_trainee",
+    "save_adapter",
+    "save_trained",
+]
+
+
+@dataclass(frozen=True)
+class Trainee:
+    """A model that is ready to be trained.
+
+    Attributes
+    ----------
+    model
+        A PEFT model, or the model itself where all of it is trained.
+    notices
+        What the user should know of it.
+    initial
+        The first weights of an adapter that took a part of the base weights over, by name; None of any other.
+    """
+
+    model: Any
+    notices: tuple[str, ...]
+    initial: Mapping[str, torch.Tensor] | None = None
+
+
+def make_trainee(model: Any, config: TrainConfig, rows: TrainingRows) -> Trainee:
+    """Return what is trained of `model`, tried with a row; `model` is changed.
+
+    Parameters
+    ----------
+    model
+        A causal language model of transformers.
+    rows
+        What will be trained.
+
+    Raises
+    ------
+    UsageError
+        Settings name layers that cannot be adapted, or that cannot begin as they say, or the model cannot be trained.
+    DataError
+        The adapter to go on from is damaged, or of another model.
+    """
+    initial = None
+    # The first weights of an adapter are random.
+    set_seed(config.seed)
+    if KINDS[config.adapter].lora is None:
+        trained, notices = _whole(model), list[str]()
+    elif config.from_adapter is not None:
+        trained = load_adapter(model, adapter_folder(config.from_adapter), dropout=config.lora_dropout)
+        notices = []
+    else:
+        first = initialisation(config.init_lora_weights)
+        trained, notices = _new_adapter(model, config, first)
+        notices += first.begin(trained, config, rows)
+        _sort(trained.peft_config["default"])
+        if first.alters_base:
+            weights = get_peft_model_state_dict(trained, save_embedding_layers=False)
+            initial = {name: weight.detach().float().cpu().clone() for name, weight in weights.items()}
+    check_trainable(trained, rows.table["input_ids"][0].as_py())
+    return Trainee(trained, tuple(notices), initial)
 
 
 def add_adapter(model: Any, config: TrainConfig, row: Sequence[int]) -> tuple[PeftModel, list[str]]:
@@ -36,14 +111,36 @@ def add_adapter(model: Any, config: TrainConfig, row: Sequence[int]) -> tuple[Pe
     UsageError
         Settings name layers that cannot be adapted, or the model cannot be trained.
     """
+    set_seed(config.seed)
+    adapted, notices = _new_adapter(model, config, initialisation(config.init_lora_weights))
+    check_trainable(adapted, row)
+    return adapted, notices
+
+
+def _whole(model: Any) -> Any:
+    """Return a model all of whose weights are trained."""
+    model.requires_grad_(True)
+    # What an adapted model is asked for as well.
+    model.get_base_model = lambda: model
+    return model
+
+
+def _new_adapter(model: Any, config: TrainConfig, first: Initialisation) -> tuple[PeftModel, list[str]]:
     targets = find_targets(model, config.lora_target)
     notices = list(targets.notices)
     dropout = config.lora_dropout
-    if targets.parameters and dropout:
-        dropout = 0.0
-        notices.append("the adapter has no dropout: the stacked weights of experts cannot have it")
-    # The first weights of the adapter are random.
-    set_seed(config.seed)
+    kind = KINDS[config.adapter]
+    if targets.parameters:
+        if kind.lora or not first.stacked:
+            said = f"--adapter {kind.name}" if kind.lora else f"--init-lora-weights {first.name}"
+            raise UsageError(
+                f"{said} is not for the stacked weights of experts",
+                got=", ".join(targets.parameters[:3]),
+                hint="leave experts out of --lora-target, or use --adapter lora with the default first weights",
+            )
+        if dropout:
+            dropout = 0.0
+            notices.append("the adapter has no dropout: the stacked weights of experts cannot have it")
     adapter = LoraConfig(
         r=config.lora_r,
         lora_alpha=config.lora_alpha,
@@ -51,14 +148,56 @@ def add_adapter(model: Any, config: TrainConfig, row: Sequence[int]) -> tuple[Pe
         target_modules=list(targets.modules),
         target_parameters=list(targets.parameters) or None,
         task_type="CAUSAL_LM",
+        use_rslora=config.use_rslora,
+        **(kind.lora or {}),
+        **first.lora,
     )
-    adapted: PeftModel = get_peft_model(model, adapter)
-    # PEFT writes sets in the order of their hashes, which differs from process to process, also into checkpoints.
-    for key in ("target_modules", "target_parameters"):
-        if isinstance(getattr(adapter, key), set):
-            setattr(adapter, key, sorted(getattr(adapter, key)))
-    check_trainable(adapted, row)
+    if not first.turned and any(isinstance(part, Conv1D) for part in model.modules()):
+        raise UsageError(
+            f"--init-lora-weights {first.name} is not for a {type(model).__name__}, which holds its weights turned",
+            hint="begin with pissa, or with the default",
+        )
+    if first.widths:
+        _refuse_narrow(model, adapter, first)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*eva_config.*")  # its defaults are meant
+        try:
+            adapted: PeftModel = get_peft_model(model, adapter)
+        except (ValueError, TypeError, RuntimeError, NotImplementedError, AttributeError) as error:
+            said = str(error).strip().partition("\n")[0]
+            raise UsageError(
+                f"--adapter {kind.name} that begins with {first.name} cannot be put on a {type(model).__name__}",
+                got=said,
+                hint="use --adapter lora with the default first weights, or name other --lora-target",
+            ) from None
+    _sort(adapter)
     return adapted, notices
+
+
+def _refuse_narrow(model: Any, adapter: LoraConfig, first: Initialisation) -> None:
+    """Raise UsageError where a layer is narrower than the decomposition of its weights needs."""
+    named = tuple(adapter.target_modules)
+    for name, part in model.named_modules():
+        if name.endswith(named) and (name in named or name.rsplit(".", 1)[-1] in named):
+            weight: Any = getattr(part, "weight", None)
+            sides = [getattr(part, "in_features", None), getattr(part, "out_features", None)]
+            known = [side for side in sides if isinstance(side, int)] or list(weight.shape)
+            # EVA decomposes what a layer reads, all others its weight.
+            side = known[0] if first.name == "eva" else min(known)
+            if side < first.widths * adapter.r:
+                raise UsageError(
+                    f"--init-lora-weights {first.name} needs layers of at least {first.widths * adapter.r}",
+                    where=name,
+                    got=f"a side of {side}",
+                    hint=f"--lora-r {max(1, side // first.widths)} or less, or other --lora-target",
+                )
+
+
+def _sort(adapter: LoraConfig) -> None:
+    """Put the names of layers in order: PEFT writes sets by their hashes, also into checkpoints."""
+    for key in ("target_modules", "target_parameters"):
+        if isinstance(getattr(adapter, key), set | list):
+            setattr(adapter, key, sorted(getattr(adapter, key)))
 
 
 def cast_adapter_to_float32(model: torch.nn.Module) -> None:
@@ -78,19 +217,58 @@ def is_finite(model: torch.nn.Module) -> bool:
     return bool(torch.isfinite(torch.stack(sums)).all())
 
 
-def save_adapter(model: PeftModel, folder: Path) -> None:
-    """Write the adapter into `folder`, the same bytes for the same weights."""
-    # "auto" would ask a model hub whether the vocabulary has grown; ours never does.
-    model.save_pretrained(str(folder), save_embedding_layers=False)
+def save_trained(trainee: Trainee, folder: Path) -> None:
+    """Write what was trained into `folder`: an adapter, or a model."""
+    if isinstance(trainee.model, PeftModel):
+        save_adapter(trainee.model, folder, trainee.initial)
+    else:
+        trainee.model.save_pretrained(str(folder))
+
+
+def save_adapter(model: PeftModel, folder: Path, initial: Mapping[str, torch.Tensor] | None = None) -> None:
+    """Write the adapter into `folder`, the same bytes for the same weights.
+
+    Parameters
+    ----------
+    initial
+        The first weights of one that took a part of the base weights over. It is written as one of twice the rank, for
+        the base weights as they are in the model's files: what it has become, less what it was at first.
+    """
+    conversion = {}
+    with TemporaryDirectory() as temporary:
+        if initial is not None:
+            first = Path(temporary) / "initial"
+            first.mkdir()
+            save_file(dict(initial), first / ADAPTER_FILES[1], metadata={"format": "pt"})
+            conversion = {"path_initial_model_for_weight_conversion": str(first)}
+        # "auto" would ask a model hub whether the vocabulary has grown; ours never does.
+        model.save_pretrained(str(folder), save_embedding_layers=False, **conversion)
     # A form to fill in, which says nothing of this adapter.
     (folder / "README.md").unlink(missing_ok=True)
     settings = folder / "adapter_config.json"
-    content = json.loads(settings.read_text(encoding="utf-8"))
+    # The weights are there, however they began: the adapter loads on any base, one in few bits too.
+    content = {**json.loads(settings.read_text(encoding="utf-8")), "init_lora_weights": True, "eva_config": None}
     settings.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
-def load_adapter(model: torch.nn.Module, folder: Path) -> PeftModel:
+def count_parameters(model: Any) -> dict[str, int]:
+    """Return how many weights there are, `trained` and in `total`, whatever they are held in."""
+    counts = {"trained": 0, "total": 0}
+    for parameter in model.parameters():
+        state = getattr(parameter, "quant_state", None)
+        numbers = parameter.numel() if state is None else state.shape.numel()
+        counts["total"] += numbers
+        counts["trained"] += numbers if parameter.requires_grad else 0
+    return counts
+
+
+def load_adapter(model: torch.nn.Module, folder: Path, *, dropout: float | None = None) -> PeftModel:
     """Return `model` with the adapter in `folder`; `model` itself is changed.
+
+    Parameters
+    ----------
+    dropout
+        Where the adapter is to be trained on: its dropout. None: it is only used.
 
     Raises
     ------
@@ -105,10 +283,41 @@ def load_adapter(model: torch.nn.Module, folder: Path) -> PeftModel:
         raise UsageError(
             "the folder holds no adapter", where=str(folder), expected=f"{' and '.join(missing)}, as in lora_weights/"
         )
+    options: dict[str, Any] = {}
     try:
-        return PeftModel.from_pretrained(model, str(folder))
-    except (OSError, RuntimeError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        if dropout is not None:
+            settings = LoraConfig.from_pretrained(str(folder))
+            settings.lora_dropout = dropout
+            options = {"config": settings, "is_trainable": True}
+        with warnings.catch_warnings():
+            warnings.filterwarnings("error", message="Found missing adapter keys")
+            adapted = PeftModel.from_pretrained(model, str(folder), **options)
+        _sort(adapted.peft_config["default"])
+        _refuse_unread(adapted, folder / ADAPTER_FILES[1])
+        return adapted
+    except (
+        OSError,
+        RuntimeError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        SafetensorError,
+        UserWarning,
+    ) as error:
         said = str(error).strip().partition("\n")[0]
         raise DataError(
             "the adapter cannot be loaded", where=str(folder), got=said, hint="it may be damaged, or of another model"
         ) from None
+
+
+def _refuse_unread(adapted: PeftModel, file: Path) -> None:
+    """Raise KeyError where there are weights for a layer that got no adapter: PEFT passes over them.
+
+    Names of layers that the model does not have are those of older releases, which PEFT translates.
+    """
+    parts = dict(adapted.get_base_model().named_modules())
+    for name in tensor_shapes(file):
+        layer, mark, _ = name.removeprefix("base_model.model.").partition(".lora_")
+        if mark and layer in parts and not isinstance(parts[layer], LoraLayer):
+            raise KeyError(f"there are weights for {layer}, which adapter_config.json does not name")

@@ -10,6 +10,7 @@ from sage_select.render.model_files import load_causal_lm, load_config, load_tok
 from sage_select.render.tokens import Renderer
 from sage_select.render.truncate import context_length
 from sage_select.train.config import TrainConfig
+from sage_select.train.kinds import KINDS
 from sage_select.train.quantisation import one_arithmetic, quantisation
 from sage_select.train.settings.model import Precision
 from sage_select.train.settings.rows import MAX_LENGTH_CAP
@@ -54,6 +55,8 @@ def given_template(config: TrainConfig) -> str | None:
 def load_base_model(config: TrainConfig, precision: Precision, tokenizer: Any) -> Any:
     """Return the model with its weights in `precision`, or quantised, on the GPU if there is one.
 
+    Weights that are trained are held in float32: in fewer bits small updates are lost.
+
     Raises
     ------
     UsageError
@@ -64,7 +67,8 @@ def load_base_model(config: TrainConfig, precision: Precision, tokenizer: Any) -
     options: dict[str, Any] = {"device_map": {"": 0}} if torch.cuda.is_available() else {}
     if config.attn_implementation is not None:
         options["attn_implementation"] = config.attn_implementation
-    model = load_causal_lm(config.model, _DTYPES[precision], quantisation(config, precision), **options)
+    held: Precision = precision if KINDS[config.adapter].lora is not None else "fp32"
+    model = load_causal_lm(config.model, _DTYPES[held], quantisation(config, precision), **options)
     one_arithmetic(model)
     require_vocabulary(model, tokenizer, config.model)
     return model

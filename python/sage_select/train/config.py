@@ -15,6 +15,9 @@ from sage_select.declare.problems import named_problems
 from sage_select.errors import UsageError, nearest
 from sage_select.paths import user_path
 from sage_select.render.model_files import is_local
+from sage_select.train.kinds import KINDS, refuse_unusable
+from sage_select.train.optimizers import OPTIMIZERS
+from sage_select.train.presets import PRESETS
 from sage_select.train.settings.adapter import AdapterSettings
 from sage_select.train.settings.declared import Setting
 from sage_select.train.settings.model import ModelSettings
@@ -65,7 +68,7 @@ class TrainConfig(ModelSettings, AdapterSettings, OptimisationSettings, RowSetti
 
     def _set(self, settings: Mapping[str, Any], names: Mapping[str, str]) -> None:
         try:
-            super().__init__(**settings)
+            super().__init__(**_with_defaults(settings))
         except ValidationError as error:
             known = type(self).options()
             unknown = [name for name in settings if name not in known]
@@ -74,6 +77,8 @@ class TrainConfig(ModelSettings, AdapterSettings, OptimisationSettings, RowSetti
                 got="; ".join(named_problems(error, names)),
                 hint=nearest(unknown[0], known) if unknown else None,
             ) from None
+        OPTIMIZERS.need(self.optimizer)
+        refuse_unusable(self)
 
     @classmethod
     def groups(cls) -> Iterator[type[Settings]]:
@@ -111,13 +116,23 @@ class TrainConfig(ModelSettings, AdapterSettings, OptimisationSettings, RowSetti
         return "\n".join(lines) + "\n"
 
 
+def _with_defaults(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings with those that others decide where they are not given."""
+    preset = {} if settings.get("preset") is None else PRESETS.need(str(settings["preset"])).settings
+    given = {**preset, **settings}
+    kind = KINDS.get(str(given.get("adapter", TrainConfig.model_fields["adapter"].default)))
+    return {**({} if kind is None else {"learning_rate": kind.learning_rate}), **given}
+
+
 #: Settings that say what one call does with a folder.
 _OF_ONE_CALL: Final = ("force", "resume")
 
 
 def _anywhere(name: str, value: Any) -> Any:
     """Return a path as one that holds from any folder; another value as it is."""
-    if name in ("output_dir", "chat_template", "selection") or (name == "model" and is_local(str(value))):
+    if name in ("output_dir", "chat_template", "selection", "from_adapter") or (
+        name == "model" and is_local(str(value))
+    ):
         return str(user_path(Path(str(value))).absolute())
     return value
 

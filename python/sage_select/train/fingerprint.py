@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sage_select.train.config import TrainConfig
+from sage_select.train.kinds import initialisation
 from sage_select.train.settings.model import Precision
 
 __all__ = ["differences", "fingerprint", "identity"]
@@ -16,7 +17,16 @@ __all__ = ["differences", "fingerprint", "identity"]
 _RECIPE = 3
 
 
-def identity(config: TrainConfig, *, precision: Precision, model: str, rows: str, tokens: str) -> dict[str, Any]:
+def identity(
+    config: TrainConfig,
+    *,
+    precision: Precision,
+    model: str,
+    rows: str,
+    tokens: str,
+    device: str = "cpu",
+    adapter: str | None = None,
+) -> dict[str, Any]:
     """Return the parts that define a run, each a short value fit for a message.
 
     Parameters
@@ -27,8 +37,14 @@ def identity(config: TrainConfig, *, precision: Precision, model: str, rows: str
         Digest or revision of the base model.
     rows, tokens
         Digests of the row ids in training order, and of what is trained on each.
+    device
+        Where the weights are; it counts where the beginning of the adapter differs from device to device.
+    adapter
+        Digest of the adapter that the run goes on from, if it does.
     """
-    settings = config.identity()
+    settings = {**config.identity(), "from_adapter": adapter}
+    if initialisation(config.init_lora_weights).random_on_device:
+        settings["device"] = device
     return {
         "recipe": _RECIPE,
         "rows and their order": rows,

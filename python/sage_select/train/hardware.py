@@ -6,9 +6,10 @@ from importlib.util import find_spec
 
 from sage_select.errors import ResourceError, UsageError
 from sage_select.train.config import TrainConfig
+from sage_select.train.optimizers import OPTIMIZERS, refuse_here
 from sage_select.train.settings.model import Precision
 
-__all__ = ["precision_here", "require_training_packages", "resolve_precision"]
+__all__ = ["device_here", "precision_here", "require_training_packages", "resolve_precision"]
 
 _PACKAGES = ("accelerate", "datasets", "peft", "tensorboard", "torch", "transformers", "trl")
 
@@ -47,9 +48,20 @@ def resolve_precision(config: TrainConfig, *, has_gpu: bool, gpu_has_bf16: bool)
     return "bf16" if gpu_has_bf16 else "fp16"
 
 
+def device_here() -> str:
+    """Return where the weights of a model will be: `cuda` or `cpu`."""
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
 def precision_here(config: TrainConfig) -> Precision:
-    """Return the precision to train in on this machine; raises what `resolve_precision` does."""
+    """Return the precision to train in on this machine.
+
+    It raises what `resolve_precision` does, and where the optimizer cannot be used here.
+    """
     import torch
 
     has_gpu = torch.cuda.is_available()
+    refuse_here(OPTIMIZERS[config.optimizer], has_gpu=has_gpu)
     return resolve_precision(config, has_gpu=has_gpu, gpu_has_bf16=has_gpu and torch.cuda.is_bf16_supported())

@@ -9,8 +9,6 @@ from typing import Any
 
 import datasets
 import torch
-from peft import set_peft_model_state_dict
-from safetensors.torch import load_file
 from transformers import PreTrainedTokenizerBase, PrinterCallback, ProgressCallback
 from trl import SFTConfig
 
@@ -22,6 +20,8 @@ from sage_select.train.config import TrainConfig
 from sage_select.train.data import TrainingRows
 from sage_select.train.interrupt import graceful_stop
 from sage_select.train.ledger import Ledger
+from sage_select.train.optimizers import OPTIMIZERS
+from sage_select.train.prolong import warmup_steps
 from sage_select.train.run_folder import RunFolder
 from sage_select.train.schedule import Plan
 from sage_select.train.settings.model import Precision
@@ -47,14 +47,14 @@ def run_loop(
     checkpoint: Checkpoint | None,
     progress: Callable[[int, int, str], None],
 ) -> Any:
-    """Train the adapter of `model` and return the model.
+    """Train what can be trained of `model` and return the model.
 
     Nothing in the folder changes before the first step has been taken.
 
     Parameters
     ----------
     model
-        A PEFT model with a new adapter, its base perhaps quantised.
+        A PEFT model with a new adapter, its base perhaps quantised, or a model that is trained as a whole.
     rows, plan
         The tokenised rows in training order, and the steps they make.
     fingerprint
@@ -87,6 +87,7 @@ def run_loop(
 
         trainer = OrderedTrainer(
             ledger=ledger,
+            b_ratio=config.loraplus_ratio,
             model=model,
             args=training_arguments(
                 config, precision, plan, folder.checkpoints, recompute=can_recompute(model, config)
@@ -115,8 +116,7 @@ def run_loop(
         if checkpoint is not None and checkpoint.step >= plan.steps:
             first_step()
             # The trainer would take one step more.
-            weights = load_file(checkpoint.folder / "adapter_model.safetensors")
-            set_peft_model_state_dict(trainer.model, weights)
+            trainer._load_from_checkpoint(str(checkpoint.folder))
         else:
             trainer.train(resume_from_checkpoint=str(checkpoint.folder) if checkpoint else None)
     return trainer.model
@@ -146,12 +146,13 @@ def training_arguments(
         gradient_accumulation_steps=config.gradient_accumulation,
         max_steps=plan.steps,
         learning_rate=config.learning_rate,
-        # Rounded down: the library rounds a share up, and a warmup's first step learns nothing.
-        warmup_steps=int(config.warmup * plan.steps if config.warmup < 1 else config.warmup),
+        warmup_steps=warmup_steps(config, plan.steps),
         # The library's "constant" ignores the warmup.
         lr_scheduler_type="constant_with_warmup" if config.lr_schedule == "constant" else config.lr_schedule,
         lr_scheduler_kwargs=scheduler_options(config, plan),
         weight_decay=config.weight_decay,
+        optim=OPTIMIZERS[config.optimizer].library_name,
+        neftune_noise_alpha=config.neftune_alpha,
         max_grad_norm=config.max_grad_norm,
         bf16=precision == "bf16",
         fp16=precision == "fp16",

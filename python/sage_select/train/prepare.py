@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sage_select.train.adapter_files import adapter_digest, adapter_folder, base_of_run
 from sage_select.train.config import TrainConfig
 from sage_select.train.fingerprint import fingerprint, identity
-from sage_select.train.hardware import precision_here
+from sage_select.train.hardware import device_here, precision_here
 from sage_select.train.preflight.report import Preflight, preflight_of
+from sage_select.train.schedule import Plan
 from sage_select.train.settings.model import Precision
 from sage_select.train.stages import Stages
 
@@ -35,8 +37,12 @@ class Prepared:
         The resolved one.
     settings
         All settings as a file.
+    plan
+        The steps.
     identity, fingerprint
         What the run is known by, in parts and as one digest.
+    about
+        What else is to be known of it, also where it does not end.
     """
 
     rows: TrainingRows
@@ -45,8 +51,10 @@ class Prepared:
     preflight: Preflight
     precision: Precision
     settings: str
+    plan: Plan
     identity: dict[str, Any]
     fingerprint: str
+    about: dict[str, Any]
 
 
 def prepare(
@@ -69,7 +77,7 @@ def prepare(
     ordered = load_selection(selection, config)
     for text in ordered.notices:
         notice(text)
-    precision = precision_here(config)
+    precision, device = precision_here(config), device_here()
     renderer = open_renderer(config)
     with stages("tokenising") as progress:
         rows = tokenise(
@@ -84,13 +92,36 @@ def prepare(
     for text in (*renderer.notices, *found.lines):
         notice(text)
     found.check()
+    revision, adapter = model_revision(config.model), None
+    if config.from_adapter is not None:
+        source = adapter_folder(config.from_adapter)
+        adapter, base = adapter_digest(source), base_of_run(source)
+        if base not in (None, revision):
+            notice(f"the adapter in {source} was trained on another base model than {config.model}")
     parts = identity(
         config,
         precision=precision,
-        model=model_revision(config.model),
+        model=revision,
         rows=rows.order_digest,
         tokens=rows.digest,
+        device=device,
+        adapter=adapter,
     )
     named = {"selection": str(selection)} if isinstance(selection, str | Path) else {}
-    settings = config.to_yaml(sources, **named)
-    return Prepared(rows, renderer, given_template(config), found, precision, settings, parts, fingerprint(parts))
+    return Prepared(
+        rows=rows,
+        renderer=renderer,
+        chat_template=given_template(config),
+        preflight=found,
+        precision=precision,
+        settings=config.to_yaml(sources, **named),
+        plan=Plan.of(len(rows.row_ids), config),
+        identity=parts,
+        fingerprint=fingerprint(parts),
+        about={
+            "model": config.model,
+            "selection": named.get("selection", "rows in memory"),
+            "from_adapter": None if config.from_adapter is None else str(config.from_adapter),
+            "preflight": found.as_dict(),
+        },
+    )

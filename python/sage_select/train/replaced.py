@@ -13,16 +13,28 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sage_select.train.checkpoints import CHECKPOINT_NAME, sync
+from sage_select.train.kinds import KINDS
 
-__all__ = ["ADAPTER_FILES", "LEDGER_NAME", "RECORD_NAME", "SETTINGS_NAME", "ReplacedRun", "move", "remove"]
+__all__ = [
+    "ADAPTER_FILES",
+    "LEDGER_NAME",
+    "RECORD_NAME",
+    "SETTINGS_NAME",
+    "WEIGHT_FOLDERS",
+    "ReplacedRun",
+    "move",
+    "remove",
+]
 
 LEDGER_NAME = "consumed.jsonl"
-#: The record of a run, in its folder; its member `lora_weights` names the files that the run wrote there.
+#: The record of a run, in its folder; its member `lora_weights`, or `tuned_model`, names the files written there.
 RECORD_NAME = "run.json"
 #: All settings of a run, in its folder, as `--config` takes them.
 SETTINGS_NAME = "settings.yaml"
 #: An adapter as PEFT writes it.
 ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
+#: Where trained weights lie in the folder of a run.
+WEIGHT_FOLDERS = tuple(dict.fromkeys(kind.folder for kind in KINDS.values()))
 
 
 class ReplacedRun:
@@ -114,7 +126,7 @@ def remove(path: Path) -> None:
     if path.is_symlink() or not path.is_dir():
         path.unlink(missing_ok=True)
         return
-    ours = _adapter_files(path) if path.name == "lora_weights" else list(filter(_is_ours, path.iterdir()))
+    ours = _files_of_weights(path) if path.name in WEIGHT_FOLDERS else list(filter(_is_ours, path.iterdir()))
     for entry in ours:
         if entry.is_dir() and not entry.is_symlink():
             shutil.rmtree(entry)
@@ -125,14 +137,15 @@ def remove(path: Path) -> None:
             folder.rmdir()
 
 
-def _adapter_files(folder: Path) -> list[Path]:
-    """Return the files that a run wrote beside its adapter, by the record of the run."""
+def _files_of_weights(folder: Path) -> list[Path]:
+    """Return the files that a run wrote as its weights and beside them, by the record of the run."""
     try:
-        recorded = json.loads((folder.parent / RECORD_NAME).read_text(encoding="utf-8"))["lora_weights"]
+        recorded = json.loads((folder.parent / RECORD_NAME).read_text(encoding="utf-8"))[folder.name]
         names = [name for name in recorded if isinstance(name, str)]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         names = []
-    return [folder / name for name in dict.fromkeys((*ADAPTER_FILES, *names)) if _is_file_in(folder, name)]
+    always = ADAPTER_FILES if folder.name == KINDS["lora"].folder else ()
+    return [folder / name for name in dict.fromkeys((*always, *names)) if _is_file_in(folder, name)]
 
 
 def _is_file_in(folder: Path, name: str) -> bool:

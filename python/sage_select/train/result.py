@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from sage_select.train.kinds import KINDS
 from sage_select.train.row_summary import RowSummary
 
 __all__ = ["TrainResult"]
@@ -36,8 +37,12 @@ class TrainResult:
         How the weights were computed.
     fingerprint
         Names the run: its tokens in order, model and settings.
+    adapter
+        What was trained: `lora`, `dora`, or `full`, the model itself.
+    parameters
+        How many weights were `trained`, and how many there are in `total`.
     adapter_digest
-        Of the adapter's weights and settings.
+        Of the settings and the weights that were trained.
     notices
         What the user should know.
     """
@@ -52,21 +57,29 @@ class TrainResult:
     precision: str
     device: str
     fingerprint: str
+    adapter: str
+    parameters: Mapping[str, int]
     adapter_digest: str
     notices: tuple[str, ...]
 
     @property
     def lora_weights(self) -> Path:
         """The folder of the adapter and the tokenizer, for `PeftModel.from_pretrained`."""
-        return self.output_dir / "lora_weights"
+        return self.output_dir / KINDS["lora"].folder
+
+    @property
+    def weights(self) -> Path:
+        """The folder of what was trained, and the tokenizer: `lora_weights`, or `tuned_model` of a whole model."""
+        return self.output_dir / KINDS[self.adapter].folder
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
         return {
             **self.__dict__,
             "output_dir": str(self.output_dir),
-            "lora_weights": str(self.lora_weights),
+            self.weights.name: str(self.weights),
             "rows": dict(self.rows),
+            "parameters": dict(self.parameters),
             "notices": list(self.notices),
         }
 
@@ -81,5 +94,7 @@ class TrainResult:
         """
         parts = {field.name: values[field.name] for field in fields(cls)}
         TypeAdapter(RowSummary).validate_python(parts["rows"])
+        if parts["adapter"] not in KINDS:
+            raise ValueError("unknown kind of adapter")
         result: TrainResult = TypeAdapter(cls).validate_python({**parts, "output_dir": output_dir})
         return result

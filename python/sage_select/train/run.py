@@ -10,16 +10,19 @@ from typing import Any
 
 from sage_select.errors import OutputError
 from sage_select.render.quiet import quiet_libraries
-from sage_select.train.checkpoints import Checkpoint, list_checkpoints, newest_complete, read_seal
+from sage_select.train.adapter_files import with_adapter
+from sage_select.train.checkpoints import Checkpoint, list_checkpoints, newest_complete, read_seal, seal
 from sage_select.train.config import TrainConfig
 from sage_select.train.failures import resource_failures
+from sage_select.train.fingerprint import fingerprint
 from sage_select.train.hardware import require_training_packages
+from sage_select.train.kinds import KINDS
 from sage_select.train.launchers import one_process
 from sage_select.train.ledger import losses_at_both_ends, read_steps
 from sage_select.train.prepare import Prepared, prepare
+from sage_select.train.prolong import prolongs
 from sage_select.train.result import TrainResult
 from sage_select.train.run_folder import RunFolder, no_run_to_resume
-from sage_select.train.schedule import Plan
 from sage_select.train.stages import Stages, silent_stages
 
 __all__ = ["train"]
@@ -33,7 +36,7 @@ def train(
     notice: Callable[[str], None] | None = None,
     sources: Mapping[str, str] | None = None,
 ) -> TrainResult:
-    """Train a LoRA adapter on a selection, row for row in its order.
+    """Train an adapter, or a whole model, on a selection, row for row in its order.
 
     Parameters
     ----------
@@ -84,7 +87,7 @@ class _Run:
         notice: Callable[[str], None] | None,
         sources: Mapping[str, str],
     ) -> None:
-        self._config = config
+        self._config = with_adapter(config)
         self._sources = sources
         self._stages = stages
         self._told = notice
@@ -93,10 +96,15 @@ class _Run:
     def run(self, selection: Any, told: Sequence[str]) -> TrainResult:
         for text in told:
             self._notice(text)
-        folder = RunFolder(self._config.output_dir)
+        folder = RunFolder(self._config.output_dir, KINDS[self._config.adapter])
         path = selection if isinstance(selection, str | Path) else None
         folder.refuse_inputs(
-            {"selection": path, "model": self._config.model, "chat_template": self._config.chat_template}
+            {
+                "selection": path,
+                "model": self._config.model,
+                "chat_template": self._config.chat_template,
+                "from_adapter": self._config.from_adapter,
+            }
         )
         with quiet_libraries():
             prepared = prepare(selection, self._config, stages=self._stages, notice=self._notice, sources=self._sources)
@@ -121,8 +129,12 @@ class _Run:
         if found.result is None and not config.resume and not list_checkpoints(folder.checkpoints):
             self._notice("an earlier run in the output folder ended before its first checkpoint and is replaced")
             return None
-        folder.refuse_unless_same(found, prepared.identity)
-        if found.result is not None:
+        accepted = {prepared.fingerprint}
+        if config.resume and prolongs(found, prepared.identity, prepared.plan, config):
+            accepted.add(fingerprint(found.identity))
+        else:
+            folder.refuse_unless_same(found, prepared.identity)
+        if found.result is not None and len(accepted) == 1:
             if folder.adapter_digest() == found.result.adapter_digest:
                 return replace(found.result, cached=True)
             self._notice("the adapter of the finished run is missing or was changed")
@@ -138,7 +150,7 @@ class _Run:
             shutil.rmtree(one.folder)
         if checkpoint is None:
             self._notice("there is no complete checkpoint; the run starts from its first step")
-        elif read_seal(checkpoint.folder) != prepared.fingerprint:
+        elif read_seal(checkpoint.folder) not in accepted:
             raise OutputError(
                 "the newest checkpoint is of another run",
                 where=str(checkpoint.folder),
@@ -147,16 +159,17 @@ class _Run:
         return checkpoint
 
     def _train(self, folder: RunFolder, prepared: Prepared, checkpoint: Checkpoint | None) -> TrainResult:
-        from sage_select.train.adapter import add_adapter, save_adapter
+        from sage_select.train.adapter import Trainee, count_parameters, make_trainee, save_trained
         from sage_select.train.base_model import load_base_model
         from sage_select.train.loop import can_recompute, run_loop
         from sage_select.train.saved_tokenizer import save_tokenizer
 
         config, rows, tokenizer = self._config, prepared.rows, prepared.renderer.tokenizer
-        plan = Plan.of(len(rows.row_ids), config)
+        plan = prepared.plan
         with self._stages("loading the model"):
             model = load_base_model(config, prepared.precision, tokenizer)
-            model, notices = add_adapter(model, config, rows.table["input_ids"][0].as_py())
+            trainee: Trainee = make_trainee(model, config, rows)
+        model, notices, parameters = trainee.model, [*trainee.notices], count_parameters(trainee.model)
         if config.gradient_checkpointing and not can_recompute(model, config):
             notices.append("the model keeps its activations: its class has no gradient checkpointing")
         for text in notices:
@@ -165,7 +178,10 @@ class _Run:
 
         def begin() -> None:
             nonlocal begun
-            folder.start(prepared.identity, prepared.settings, anew=checkpoint is None)
+            if checkpoint is not None and read_seal(checkpoint.folder) != prepared.fingerprint:
+                seal(checkpoint.folder, prepared.fingerprint)  # of a run that is prolonged
+            about = {**prepared.about, "parameters": parameters}
+            folder.start(prepared.identity, prepared.settings, about, anew=checkpoint is None)
             begun = True
 
         try:
@@ -195,8 +211,8 @@ class _Run:
             folder.replaced.restore()
         steps = list(read_steps(folder.ledger))
         plan.verify([step.rows for step in steps], rows.row_ids)
-        with folder.new_lora_weights() as temporary:
-            save_adapter(trained, temporary)
+        with folder.new_weights() as temporary:
+            save_trained(replace(trainee, model=trained), temporary)
             for text in save_tokenizer(
                 prepared.renderer,
                 trained,
@@ -218,6 +234,8 @@ class _Run:
             precision=prepared.precision,
             device=str(trained.device),
             fingerprint=prepared.fingerprint,
+            adapter=config.adapter,
+            parameters=parameters,
             notices=tuple(self._notices),
         )
         folder.finish(prepared.identity, result)

@@ -20,7 +20,17 @@ from sage_select.io.tables.digest import digest_files
 from sage_select.paths import user_path
 from sage_select.train.checkpoints import sync
 from sage_select.train.fingerprint import differences
-from sage_select.train.replaced import ADAPTER_FILES, LEDGER_NAME, RECORD_NAME, SETTINGS_NAME, ReplacedRun, move, remove
+from sage_select.train.kinds import KINDS, Kind
+from sage_select.train.replaced import (
+    ADAPTER_FILES,
+    LEDGER_NAME,
+    RECORD_NAME,
+    SETTINGS_NAME,
+    WEIGHT_FOLDERS,
+    ReplacedRun,
+    move,
+    remove,
+)
 from sage_select.train.result import TrainResult
 from sage_select.values.location import InputSetting
 
@@ -29,7 +39,7 @@ __all__ = ["ADAPTER_FILES", "RUN_PARTS", "Found", "RunFolder", "no_run_to_resume
 _FORMAT_VERSION = 1
 #: What a run writes into its folder: files, and all.
 _FILES = (SETTINGS_NAME, RECORD_NAME)
-RUN_PARTS = ("checkpoints", "logs", "lora_weights", *_FILES)
+RUN_PARTS = ("checkpoints", "logs", *WEIGHT_FOLDERS, *_FILES)
 
 
 @dataclass(frozen=True)
@@ -47,16 +57,19 @@ class RunFolder:
     ----------
     path
         The folder; `~` stands for the home folder.
+    kind
+        What the run trains.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, kind: Kind = KINDS["lora"]) -> None:
         self.path = user_path(path)
         self.checkpoints = self.path / "checkpoints"
         self.logs = self.path / "logs"
-        self.lora_weights = self.path / "lora_weights"
+        self.weights = self.path / kind.folder
+        self._settings_file = kind.settings_file
         self.replaced = ReplacedRun(self.path, RUN_PARTS)
         self.ledger = self.logs / LEDGER_NAME
-        self._new_weights = self.path / ".lora_weights.new"
+        self._new_weights = self.path / ".weights.new"
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -155,14 +168,26 @@ class RunFolder:
                 hint="name another folder with --output-dir, or replace the run there with --force",
             )
 
-    def start(self, identity: Mapping[str, Any], settings: str, *, anew: bool) -> None:
-        """Claim the folder for a run with these settings; one that begins `anew` sets the run that is there aside."""
+    def start(
+        self, identity: Mapping[str, Any], settings: str, about: Mapping[str, Any] | None = None, *, anew: bool
+    ) -> None:
+        """Claim the folder for a run; one that begins `anew` sets the run that is there aside, and nothing else.
+
+        Parameters
+        ----------
+        identity
+            What defines the run.
+        settings
+            All its settings, as a file.
+        about
+            What else is to be known of it, also where it does not end.
+        """
         weights = {}
         if anew:
             self.replaced.set_aside()
         else:
-            weights = {key: value for key, value in self._read().items() if key == "lora_weights"}
-        self._write({"finished": False, "identity": dict(identity), **weights})
+            weights = {key: value for key, value in self._read().items() if key in WEIGHT_FOLDERS}
+        self._write({"finished": False, "identity": dict(identity), "about": dict(about or {}), **weights})
         self._put(SETTINGS_NAME, settings)
         self.checkpoints.mkdir(exist_ok=True)
         self.logs.mkdir(exist_ok=True)
@@ -173,17 +198,17 @@ class RunFolder:
         self._write({**self._read(), **record})
 
     def adapter_digest(self) -> str | None:
-        """Return the digest of the adapter's weights and settings, None if they are not there."""
+        """Return the digest of the settings and the weights that were trained, None if they are not there."""
         try:
-            return digest_files([self.lora_weights / name for name in ADAPTER_FILES])
+            return digest_files([self.weights / self._settings_file, *_weight_files(self.weights)])
         except OSError:
             return None
 
     @contextmanager
-    def new_lora_weights(self) -> Iterator[Path]:
-        """Give a temporary folder, and put what it holds in place of the adapter when the block succeeds.
+    def new_weights(self) -> Iterator[Path]:
+        """Give a temporary folder, and put what it holds in place of the trained weights when the block succeeds.
 
-        What others put into `lora_weights` stays; a file of theirs that has the name of a new one gets a number.
+        What others put into their folder stays; a file of theirs that has the name of a new one gets a number.
         """
         temporary = self._new_weights
         shutil.rmtree(temporary, ignore_errors=True)
@@ -193,10 +218,10 @@ class RunFolder:
         for path in temporary.rglob("*"):
             sync(path)
         sync(temporary)
-        remove(self.lora_weights)
+        remove(self.weights)
         names = [path.relative_to(temporary).as_posix() for path in files]
-        self._write({**self._read(), "lora_weights": names})
-        move(temporary, self.lora_weights)
+        self._write({**self._read(), self.weights.name: names})
+        move(temporary, self.weights)
         sync(self.path)
 
     def _read(self) -> dict[str, Any]:
@@ -215,6 +240,14 @@ class RunFolder:
         sync(temporary)
         temporary.replace(self.path / name)
         sync(self.path)
+
+
+def _weight_files(folder: Path) -> list[Path]:
+    """Return the files of weights in a folder, sorted; it raises FileNotFoundError where there is none."""
+    found = sorted(folder.glob("*.safetensors"))
+    if not found:
+        raise FileNotFoundError
+    return found
 
 
 def _is_free(path: Path) -> bool:

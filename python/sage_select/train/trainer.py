@@ -12,6 +12,7 @@ from trl import SFTTrainer
 
 from sage_select.errors import DataError
 from sage_select.train.ledger import Ledger
+from sage_select.train.optimizers import faster_in_b
 from sage_select.train.own_loss import fused_is_own, fused_losses, own_losses, text_only
 
 __all__ = ["OrderedTrainer"]
@@ -29,10 +30,13 @@ class OrderedTrainer(SFTTrainer):  # type: ignore[misc]
     ----------
     ledger
         Receives the rows, losses and tokens of each forward pass.
+    b_ratio
+        The rate of the adapter's B matrices in rates of all else; None: the same.
     """
 
-    def __init__(self, *, ledger: Ledger, **arguments: Any) -> None:
+    def __init__(self, *, ledger: Ledger, b_ratio: float | None = None, **arguments: Any) -> None:
         super().__init__(**arguments)
+        self._b_ratio = b_ratio
         self._ledger = ledger
         base = self.model.get_base_model()
         fused = fused_is_own(self.model, self.train_dataset[0]["input_ids"])
@@ -47,6 +51,14 @@ class OrderedTrainer(SFTTrainer):  # type: ignore[misc]
 
     def create_model_card(self, *_: Any, **__: Any) -> None:
         """Write no model card: the checkpoints are not for publishing."""
+
+    def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
+        """Return the library's optimizer, its B matrices at a rate of their own where one is asked for."""
+        made = self.optimizer is None
+        optimizer: torch.optim.Optimizer = super().create_optimizer(model)
+        if made and self._b_ratio is not None:
+            faster_in_b(optimizer, (self.model if model is None else model).named_parameters, self._b_ratio)
+        return optimizer
 
     def compute_loss(
         self,

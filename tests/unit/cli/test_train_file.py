@@ -54,6 +54,7 @@ plot_loss: true
 """
     )
     assert llama_factory.values == {
+        "adapter": "lora",
         "lora_target": "all-linear",
         "lora_r": 8,
         "selection": llama_factory.values["selection"],
@@ -142,3 +143,15 @@ def test_the_command_line_wins_and_errors_name_who_said_it(tmp_path: Path) -> No
     facts = told.facts(TrainConfig.of(told.values, told.names()))
     assert facts["epochs"] == "1.0  (command line)"
     assert str(facts["model"]).endswith("train.yaml:1)")
+
+
+def test_kinds_of_adapters_and_optimizers_are_known_by_their_names_elsewhere(read: Read) -> None:
+    assert read("adapter: qlora\noptim: paged_adamw_32bit\n").values == {
+        "adapter": "lora",
+        "load_in_4bit": True,
+        "optimizer": "paged_adamw",
+    }
+    assert read("peft_use_dora: true\noptim: adamw_torch\n").values == {"adapter": "dora", "optimizer": "adamw"}
+    assert read("use_dora: false\nfinetuning_type: full\n").values == {"adapter": "full"}
+    with pytest.raises(UsageError, match="finetuning_type: expected lora or full, got 'freeze'"):
+        read("finetuning_type: freeze\n")

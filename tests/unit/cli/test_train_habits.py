@@ -40,6 +40,8 @@ def test_a_habit_is_taken_for_what_it_means(parsed: Any) -> None:
         (("--num_train_epochs", "2"), "epochs", 2.0),
         (("--per_device_train_batch_size", "3"), "batch_size", 3),
         (("--qlora",), "load_in_4bit", True),
+        (("--use_dora",), "adapter", "dora"),
+        (("--full",), "adapter", "full"),
         (("-o", "run"), "output_dir", None),
     ):
         got = parsed(*typed)[name]
@@ -61,8 +63,7 @@ def test_every_alias_leads_to_an_option_and_hides_none() -> None:
         "--shuffle",
         "--packing",
         "--group_by_length",
-        "--use-dora",
-        "--use_dora",
+        "--lora",
         "--deepspeed",
         "--resume_from_checkpoint",
     ],

@@ -28,6 +28,8 @@ def result(folder: RunFolder) -> TrainResult:
         precision="fp32",
         device="cpu",
         fingerprint="f",
+        adapter="lora",
+        parameters={"trained": 2, "total": 9},
         adapter_digest="d",
         notices=("a notice",),
     )
@@ -121,7 +123,7 @@ def test_a_difference_is_named(tmp_path: Path) -> None:
 
 
 def fill_the_disk(folder: RunFolder) -> None:
-    with folder.new_lora_weights() as temporary:
+    with folder.new_weights() as temporary:
         (temporary / "adapter_config.json").write_text("2")
         raise OSError("disk")
 
@@ -130,7 +132,7 @@ def test_weights_appear_whole_or_not_at_all(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
     with folder.locked():
         folder.start(IDENTITY, "", anew=True)
-        with folder.new_lora_weights() as temporary:
+        with folder.new_weights() as temporary:
             (temporary / "adapter_config.json").write_text("1")
             (temporary / "adapter_model.safetensors").write_text("1")
         before = folder.adapter_digest()
@@ -223,7 +225,7 @@ def test_a_run_that_begins_anew_deletes_what_a_run_wrote_and_nothing_else(tmp_pa
     (elsewhere / "kept.txt").write_text("")
     with folder.locked():
         folder.start(IDENTITY, "", anew=True)
-        folder.lora_weights.symlink_to(elsewhere)
+        folder.weights.symlink_to(elsewhere)
         ours = [folder.checkpoints / "checkpoint-3" / "a", folder.ledger, folder.logs / "events.out.tfevents.1"]
         theirs = [
             folder.checkpoints / "notes.txt",
@@ -240,11 +242,11 @@ def test_a_run_that_begins_anew_deletes_what_a_run_wrote_and_nothing_else(tmp_pa
     assert not (folder.path / ".replaced").exists()
     assert all(path.exists() for path in theirs)
     assert (elsewhere / "kept.txt").exists()
-    assert not folder.lora_weights.exists()
+    assert not folder.weights.exists()
 
 
 def write_weights(folder: RunFolder, *names: str) -> None:
-    with folder.new_lora_weights() as temporary:
+    with folder.new_weights() as temporary:
         for name in names:
             path = temporary / name
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -263,14 +265,14 @@ def test_what_others_put_beside_the_adapter_outlives_it(tmp_path: Path) -> None:
         write_weights(folder, *adapter, "additional_chat_templates/tool_use.jinja")
         folder.finish(IDENTITY, result(folder))
         for name in ("notes.txt", "vocab.txt", "additional_chat_templates/mine.jinja", "merged/model.safetensors"):
-            path = folder.lora_weights / name
+            path = folder.weights / name
             path.parent.mkdir(exist_ok=True)
             path.write_text(name)
         # Another run, of a tokenizer with other files, one of them by a name that the user took.
         folder.start({"epochs": 1.0}, "", anew=True)
         folder.replaced.discard()
         write_weights(folder, *adapter[:2], "vocab.txt")
-        assert files_in(folder.lora_weights) == {
+        assert files_in(folder.weights) == {
             **dict.fromkeys((*adapter[:2], "vocab.txt"), "ours"),
             "notes.txt": "notes.txt",
             "vocab.txt.1": "vocab.txt",
@@ -280,8 +282,8 @@ def test_what_others_put_beside_the_adapter_outlives_it(tmp_path: Path) -> None:
         # Taken up again after it was killed before it could say that it is finished.
         folder.start({"epochs": 1.0}, "", anew=False)
         write_weights(folder, *adapter)
-        assert set(files_in(folder.lora_weights)) >= {*adapter, "notes.txt", "vocab.txt.1"}
-        assert not (folder.lora_weights / "vocab.txt").exists()
+        assert set(files_in(folder.weights)) >= {*adapter, "notes.txt", "vocab.txt.1"}
+        assert not (folder.weights / "vocab.txt").exists()
 
 
 @pytest.mark.parametrize(
@@ -293,14 +295,14 @@ def test_a_record_deletes_nothing_elsewhere(tmp_path: Path, name: object) -> Non
     with folder.locked():
         folder.start(IDENTITY, "", anew=True)
         write_weights(folder, "adapter_config.json")
-        (folder.lora_weights / "link").symlink_to(tmp_path)
+        (folder.weights / "link").symlink_to(tmp_path)
         content = json.loads((tmp_path / "run" / "run.json").read_text())
         (tmp_path / "run" / "run.json").write_text(json.dumps({**content, "lora_weights": [name]}))
         folder.start(IDENTITY, "", anew=True)
         folder.replaced.discard()
     assert (tmp_path / "other.txt").read_text() == "theirs"
     assert Path("/etc/hostname").exists()
-    assert [path.name for path in folder.lora_weights.iterdir()] == ["link"]
+    assert [path.name for path in folder.weights.iterdir()] == ["link"]
 
 
 def test_a_run_that_ends_before_its_first_step_leaves_the_one_it_was_to_replace(tmp_path: Path) -> None:
@@ -308,20 +310,20 @@ def test_a_run_that_ends_before_its_first_step_leaves_the_one_it_was_to_replace(
     with folder.locked():
         folder.start(IDENTITY, "", anew=True)
         folder.ledger.write_text("old")
-        folder.lora_weights.mkdir()
-        (folder.lora_weights / "weights").write_text("old")
+        folder.weights.mkdir()
+        (folder.weights / "weights").write_text("old")
         folder.finish(IDENTITY, result(folder))
     with folder.locked():
         folder.start({"epochs": 1.0}, "", anew=True)
         folder.ledger.write_text("new")
-        assert not folder.lora_weights.exists()
+        assert not folder.weights.exists()
     # Killed: whoever comes next finds the old run.
     with folder.locked():
         found = folder.found()
     assert found is not None
     assert found.identity == IDENTITY
     assert found.result == result(folder)
-    assert folder.ledger.read_text() == (folder.lora_weights / "weights").read_text() == "old"
+    assert folder.ledger.read_text() == (folder.weights / "weights").read_text() == "old"
     assert sorted(path.name for path in folder.path.iterdir()) == [
         "checkpoints",
         "logs",

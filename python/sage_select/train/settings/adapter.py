@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from sage_select.declare import Settings
+from sage_select.train.kinds import INITIALISATIONS, KINDS
 from sage_select.train.settings.declared import Setting, Whole
 
 __all__ = ["ALL_LINEAR", "EXPERTS", "PATTERN", "AdapterSettings"]
@@ -35,6 +37,18 @@ def _split(value: Any) -> Any:
 class AdapterSettings(Settings):
     """Adapter."""
 
+    adapter: Annotated[
+        str,
+        Setting(
+            "what is trained: lora, dora (the length of each row of a weight apart), or full, the model itself",
+            metavar=f"[{'|'.join(KINDS)}]",
+            others=("finetuning_type", "peft_type", "tuner_type"),
+            words={
+                **dict.fromkeys(("use_dora", "peft_use_dora", "--dora"), "dora"),
+                **dict.fromkeys(("full_finetuning", "--full", "--full-parameter"), "full"),
+            },
+        ),
+    ] = "lora"
     lora_r: Annotated[
         Whole,
         Setting("rank of the adapter: how much it can learn, and how large it is", ge=1, others=("lora_rank", "rank")),
@@ -61,6 +75,33 @@ class AdapterSettings(Settings):
             others=("target_modules",),
         ),
     ] = (ALL_LINEAR,)
+
+    use_rslora: Annotated[
+        bool,
+        Setting(
+            "scale the adapter by alpha / sqrt(r) in place of alpha / r (rsLoRA)",
+            flag="--use-rslora",
+            others=("rslora", "peft_use_rslora"),
+        ),
+    ] = False
+    init_lora_weights: Annotated[
+        str,
+        Setting(
+            "how the adapter begins; docs/training.md says what each is",
+            metavar=f"[{'|'.join(INITIALISATIONS)}]",
+            others=("init_weights", "peft_init_lora_weights"),
+        ),
+    ] = "default"
+    from_adapter: Annotated[
+        Path | None,
+        Setting(
+            "adapter, or run, to go on from: its weights, rank, scale and layers are taken",
+            metavar="FOLDER",
+            # Known by its digest.
+            identity=False,
+            others=("adapter_name_or_path", "lora_model_dir", "resume_adapter"),
+        ),
+    ] = None
 
     @model_validator(mode="after")
     def _expressions(self) -> Self:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Strict
@@ -27,11 +28,14 @@ class Setting(Option):
     others
         What LLaMA-Factory, axolotl, PEFT and other programs call it, likewise; a file that does is told our name. Those
         that begin with a dash are of the command line alone.
+    words
+        What they say alone -> the value of ours: `use_dora` -> `dora`.
     """
 
     identity: bool = True
     trl: tuple[str, ...] = ()
     others: tuple[str, ...] = ()
+    words: Mapping[str, str] = field(default_factory=dict)
 
     # A mapping among the fields has no hash.
     __hash__ = Option.__hash__

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import model_validator
 
 from sage_select.declare import Settings
+from sage_select.train.optimizers import OPTIMIZERS
 from sage_select.train.settings.declared import Setting, Whole
 
 __all__ = ["OptimisationSettings"]
@@ -33,7 +34,13 @@ class OptimisationSettings(Settings):
         ),
     ] = 4
     learning_rate: Annotated[
-        float, Setting("peak rate; LoRA takes about ten times that of full tuning", gt=0, others=("lr",))
+        float,
+        Setting(
+            "peak rate; adapters take about ten times that of full tuning",
+            gt=0,
+            default="2e-4, and 2e-5 where the model itself is trained",
+            others=("lr",),
+        ),
     ] = 2e-4
     lr_schedule: Annotated[
         Literal["cosine", "linear", "constant", "inverse_sqrt", "cosine_with_min_lr", "warmup_stable_decay"],
@@ -68,7 +75,35 @@ class OptimisationSettings(Settings):
             others=("warmup_ratio",),
         ),
     ] = 0.03
-    weight_decay: Annotated[float, Setting("weight decay of AdamW", ge=0)] = 0.0
+    optimizer: Annotated[
+        str,
+        Setting(
+            "what moves the weights; paged ones need a GPU",
+            metavar=f"[{'|'.join(OPTIMIZERS)}]",
+            trl=("optim",),
+            others=("optimiser",),
+        ),
+    ] = "adamw"
+    loraplus_ratio: Annotated[
+        float | None,
+        Setting(
+            "rate of the adapter's B matrices in rates of the A matrices (LoRA+), such as 16",
+            ge=1,
+            default="1",
+            others=("loraplus_lr_ratio", "lorap_lr_ratio", "loraplus"),
+        ),
+    ] = None
+    neftune_alpha: Annotated[
+        float | None,
+        Setting(
+            "scale of noise on the embeddings in training (NEFTune), such as 5",
+            gt=0,
+            default="none",
+            trl=("neftune_noise_alpha",),
+            others=("neftune",),
+        ),
+    ] = None
+    weight_decay: Annotated[float, Setting("weight decay of the optimizer", ge=0)] = 0.0
     max_grad_norm: Annotated[float, Setting("gradients are clipped to this norm; 0 turns it off", ge=0)] = 1.0
     gradient_checkpointing: Annotated[
         bool,

@@ -8,6 +8,7 @@ from typing import Annotated, Self
 from pydantic import model_validator
 
 from sage_select.declare import Settings
+from sage_select.train.presets import PRESETS
 from sage_select.train.settings.declared import Setting, Whole
 
 __all__ = ["DEFAULT_OUTPUT_DIR", "RunningSettings"]
@@ -27,9 +28,22 @@ class RunningSettings(Settings):
             others=("save_dir", "-o", "--out", "--output"),
         ),
     ] = DEFAULT_OUTPUT_DIR
+    preset: Annotated[
+        str | None,
+        Setting(
+            "defaults of other settings, which win where they are given: sage, those of the SAGE agent trainer",
+            metavar=f"[{'|'.join(PRESETS)}]",
+            # Known by what it sets.
+            identity=False,
+        ),
+    ] = None
     resume: Annotated[
         bool,
-        Setting("continue the unfinished run from its newest whole checkpoint", flag="--resume", identity=False),
+        Setting(
+            "continue the run from its newest whole checkpoint; a finished one by more --epochs or --max-steps",
+            flag="--resume",
+            identity=False,
+        ),
     ] = False
     force: Annotated[
         bool,

@@ -1,0 +1,68 @@
+"""Whether a run may be taken further than it was to go: more steps on top of those that it took."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from sage_select.errors import UsageError
+from sage_select.train.config import TrainConfig
+from sage_select.train.fingerprint import differences
+from sage_select.train.run_folder import Found
+from sage_select.train.schedule import Plan
+
+__all__ = ["prolongs", "warmup_steps"]
+
+#: The parts of a run that say how far it goes.
+_LENGTH: Final = ("epochs", "max_steps")
+
+
+def prolongs(found: Found, identity: Mapping[str, Any], plan: Plan, config: TrainConfig) -> bool:
+    """Say whether a run is the one of a folder with more steps, and may go on from what that one has trained.
+
+    It may where each step that was taken would have been the same in the longer run: under a constant rate, after a
+    warmup of as many steps.
+
+    Parameters
+    ----------
+    found
+        The run in the folder.
+    identity, plan, config
+        Of the run that is asked for.
+
+    Raises
+    ------
+    UsageError
+        The run is the same but for its length, and its steps would have been others, or it is to be shorter.
+    """
+    theirs = {name: found.identity.get(name) for name in _LENGTH}
+    if not differences(found.identity, identity) or differences(found.identity, {**identity, **theirs}):
+        return False
+    before = config.changed(**theirs)
+    taken = Plan.of(plan.rows, before)
+    if plan.steps <= taken.steps:
+        raise UsageError(
+            "a run can be made longer, not shorter",
+            got=f"{plan.steps} steps, {taken.steps} before",
+            hint="name another folder with --output-dir",
+        )
+    if config.lr_schedule == "constant" and warmup_steps(before, taken.steps) == warmup_steps(config, plan.steps):
+        return True
+    why = (
+        f"the warmup would have taken {warmup_steps(config, plan.steps)} steps, not {warmup_steps(before, taken.steps)}"
+        if config.lr_schedule == "constant"
+        else f"a {config.lr_schedule} rate over {plan.steps} steps would have been another from the first step on"
+    )
+    raise UsageError(
+        f"the run cannot be made longer: {why}",
+        expected="--lr-schedule constant, and a --warmup in steps",
+        hint="train on from its adapter in a run of its own: --from-adapter OUTPUT-DIR and another --output-dir",
+    )
+
+
+def warmup_steps(config: TrainConfig, steps: int) -> int:
+    """Return the steps of the warmup of a run of so many.
+
+    A share is rounded down: the library rounds it up, and a warmup's first step learns nothing.
+    """
+    return int(config.warmup * steps if config.warmup < 1 else config.warmup)
