@@ -179,8 +179,8 @@ def test_more_steps_on_a_constant_rate_are_those_of_a_longer_run(run: Runner, fi
 def test_more_steps_are_refused_where_the_first_would_have_been_others(run: Runner) -> None:
     run(max_steps=None, epochs=1)
     for change, said in (
-        ({}, "a cosine rate over 6 steps would have had other rates"),
-        ({"lr_schedule": "constant"}, "schedule: cosine before, constant now"),
+        ({}, "a cosine rate over 6 steps would have been another"),
+        ({"lr_schedule": "constant"}, "lr_schedule: cosine before, constant now"),
     ):
         with pytest.raises((UsageError, OutputError), match=said):
             run(max_steps=None, epochs=2, resume=True, **change)
