@@ -35,6 +35,7 @@ OUTPUT-DIR receives
   lora_weights/   the adapter and the tokenizer
   checkpoints/    what --resume continues from
   logs/           TensorBoard, and consumed.jsonl: the rows of each step with their losses
+  schedule.arrow  which rows each step consumes, with weight and place
   run.json        what was run, written last
 
 \b
@@ -103,6 +104,27 @@ def train(
         typer.Option(
             help="Forward passes in one step; batch size x this many rows make a step. Raise it and lower the batch "
             "size where memory is short. [default: 4]"
+        ),
+    ] = None,
+    packing: Annotated[
+        bool | None,
+        typer.Option(
+            "--packing",
+            help="Put several rows of a step into one sequence, no longer than the longest of them, each seeing only "
+            "itself: the same steps, with less padding. Refused for models that would mix them. [default: rows of a "
+            "step are sorted by length]",
+        ),
+    ] = None,
+    packing_lookback: Annotated[
+        int | None,
+        typer.Option(help="With --packing: how many of the last sequences a row may go into. [default: 8]"),
+    ] = None,
+    schedule_file: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="The rows that each step consumes, as the schedule.arrow of a run has them (row_id; step, slot, "
+            "example, weight, phase, origin and parent_id where given), instead of --epochs and --max-steps.",
         ),
     ] = None,
     learning_rate: Annotated[
@@ -242,6 +264,9 @@ def train(
         "max_steps": max_steps,
         "batch_size": batch_size,
         "gradient_accumulation": gradient_accumulation,
+        "packing": packing,
+        "packing_lookback": packing_lookback,
+        "schedule_file": schedule_file,
         "learning_rate": learning_rate,
         "schedule": schedule,
         "warmup": warmup,
@@ -329,7 +354,7 @@ def _run(
     result = train(selection, config, stages=console.progress, notice=console.notice)
     comparison = None if measurement is None else measurement.run(result)
     title = "already trained: the same run is there, finished" if result.cached else "trained"
-    console.summary(title, training_facts(result, config))
+    console.summary(title, training_facts(result))
     if comparison is not None:
         console.summary(f"measured on {comparison['rows']:,} held-out rows", measured_facts(comparison))
     console.result({**result.as_dict(), "evaluation": comparison})

@@ -72,6 +72,8 @@ class StepEnd(TrainerCallback):  # type: ignore[misc]
     ----------
     ledger
         Told that the step is done.
+    passes
+        Gives for a number of steps how often each row has been consumed then, on average.
     progress
         Called with (step, steps, words on the loss).
     stop
@@ -94,6 +96,7 @@ class StepEnd(TrainerCallback):  # type: ignore[misc]
         self,
         *,
         ledger: Ledger,
+        passes: Callable[[int], float],
         progress: Callable[[int, int, str], None],
         stop: Stop,
         first_step: Callable[[], None],
@@ -105,6 +108,7 @@ class StepEnd(TrainerCallback):  # type: ignore[misc]
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._ledger = ledger
+        self._passes = passes
         self._progress = progress
         self._stop = stop
         self._first_step = first_step
@@ -127,6 +131,8 @@ class StepEnd(TrainerCallback):  # type: ignore[misc]
         **_: Any,
     ) -> None:
         """Record the step; refuse to save weights that are not numbers."""
+        # To the library the whole run is one pass over the steps.
+        state.epoch = self._passes(state.global_step)
         if not self._begun:
             if self._replaces and self._stop.signal is not None:
                 raise StoppedAtFirstStep

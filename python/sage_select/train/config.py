@@ -92,6 +92,14 @@ class TrainConfig(BaseModel):
         `error` refuses the selection.
     epochs, max_steps
         Passes over the rows; `max_steps` optimizer steps win over `epochs`.
+    packing
+        Put several examples of a step into one sequence, no longer than the longest of them, each seeing only itself.
+        The step is the same; less is computed on padding. Refused for models that cannot keep examples apart.
+    packing_lookback
+        How many of the last sequences of a step an example may go into.
+    schedule_file
+        A table of the rows that each step consumes, as the `schedule.arrow` of a run is one: it says how many steps
+        there are, instead of `epochs` and `max_steps`.
     learning_rate
         Peak rate. LoRA wants about ten times the rate of full tuning.
     batch_size, gradient_accumulation
@@ -170,6 +178,9 @@ class TrainConfig(BaseModel):
     learning_rate: Positive = 2e-4
     batch_size: Count = 4
     gradient_accumulation: Count = 4
+    packing: bool = False
+    packing_lookback: Count = 8
+    schedule_file: Path | None = None
     warmup: NotNegative = 0.03
     schedule: Schedule = "cosine"
     weight_decay: NotNegative = 0.0
@@ -216,6 +227,16 @@ class TrainConfig(BaseModel):
         if self.resume and self.force:
             raise UsageError(
                 "resume continues the run in the output folder and force replaces it", hint="choose one of the two"
+            )
+        fields = type(self).model_fields
+        other = {name for name in fields if getattr(self, name) != fields[name].default}
+        if "packing_lookback" in other and not self.packing:
+            raise UsageError("packing_lookback is for packing", hint="pack with --packing, or leave it out")
+        if self.schedule_file is not None and (said := sorted({"epochs", "max_steps"} & other)):
+            raise UsageError(
+                f"the schedule says how many steps there are, so {' and '.join(said)} would do nothing",
+                where=str(self.schedule_file),
+                hint="leave out one of the two",
             )
         for target in self.lora_target:
             try:

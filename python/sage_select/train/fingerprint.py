@@ -12,9 +12,10 @@ from sage_select.train.config import Precision, TrainConfig
 __all__ = ["differences", "fingerprint", "identity"]
 
 #: Raised when the same settings begin to train different weights.
-_RECIPE = 3
+_RECIPE = 4
 
-#: Settings that say where, when or how much is told. How rows are read and cut acts through the tokens.
+#: Settings that say where, when or how much is told. How rows are read and cut acts
+#: through the tokens, a schedule of the user's through its rows.
 _NOT_IDENTITY = frozenset(
     {
         "chat_template",
@@ -33,6 +34,7 @@ _NOT_IDENTITY = frozenset(
         "prompt_column",
         "resume",
         "save_steps",
+        "schedule_file",
         "template",
         "text_column",
         "thinking_history",
@@ -41,7 +43,9 @@ _NOT_IDENTITY = frozenset(
 )
 
 
-def identity(config: TrainConfig, *, precision: Precision, model: str, rows: str, tokens: str) -> dict[str, Any]:
+def identity(
+    config: TrainConfig, *, precision: Precision, model: str, rows: str, tokens: str, schedule: str
+) -> dict[str, Any]:
     """Return the parts that define a run, each a short value fit for a message.
 
     Parameters
@@ -52,6 +56,8 @@ def identity(config: TrainConfig, *, precision: Precision, model: str, rows: str
         Digest or revision of the base model.
     rows, tokens
         Digests of the row ids in training order, and of what is trained on each.
+    schedule
+        Digest of which examples each step consumes.
     """
     settings = config.model_dump(mode="json", exclude=set(_NOT_IDENTITY))
     settings["lora_target"] = sorted(config.lora_target)
@@ -59,6 +65,7 @@ def identity(config: TrainConfig, *, precision: Precision, model: str, rows: str
         "recipe": _RECIPE,
         "rows and their order": rows,
         "tokens and labels": tokens,
+        "schedule of the steps": schedule,
         "model": model,
         "precision": precision,
         **settings,

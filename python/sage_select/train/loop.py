@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import datasets
+import pyarrow as pa
 import torch
 from peft import set_peft_model_state_dict
 from safetensors.torch import load_file
@@ -17,13 +18,14 @@ from trl import SFTConfig
 from sage_select.train.adapter import cast_adapter_to_float32
 from sage_select.train.callbacks import StepEnd, StepLog, StoppedAtFirstStep
 from sage_select.train.checkpoints import Checkpoint
-from sage_select.train.collate import Collator
+from sage_select.train.collate import StepCollator
 from sage_select.train.config import Precision, TrainConfig
 from sage_select.train.data import TrainingRows
 from sage_select.train.interrupt import graceful_stop
 from sage_select.train.ledger import Ledger
+from sage_select.train.packing import Layout
 from sage_select.train.run_folder import RunFolder
-from sage_select.train.schedule import Plan
+from sage_select.train.schedule import Schedule
 from sage_select.train.trainer import OrderedTrainer
 
 __all__ = ["can_recompute", "run_loop"]
@@ -37,7 +39,8 @@ def run_loop(
     model: Any,
     tokenizer: PreTrainedTokenizerBase,
     rows: TrainingRows,
-    plan: Plan,
+    schedule: Schedule,
+    layout: Layout,
     config: TrainConfig,
     precision: Precision,
     fingerprint: str,
@@ -54,8 +57,8 @@ def run_loop(
     ----------
     model
         A PEFT model with a new adapter, its base perhaps quantised.
-    rows, plan
-        The tokenised rows in training order, and the steps they make.
+    rows, schedule, layout
+        The tokenised rows in training order, those that each step consumes, and how they lie in its forward passes.
     fingerprint
         The run, for the seal of its checkpoints.
     begin
@@ -86,19 +89,21 @@ def run_loop(
 
         trainer = OrderedTrainer(
             ledger=ledger,
+            row=rows.table["input_ids"][0].as_py(),
             model=model,
             args=training_arguments(
-                config, precision, plan, folder.checkpoints, recompute=can_recompute(model, config)
+                config, precision, schedule, folder.checkpoints, recompute=can_recompute(model, config)
             ),
-            train_dataset=datasets.Dataset(rows.table, fingerprint=rows.digest).with_format("numpy"),
+            train_dataset=steps_of(schedule, fingerprint),
             processing_class=tokenizer,
-            data_collator=Collator(pad_token(tokenizer)),
+            data_collator=StepCollator(rows.table, schedule, layout, pad_token(tokenizer)),
             callbacks=[
                 log,
                 StepEnd(
                     ledger=ledger,
                     progress=progress,
                     stop=stop,
+                    passes=schedule.passes,
                     fingerprint=fingerprint,
                     keep=config.keep_checkpoints,
                     first_step=first_step,
@@ -111,7 +116,7 @@ def run_loop(
         for talkative in (PrinterCallback, ProgressCallback):
             trainer.remove_callback(talkative)
         cast_adapter_to_float32(trainer.model)
-        if checkpoint is not None and checkpoint.step >= plan.steps:
+        if checkpoint is not None and checkpoint.step >= schedule.steps:
             first_step()
             # The trainer would take one step more.
             weights = load_file(checkpoint.folder / "adapter_model.safetensors")
@@ -126,8 +131,13 @@ def can_recompute(model: Any, config: TrainConfig) -> bool:
     return config.gradient_checkpointing and bool(model.get_base_model().supports_gradient_checkpointing)
 
 
+def steps_of(schedule: Schedule, fingerprint: str) -> datasets.Dataset:
+    """Return the numbers of all steps as the data set of the library, which is to consume them in this order."""
+    return datasets.Dataset(pa.table({"step": pa.array(range(schedule.steps), pa.int64())}), fingerprint=fingerprint)
+
+
 def training_arguments(
-    config: TrainConfig, precision: Precision, plan: Plan, checkpoints: Path, *, recompute: bool
+    config: TrainConfig, precision: Precision, schedule: Schedule, checkpoints: Path, *, recompute: bool
 ) -> SFTConfig:
     """Translate our settings into those of TRL and transformers."""
     arguments = SFTConfig(
@@ -141,12 +151,13 @@ def training_arguments(
         dataset_kwargs={"skip_prepare_dataset": True},
         dataloader_drop_last=False,
         dataloader_num_workers=0,
-        per_device_train_batch_size=config.batch_size,
-        gradient_accumulation_steps=config.gradient_accumulation,
-        max_steps=plan.steps,
+        # One step is one item: its forward passes are ours.
+        per_device_train_batch_size=1,
+        gradient_accumulation_steps=1,
+        max_steps=schedule.steps,
         learning_rate=config.learning_rate,
         # Rounded down: the library rounds a share up, and a warmup's first step learns nothing.
-        warmup_steps=int(config.warmup * plan.steps if config.warmup < 1 else config.warmup),
+        warmup_steps=int(config.warmup * schedule.steps if config.warmup < 1 else config.warmup),
         # The library's "constant" ignores the warmup.
         lr_scheduler_type="constant_with_warmup" if config.schedule == "constant" else config.schedule,
         weight_decay=config.weight_decay,
@@ -158,7 +169,7 @@ def training_arguments(
         seed=config.seed,
         data_seed=config.seed,
         save_strategy="steps",
-        save_steps=plan.save_interval(config),
+        save_steps=schedule.save_interval(config),
         logging_strategy="steps",
         logging_steps=config.logging_steps,
         # A NaN step would be logged as loss 0.

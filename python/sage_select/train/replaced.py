@@ -14,9 +14,11 @@ from pathlib import Path
 
 from sage_select.train.checkpoints import CHECKPOINT_NAME, sync
 
-__all__ = ["ADAPTER_FILES", "LEDGER_NAME", "RECORD_NAME", "ReplacedRun", "move", "remove"]
+__all__ = ["ADAPTER_FILES", "LEDGER_NAME", "RECORD_NAME", "SCHEDULE_NAME", "ReplacedRun", "move", "remove"]
 
 LEDGER_NAME = "consumed.jsonl"
+#: The schedule of a run, in its folder.
+SCHEDULE_NAME = "schedule.arrow"
 #: The record of a run, in its folder; its member `lora_weights` names the files that the run wrote there.
 RECORD_NAME = "run.json"
 #: An adapter as PEFT writes it.

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from sage_select.train.row_summary import RowSummary
+from sage_select.train.schedule_summary import ScheduleSummary
 
 __all__ = ["TrainResult"]
 
@@ -32,6 +33,8 @@ class TrainResult:
         Mean loss in nats per trained token in the first and the last tenth of the steps.
     rows
         Counts of `sage_select.train.RowSummary.as_dict`.
+    schedule
+        What the steps consumed and computed, as `sage_select.train.ScheduleSummary.as_dict` has it.
     precision, device
         How the weights were computed.
     fingerprint
@@ -49,6 +52,7 @@ class TrainResult:
     loss_first: float
     loss_last: float
     rows: Mapping[str, Any]
+    schedule: Mapping[str, Any]
     precision: str
     device: str
     fingerprint: str
@@ -67,6 +71,7 @@ class TrainResult:
             "output_dir": str(self.output_dir),
             "lora_weights": str(self.lora_weights),
             "rows": dict(self.rows),
+            "schedule": dict(self.schedule),
             "notices": list(self.notices),
         }
 
@@ -81,5 +86,6 @@ class TrainResult:
         """
         parts = {field.name: values[field.name] for field in fields(cls)}
         TypeAdapter(RowSummary).validate_python(parts["rows"])
+        TypeAdapter(ScheduleSummary).validate_python(parts["schedule"])
         result: TrainResult = TypeAdapter(cls).validate_python({**parts, "output_dir": output_dir})
         return result

@@ -20,11 +20,11 @@ from sage_select.train.launchers import one_process
 from sage_select.train.ledger import losses_at_both_ends, read_steps
 from sage_select.train.result import TrainResult
 from sage_select.train.run_folder import RunFolder, no_run_to_resume
-from sage_select.train.schedule import Plan
 
 if TYPE_CHECKING:
     from sage_select.render.tokens import Renderer
     from sage_select.train.data import TrainingRows
+    from sage_select.train.schedule import Schedule
 
 __all__ = ["Progress", "Stages", "silent_stages", "train"]
 
@@ -96,6 +96,8 @@ class _Prepared:
     """All that is known before the model's weights are loaded."""
 
     rows: TrainingRows
+    schedule: Schedule
+    schedule_digest: str
     renderer: Renderer
     chat_template: str | None
     precision: Precision
@@ -117,8 +119,14 @@ class _Run:
             self._notice(text)
         folder = RunFolder(self._config.output_dir)
         path = selection if isinstance(selection, str | Path) else None
+        config = self._config
         folder.refuse_inputs(
-            {"selection": path, "model": self._config.model, "chat_template": self._config.chat_template}
+            {
+                "selection": path,
+                "model": config.model,
+                "chat_template": config.chat_template,
+                "schedule_file": config.schedule_file,
+            }
         )
         with quiet_libraries():
             prepared = self._prepare(selection)
@@ -137,6 +145,8 @@ class _Run:
         from sage_select.render.model_files import model_revision
         from sage_select.train.base_model import given_template, open_renderer
         from sage_select.train.data import tokenise
+        from sage_select.train.schedule import Schedule
+        from sage_select.train.schedule_file import read_schedule
         from sage_select.train.selection import load_selection
 
         config = self._config
@@ -157,14 +167,21 @@ class _Run:
             )
         for text in (*renderer.notices, *rows.summary.lines):
             self._notice(text)
+        schedule = (
+            Schedule.of(rows, config)
+            if config.schedule_file is None
+            else read_schedule(config.schedule_file, rows, ordered, config, self._notice)
+        )
+        digest = schedule.digest(rows.order_digest)
         parts = identity(
             config,
             precision=precision,
             model=model_revision(config.model),
             rows=rows.order_digest,
             tokens=rows.digest,
+            schedule=digest,
         )
-        return _Prepared(rows, renderer, given_template(config), precision, parts, fingerprint(parts))
+        return _Prepared(rows, schedule, digest, renderer, given_template(config), precision, parts, fingerprint(parts))
 
     def _claim(self, folder: RunFolder, prepared: _Prepared) -> Checkpoint | TrainResult | None:
         """Return the finished run if it is there, else the checkpoint to start from (None: from the beginning)."""
@@ -206,12 +223,16 @@ class _Run:
         from sage_select.train.base_model import load_base_model
         from sage_select.train.loop import can_recompute, run_loop
         from sage_select.train.saved_tokenizer import save_tokenizer
+        from sage_select.train.schedule_file import write_schedule
+        from sage_select.train.schedule_summary import ScheduleSummary
+        from sage_select.train.separation import layout_for
 
         config, rows, tokenizer = self._config, prepared.rows, prepared.renderer.tokenizer
-        plan = Plan.of(len(rows.row_ids), config)
+        schedule = prepared.schedule
         with self._stages("loading the model"):
             model = load_base_model(config, prepared.precision, tokenizer)
             model, notices = add_adapter(model, config, rows.table["input_ids"][0].as_py())
+        layout = layout_for(model, schedule, rows, config)
         if config.gradient_checkpointing and not can_recompute(model, config):
             notices.append("the model keeps its activations: its class has no gradient checkpointing")
         for text in notices:
@@ -221,6 +242,7 @@ class _Run:
         def begin() -> None:
             nonlocal begun
             folder.start(prepared.identity, anew=checkpoint is None)
+            folder.put_schedule(lambda path: write_schedule(path, schedule, layout, rows, config.seed))
             begun = True
 
         try:
@@ -229,7 +251,8 @@ class _Run:
                     model=model,
                     tokenizer=tokenizer,
                     rows=rows,
-                    plan=plan,
+                    schedule=schedule,
+                    layout=layout,
                     config=config,
                     precision=prepared.precision,
                     fingerprint=prepared.fingerprint,
@@ -249,7 +272,7 @@ class _Run:
             # Set aside still only where the first step could not be recorded.
             folder.replaced.restore()
         steps = list(read_steps(folder.ledger))
-        plan.verify([step.rows for step in steps], rows.row_ids)
+        schedule.verify((step.rows for step in steps), rows.row_ids)
         with folder.new_lora_weights() as temporary:
             save_adapter(trained, temporary)
             for text in save_tokenizer(
@@ -266,10 +289,11 @@ class _Run:
             adapter_digest=folder.adapter_digest() or "",
             cached=False,
             resumed_from=checkpoint.step if checkpoint else 0,
-            steps=plan.steps,
+            steps=schedule.steps,
             loss_first=loss_first,
             loss_last=loss_last,
             rows=rows.summary.as_dict(),
+            schedule=ScheduleSummary.of(schedule, layout, prepared.schedule_digest).as_dict(),
             precision=prepared.precision,
             device=str(trained.device),
             fingerprint=prepared.fingerprint,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,15 @@ from sage_select.io.tables.digest import digest_files
 from sage_select.paths import user_path
 from sage_select.train.checkpoints import sync
 from sage_select.train.fingerprint import differences
-from sage_select.train.replaced import ADAPTER_FILES, LEDGER_NAME, RECORD_NAME, ReplacedRun, move, remove
+from sage_select.train.replaced import (
+    ADAPTER_FILES,
+    LEDGER_NAME,
+    RECORD_NAME,
+    SCHEDULE_NAME,
+    ReplacedRun,
+    move,
+    remove,
+)
 from sage_select.train.result import TrainResult
 from sage_select.values.location import InputSetting
 
@@ -28,7 +36,7 @@ __all__ = ["ADAPTER_FILES", "RUN_PARTS", "Found", "RunFolder", "no_run_to_resume
 
 _FORMAT_VERSION = 1
 #: What a run writes into its folder.
-RUN_PARTS = ("checkpoints", "logs", "lora_weights", RECORD_NAME)
+RUN_PARTS = ("checkpoints", "logs", "lora_weights", SCHEDULE_NAME, RECORD_NAME)
 
 
 @dataclass(frozen=True)
@@ -55,8 +63,10 @@ class RunFolder:
         self.lora_weights = self.path / "lora_weights"
         self.replaced = ReplacedRun(self.path, RUN_PARTS)
         self.ledger = self.logs / LEDGER_NAME
+        self.schedule = self.path / SCHEDULE_NAME
         self._new_record = self.path / f".{RECORD_NAME}"
         self._new_weights = self.path / ".lora_weights.new"
+        self._new_schedule = self.path / f".{SCHEDULE_NAME}"
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -86,7 +96,8 @@ class RunFolder:
                 ) from None
             # Left by a run that was killed.
             self.replaced.restore()
-            for path in (self._new_record, self._new_weights, self.ledger.with_name(f".{LEDGER_NAME}")):
+            leavings = (self._new_record, self._new_weights, self._new_schedule)
+            for path in (*leavings, self.ledger.with_name(f".{LEDGER_NAME}")):
                 shutil.rmtree(path, ignore_errors=True)
                 path.unlink(missing_ok=True)
             yield
@@ -161,6 +172,13 @@ class RunFolder:
         self._write({"finished": False, "identity": dict(identity), **weights})
         self.checkpoints.mkdir(exist_ok=True)
         self.logs.mkdir(exist_ok=True)
+
+    def put_schedule(self, write: Callable[[Path], None]) -> None:
+        """Have the schedule written to a path that it is given, and put it in its place, at once and durably."""
+        write(self._new_schedule)
+        sync(self._new_schedule)
+        self._new_schedule.replace(self.schedule)
+        sync(self.path)
 
     def finish(self, identity: Mapping[str, Any], result: TrainResult) -> None:
         """Declare the run finished; everything else must have been written."""

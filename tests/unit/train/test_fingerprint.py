@@ -10,7 +10,7 @@ import pytest
 from sage_select.train import TrainConfig
 from sage_select.train.fingerprint import differences, fingerprint, identity
 
-PARTS: dict[str, Any] = {"precision": "fp32", "model": "digest", "rows": "r", "tokens": "t"}
+PARTS: dict[str, Any] = {"precision": "fp32", "model": "digest", "rows": "r", "tokens": "t", "schedule": "s"}
 
 #: A value that differs from the default, for every setting.
 CHANGED: dict[str, Any] = {
@@ -22,6 +22,9 @@ CHANGED: dict[str, Any] = {
     "learning_rate": 1e-3,
     "batch_size": 2,
     "gradient_accumulation": 2,
+    "packing": True,
+    "packing_lookback": 2,
+    "schedule_file": Path("s.arrow"),
     "warmup": 0.1,
     "schedule": "linear",
     "weight_decay": 0.1,
@@ -60,6 +63,7 @@ ELSEWHERE = {
     "max_length",
     "precision",
     "save_steps",
+    "schedule_file",
     "keep_checkpoints",
     "logging_steps",
     "chat_template",
@@ -84,8 +88,9 @@ def test_no_setting_is_forgotten_here() -> None:
 
 @pytest.mark.parametrize("name", sorted(TrainConfig.model_fields))
 def test_a_setting_changes_the_run_unless_it_acts_elsewhere(name: str) -> None:
-    before = identity(TrainConfig(model="m"), **PARTS)
-    now = identity(TrainConfig(**{"model": "m", name: CHANGED[name]}), **PARTS)
+    common = {"model": "m", "packing": name == "packing_lookback"}
+    before = identity(TrainConfig(**common), **PARTS)
+    now = identity(TrainConfig(**{**common, name: CHANGED[name]}), **PARTS)
     if name in ELSEWHERE:
         assert before == now
     else:
