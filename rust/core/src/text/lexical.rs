@@ -21,7 +21,7 @@ pub fn difficulties(texts: &[&str], control: &impl Control) -> Result<Vec<f32>, 
         let (mut buffer, mut hashes, mut counts) = (Vec::new(), Vec::new(), Vec::new());
         for (value, text) in block.iter_mut().zip(&texts[first..]) {
             hashes.clear();
-            words::for_each_word(text, &mut buffer, |word| hashes.push(words::hash(word)));
+            words::for_each_hash(text, &mut buffer, |hash, _| hashes.push(hash));
             hashes.sort_unstable();
             counts.clear();
             counts.extend(hashes.chunk_by(|a, b| a == b).map(<[u64]>::len));
