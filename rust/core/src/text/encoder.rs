@@ -6,7 +6,7 @@
 //! pairs that fall there, at most `n`. Weights are added, with a sign from the hash, to the dimension that
 //! the hash names (Weinberger et al., ICML 2009), and the row is scaled to length 1.
 //!
-//! Within a row, n-grams are added in the order in which they are first told (`text/features.rs`), in
+//! Within a row, n-grams are added in the order in which they are first seen (`text/lexicon.rs`), in
 //! float64; `df` is an integer, so the order of counting does not matter; logarithms come from `libm`. Hence
 //! the same bits everywhere.
 
@@ -156,8 +156,8 @@ pub fn encode(
     let pass = |before| OffsetProgress { control, before, total: 2 * rows };
     // What is not written takes no memory; where none can be had, nothing is held.
     let most = texts.iter().map(|text| text.len()).sum::<usize>().saturating_mul(MOST_BYTES);
-    let memory = Pages::<u64>::zeroed(memory.min(most) / size_of::<u64>());
-    let mut memory = memory.or_else(|_| Pages::zeroed(0))?;
+    let memory = Pages::<u64>::small(memory.min(most) / size_of::<u64>());
+    let mut memory = memory.or_else(|_| Pages::small(0))?;
     let held = Held::new(texts.len().div_ceil(BLOCK), &mut memory);
     let lexicons = Lexicons::default();
     let weights = count(texts, &held, &lexicons, &pass(0))?;
@@ -253,7 +253,7 @@ fn add_frequencies(lexicon: &Lexicon, table: &Mutex<Option<Pages<u32>>>) -> Resu
     let mut table = table.lock().unwrap_or_else(PoisonError::into_inner);
     let slots = match &mut *table {
         Some(slots) => slots,
-        none => none.insert(Pages::zeroed(1 << SLOT_BITS)?),
+        none => none.insert(Pages::small(1 << SLOT_BITS)?),
     };
     let hashes = lexicon.hashes();
     for (at, (&hash, texts)) in hashes.iter().zip(lexicon.texts()).enumerate() {
@@ -269,7 +269,7 @@ fn add_frequencies(lexicon: &Lexicon, table: &Mutex<Option<Pages<u32>>>) -> Resu
 fn added(tables: Vec<Mutex<Option<Pages<u32>>>>) -> Result<Pages<u32>, Error> {
     let mut used =
         tables.into_iter().filter_map(|table| table.into_inner().unwrap_or_else(PoisonError::into_inner));
-    let Some(mut sum) = used.next() else { return Pages::zeroed(1 << SLOT_BITS) };
+    let Some(mut sum) = used.next() else { return Pages::small(1 << SLOT_BITS) };
     for table in used {
         sum.par_chunks_mut(ADDED).zip(table.par_chunks(ADDED)).for_each(|(sum, table)| {
             sum.iter_mut().zip(table).for_each(|(sum, count)| *sum += count);

@@ -6,59 +6,8 @@
 use std::ops::Range;
 
 use super::features::{bigram, for_each_part};
+use super::numbers::Numbers;
 use super::words;
-
-/// Numbers of 64-bit hashes, from 0 in the order in which each was first met.
-#[derive(Debug)]
-struct Numbers {
-    hashes: Vec<u64>,
-    /// 1 + the number, or 0; the length is a power of two.
-    table: Vec<u32>,
-}
-
-impl Numbers {
-    fn new() -> Self {
-        Self { hashes: Vec::new(), table: vec![0; 1024] }
-    }
-
-    fn clear(&mut self) {
-        self.hashes.clear();
-        self.table.fill(0);
-    }
-
-    /// The number of `hash`; the next one where it is new.
-    #[inline]
-    fn of(&mut self, hash: u64) -> u32 {
-        let mask = self.table.len() - 1;
-        let mut place = hash as usize & mask;
-        loop {
-            match self.table[place] {
-                0 => break,
-                next if self.hashes[next as usize - 1] == hash => return next - 1,
-                _ => place = (place + 1) & mask,
-            }
-        }
-        self.hashes.push(hash);
-        self.table[place] = self.hashes.len() as u32;
-        if self.hashes.len() * 2 > self.table.len() {
-            self.grow();
-        }
-        self.hashes.len() as u32 - 1
-    }
-
-    #[cold]
-    fn grow(&mut self) {
-        let mask = self.table.len() * 4 - 1;
-        self.table = vec![0; mask + 1];
-        for (&hash, next) in self.hashes.iter().zip(1..) {
-            let mut place = hash as usize & mask;
-            while self.table[place] != 0 {
-                place = (place + 1) & mask;
-            }
-            self.table[place] = next;
-        }
-    }
-}
 
 /// How often an n-gram was met.
 #[derive(Debug, Clone, Copy, Default)]
@@ -119,7 +68,7 @@ impl Lexicon {
 
     /// The hashes of the n-grams that were met, by number.
     pub(super) fn hashes(&self) -> &[u64] {
-        &self.ngrams.hashes
+        self.ngrams.hashes()
     }
 
     /// How many texts have each, by number.
@@ -187,7 +136,7 @@ impl Lexicon {
         });
         pairs.clear();
         pairs.extend(hashes.windows(2).map(|pair| ngrams.of(bigram(pair[0], pair[1]))));
-        self.tallies.resize(self.ngrams.hashes.len(), Tally::default());
+        self.tallies.resize(self.ngrams.hashes().len(), Tally::default());
     }
 }
 
@@ -216,22 +165,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::rng::word_of_row;
     use crate::text::features::plain;
-
-    #[test]
-    fn hashes_are_numbered_in_order_of_first_sight_until_forgotten() {
-        let mut numbers = Numbers::new();
-        for round in 0..3u64 {
-            numbers.clear();
-            // Far more than the first table holds; equal low bits collide.
-            for at in 0..10_000u64 {
-                assert_eq!(numbers.of(word_of_row(at % 4000 + round) << 12), (at % 4000) as u32);
-            }
-            assert_eq!(numbers.hashes.len(), 4000);
-            assert_eq!(numbers.hashes[7], word_of_row(7 + round) << 12);
-        }
-    }
 
     proptest! {
         #[test]

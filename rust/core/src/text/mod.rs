@@ -7,6 +7,7 @@ mod features;
 mod held_ngrams;
 pub mod lexical;
 mod lexicon;
+mod numbers;
 pub mod phrases;
 mod word_sink;
 pub mod words;
