@@ -29,7 +29,7 @@ pub const TABLE_BYTES: usize = size_of::<u32>() << SLOT_BITS;
 /// Texts in a task: so many that words come again.
 const BLOCK: usize = 256;
 /// N-grams, and those of words, from which a lexicon begins anew: more than a cache holds.
-const REMEMBERED: usize = 1 << 18;
+const REMEMBERED: usize = 1 << 17;
 /// Tables in which document frequencies are counted: one a thread, as threads that share one wait for each other at the
 /// commonest n-grams, but not so many that they take gigabytes.
 pub const TABLES: usize = 8;
