@@ -22,7 +22,7 @@ from sage_select.errors import DataError, UsageError
 from sage_select.train.adapter_files import adapter_folder, tensor_shapes
 from sage_select.train.config import TrainConfig
 from sage_select.train.data import TrainingRows
-from sage_select.train.kinds import KINDS, Initialisation, initialisation
+from sage_select.train.kinds import INITIALISATIONS, KINDS, Initialisation, initialisation
 from sage_select.train.own_loss import check_trainable
 from sage_select.train.run_folder import ADAPTER_FILES
 from sage_select.train.targets import find_targets
@@ -37,6 +37,7 @@ __all__ = [
     "make_trainee",
     "save_adapter",
     "save_trained",
+    "shape_of_trained",
 ]
 
 
@@ -198,6 +199,13 @@ def _sort(adapter: LoraConfig) -> None:
     for key in ("target_modules", "target_parameters"):
         if isinstance(getattr(adapter, key), set | list):
             setattr(adapter, key, sorted(getattr(adapter, key)))
+
+
+def shape_of_trained(model: Any, config: TrainConfig) -> Any:
+    """Return `model`, which may be one without memory, with what is trained of it, however that begins."""
+    if KINDS[config.adapter].lora is None:
+        return _whole(model)
+    return _new_adapter(model, config, INITIALISATIONS["default"])[0]
 
 
 def cast_adapter_to_float32(model: torch.nn.Module) -> None:

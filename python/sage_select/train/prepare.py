@@ -60,7 +60,13 @@ class Prepared:
 
 
 def prepare(
-    selection: Any, config: TrainConfig, *, stages: Stages, notice: Callable[[str], None], sources: Mapping[str, str]
+    selection: Any,
+    config: TrainConfig,
+    *,
+    stages: Stages,
+    notice: Callable[[str], None],
+    sources: Mapping[str, str],
+    check: bool = True,
 ) -> Prepared:
     """Read, render and tokenise a selection, and tell what there is to know of it.
 
@@ -93,7 +99,8 @@ def prepare(
     found = preflight_of(rows, renderer, config, source=ordered.source)
     for text in (*renderer.notices, *found.lines):
         notice(text)
-    found.check()
+    if check:
+        found.check()
     schedule = (
         Schedule.of(rows, config)
         if config.schedule_file is None
