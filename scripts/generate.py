@@ -13,9 +13,11 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from sage_select.cli import build_table
-from sage_select.cli.build_table import Flag, derived, written
+from sage_select.cli import build_table, train_table
+from sage_select.cli.build_table import derived, written
 from sage_select.cli.events import EVENTS, SCHEMA_VERSION
+from sage_select.cli.flags import Flag, lowered
+from sage_select.cli.train_table import derived_train, written_train
 from sage_select.pipeline import STAGES, Registry
 from sage_select.pipeline.spec.keys import keys_of
 from sage_select.pipeline.spec.schema import json_schema
@@ -32,15 +34,16 @@ _TAKES = {"text": "text", "int": "a whole number", "float": "a number", "bool": 
 
 def generated(root: Path = ROOT) -> dict[Path, str]:
     """Return path -> text of every file that is derived, or has a derived part."""
-    table = derived()
+    table, train = derived(), derived_train()
     files = {
         Path(build_table.__file__).with_suffix(".json"): written(table),
+        Path(train_table.__file__).with_suffix(".json"): written_train(train),
         root / "docs" / "spec.schema.json": json.dumps(json_schema(), indent=1, ensure_ascii=False) + "\n",
         root / "docs" / "events.schema.json": json.dumps(events_schema(), indent=1, ensure_ascii=False) + "\n",
     }
     for page in (root / "README.md", *sorted((root / "docs").glob("*.md"))):
         text = page.read_text(encoding="utf-8")
-        filled = _filled(text, table.flags)
+        filled = _filled(text, table.flags, train.flags)
         if filled != text or "<!-- table: " in text:
             files[page] = filled
     return files
@@ -74,12 +77,13 @@ def events_schema() -> dict[str, Any]:
     }
 
 
-def _filled(text: str, flags: list[Flag]) -> str:
+def _filled(text: str, flags: list[Flag], training: list[Flag]) -> str:
     """Return a page with its tables written anew between their markers."""
     registries = {registry.kinds: registry for registry in Registry.every}
 
     def table(match: re.Match[str]) -> str:
-        own = {"options": lambda: _options(flags), "keys": _keys, **_OF_TRAINING}
+        ours = {"options": lambda: _options(flags), "keys": _keys, "training": lambda: _options(training)}
+        own = {**ours, **_OF_TRAINING}
         lines = "\n".join(own[match[1]]() if match[1] in own else _table(registries[match[1]], flags))
         return f"<!-- table: {match[1]} -->\n{lines}\n<!-- end of table -->"
 
@@ -107,7 +111,7 @@ def _options(flags: list[Flag]) -> Iterator[str]:
         words = (flag.metavar or "").strip("[]").split("|") if flag.metavar and flag.metavar.startswith("[") else []
         takes = ", ".join(f"`{word}`" for word in words) or flag.metavar or _TAKES[flag.kind]
         does = flag.help.replace("|", "\\|")
-        yield f"| {typed} | `{flag.setting}` | {_lowered(flag.group)} | {takes} | {does} |"
+        yield f"| {typed} | `{flag.setting}` | {lowered(flag.group)} | {takes} | {does} |"
 
 
 def _keys() -> Iterator[str]:
@@ -117,7 +121,7 @@ def _keys() -> Iterator[str]:
         yield "| key | takes | default | of | means |"
         yield "|---|---|---|---|---|"
         for key in keys_of(stage):
-            choices = "; ".join(f"`{member}`: {_lowered(does)}" for member, does in key.members.items())
+            choices = "; ".join(f"`{member}`: {lowered(does)}" for member, does in key.members.items())
             takes = "one of these names" if key.members else key.takes
             means = key.help + (f": {choices}" if choices else "")
             counts = " and ".join(
@@ -172,10 +176,6 @@ _OF_TRAINING = {
     "presets": _entries(PRESETS, "--preset"),
     "allowed": _allowed,
 }
-
-
-def _lowered(text: str) -> str:
-    return text[:1].lower() + text[1:]
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The examples in README.md run: shell lines through the programs, Python blocks in one session."""
+"""The examples in README.md and docs/training.md run: shell lines in turn, Python blocks in one session."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ from sage_select import demo
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
+TRAINING = (ROOT / "docs" / "training.md").read_text()
 
 
 def blocks(language: str) -> list[str]:
-    found = re.findall(rf"^```{language}\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
-    assert found, f"no {language} block in the README"
+    found = re.findall(rf"^```{language}\n(.*?)^```", README + TRAINING, flags=re.MULTILINE | re.DOTALL)
+    assert found, f"no {language} block"
     return found
 
 
@@ -57,6 +58,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     vectors = np.random.default_rng(0).normal(size=(len(chats), 16)).astype(np.float16)
     np.save(folder / "vectors.npy", vectors)
     (folder / "model").symlink_to(demo.model_path())
+    (folder / "train.yaml").write_text(re.findall(r"^```yaml\n(.*?)^```", TRAINING, flags=re.MULTILINE | re.DOTALL)[0])
     return folder
 
 

@@ -52,7 +52,7 @@ def old(tmp_path: Path) -> Path:
     """Return a folder with a run, and files of the user's beside it."""
     folder = RunFolder(tmp_path / "old")
     with folder.locked():
-        folder.start(OLD, anew=True)
+        folder.start(OLD, "old", anew=True)
         write_run(folder, "old")
     for name in THEIRS:
         (folder.path / name).write_text("theirs")
@@ -63,7 +63,7 @@ def take_the_place(path: Path) -> None:
     """Do what the first step of a run does that replaces another."""
     folder = RunFolder(path)
     with folder.locked():
-        folder.start(NEW, anew=True)
+        folder.start(NEW, "new", anew=True)
         ledger = Ledger(folder.ledger, ["new"], after=0)
         ledger.open()
         ledger.add([0], [1.0], [1])
@@ -75,7 +75,7 @@ def fail_to_take_the_place(path: Path) -> None:
     """Begin to replace another run, and give up."""
     folder = RunFolder(path)
     with folder.locked():
-        folder.start(NEW, anew=True)
+        folder.start(NEW, "new", anew=True)
         (folder.logs / "plot2.png").write_text("theirs")  # written by somebody meanwhile
         folder.replaced.restore()
 
@@ -99,7 +99,7 @@ def which_run(path: Path) -> str:
     assert all(which in text for text in there.values()), there
     assert not [name for name in path.iterdir() if name.name.startswith(".") and name.name != ".sage-train.lock"]
     steps = [step.step for step in read_steps(path / "logs" / "consumed.jsonl")]
-    assert (steps, len(there)) == (([1, 2, 3, 4], 7) if which == "old" else ([1], 1))
+    assert (steps, len(there)) == (([1, 2, 3, 4], 8) if which == "old" else ([1], 2))
     return which
 
 

@@ -14,12 +14,13 @@ import pytest
 
 import sage_select
 from sage_select import errors
-from sage_select.cli import build_table
+from sage_select.cli import build_table, train_table
 from sage_select.cli.build_table import derived, written
+from sage_select.cli.train_table import derived_train, written_train
 from sage_select.columns import COLUMNS, PREFIX
+from sage_select.declare.option import option_of
 from sage_select.orders import ORDERS
 from sage_select.pipeline import STAGES, Registry
-from sage_select.pipeline.option import option_of
 from sage_select.strategies import STRATEGIES
 from sage_select.strategies.objectives import OBJECTIVES
 
@@ -57,6 +58,8 @@ def test_the_table_of_options_is_current() -> None:
     assert written(derived()) == (Path(build_table.__file__).with_suffix(".json")).read_text(encoding="utf-8"), (
         "make generate writes it anew"
     )
+    table = written_train(derived_train())
+    assert table == (Path(train_table.__file__).with_suffix(".json")).read_text(encoding="utf-8")
 
 
 def test_all_that_is_derived_is_current(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,10 +8,10 @@ from sage_select.api.call import select
 from sage_select.api.options import document
 from sage_select.api.pipeline import Pipeline
 from sage_select.api.selection import Selection
+from sage_select.declare.others import notices
+from sage_select.declare.registry import Registry, left_out
 from sage_select.display import displayed
 from sage_select.errors import SageWarning
-from sage_select.pipeline.others import notices
-from sage_select.pipeline.registry import Registry, left_out
 
 __all__ = ["Pipeline", "Selection", "select"]
 

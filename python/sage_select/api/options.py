@@ -9,11 +9,11 @@ from typing import Any, Final
 
 from pydantic.fields import FieldInfo
 
+from sage_select.declare.option import Option, option_of, values_of
+from sage_select.declare.settings import Choice
 from sage_select.errors import UsageError, nearest
 from sage_select.pipeline import STAGES
 from sage_select.pipeline.clashes import keyword_of
-from sage_select.pipeline.option import Option, option_of, values_of
-from sage_select.pipeline.settings import Choice
 from sage_select.stages import Select
 from sage_select.values.location import Reads, location_of
 

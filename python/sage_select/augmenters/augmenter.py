@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from sage_select.data import Dataset
+from sage_select.declare.faults import fault
+from sage_select.declare.registry import Registry
+from sage_select.declare.settings import Settings
 from sage_select.pipeline.cost import Cost, Size
-from sage_select.pipeline.faults import fault
-from sage_select.pipeline.registry import Registry
 from sage_select.pipeline.run import Run
-from sage_select.pipeline.settings import Settings
 from sage_select.seeds import Draws
 
 __all__ = ["AUGMENTERS", "Augmenter", "Draft", "augmenter", "check_texts"]

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from sage_select.augmenters.augmenter import Augmenter, Draft
 from sage_select.cache import Computed, key_of, spans
-from sage_select.pipeline.option import Option
+from sage_select.declare.option import Option
 from sage_select.pipeline.run import Run
 from sage_select.rewriting.writer import Asked, Writer
 from sage_select.seeds import Draws

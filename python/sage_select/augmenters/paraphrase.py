@@ -10,9 +10,9 @@ from pydantic import field_validator
 from sage_select.augmenters.augmenter import Augmenter, Draft, augmenter
 from sage_select.augmenters.by_model import Temperature, rewritten
 from sage_select.data import Dataset
+from sage_select.declare.option import Option
 from sage_select.pipeline.cost import Cost, Size
 from sage_select.pipeline.model_cost import model_cost
-from sage_select.pipeline.option import Option
 from sage_select.pipeline.run import Run
 from sage_select.render.model_files import is_local
 from sage_select.values.location import ModelName

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from sage_select.augmenters.augmenter import Augmenter, Draft, augmenter
+from sage_select.declare.option import Option
 from sage_select.pipeline.cost import Cost, Size
-from sage_select.pipeline.option import Option
 from sage_select.pipeline.run import Run
 from sage_select.rewriting.edits import EDITS, edited
 

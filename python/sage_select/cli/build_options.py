@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
 
-from sage_select.cli.build_table import Flag, Table
 from sage_select.cli.events import EVENTS_HELP
+from sage_select.cli.flags import Flag, annotation_of
 
 __all__ = ["RUNNING", "with_options"]
 
 _RUN: Final = "Running"
 _SELECT: Final = "Stage select"
-_KINDS: Final[Mapping[str, Any]] = {"text": str, "int": int, "float": float, "bool": bool}
 
 #: The options that set nothing of a stage: name -> annotation and default.
 RUNNING: Final[Mapping[str, tuple[Any, Any]]] = {
@@ -152,26 +151,26 @@ RUNNING: Final[Mapping[str, tuple[Any, Any]]] = {
 
 
 def with_options(
-    table: Table, others: Mapping[str, tuple[Any, Any]] = RUNNING
+    flags: Sequence[Flag], others: Mapping[str, tuple[Any, Any]] = RUNNING
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Return a decorator for the function of a command, `build` as a rule: it is called with `settings` and `others`.
 
-    `others` are options that set nothing of a stage, name -> annotation and default. `settings` are stage -> setting ->
+    `others` are options that no settings declare, name -> annotation and default. `settings` are stage -> setting ->
     value, None where an option was not given.
     """
 
     def decorated(function: Callable[..., None]) -> Callable[..., None]:
-        flags = {f"{flag.stage}__{flag.setting}": flag for flag in table.flags}
+        named = {f"{flag.stage}__{flag.setting}": flag for flag in flags}
 
         def command(**values: Any) -> None:
-            settings: dict[str, dict[str, Any]] = {flag.stage: {} for flag in table.flags}
-            for name, flag in flags.items():
+            settings: dict[str, dict[str, Any]] = {flag.stage: {} for flag in flags}
+            for name, flag in named.items():
                 settings[flag.stage][flag.setting] = (
                     values.pop(name) or None if flag.kind == "texts" else values.pop(name)
                 )
             function(settings, **values)
 
-        annotated = {name: (_annotation(flag), None) for name, flag in flags.items()} | dict(others)
+        annotated = {name: (annotation_of(flag), None) for name, flag in named.items()} | dict(others)
         # The parser reads the signature: an argument first, then options in the order of the help.
         command.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
             [
@@ -183,12 +182,3 @@ def with_options(
         return command
 
     return decorated
-
-
-def _annotation(flag: Flag) -> Any:
-    if flag.kind == "texts" and not flag.spelling.startswith("-"):
-        return Annotated[list[str] | None, typer.Argument(metavar=flag.spelling, help=flag.help, show_default=False)]
-    names = [flag.spelling, *([flag.short] if flag.short else [])]
-    option = typer.Option(*names, help=flag.help, metavar=flag.metavar, show_default=False, rich_help_panel=flag.group)
-    kind = list[str] if flag.kind == "texts" else _KINDS[flag.kind]
-    return Annotated[kind | None, option]

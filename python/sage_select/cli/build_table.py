@@ -9,61 +9,18 @@ from __future__ import annotations
 
 import json
 import sys
-import types
-import typing
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final, Literal, NamedTuple, get_args, get_origin
+from typing import Any, Final, NamedTuple
 
-__all__ = ["Flag", "Table", "build_table", "derived", "others_declare", "written"]
+from sage_select.cli.flags import Flag, flags_of
+
+__all__ = ["Table", "build_table", "derived", "others_declare", "written"]
 
 _FILE: Final = Path(__file__).with_suffix(".json")
 #: How the groups of entry points begin by which packages declare members.
 _GROUP: Final = b"[sage_select."
-#: What holds several values.
-_SEVERAL: Final = (list, tuple, set, frozenset)
-
-
-class Flag(NamedTuple):
-    """One option of the command line.
-
-    Attributes
-    ----------
-    stage, setting
-        What it sets.
-    spelling
-        How it is typed: `--name`, `--yes/--no`, or the name of an argument.
-    short
-        A short spelling of it, or None.
-    kind
-        What comes after it: `text`, `int`, `float`, `bool` (nothing), `texts` (several; an argument unless its spelling
-        begins with a dash).
-    help
-        What it does, with its default and the bounds of a number.
-    group
-        The heading under which it stands.
-    metavar
-        What stands for its value, such as the words that it takes, or None.
-    replaces
-        Settings of a spec in whose place it comes.
-    switchable
-        Whether the word none switches off what a spec says.
-    words
-        The words that it takes, where it takes no others.
-    """
-
-    stage: str
-    setting: str
-    spelling: str
-    short: str | None
-    kind: str
-    help: str
-    group: str
-    metavar: str | None
-    replaces: list[str]
-    switchable: bool
-    words: list[str]
 
 
 class Table(NamedTuple):
@@ -114,9 +71,9 @@ def written(table: Table) -> str:
 
 def derived() -> Table:
     """Derive the table from the declarations."""
+    from sage_select.declare.others import notices
+    from sage_select.declare.registry import left_out
     from sage_select.pipeline import STAGES
-    from sage_select.pipeline.others import notices
-    from sage_select.pipeline.registry import left_out
     from sage_select.strategies import STRATEGIES
     from sage_select.strategies.objectives import OBJECTIVES
 
@@ -129,7 +86,7 @@ def derived() -> Table:
 
 
 def _of_stage(stage: str, kind: Any) -> Iterator[Flag]:
-    yield from _of_class(stage, kind, f"Stage {stage}")
+    yield from flags_of(stage, kind, f"Stage {stage}")
     for field, choice in kind.choices().items():
         yield from _of_members(stage, field, choice)
 
@@ -147,7 +104,7 @@ def _of_members(stage: str, field: str, choice: Any) -> Iterator[Flag]:
         inner |= {name: one for name, one in member.choices().items() if name not in inner}
         names = {name for name in member.model_fields if name not in shown}
         shown |= names
-        for flag in _of_class(stage, member, "", only=names, users=users):
+        for flag in flags_of(stage, member, "", only=names, users=users):
             rivals = [*implying, field] if flag.setting in implying else []
             yield flag._replace(
                 group=_heading(choice.registry, list(users[flag.setting])),
@@ -165,92 +122,3 @@ def _heading(registry: Any, names: list[str]) -> str:
         return f"All {registry.kinds}"
     several = ", ".join(named[:-1]) + " and " + named[-1] if len(named) > 1 else named[0]
     return f"{(registry.kinds if len(named) > 1 else registry.kind).capitalize()} {several}"
-
-
-def _of_class(
-    stage: str, kind: Any, group: str, only: set[str] | None = None, users: dict[str, dict[str, Any]] | None = None
-) -> Iterator[Flag]:
-    from sage_select.pipeline.clashes import spellings
-    from sage_select.pipeline.option import option_of, values_of
-    from sage_select.pipeline.settings import exclusive
-
-    rivals = {name: names for names in exclusive(kind).values() for name in names}
-    depending: dict[str, list[str]] = {}
-    for name, info in kind.model_fields.items():
-        for other in option.when if (option := option_of(info)) else {}:
-            depending.setdefault(other, []).append(name)
-    for name, info in kind.model_fields.items():
-        option, choice = option_of(info), kind.choices().get(name)
-        if (only is not None and name not in only) or (option is None and choice is None):
-            continue
-        typed = spellings(name, option, info.annotation)
-        if not typed:
-            continue
-        words = values_of(info.annotation)
-        yield Flag(
-            stage,
-            name,
-            typed[0],
-            option.short if option else None,
-            "text" if choice else _kind_of(info.annotation),
-            _choice_help(choice) if choice else _help((users or {}).get(name) or {"": info}),
-            group,
-            (option.metavar if option else None) or (f"[{'|'.join(words)}]" if words else None),
-            sorted({*rivals.get(name, []), *depending.get(name, []), *(choice.implying() if choice else [])} - {name}),
-            option.switchable if option else False,
-            [*(choice.registry if choice else words)],
-        )
-
-
-def _choice_help(choice: Any) -> str:
-    members = ", ".join(f"{name} ({_lowered(member.summary())})" for name, member in choice.registry.items())
-    return f"{_capital(choice.help)}: {members}. [default: {choice.default}]"
-
-
-def _help(users: dict[str, Any]) -> str:
-    """Return the help of an option, with its default and bounds; defaults that differ with those who use it."""
-    from sage_select.pipeline.option import by_user, option_of
-
-    marks = {name: option_of(info) for name, info in users.items()}
-    option = next(mark for mark in marks.values() if mark is not None)
-    default = by_user({name: _default(option, info.default) for name, info in users.items()})
-    ranges = list(dict.fromkeys(mark.range for mark in marks.values() if mark is not None))
-    facts = [*([f"default: {default}"] if default else []), *(one for one in ranges if one and len(ranges) == 1)]
-    return f"{_capital(option.help)}." + (f" [{'; '.join(facts)}]" if facts else "")
-
-
-def _default(option: Any, default: Any) -> str | None:
-    """Return the default of an option in words, or None where there is none to tell."""
-    if option.default is not None:
-        return str(option.default)
-    if default is None or repr(default) == "PydanticUndefined":
-        return None
-    if isinstance(default, bool):
-        return (
-            str(option.flag.split("/")[0 if default else 1].removeprefix("--")) if "/" in (option.flag or "") else None
-        )
-    return f"{default:g}" if isinstance(default, float) else str(default)
-
-
-def _kind_of(annotation: Any) -> str:
-    """Return what the command line takes for a setting of this type."""
-    origin = get_origin(annotation)
-    if origin in (typing.Union, types.UnionType):
-        kinds = {one for one in get_args(annotation) if one is not type(None)}
-        if any(get_origin(one) in _SEVERAL for one in kinds):
-            return "texts"
-        return _kind_of(kinds.pop()) if len(kinds) == 1 else "text"
-    if origin is Literal:
-        return "int" if all(type(one) is int for one in get_args(annotation)) else "text"
-    if origin in _SEVERAL or annotation in _SEVERAL:
-        return "texts"
-    return {bool: "bool", int: "int", float: "float"}.get(annotation, "text")
-
-
-def _capital(text: str) -> str:
-    first = text.split(maxsplit=1)[0]
-    return text if "_" in first else text[:1].upper() + text[1:]
-
-
-def _lowered(text: str) -> str:
-    return text[:1].lower() + text[1:]

@@ -308,8 +308,8 @@ def _fail(error: SageError | BaseException) -> NoReturn:
     # What another package raised stands behind the error that names it.
     if os.environ.get("SAGE_DEBUG") and (not isinstance(error, SageError) or error.__cause__ is not None):
         raise error
-    if not isinstance(error, SageError) and "sage_select.pipeline.registry" in sys.modules:
-        from sage_select.pipeline.faults import fault_of_others
+    if not isinstance(error, SageError) and "sage_select.declare.registry" in sys.modules:
+        from sage_select.declare.faults import fault_of_others
 
         error = fault_of_others(error) or error
     if isinstance(error, SageError):

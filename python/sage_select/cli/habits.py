@@ -136,9 +136,9 @@ def unknown_option(option: str, declared: Iterable[str], habits: Mapping[str, st
 
 def _of_left_out() -> str:
     """Return that options may be missing, where other packages declare some and were left out."""
-    if "sage_select.pipeline.registry" not in sys.modules:
+    if "sage_select.declare.registry" not in sys.modules:
         return ""
-    from sage_select.pipeline.registry import left_out
+    from sage_select.declare.registry import left_out
 
     packages = sorted({one.package for one in left_out()})
     return f"; options of what was left out of {', '.join(packages)} are not there" if packages else ""
@@ -175,7 +175,7 @@ def usage_error(error: Any, habits: Mapping[str, str]) -> UsageError:
     parameter = getattr(error, "param", None)
     flag = max(getattr(parameter, "opts", None) or [""], key=len)
     if flag.startswith("-") and getattr(error, "message", ""):
-        from sage_select.pipeline.problems import plain_problem  # deferred: it loads what `--help` never needs
+        from sage_select.declare.problems import plain_problem  # deferred: it loads what `--help` never needs
 
         said = plain_problem(str(error.message).strip().rstrip("."), shown=False)
         return UsageError(f"{flag}: {said}", hint=help_hint)

@@ -69,7 +69,7 @@ INSPECTING: Final[Mapping[str, tuple[Any, Any]]] = {
 def inspect_options(table: Table) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Return a decorator that gives `inspect` its options: those of the source of a build, as they are declared."""
     flags = [flag for flag in table.flags if flag.stage == "source" and flag.setting not in _NOT_READING]
-    return with_options(table._replace(flags=flags), INSPECTING)
+    return with_options(flags, INSPECTING)
 
 
 def inspect(

@@ -6,8 +6,9 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from sage_select.cli.build_table import Flag, Table
+from sage_select.cli.build_table import Table
 from sage_select.cli.console import Console
+from sage_select.cli.flags import Flag
 from sage_select.errors import UsageError, Where
 from sage_select.io.commit.overlap import check_overlap
 from sage_select.pipeline import STAGES, Pipeline, Stage

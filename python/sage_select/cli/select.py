@@ -55,10 +55,10 @@ def program() -> typer.Typer:
     for text in table.notices:
         early_notice(text)
     app.command("build", cls=GroupedCommand, help=build_help(table), short_help="Select rows and write them.")(
-        with_options(table)(functools.partial(build, table=table))
+        with_options(table.flags)(functools.partial(build, table=table))
     )
     app.command("plan", cls=GroupedCommand, help=PLAN_HELP, short_help="Say what a build would do and take.")(
-        with_options(table, PLANNING)(functools.partial(plan, table=table))
+        with_options(table.flags, PLANNING)(functools.partial(plan, table=table))
     )
     app.command("top", help=TOP_HELP, short_help="Write the first rows of a selection.")(top)
     app.command("export", help=EXPORT_HELP, short_help="Print the entry by which another trainer reads a selection.")(

@@ -5,52 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from typer.core import TyperCommand
+from sage_select.cli.groups import GroupedCommand
+from sage_select.cli.train_table import train_table
 
-__all__ = ["ALIASES", "TRAIN_HABITS", "TrainCommand"]
-
-#: Other spelling -> our option. Only where the value means the same: it is taken as such.
-ALIASES: Final[Mapping[str, str]] = {
-    **dict.fromkeys(("-o", "--out", "--output", "--save-dir"), "--output-dir"),
-    **dict.fromkeys(("-i", "--input", "--data", "--dataset", "--train-file", "--train-data"), "--selection"),
-    **dict.fromkeys(("-m", "--base-model", "--model-name", "--model-name-or-path"), "--model"),
-    "--lr": "--learning-rate",
-    **dict.fromkeys(("--optim", "--optimiser"), "--optimizer"),
-    **dict.fromkeys(("--finetuning-type", "--peft-type", "--tuner-type"), "--adapter"),
-    **dict.fromkeys(("--use-dora", "--dora", "--peft-use-dora"), "--adapter=dora"),
-    **dict.fromkeys(("--full", "--full-finetuning", "--full-parameter"), "--adapter=full"),
-    **dict.fromkeys(("--rslora", "--peft-use-rslora"), "--use-rslora"),
-    **dict.fromkeys(("--init-weights", "--peft-init-lora-weights"), "--init-lora-weights"),
-    **dict.fromkeys(("--loraplus-lr-ratio", "--lorap-lr-ratio", "--loraplus"), "--loraplus-ratio"),
-    **dict.fromkeys(("--neftune-noise-alpha", "--neftune"), "--neftune-alpha"),
-    **dict.fromkeys(("--adapter-name-or-path", "--lora-model-dir", "--resume-adapter"), "--from-adapter"),
-    **dict.fromkeys(("--num-epochs", "--num-train-epochs"), "--epochs"),
-    "--micro-batch-size": "--batch-size",
-    "--per-device-train-batch-size": "--batch-size",
-    "--gradient-accumulation-steps": "--gradient-accumulation",
-    "--lr-scheduler": "--schedule",
-    "--lr-scheduler-type": "--schedule",
-    "--warmup-ratio": "--warmup",
-    "--warmup-steps": "--warmup",
-    "--max-seq-length": "--max-length",
-    "--cutoff-len": "--max-length",
-    "--sequence-len": "--max-length",
-    "--truncation-mode": "--on-long-row",
-    "--rank": "--lora-r",
-    "--lora-rank": "--lora-r",
-    "--alpha": "--lora-alpha",
-    "--dropout": "--lora-dropout",
-    "--target-modules": "--lora-target",
-    "--lora-target-modules": "--lora-target",
-    "--load-in-4-bit": "--load-in-4bit",
-    "--4bit": "--load-in-4bit",
-    "--qlora": "--load-in-4bit",
-    "--8bit": "--load-in-8bit",
-    "--activation-checkpointing": "--gradient-checkpointing",
-    "--save-total-limit": "--keep-checkpoints",
-    **dict.fromkeys(("--overwrite", "--overwrite-output-dir"), "--force"),
-    **dict.fromkeys(("--eval-dataset", "--eval-file", "--validation-file", "--test-file"), "--eval-data"),
-}
+__all__ = ["TRAIN_HABITS", "TrainCommand"]
 
 _ORDER: Final = "rows are trained in the order of the selection"
 
@@ -76,7 +34,6 @@ TRAIN_HABITS: Final[Mapping[str, str]] = {
     "--device": "a GPU is used where there is one; hide it with CUDA_VISIBLE_DEVICES= to train on the CPU",
     "--use-cpu": "hide the GPU with CUDA_VISIBLE_DEVICES= to train on the CPU",
     "--push-to-hub": "nothing is uploaded: `hf upload NAME lora_weights` sends the adapter",
-    "--config": "settings are options of the command line; --help lists them",
     "--save-strategy": "checkpoints are written about ten times a run; set the steps between with --save-steps",
     "--eval-steps": "the adapter is measured after training, on --eval-data",
     "--eval-strategy": "the adapter is measured after training, on --eval-data",
@@ -88,16 +45,22 @@ TRAIN_HABITS: Final[Mapping[str, str]] = {
 }
 
 
-class TrainCommand(TyperCommand):
-    """A command that takes an option by its aliases, and `--learning_rate` for `--learning-rate`."""
+class TrainCommand(GroupedCommand):
+    """A command that takes an option by what other trainers call it, and `--learning_rate` for `--learning-rate`."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Translate the names of options before they are parsed; values stay as they are."""
         known = {name for one in self.get_params(ctx) for name in (*one.opts, *one.secondary_opts)}
-        return super().parse_args(ctx, list(_translated(args, known)))
+        table = train_table()
+        settings = {flag.setting: flag.spelling.partition("/")[0] for flag in table.flags}
+        others = {
+            theirs: settings[alias.setting] + (f"={alias.value}" if alias.value is not None else "")
+            for theirs, alias in table.aliases.items()
+        }
+        return super().parse_args(ctx, list(_translated(args, known, others)))
 
 
-def _translated(arguments: Iterable[str], known: set[str]) -> Iterator[str]:
+def _translated(arguments: Iterable[str], known: set[str], others: Mapping[str, str]) -> Iterator[str]:
     end = False
     for argument in arguments:
         end = end or argument == "--"
@@ -106,4 +69,4 @@ def _translated(arguments: Iterable[str], known: set[str]) -> Iterator[str]:
             yield argument
             continue
         spelt = name.replace("_", "-")
-        yield ALIASES.get(spelt, spelt if spelt in known else name) + equals + value
+        yield others.get(spelt, spelt if spelt in known else name) + equals + value

@@ -8,10 +8,10 @@ import numpy as np
 
 from sage_select import io
 from sage_select.data import Dataset
+from sage_select.declare.option import Option
 from sage_select.encoders.encoder import Encoder, encoder
 from sage_select.errors import UsageError
 from sage_select.pipeline.cost import Cost, Size
-from sage_select.pipeline.option import Option
 from sage_select.pipeline.run import Run
 
 __all__ = ["Column"]

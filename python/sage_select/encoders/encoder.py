@@ -9,12 +9,12 @@ import pyarrow as pa
 
 from sage_select import io
 from sage_select.data import Dataset
+from sage_select.declare.faults import fault
+from sage_select.declare.registry import Registry
+from sage_select.declare.settings import Settings
 from sage_select.encode import Embeddings
 from sage_select.pipeline.cost import Cost, Size
-from sage_select.pipeline.faults import fault
-from sage_select.pipeline.registry import Registry
 from sage_select.pipeline.run import Run
-from sage_select.pipeline.settings import Settings
 
 __all__ = ["ENCODERS", "Encoder", "check_embeddings", "check_vectors", "encoder"]
 

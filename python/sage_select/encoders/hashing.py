@@ -6,11 +6,11 @@ from typing import Annotated, Final
 
 import pyarrow as pa
 
+from sage_select.declare.option import Option
 from sage_select.encode import Embeddings, hash_texts
 from sage_select.encoders.encoder import Encoder, encoder
 from sage_select.kernels import HASHING_TABLE_BYTES, HASHING_TABLES, NGRAMS_BYTES
 from sage_select.pipeline.cost import Cost, Size
-from sage_select.pipeline.option import Option
 from sage_select.pipeline.run import Run
 
 __all__ = ["Hashing"]

@@ -10,13 +10,13 @@ import pyarrow as pa
 from sage_select import io
 from sage_select.cache import key_of
 from sage_select.data import Dataset
+from sage_select.declare.option import Option
 from sage_select.encode import Embeddings, embed_texts
 from sage_select.encoders.encoder import Encoder, encoder
 from sage_select.errors import DataError
 from sage_select.paths import user_path
 from sage_select.pipeline.cost import Cost, Size
 from sage_select.pipeline.model_cost import model_cost
-from sage_select.pipeline.option import Option
 from sage_select.pipeline.run import Run
 from sage_select.render.model_files import is_local
 from sage_select.values.location import ModelName

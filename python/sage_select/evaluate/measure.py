@@ -13,7 +13,7 @@ from sage_select.evaluate.result import Evaluation, Prediction
 from sage_select.render.tokens import Encoded
 from sage_select.score.batches import length_batches
 from sage_select.score.token_loss import TokenLoss
-from sage_select.train.run import Stages
+from sage_select.train.stages import Stages
 
 __all__ = ["measure"]
 

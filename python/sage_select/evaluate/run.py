@@ -12,7 +12,7 @@ from sage_select.evaluate.result import Evaluation
 from sage_select.render.quiet import quiet_libraries
 from sage_select.train import TrainConfig
 from sage_select.train.hardware import require_training_packages
-from sage_select.train.run import Stages, silent_stages
+from sage_select.train.stages import Stages, silent_stages
 
 __all__ = ["evaluate", "evaluate_tuned", "prepare_held_out"]
 
@@ -126,8 +126,7 @@ class _Session:
         require_training_packages()
         if batch_tokens < 1:
             raise UsageError("a batch holds 1 token or more", got=str(batch_tokens))
-        settings = {} if config is None else config.model_dump()
-        self._config = TrainConfig(**{**settings, "model": str(model)})
+        self._config = TrainConfig(model=str(model)) if config is None else config.changed(model=str(model))
         self._batch_tokens = batch_tokens
         self._stages = stages or silent_stages
         self._notice = notice

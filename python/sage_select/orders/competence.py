@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from sage_select import kernels
 from sage_select.data import Dataset
+from sage_select.declare.option import Option
 from sage_select.orders.by_difficulty import ByDifficulty
 from sage_select.orders.rule import Arrangement, order, sorted_by
 from sage_select.pipeline.cost import Cost, Size
-from sage_select.pipeline.option import Option
 from sage_select.pipeline.run import Run
 from sage_select.seeds import stage_key
 

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from sage_select import io
 from sage_select.data import Dataset
+from sage_select.declare.option import Option
 from sage_select.errors import UsageError
 from sage_select.orders.rule import Arrangement, OrderRule, order
 from sage_select.pipeline.cost import Cost, Size
-from sage_select.pipeline.option import Option
 from sage_select.pipeline.run import Run
 
 __all__ = ["Interleave", "turns"]

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sage_select.data import Dataset
+from sage_select.declare.option import Option
 from sage_select.errors import UsageError
 from sage_select.orders.rule import Arrangement, OrderRule, order, said_if_equal, sorted_by
 from sage_select.pipeline.cost import Cost, Size
-from sage_select.pipeline.option import Option
 from sage_select.pipeline.run import Run
 
 __all__ = ["Length"]

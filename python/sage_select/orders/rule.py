@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sage_select.data import Dataset
+from sage_select.declare.faults import fault
+from sage_select.declare.registry import Registry
+from sage_select.declare.settings import Settings
 from sage_select.pipeline.cost import Cost, Size
-from sage_select.pipeline.faults import fault
-from sage_select.pipeline.registry import Registry
 from sage_select.pipeline.run import Run
-from sage_select.pipeline.settings import Settings
 
 __all__ = ["ORDERS", "Arrangement", "OrderRule", "check_arrangement", "order", "said_if_equal", "sorted_by"]
 

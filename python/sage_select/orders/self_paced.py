@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sage_select.data import Dataset
+from sage_select.declare.option import Option
 from sage_select.orders.by_difficulty import ByDifficulty
 from sage_select.orders.rule import Arrangement, order, sorted_by
-from sage_select.pipeline.option import Option
 from sage_select.pipeline.run import Run
 
 __all__ = ["SelfPaced"]

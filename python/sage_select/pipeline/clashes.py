@@ -10,11 +10,11 @@ from typing import Any, Final, NamedTuple
 
 from pydantic.fields import FieldInfo
 
-from sage_select.pipeline.option import Option, option_of, values_of
-from sage_select.pipeline.settings import Choice, Settings
+from sage_select.declare.option import option_of, spellings, values_of
+from sage_select.declare.settings import Choice, Settings
 from sage_select.values.location import location_of
 
-__all__ = ["PARAMETERS", "PROGRAM_OPTIONS", "clashes", "keyword_of", "spellings"]
+__all__ = ["PARAMETERS", "PROGRAM_OPTIONS", "clashes", "keyword_of"]
 
 #: Settings that are no keywords of `select`, which has parameters of its own for them.
 _NO_KEYWORDS: Final = frozenset({"path", "demo", "file", "column", "model", "encoding", "delimiter"})
@@ -62,18 +62,6 @@ def clashes(stages: Mapping[str, type[Settings]], latest: type[Settings] | None 
         for name, info in fields:
             accepted.add(owner, name, info)
     return found
-
-
-def spellings(name: str, option: Option | None, annotation: Any) -> list[str]:
-    """Return how an option is typed on the command line, its long spelling first; nothing where it is not."""
-    if option is not None and option.flag == "":
-        return []
-    flag = option.flag if option is not None else None
-    if flag is None:
-        flag = "--" + name.replace("_", "-")
-        if annotation is bool:
-            flag += "/--no-" + name.replace("_", "-")
-    return [flag, *([option.short] if option is not None and option.short else [])]
 
 
 def keyword_of(stage: type[Settings], name: str, info: FieldInfo) -> str | None:

@@ -11,7 +11,7 @@ from sage_select import __version__
 from sage_select.cache import Blocks, Cache, HeldBlocks, compute_blocks
 
 if TYPE_CHECKING:
-    from sage_select.pipeline.settings import Settings
+    from sage_select.declare.settings import Settings
     from sage_select.pipeline.stage import Stage
 
 __all__ = ["GIVEN", "Recorder", "Reporter", "Reused", "Run", "Silence", "StageReporter", "Worked"]

@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sage_select.data import Dataset
+from sage_select.declare.registry import Registry
+from sage_select.declare.settings import Settings
 from sage_select.errors import UsageError, nearest
 from sage_select.io import Rows
 from sage_select.pipeline.clashes import clashes
 from sage_select.pipeline.cost import Cost, Size
-from sage_select.pipeline.registry import Registry
 from sage_select.pipeline.run import Run
-from sage_select.pipeline.settings import Settings
 
 __all__ = ["STAGES", "Stage", "stage"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
 from importlib.resources import files
@@ -59,6 +59,8 @@ class ChatTemplate:
         Whether it is our own fallback.
     typed
         Whether it reads words as typed parts, `[{"type": "text", "text": ...}]`, as those of vision models do.
+    variables
+        What else it is told, such as `enable_thinking`.
     """
 
     text: str
@@ -66,6 +68,7 @@ class ChatTemplate:
     marked: bool
     plain: bool = False
     typed: bool = False
+    variables: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def dated(self) -> bool:
@@ -99,8 +102,7 @@ class ChatTemplate:
                 tools=list(tools) or None,
                 documents=None,
                 add_generation_prompt=ask,
-                **self.special_tokens,
-                **options,
+                **{**self.special_tokens, **self.variables, **options},
             )
         except TemplateTooCostly as error:
             raise UsageError(
@@ -132,7 +134,9 @@ class ChatTemplate:
         return self.render(messages, tools)
 
 
-def choose_templates(tokenizer: Any, given: str | None) -> dict[str, ChatTemplate]:
+def choose_templates(
+    tokenizer: Any, given: str | None, variables: Mapping[str, Any] | None = None
+) -> dict[str, ChatTemplate]:
     """Return the templates to train with: `default`, and `tool_use` for rows with tools where there is one.
 
     Each is the given one or the tokenizer's own where it has generation markers; else the training variant of a
@@ -141,8 +145,21 @@ def choose_templates(tokenizer: Any, given: str | None) -> dict[str, ChatTemplat
     Raises
     ------
     UsageError
-        The tokenizer has only named templates, none of them the default.
+        The tokenizer has only named templates, none of them the default, or no template reads one of the `variables`.
     """
+    found = _chosen(tokenizer, given)
+    unknown = [
+        name for name in variables or () if not any(re.search(rf"\b{name}\b", one.text) for one in found.values())
+    ]
+    if unknown:
+        raise UsageError(
+            f"the chat template reads no {', '.join(unknown)}",
+            hint="leave it out of --chat-template-kwargs, or mend its name",
+        )
+    return {name: replace(one, variables=dict(variables or {})) for name, one in found.items()}
+
+
+def _chosen(tokenizer: Any, given: str | None) -> dict[str, ChatTemplate]:
     own = given if given is not None else tokenizer.chat_template
     special = dict(tokenizer.special_tokens_map)
     if own is None:

@@ -24,6 +24,8 @@ class Encoded:
         Tokens removed because the row was too long, and those of them that were to be trained.
     cut_parts
         What was cut that a reader would miss: `system turn`, `tools`.
+    final_kept
+        Whether the last token that was to be trained still is there: the end of the final turn.
     """
 
     input_ids: list[int]
@@ -32,11 +34,12 @@ class Encoded:
     cut: int
     trained_cut: int = 0
     cut_parts: tuple[str, ...] = ()
+    final_kept: bool = True
 
     @classmethod
     def nothing_of(cls, trained: Sequence[bool]) -> Encoded:
         """Return an example that is too long and left out, of whose tokens these were to be trained."""
-        return cls([], [], 0, len(trained), sum(trained[1:]))
+        return cls([], [], 0, len(trained), sum(trained[1:]), final_kept=not any(trained))
 
     @property
     def left_out(self) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
@@ -67,7 +68,8 @@ class Renderer:
     history
         What becomes of turns that the template writes differently once others follow: `split` trains each in an
         example of its own, `last` trains only the turns that one text holds as they were.
-
+    variables
+        What else the template is told, such as `enable_thinking`.
     on_long_row
         What becomes of examples with more tokens: `keep_turns` leaves out whole turns, the oldest first
         (`sage_select.render.whole_turns`), and the example where what has to stay is too long; of a plain text, which
@@ -94,6 +96,7 @@ class Renderer:
         chat_template: str | None = None,
         history: History = "split",
         on_long_row: LongRow = "keep_turns",
+        variables: Mapping[str, Any] | None = None,
     ) -> None:
         if max_length < 2:
             raise UsageError(f"the maximum length is {max_length} tokens", expected="at least 2")
@@ -108,7 +111,7 @@ class Renderer:
         self.tokenizer = tokenizer
         self.on_long_row: LongRow = on_long_row
         self._history: History = history
-        templates = {name: usable(one) for name, one in choose_templates(tokenizer, chat_template).items()}
+        templates = {name: usable(one) for name, one in choose_templates(tokenizer, chat_template, variables).items()}
         self._ends = special_tokens(tokenizer, templates.values())
         self._special = any_of(self._ends)
         self._forms = {name: self._form(one) for name, one in templates.items()}
@@ -148,6 +151,8 @@ class Renderer:
             backend.pop(state, None)
         special = self._forms["default"].template.special_tokens
         parts = [RENDERING_VERSION, self._history, self.on_long_row, self.chat_template, special, backend]
+        if variables := self._forms["default"].template.variables:
+            parts.append(dict(variables))
         text = json.dumps(parts, sort_keys=True, default=str)
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
@@ -376,8 +381,15 @@ class Renderer:
         labels = [token if train else IGNORED for token, train in zip(inputs, trained[kept], strict=True)]
         labels[:1] = [IGNORED] * len(labels[:1])
         learned = len(labels) - labels.count(IGNORED)
+        last = len(trained) - 1 - trained[::-1].index(True) - kept.start if True in trained else None
         return Encoded(
-            self._begun(ids, inputs), labels, learned, len(ids) - len(labels), sum(trained[1:]) - learned, cut
+            self._begun(ids, inputs),
+            labels,
+            learned,
+            len(ids) - len(labels),
+            sum(trained[1:]) - learned,
+            cut,
+            last is None or (0 <= last < len(labels) and labels[last] != IGNORED),
         )
 
     def _begun(self, ids: list[int], kept: list[int]) -> list[int]:

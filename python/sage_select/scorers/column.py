@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from sage_select import io
 from sage_select.data import Dataset
+from sage_select.declare.option import Option
 from sage_select.errors import UsageError, Where
 from sage_select.pipeline.cost import Cost, Size
-from sage_select.pipeline.option import Option
 from sage_select.pipeline.run import Run
 from sage_select.scorers.scorer import Scorer, scorer
 

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from sage_select import io
 from sage_select.cache import key_of
 from sage_select.data import Dataset
+from sage_select.declare.option import Option
 from sage_select.errors import DataError, UsageError
 from sage_select.pipeline.cost import Cost, Size
 from sage_select.pipeline.model_cost import model_cost
-from sage_select.pipeline.option import Option
 from sage_select.pipeline.run import Run
 from sage_select.render import RowExamples, Shape
 from sage_select.score import language_model_scores

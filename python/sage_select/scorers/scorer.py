@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sage_select.data import Dataset
+from sage_select.declare.faults import fault
+from sage_select.declare.registry import Registry
+from sage_select.declare.settings import Settings
 from sage_select.errors import DataError, Where
 from sage_select.pipeline.cost import Cost, Size
-from sage_select.pipeline.faults import fault
-from sage_select.pipeline.registry import Registry
 from sage_select.pipeline.run import Run
-from sage_select.pipeline.settings import Settings
 
 __all__ = ["SCORERS", "Scorer", "finite_scores", "one_a_row", "scorer"]
 

@@ -18,14 +18,14 @@ from sage_select.augmenters import AUGMENTERS, Augmenter
 from sage_select.augmenters.none import Nothing
 from sage_select.columns import Origin
 from sage_select.data import Addition, Cause, Dataset, Scores
+from sage_select.declare.option import Option
+from sage_select.declare.settings import Choice
 from sage_select.encoders import Encoder
 from sage_select.errors import UsageError
 from sage_select.kernels import bottom_k_hashes
 from sage_select.orders.between import between
 from sage_select.pipeline.cost import Cost, Size, in_turn
-from sage_select.pipeline.option import Option
 from sage_select.pipeline.run import Run
-from sage_select.pipeline.settings import Choice
 from sage_select.pipeline.stage import Stage, stage
 from sage_select.scorers import Scorer
 from sage_select.seeds import stage_key

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from sage_select import kernels
 from sage_select.data import COUNTED_ROWS, Dataset
+from sage_select.declare.option import Option
 from sage_select.errors import UsageError
 from sage_select.evidence import Comparison, measure
 from sage_select.evidence.coverage import pairs_compared, sample_sizes
 from sage_select.evidence.distributions import rows_measured
 from sage_select.pipeline.cost import Cost, Size
-from sage_select.pipeline.option import Option
 from sage_select.pipeline.run import Run
 from sage_select.pipeline.stage import Stage, stage
 from sage_select.stages.select import Select

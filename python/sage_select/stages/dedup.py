@@ -9,9 +9,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from sage_select.data import EXACT_COPY, NEAR_COPY, Dataset
+from sage_select.declare.option import Option
 from sage_select.errors import UsageError
 from sage_select.pipeline.cost import Cost, Size
-from sage_select.pipeline.option import Option
 from sage_select.pipeline.run import Run
 from sage_select.pipeline.stage import Stage, stage
 from sage_select.stages.inputs.limits import protected_rows

@@ -10,12 +10,12 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from sage_select.data import Dataset
+from sage_select.declare.settings import Choice
 from sage_select.encoders import ENCODERS, Encoder, check_embeddings, check_vectors
 from sage_select.errors import UsageError
 from sage_select.kernels import Matrix, Metric
 from sage_select.pipeline.cost import Cost, Size
 from sage_select.pipeline.run import Run
-from sage_select.pipeline.settings import Choice
 from sage_select.pipeline.stage import Stage, stage
 from sage_select.stages.inputs.arrays import array_of, misfit
 from sage_select.stages.inputs.queries import Queries, later_queries

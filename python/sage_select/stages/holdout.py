@@ -10,10 +10,10 @@ import numpy as np
 from sage_select import io
 from sage_select.contamination import NEAR_SHARE, PHRASE_WORDS
 from sage_select.data import HELD_OUT_CAUSES, Dataset
+from sage_select.declare.option import Option
 from sage_select.encoders.file import File
 from sage_select.errors import DataError, UsageError
 from sage_select.pipeline.cost import Cost, Size
-from sage_select.pipeline.option import Option
 from sage_select.pipeline.run import GIVEN, Run
 from sage_select.pipeline.stage import Stage, stage
 from sage_select.stages.embed import Embed

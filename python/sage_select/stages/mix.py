@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from pydantic import model_validator
 
 from sage_select.data import Cause, Dataset
+from sage_select.declare.option import Option
 from sage_select.errors import UsageError
 from sage_select.pipeline.cost import Cost, Size
-from sage_select.pipeline.option import Option
 from sage_select.pipeline.run import Run
 from sage_select.pipeline.stage import Stage, stage
 from sage_select.stages.inputs.draw import Draw

@@ -8,13 +8,13 @@ from typing import Annotated
 import numpy as np
 
 from sage_select.data import Dataset
+from sage_select.declare.settings import Choice
 from sage_select.errors import UsageError
 from sage_select.orders import ORDERS, OrderRule
 from sage_select.orders.random import Random
 from sage_select.orders.rule import check_arrangement
 from sage_select.pipeline.cost import Cost, Size, in_turn
 from sage_select.pipeline.run import Run
-from sage_select.pipeline.settings import Choice
 from sage_select.pipeline.stage import Stage, stage
 from sage_select.seeds import stage_key
 from sage_select.strategies.pool import HASHED_BYTES

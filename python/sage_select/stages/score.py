@@ -8,11 +8,11 @@ import numpy as np
 from pydantic import model_validator
 
 from sage_select.data import Dataset, Scores
+from sage_select.declare.option import Option
+from sage_select.declare.settings import Choice
 from sage_select.errors import UsageError, Where
 from sage_select.pipeline.cost import Cost, Size, in_turn
-from sage_select.pipeline.option import Option
 from sage_select.pipeline.run import Run
-from sage_select.pipeline.settings import Choice
 from sage_select.pipeline.stage import Stage, stage
 from sage_select.scorers import SCORERS, Scorer, finite_scores, one_a_row
 from sage_select.stages.inputs.arrays import array_of

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from sage_select import io
 from sage_select.columns import Reason
 from sage_select.data import Dataset, Selected
+from sage_select.declare.option import Option
+from sage_select.declare.settings import Choice
 from sage_select.errors import DataError, UsageError, Where
 from sage_select.kernels import Matrix, Metric
 from sage_select.pipeline.cost import Cost, Size
-from sage_select.pipeline.option import Option
 from sage_select.pipeline.run import Run
-from sage_select.pipeline.settings import Choice
 from sage_select.pipeline.stage import Stage, stage
 from sage_select.scorers import finite_scores
 from sage_select.stages.embed import Embed

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Annotated, Any, Final
 
 from sage_select.data import Dataset
+from sage_select.declare.option import Option
 from sage_select.io.formats.encode import ROW_GROUP
 from sage_select.pipeline.cost import Cost, Size
-from sage_select.pipeline.option import Option
 from sage_select.pipeline.run import Run
 from sage_select.pipeline.stage import Stage, stage
 from sage_select.values.location import OutputPath

@@ -14,10 +14,10 @@ from pydantic import model_validator
 
 from sage_select import demo, io
 from sage_select.data import NOTHING_TO_TRAIN, Dataset
+from sage_select.declare.option import Option
 from sage_select.errors import DataError, UsageError
 from sage_select.io.guards.memory import row_budget
 from sage_select.pipeline.cost import Cost, Size
-from sage_select.pipeline.option import Option
 from sage_select.pipeline.run import Run
 from sage_select.pipeline.stage import Stage, stage
 from sage_select.render import RenderedRows, ShapeOptions, detect_shape

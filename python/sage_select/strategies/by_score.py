@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from sage_select import kernels
 from sage_select.columns import Reason
+from sage_select.declare.option import Option
 from sage_select.errors import UsageError
 from sage_select.pipeline.cost import Cost, Size
-from sage_select.pipeline.option import Option
 from sage_select.strategies.cells import CELLS, cells, cells_cost
 from sage_select.strategies.percentile_rank import percentile_rank
 from sage_select.strategies.picks import Picks

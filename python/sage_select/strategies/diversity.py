@@ -8,10 +8,10 @@ from typing import Annotated, Any
 from pydantic import model_validator
 
 from sage_select.columns import Reason
+from sage_select.declare.faults import fault
+from sage_select.declare.settings import Choice
 from sage_select.kernels import Greedy
 from sage_select.pipeline.cost import Cost, Size
-from sage_select.pipeline.faults import fault
-from sage_select.pipeline.settings import Choice
 from sage_select.strategies.objectives import OBJECTIVES, Objective
 from sage_select.strategies.picks import Picks
 from sage_select.strategies.pool import Pool

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 from pydantic import model_validator
 
+from sage_select.declare.option import Option
 from sage_select.pipeline.cost import Cost, Size, in_turn
-from sage_select.pipeline.option import Option
 from sage_select.strategies.by_score import ByScore, ScoreMode
 from sage_select.strategies.diversity import ByDiversity
 from sage_select.strategies.picks import Picks

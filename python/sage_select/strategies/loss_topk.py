@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from sage_select.declare.option import Option
 from sage_select.pipeline.cost import Cost, Size
-from sage_select.pipeline.option import Option
 from sage_select.strategies.by_score import ByScore, ScoreMode
 from sage_select.strategies.picks import Picks
 from sage_select.strategies.pool import Pool

@@ -6,10 +6,10 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
+from sage_select.declare.option import Option
+from sage_select.declare.registry import Registry
+from sage_select.declare.settings import Settings
 from sage_select.pipeline.cost import Cost, Size
-from sage_select.pipeline.option import Option
-from sage_select.pipeline.registry import Registry
-from sage_select.pipeline.settings import Settings
 from sage_select.strategies.picks import Picks
 from sage_select.strategies.pool import Pool
 from sage_select.strategies.request import SelectionRequest

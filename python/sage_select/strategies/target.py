@@ -8,9 +8,9 @@ import numpy as np
 
 from sage_select import kernels
 from sage_select.columns import Reason
+from sage_select.declare.option import Option
 from sage_select.errors import UsageError
 from sage_select.pipeline.cost import Cost, Size
-from sage_select.pipeline.option import Option
 from sage_select.strategies.picks import Picks
 from sage_select.strategies.pool import Pool
 from sage_select.strategies.request import SelectionRequest

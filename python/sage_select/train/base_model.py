@@ -9,9 +9,11 @@ from sage_select.render.chat import load_chat_template
 from sage_select.render.model_files import load_causal_lm, load_config, load_tokenizer, require_vocabulary
 from sage_select.render.tokens import Renderer
 from sage_select.render.truncate import context_length
-from sage_select.train.config import MAX_LENGTH_CAP, Precision, TrainConfig
+from sage_select.train.config import TrainConfig
 from sage_select.train.kinds import KINDS
 from sage_select.train.quantisation import one_arithmetic, quantisation
+from sage_select.train.settings.model import Precision
+from sage_select.train.settings.rows import MAX_LENGTH_CAP
 
 __all__ = ["given_template", "load_base_model", "open_renderer"]
 
@@ -41,6 +43,7 @@ def open_renderer(config: TrainConfig) -> Renderer:
         chat_template=given_template(config),
         history=config.thinking_history,
         on_long_row=config.on_long_row,
+        variables=config.chat_template_kwargs,
     )
 
 
@@ -61,7 +64,9 @@ def load_base_model(config: TrainConfig, precision: Precision, tokenizer: Any) -
     """
     import torch
 
-    options = {"device_map": {"": 0}} if torch.cuda.is_available() else {}
+    options: dict[str, Any] = {"device_map": {"": 0}} if torch.cuda.is_available() else {}
+    if config.attn_implementation is not None:
+        options["attn_implementation"] = config.attn_implementation
     held: Precision = precision if KINDS[config.adapter].lora is not None else "fp32"
     model = load_causal_lm(config.model, _DTYPES[held], quantisation(config, precision), **options)
     one_arithmetic(model)

@@ -2,165 +2,34 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, ClassVar, Final, Self
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ModelWrapValidatorHandler,
-    ValidationError,
-    model_validator,
-)
+from pydantic import ValidationError
 
+from sage_select.declare import Settings
+from sage_select.declare.option import option_of
+from sage_select.declare.problems import named_problems
 from sage_select.errors import UsageError, nearest
-from sage_select.render.truncate import LongRow
+from sage_select.paths import user_path
+from sage_select.render.model_files import is_local
 from sage_select.train.kinds import KINDS, refuse_unusable
 from sage_select.train.optimizers import OPTIMIZERS
 from sage_select.train.presets import PRESETS
+from sage_select.train.settings.adapter import AdapterSettings
+from sage_select.train.settings.declared import Setting
+from sage_select.train.settings.model import ModelSettings
+from sage_select.train.settings.optimisation import OptimisationSettings
+from sage_select.train.settings.rows import RowSettings
+from sage_select.train.settings.running import RunningSettings
 
-__all__ = [
-    "ALL_LINEAR",
-    "DEFAULT_OUTPUT_DIR",
-    "EXPERTS",
-    "MAX_LENGTH_CAP",
-    "PATTERN",
-    "Precision",
-    "Schedule",
-    "TrainConfig",
-]
-
-Precision = Literal["bf16", "fp16", "fp32"]
-Schedule = Literal["linear", "cosine", "constant"]
-
-DEFAULT_OUTPUT_DIR = Path("~/.sage/agent_training")
-
-#: What `lora_target` may name besides paths: every linear layer but routers, the experts of a mixture, and, by what
-#: follows these letters, whatever a regular expression matches.
-ALL_LINEAR = "all-linear"
-EXPERTS = "experts"
-PATTERN = "re:"
-
-#: `max_length=None` means the model's context, at most this many tokens.
-MAX_LENGTH_CAP = 2048
+__all__ = ["TrainConfig"]
 
 
-def _share(value: Any) -> Any:
-    """Return `1%` as the number it is."""
-    if isinstance(value, str) and value.strip().endswith("%"):
-        try:
-            return float(value.strip()[:-1]) / 100
-        except ValueError:
-            return value
-    return value
-
-
-Count = Annotated[int, Field(gt=0, strict=True)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Share = Annotated[float, BeforeValidator(_share), Field(ge=0, le=1)]
-NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-
-
-def _split(value: Any) -> Any:
-    """Take `"q_proj,v_proj"` for the names in it, alone or among others; the commas of an expression are its own."""
-    if isinstance(value, str):
-        begin = re.search(rf"(?:^|,)\s*{PATTERN}", value)
-        names = value[: begin.start()] if begin else value
-        pattern = (PATTERN + value[begin.end() :].strip(),) if begin else ()
-        return (*(name for part in names.split(",") if (name := part.strip())), *pattern)
-    if isinstance(value, list | tuple | set | frozenset) and all(isinstance(name, str) for name in value):
-        texts = sorted(value) if isinstance(value, set | frozenset) else value
-        return tuple(part for text in texts for part in _split(text))
-    return value
-
-
-class TrainConfig(BaseModel):
-    """The settings of one LoRA fine-tuning run.
-
-    Parameters
-    ----------
-    model
-        Folder or repository id of a causal language model.
-    output_dir
-        Folder that receives `checkpoints/`, `logs/`, `lora_weights/` and `run.json`; made if absent.
-    max_length
-        Longest row in tokens. None: the model's context, at most 2048.
-    on_long_row
-        What becomes of longer rows, all of them counted. `keep_turns`: conversations keep their system turns and tools
-        and lose whole turns, the oldest first, never the last user turn; those of which too much has to stay are left
-        out; plain texts keep their start. `keep_end`, `keep_start`: as many tokens as there may be. `drop`: none.
-        `error` refuses the selection.
-    epochs, max_steps
-        Passes over the rows; `max_steps` optimizer steps win over `epochs`.
-    learning_rate
-        Peak rate; where none is given, that of the kind of adapter: 2e-4, and 2e-5 where all weights are trained.
-    batch_size, gradient_accumulation
-        Rows in a forward pass, and forward passes in an optimizer step.
-    warmup
-        Below 1: share of the steps; from 1 on: number of steps.
-    schedule
-        How the rate falls after the warmup: linear or cosine to 0, or constant.
-    weight_decay, max_grad_norm
-        AdamW's decay, and the norm to which gradients are clipped (0: not clipped).
-    lora_r, lora_alpha, lora_dropout
-        Rank, scale (alpha / r multiplies the update) and dropout of the adapter.
-    lora_target
-        What gets an adapter: `all-linear` (every linear layer but the output and routers), paths or the last parts of
-        them, of layers or of what holds layers (`q_proj`, `layers.0.self_attn`), `experts` (of a mixture, whose stacked
-        weights all-linear leaves out), and `re:` with a regular expression that matches whole paths. One text may hold
-        several, `"q_proj,v_proj"`; an expression comes last.
-    adapter
-        What is trained: a name of `sage_select.train.kinds.KINDS`, `lora`, `dora`, or `full`, the model itself.
-    use_rslora
-        Scale the adapter by alpha / sqrt(r) in place of alpha / r (rsLoRA, arXiv 2312.03732).
-    init_lora_weights
-        How the adapter begins: a name of `sage_select.train.kinds.INITIALISATIONS`.
-    loraplus_ratio
-        The rate of the B matrices in rates of the A matrices (LoRA+); None: the same.
-    optimizer
-        A name of `sage_select.train.optimizers.OPTIMIZERS`.
-    neftune_alpha
-        Scale of uniform noise on the embeddings in training (NEFTune, arXiv 2310.05914); None: none.
-    from_adapter
-        Folder of an adapter to go on from, or of a run that holds one: its weights, rank, scale and layers are taken.
-    preset
-        A name of `sage_select.train.presets.PRESETS`: defaults of other settings, which win where given.
-    precision
-        None: bf16 on a GPU that has it, fp16 on another GPU, fp32 on a CPU.
-    load_in_4bit, load_in_8bit
-        Hold the frozen base model in 4-bit NF4 or 8-bit integers (bitsandbytes).
-    gradient_checkpointing
-        Recompute activations in the backward pass: less memory, about a third more time.
-    seed
-        Seeds the adapter's initial weights and dropout, 0 to 2**32 - 1. Never the order of rows, which is the
-        selection's.
-    save_steps, keep_checkpoints
-        Steps between checkpoints (one is always written at the last step), and how many are kept. None: a tenth of
-        the run's steps, and also whenever ten minutes have passed since the last.
-    logging_steps
-        Steps between two points in the TensorBoard log.
-    chat_template
-        A Jinja file to render conversations with, instead of the model's own template.
-    thinking_history
-        What becomes of answers that the chat template writes differently once other turns follow, as those of thinking
-        models do: `split` trains each in an example of its own, `last` only those that one example holds as they were.
-    on_lost_words
-        `warn` tells of words that the chat template leaves out, `error` refuses the selection.
-    on_bad_row, max_bad
-        `drop` leaves out rows that cannot be read or that the chat template refuses, at most the share `max_bad`;
-        `error` refuses the selection and counts them. None: the former are refused, the latter left out and counted.
-    text_column, prompt_column, completion_column, template
-        How rows are read where neither the selection's manifest nor the column names tell; they win over both.
-    verify
-        Refuse rows, or a manifest of theirs, that have been changed since `sage-select` wrote them.
-    resume
-        Continue the unfinished run in `output_dir` from its newest complete checkpoint.
-    force
-        Replace another run in `output_dir`.
+class TrainConfig(ModelSettings, AdapterSettings, OptimisationSettings, RowSettings, RunningSettings):
+    """The settings of one fine-tuning run.
 
     Raises
     ------
@@ -176,130 +45,111 @@ class TrainConfig(BaseModel):
     Traceback (most recent call last):
         ...
     sage_select.errors.UsageError: bad training settings
-      got: lora_r = -1: must be above 0
+      got: lora_r: expected at least 1, got -1
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+    name: ClassVar[str] = "training"
 
-    model: Annotated[str, BeforeValidator(lambda value: str(value) if isinstance(value, Path) else value)]
-    output_dir: Path = DEFAULT_OUTPUT_DIR
-    max_length: Annotated[int, Field(ge=2, strict=True)] | None = None
-    on_long_row: LongRow = "keep_turns"
-    epochs: Positive = 3.0
-    max_steps: Count | None = None
-    learning_rate: Positive = 2e-4
-    batch_size: Count = 4
-    gradient_accumulation: Count = 4
-    warmup: NotNegative = 0.03
-    schedule: Schedule = "cosine"
-    weight_decay: NotNegative = 0.0
-    max_grad_norm: NotNegative = 1.0
-    lora_r: Count = 64
-    lora_alpha: Count = 128
-    lora_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.05
-    lora_target: Annotated[tuple[str, ...], BeforeValidator(_split), Field(min_length=1)] = (ALL_LINEAR,)
-    adapter: str = "lora"
-    use_rslora: bool = False
-    init_lora_weights: str = "default"
-    loraplus_ratio: Annotated[float, Field(ge=1, allow_inf_nan=False)] | None = None
-    optimizer: str = "adamw"
-    neftune_alpha: Positive | None = None
-    from_adapter: Path | None = None
-    preset: str | None = None
-    precision: Precision | None = None
-    load_in_4bit: bool = False
-    load_in_8bit: bool = False
-    gradient_checkpointing: bool = True
-    seed: Annotated[int, Field(ge=0, lt=2**32, strict=True)] = 0
-    save_steps: Count | None = None
-    keep_checkpoints: Count = 2
-    logging_steps: Count = 10
-    chat_template: Path | None = None
-    thinking_history: Literal["split", "last"] = "split"
-    on_lost_words: Literal["warn", "error"] = "warn"
-    on_bad_row: Literal["error", "drop"] | None = None
-    max_bad: Share = 0.01
-    text_column: str | None = None
-    prompt_column: str | None = None
-    completion_column: str | None = None
-    template: str | None = None
-    verify: bool = True
-    resume: bool = False
-    force: bool = False
+    def __init__(self, **settings: Any) -> None:
+        self._set(settings, {})
 
-    @model_validator(mode="wrap")
     @classmethod
-    def _checked(cls, data: Any, handler: ModelWrapValidatorHandler[TrainConfig]) -> TrainConfig:
-        try:
-            config = handler(_with_defaults(data) if isinstance(data, Mapping) else data)
-        except ValidationError as error:
-            faults = [_fault(fault) for fault in error.errors(include_url=False)]
-            raise UsageError("bad training settings", got="; ".join(faults), hint=_hint(error)) from None
-        config._check_pairs()
+    def of(cls, settings: Mapping[str, Any], names: Mapping[str, str] | None = None) -> Self:
+        """Return the value with these settings; an error calls them by `names`, where they have others.
+
+        Raises
+        ------
+        UsageError
+            As the class itself.
+        """
+        config = cls.__new__(cls)
+        config._set({name: value for name, value in settings.items() if value is not None}, names or {})
         return config
 
-    def _check_pairs(self) -> None:
-        refuse_unusable(self)
+    def _set(self, settings: Mapping[str, Any], names: Mapping[str, str]) -> None:
+        try:
+            super().__init__(**_with_defaults(settings))
+        except ValidationError as error:
+            known = type(self).options()
+            unknown = [name for name in settings if name not in known]
+            raise UsageError(
+                "bad training settings",
+                got="; ".join(named_problems(error, names)),
+                hint=nearest(unknown[0], known) if unknown else None,
+            ) from None
         OPTIMIZERS.need(self.optimizer)
-        if self.load_in_4bit and self.load_in_8bit:
-            raise UsageError("4-bit and 8-bit loading exclude each other", hint="choose one of the two")
-        if self.resume and self.force:
-            raise UsageError(
-                "resume continues the run in the output folder and force replaces it", hint="choose one of the two"
-            )
-        for target in self.lora_target:
-            try:
-                re.compile(target.removeprefix(PATTERN) if target.startswith(PATTERN) else "")
-            except re.error as error:
-                raise UsageError(
-                    "an adapter target is no regular expression",
-                    expected=f"{PATTERN} and an expression of Python's re",
-                    got=f"{target}: {error}",
-                ) from None
-        if self.warmup >= 1 and self.warmup != int(self.warmup):
-            raise UsageError(
-                "a warmup of 1 or more is a number of steps", expected="a whole number", got=str(self.warmup)
-            )
+        refuse_unusable(self)
+
+    @classmethod
+    def groups(cls) -> Iterator[type[Settings]]:
+        """Yield the classes that declare the settings, each with the heading of the help as its docstring."""
+        yield from cls.__bases__
+
+    def identity(self) -> dict[str, Any]:
+        """Return the settings by which a run is known, as plain values: another value of one trains other weights."""
+        flat = {**self.settings(), "lora_target": sorted(self.lora_target)}
+        marks = {name: option_of(info) for name, info in type(self).options().items()}
+        return {
+            name: value
+            for name, value in flat.items()
+            if not isinstance(mark := marks.get(name), Setting) or mark.identity
+        }
+
+    def to_yaml(self, sources: Mapping[str, str] | None = None, **others: Any) -> str:
+        """Return all settings as a file that `sage-train --config` reads, the paths in it absolute.
+
+        Parameters
+        ----------
+        sources
+            Setting -> who said it, told in a comment; the rest are defaults.
+        others
+            Settings of the command, such as `selection`, told first.
+        """
+        lines = ["# The settings of this run; what no source is told of is a default."]
+        values = {**others, **self.settings()}
+        ordered = [*others, *(name for group in self.groups() for name in group.options() if name in values)]
+        for name, value in ((name, values[name]) for name in ordered):
+            if name not in _OF_ONE_CALL:
+                source = (sources or {}).get(name)
+                written = json.dumps(_anywhere(name, value), ensure_ascii=False)
+                lines.append(f"{name}: {written}" + (f"  # {source}" if source else ""))
+        return "\n".join(lines) + "\n"
 
 
-def _with_defaults(data: Mapping[str, Any]) -> dict[str, Any]:
+def _with_defaults(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return settings with those that others decide where they are not given."""
-    preset = {} if data.get("preset") is None else PRESETS.need(str(data["preset"])).settings
-    given = {**preset, **data}
+    preset = {} if settings.get("preset") is None else PRESETS.need(str(settings["preset"])).settings
+    given = {**preset, **settings}
     kind = KINDS.get(str(given.get("adapter", TrainConfig.model_fields["adapter"].default)))
     return {**({} if kind is None else {"learning_rate": kind.learning_rate}), **given}
 
 
-#: Kind of fault in pydantic's terms -> what is wrong, in plain words.
-_WORDS = {
-    "missing": "is missing",
-    "extra_forbidden": "is no setting",
-    "greater_than": "must be above {gt}",
-    "greater_than_equal": "must be {ge} or more",
-    "less_than": "must be below {lt}",
-    "less_than_equal": "must be {le} or less",
-    "finite_number": "must be a finite number",
-    "literal_error": "must be {expected}",
-    "too_short": "must name at least one",
-    "string_type": "must be text",
-    "path_type": "must be a path",
-    "tuple_type": "must be a list of names",
-    **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "must be a whole number"),
-    **dict.fromkeys(("float_type", "float_parsing"), "must be a number"),
-    **dict.fromkeys(("bool_type", "bool_parsing"), "must be true or false"),
-    **dict.fromkeys(("model_type", "model_attributes_type", "dict_type"), "must be settings by name"),
-}
+#: Settings that say what one call does with a folder.
+_OF_ONE_CALL: Final = ("force", "resume")
 
 
-def _fault(fault: Any) -> str:
-    name = ".".join(str(part) for part in fault["loc"]) or "settings"
-    words = _WORDS.get(fault["type"], "is not valid").format(**fault.get("ctx", {}))
-    shown = "" if fault["type"] == "missing" else f" = {fault['input']!r}"
-    return f"{name}{shown}: {words}" if shown else f"{name} {words}"
+def _anywhere(name: str, value: Any) -> Any:
+    """Return a path as one that holds from any folder; another value as it is."""
+    if name in ("output_dir", "chat_template", "selection", "from_adapter") or (
+        name == "model" and is_local(str(value))
+    ):
+        return str(user_path(Path(str(value))).absolute())
+    return value
 
 
-def _hint(error: ValidationError) -> str | None:
-    for fault in error.errors():
-        if fault["type"] == "extra_forbidden":
-            return nearest(str(fault["loc"][0]), TrainConfig.model_fields)
-    return None
+def _parameters() -> str:
+    """Return the settings as a docstring lists parameters."""
+    lines = ["    Parameters", "    ----------"]
+    for group in TrainConfig.groups():
+        for name, info in group.options().items():
+            option = option_of(info)
+            default = "must be given" if info.is_required() else f"by default {_default(option, info.default)}"
+            lines += [f"    {name}", f"        {option.help if option else ''}; {default}."]
+    return "\n".join(lines)
+
+
+def _default(option: Any, value: Any) -> str:
+    return option.default if option is not None and option.default else f"`{value}`"
+
+
+TrainConfig.__doc__ = (TrainConfig.__doc__ or "").replace("    Raises\n", f"{_parameters()}\n\n    Raises\n", 1)

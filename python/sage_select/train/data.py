@@ -14,6 +14,7 @@ import pyarrow as pa
 from sage_select.errors import DataError
 from sage_select.render import to_example
 from sage_select.train.long_rows import LongRows, why_untrained
+from sage_select.train.preflight.calls import Calls
 from sage_select.train.row_summary import DroppedRow, RowSummary, bad_rows_error
 from sage_select.train.selection import OrderedRows, Row
 
@@ -39,12 +40,15 @@ class TrainingRows:
         Id of the row that each example is of.
     digest
         Of tokens, labels and weights in order.
+    summary, calls
+        What became of the rows, and the calls of tools in them.
     """
 
     table: pa.Table
     row_ids: list[str]
     digest: str
     summary: RowSummary
+    calls: Calls
 
     @property
     def order_digest(self) -> str:
@@ -93,10 +97,10 @@ def tokenise(
     dropped: list[DroppedRow] = []
     bad = _BadRows(on_bad_row)
     digest = hashlib.blake2b(digest_size=16)
-    long = LongRows(renderer.on_long_row)
+    long, calls = LongRows(renderer.on_long_row), Calls()
     trained = trained_rows = 0
     for done, row in enumerate(rows, start=1):
-        examples = bad.encoded(rows, row, renderer)
+        examples = bad.encoded(rows, row, renderer, calls)
         learned = [one for one in examples if one.trained]
         for one in learned:
             digest.update(struct.pack("<if", len(one.input_ids), row.weight))
@@ -143,7 +147,7 @@ def tokenise(
             "weight": pa.array(weights, pa.float32()),
         }
     )
-    return TrainingRows(table, row_ids, digest.hexdigest(), summary)
+    return TrainingRows(table, row_ids, digest.hexdigest(), summary, calls)
 
 
 class _BadRows:
@@ -159,17 +163,19 @@ class _BadRows:
         """All of them."""
         return [*self._unreadable, *self._refused]
 
-    def encoded(self, rows: OrderedRows, row: Row, renderer: Renderer) -> list[Encoded]:
-        """Return the training examples of a row, none where it is bad."""
+    def encoded(self, rows: OrderedRows, row: Row, renderer: Renderer, calls: Calls) -> list[Encoded]:
+        """Return the training examples of a row, none where it is bad; its calls are counted where it is not."""
         kind = self._unreadable
         try:
             example = to_example(row.values, rows.shape, row.where)
             kind = self._refused
-            return renderer.encode_all(example, row.where)
+            encoded = renderer.encode_all(example, row.where)
         except DataError as error:
             reason = error.message if error.got is None else f"{error.message} ({error.got})"
             kind.append(DroppedRow(row.number, row.row_id, reason))
             return []
+        calls.add(row.row_id, example)
+        return encoded
 
     def check(self, rows: OrderedRows, most: float) -> None:
         """Refuse the selection where the policy says so.

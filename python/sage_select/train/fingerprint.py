@@ -7,40 +7,14 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from sage_select.train.config import Precision, TrainConfig
+from sage_select.train.config import TrainConfig
 from sage_select.train.kinds import initialisation
+from sage_select.train.settings.model import Precision
 
 __all__ = ["differences", "fingerprint", "identity"]
 
 #: Raised when the same settings begin to train different weights.
 _RECIPE = 3
-
-#: Settings that say where, when or how much is told. How rows are read and cut acts through the tokens.
-_NOT_IDENTITY = frozenset(
-    {
-        "chat_template",
-        "completion_column",
-        "force",
-        "keep_checkpoints",
-        "logging_steps",
-        "max_bad",
-        "max_length",
-        "model",
-        "on_bad_row",
-        "on_long_row",
-        "on_lost_words",
-        "output_dir",
-        "precision",
-        "preset",
-        "prompt_column",
-        "resume",
-        "save_steps",
-        "template",
-        "text_column",
-        "thinking_history",
-        "verify",
-    }
-)
 
 
 def identity(
@@ -68,9 +42,7 @@ def identity(
     adapter
         Digest of the adapter that the run goes on from, if it does.
     """
-    settings = config.model_dump(mode="json", exclude=set(_NOT_IDENTITY))
-    settings["lora_target"] = sorted(config.lora_target)
-    settings["from_adapter"] = adapter
+    settings = {**config.identity(), "from_adapter": adapter}
     if initialisation(config.init_lora_weights).random_on_device:
         settings["device"] = device
     return {

@@ -5,8 +5,9 @@ from __future__ import annotations
 from importlib.util import find_spec
 
 from sage_select.errors import ResourceError, UsageError
-from sage_select.train.config import Precision, TrainConfig
+from sage_select.train.config import TrainConfig
 from sage_select.train.optimizers import OPTIMIZERS, refuse_here
+from sage_select.train.settings.model import Precision
 
 __all__ = ["device_here", "precision_here", "require_training_packages", "resolve_precision"]
 

@@ -32,7 +32,7 @@ class LongRows:
     def __init__(self, policy: LongRow) -> None:
         self._policy = policy
         self._shortened = self._dropped = 0
-        self._examples = self._tokens = self._trained = 0
+        self._examples = self._tokens = self._trained = self._final = 0
         self._parts: Counter[str] = Counter()
         self._first: list[str] = []
 
@@ -50,6 +50,7 @@ class LongRows:
         self._examples += sum(not one.trained for one in long) if is_trained else 0
         self._tokens += sum(one.cut + (0 if one.trained else len(one.input_ids)) for one in long)
         self._trained += sum(one.trained_cut for one in long)
+        self._final += is_trained and any(not one.final_kept for one in long)
         self._parts.update({part for one in long if one.trained for part in one.cut_parts})
 
     def check(self, rows: OrderedRows, max_length: int) -> None:
@@ -82,6 +83,7 @@ class LongRows:
             "tokens_cut": self._tokens,
             "trained_tokens_cut": self._trained,
             "cut_parts": dict(self._parts),
+            "final_turns_lost": self._final,
         }
 
 

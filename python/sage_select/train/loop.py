@@ -16,7 +16,7 @@ from sage_select.train.adapter import cast_adapter_to_float32
 from sage_select.train.callbacks import StepEnd, StepLog, StoppedAtFirstStep
 from sage_select.train.checkpoints import Checkpoint
 from sage_select.train.collate import Collator
-from sage_select.train.config import Precision, TrainConfig
+from sage_select.train.config import TrainConfig
 from sage_select.train.data import TrainingRows
 from sage_select.train.interrupt import graceful_stop
 from sage_select.train.ledger import Ledger
@@ -24,6 +24,7 @@ from sage_select.train.optimizers import OPTIMIZERS
 from sage_select.train.prolong import warmup_steps
 from sage_select.train.run_folder import RunFolder
 from sage_select.train.schedule import Plan
+from sage_select.train.settings.model import Precision
 from sage_select.train.trainer import OrderedTrainer
 
 __all__ = ["can_recompute", "run_loop"]
@@ -140,14 +141,15 @@ def training_arguments(
         remove_unused_columns=False,
         dataset_kwargs={"skip_prepare_dataset": True},
         dataloader_drop_last=False,
-        dataloader_num_workers=0,
+        dataloader_num_workers=config.dataloader_workers,
         per_device_train_batch_size=config.batch_size,
         gradient_accumulation_steps=config.gradient_accumulation,
         max_steps=plan.steps,
         learning_rate=config.learning_rate,
         warmup_steps=warmup_steps(config, plan.steps),
         # The library's "constant" ignores the warmup.
-        lr_scheduler_type="constant_with_warmup" if config.schedule == "constant" else config.schedule,
+        lr_scheduler_type="constant_with_warmup" if config.lr_schedule == "constant" else config.lr_schedule,
+        lr_scheduler_kwargs=scheduler_options(config, plan),
         weight_decay=config.weight_decay,
         optim=OPTIMIZERS[config.optimizer].library_name,
         neftune_noise_alpha=config.neftune_alpha,
@@ -156,6 +158,7 @@ def training_arguments(
         fp16=precision == "fp16",
         use_cpu=not torch.cuda.is_available(),
         activation_checkpointing=recompute,
+        torch_compile=config.torch_compile,
         seed=config.seed,
         data_seed=config.seed,
         save_strategy="steps",
@@ -170,6 +173,15 @@ def training_arguments(
     # Several GPUs that are only visible would be taken for data parallelism, which changes the order of rows.
     arguments._n_gpu = min(arguments.n_gpu, 1)
     return arguments
+
+
+def scheduler_options(config: TrainConfig, plan: Plan) -> dict[str, Any]:
+    """Return what the schedule of the rate is told besides its warmup."""
+    options: dict[str, dict[str, Any]] = {
+        "cosine_with_min_lr": {"min_lr_rate": config.min_lr_share},
+        "warmup_stable_decay": {"num_decay_steps": max(1, int(config.decay * plan.steps))},
+    }
+    return options.get(config.lr_schedule, {})
 
 
 def pad_token(tokenizer: PreTrainedTokenizerBase) -> int:

@@ -17,16 +17,16 @@ from sage_select.paths import user_path
 from sage_select.render.quiet import quiet_libraries
 from sage_select.train.adapter_files import adapter_digest, adapter_folder, base_of_run, read_adapter
 from sage_select.train.checkpoints import sync
-from sage_select.train.config import Precision
 from sage_select.train.failures import resource_failures
 from sage_select.train.hardware import require_training_packages
 from sage_select.train.replaced import ADAPTER_FILES, RECORD_NAME
+from sage_select.train.settings.model import Precision
 from sage_select.values.location import InputSetting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sage_select.train.run import Stages
+    from sage_select.train.stages import Stages
 
 __all__ = ["MERGE_RECORD", "Merged", "merge"]
 
@@ -150,7 +150,7 @@ class _Merge:
         stages: Stages | None,
         notice: Callable[[str], None] | None,
     ) -> None:
-        from sage_select.train.run import silent_stages
+        from sage_select.train.stages import silent_stages
 
         self._folder, self._target, self._base, self._dtype = folder, target, base, dtype
         self._stages = stages or silent_stages

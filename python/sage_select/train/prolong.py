@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from sage_select.errors import UsageError
 from sage_select.train.config import TrainConfig
+from sage_select.train.fingerprint import differences
 from sage_select.train.run_folder import Found
 from sage_select.train.schedule import Plan
 
@@ -34,10 +35,10 @@ def prolongs(found: Found, identity: Mapping[str, Any], plan: Plan, config: Trai
     UsageError
         The run is the same but for its length, and its steps would have been others, or it is to be shorter.
     """
-    same = {**identity, **{name: found.identity.get(name) for name in _LENGTH}}
-    if dict(found.identity) == dict(identity) or dict(found.identity) != same:
+    theirs = {name: found.identity.get(name) for name in _LENGTH}
+    if not differences(found.identity, identity) or differences(found.identity, {**identity, **theirs}):
         return False
-    before = TrainConfig.model_validate({**config.model_dump(), **{name: found.identity.get(name) for name in _LENGTH}})
+    before = config.changed(**theirs)
     taken = Plan.of(plan.rows, before)
     if plan.steps <= taken.steps:
         raise UsageError(
@@ -45,16 +46,16 @@ def prolongs(found: Found, identity: Mapping[str, Any], plan: Plan, config: Trai
             got=f"{plan.steps} steps, {taken.steps} before",
             hint="name another folder with --output-dir",
         )
-    if config.schedule == "constant" and warmup_steps(before, taken.steps) == warmup_steps(config, plan.steps):
+    if config.lr_schedule == "constant" and warmup_steps(before, taken.steps) == warmup_steps(config, plan.steps):
         return True
     why = (
         f"the warmup would have taken {warmup_steps(config, plan.steps)} steps, not {warmup_steps(before, taken.steps)}"
-        if config.schedule == "constant"
-        else f"a {config.schedule} schedule over {plan.steps} steps would have had other rates from the first step on"
+        if config.lr_schedule == "constant"
+        else f"a {config.lr_schedule} rate over {plan.steps} steps would have been another from the first step on"
     )
     raise UsageError(
         f"the run cannot be made longer: {why}",
-        expected="--schedule constant, and a --warmup in steps",
+        expected="--lr-schedule constant, and a --warmup in steps",
         hint="train on from its adapter in a run of its own: --from-adapter OUTPUT-DIR and another --output-dir",
     )
 

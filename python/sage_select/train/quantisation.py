@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from sage_select.render.extras import require
-from sage_select.train.config import Precision, TrainConfig
+from sage_select.train.config import TrainConfig
+from sage_select.train.settings.model import Precision
 
 __all__ = ["one_arithmetic", "quantisation"]
 

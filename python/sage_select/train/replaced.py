@@ -15,11 +15,22 @@ from pathlib import Path
 from sage_select.train.checkpoints import CHECKPOINT_NAME, sync
 from sage_select.train.kinds import KINDS
 
-__all__ = ["ADAPTER_FILES", "LEDGER_NAME", "RECORD_NAME", "WEIGHT_FOLDERS", "ReplacedRun", "move", "remove"]
+__all__ = [
+    "ADAPTER_FILES",
+    "LEDGER_NAME",
+    "RECORD_NAME",
+    "SETTINGS_NAME",
+    "WEIGHT_FOLDERS",
+    "ReplacedRun",
+    "move",
+    "remove",
+]
 
 LEDGER_NAME = "consumed.jsonl"
 #: The record of a run, in its folder; its member `lora_weights`, or `tuned_model`, names the files written there.
 RECORD_NAME = "run.json"
+#: All settings of a run, in its folder, as `--config` takes them.
+SETTINGS_NAME = "settings.yaml"
 #: An adapter as PEFT writes it.
 ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
 #: Where trained weights lie in the folder of a run.

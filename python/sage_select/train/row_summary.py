@@ -65,6 +65,8 @@ class RowSummary:
         Rows among the dropped ones that are too long, and examples of trained rows that are not trained for that.
     trained_tokens_cut
         Those of `tokens_cut` that were to be trained.
+    final_turns_lost
+        Trained rows that lost the end of what was to be trained, as a rule the end of their final turn.
     """
 
     rows_in: int
@@ -82,6 +84,7 @@ class RowSummary:
     long_rows_dropped: int = 0
     long_examples_dropped: int = 0
     trained_tokens_cut: int = 0
+    final_turns_lost: int = 0
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -116,6 +119,11 @@ class RowSummary:
             f"{', '.join(filter(None, became))}; {_percent(share)} of all tokens ({self.tokens_cut:,}) and "
             f"{_percent(trained)} of those to train ({self.trained_tokens_cut:,}) are cut"
             + (f"; cut with them: {', '.join(parts)}" if parts else "")
+            + (
+                f"; {counted(self.final_turns_lost, 'row')} lost the end of the final answer"
+                if self.final_turns_lost
+                else ""
+            )
             + ("; --on-long-row keep_end keeps the last tokens of the dropped ones" if self._could_keep else "")
         )
 

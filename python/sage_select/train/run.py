@@ -3,44 +3,29 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
 from sage_select.errors import OutputError
 from sage_select.render.quiet import quiet_libraries
-from sage_select.train.adapter_files import adapter_digest, adapter_folder, base_of_run, with_adapter
+from sage_select.train.adapter_files import with_adapter
 from sage_select.train.checkpoints import Checkpoint, list_checkpoints, newest_complete, read_seal, seal
-from sage_select.train.config import Precision, TrainConfig
+from sage_select.train.config import TrainConfig
 from sage_select.train.failures import resource_failures
-from sage_select.train.fingerprint import fingerprint, identity
-from sage_select.train.hardware import device_here, precision_here, require_training_packages
+from sage_select.train.fingerprint import fingerprint
+from sage_select.train.hardware import require_training_packages
 from sage_select.train.kinds import KINDS
 from sage_select.train.launchers import one_process
 from sage_select.train.ledger import losses_at_both_ends, read_steps
+from sage_select.train.prepare import Prepared, prepare
 from sage_select.train.prolong import prolongs
 from sage_select.train.result import TrainResult
 from sage_select.train.run_folder import RunFolder, no_run_to_resume
-from sage_select.train.schedule import Plan
+from sage_select.train.stages import Stages, silent_stages
 
-if TYPE_CHECKING:
-    from sage_select.render.tokens import Renderer
-    from sage_select.train.data import TrainingRows
-
-__all__ = ["Progress", "Stages", "silent_stages", "train"]
-
-
-class Progress(Protocol):
-    """Told of progress."""
-
-    def __call__(self, done: int, total: int, note: str = "") -> None:
-        """Take note that `done` of `total` is done; `note` says how it goes, such as the loss."""
-
-
-#: Gives, for a label, a context in which progress may be reported.
-Stages = Callable[[str], AbstractContextManager[Progress]]
+__all__ = ["train"]
 
 
 def train(
@@ -49,6 +34,7 @@ def train(
     *,
     stages: Stages | None = None,
     notice: Callable[[str], None] | None = None,
+    sources: Mapping[str, str] | None = None,
 ) -> TrainResult:
     """Train an adapter, or a whole model, on a selection, row for row in its order.
 
@@ -64,6 +50,8 @@ def train(
         training adds its loss as a third argument.
     notice
         Called with each notice as it arises; all of them are in the result too.
+    sources
+        Setting -> who said it, for the settings that are saved with the run.
 
     Returns
     -------
@@ -86,33 +74,21 @@ def train(
     """
     require_training_packages()
     with one_process() as told:
-        return _Run(config, stages or silent_stages, notice).run(selection, told)
-
-
-def silent_stages(_label: str) -> AbstractContextManager[Progress]:
-    """Say nothing."""
-    return nullcontext(lambda _done, _total, _note="": None)
-
-
-@dataclass(frozen=True)
-class _Prepared:
-    """All that is known before the model's weights are loaded."""
-
-    rows: TrainingRows
-    renderer: Renderer
-    chat_template: str | None
-    precision: Precision
-    plan: Plan
-    identity: dict[str, Any]
-    fingerprint: str
-    about: dict[str, Any]
+        return _Run(config, stages or silent_stages, notice, sources or {}).run(selection, told)
 
 
 class _Run:
     """The state of one call of `train`: settings, and how to talk."""
 
-    def __init__(self, config: TrainConfig, stages: Stages, notice: Callable[[str], None] | None) -> None:
+    def __init__(
+        self,
+        config: TrainConfig,
+        stages: Stages,
+        notice: Callable[[str], None] | None,
+        sources: Mapping[str, str],
+    ) -> None:
         self._config = with_adapter(config)
+        self._sources = sources
         self._stages = stages
         self._told = notice
         self._notices: list[str] = []
@@ -131,7 +107,7 @@ class _Run:
             }
         )
         with quiet_libraries():
-            prepared = self._prepare(selection)
+            prepared = prepare(selection, self._config, stages=self._stages, notice=self._notice, sources=self._sources)
             with folder.locked(), resource_failures(folder.path):
                 checkpoint = self._claim(folder, prepared)
                 if isinstance(checkpoint, TrainResult):
@@ -143,62 +119,7 @@ class _Run:
         if self._told is not None:
             self._told(text)
 
-    def _prepare(self, selection: Any) -> _Prepared:
-        from sage_select.render.model_files import model_revision
-        from sage_select.train.base_model import given_template, open_renderer
-        from sage_select.train.data import tokenise
-        from sage_select.train.selection import load_selection
-
-        config = self._config
-        ordered = load_selection(selection, config)
-        for text in ordered.notices:
-            self._notice(text)
-
-        precision, device = precision_here(config), device_here()
-        renderer = open_renderer(config)
-        with self._stages("tokenising") as progress:
-            rows = tokenise(
-                ordered,
-                renderer,
-                on_bad_row=config.on_bad_row,
-                max_bad=config.max_bad,
-                on_lost_words=config.on_lost_words,
-                progress=progress,
-            )
-        for text in (*renderer.notices, *rows.summary.lines):
-            self._notice(text)
-        revision, adapter = model_revision(config.model), None
-        if config.from_adapter is not None:
-            source = adapter_folder(config.from_adapter)
-            adapter, base = adapter_digest(source), base_of_run(source)
-            if base not in (None, revision):
-                self._notice(f"the adapter in {source} was trained on another base model than {config.model}")
-        parts = identity(
-            config,
-            precision=precision,
-            model=revision,
-            rows=rows.order_digest,
-            tokens=rows.digest,
-            device=device,
-            adapter=adapter,
-        )
-        return _Prepared(
-            rows=rows,
-            renderer=renderer,
-            chat_template=given_template(config),
-            precision=precision,
-            plan=Plan.of(len(rows.row_ids), config),
-            identity=parts,
-            fingerprint=fingerprint(parts),
-            about={
-                "model": config.model,
-                "selection": str(selection) if isinstance(selection, str | Path) else "rows in memory",
-                "from_adapter": None if config.from_adapter is None else str(config.from_adapter),
-                "rows": rows.summary.as_dict(),
-            },
-        )
-
-    def _claim(self, folder: RunFolder, prepared: _Prepared) -> Checkpoint | TrainResult | None:
+    def _claim(self, folder: RunFolder, prepared: Prepared) -> Checkpoint | TrainResult | None:
         """Return the finished run if it is there, else the checkpoint to start from (None: from the beginning)."""
         config, found = self._config, folder.found()
         if found is None or config.force:
@@ -237,7 +158,7 @@ class _Run:
             )
         return checkpoint
 
-    def _train(self, folder: RunFolder, prepared: _Prepared, checkpoint: Checkpoint | None) -> TrainResult:
+    def _train(self, folder: RunFolder, prepared: Prepared, checkpoint: Checkpoint | None) -> TrainResult:
         from sage_select.train.adapter import Trainee, count_parameters, make_trainee, save_trained
         from sage_select.train.base_model import load_base_model
         from sage_select.train.loop import can_recompute, run_loop
@@ -259,7 +180,8 @@ class _Run:
             nonlocal begun
             if checkpoint is not None and read_seal(checkpoint.folder) != prepared.fingerprint:
                 seal(checkpoint.folder, prepared.fingerprint)  # of a run that is prolonged
-            folder.start(prepared.identity, {**prepared.about, "parameters": parameters}, anew=checkpoint is None)
+            about = {**prepared.about, "parameters": parameters}
+            folder.start(prepared.identity, prepared.settings, about, anew=checkpoint is None)
             begun = True
 
         try:

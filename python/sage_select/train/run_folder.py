@@ -25,6 +25,7 @@ from sage_select.train.replaced import (
     ADAPTER_FILES,
     LEDGER_NAME,
     RECORD_NAME,
+    SETTINGS_NAME,
     WEIGHT_FOLDERS,
     ReplacedRun,
     move,
@@ -36,8 +37,9 @@ from sage_select.values.location import InputSetting
 __all__ = ["ADAPTER_FILES", "RUN_PARTS", "Found", "RunFolder", "no_run_to_resume"]
 
 _FORMAT_VERSION = 1
-#: What a run writes into its folder.
-RUN_PARTS = ("checkpoints", "logs", *WEIGHT_FOLDERS, RECORD_NAME)
+#: What a run writes into its folder: files, and all.
+_FILES = (SETTINGS_NAME, RECORD_NAME)
+RUN_PARTS = ("checkpoints", "logs", *WEIGHT_FOLDERS, *_FILES)
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,6 @@ class RunFolder:
         self._settings_file = kind.settings_file
         self.replaced = ReplacedRun(self.path, RUN_PARTS)
         self.ledger = self.logs / LEDGER_NAME
-        self._new_record = self.path / f".{RECORD_NAME}"
         self._new_weights = self.path / ".weights.new"
 
     @contextmanager
@@ -98,7 +99,11 @@ class RunFolder:
                 ) from None
             # Left by a run that was killed.
             self.replaced.restore()
-            for path in (self._new_record, self._new_weights, self.ledger.with_name(f".{LEDGER_NAME}")):
+            for path in (
+                *(self.path / f".{name}" for name in _FILES),
+                self._new_weights,
+                self.ledger.with_name(f".{LEDGER_NAME}"),
+            ):
                 shutil.rmtree(path, ignore_errors=True)
                 path.unlink(missing_ok=True)
             yield
@@ -163,13 +168,17 @@ class RunFolder:
                 hint="name another folder with --output-dir, or replace the run there with --force",
             )
 
-    def start(self, identity: Mapping[str, Any], about: Mapping[str, Any] | None = None, *, anew: bool) -> None:
+    def start(
+        self, identity: Mapping[str, Any], settings: str, about: Mapping[str, Any] | None = None, *, anew: bool
+    ) -> None:
         """Claim the folder for a run; one that begins `anew` sets the run that is there aside, and nothing else.
 
         Parameters
         ----------
         identity
             What defines the run.
+        settings
+            All its settings, as a file.
         about
             What else is to be known of it, also where it does not end.
         """
@@ -179,6 +188,7 @@ class RunFolder:
         else:
             weights = {key: value for key, value in self._read().items() if key in WEIGHT_FOLDERS}
         self._write({"finished": False, "identity": dict(identity), "about": dict(about or {}), **weights})
+        self._put(SETTINGS_NAME, settings)
         self.checkpoints.mkdir(exist_ok=True)
         self.logs.mkdir(exist_ok=True)
 
@@ -220,11 +230,15 @@ class RunFolder:
         return dict(content)
 
     def _write(self, content: Mapping[str, Any]) -> None:
-        temporary = self._new_record
         text = json.dumps({"format_version": _FORMAT_VERSION, **content}, indent=2, ensure_ascii=False) + "\n"
+        self._put(RECORD_NAME, text)
+
+    def _put(self, name: str, text: str) -> None:
+        """Write a file whole, in place of one that is there."""
+        temporary = self.path / f".{name}"
         temporary.write_text(text, encoding="utf-8")
         sync(temporary)
-        temporary.replace(self.path / RECORD_NAME)
+        temporary.replace(self.path / name)
         sync(self.path)
 
 

@@ -16,7 +16,7 @@ from peft.utils.transformers_weight_conversion import convert_peft_config_for_tr
 from transformers.pytorch_utils import Conv1D
 
 from sage_select.errors import UsageError, nearest
-from sage_select.train.config import ALL_LINEAR, EXPERTS, PATTERN
+from sage_select.train.settings.adapter import ALL_LINEAR, EXPERTS, PATTERN
 
 __all__ = ["Targets", "find_targets"]
 

@@ -11,9 +11,9 @@ import typer
 from sage_select.augmenters import AUGMENTERS
 from sage_select.cli.build_table import build_table
 from sage_select.cli.select import program
+from sage_select.declare.settings import Settings
 from sage_select.orders import ORDERS
 from sage_select.pipeline import STAGES, Registry
-from sage_select.pipeline.settings import Settings
 from sage_select.strategies import STRATEGIES
 from sage_select.strategies.objectives import OBJECTIVES
 

@@ -9,7 +9,8 @@ import typer
 
 from sage_select.cli.habits import unknown_option
 from sage_select.cli.train import app
-from sage_select.cli.train_habits import ALIASES, TRAIN_HABITS
+from sage_select.cli.train_habits import TRAIN_HABITS
+from sage_select.cli.train_table import derived_train
 
 
 def options() -> set[str]:
@@ -24,7 +25,7 @@ def parsed() -> Any:
     def parse(*arguments: str) -> dict[str, Any]:
         context = typer.Context(command)
         command.parse_args(context, list(arguments))
-        return context.params
+        return {name.rpartition("__")[2]: value for name, value in context.params.items()}
 
     return parse
 
@@ -49,9 +50,10 @@ def test_a_habit_is_taken_for_what_it_means(parsed: Any) -> None:
 
 def test_every_alias_leads_to_an_option_and_hides_none() -> None:
     known = options()
-    assert {one.partition("=")[0] for one in ALIASES.values()} <= known
-    assert not (set(ALIASES) | set(TRAIN_HABITS)) & known
-    assert not set(ALIASES) & set(TRAIN_HABITS)
+    table = derived_train()
+    assert {one.setting for one in table.aliases.values()} <= {flag.setting for flag in table.flags}
+    assert not (set(table.aliases) | set(TRAIN_HABITS)) & known
+    assert not set(table.aliases) & set(TRAIN_HABITS)
 
 
 @pytest.mark.parametrize(
@@ -77,18 +79,3 @@ def test_values_are_never_translated(parsed: Any) -> None:
     assert parsed("--lora-target", "q_proj", "--lora-target", "v_proj")["lora_target"] == ["q_proj", "v_proj"]
     with pytest.raises(Exception, match="No such option: --nonsense"):
         parsed("--nonsense")
-
-
-def test_the_words_that_options_show_are_those_there_are() -> None:
-    from sage_select.train.kinds import INITIALISATIONS, KINDS
-    from sage_select.train.optimizers import OPTIMIZERS
-    from sage_select.train.presets import PRESETS
-
-    shown = {one.name: one.metavar for one in typer.main.get_command(app).params}
-    for name, table in (
-        ("adapter", KINDS),
-        ("init_lora_weights", INITIALISATIONS),
-        ("optimizer", OPTIMIZERS),
-        ("preset", PRESETS),
-    ):
-        assert shown[name] == f"[{'|'.join(table)}]"

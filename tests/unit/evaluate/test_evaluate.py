@@ -225,7 +225,7 @@ def test_an_adapter_that_learned_the_answers_is_right(tiny_model: Path, tmp_path
         learning_rate=1e-2,
         lora_dropout=0,
         gradient_checkpointing=False,
-        schedule="constant",
+        lr_schedule="constant",
     )
     result = train(rows, config)
     # A prompt shares the 128 tokens with what is generated.

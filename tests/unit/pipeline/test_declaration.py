@@ -19,10 +19,10 @@ from sage_select.api.pipeline import Pipeline
 from sage_select.cli.build_options import RUNNING
 from sage_select.cli.build_table import derived
 from sage_select.cli.select import program
+from sage_select.declare.registry import Registry
 from sage_select.errors import UsageError
 from sage_select.pipeline import STAGES
 from sage_select.pipeline.clashes import PARAMETERS, PROGRAM_OPTIONS, clashes, keyword_of
-from sage_select.pipeline.registry import Registry
 from sage_select.pipeline.stage import _METHODS, FEATURES
 from sage_select.stages import Select
 from sage_select.strategies import STRATEGIES

@@ -23,7 +23,9 @@ CHANGED: dict[str, Any] = {
     "batch_size": 2,
     "gradient_accumulation": 2,
     "warmup": 0.1,
-    "schedule": "linear",
+    "lr_schedule": "linear",
+    "min_lr_share": 0.2,
+    "decay": 0.3,
     "weight_decay": 0.1,
     "max_grad_norm": 0.5,
     "lora_r": 8,
@@ -41,17 +43,23 @@ CHANGED: dict[str, Any] = {
     "precision": "fp32",
     "load_in_4bit": True,
     "load_in_8bit": True,
+    "attn_implementation": "eager",
+    "torch_compile": True,
     "gradient_checkpointing": False,
     "seed": 1,
     "save_steps": 7,
     "keep_checkpoints": 5,
     "logging_steps": 3,
+    "dataloader_workers": 1,
     "chat_template": Path("t.jinja"),
+    "chat_template_kwargs": {"a": 1},
     "thinking_history": "last",
     "on_lost_words": "error",
     "on_bad_row": "drop",
     "on_long_row": "drop",
     "max_bad": 0.5,
+    "max_dropped": 0.5,
+    "max_truncated": 0.5,
     "text_column": "a",
     "prompt_column": "a",
     "completion_column": "a",
@@ -59,6 +67,12 @@ CHANGED: dict[str, Any] = {
     "verify": False,
     "resume": True,
     "force": True,
+}
+
+#: Settings that count beside others alone.
+BESIDE: dict[str, dict[str, Any]] = {
+    "min_lr_share": {"lr_schedule": "cosine_with_min_lr"},
+    "decay": {"lr_schedule": "warmup_stable_decay"},
 }
 
 #: Settings that act through the tokens or the model's digest, or change no weight.
@@ -71,12 +85,16 @@ ELSEWHERE = {
     "save_steps",
     "keep_checkpoints",
     "logging_steps",
+    "dataloader_workers",
     "chat_template",
+    "chat_template_kwargs",
     "thinking_history",
     "on_lost_words",
     "on_bad_row",
     "on_long_row",
     "max_bad",
+    "max_dropped",
+    "max_truncated",
     "text_column",
     "prompt_column",
     "completion_column",
@@ -96,8 +114,9 @@ def test_no_setting_is_forgotten_here() -> None:
 
 @pytest.mark.parametrize("name", sorted(TrainConfig.model_fields))
 def test_a_setting_changes_the_run_unless_it_acts_elsewhere(name: str) -> None:
-    before = identity(TrainConfig(model="m"), **PARTS)
-    now = identity(TrainConfig(**{"model": "m", name: CHANGED[name]}), **PARTS)
+    others = {"model": "m", **BESIDE.get(name, {})}
+    before = identity(TrainConfig(**others), **PARTS)
+    now = identity(TrainConfig(**{**others, name: CHANGED[name]}), **PARTS)
     if name in ELSEWHERE:
         assert before == now
     else:

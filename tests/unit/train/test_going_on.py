@@ -157,7 +157,7 @@ def test_an_adapter_of_another_model_or_damaged_is_refused(run: Runner) -> None:
 
 @pytest.mark.parametrize("finished", [True, False])
 def test_more_steps_on_a_constant_rate_are_those_of_a_longer_run(run: Runner, finished: bool) -> None:
-    settings = {"schedule": "constant", "warmup": 2}
+    settings = {"lr_schedule": "constant", "warmup": 2}
     longer = run("longer", max_steps=7, **settings)
     run("short", **settings)
     if finished:
@@ -178,18 +178,18 @@ def test_more_steps_on_a_constant_rate_are_those_of_a_longer_run(run: Runner, fi
 def test_more_steps_are_refused_where_the_first_would_have_been_others(run: Runner) -> None:
     run(max_steps=None, epochs=1)
     for change, said in (
-        ({}, "a cosine schedule over 6 steps would have had other rates"),
-        ({"schedule": "constant"}, "schedule: cosine before, constant now"),
+        ({}, "a cosine rate over 6 steps would have been another"),
+        ({"lr_schedule": "constant"}, "lr_schedule: cosine before, constant now"),
     ):
         with pytest.raises((UsageError, OutputError), match=said):
             run(max_steps=None, epochs=2, resume=True, **change)
-    run("warm", schedule="constant", warmup=0.5)
+    run("warm", lr_schedule="constant", warmup=0.5)
     with pytest.raises(UsageError, match=r"warmup would have taken 4 steps, not 2(.|\n)*--from-adapter"):
-        run("warm", schedule="constant", warmup=0.5, max_steps=8, resume=True)
+        run("warm", lr_schedule="constant", warmup=0.5, max_steps=8, resume=True)
 
 
 def test_a_prolonged_run_that_is_cut_off_at_once_goes_on(run: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = {"schedule": "constant"}
+    settings = {"lr_schedule": "constant"}
     run(**settings)
 
     def failing(*_: Any, **__: Any) -> None:

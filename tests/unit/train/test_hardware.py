@@ -9,7 +9,7 @@ import pytest
 
 from sage_select.errors import ResourceError, UsageError
 from sage_select.train import TrainConfig, hardware, train
-from sage_select.train.config import Precision
+from sage_select.train.settings.model import Precision
 
 
 @pytest.mark.parametrize(

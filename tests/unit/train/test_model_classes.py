@@ -190,7 +190,7 @@ def test_a_run_is_that_of_the_plain_trainer(
         gradient_accumulation=accumulation,
         max_steps=3,
         learning_rate=1e-2,
-        schedule="constant",
+        lr_schedule="constant",
         **settings,
     )
     assert done["logged"] == pytest.approx(expected, rel=1e-6)

@@ -39,7 +39,7 @@ def test_a_run_is_found_again_unfinished_and_finished(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / "deep" / "run")
     with folder.locked():
         assert folder.found() is None
-        folder.start(IDENTITY, anew=True)
+        folder.start(IDENTITY, "", anew=True)
         found = folder.found()
         assert found is not None
         assert found.identity == IDENTITY
@@ -53,7 +53,7 @@ def test_a_run_is_found_again_unfinished_and_finished(tmp_path: Path) -> None:
 def test_the_result_follows_a_moved_folder(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / "a")
     with folder.locked():
-        folder.start(IDENTITY, anew=True)
+        folder.start(IDENTITY, "", anew=True)
         folder.finish(IDENTITY, result(folder))
     (tmp_path / "a").rename(tmp_path / "b")
     found = RunFolder(tmp_path / "b").found()
@@ -94,11 +94,11 @@ def test_files_beside_ours_are_let_be(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
     with folder.locked():
         assert folder.found() is None
-        folder.start({"epochs": 1.0}, anew=True)
+        folder.start({"epochs": 1.0}, "", anew=True)
         (folder.checkpoints / "checkpoint-1").mkdir()
-        folder.start(IDENTITY, anew=False)
+        folder.start(IDENTITY, "", anew=False)
         assert (folder.checkpoints / "checkpoint-1").exists()
-        folder.start(IDENTITY, anew=True)
+        folder.start(IDENTITY, "", anew=True)
         assert not (folder.checkpoints / "checkpoint-1").exists()
         folder.replaced.discard()
     assert (tmp_path / "notes.txt").read_text() == "mine"
@@ -107,13 +107,14 @@ def test_files_beside_ours_are_let_be(tmp_path: Path) -> None:
         "logs",
         "notes.txt",
         "run.json",
+        "settings.yaml",
     ]
 
 
 def test_a_difference_is_named(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
     with folder.locked():
-        folder.start(IDENTITY, anew=True)
+        folder.start(IDENTITY, "", anew=True)
         found = folder.found()
         assert found is not None
         folder.refuse_unless_same(found, IDENTITY)
@@ -130,7 +131,7 @@ def fill_the_disk(folder: RunFolder) -> None:
 def test_weights_appear_whole_or_not_at_all(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
     with folder.locked():
-        folder.start(IDENTITY, anew=True)
+        folder.start(IDENTITY, "", anew=True)
         with folder.new_weights() as temporary:
             (temporary / "adapter_config.json").write_text("1")
             (temporary / "adapter_model.safetensors").write_text("1")
@@ -157,7 +158,7 @@ def test_a_file_in_the_way_is_a_resource_error(tmp_path: Path) -> None:
 def test_the_record_is_readable_json(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
     with folder.locked():
-        folder.start(IDENTITY, anew=True)
+        folder.start(IDENTITY, "", anew=True)
         folder.finish(IDENTITY, result(folder))
     content = json.loads((tmp_path / "run.json").read_text())
     assert content["format_version"] == 1
@@ -180,7 +181,7 @@ def test_a_record_that_is_none_is_nobody_s(tmp_path: Path, content: str) -> None
 def test_a_result_of_other_types_is_refused(tmp_path: Path, name: str, value: object) -> None:
     folder = RunFolder(tmp_path)
     with folder.locked():
-        folder.start(IDENTITY, anew=True)
+        folder.start(IDENTITY, "", anew=True)
         folder.finish(IDENTITY, result(folder))
     content = json.loads((tmp_path / "run.json").read_text())
     assert folder.found() is not None
@@ -223,7 +224,7 @@ def test_a_run_that_begins_anew_deletes_what_a_run_wrote_and_nothing_else(tmp_pa
     elsewhere.mkdir()
     (elsewhere / "kept.txt").write_text("")
     with folder.locked():
-        folder.start(IDENTITY, anew=True)
+        folder.start(IDENTITY, "", anew=True)
         folder.weights.symlink_to(elsewhere)
         ours = [folder.checkpoints / "checkpoint-3" / "a", folder.ledger, folder.logs / "events.out.tfevents.1"]
         theirs = [
@@ -234,7 +235,7 @@ def test_a_run_that_begins_anew_deletes_what_a_run_wrote_and_nothing_else(tmp_pa
         for path in (*ours, *theirs):
             path.parent.mkdir(exist_ok=True)
             path.write_text("")
-        folder.start(IDENTITY, anew=True)
+        folder.start(IDENTITY, "", anew=True)
         assert not any(path.exists() for path in (*ours, *theirs))
         folder.replaced.discard()
     assert not any(path.exists() for path in ours)
@@ -260,7 +261,7 @@ def test_what_others_put_beside_the_adapter_outlives_it(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / "run")
     adapter = ("adapter_config.json", "adapter_model.safetensors", "tokenizer.json")
     with folder.locked():
-        folder.start(IDENTITY, anew=True)
+        folder.start(IDENTITY, "", anew=True)
         write_weights(folder, *adapter, "additional_chat_templates/tool_use.jinja")
         folder.finish(IDENTITY, result(folder))
         for name in ("notes.txt", "vocab.txt", "additional_chat_templates/mine.jinja", "merged/model.safetensors"):
@@ -268,7 +269,7 @@ def test_what_others_put_beside_the_adapter_outlives_it(tmp_path: Path) -> None:
             path.parent.mkdir(exist_ok=True)
             path.write_text(name)
         # Another run, of a tokenizer with other files, one of them by a name that the user took.
-        folder.start({"epochs": 1.0}, anew=True)
+        folder.start({"epochs": 1.0}, "", anew=True)
         folder.replaced.discard()
         write_weights(folder, *adapter[:2], "vocab.txt")
         assert files_in(folder.weights) == {
@@ -279,7 +280,7 @@ def test_what_others_put_beside_the_adapter_outlives_it(tmp_path: Path) -> None:
             "merged/model.safetensors": "merged/model.safetensors",
         }
         # Taken up again after it was killed before it could say that it is finished.
-        folder.start({"epochs": 1.0}, anew=False)
+        folder.start({"epochs": 1.0}, "", anew=False)
         write_weights(folder, *adapter)
         assert set(files_in(folder.weights)) >= {*adapter, "notes.txt", "vocab.txt.1"}
         assert not (folder.weights / "vocab.txt").exists()
@@ -292,12 +293,12 @@ def test_a_record_deletes_nothing_elsewhere(tmp_path: Path, name: object) -> Non
     (tmp_path / "other.txt").write_text("theirs")
     folder = RunFolder(tmp_path / "run")
     with folder.locked():
-        folder.start(IDENTITY, anew=True)
+        folder.start(IDENTITY, "", anew=True)
         write_weights(folder, "adapter_config.json")
         (folder.weights / "link").symlink_to(tmp_path)
         content = json.loads((tmp_path / "run" / "run.json").read_text())
         (tmp_path / "run" / "run.json").write_text(json.dumps({**content, "lora_weights": [name]}))
-        folder.start(IDENTITY, anew=True)
+        folder.start(IDENTITY, "", anew=True)
         folder.replaced.discard()
     assert (tmp_path / "other.txt").read_text() == "theirs"
     assert Path("/etc/hostname").exists()
@@ -307,13 +308,13 @@ def test_a_record_deletes_nothing_elsewhere(tmp_path: Path, name: object) -> Non
 def test_a_run_that_ends_before_its_first_step_leaves_the_one_it_was_to_replace(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / "run")
     with folder.locked():
-        folder.start(IDENTITY, anew=True)
+        folder.start(IDENTITY, "", anew=True)
         folder.ledger.write_text("old")
         folder.weights.mkdir()
         (folder.weights / "weights").write_text("old")
         folder.finish(IDENTITY, result(folder))
     with folder.locked():
-        folder.start({"epochs": 1.0}, anew=True)
+        folder.start({"epochs": 1.0}, "", anew=True)
         folder.ledger.write_text("new")
         assert not folder.weights.exists()
     # Killed: whoever comes next finds the old run.
@@ -328,15 +329,16 @@ def test_a_run_that_ends_before_its_first_step_leaves_the_one_it_was_to_replace(
         "logs",
         "lora_weights",
         "run.json",
+        "settings.yaml",
     ]
 
 
 def test_a_run_that_is_killed_while_it_deletes_the_old_one_goes_on(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / "run")
     with folder.locked():
-        folder.start(IDENTITY, anew=True)
+        folder.start(IDENTITY, "", anew=True)
         folder.finish(IDENTITY, result(folder))
-        folder.start({"epochs": 1.0}, anew=True)
+        folder.start({"epochs": 1.0}, "", anew=True)
         (folder.path / ".replaced").rename(folder.path / ".discarded")
     with folder.locked():
         found = folder.found()

@@ -121,6 +121,7 @@ def test_a_run_leaves_everything_in_its_folder(run: Callable[..., TrainResult], 
         "long_rows_dropped": 0,
         "long_examples_dropped": 0,
         "trained_tokens_cut": 0,
+        "final_turns_lost": 0,
     }
 
 
@@ -184,7 +185,7 @@ def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_good_checkpoi
     run: Callable[..., TrainResult], chats: Chats, tmp_path: Path
 ) -> None:
     with pytest.raises(DataError, match=r"diverged(.|\n)*rows row-\d+ nan(.|\n)*lower --learning-rate"):
-        run(chats(8), learning_rate=1e30, max_grad_norm=0, epochs=4, save_steps=1, schedule="constant")
+        run(chats(8), learning_rate=1e30, max_grad_norm=0, epochs=4, save_steps=1, lr_schedule="constant")
     from safetensors.torch import load_file
 
     checkpoints = list((tmp_path / "run" / "checkpoints").iterdir())
@@ -199,7 +200,7 @@ def test_a_run_that_ended_before_its_first_checkpoint_is_in_nobody_s_way(
     run: Callable[..., TrainResult], chats: Chats
 ) -> None:
     with pytest.raises(DataError, match="diverged"):
-        run(chats(8), learning_rate=1e30, max_grad_norm=0, schedule="constant", save_steps=100)
+        run(chats(8), learning_rate=1e30, max_grad_norm=0, lr_schedule="constant", save_steps=100)
     result = run(chats(8))
     assert not result.cached
     assert any("before its first checkpoint" in text for text in result.notices)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Final, cast
+from typing import TYPE_CHECKING, Annotated, Final, cast
 
 import typer
 
 from sage_select.cli.console import Console
 from sage_select.cli.train_commands import TrainSubcommand
 from sage_select.errors import UsageError
+
+if TYPE_CHECKING:
+    from sage_select.train.settings.model import Precision
 
 __all__ = ["COMMAND", "merge"]
 
@@ -50,7 +53,6 @@ def merge(
     if dtype is not None and dtype not in _DTYPES:
         raise UsageError("--dtype is no precision", expected=", ".join(_DTYPES), got=dtype)
     console.begin("sage-train: loading the training libraries")
-    from sage_select.train.config import Precision
     from sage_select.train.merge import merge as merged
 
     result = merged(

@@ -10,10 +10,10 @@ from typing import Any, Final
 import numpy as np
 
 from sage_select.data import Dataset, Scores
+from sage_select.declare.faults import failed, fault, name_place, raised_by
 from sage_select.errors import SageError, Where
 from sage_select.kernels import Matrix
 from sage_select.pipeline import Settings, Stage
-from sage_select.pipeline.faults import failed, fault, name_place, raised_by
 from sage_select.scorers import finite_scores
 
 __all__ = ["check_result", "faults_of"]

@@ -8,11 +8,11 @@ from typing import Any
 
 from sage_select import __version__
 from sage_select.data import NOT_SELECTED, Cause
+from sage_select.declare.registry import declared_elsewhere
 from sage_select.engine.base import Finished
 from sage_select.engine.local.output import counts_of, reasons_of
 from sage_select.pipeline import Pipeline
 from sage_select.pipeline.plan import fingerprint, node_keys
-from sage_select.pipeline.registry import declared_elsewhere
 from sage_select.pipeline.run import Worked
 from sage_select.stages import Source
 
@@ -44,7 +44,7 @@ def manifest_of(done: Finished) -> dict[str, Any]:
     counted = counts_of(reasons_of(data))
     packages = [
         {"kind": one.kind, "name": one.name, "package": owner.name, "version": owner.version}
-        for one, owner in declared_elsewhere(plan)
+        for one, owner in declared_elsewhere(plan.steps)
     ]
     order = dict.fromkeys(data.reasons)
     added = {str(Cause(one.stage, one.reason)): len(one.parents) for one in data.additions}

@@ -9,6 +9,7 @@ from typing import Any
 
 from sage_select import io
 from sage_select.cache import Holding, holdings
+from sage_select.declare.registry import unversioned
 from sage_select.display import is_url
 from sage_select.engine.local.estimate import Estimate, StageEstimate
 from sage_select.errors import SageError, UsageError
@@ -16,7 +17,6 @@ from sage_select.io.source.named import absence
 from sage_select.paths import user_path
 from sage_select.pipeline import Pipeline, Settings, Stage
 from sage_select.pipeline.plan import fingerprint, schedule
-from sage_select.pipeline.registry import unversioned
 from sage_select.pipeline.run import GIVEN
 from sage_select.pipeline.stage import FEATURES
 from sage_select.render.model_files import is_local
@@ -146,7 +146,7 @@ def state_of_output(plan: Pipeline) -> str:
     target = user_path(sink.path)
     if not target.exists():
         return "is not there yet"
-    without = unversioned(plan)
+    without = unversioned(plan.steps)
     if without:
         return f"is there; {without[0]} declares no version, so that it is made anew (with --force)"
     try:

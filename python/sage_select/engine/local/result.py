@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 
 from sage_select import io
+from sage_select.declare.registry import unversioned
 from sage_select.engine.base import Finished, Outcome
 from sage_select.engine.local.manifest import identity, manifest_of
 from sage_select.engine.local.output import output_table
@@ -15,7 +16,6 @@ from sage_select.io.formats.encode import OutputFormat
 from sage_select.io.output.target import check_target
 from sage_select.paths import output_path
 from sage_select.pipeline import Pipeline
-from sage_select.pipeline.registry import unversioned
 from sage_select.stages import Sink
 
 __all__ = ["found_result", "write_result"]
@@ -44,7 +44,7 @@ def found_result(
     target = output_path(sink.path)
     known = identity(plan, inputs)
     if known is None and os.path.lexists(target):
-        who = unversioned(plan)[0]
+        who = unversioned(plan.steps)[0]
         notice(f"{who} declares no version: whether {sink.path} is what this plan makes is not known")
     if known is not None and not again and io.existing(target, known, with_report=sink.rows):
         return Outcome(target, OutputNames(target).manifest, io.read_manifest(target) or {}, cached=True)

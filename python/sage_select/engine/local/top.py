@@ -14,6 +14,7 @@ from sage_select import io
 from sage_select.cache import key_of
 from sage_select.columns import COLUMNS
 from sage_select.data import NOT_SELECTED, Cause
+from sage_select.declare.registry import missing_members
 from sage_select.engine.base import Outcome
 from sage_select.engine.local.output import counts_of
 from sage_select.errors import DataError, ResourceError, UsageError
@@ -22,7 +23,6 @@ from sage_select.io.commit.names import OutputNames
 from sage_select.io.output.target import check_target, preflight_output
 from sage_select.pipeline import Pipeline, Reporter, Stage
 from sage_select.pipeline.plan import fingerprint, node_keys, schedule
-from sage_select.pipeline.registry import missing_members
 from sage_select.pipeline.spec import load_spec
 from sage_select.stages import Order, Select
 from sage_select.values.budget import Budget

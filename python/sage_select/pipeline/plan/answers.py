@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from types import NoneType
 from typing import Any, Final
 
+from sage_select.declare.faults import failed, fault
+from sage_select.declare.settings import Settings
 from sage_select.errors import SageError
-from sage_select.pipeline.faults import failed, fault
-from sage_select.pipeline.settings import Settings
 
 __all__ = ["check_answers"]
 

@@ -50,63 +50,65 @@ class Document:
     faulty: frozenset[KeyPath] = frozenset()
 
 
-def parse(path: Path) -> Document:
-    """Parse a spec file by its suffix.
+def parse(path: Path, what: str = "spec") -> Document:
+    """Parse a spec, or another file of settings (`what` messages call it), by its suffix.
 
     Raises
     ------
     UsageError
         If the file is missing, no regular file, too large, not UTF-8, or not well-formed YAML or TOML.
     """
-    content = _content(path)
+    content = _content(path, what)
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start)
         column = len(content[content.rfind(b"\n", 0, error.start) + 1 : error.start].decode("utf-8-sig")) + 1
-        raise _broken(path, "the spec is not UTF-8", got=f"byte {error.start}", place=Place(line + 1, column)) from None
+        raise _broken(
+            path, what, f"the {what} is not UTF-8", got=f"byte {error.start}", place=Place(line + 1, column)
+        ) from None
     if path.suffix == ".toml":
-        return _toml(text, path)
-    return _yaml(text, path)
+        return _toml(text, path, what)
+    return _yaml(text, path, what)
 
 
-def _content(path: Path) -> bytes:
+def _content(path: Path, what: str) -> bytes:
     """Read a regular file; opening a pipe must not wait for a writer, and a device has no end."""
     try:
         number = os.open(user_path(path), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
-        raise UsageError("cannot read the spec", where=str(path), got=error.strerror) from None
+        raise UsageError(f"cannot read the {what}", where=str(path), got=error.strerror) from None
     mode = os.fstat(number).st_mode
     if not stat.S_ISREG(mode):
         os.close(number)
         kind = "a folder" if stat.S_ISDIR(mode) else "a pipe, device or socket"
-        raise UsageError(f"the spec is {kind}, not a file", where=str(path))
+        raise UsageError(f"the {what} is {kind}, not a file", where=str(path))
     with os.fdopen(number, "rb") as file:
         try:
             content = file.read(_MOST_BYTES + 1)
         except OSError as error:
-            raise UsageError("cannot read the spec", where=str(path), got=error.strerror) from None
+            raise UsageError(f"cannot read the {what}", where=str(path), got=error.strerror) from None
     if len(content) > _MOST_BYTES:
-        raise UsageError("the spec is too large", where=str(path), expected=f"at most {_MOST_BYTES:,} bytes")
+        raise UsageError(f"the {what} is too large", where=str(path), expected=f"at most {_MOST_BYTES:,} bytes")
     return content
 
 
-def _broken(path: Path, message: str, *, got: str | None = None, place: Place | None = None) -> UsageError:
+def _broken(path: Path, what: str, message: str, *, got: str | None = None, place: Place | None = None) -> UsageError:
     """Return the error for a text that is not read beyond its first fault."""
     line, column = place or (None, None)
     text = f"{message}: {got}" if got else message
-    return spec_error(str(path), [Problem(text, str(path), line, column, got=got)])
+    return spec_error(str(path), [Problem(text, str(path), line, column, got=got)], what)
 
 
-def _toml(text: str, path: Path) -> Document:
+def _toml(text: str, path: Path, what: str) -> Document:
     try:
-        value = _plain(tomllib.loads(text), path, 0)
+        value = _plain(tomllib.loads(text), path, 0, what)
     except RecursionError:
-        raise _broken(path, "the spec is nested too deep") from None
+        raise _broken(path, what, f"the {what} is nested too deep") from None
     except ValueError as error:  # the library's own, and Python's of dates and numbers that there are not
         said = str(error).partition("\n")[0]
         if said.startswith("Exceeds the limit"):
-            raise _broken(path, "a number in the spec is too long") from None
+            raise _broken(path, what, f"a number in the {what} is too long") from None
         found = re.search(r" \(at (?:line (\d+), column (\d+)|end of document)\)", said)
         place = Place(int(found[1]), int(found[2])) if found and found[1] else None
         if found and not found[1]:
@@ -115,22 +117,22 @@ def _toml(text: str, path: Path) -> Document:
                 said.replace(found[0], " at the end"),
             )
         said = said.replace(found[0], "") if found else said
-        raise _broken(path, "the spec is not well-formed TOML", got=_lowered(said), place=place) from None
+        raise _broken(path, what, f"the {what} is not well-formed TOML", got=_lowered(said), place=place) from None
     return Document(value, str(path), toml_places(text))
 
 
-def _plain(value: Any, path: Path, depth: int) -> Any:
+def _plain(value: Any, path: Path, depth: int, what: str) -> Any:
     """Return a TOML value with dates as the text they were."""
     if depth > _DEEPEST:
-        raise _broken(path, "the spec is nested too deep")
+        raise _broken(path, what, f"the {what} is nested too deep")
     if isinstance(value, dict):
-        return {key: _plain(one, path, depth + 1) for key, one in value.items()}
+        return {key: _plain(one, path, depth + 1, what) for key, one in value.items()}
     if isinstance(value, list):
-        return [_plain(one, path, depth + 1) for one in value]
+        return [_plain(one, path, depth + 1, what) for one in value]
     return value.isoformat() if isinstance(value, datetime.date | datetime.time) else value
 
 
-def _yaml(text: str, path: Path) -> Document:
+def _yaml(text: str, path: Path, what: str) -> Document:
     from ruamel.yaml import YAML
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
@@ -141,14 +143,14 @@ def _yaml(text: str, path: Path) -> Document:
     except MarkedYAMLError as error:
         mark = error.problem_mark
         place = None if mark is None else Place(mark.line + 1, mark.column + 1)
-        raise _broken(path, "the spec is not well-formed YAML", got=error.problem, place=place) from None
+        raise _broken(path, what, f"the {what} is not well-formed YAML", got=error.problem, place=place) from None
     except RecursionError:
-        raise _broken(path, "the spec is nested too deep") from None
+        raise _broken(path, what, f"the {what} is nested too deep") from None
     except (YAMLError, ValueError) as error:
         said = str(error).strip().partition("\n")[0]
         at = getattr(error, "position", None)  # of a character that no YAML has
         place = None if at is None else Place(text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at))
-        raise _broken(path, "the spec is not well-formed YAML", got=said or None, place=place) from None
+        raise _broken(path, what, f"the {what} is not well-formed YAML", got=said or None, place=place) from None
     values = YamlValues(str(path), _DEEPEST)
     value = None if tree is None else values.of(tree, ())
     return Document(value, str(path), values.places, tuple(values.problems), frozenset(values.faulty))
@@ -158,8 +160,8 @@ def _lowered(text: str) -> str:
     return text[:1].lower() + text[1:]
 
 
-def spec_error(file: str | None, problems: Sequence[Problem]) -> UsageError:
-    """Return the error that lists all problems of a spec, in the order of their places."""
+def spec_error(file: str | None, problems: Sequence[Problem], what: str = "spec") -> UsageError:
+    """Return the error that lists all problems of a spec, or what else the file is, in the order of their places."""
     count = len(problems)
     ordered = sorted(problems, key=lambda one: (one.line or 0, one.column or 0))
-    return UsageError(f"{count} problem{'s' if count > 1 else ''} in the spec", where=file, problems=ordered)
+    return UsageError(f"{count} problem{'s' if count > 1 else ''} in the {what}", where=file, problems=ordered)

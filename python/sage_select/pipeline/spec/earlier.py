@@ -7,8 +7,8 @@ from typing import Any
 
 from pydantic.fields import FieldInfo
 
-from sage_select.pipeline.option import option_of
-from sage_select.pipeline.settings import Choice, Settings
+from sage_select.declare.option import option_of
+from sage_select.declare.settings import Choice, Settings
 
 __all__ = ["without_idle_defaults"]
 

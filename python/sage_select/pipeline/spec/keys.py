@@ -14,8 +14,8 @@ from pydantic.errors import PydanticInvalidForJsonSchema
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from sage_select.pipeline.option import Option, by_user, option_of
-from sage_select.pipeline.settings import Choice, Settings
+from sage_select.declare.option import Option, by_user, option_of
+from sage_select.declare.settings import Choice, Settings
 from sage_select.pipeline.stage import Stage
 
 __all__ = ["Key", "keys_of"]

@@ -9,9 +9,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from sage_select.declare.problems import Said, said_of, shortened
 from sage_select.errors import Problem, UsageError, nearest
 from sage_select.pipeline.pipeline import SPEC_VERSION, Pipeline
-from sage_select.pipeline.problems import Said, said_of, shortened
 from sage_select.pipeline.spec.beside import beside
 from sage_select.pipeline.spec.document import Document, parse, spec_error
 from sage_select.pipeline.spec.earlier import without_idle_defaults

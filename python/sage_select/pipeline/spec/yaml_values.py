@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
+from sage_select.declare.problems import shortened
 from sage_select.errors import Problem
-from sage_select.pipeline.problems import shortened
 from sage_select.pipeline.spec.places import KeyPath, Place, Places, spelt
 
 __all__ = ["YamlValues"]

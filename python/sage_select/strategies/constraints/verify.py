@@ -8,10 +8,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from sage_select.declare.faults import fault
+from sage_select.declare.settings import Settings
 from sage_select.errors import UsageError
 from sage_select.kernels import Limits
-from sage_select.pipeline.faults import fault
-from sage_select.pipeline.settings import Settings
 from sage_select.strategies.constraints.constraints import Constraints
 from sage_select.strategies.picks import Picks
 from sage_select.strategies.pool import Pool

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sage_select import kernels
+from sage_select.declare.option import Option
 from sage_select.pipeline.cost import Cost, Size
-from sage_select.pipeline.option import Option
 from sage_select.strategies.objectives.objective import Found, Objective, objective
 from sage_select.strategies.percentile_rank import percentile_rank
 from sage_select.strategies.pool import Pool

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Annotated
 
 from sage_select import kernels
-from sage_select.pipeline.option import Option
+from sage_select.declare.option import Option
 from sage_select.strategies.objectives.objective import SUMS, Found, objective
 from sage_select.strategies.objectives.similarities import OverSimilarities
 from sage_select.strategies.pool import Pool

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Annotated
 
 from sage_select import kernels
+from sage_select.declare.option import Option
 from sage_select.pipeline.cost import Cost, Size
-from sage_select.pipeline.option import Option
 from sage_select.strategies.objectives.objective import Found, Objective, objective
 from sage_select.strategies.percentile_rank import percentile_rank
 from sage_select.strategies.pool import Pool

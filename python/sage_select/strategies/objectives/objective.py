@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from sage_select import kernels
+from sage_select.declare.registry import Registry
+from sage_select.declare.settings import Settings
 from sage_select.pipeline.cost import Cost, Size
-from sage_select.pipeline.registry import Registry
-from sage_select.pipeline.settings import Settings
 from sage_select.strategies.pool import Pool
 from sage_select.strategies.request import SelectionRequest
 from sage_select.strategies.strategy import Need

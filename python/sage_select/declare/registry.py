@@ -8,15 +8,12 @@ from contextlib import redirect_stdout
 from importlib import import_module
 from importlib.metadata import EntryPoint
 from pkgutil import walk_packages
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
+from sage_select.declare.checks import declare
+from sage_select.declare.others import GROUPS, LeftOut, Owner, entries, owner_of, reason_of
+from sage_select.declare.settings import Settings
 from sage_select.errors import ResourceError, UsageError, nearest
-from sage_select.pipeline.declaration import declare
-from sage_select.pipeline.others import GROUPS, LeftOut, Owner, entries, owner_of, reason_of
-from sage_select.pipeline.settings import Settings
-
-if TYPE_CHECKING:
-    from sage_select.pipeline.pipeline import Pipeline
 
 __all__ = ["Registry", "declared_elsewhere", "left_out", "missing_members", "unversioned"]
 
@@ -288,20 +285,20 @@ def missing_members(packages: Iterable[Mapping[str, Any]]) -> list[str]:
     return found
 
 
-def declared_elsewhere(pipeline: Pipeline) -> Iterator[tuple[Settings, Owner]]:
-    """Yield what other packages declare of a pipeline, and who they are."""
+def declared_elsewhere(steps: Iterable[Settings]) -> Iterator[tuple[Settings, Owner]]:
+    """Yield what other packages declare of steps and of what these hold, and who they are."""
     registries = {registry.kind: registry for registry in Registry.every}
-    for step in pipeline.steps:
+    for step in steps:
         for member in step.members():
             if member.package():
                 yield member, registries[member.kind].owner(member)
 
 
-def unversioned(pipeline: Pipeline) -> list[str]:
-    """Return what other packages declare of a pipeline without a version: `scorer 'short' of the package mine`."""
+def unversioned(steps: Iterable[Settings]) -> list[str]:
+    """Return what other packages declare of steps without a version: `scorer 'short' of the package mine`."""
     return [
         f"{member.called} of the package {owner.name}"
-        for member, owner in declared_elsewhere(pipeline)
+        for member, owner in declared_elsewhere(steps)
         if not member.versioned()
     ]
 

@@ -12,14 +12,14 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from pydantic.errors import PydanticUserError
 from pydantic.fields import FieldInfo
 
+from sage_select.declare.option import Option, option_of, values_of
+from sage_select.declare.problems import said_of
+from sage_select.declare.traits import expected, fitting, traits_of
 from sage_select.errors import UsageError, nearest
-from sage_select.pipeline.option import Option, option_of, values_of
-from sage_select.pipeline.problems import said_of
-from sage_select.pipeline.traits import expected, fitting, traits_of
 
 if TYPE_CHECKING:
-    from sage_select.pipeline.registry import Registry
-    from sage_select.pipeline.settings import Settings
+    from sage_select.declare.registry import Registry
+    from sage_select.declare.settings import Settings
 
 __all__ = ["declare"]
 

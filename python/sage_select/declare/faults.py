@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from traceback import walk_tb
 from typing import Final
 
+from sage_select.declare.others import place_in, reason_of
+from sage_select.declare.registry import Registry
+from sage_select.declare.settings import Settings
 from sage_select.errors import ResourceError, SageError
-from sage_select.pipeline.others import place_in, reason_of
-from sage_select.pipeline.registry import Registry
-from sage_select.pipeline.settings import Settings
 
 __all__ = ["failed", "fault", "fault_of_others", "name_place", "raised_by"]
 

@@ -12,14 +12,14 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from sage_select.declare.option import option_of
+from sage_select.declare.problems import named_problems
 from sage_select.display import is_url, without_secrets
 from sage_select.errors import UsageError
-from sage_select.pipeline.option import option_of
-from sage_select.pipeline.problems import named_problems
 from sage_select.values.location import InputSetting, Reads, Writes, location_of
 
 if TYPE_CHECKING:
-    from sage_select.pipeline.registry import Registry
+    from sage_select.declare.registry import Registry
 
 __all__ = ["Choice", "Settings", "exclusive"]
 

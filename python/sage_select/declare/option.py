@@ -10,7 +10,7 @@ from typing import Any, Final, Literal, Union, get_args, get_origin
 from annotated_types import Ge, GroupedMetadata, Gt, Le, Lt
 from pydantic.fields import FieldInfo
 
-__all__ = ["Option", "by_user", "option_of", "values_of"]
+__all__ = ["Option", "by_user", "option_of", "spellings", "values_of"]
 
 
 #: From here on a whole number is told by its power of ten.
@@ -131,3 +131,15 @@ def values_of(annotation: Any) -> list[str]:
 def option_of(info: FieldInfo) -> Option | None:
     """Return the option that a field declares, or None where it is none; of several the last, nearest to the field."""
     return next((mark for mark in reversed(info.metadata) if isinstance(mark, Option)), None)
+
+
+def spellings(name: str, option: Option | None, annotation: Any) -> list[str]:
+    """Return how an option is typed on the command line, its long spelling first; nothing where it is not."""
+    if option is not None and option.flag == "":
+        return []
+    flag = option.flag if option is not None else None
+    if flag is None:
+        flag = "--" + name.replace("_", "-")
+        if annotation is bool:
+            flag += "/--no-" + name.replace("_", "-")
+    return [flag, *([option.short] if option is not None and option.short else [])]

@@ -1,0 +1,153 @@
+"""What a run is told, by the command line, a file and what is built in, and which of these said it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+from sage_select.cli.train_file import read_train_file
+from sage_select.cli.train_table import train_table
+from sage_select.declare import Settings
+from sage_select.errors import UsageError
+from sage_select.train.config import TrainConfig
+from sage_select.train.presets import PRESETS
+from sage_select.train.settings.declared import Setting
+
+__all__ = ["CommandSettings", "MeasuringSettings", "Told", "groups"]
+
+_COMMAND_LINE: Final = "command line"
+
+
+class CommandSettings(Settings):
+    """Selection."""
+
+    selection: Annotated[
+        Path,
+        Setting(
+            "a file written by `sage-select build`, or any table it can read",
+            metavar="FILE",
+            trl=("dataset_name",),
+            others=("dataset", "train_file", "train_data", "-i", "--input", "--data"),
+        ),
+    ] = Path("out.arrow")
+
+
+class MeasuringSettings(Settings):
+    """Measuring after training."""
+
+    eval_data: Annotated[
+        str | None,
+        Setting(
+            "held-out rows on which the tuned model is measured beside the base model, or none; those that are among "
+            "the selected rows are left out",
+            metavar="FILE|none",
+            default="the built-in ones for the demo data, else none",
+            others=("eval_dataset", "eval_file", "validation_file", "test_file"),
+        ),
+    ] = None
+    eval_result: Annotated[
+        Path | None,
+        Setting(
+            "file for that comparison and every generated turn, as JSON; replaces an older one, nothing else",
+            metavar="FILE",
+        ),
+    ] = None
+    eval_turns: Annotated[
+        str | None,
+        Setting(
+            "the most turns that are generated of those that call tools, and of those that do not",
+            metavar="N|all",
+            default="200",
+        ),
+    ] = None
+
+
+def groups() -> tuple[type[Settings], ...]:
+    """Return the classes that declare settings, in the order of the help."""
+    return (CommandSettings, *TrainConfig.groups(), MeasuringSettings)
+
+
+@dataclass
+class Told:
+    """Settings by name, and who said each; what is said later wins.
+
+    Attributes
+    ----------
+    values
+        Name -> value.
+    sources
+        Name -> who said it: `command line`, `train.yaml:3`, `demo`.
+    notices
+        What was understood otherwise than it was written.
+    """
+
+    values: dict[str, Any] = field(default_factory=dict)
+    sources: dict[str, str] = field(default_factory=dict)
+    notices: list[str] = field(default_factory=list)
+
+    def add(self, values: Mapping[str, Any], source: str) -> None:
+        """Take settings that one source says."""
+        for name, value in values.items():
+            self.values[name] = value
+            self.sources[name] = source
+
+    def add_file(self, path: Path) -> None:
+        """Take the settings of a file."""
+        read = read_train_file(path)
+        self.values |= read.values
+        self.sources |= read.sources
+        self.notices += read.notices
+
+    def add_command_line(self, settings: Mapping[str, Mapping[str, Any]], precisions: Iterable[str]) -> None:
+        """Take the options that were given, by the class that declares them; None stands for one that was not.
+
+        Raises
+        ------
+        UsageError
+            If several say what is computed in.
+        """
+        given = {name: value for group in settings.values() for name, value in group.items() if value is not None}
+        spelt = [f"--{name}" for name in precisions]
+        if "precision" in given:
+            spelt.append(f"--precision {given['precision']}")
+        if len(spelt) > 1:
+            raise UsageError(f"{' and '.join(spelt)} exclude each other", hint="choose one of them")
+        if spelt and "precision" not in given:
+            given["precision"] = spelt[0].removeprefix("--")
+        # Of two that exclude each other, what the command line says takes the place of what a file says.
+        for one, other in (("load_in_4bit", "load_in_8bit"), ("resume", "force")):
+            for mine, theirs in ((one, other), (other, one)):
+                if given.get(mine) and theirs not in given:
+                    self.values.pop(theirs, None)
+        self.add(given, _COMMAND_LINE)
+
+    def add_preset(self) -> None:
+        """Take the settings of the preset that is named, where nobody said them."""
+        name = self.values.get("preset")
+        if name is not None:
+            own = PRESETS.need(str(name)).settings
+            self.add({key: one for key, one in own.items() if key not in self.values}, f"preset {name}")
+
+    def take(self, names: Iterable[str]) -> dict[str, Any]:
+        """Take these settings out and return them."""
+        return {name: self.values.pop(name) for name in names if name in self.values}
+
+    def names(self) -> dict[str, str]:
+        """Return what an error calls each setting: its option, or its key and where it stands."""
+        typed = {flag.setting: flag.spelling.partition("/")[0] for flag in train_table().flags}
+        return {
+            name: typed.get(name, name) if source == _COMMAND_LINE else f"{source}: {name}"
+            for name, source in self.sources.items()
+        }
+
+    def facts(self, config: TrainConfig) -> dict[str, object]:
+        """Return the settings that somebody said, each with who did, and how many are defaults."""
+        settings = config.settings()
+        said = {name: value for name, value in settings.items() if name in self.sources and name in self.values}
+        facts: dict[str, object] = {
+            name: f"{', '.join(map(str, value)) if isinstance(value, list) else value}  ({self.sources[name]})"
+            for name, value in said.items()
+        }
+        return {**facts, "defaults": f"{len(settings) - len(said)} others, in settings.yaml of the output folder"}

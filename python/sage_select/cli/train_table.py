@@ -1,0 +1,75 @@
+"""The options of `sage-train` that are settings, and what other trainers call them, as the settings declare both.
+
+`--help` must not load the declarations: it reads a table of them, which is written by `make generate` and held
+current by a test.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from sage_select.cli.build_table import others_declare
+from sage_select.cli.flags import Flag, flags_of
+
+__all__ = ["Alias", "TrainTable", "derived_train", "train_table", "written_train"]
+
+_FILE: Final = Path(__file__).with_suffix(".json")
+
+
+class Alias(NamedTuple):
+    """What another trainer calls a setting: which one, whether the name is TRL's, and the value that it says alone."""
+
+    setting: str
+    trl: bool
+    value: str | None = None
+
+
+class TrainTable(NamedTuple):
+    """All options.
+
+    Attributes
+    ----------
+    flags
+        The options, in the order of the help.
+    aliases
+        What others type -> the setting.
+    """
+
+    flags: list[Flag]
+    aliases: dict[str, Alias]
+
+
+def train_table() -> TrainTable:
+    """Return the table: as it was written, or derived where other packages declare members."""
+    if others_declare():
+        return derived_train()
+    value = json.loads(_FILE.read_text(encoding="utf-8"))
+    return TrainTable(
+        [Flag(**flag) for flag in value["flags"]], {key: Alias(*one) for key, one in value["aliases"].items()}
+    )
+
+
+def written_train(table: TrainTable) -> str:
+    """Return a table as its file holds it."""
+    value = {"flags": [flag._asdict() for flag in table.flags], "aliases": table.aliases}
+    return json.dumps(value, indent=1, ensure_ascii=False) + "\n"
+
+
+def derived_train() -> TrainTable:
+    """Derive the table from the declarations."""
+    from sage_select.cli.train_settings import groups
+    from sage_select.declare.option import option_of
+    from sage_select.train.settings.declared import Setting
+
+    flags = [flag for group in groups() for flag in flags_of(group.__name__, group, group.summary())]
+    aliases: dict[str, Alias] = {}
+    for group in groups():
+        for name, info in group.options().items():
+            option = option_of(info)
+            if isinstance(option, Setting):
+                for theirs in (*option.trl, *option.others, *option.words):
+                    typed = theirs if theirs.startswith("-") else "--" + theirs.replace("_", "-")
+                    aliases[typed] = Alias(name, theirs in option.trl, option.words.get(theirs))
+    return TrainTable(flags, aliases)

@@ -1,0 +1,127 @@
+"""All that is known of a run before the model's weights are loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sage_select.train.adapter_files import adapter_digest, adapter_folder, base_of_run
+from sage_select.train.config import TrainConfig
+from sage_select.train.fingerprint import fingerprint, identity
+from sage_select.train.hardware import device_here, precision_here
+from sage_select.train.preflight.report import Preflight, preflight_of
+from sage_select.train.schedule import Plan
+from sage_select.train.settings.model import Precision
+from sage_select.train.stages import Stages
+
+if TYPE_CHECKING:
+    from sage_select.render.tokens import Renderer
+    from sage_select.train.data import TrainingRows
+
+__all__ = ["Prepared", "prepare"]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A run that could begin.
+
+    Attributes
+    ----------
+    rows, renderer, chat_template
+        The tokenised rows, by what they were tokenised, and the template in place of the model's own, if one is given.
+    preflight
+        What would be learned, and from what.
+    precision
+        The resolved one.
+    settings
+        All settings as a file.
+    plan
+        The steps.
+    identity, fingerprint
+        What the run is known by, in parts and as one digest.
+    about
+        What else is to be known of it, also where it does not end.
+    """
+
+    rows: TrainingRows
+    renderer: Renderer
+    chat_template: str | None
+    preflight: Preflight
+    precision: Precision
+    settings: str
+    plan: Plan
+    identity: dict[str, Any]
+    fingerprint: str
+    about: dict[str, Any]
+
+
+def prepare(
+    selection: Any, config: TrainConfig, *, stages: Stages, notice: Callable[[str], None], sources: Mapping[str, str]
+) -> Prepared:
+    """Read, render and tokenise a selection, and tell what there is to know of it.
+
+    Raises
+    ------
+    UsageError
+        For a missing selection or model, or settings that this machine cannot do.
+    DataError
+        If rows are damaged, none has anything to train, or more are lost than may be.
+    """
+    from sage_select.render.model_files import model_revision
+    from sage_select.train.base_model import given_template, open_renderer
+    from sage_select.train.data import tokenise
+    from sage_select.train.selection import load_selection
+
+    ordered = load_selection(selection, config)
+    for text in ordered.notices:
+        notice(text)
+    precision, device = precision_here(config), device_here()
+    renderer = open_renderer(config)
+    with stages("tokenising") as progress:
+        rows = tokenise(
+            ordered,
+            renderer,
+            on_bad_row=config.on_bad_row,
+            max_bad=config.max_bad,
+            on_lost_words=config.on_lost_words,
+            progress=progress,
+        )
+    found = preflight_of(rows, renderer, config, source=ordered.source)
+    for text in (*renderer.notices, *found.lines):
+        notice(text)
+    found.check()
+    revision, adapter = model_revision(config.model), None
+    if config.from_adapter is not None:
+        source = adapter_folder(config.from_adapter)
+        adapter, base = adapter_digest(source), base_of_run(source)
+        if base not in (None, revision):
+            notice(f"the adapter in {source} was trained on another base model than {config.model}")
+    parts = identity(
+        config,
+        precision=precision,
+        model=revision,
+        rows=rows.order_digest,
+        tokens=rows.digest,
+        device=device,
+        adapter=adapter,
+    )
+    named = {"selection": str(selection)} if isinstance(selection, str | Path) else {}
+    return Prepared(
+        rows=rows,
+        renderer=renderer,
+        chat_template=given_template(config),
+        preflight=found,
+        precision=precision,
+        settings=config.to_yaml(sources, **named),
+        plan=Plan.of(len(rows.row_ids), config),
+        identity=parts,
+        fingerprint=fingerprint(parts),
+        about={
+            "model": config.model,
+            "selection": named.get("selection", "rows in memory"),
+            "from_adapter": None if config.from_adapter is None else str(config.from_adapter),
+            "preflight": found.as_dict(),
+        },
+    )

@@ -1,0 +1,89 @@
+"""Where a run goes, what it writes meanwhile, and how it uses the machine; none of it changes a weight."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import model_validator
+
+from sage_select.declare import Settings
+from sage_select.train.presets import PRESETS
+from sage_select.train.settings.declared import Setting, Whole
+
+__all__ = ["DEFAULT_OUTPUT_DIR", "RunningSettings"]
+
+DEFAULT_OUTPUT_DIR = Path("~/.sage/agent_training")
+
+
+class RunningSettings(Settings):
+    """Running."""
+
+    output_dir: Annotated[
+        Path,
+        Setting(
+            "folder that receives checkpoints/, logs/, lora_weights/ and run.json; made if absent",
+            metavar="FOLDER",
+            identity=False,
+            others=("save_dir", "-o", "--out", "--output"),
+        ),
+    ] = DEFAULT_OUTPUT_DIR
+    preset: Annotated[
+        str | None,
+        Setting(
+            "defaults of other settings, which win where they are given: sage, those of the SAGE agent trainer",
+            metavar=f"[{'|'.join(PRESETS)}]",
+            # Known by what it sets.
+            identity=False,
+        ),
+    ] = None
+    resume: Annotated[
+        bool,
+        Setting(
+            "continue the run from its newest whole checkpoint; a finished one by more --epochs or --max-steps",
+            flag="--resume",
+            identity=False,
+        ),
+    ] = False
+    force: Annotated[
+        bool,
+        Setting(
+            "replace another run in the output folder",
+            flag="--force",
+            identity=False,
+            trl=("overwrite_output_dir",),
+            others=("--overwrite",),
+        ),
+    ] = False
+    save_steps: Annotated[
+        Whole | None,
+        Setting(
+            "steps between checkpoints; one is always written at the end",
+            ge=1,
+            default="a tenth of the steps, and after every ten minutes",
+            identity=False,
+        ),
+    ] = None
+    keep_checkpoints: Annotated[
+        Whole, Setting("checkpoints kept, the newest", ge=1, identity=False, trl=("save_total_limit",))
+    ] = 2
+    logging_steps: Annotated[
+        Whole, Setting("steps between two points in the TensorBoard log", ge=1, identity=False)
+    ] = 10
+    dataloader_workers: Annotated[
+        Whole,
+        Setting(
+            "processes that put batches together beside the training",
+            ge=0,
+            identity=False,
+            trl=("dataloader_num_workers",),
+        ),
+    ] = 0
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if self.resume and self.force:
+            raise ValueError(
+                "resume continues the run in the output folder and force replaces it: choose one of the two"
+            )
+        return self
