@@ -142,6 +142,29 @@ def test_the_model_itself_is_trained_measured_and_trained_on(
     assert on.json["loss_first"] < done.json["loss_first"]
 
 
+def test_steps_are_packed_and_follow_a_schedule(
+    sage_train: Program, stories: Path, shared_model: Path, tmp_path: Path
+) -> None:
+    lines = [{**json.loads(line), "id": number} for number, line in enumerate(stories.read_text().splitlines())]
+    lines[::4] = [{**line, "completion": line["completion"] * 12} for line in lines[::4]]
+    stories.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    arguments = ("--selection", stories, "--model", shared_model, *FAST)
+    packed = sage_train(*arguments, "--epochs", 1, "--packing", "--output-dir", "packed")
+    assert packed.code == 0, packed.err
+    assert "% with the rows of a step in order, 12 examples in " in packed.err
+    record = json.loads((tmp_path / "packed" / "run.json").read_text())["result"]["schedule"]
+    assert record["sequences"] < record["examples"] == 12
+    followed = sage_train(*arguments, "--schedule-file", "packed/schedule.arrow", "--output-dir", "followed", "--json")
+    assert followed.code == 0, followed.err
+    assert followed.json["schedule"]["digest"] == record["digest"]
+    files = [tmp_path / name / "logs" / "consumed.jsonl" for name in ("packed", "followed")]
+    rows = [[json.loads(line)["rows"] for line in path.read_text().splitlines()] for path in files]
+    assert rows[0] == rows[1]
+    over = sage_train(*arguments, "--schedule-file", "packed/schedule.arrow", "--output-dir", "packed", "--force")
+    assert over.code == 2
+    assert "schedule_file" in over.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
@@ -176,6 +199,10 @@ def test_the_model_itself_is_trained_measured_and_trained_on(
         (("--selection", "silent.jsonl", "--model", "M"), 3, "no row has anything to train"),
         (("--selection", "S", "--model", "M", "--output-dir", "torn.jsonl"), 5, "cannot be written"),
         (("--selection", "S", "--model", "M", "--output-dir", "stories.jsonl"), 2, "lies inside"),
+        (("--selection", "S", "--model", "M", "--packing-lookback", "2"), 2, "--packing"),
+        (("--selection", "S", "--model", "M", "--schedule-file", "absent.arrow"), 2, "absent.arrow"),
+        (("--selection", "S", "--model", "M", "--schedule-file", "S"), 2, "a schedule has no column"),
+        (("--selection", "S", "--model", "M", "--schedule-file", "S", "--epochs", "2"), 2, "would do nothing"),
         (("--nonsense",), 2, "nonsense"),
         (("--selection", "S", "--model", "M", "--use_dora", "--load-in-8bit"), 2, "use --load-in-4bit"),
         (("--selection", "S", "--model", "M", "--merge"), 2, "sage-train merge"),

@@ -38,6 +38,7 @@ OUTPUT-DIR receives
   lora_weights/   the adapter and the tokenizer (tuned_model/ with --adapter full)
   checkpoints/    what --resume continues from
   logs/           TensorBoard, and consumed.jsonl: the rows of each step with their losses
+  schedule.arrow  which rows each step consumes, with weight and place
   settings.yaml   all settings, and who said them; --config takes it again
   run.json        what was run, written last
 
@@ -136,7 +137,7 @@ def _run(console: Console, told: Told) -> None:
     result = train(selection, config, stages=console.progress, notice=console.notice, sources=told.sources)
     comparison = None if measurement is None else measurement.run(result)
     title = "already trained: the same run is there, finished" if result.cached else "trained"
-    console.summary(title, training_facts(result, config))
+    console.summary(title, training_facts(result))
     if comparison is not None:
         console.summary(f"measured on {comparison['rows']:,} held-out rows", measured_facts(comparison))
     console.result({**result.as_dict(), "evaluation": comparison})

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 from sage_select.display import counted
 from sage_select.render.lost import KINDS
 from sage_select.train.row_summary import DroppedRow, counts_by_reason
-from sage_select.train.schedule import Plan
+from sage_select.train.schedule_summary import ScheduleSummary
 
 if TYPE_CHECKING:
-    from sage_select.train import TrainConfig, TrainResult
+    from sage_select.train import TrainResult
 
 __all__ = ["training_facts"]
 
 
-def training_facts(result: TrainResult, config: TrainConfig) -> dict[str, object]:
+def training_facts(result: TrainResult) -> dict[str, object]:
     """Return the summary of a run: label -> what is said."""
     rows = result.rows
     facts: dict[str, object] = {
@@ -39,10 +39,13 @@ def training_facts(result: TrainResult, config: TrainConfig) -> dict[str, object
             if kind in rows["lost_words"]
         )
         facts["lost"] = f"the chat template leaves out {', '.join(lost)}"
-    plan = Plan(rows["examples"], config.batch_size * config.gradient_accumulation, result.steps)
-    facts["steps"] = f"{steps_in_words(plan)}, in {result.precision} on {result.device}"
+    schedule = ScheduleSummary(**result.schedule)
+    facts["steps"] = f"{steps_in_words(schedule)}, in {result.precision} on {result.device}"
     if result.resumed_from:
         facts["steps"] = f"{facts['steps']}, resumed after step {result.resumed_from:,}"
+    facts["padding"] = padding_in_words(schedule)
+    if schedule.kendall_tau is not None and schedule.kendall_tau < 1:
+        facts["order"] = f"Kendall's tau {schedule.kendall_tau:.3f} with the order of the selection"
     if result.steps == 1:
         facts["loss"] = f"{result.loss_first:.3f} in the one step, before it changed anything"
     else:
@@ -54,19 +57,23 @@ def training_facts(result: TrainResult, config: TrainConfig) -> dict[str, object
     return facts
 
 
-def steps_in_words(plan: Plan) -> str:
-    """Say how many rows a step took, and how often each row was seen.
+def steps_in_words(schedule: ScheduleSummary) -> str:
+    """Say how many rows a step took, and how often each row was seen."""
+    most = schedule.rows_per_step
+    passes = f"{schedule.passes:.3g} pass{'' if schedule.passes == 1 else 'es'}"
+    most_words = f"{'' if schedule.even else 'at most '}{most:,} row{'' if most == 1 else 's'}"
+    return f"{schedule.steps:,} of {most_words}, {passes}"
 
-    Examples
-    --------
-    >>> steps_in_words(Plan(rows=1, rows_per_step=16, steps=2))
-    '2 of 1 row, 2 passes'
-    >>> steps_in_words(Plan(rows=5, rows_per_step=2, steps=9))
-    '9 of at most 2 rows, 3 passes'
-    >>> steps_in_words(Plan(rows=40, rows_per_step=16, steps=1))
-    '1 of 16 rows, 0.4 passes'
-    """
-    most = min(plan.rows_per_step, plan.rows)
-    even = plan.rows % most == 0 or plan.consumed == plan.steps * most
-    passes = f"{plan.passes:.3g} pass{'' if plan.passes == 1 else 'es'}"
-    return f"{plan.steps:,} of {'' if even else 'at most '}{most:,} row{'' if most == 1 else 's'}, {passes}"
+
+def padding_in_words(schedule: ScheduleSummary) -> str:
+    """Say what was computed on padding, and what it would have been."""
+    packed = f", {schedule.examples:,} examples in {schedule.sequences:,} sequences"
+    return (
+        f"{_percent(schedule.padding_share)} of all tokens computed, "
+        f"{_percent(schedule.padding_share_in_order)} with the rows of a step in order"
+        + (packed if schedule.sequences < schedule.examples else "")
+    )
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2g} %"

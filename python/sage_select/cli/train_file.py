@@ -20,7 +20,15 @@ __all__ = ["TrainFile", "read_train_file"]
 
 _WHAT: Final = "file of settings"
 #: Settings that name files or folders: relative ones are beside the file.
-_PATHS: Final = ("selection", "output_dir", "chat_template", "from_adapter", "eval_data", "eval_result")
+_PATHS: Final = (
+    "selection",
+    "output_dir",
+    "chat_template",
+    "from_adapter",
+    "schedule_file",
+    "eval_data",
+    "eval_result",
+)
 _OFF: Final[tuple[Any, ...]] = (None, False, 0, "", "none", "no", "false", [], {})
 
 

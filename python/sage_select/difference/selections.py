@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from sage_select import io
 from sage_select.columns import PREFIX
 from sage_select.data import NOT_SELECTED
 from sage_select.errors import UsageError, nearest
+from sage_select.values.order import kendall_tau
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["Opened", "compare_selections", "kendall_tau"]
+__all__ = ["Opened", "compare_selections"]
 
 _ID: Final = f"{PREFIX}row_id"
 _RANK: Final = f"{PREFIX}rank"
@@ -133,31 +133,6 @@ def compare_selections(a: Opened, b: Opened, by: Sequence[str] = ()) -> dict[str
         "only_a": _fates(only[0], a, b),
         "only_b": _fates(only[1], b, a),
     }
-
-
-def kendall_tau(order: NDArray[np.int64]) -> float | None:
-    """Return Kendall's tau of a permutation and the order 0, 1, 2, ...; None of fewer than two values.
-
-    Cost: O(n log^2 n). Source: Kendall 1938; inversions are counted bit by bit, as a radix sort meets them.
-
-    Examples
-    --------
-    >>> kendall_tau(np.array([0, 1, 2])), kendall_tau(np.array([2, 1, 0])), kendall_tau(np.array([0]))
-    (1.0, -1.0, None)
-    """
-    n = len(order)
-    if n < 2:
-        return None
-    values, inversions = np.asarray(order, np.int64), 0
-    for shift in reversed(range(max(1, int(n - 1).bit_length()))):
-        above = values >> (shift + 1)
-        ones = (values >> shift) & 1
-        before = np.cumsum(ones) - ones
-        starts = np.flatnonzero(np.r_[True, above[1:] != above[:-1]])
-        lengths = np.diff(np.r_[starts, n])
-        inversions += int((before - np.repeat(before[starts], lengths))[ones == 0].sum())
-        values = values[np.argsort(values >> shift, kind="stable")]
-    return 1.0 - 4.0 * inversions / (n * (n - 1))
 
 
 def _texts(column: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -15,6 +15,7 @@ from transformers.integrations import TensorBoardCallback
 from sage_select.errors import DataError
 from sage_select.train.adapter import is_finite
 from sage_select.train.checkpoints import prune, seal
+from sage_select.train.health import Health
 from sage_select.train.interrupt import Stop
 from sage_select.train.ledger import Ledger
 
@@ -70,8 +71,10 @@ class StepEnd(TrainerCallback):  # type: ignore[misc]
 
     Parameters
     ----------
-    ledger
-        Told that the step is done.
+    ledger, health
+        Told that the step is done, and of its loss.
+    passes
+        Gives for a number of steps how often each row has been consumed then, on average.
     progress
         Called with (step, steps, words on the loss).
     stop
@@ -94,6 +97,8 @@ class StepEnd(TrainerCallback):  # type: ignore[misc]
         self,
         *,
         ledger: Ledger,
+        health: Health,
+        passes: Callable[[int], float],
         progress: Callable[[int, int, str], None],
         stop: Stop,
         first_step: Callable[[], None],
@@ -105,6 +110,8 @@ class StepEnd(TrainerCallback):  # type: ignore[misc]
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._ledger = ledger
+        self._health = health
+        self._passes = passes
         self._progress = progress
         self._stop = stop
         self._first_step = first_step
@@ -127,6 +134,8 @@ class StepEnd(TrainerCallback):  # type: ignore[misc]
         **_: Any,
     ) -> None:
         """Record the step; refuse to save weights that are not numbers."""
+        # To the library the whole run is one pass over the steps.
+        state.epoch = self._passes(state.global_step)
         if not self._begun:
             if self._replaces and self._stop.signal is not None:
                 raise StoppedAtFirstStep
@@ -135,6 +144,7 @@ class StepEnd(TrainerCallback):  # type: ignore[misc]
         if not self._begun:
             self._stepped()
             self._begun = True
+        self._health.step_ended(state.global_step, done.mean_loss)
         self._progress(state.global_step, state.max_steps, f"loss {done.mean_loss:.3f}")
         if self._save_seconds is not None and self._clock() - self._saved >= self._save_seconds:
             control.should_save = True

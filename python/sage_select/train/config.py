@@ -119,6 +119,8 @@ class TrainConfig(ModelSettings, AdapterSettings, OptimisationSettings, RowSetti
 def _with_defaults(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return settings with those that others decide where they are not given."""
     preset = {} if settings.get("preset") is None else PRESETS.need(str(settings["preset"])).settings
+    if settings.get("schedule_file") is not None:  # it says how long the run is
+        preset = {name: value for name, value in preset.items() if name not in ("epochs", "max_steps")}
     given = {**preset, **settings}
     kind = KINDS.get(str(given.get("adapter", TrainConfig.model_fields["adapter"].default)))
     return {**({} if kind is None else {"learning_rate": kind.learning_rate}), **given}
@@ -130,7 +132,7 @@ _OF_ONE_CALL: Final = ("force", "resume")
 
 def _anywhere(name: str, value: Any) -> Any:
     """Return a path as one that holds from any folder; another value as it is."""
-    if name in ("output_dir", "chat_template", "selection", "from_adapter") or (
+    if name in ("output_dir", "chat_template", "selection", "from_adapter", "schedule_file") or (
         name == "model" and is_local(str(value))
     ):
         return str(user_path(Path(str(value))).absolute())

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from sage_select.errors import DataError
 from sage_select.render import to_example
@@ -34,10 +36,12 @@ class TrainingRows:
     Parameters
     ----------
     table
-        One training example a row: `input_ids` and `labels` (list<int32>, labels -100 where not trained), `place`
-        (int64, 0 first) and `weight` (float32), that of its row.
+        One training example a row: `input_ids` and `labels` (large_list<int32>, labels -100 where not trained) and
+        `weight` (float32), that of its row.
     row_ids
         Id of the row that each example is of.
+    facts
+        `OrderedRows.facts` of these rows.
     digest
         Of tokens, labels and weights in order.
     summary, calls
@@ -46,6 +50,7 @@ class TrainingRows:
 
     table: pa.Table
     row_ids: list[str]
+    facts: pa.Table
     digest: str
     summary: RowSummary
     calls: Calls
@@ -54,6 +59,12 @@ class TrainingRows:
     def order_digest(self) -> str:
         """Digest of the row ids in order."""
         return hashlib.blake2b("\n".join(self.row_ids).encode(), digest_size=16).hexdigest()
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Tokens of each example."""
+        lengths: NDArray[np.int64] = pc.list_value_length(self.table["input_ids"]).to_numpy()
+        return lengths
 
 
 def tokenise(
@@ -94,6 +105,7 @@ def tokenise(
     ids, labels = _Lists(), _Lists()
     weights: list[float] = []
     row_ids: list[str] = []
+    numbers: list[int] = []
     dropped: list[DroppedRow] = []
     bad = _BadRows(on_bad_row)
     digest = hashlib.blake2b(digest_size=16)
@@ -108,6 +120,7 @@ def tokenise(
             digest.update(labels.append(one.labels))
             weights.append(row.weight)
             row_ids.append(row.row_id)
+            numbers.append(row.number)
             trained += one.trained
         if learned:
             trained_rows += 1
@@ -143,11 +156,10 @@ def tokenise(
         {
             "input_ids": ids.array(),
             "labels": labels.array(),
-            "place": pa.array(range(len(row_ids)), pa.int64()),
             "weight": pa.array(weights, pa.float32()),
         }
     )
-    return TrainingRows(table, row_ids, digest.hexdigest(), summary, calls)
+    return TrainingRows(table, row_ids, rows.facts(np.array(numbers, np.int64)), digest.hexdigest(), summary, calls)
 
 
 class _BadRows:

@@ -11,10 +11,12 @@ from sage_select.train.config import TrainConfig
 from sage_select.train.kinds import initialisation
 from sage_select.train.settings.model import Precision
 
-__all__ = ["differences", "fingerprint", "identity"]
+__all__ = ["SCHEDULE", "differences", "fingerprint", "identity"]
 
+#: The part of a run that says which examples each step consumes.
+SCHEDULE = "schedule of the steps"
 #: Raised when the same settings begin to train different weights.
-_RECIPE = 3
+_RECIPE = 4
 
 
 def identity(
@@ -24,6 +26,7 @@ def identity(
     model: str,
     rows: str,
     tokens: str,
+    schedule: str,
     device: str = "cpu",
     adapter: str | None = None,
 ) -> dict[str, Any]:
@@ -41,6 +44,8 @@ def identity(
         Where the weights are; it counts where the beginning of the adapter differs from device to device.
     adapter
         Digest of the adapter that the run goes on from, if it does.
+    schedule
+        Digest of which examples each step consumes.
     """
     settings = {**config.identity(), "from_adapter": adapter}
     if initialisation(config.init_lora_weights).random_on_device:
@@ -49,6 +54,7 @@ def identity(
         "recipe": _RECIPE,
         "rows and their order": rows,
         "tokens and labels": tokens,
+        SCHEDULE: schedule,
         "model": model,
         "precision": precision,
         **settings,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import datasets
+import pyarrow as pa
 import torch
 from transformers import PreTrainedTokenizerBase, PrinterCallback, ProgressCallback
 from trl import SFTConfig
@@ -15,15 +16,17 @@ from trl import SFTConfig
 from sage_select.train.adapter import cast_adapter_to_float32
 from sage_select.train.callbacks import StepEnd, StepLog, StoppedAtFirstStep
 from sage_select.train.checkpoints import Checkpoint
-from sage_select.train.collate import Collator
+from sage_select.train.collate import StepCollator
 from sage_select.train.config import TrainConfig
 from sage_select.train.data import TrainingRows
+from sage_select.train.health import Health
 from sage_select.train.interrupt import graceful_stop
 from sage_select.train.ledger import Ledger
 from sage_select.train.optimizers import OPTIMIZERS
+from sage_select.train.packing import Layout
 from sage_select.train.prolong import warmup_steps
 from sage_select.train.run_folder import RunFolder
-from sage_select.train.schedule import Plan
+from sage_select.train.schedule import Schedule
 from sage_select.train.settings.model import Precision
 from sage_select.train.trainer import OrderedTrainer
 
@@ -38,7 +41,8 @@ def run_loop(
     model: Any,
     tokenizer: PreTrainedTokenizerBase,
     rows: TrainingRows,
-    plan: Plan,
+    schedule: Schedule,
+    layout: Layout,
     config: TrainConfig,
     precision: Precision,
     fingerprint: str,
@@ -54,9 +58,9 @@ def run_loop(
     Parameters
     ----------
     model
-        A PEFT model with a new adapter, its base perhaps quantised, or a model that is trained as a whole.
-    rows, plan
-        The tokenised rows in training order, and the steps they make.
+        A PEFT model with a new adapter, its base perhaps quantised.
+    rows, schedule, layout
+        The tokenised rows in training order, those that each step consumes, and how they lie in its forward passes.
     fingerprint
         The run, for the seal of its checkpoints.
     begin
@@ -85,22 +89,29 @@ def run_loop(
             begin()
             ledger.open()
 
+        health = Health(
+            vocabulary=model.get_base_model().get_input_embeddings().weight.shape[0], scaled=precision == "fp16"
+        )
         trainer = OrderedTrainer(
             ledger=ledger,
             b_ratio=config.loraplus_ratio,
+            row=rows.table["input_ids"][0].as_py(),
             model=model,
             args=training_arguments(
-                config, precision, plan, folder.checkpoints, recompute=can_recompute(model, config)
+                config, precision, schedule, folder.checkpoints, recompute=can_recompute(model, config)
             ),
-            train_dataset=datasets.Dataset(rows.table, fingerprint=rows.digest).with_format("numpy"),
+            train_dataset=steps_of(schedule, fingerprint),
             processing_class=tokenizer,
-            data_collator=Collator(pad_token(tokenizer)),
+            data_collator=StepCollator(rows.table, schedule, layout, pad_token(tokenizer)),
             callbacks=[
                 log,
+                health,
                 StepEnd(
                     ledger=ledger,
+                    health=health,
                     progress=progress,
                     stop=stop,
+                    passes=schedule.passes,
                     fingerprint=fingerprint,
                     keep=config.keep_checkpoints,
                     first_step=first_step,
@@ -113,7 +124,7 @@ def run_loop(
         for talkative in (PrinterCallback, ProgressCallback):
             trainer.remove_callback(talkative)
         cast_adapter_to_float32(trainer.model)
-        if checkpoint is not None and checkpoint.step >= plan.steps:
+        if checkpoint is not None and checkpoint.step >= schedule.steps:
             first_step()
             # The trainer would take one step more.
             trainer._load_from_checkpoint(str(checkpoint.folder))
@@ -127,8 +138,13 @@ def can_recompute(model: Any, config: TrainConfig) -> bool:
     return config.gradient_checkpointing and bool(model.get_base_model().supports_gradient_checkpointing)
 
 
+def steps_of(schedule: Schedule, fingerprint: str) -> datasets.Dataset:
+    """Return the numbers of all steps as the data set of the library, which is to consume them in this order."""
+    return datasets.Dataset(pa.table({"step": pa.array(range(schedule.steps), pa.int64())}), fingerprint=fingerprint)
+
+
 def training_arguments(
-    config: TrainConfig, precision: Precision, plan: Plan, checkpoints: Path, *, recompute: bool
+    config: TrainConfig, precision: Precision, schedule: Schedule, checkpoints: Path, *, recompute: bool
 ) -> SFTConfig:
     """Translate our settings into those of TRL and transformers."""
     arguments = SFTConfig(
@@ -142,14 +158,15 @@ def training_arguments(
         dataset_kwargs={"skip_prepare_dataset": True},
         dataloader_drop_last=False,
         dataloader_num_workers=config.dataloader_workers,
-        per_device_train_batch_size=config.batch_size,
-        gradient_accumulation_steps=config.gradient_accumulation,
-        max_steps=plan.steps,
+        # One step is one item: its forward passes are ours.
+        per_device_train_batch_size=1,
+        gradient_accumulation_steps=1,
+        max_steps=schedule.steps,
         learning_rate=config.learning_rate,
-        warmup_steps=warmup_steps(config, plan.steps),
+        warmup_steps=warmup_steps(config, schedule.steps),
         # The library's "constant" ignores the warmup.
         lr_scheduler_type="constant_with_warmup" if config.lr_schedule == "constant" else config.lr_schedule,
-        lr_scheduler_kwargs=scheduler_options(config, plan),
+        lr_scheduler_kwargs=scheduler_options(config, schedule),
         weight_decay=config.weight_decay,
         optim=OPTIMIZERS[config.optimizer].library_name,
         neftune_noise_alpha=config.neftune_alpha,
@@ -162,7 +179,7 @@ def training_arguments(
         seed=config.seed,
         data_seed=config.seed,
         save_strategy="steps",
-        save_steps=plan.save_interval(config),
+        save_steps=schedule.save_interval(config),
         logging_strategy="steps",
         logging_steps=config.logging_steps,
         # A NaN step would be logged as loss 0.
@@ -175,11 +192,11 @@ def training_arguments(
     return arguments
 
 
-def scheduler_options(config: TrainConfig, plan: Plan) -> dict[str, Any]:
+def scheduler_options(config: TrainConfig, schedule: Schedule) -> dict[str, Any]:
     """Return what the schedule of the rate is told besides its warmup."""
     options: dict[str, dict[str, Any]] = {
         "cosine_with_min_lr": {"min_lr_rate": config.min_lr_share},
-        "warmup_stable_decay": {"num_decay_steps": max(1, int(config.decay * plan.steps))},
+        "warmup_stable_decay": {"num_decay_steps": max(1, int(config.decay * schedule.steps))},
     }
     return options.get(config.lr_schedule, {})
 

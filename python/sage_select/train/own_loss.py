@@ -18,7 +18,7 @@ import torch
 from sage_select.errors import UsageError
 from sage_select.render.tokens import IGNORED
 
-__all__ = ["RowLosses", "check_trainable", "fused_is_own", "fused_losses", "own_losses", "text_only"]
+__all__ = ["RowLosses", "as_in_use", "check_trainable", "fused_is_own", "fused_losses", "own_losses", "text_only"]
 
 #: Tokens of the row with which a model is tried.
 _TRIED_TOKENS: Final = 16
@@ -47,23 +47,46 @@ class RowLosses:
     router: torch.Tensor | None
 
 
-def fused_losses(model: Any, inputs: dict[str, torch.Tensor], **options: Any) -> RowLosses:
-    """Return the losses by TRL's output layer; `model` must have been given it."""
-    outputs = model(**inputs, use_cache=False, fused_lm_head=True, **options)
-    return RowLosses(-outputs.log_probs.sum(dim=1), outputs.label_mask.sum(dim=1), outputs.aux_loss)
+def fused_losses(model: Any, inputs: dict[str, torch.Tensor], rows: int, **options: Any) -> RowLosses:
+    """Return the losses of so many rows by TRL's output layer; `model` must have been given it.
 
-
-def own_losses(model: Any, inputs: dict[str, torch.Tensor], **options: Any) -> RowLosses:
-    """Return the losses by the model's own logits, made in float32 for the trained tokens alone."""
+    Parameters
+    ----------
+    inputs
+        Those of the model, `labels`, and `owner`: int64 of their shape, the number of the row that each token is of.
+    """
     inputs = dict(inputs)
+    owner = inputs.pop("owner")[:, 1:].flatten()
+    outputs = model(**inputs, use_cache=False, fused_lm_head=True, **options)
+    losses, trained = -outputs.log_probs.flatten(), outputs.label_mask.flatten()
+    return _by_row(losses, trained.long(), owner.to(losses.device), rows, outputs.aux_loss)
+
+
+def own_losses(model: Any, inputs: dict[str, torch.Tensor], rows: int, **options: Any) -> RowLosses:
+    """Return the losses of so many rows by the model's own logits, made in float32 for the trained tokens alone.
+
+    Parameters
+    ----------
+    inputs
+        As `fused_losses` takes them.
+    """
+    inputs = dict(inputs)
+    owner = inputs.pop("owner")[:, 1:]
     targets = inputs.pop("labels")[:, 1:]
     outputs = model(**inputs, use_cache=False, **options)
     trained = targets != IGNORED
     logits = outputs.logits[:, : targets.shape[1]][trained].float()
     losses = torch.nn.functional.cross_entropy(logits, targets[trained].to(logits.device), reduction="none")
-    owners = trained.nonzero()[:, 0].to(losses.device)
-    sums = losses.new_zeros(len(targets)).index_add(0, owners, losses)
-    return RowLosses(sums, trained.sum(dim=1), getattr(outputs, "aux_loss", None))
+    owner = owner[trained].to(losses.device)
+    return _by_row(losses, torch.ones_like(owner), owner, rows, getattr(outputs, "aux_loss", None))
+
+
+def _by_row(
+    losses: torch.Tensor, trained: torch.Tensor, owner: torch.Tensor, rows: int, router: torch.Tensor | None
+) -> RowLosses:
+    """Add up the losses of tokens, and those that are trained, by the rows that they are of."""
+    sums = losses.new_zeros(rows).index_add(0, owner, losses)
+    return RowLosses(sums, trained.new_zeros(rows).index_add(0, owner, trained), router)
 
 
 def text_only(model: Any, input_ids: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -97,13 +120,13 @@ def check_trainable(model: Any, row: Sequence[int]) -> None:
     other = ids.clone()
     other[0, -1] = (int(ids[0, -1]) + 1) % base.get_input_embeddings().weight.shape[0]
     name = type(base).__name__
-    with _untouched(model):
+    with as_in_use(model):
         try:
             with torch.no_grad():
                 first, second = (_logits(model, tokens) for tokens in (ids, other))
             model.train()
-            inputs = {"input_ids": ids, "labels": ids, "attention_mask": torch.ones_like(ids), **text_only(base, ids)}
-            torch.autograd.backward(own_losses(model, inputs).sums.sum())
+            inputs = _alone(base, ids)
+            torch.autograd.backward(own_losses(model, inputs, 1).sums.sum())
             taught = [weight for weight in model.parameters() if weight.requires_grad and weight.grad is not None]
         except (MemoryError, torch.OutOfMemoryError):
             raise
@@ -133,11 +156,11 @@ def fused_is_own(model: Any, row: Sequence[int]) -> bool:
     """Say whether TRL's output layer gives the losses that the model's own logits give, for a row's first tokens."""
     base = model.get_base_model()
     ids = _tried(row, base.device)
-    inputs = {"input_ids": ids, "labels": ids, "attention_mask": torch.ones_like(ids), **text_only(base, ids)}
-    with _untouched(model), torch.no_grad():
-        own = own_losses(model, inputs).sums
+    inputs = _alone(base, ids)
+    with as_in_use(model), torch.no_grad():
+        own = own_losses(model, inputs, 1).sums
         try:
-            fused = fused_losses(model, inputs).sums
+            fused = fused_losses(model, inputs, 1).sums
         except (MemoryError, torch.OutOfMemoryError):
             raise
         except Exception:
@@ -151,6 +174,12 @@ def _tried(row: Sequence[int], device: torch.device) -> torch.Tensor:
     return torch.tensor([tokens if len(tokens) > 2 else tokens * 3], device=device)
 
 
+def _alone(base: Any, ids: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Return the inputs of one row, all of which is trained."""
+    seen = {"attention_mask": torch.ones_like(ids), "owner": torch.zeros_like(ids), **text_only(base, ids)}
+    return {"input_ids": ids, "labels": ids, **seen}
+
+
 def _logits(model: Any, ids: torch.Tensor) -> torch.Tensor:
     extra = text_only(model.get_base_model(), ids)
     logits: torch.Tensor = model(input_ids=ids, attention_mask=torch.ones_like(ids), use_cache=False, **extra).logits
@@ -158,7 +187,7 @@ def _logits(model: Any, ids: torch.Tensor) -> torch.Tensor:
 
 
 @contextmanager
-def _untouched(model: Any) -> Iterator[None]:
+def as_in_use(model: Any) -> Iterator[None]:
     """Leave the mode of the model and the state of the random numbers as they are."""
     training = model.training
     devices = [model.device] if model.device.type == "cuda" else []

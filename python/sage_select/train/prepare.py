@@ -12,7 +12,8 @@ from sage_select.train.config import TrainConfig
 from sage_select.train.fingerprint import fingerprint, identity
 from sage_select.train.hardware import device_here, precision_here
 from sage_select.train.preflight.report import Preflight, preflight_of
-from sage_select.train.schedule import Plan
+from sage_select.train.schedule import Schedule
+from sage_select.train.schedule_file import read_schedule
 from sage_select.train.settings.model import Precision
 from sage_select.train.stages import Stages
 
@@ -37,8 +38,8 @@ class Prepared:
         The resolved one.
     settings
         All settings as a file.
-    plan
-        The steps.
+    schedule, schedule_digest
+        The examples that each step consumes, and what names them.
     identity, fingerprint
         What the run is known by, in parts and as one digest.
     about
@@ -51,7 +52,8 @@ class Prepared:
     preflight: Preflight
     precision: Precision
     settings: str
-    plan: Plan
+    schedule: Schedule
+    schedule_digest: str
     identity: dict[str, Any]
     fingerprint: str
     about: dict[str, Any]
@@ -92,6 +94,12 @@ def prepare(
     for text in (*renderer.notices, *found.lines):
         notice(text)
     found.check()
+    schedule = (
+        Schedule.of(rows, config)
+        if config.schedule_file is None
+        else read_schedule(config.schedule_file, rows, ordered, config, notice)
+    )
+    schedule_digest = schedule.digest(rows.order_digest)
     revision, adapter = model_revision(config.model), None
     if config.from_adapter is not None:
         source = adapter_folder(config.from_adapter)
@@ -104,6 +112,7 @@ def prepare(
         model=revision,
         rows=rows.order_digest,
         tokens=rows.digest,
+        schedule=schedule_digest,
         device=device,
         adapter=adapter,
     )
@@ -115,7 +124,8 @@ def prepare(
         preflight=found,
         precision=precision,
         settings=config.to_yaml(sources, **named),
-        plan=Plan.of(len(rows.row_ids), config),
+        schedule=schedule,
+        schedule_digest=schedule_digest,
         identity=parts,
         fingerprint=fingerprint(parts),
         about={

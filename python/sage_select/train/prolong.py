@@ -7,9 +7,10 @@ from typing import Any, Final
 
 from sage_select.errors import UsageError
 from sage_select.train.config import TrainConfig
-from sage_select.train.fingerprint import differences
+from sage_select.train.data import TrainingRows
+from sage_select.train.fingerprint import SCHEDULE, differences
 from sage_select.train.run_folder import Found
-from sage_select.train.schedule import Plan
+from sage_select.train.schedule import Schedule, in_order
 
 __all__ = ["prolongs", "warmup_steps"]
 
@@ -17,7 +18,7 @@ __all__ = ["prolongs", "warmup_steps"]
 _LENGTH: Final = ("epochs", "max_steps")
 
 
-def prolongs(found: Found, identity: Mapping[str, Any], plan: Plan, config: TrainConfig) -> bool:
+def prolongs(found: Found, identity: Mapping[str, Any], rows: TrainingRows, config: TrainConfig) -> bool:
     """Say whether a run is the one of a folder with more steps, and may go on from what that one has trained.
 
     It may where each step that was taken would have been the same in the longer run: under a constant rate, after a
@@ -27,7 +28,7 @@ def prolongs(found: Found, identity: Mapping[str, Any], plan: Plan, config: Trai
     ----------
     found
         The run in the folder.
-    identity, plan, config
+    identity, rows, config
         Of the run that is asked for.
 
     Raises
@@ -36,22 +37,25 @@ def prolongs(found: Found, identity: Mapping[str, Any], plan: Plan, config: Trai
         The run is the same but for its length, and its steps would have been others, or it is to be shorter.
     """
     theirs = {name: found.identity.get(name) for name in _LENGTH}
-    if not differences(found.identity, identity) or differences(found.identity, {**identity, **theirs}):
+    if not differences(found.identity, identity) or config.schedule_file is not None:
         return False
     before = config.changed(**theirs)
-    taken = Plan.of(plan.rows, before)
-    if plan.steps <= taken.steps:
+    theirs[SCHEDULE] = Schedule.of(rows, before).digest(rows.order_digest)
+    if differences(found.identity, {**identity, **theirs}):
+        return False
+    steps, taken = (len(in_order(len(rows.row_ids), one)[0]) - 1 for one in (config, before))
+    if steps <= taken:
         raise UsageError(
             "a run can be made longer, not shorter",
-            got=f"{plan.steps} steps, {taken.steps} before",
+            got=f"{steps} steps, {taken} before",
             hint="name another folder with --output-dir",
         )
-    if config.lr_schedule == "constant" and warmup_steps(before, taken.steps) == warmup_steps(config, plan.steps):
+    if config.lr_schedule == "constant" and warmup_steps(before, taken) == warmup_steps(config, steps):
         return True
     why = (
-        f"the warmup would have taken {warmup_steps(config, plan.steps)} steps, not {warmup_steps(before, taken.steps)}"
+        f"the warmup would have taken {warmup_steps(config, steps)} steps, not {warmup_steps(before, taken)}"
         if config.lr_schedule == "constant"
-        else f"a {config.lr_schedule} rate over {plan.steps} steps would have been another from the first step on"
+        else f"a {config.lr_schedule} rate over {steps} steps would have been another from the first step on"
     )
     raise UsageError(
         f"the run cannot be made longer: {why}",

@@ -19,6 +19,7 @@ __all__ = [
     "ADAPTER_FILES",
     "LEDGER_NAME",
     "RECORD_NAME",
+    "SCHEDULE_NAME",
     "SETTINGS_NAME",
     "WEIGHT_FOLDERS",
     "ReplacedRun",
@@ -27,6 +28,8 @@ __all__ = [
 ]
 
 LEDGER_NAME = "consumed.jsonl"
+#: The schedule of a run, in its folder.
+SCHEDULE_NAME = "schedule.arrow"
 #: The record of a run, in its folder; its member `lora_weights`, or `tuned_model`, names the files written there.
 RECORD_NAME = "run.json"
 #: All settings of a run, in its folder, as `--config` takes them.

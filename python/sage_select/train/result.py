@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 
 from sage_select.train.kinds import KINDS
 from sage_select.train.row_summary import RowSummary
+from sage_select.train.schedule_summary import ScheduleSummary
 
 __all__ = ["TrainResult"]
 
@@ -33,6 +34,8 @@ class TrainResult:
         Mean loss in nats per trained token in the first and the last tenth of the steps.
     rows
         Counts of `sage_select.train.RowSummary.as_dict`.
+    schedule
+        What the steps consumed and computed, as `sage_select.train.ScheduleSummary.as_dict` has it.
     precision, device
         How the weights were computed.
     fingerprint
@@ -54,6 +57,7 @@ class TrainResult:
     loss_first: float
     loss_last: float
     rows: Mapping[str, Any]
+    schedule: Mapping[str, Any]
     precision: str
     device: str
     fingerprint: str
@@ -80,6 +84,7 @@ class TrainResult:
             self.weights.name: str(self.weights),
             "rows": dict(self.rows),
             "parameters": dict(self.parameters),
+            "schedule": dict(self.schedule),
             "notices": list(self.notices),
         }
 
@@ -96,5 +101,6 @@ class TrainResult:
         TypeAdapter(RowSummary).validate_python(parts["rows"])
         if parts["adapter"] not in KINDS:
             raise ValueError("unknown kind of adapter")
+        TypeAdapter(ScheduleSummary).validate_python(parts["schedule"])
         result: TrainResult = TypeAdapter(cls).validate_python({**parts, "output_dir": output_dir})
         return result

@@ -104,6 +104,7 @@ class _Run:
                 "model": self._config.model,
                 "chat_template": self._config.chat_template,
                 "from_adapter": self._config.from_adapter,
+                "schedule_file": self._config.schedule_file,
             }
         )
         with quiet_libraries():
@@ -130,7 +131,7 @@ class _Run:
             self._notice("an earlier run in the output folder ended before its first checkpoint and is replaced")
             return None
         accepted = {prepared.fingerprint}
-        if config.resume and prolongs(found, prepared.identity, prepared.plan, config):
+        if config.resume and prolongs(found, prepared.identity, prepared.rows, config):
             accepted.add(fingerprint(found.identity))
         else:
             folder.refuse_unless_same(found, prepared.identity)
@@ -163,13 +164,17 @@ class _Run:
         from sage_select.train.base_model import load_base_model
         from sage_select.train.loop import can_recompute, run_loop
         from sage_select.train.saved_tokenizer import save_tokenizer
+        from sage_select.train.schedule_file import write_schedule
+        from sage_select.train.schedule_summary import ScheduleSummary
+        from sage_select.train.separation import layout_for
 
         config, rows, tokenizer = self._config, prepared.rows, prepared.renderer.tokenizer
-        plan = prepared.plan
+        schedule = prepared.schedule
         with self._stages("loading the model"):
             model = load_base_model(config, prepared.precision, tokenizer)
             trainee: Trainee = make_trainee(model, config, rows)
         model, notices, parameters = trainee.model, [*trainee.notices], count_parameters(trainee.model)
+        layout = layout_for(model, schedule, rows, config)
         if config.gradient_checkpointing and not can_recompute(model, config):
             notices.append("the model keeps its activations: its class has no gradient checkpointing")
         for text in notices:
@@ -182,6 +187,7 @@ class _Run:
                 seal(checkpoint.folder, prepared.fingerprint)  # of a run that is prolonged
             about = {**prepared.about, "parameters": parameters}
             folder.start(prepared.identity, prepared.settings, about, anew=checkpoint is None)
+            folder.put_schedule(lambda path: write_schedule(path, schedule, layout, rows, config.seed))
             begun = True
 
         try:
@@ -190,7 +196,8 @@ class _Run:
                     model=model,
                     tokenizer=tokenizer,
                     rows=rows,
-                    plan=plan,
+                    schedule=schedule,
+                    layout=layout,
                     config=config,
                     precision=prepared.precision,
                     fingerprint=prepared.fingerprint,
@@ -210,7 +217,7 @@ class _Run:
             # Set aside still only where the first step could not be recorded.
             folder.replaced.restore()
         steps = list(read_steps(folder.ledger))
-        plan.verify([step.rows for step in steps], rows.row_ids)
+        schedule.verify((step.rows for step in steps), rows.row_ids)
         with folder.new_weights() as temporary:
             save_trained(replace(trainee, model=trained), temporary)
             for text in save_tokenizer(
@@ -227,10 +234,11 @@ class _Run:
             adapter_digest=folder.adapter_digest() or "",
             cached=False,
             resumed_from=checkpoint.step if checkpoint else 0,
-            steps=plan.steps,
+            steps=schedule.steps,
             loss_first=loss_first,
             loss_last=loss_last,
             rows=rows.summary.as_dict(),
+            schedule=ScheduleSummary.of(schedule, layout, prepared.schedule_digest).as_dict(),
             precision=prepared.precision,
             device=str(trained.device),
             fingerprint=prepared.fingerprint,

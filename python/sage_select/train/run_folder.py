@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +25,7 @@ from sage_select.train.replaced import (
     ADAPTER_FILES,
     LEDGER_NAME,
     RECORD_NAME,
+    SCHEDULE_NAME,
     SETTINGS_NAME,
     WEIGHT_FOLDERS,
     ReplacedRun,
@@ -38,7 +39,7 @@ __all__ = ["ADAPTER_FILES", "RUN_PARTS", "Found", "RunFolder", "no_run_to_resume
 
 _FORMAT_VERSION = 1
 #: What a run writes into its folder: files, and all.
-_FILES = (SETTINGS_NAME, RECORD_NAME)
+_FILES = (SETTINGS_NAME, SCHEDULE_NAME, RECORD_NAME)
 RUN_PARTS = ("checkpoints", "logs", *WEIGHT_FOLDERS, *_FILES)
 
 
@@ -70,6 +71,7 @@ class RunFolder:
         self.replaced = ReplacedRun(self.path, RUN_PARTS)
         self.ledger = self.logs / LEDGER_NAME
         self._new_weights = self.path / ".weights.new"
+        self.schedule = self.path / SCHEDULE_NAME
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -191,6 +193,14 @@ class RunFolder:
         self._put(SETTINGS_NAME, settings)
         self.checkpoints.mkdir(exist_ok=True)
         self.logs.mkdir(exist_ok=True)
+
+    def put_schedule(self, write: Callable[[Path], None]) -> None:
+        """Have the schedule written to a path that it is given, and put it in its place, at once and durably."""
+        temporary = self.path / f".{SCHEDULE_NAME}"
+        write(temporary)
+        sync(temporary)
+        temporary.replace(self.schedule)
+        sync(self.path)
 
     def finish(self, identity: Mapping[str, Any], result: TrainResult) -> None:
         """Declare the run finished; everything else must have been written."""

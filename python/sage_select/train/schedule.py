@@ -1,76 +1,168 @@
-"""Which rows each optimizer step consumes: the plan that the ledger must match."""
+"""Which training examples each optimizer step consumes: the table that training follows and the record must match."""
 
 from __future__ import annotations
 
+import hashlib
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from sage_select.errors import UsageError
 from sage_select.train.config import TrainConfig
+from sage_select.values.order import kendall_tau
 
-__all__ = ["Plan"]
+if TYPE_CHECKING:
+    from sage_select.train.data import TrainingRows
+
+__all__ = ["NO_PHASE", "Schedule"]
+
+#: The phase of a row without one.
+NO_PHASE: Final = -1
+#: More examples than these are no run.
+_MOST: Final = 2**31 - 1
 
 
 @dataclass(frozen=True)
-class Plan:
-    """The steps of a run: every pass takes all rows in order, its last step perhaps a smaller one.
+class Schedule:
+    """The examples that each step consumes, in the order of the steps; one entry for each time one is consumed.
 
     Parameters
     ----------
-    rows
-        Number of trained rows.
-    rows_per_step
-        Batch size times accumulation.
-    steps
-        Optimizer steps of the run.
-
-    Examples
-    --------
-    >>> list(Plan(rows=5, rows_per_step=2, steps=4))
-    [range(0, 2), range(2, 4), range(4, 5), range(0, 2)]
+    starts
+        int64 (steps + 1): where the entries of each step begin, and where the last ones end.
+    places
+        int64 (entries): the place of the example among all examples, which lie in the order of the selection.
+    weights
+        float32 (entries): what multiplies the loss of the example.
+    phases
+        int32 (entries): the phase that it belongs to, -1 where it has none.
+    origins, parents
+        Strings (entries): `core`, `replayed` or `augmented`, and the id of the row that the row was made of.
+    examples
+        Number of all examples.
     """
 
-    rows: int
-    rows_per_step: int
-    steps: int
+    starts: NDArray[np.int64]
+    places: NDArray[np.int64]
+    weights: NDArray[np.float32]
+    phases: NDArray[np.int32]
+    origins: pa.ChunkedArray
+    parents: pa.ChunkedArray
+    examples: int
 
     @classmethod
-    def of(cls, rows: int, config: TrainConfig) -> Plan:
-        """Return the plan for this many rows: `max_steps`, else the passes rounded up to whole steps."""
-        per_step = config.batch_size * config.gradient_accumulation
-        steps = config.max_steps or math.ceil(config.epochs * math.ceil(rows / per_step))
-        return cls(rows, per_step, steps)
+    def of(cls, rows: TrainingRows, config: TrainConfig) -> Schedule:
+        """Return the schedule of a selection: every pass takes all examples in order, its last step perhaps fewer.
+
+        There are `max_steps` steps, else the passes rounded up to whole steps.
+        """
+        starts, places = in_order(len(rows.row_ids), config)
+        taken = pa.array(places)
+        return cls(
+            starts=starts,
+            places=places,
+            weights=rows.table["weight"].to_numpy()[places],
+            phases=rows.facts["phase"].fill_null(NO_PHASE).to_numpy()[places],
+            origins=rows.facts["origin"].take(taken),
+            parents=rows.facts["parent_id"].take(taken),
+            examples=len(rows.row_ids),
+        )
 
     @property
-    def consumed(self) -> int:
-        """Rows consumed in all steps together, each as often as it is trained."""
-        per_pass = math.ceil(self.rows / self.rows_per_step)
-        whole, rest = divmod(self.steps, per_pass)
-        return whole * self.rows + min(rest * self.rows_per_step, self.rows)
+    def steps(self) -> int:
+        """Optimizer steps of the run."""
+        return len(self.starts) - 1
 
     @property
-    def passes(self) -> float:
-        """How often each row is trained, on average."""
-        return self.consumed / self.rows
+    def step_of(self) -> NDArray[np.int64]:
+        """The step of each entry, from 0."""
+        return np.repeat(np.arange(self.steps), np.diff(self.starts))
+
+    def passes(self, step: int) -> float:
+        """Return how often each example has been consumed after so many steps, on average."""
+        return float(self.starts[step]) / self.examples
 
     def save_interval(self, config: TrainConfig) -> int:
         """Return the steps between two checkpoints: those of the settings, else a tenth of the run."""
         return config.save_steps or max(1, self.steps // 10)
 
-    def verify(self, consumed: Sequence[Sequence[str]], row_ids: Sequence[str]) -> None:
-        """Prove that the rows consumed in each step are the planned ones.
+    def digest(self, order_digest: str) -> str:
+        """Return what names the schedule: 32 hex characters over all that it says.
+
+        Parameters
+        ----------
+        order_digest
+            That of the ids of all examples in order.
+        """
+        digest = hashlib.blake2b(order_digest.encode(), digest_size=16)
+        for numbers in (self.starts, self.places, self.weights, self.phases):
+            digest.update(np.ascontiguousarray(numbers).data)
+        for texts in (self.origins, self.parents):
+            coded = pc.dictionary_encode(texts.combine_chunks())
+            digest.update("\n".join(coded.dictionary.to_pylist()).encode())
+            digest.update(coded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype("<i4"))
+        return digest.hexdigest()
+
+    def verify(self, consumed: Iterable[Sequence[str]], row_ids: Sequence[str]) -> None:
+        """Prove that the rows consumed in each step are those of the schedule.
 
         Raises
         ------
         AssertionError
             If they are not, which is a fault of ours.
         """
-        planned = [[row_ids[place] for place in step] for step in self]
-        if [list(step) for step in consumed] != planned:
+        planned = ([row_ids[place] for place in places] for places in self)
+        if any(one is None or two is None or list(one) != two for one, two in _pairs(consumed, planned)):
             raise AssertionError("the rows were not consumed in the planned order")
 
-    def __iter__(self) -> Iterator[range]:
-        per_pass = math.ceil(self.rows / self.rows_per_step)
-        for step in range(self.steps):
-            start = step % per_pass * self.rows_per_step
-            yield range(start, min(start + self.rows_per_step, self.rows))
+    def agreement(self) -> float | None:
+        """Return Kendall's tau between the order of the selection and the steps that first consume each example.
+
+        Two examples of one step, which are trained together, count as neither.
+        """
+        seen, first = np.unique(self.places, return_index=True)
+        return kendall_tau(self.step_of[first]) if len(seen) else None
+
+    def __iter__(self) -> Iterator[list[int]]:
+        for start, end in zip(self.starts[:-1].tolist(), self.starts[1:].tolist(), strict=True):
+            yield self.places[start:end].tolist()
+
+
+def in_order(examples: int, config: TrainConfig) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return `starts` and `places` of all examples in order, pass after pass.
+
+    Raises
+    ------
+    UsageError
+        If the run would never end.
+    """
+    per_step = config.batch_size * config.gradient_accumulation
+    per_pass = math.ceil(examples / per_step)
+    steps = config.max_steps or math.ceil(config.epochs * per_pass)
+    whole, rest = divmod(steps, per_pass)
+    entries = whole * examples + min(rest * per_step, examples)
+    if entries > _MOST:
+        raise UsageError(
+            "the run would consume too many rows",
+            expected=f"at most {_MOST:,}",
+            got=f"{entries:,} in {steps:,} steps",
+            hint="lower --max-steps or --epochs",
+        )
+    sizes = np.minimum(per_step, examples - per_step * (np.arange(steps, dtype=np.int64) % per_pass))
+    return np.r_[0, np.cumsum(sizes)], np.arange(entries, dtype=np.int64) % examples
+
+
+def _pairs(one: Iterable[Any], two: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
+    """Yield pairs, with None where one of the two has ended before the other."""
+    first, second = iter(one), iter(two)
+    while True:
+        pair = next(first, None), next(second, None)
+        if pair == (None, None):
+            return
+        yield pair

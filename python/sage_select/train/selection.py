@@ -10,16 +10,22 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from sage_select import io
+from sage_select.columns import PREFIX, Origin
 from sage_select.errors import DataError, Where
 from sage_select.render import Shape, ShapeOptions, detect_shape
 from sage_select.render.values import python_values
 from sage_select.train.config import TrainConfig
 
-__all__ = ["OrderedRows", "Row", "load_selection", "read_selection"]
+__all__ = ["CORE", "OrderedRows", "Row", "load_selection", "read_selection"]
 
 _BATCH = 1024
+_ORIGIN = f"{PREFIX}origin"
+_PHASE = f"{PREFIX}phase"
+#: The origin, in a schedule, of a row that was selected.
+CORE = "core"
 
 
 @dataclass(frozen=True)
@@ -90,6 +96,29 @@ class OrderedRows:
             return list(map(str, self.order.tolist()))
         return list(map(str, self.rows.table.column("sage_row_id").take(pa.array(self.order)).to_pylist()))
 
+    def facts(self, numbers: NDArray[np.int64]) -> pa.Table:
+        """Return what is known of rows beside what they say: `origin` and `parent_id` (string), `phase` (int32).
+
+        Parameters
+        ----------
+        numbers
+            Of the rows in the file.
+        """
+        table, taken = self.rows.table, pa.array(numbers)
+        origin, phase = pa.nulls(len(numbers), pa.string()), pa.nulls(len(numbers), pa.int32())
+        if self._own(_ORIGIN) and pa.types.is_string(table.schema.field(_ORIGIN).type):
+            origin = table[_ORIGIN].take(taken)
+        if self._own(_PHASE):
+            phase = table[_PHASE].take(taken).cast(pa.int32())
+        selected = pc.fill_null(pc.equal(origin, Origin.SELECTED), True)
+        return pa.table(
+            {
+                "origin": pc.if_else(selected, CORE, origin),
+                "parent_id": io.parent_ids(table).take(taken),
+                "phase": phase,
+            }
+        )
+
     def at(self, places: np.ndarray[Any, np.dtype[np.int64]]) -> OrderedRows:
         """Return the rows at these places of the order."""
         return replace(self, order=self.order[places])
@@ -148,6 +177,8 @@ def read_selection(selection: Any, options: ShapeOptions | None = None, *, verif
             _refuse_nulls(rows, column)
     if "sage_weight" in names:
         _check_weights(rows)
+    if _PHASE in names:
+        _check_phases(rows)
     return OrderedRows(rows, order, shape, manifest, tuple(notices))
 
 
@@ -203,6 +234,17 @@ def _check_weights(rows: io.Rows) -> None:
             where=rows.where(int(bad[0]), "sage_weight"),
             got=str(weights[bad[0]]),
         )
+
+
+def _check_phases(rows: io.Rows) -> None:
+    column = rows.table.column(_PHASE)
+    if column.null_count == len(column):  # in text files, of any type
+        return
+    if not pa.types.is_integer(column.type):
+        raise DataError("phases must be whole numbers", where=rows.where(0, _PHASE), got=str(column.type))
+    values = column.drop_null().cast(pa.int64()).to_numpy()
+    if not 0 <= values.min() <= values.max() < 2**31:
+        raise DataError("a phase must be 0 or more", where=rows.source, got=f"{values.min()} to {values.max()}")
 
 
 def _refuse_nulls(rows: io.Rows, column: str) -> None:

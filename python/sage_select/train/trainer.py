@@ -1,8 +1,10 @@
-"""The trainer: TRL's, fed rows that we tokenised, in the order that we planned, with a loss for each row."""
+"""The trainer: TRL's, fed the steps of a schedule, with a loss for each row."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
@@ -19,30 +21,35 @@ __all__ = ["OrderedTrainer"]
 
 
 class OrderedTrainer(SFTTrainer):  # type: ignore[misc]
-    """Trains rows strictly in order and writes each into the ledger as it is consumed.
+    """Takes one step after the other, each with all of its forward passes, and writes its rows into the ledger.
 
     The loss of a step is sum over rows of weight * sum of the row's token losses, divided by the trained tokens of
-    the step, whatever the batch size and accumulation; at weight 1 it is TRL's own. A mixture of experts adds its
+    the step, whatever its forward passes; at weight 1 it is TRL's own. A mixture of experts adds its
     router's loss, the mean over the step's forward passes, as its configuration weighs it. Token losses are those of
     the model's own logits: made by TRL's output layer where that gives the same, else by the model.
+
+    To the library a step is one batch of one item without accumulation: it neither counts rows nor shares them out.
 
     Parameters
     ----------
     ledger
-        Receives the rows, losses and tokens of each forward pass.
+        Receives the rows of each step, with their losses and tokens.
+    row
+        Token ids, with which the model is tried.
     b_ratio
         The rate of the adapter's B matrices in rates of all else; None: the same.
     """
 
-    def __init__(self, *, ledger: Ledger, b_ratio: float | None = None, **arguments: Any) -> None:
+    def __init__(self, *, ledger: Ledger, row: Sequence[int], b_ratio: float | None = None, **arguments: Any) -> None:
         super().__init__(**arguments)
         self._b_ratio = b_ratio
         self._ledger = ledger
         base = self.model.get_base_model()
-        fused = fused_is_own(self.model, self.train_dataset[0]["input_ids"])
-        self._losses = fused_losses if fused else own_losses
+        self._losses = fused_losses if fused_is_own(self.model, row) else own_losses
         self._router_options = {"output_router_logits": True} if self.aux_loss_enabled else {}
         self._text_only = partial(text_only, base)
+        self._done: list[tuple[torch.Tensor, ...]] = []
+        self._flops_per_token = 6 * base.num_parameters(exclude_embeddings=True)
         # Our loss takes the token count of the whole step, also where the model's own forward would not.
         self.model_accepts_loss_kwargs = True
         sampler = self._get_train_sampler()
@@ -60,6 +67,28 @@ class OrderedTrainer(SFTTrainer):  # type: ignore[misc]
             faster_in_b(optimizer, (self.model if model is None else model).named_parameters, self._b_ratio)
         return optimizer
 
+    def training_step(
+        self, model: torch.nn.Module, inputs: dict[str, Any], num_items_in_batch: Any = None
+    ) -> torch.Tensor:
+        """Return the loss of one step, whose gradients are there then, and note its rows.
+
+        Raises
+        ------
+        DataError
+            If a loss is NaN or infinite; the weights have not been touched by it.
+        """
+        passes = inputs["passes"]
+        self._done = []
+        # The part that the router's loss of each pass has in that of the step.
+        self.current_gradient_accumulation_steps = len(passes)
+        losses = []
+        for number, one in enumerate(passes, start=1):
+            with nullcontext() if number == len(passes) else self.accelerator.no_sync(model=model):
+                losses.append(super().training_step(model, one, num_items_in_batch))
+        loss: torch.Tensor = torch.stack(losses).sum()
+        self._note(loss)
+        return loss
+
     def compute_loss(
         self,
         model: torch.nn.Module,
@@ -67,23 +96,27 @@ class OrderedTrainer(SFTTrainer):  # type: ignore[misc]
         return_outputs: bool = False,  # noqa: ARG002 (the signature is the library's)
         num_items_in_batch: Any = None,
     ) -> torch.Tensor:
-        """Return the loss of one forward pass and note its rows.
-
-        Raises
-        ------
-        DataError
-            If a loss is NaN or infinite; the weights have not been touched by it.
-        """
-        places = inputs.pop("place").tolist()
-        weights = inputs.pop("weight")
+        """Return what one forward pass adds to the loss of its step."""
+        place, slot, weight = (inputs.pop(name) for name in ("place", "slot", "weight"))
         inputs |= self._text_only(inputs["input_ids"])
-        rows = self._losses(model, inputs, **self._router_options)
-        losses = (rows.sums.detach() / rows.tokens).tolist()
-        self._ledger.add(places, losses, rows.tokens.tolist())
-        loss: torch.Tensor = (rows.sums * weights).sum() / num_items_in_batch
+        rows = self._losses(model, inputs, len(weight), **self._router_options)
+        self._done.append((slot, place, rows.sums.detach() / rows.tokens, rows.tokens))
+        loss: torch.Tensor = (rows.sums * weight).sum() / num_items_in_batch
         if self.aux_loss_enabled and rows.router is not None:
             loss = loss + self.router_aux_loss_coef * rows.router / self.current_gradient_accumulation_steps
-        if not torch.isfinite(loss):
+        return loss
+
+    def floating_point_ops(self, inputs: dict[str, Any]) -> int:
+        """Return about how many a step took, by the library's rule, which counts the parameters anew each time."""
+        tokens = sum(one["input_ids"].numel() for one in inputs["passes"])
+        return int(self._flops_per_token * tokens)
+
+    def _note(self, loss: torch.Tensor) -> None:
+        """Note the rows of a step in the order of the schedule, wherever in its passes they lay."""
+        columns = [torch.cat(parts).tolist() for parts in zip(*self._done, strict=True)]
+        _, places, losses, tokens = zip(*sorted(zip(*columns, strict=True)), strict=True)
+        self._ledger.add(places, losses, tokens)
+        if not math.isfinite(loss.item()):
             faulty = [
                 f"{row_id} {value}"
                 for row_id, value in zip(self._ledger.ids(places), losses, strict=True)
@@ -95,4 +128,8 @@ class OrderedTrainer(SFTTrainer):  # type: ignore[misc]
                 hint="lower --learning-rate, lengthen --warmup or use --fp32 or --bf16; "
                 "the checkpoints before it are kept",
             )
-        return loss
+
+    def _get_num_items_in_batch(self, batch_samples: list[Any], device: torch.device) -> torch.Tensor:
+        """Return the trained tokens of the step, which is the one batch."""
+        trained = [(one["labels"][:, 1:] != -100).sum() for batch in batch_samples for one in batch["passes"]]
+        return torch.stack(trained).sum().to(device)

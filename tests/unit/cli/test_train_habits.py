@@ -61,7 +61,7 @@ def test_every_alias_leads_to_an_option_and_hides_none() -> None:
     [
         "--merge",
         "--shuffle",
-        "--packing",
+        "--packing-strategy",
         "--group_by_length",
         "--lora",
         "--deepspeed",

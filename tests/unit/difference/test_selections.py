@@ -13,7 +13,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sage_select.difference import Opened, compare_selections
-from sage_select.difference.selections import kendall_tau
 from sage_select.errors import UsageError
 
 
@@ -113,20 +112,6 @@ def test_selections_of_other_data_have_no_overlap_figure() -> None:
     assert compare_selections(a, b)["rows"]["other_data"] is True
     assert compare_selections(a, selection("b", [11], None))["rows"]["other_data"] is False
     assert compare_selections(a, selection("b", [2], None, source="y"))["rows"]["jaccard"] == 0.5
-
-
-@settings(deadline=None)
-@given(st.permutations(list(range(9))))
-def test_tau_is_that_of_all_pairs(order: list[int]) -> None:
-    pairs = [math.copysign(1, y - x) for x, y in itertools.combinations(order, 2)]
-    assert kendall_tau(np.array(order)) == pytest.approx(sum(pairs) / len(pairs))
-
-
-def test_tau_of_many() -> None:
-    order = np.random.default_rng(0).permutation(3000)
-    signs = np.sign(order[None, :] - order[:, None])[np.triu_indices(3000, 1)]
-    assert kendall_tau(order) == pytest.approx(signs.mean(), abs=1e-12)
-    assert kendall_tau(np.arange(0)) is None
 
 
 def test_columns_without_groups_are_refused() -> None:

@@ -25,3 +25,20 @@ def chats() -> Callable[[int], pa.Table]:
         return pa.table({"messages": messages, "sage_row_id": [f"row-{i}" for i in range(n)], **columns})
 
     return make
+
+
+@pytest.fixture
+def mixed() -> Callable[[int], pa.Table]:
+    """Return a maker of tables of `n` rows of very different lengths and weights."""
+
+    def make(n: int) -> pa.Table:
+        return pa.table(
+            {
+                "prompt": [f"find {number}" for number in range(n)],
+                "completion": ["hotel city " * (1, 4, 24, 2, 9)[number % 5] for number in range(n)],
+                "sage_row_id": [f"row-{number}" for number in range(n)],
+                "sage_weight": pa.array([(1.0, 0.5, 2.0)[number % 3] for number in range(n)], pa.float32()),
+            }
+        )
+
+    return make

@@ -10,7 +10,8 @@ import pytest
 from sage_select.train import TrainConfig
 from sage_select.train.fingerprint import differences, fingerprint, identity
 
-PARTS: dict[str, Any] = {"precision": "fp32", "model": "digest", "rows": "r", "tokens": "t", "adapter": "a"}
+PARTS: dict[str, Any] = {"precision": "fp32", "model": "digest", "rows": "r", "tokens": "t"}
+PARTS |= {"adapter": "a", "schedule": "s"}
 
 #: A value that differs from the default, for every setting.
 CHANGED: dict[str, Any] = {
@@ -22,6 +23,9 @@ CHANGED: dict[str, Any] = {
     "learning_rate": 1e-3,
     "batch_size": 2,
     "gradient_accumulation": 2,
+    "packing": True,
+    "packing_lookback": 2,
+    "schedule_file": Path("s.arrow"),
     "warmup": 0.1,
     "lr_schedule": "linear",
     "min_lr_share": 0.2,
@@ -71,6 +75,7 @@ CHANGED: dict[str, Any] = {
 
 #: Settings that count beside others alone.
 BESIDE: dict[str, dict[str, Any]] = {
+    "packing_lookback": {"packing": True},
     "min_lr_share": {"lr_schedule": "cosine_with_min_lr"},
     "decay": {"lr_schedule": "warmup_stable_decay"},
 }
@@ -83,6 +88,7 @@ ELSEWHERE = {
     "max_length",
     "precision",
     "save_steps",
+    "schedule_file",
     "keep_checkpoints",
     "logging_steps",
     "dataloader_workers",

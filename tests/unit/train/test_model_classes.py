@@ -10,10 +10,12 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from model_classes import CLASSES, SHAPE, VOCABULARY, make_model
+from training_rows import training_rows
 
 from sage_select.errors import UsageError
 from sage_select.render.quiet import quiet_libraries
 from sage_select.train import TrainConfig
+from sage_select.train.schedule import Schedule
 
 pytestmark = pytest.mark.train
 
@@ -36,7 +38,8 @@ def rows() -> pa.Table:
     draw = random.Random(1)
     ids = [[draw.randrange(3, VOCABULARY) for _ in range(length)] for length in LENGTHS]
     labels = [[-100] * PROMPT + row[PROMPT:] for row in ids]
-    return pa.table({"input_ids": ids, "labels": labels, "place": [0, 1, 2, 3], "weight": pa.array([1.0] * 4, "f4")})
+    lists = pa.large_list(pa.int32())
+    return pa.table({"input_ids": pa.array(ids, lists), "labels": pa.array(labels, lists)})
 
 
 @pytest.fixture
@@ -68,30 +71,32 @@ def step(rows: pa.Table, tokenizer: Any, tmp_path: Path) -> Callable[..., tuple[
     """Return what takes one step with a model: the adapted model, the step as recorded, and the notices."""
 
     def take(model: Any, **settings: Any) -> tuple[Any, dict[str, Any], list[str]]:
-        import datasets
-
         from sage_select.train.adapter import add_adapter, cast_adapter_to_float32
-        from sage_select.train.collate import Collator
+        from sage_select.train.collate import StepCollator
         from sage_select.train.ledger import Ledger
-        from sage_select.train.loop import can_recompute, training_arguments
-        from sage_select.train.schedule import Plan
+        from sage_select.train.loop import can_recompute, steps_of, training_arguments
+        from sage_select.train.separation import layout_for
         from sage_select.train.trainer import OrderedTrainer
 
         given = {"lora_r": 4, "batch_size": 2, "gradient_accumulation": 2, "warmup": 0, "max_steps": 1, **settings}
         config = TrainConfig(model="m", logging_steps=1, **given)
         adapted, notices = add_adapter(model, config, rows["input_ids"][0].as_py())
         recompute = can_recompute(adapted, config)
-        arguments = training_arguments(config, "fp32", Plan.of(4, config), tmp_path, recompute=recompute)
+        examples = training_rows(rows)
+        schedule = Schedule.of(examples, config)
+        layout = layout_for(adapted, schedule, examples, config)
+        arguments = training_arguments(config, "fp32", schedule, tmp_path, recompute=recompute)
         arguments.save_strategy = "no"
         ledger = Ledger(tmp_path / "consumed.jsonl", list("abcd"), after=0)
         ledger.open()
         trainer = OrderedTrainer(
             ledger=ledger,
+            row=rows["input_ids"][0].as_py(),
             model=adapted,
             args=arguments,
-            train_dataset=datasets.Dataset(rows).with_format("numpy"),
+            train_dataset=steps_of(schedule, "f"),
             processing_class=tokenizer,
-            data_collator=Collator(0),
+            data_collator=StepCollator(rows, schedule, layout, 0),
         )
         cast_adapter_to_float32(adapted)
         trainer.train()

@@ -73,20 +73,28 @@ def run(tiny_model: Path, tmp_path: Path, chats: Chats) -> Runner:
     return Runner(tiny_model, tmp_path, chats(7))
 
 
-@pytest.mark.parametrize("at", [1, 2, 3, 5])
-def test_ctrl_c_keeps_a_checkpoint_from_which_the_run_ends_the_same(run: Runner, at: int) -> None:
-    whole = run("whole")
+@pytest.mark.parametrize(("at", "packing"), [(1, False), (2, False), (3, True), (5, False)])
+def test_ctrl_c_keeps_a_checkpoint_from_which_the_run_ends_the_same(
+    run: Runner, mixed: Callable[[int], pa.Table], at: int, packing: bool
+) -> None:
+    run.rows = mixed(7)
+    whole = run("whole", packing=packing)
+    assert (whole.schedule["sequences"] < 21) == packing
     with pytest.raises(KeyboardInterrupt):
-        run(stop_after=at)
+        run(stop_after=at, packing=packing)
     assert (run.folder / "run" / "checkpoints" / f"checkpoint-{at}" / "sage.json").exists()
     assert not (run.folder / "run" / "lora_weights").exists()
     assert any("--resume" in text for text in run.notices)
     with pytest.raises(OutputError, match=r"not finished(.|\n)*--resume"):
-        run()
-    resumed = run(resume=True)
+        run(packing=packing)
+    schedule = run.folder / "run" / "schedule.arrow"
+    planned = schedule.read_bytes()
+    schedule.unlink()
+    resumed = run(resume=True, packing=packing)
     assert resumed.resumed_from == at
     assert resumed.adapter_digest == whole.adapter_digest
     assert run.steps() == run.steps("whole")
+    assert schedule.read_bytes() == planned == (run.folder / "whole" / "schedule.arrow").read_bytes()
     assert (resumed.loss_first, resumed.loss_last) == (whole.loss_first, whole.loss_last)
 
 
@@ -134,6 +142,27 @@ def test_other_settings_or_rows_cannot_resume(run: Runner, chats: Chats) -> None
     run.rows = chats(7, sage_position=[1, 0, 2, 3, 4, 5, 6])
     with pytest.raises(OutputError, match="rows and their order"):
         run(resume=True)
+    run.rows = chats(7, sage_weight=[1.0] * 6 + [0.5])
+    with pytest.raises(OutputError, match="schedule of the steps"):
+        run(resume=True)
+
+
+def test_a_run_on_a_schedule_of_the_user_s_goes_on(run: Runner) -> None:
+    schedule = run.folder / "schedule.jsonl"
+    lines = [{"row_id": f"row-{number % 7}", "step": 1 + number // 5, "weight": number % 3} for number in range(19)]
+    schedule.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    settings = {"schedule_file": schedule, "epochs": 3.0}
+    whole = run("whole", **settings)
+    assert [len(step["rows"]) for step in run.steps("whole")] == [5, 5, 5, 4]
+    assert whole.schedule["kendall_tau"] == 1.0
+    with pytest.raises(KeyboardInterrupt):
+        run(stop_after=3, **settings)
+    resumed = run(resume=True, **settings)
+    assert (resumed.resumed_from, resumed.adapter_digest) == (3, whole.adapter_digest)
+    assert run.steps() == run.steps("whole")
+    again = run("again", schedule_file=run.folder / "whole" / "schedule.arrow")
+    assert again.adapter_digest == whole.adapter_digest
+    assert again.fingerprint == whole.fingerprint
 
 
 def test_a_checkpoint_of_another_run_is_refused(run: Runner) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import model_validator
@@ -33,6 +34,29 @@ class OptimisationSettings(Settings):
             trl=("gradient_accumulation_steps",),
         ),
     ] = 4
+    schedule_file: Annotated[
+        Path | None,
+        Setting(
+            "the rows that each step consumes, as the schedule.arrow of a run has them (row_id; step, slot, example, "
+            "weight, phase, origin and parent_id where given), instead of --epochs and --max-steps",
+            metavar="FILE",
+            # Known by its rows.
+            identity=False,
+        ),
+    ] = None
+    packing: Annotated[
+        bool,
+        Setting(
+            "put several rows of a step into one sequence, no longer than the longest of them, each seeing only "
+            "itself: the same steps, with less padding; refused for models that would mix them",
+            flag="--packing",
+            default="rows of a step are sorted by length",
+            others=("sample_packing", "neat_packing"),
+        ),
+    ] = False
+    packing_lookback: Annotated[
+        Whole, Setting("with --packing: how many of the last sequences a row may go into", ge=1)
+    ] = 8
     learning_rate: Annotated[
         float,
         Setting(
@@ -121,6 +145,18 @@ class OptimisationSettings(Settings):
             lt=2**32,
         ),
     ] = 0
+
+    @model_validator(mode="after")
+    def _one_length(self) -> Self:
+        if "packing_lookback" in self.model_fields_set and not self.packing:
+            raise ValueError("packing_lookback is for packing: pack with packing, or leave it out")
+        fields = type(self).model_fields
+        said = [name for name in ("epochs", "max_steps") if getattr(self, name) != fields[name].default]
+        if self.schedule_file is not None and said:
+            raise ValueError(
+                f"schedule_file says how many steps there are, so {' and '.join(said)} would do nothing: leave out one"
+            )
+        return self
 
     @model_validator(mode="after")
     def _whole_warmup(self) -> Self:
