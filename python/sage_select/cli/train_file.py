@@ -19,6 +19,9 @@ from sage_select.train.optimizers import OPTIMIZERS
 __all__ = ["TrainFile", "read_train_file"]
 
 _WHAT: Final = "file of settings"
+_ALWAYS: Final = "needs no saying here"
+#: Before what something is called here.
+_CALLED: Final = "names of other trainers, by which is meant here"
 #: Settings that name files or folders: relative ones are beside the file.
 _PATHS: Final = (
     "selection",
@@ -73,18 +76,15 @@ def read_train_file(path: Path) -> TrainFile:
     problems = list(document.problems)
     read = TrainFile()
     if not isinstance(document.value, Mapping):
-        said = f"expected settings by their names, got {shortened(document.value)}"
-        raise spec_error(document.file, [Problem(said, document.file)], _WHAT)
+        expected = f"expected settings by their names, got {shortened(document.value)}"
+        raise spec_error(document.file, [Problem(expected, document.file)], _WHAT)
     table = train_table()
     known = {flag.setting for flag in table.flags}
-    off: list[str] = []
+    said: dict[str, list[str]] = {}
     for key, value in _joined(document.value).items():
         line, column = document.places.of((key,), key=True) or (None, None)
         try:
             found, notice = _meaning(key, value, known, table.aliases)
-            if found is None:
-                off.append(key)
-                continue
         except _Unusable as why:
             problems.append(Problem(str(why), document.file, line, column, key))
             continue
@@ -92,15 +92,17 @@ def read_train_file(path: Path) -> TrainFile:
             if name in read.values and read.values[name] == _beside(path, name, one):
                 continue
             if name in read.values:
-                said = f"says {name} again, after {read.sources[name]}"
-                problems.append(Problem(said, document.file, line, column, key))
+                again = f"says {name} again, after {read.sources[name]}"
+                problems.append(Problem(again, document.file, line, column, key))
                 continue
             read.values[name] = _beside(path, name, one)
             read.sources[name] = f"{path}:{line}" if line else str(path)
         if notice:
-            read.notices.append(f"{path}:{line}: {key}: {notice}" if line else f"{path}: {key}: {notice}")
-    if off:
-        read.notices.append(f"{path}: left out, since they are off: {', '.join(off)}")
+            renamed = notice.removeprefix(_CALLED)
+            said.setdefault(_CALLED if renamed != notice else notice, []).append(
+                f"{key} is {renamed}" if renamed != notice else key
+            )
+    read.notices.extend(f"{path}: {notice}: {', '.join(keys)}" for notice, keys in said.items())
     problems += _missing_inputs(path, read, document)
     if problems:
         raise spec_error(document.file, problems, _WHAT)
@@ -109,15 +111,15 @@ def read_train_file(path: Path) -> TrainFile:
 
 def _meaning(
     key: str, value: Any, known: set[str], aliases: Mapping[str, Alias]
-) -> tuple[Mapping[str, Any] | None, str | None]:
-    """Return what a key of a file sets here, and what to say of it; None where there is none and it is off."""
+) -> tuple[Mapping[str, Any], str | None]:
+    """Return what a key of a file sets here, and what to say of it."""
     if key in _TRANSLATED:
         found = _TRANSLATED[key](value)
         if found == {key: value}:
             return found, None
         if found is not None:
             said = ", ".join(f"{name} {shortened(one)}" for name, one in found.items())
-            return found, f"taken as {said}" if said else "it is so here, always"
+            return found, f"taken as {said}" if said else _ALWAYS
     if key in known:
         return {key: value}, None
     typed = "--" + key.replace("_", "-")
@@ -125,12 +127,12 @@ def _meaning(
         name, trl, alone = aliases[typed]
         if alone is not None:
             found = _flag(name, alone)(value) or {}
-            return found, f"taken as {name} {alone}" if found else "it is so here unless said otherwise"
-        return {name: value}, None if trl else f"is called {name} here"
+            return found, f"taken as {name} {alone}" if found else _ALWAYS
+        return {name: value}, None if trl else _CALLED + name
     if key in _NEEDLESS:
         return {}, _NEEDLESS[key]
     if value in _OFF:
-        return None, None
+        return {}, "left out, since it is off"
     if typed in TRAIN_HABITS:
         raise _Unusable(TRAIN_HABITS[typed])
     raise _Unusable(f"there is no such setting{f', {hint}' if (hint := nearest(key, known)) else ''}")
@@ -282,7 +284,6 @@ _TRANSLATED: Final[Mapping[str, Callable[[Any], Any]]] = {
     "completion_only_loss": _words({True: {}}, why="only answers are trained, always"),
     "train_on_inputs": _words({False: {}}, why=TRAIN_HABITS["--train-on-inputs"]),
 }
-_ALWAYS: Final = "needs no saying here"
 _ENDS: Final = "left out: the tokens that end turns are found in the chat template"
 #: Keys of other programs that change nothing of what is learned.
 _NEEDLESS: Final[Mapping[str, str]] = {

@@ -66,7 +66,7 @@ plot_loss: true
         "precision": "bf16",
     }
     told = "\n".join(llama_factory.notices)
-    for words in ("lora_rank: is called lora_r here", "template: ", "quantization_bit: taken as load_in_4bit true"):
+    for words in ("lora_rank is lora_r, ", "cutoff_len is max_length", "taken as load_in_4bit true: quantization_bit"):
         assert words in told
     axolotl = read(
         "base_model: a/b\nmicro_batch_size: 2\nlora_target_linear: true\nbf16: auto\nflash_attention: true\n"
@@ -108,7 +108,7 @@ def test_what_is_off_needs_no_place_here(read: Read) -> None:
     file = read("packing_strategy: null\nshuffle: false\nwandb_project:\nspecial_tokens: {}\n")
     assert file.values == {}
     assert len(file.notices) == 1
-    assert "since they are off: packing_strategy, shuffle, wandb_project, special_tokens" in file.notices[0]
+    assert "left out, since it is off: packing_strategy, shuffle, wandb_project, special_tokens" in file.notices[0]
 
 
 def test_what_is_said_twice_alike_is_said_once(read: Read) -> None:
