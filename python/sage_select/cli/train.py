@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +74,7 @@ def train(
     from sage_select.cli.train_facts import training_facts
     from sage_select.cli.train_settings import configured
     from sage_select.train import train
+    from sage_select.train.processes import launched
     from sage_select.train.run_folder import RunFolder
 
     run = configured(console, settings, config, {"bf16": bf16, "fp16": fp16, "fp32": fp32})
@@ -79,16 +82,22 @@ def train(
     if eval_data not in (None, "none"):
         RunFolder(run.config.output_dir).refuse_inputs({"eval_data": eval_data})
     # What is wrong with the held-out rows is found before hours of training, not after.
-    measurement = measurement_of(
-        console,
-        run.config,
-        run.selection,
-        eval_data,
-        run.measuring.eval_result,
-        eval_turns=run.measuring.eval_turns,
-        is_demo=run.is_demo,
+    measurement = (
+        None
+        if not launched().is_first
+        else measurement_of(
+            console,
+            run.config,
+            run.selection,
+            eval_data,
+            run.measuring.eval_result,
+            eval_turns=run.measuring.eval_turns,
+            is_demo=run.is_demo,
+        )
     )
     result = train(run.selection, run.config, stages=console.progress, notice=console.notice, sources=run.sources)
+    if not launched().is_first:
+        return
     comparison = None if measurement is None else measurement.run(result)
     title = "already trained: the same run is there, finished" if result.cached else "trained"
     console.summary(title, training_facts(result))
@@ -99,8 +108,15 @@ def train(
 
 def main() -> None:
     """Run `sage-train`."""
+    if not _is_first():
+        sys.stdout = sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115  (until the process ends)
     run_program(_program, TRAIN_HABITS)
 
 
 def _program() -> object:
     return 0 if completed(app) else app(prog_name="sage-train", standalone_mode=False)
+
+
+def _is_first() -> bool:
+    """Say whether this is the one of several processes that speaks; all of them would say the same."""
+    return os.environ.get("RANK", "0") == "0" or os.environ.get("WORLD_SIZE", "1") == "1" or "SAGE_DEBUG" in os.environ

@@ -18,6 +18,7 @@ from sage_select.train.checkpoints import prune, seal
 from sage_select.train.health import Health
 from sage_select.train.interrupt import Stop
 from sage_select.train.ledger import Ledger
+from sage_select.train.processes import ALONE, Processes
 
 __all__ = ["StepEnd", "StepLog", "StoppedAtFirstStep"]
 
@@ -54,7 +55,9 @@ class StepLog(TensorBoardCallback):  # type: ignore[misc]
         logs: dict[str, Any] | None = None,
         **known: Any,
     ) -> None:
-        """Write the values, the first time after the settings."""
+        """Write the values, the first time after the settings; of several processes the first does."""
+        if not state.is_world_process_zero:
+            return
         if self.tb_writer is None:
             self.tb_writer = SummaryWriter(str(self._folder), purge_step=self._purge_step)
             super().on_train_begin(args, state, control, **known)
@@ -89,6 +92,8 @@ class StepEnd(TrainerCallback):  # type: ignore[misc]
         Whether the run takes the place of another, which stays if it is stopped before that.
     keep
         Number of checkpoints kept.
+    processes
+        Those that decide together.
     save_seconds
         A checkpoint is written where the last is older than this; None: only where the steps say so.
     clock
@@ -109,6 +114,7 @@ class StepEnd(TrainerCallback):  # type: ignore[misc]
         fingerprint: str,
         keep: int,
         save_seconds: float | None,
+        processes: Processes = ALONE,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._ledger = ledger
@@ -123,6 +129,7 @@ class StepEnd(TrainerCallback):  # type: ignore[misc]
         self._fingerprint = fingerprint
         self._keep = keep
         self._save_seconds = save_seconds
+        self._processes = processes
         self._clock = clock
         self._saved = clock()
 
@@ -138,8 +145,9 @@ class StepEnd(TrainerCallback):  # type: ignore[misc]
         """Record the step; refuse to save weights that are not numbers."""
         # To the library the whole run is one pass over the steps.
         state.epoch = self._passes(state.global_step)
+        stopped = self._processes.any(self._stop.signal is not None)
         if not self._begun:
-            if self._replaces and self._stop.signal is not None:
+            if self._replaces and stopped:
                 raise StoppedAtFirstStep
             self._first_step()
         done = self._ledger.end_step()
@@ -148,9 +156,10 @@ class StepEnd(TrainerCallback):  # type: ignore[misc]
             self._begun = True
         self._health.step_ended(state.global_step, done.mean_loss)
         self._progress(state.global_step, state.max_steps, f"loss {done.mean_loss:.3f}")
-        if self._save_seconds is not None and self._clock() - self._saved >= self._save_seconds:
+        due = self._save_seconds is not None and self._clock() - self._saved >= self._save_seconds
+        if self._processes.any(due):
             control.should_save = True
-        if self._stop.signal is not None:
+        if stopped:
             control.should_save = True
             control.should_training_stop = True
         if control.should_save and not is_finite(model):
@@ -168,8 +177,12 @@ class StepEnd(TrainerCallback):  # type: ignore[misc]
         **_: Any,
     ) -> None:
         """Seal the checkpoint just written, then drop the oldest."""
+        self._saved = self._clock()
+        # All have written their random states.
+        self._processes.any(False)
+        if not self._processes.is_first:
+            return
         self._ledger.sync()
         checkpoints = Path(args.output_dir)
         seal(checkpoints / f"checkpoint-{state.global_step}", self._fingerprint)
         prune(checkpoints, self._keep)
-        self._saved = self._clock()

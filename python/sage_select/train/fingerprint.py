@@ -29,6 +29,7 @@ def identity(
     schedule: str,
     device: str = "cpu",
     adapter: str | None = None,
+    processes: int = 1,
 ) -> dict[str, Any]:
     """Return the parts that define a run, each a short value fit for a message.
 
@@ -44,10 +45,14 @@ def identity(
         Where the weights are; it counts where the beginning of the adapter differs from device to device.
     adapter
         Digest of the adapter that the run goes on from, if it does.
+    processes
+        Those that share the forward passes of each step, each with random numbers of its own.
     schedule
         Digest of which examples each step consumes.
     """
     settings = {**config.identity(), "from_adapter": adapter}
+    if processes > 1:
+        settings["processes"] = processes
     if initialisation(config.init_lora_weights).random_on_device:
         settings["device"] = device
     return {

@@ -67,6 +67,8 @@ class Ledger:
         Id of each trained row, by its place in the training order.
     after
         Steps up to this number are kept from an earlier part of the run, later ones are cut off.
+    written
+        Whether steps are written: by one process of several.
 
     Raises
     ------
@@ -74,8 +76,9 @@ class Ledger:
         The earlier part does not hold these steps. What follows them may be damaged.
     """
 
-    def __init__(self, path: Path, row_ids: Sequence[str], *, after: int) -> None:
+    def __init__(self, path: Path, row_ids: Sequence[str], *, after: int, written: bool = True) -> None:
         self._path = path
+        self._written = written
         self._row_ids = row_ids
         self._pending = Step(after + 1, [], [], [])
         self._kept = list(islice(read_steps(path), after)) if path.is_file() and after else []
@@ -91,6 +94,8 @@ class Ledger:
 
     def open(self) -> None:
         """Put a record of the kept steps in the place of what is there, at once, and durably."""
+        if not self._written:
+            return
         # Beside the old record until the new one is whole: killed in between, the run can still go on.
         temporary = self._path.with_name(f".{self._path.name}")
         self._file = temporary.open("w", encoding="utf-8")
@@ -123,7 +128,8 @@ class Ledger:
 
     def sync(self) -> None:
         """Bring all steps to the disk, so that no checkpoint outlives them."""
-        os.fsync(self._opened().fileno())
+        if self._written:
+            os.fsync(self._opened().fileno())
 
     def close(self) -> None:
         """Close the file, if it is open."""
@@ -136,6 +142,8 @@ class Ledger:
         return self._file
 
     def _write(self, step: Step) -> None:
+        if not self._written:
+            return
         file = self._opened()
         file.write(json.dumps(asdict(step), ensure_ascii=False) + "\n")
         file.flush()

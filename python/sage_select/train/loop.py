@@ -24,6 +24,7 @@ from sage_select.train.interrupt import graceful_stop
 from sage_select.train.ledger import Ledger
 from sage_select.train.optimizers import OPTIMIZERS
 from sage_select.train.packing import Layout
+from sage_select.train.processes import ALONE, Processes
 from sage_select.train.prolong import warmup_steps
 from sage_select.train.run_folder import RunFolder
 from sage_select.train.schedule import Schedule
@@ -50,6 +51,7 @@ def run_loop(
     begin: Callable[[], None],
     checkpoint: Checkpoint | None,
     progress: Callable[[int, int, str], None],
+    processes: Processes = ALONE,
 ) -> Any:
     """Train what can be trained of `model` and return the model.
 
@@ -67,6 +69,8 @@ def run_loop(
         Makes the folder this run's: called when its first step has been taken.
     checkpoint
         A whole one to go on from, or None.
+    processes
+        Those that share the forward passes of each step; the first of them writes.
 
     Raises
     ------
@@ -78,7 +82,7 @@ def run_loop(
     """
     after = checkpoint.step if checkpoint else 0
     with (
-        closing(Ledger(folder.ledger, rows.row_ids, after=after)) as ledger,
+        closing(Ledger(folder.ledger, rows.row_ids, after=after, written=processes.is_first)) as ledger,
         # What a crashed run logged after its checkpoint is hidden.
         closing(StepLog(folder.logs, purge_step=after + 1 if after else None)) as log,
         graceful_stop() as stop,
@@ -95,6 +99,7 @@ def run_loop(
         trainer = OrderedTrainer(
             ledger=ledger,
             b_ratio=config.loraplus_ratio,
+            processes=processes,
             row=rows.table["input_ids"][0].as_py(),
             model=model,
             args=training_arguments(
@@ -115,8 +120,9 @@ def run_loop(
                     fingerprint=fingerprint,
                     keep=config.keep_checkpoints,
                     first_step=first_step,
-                    stepped=folder.replaced.discard,
+                    stepped=folder.replaced.discard if processes.is_first else lambda: None,
                     replaces=checkpoint is None and folder.holds_a_run(),
+                    processes=processes,
                     save_seconds=SAVE_SECONDS if config.save_steps is None else None,
                 ),
             ],
@@ -176,6 +182,7 @@ def training_arguments(
         use_cpu=not torch.cuda.is_available(),
         activation_checkpointing=recompute,
         torch_compile=config.torch_compile,
+        ddp_find_unused_parameters=False,
         seed=config.seed,
         data_seed=config.seed,
         save_strategy="steps",

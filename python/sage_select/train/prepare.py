@@ -67,6 +67,7 @@ def prepare(
     notice: Callable[[str], None],
     sources: Mapping[str, str],
     check: bool = True,
+    processes: int = 1,
 ) -> Prepared:
     """Read, render and tokenise a selection, and tell what there is to know of it.
 
@@ -122,6 +123,7 @@ def prepare(
         schedule=schedule_digest,
         device=device,
         adapter=adapter,
+        processes=processes,
     )
     named = {"selection": str(selection)} if isinstance(selection, str | Path) else {}
     return Prepared(
