@@ -10,7 +10,7 @@ import typer
 from sage_select.cli.build_options import with_options
 from sage_select.cli.completion import completed
 from sage_select.cli.console import Console, run_program
-from sage_select.cli.measure import measured_facts, measurement_of
+from sage_select.cli.measure import held_out_file, measured_facts, measurement_of
 from sage_select.cli.train_habits import TRAIN_HABITS
 from sage_select.cli.train_options import COMMAND
 from sage_select.cli.train_program import TrainProgram
@@ -122,19 +122,27 @@ def _run(console: Console, told: Told) -> None:
     config = TrainConfig.of(told.values, told.names())
     console.summary("settings", told.facts(config))
     require_training_packages()
-    if measuring.eval_data not in (None, "none"):
-        RunFolder(config.output_dir).refuse_inputs({"eval_data": measuring.eval_data})
+    held_out = held_out_file(console, measuring.eval_data, is_demo=is_demo)
+    if measuring.eval_data is not None and held_out is not None:
+        RunFolder(config.output_dir).refuse_inputs({"eval_data": held_out})
     # What is wrong with the held-out rows is found before hours of training, not after.
     measurement = measurement_of(
         console,
         config,
         selection,
-        measuring.eval_data,
+        held_out,
         measuring.eval_result,
         eval_turns=measuring.eval_turns,
-        is_demo=is_demo,
     )
-    result = train(selection, config, stages=console.progress, notice=console.notice, sources=told.sources)
+    result = train(
+        selection,
+        config,
+        # The rows that are measured after training, unless there is a split for the time before.
+        eval_data=held_out if config.evaluates and config.eval_split is None else None,
+        stages=console.progress,
+        notice=console.notice_once,
+        sources=told.sources,
+    )
     comparison = None if measurement is None else measurement.run(result)
     title = "already trained: the same run is there, finished" if result.cached else "trained"
     console.summary(title, training_facts(result))

@@ -15,9 +15,11 @@ from transformers.integrations import TensorBoardCallback
 from sage_select.errors import DataError
 from sage_select.train.adapter import is_finite
 from sage_select.train.checkpoints import prune, seal
+from sage_select.train.evaluating import Evaluating
 from sage_select.train.health import Health
 from sage_select.train.interrupt import Stop
-from sage_select.train.ledger import Ledger
+from sage_select.train.ledger import Ledger, Step
+from sage_select.train.meter import Meter, memory_in_words
 
 __all__ = ["StepEnd", "StepLog", "StoppedAtFirstStep"]
 
@@ -75,8 +77,10 @@ class StepEnd(TrainerCallback):  # type: ignore[misc]
         Told that the step is done, and of its loss.
     passes
         Gives for a number of steps how often each row has been consumed then, on average.
+    tokens
+        Gives for a step, from 1, the tokens of its rows.
     progress
-        Called with (step, steps, words on the loss).
+        Called with (step, steps, how it goes in words).
     stop
         When set, the run writes a checkpoint and stops.
     fingerprint
@@ -87,6 +91,8 @@ class StepEnd(TrainerCallback):  # type: ignore[misc]
         Whether the run takes the place of another, which stays if it is stopped before that.
     keep
         Number of checkpoints kept.
+    evaluating
+        Evaluates held-out rows; None: there are none.
     save_seconds
         A checkpoint is written where the last is older than this; None: only where the steps say so.
     clock
@@ -99,6 +105,7 @@ class StepEnd(TrainerCallback):  # type: ignore[misc]
         ledger: Ledger,
         health: Health,
         passes: Callable[[int], float],
+        tokens: Callable[[int], int],
         progress: Callable[[int, int, str], None],
         stop: Stop,
         first_step: Callable[[], None],
@@ -106,12 +113,16 @@ class StepEnd(TrainerCallback):  # type: ignore[misc]
         replaces: bool,
         fingerprint: str,
         keep: int,
+        evaluating: Evaluating | None = None,
         save_seconds: float | None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._ledger = ledger
         self._health = health
         self._passes = passes
+        self._tokens = tokens
+        self._meter = Meter(clock)
+        self._rate = 0.0
         self._progress = progress
         self._stop = stop
         self._first_step = first_step
@@ -120,9 +131,18 @@ class StepEnd(TrainerCallback):  # type: ignore[misc]
         self._begun = False
         self._fingerprint = fingerprint
         self._keep = keep
+        self._evaluating = evaluating
         self._save_seconds = save_seconds
         self._clock = clock
         self._saved = clock()
+
+    def on_step_begin(self, *_: Any, **__: Any) -> None:
+        """Start the clock."""
+        self._meter.begin()
+
+    def on_pre_optimizer_step(self, *_: Any, optimizer: torch.optim.Optimizer, **__: Any) -> None:
+        """Take note of the rate of the step."""
+        self._rate = float(optimizer.param_groups[0]["lr"])
 
     def on_step_end(
         self,
@@ -134,6 +154,7 @@ class StepEnd(TrainerCallback):  # type: ignore[misc]
         **_: Any,
     ) -> None:
         """Record the step; refuse to save weights that are not numbers."""
+        self._meter.end(self._tokens(state.global_step))
         # To the library the whole run is one pass over the steps.
         state.epoch = self._passes(state.global_step)
         if not self._begun:
@@ -145,7 +166,9 @@ class StepEnd(TrainerCallback):  # type: ignore[misc]
             self._stepped()
             self._begun = True
         self._health.step_ended(state.global_step, done.mean_loss)
-        self._progress(state.global_step, state.max_steps, f"loss {done.mean_loss:.3f}")
+        if self._evaluating is not None:
+            self._evaluating.step_ended(control)
+        self._progress(state.global_step, state.max_steps, self._note(done))
         if self._save_seconds is not None and self._clock() - self._saved >= self._save_seconds:
             control.should_save = True
         if self._stop.signal is not None:
@@ -158,6 +181,16 @@ class StepEnd(TrainerCallback):  # type: ignore[misc]
                 "the checkpoints before it are kept",
             )
 
+    def _note(self, done: Step) -> str:
+        """Say how it goes."""
+        words = [f"loss {done.mean_loss:.3f}"]
+        if self._evaluating is not None and (last := self._evaluating.record.last) is not None:
+            words.append(f"eval {last.loss:.3f}")
+        words.append(f"rate {self._rate:.2g}")
+        if (speed := self._meter.tokens_per_second) is not None:
+            words.append(f"{speed:,.0f} tokens/s")
+        return ", ".join([*words, memory_in_words()])
+
     def on_save(
         self,
         args: TrainingArguments,
@@ -167,7 +200,9 @@ class StepEnd(TrainerCallback):  # type: ignore[misc]
     ) -> None:
         """Seal the checkpoint just written, then drop the oldest."""
         self._ledger.sync()
+        if self._evaluating is not None:
+            self._evaluating.record.sync()
         checkpoints = Path(args.output_dir)
         seal(checkpoints / f"checkpoint-{state.global_step}", self._fingerprint)
-        prune(checkpoints, self._keep)
+        prune(checkpoints, self._keep, None if self._evaluating is None else self._evaluating.kept)
         self._saved = self._clock()

@@ -77,10 +77,11 @@ def read_seal(folder: Path) -> str | None:
         return None
 
 
-def prune(folder: Path, keep: int) -> None:
-    """Delete all but the newest `keep` checkpoints."""
+def prune(folder: Path, keep: int, besides: int | None = None) -> None:
+    """Delete all but the newest `keep` checkpoints, and the one of the step `besides`."""
     for checkpoint in list_checkpoints(folder)[keep:]:
-        shutil.rmtree(checkpoint.folder)
+        if checkpoint.step != besides:
+            shutil.rmtree(checkpoint.folder)
 
 
 def sync(path: Path) -> None:

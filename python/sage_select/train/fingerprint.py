@@ -29,6 +29,7 @@ def identity(
     schedule: str,
     device: str = "cpu",
     adapter: str | None = None,
+    evaluated: str | None = None,
 ) -> dict[str, Any]:
     """Return the parts that define a run, each a short value fit for a message.
 
@@ -46,6 +47,8 @@ def identity(
         Digest of the adapter that the run goes on from, if it does.
     schedule
         Digest of which examples each step consumes.
+    evaluated
+        Digest of the rows that are evaluated meanwhile, if any.
     """
     settings = {**config.identity(), "from_adapter": adapter}
     if initialisation(config.init_lora_weights).random_on_device:
@@ -57,6 +60,7 @@ def identity(
         SCHEDULE: schedule,
         "model": model,
         "precision": precision,
+        "evaluated rows": evaluated,
         **settings,
     }
 

@@ -32,6 +32,7 @@ def train(
     selection: Any,
     config: TrainConfig,
     *,
+    eval_data: Any = None,
     stages: Stages | None = None,
     notice: Callable[[str], None] | None = None,
     sources: Mapping[str, str] | None = None,
@@ -45,6 +46,8 @@ def train(
         object with `__arrow_c_stream__`, such as a `Selection`, or a list of dicts.
     config
         The settings.
+    eval_data
+        Rows to evaluate during training, as a selection is given, but for those that repeat rows of the selection.
     stages
         Told what is going on: `with stages("tokenising") as progress: progress(done, total)`; a step of
         training adds its loss as a third argument.
@@ -74,7 +77,7 @@ def train(
     """
     require_training_packages()
     with one_process() as told:
-        return _Run(config, stages or silent_stages, notice, sources or {}).run(selection, told)
+        return _Run(config, stages or silent_stages, notice, sources or {}).run(selection, eval_data, told)
 
 
 class _Run:
@@ -93,14 +96,15 @@ class _Run:
         self._told = notice
         self._notices: list[str] = []
 
-    def run(self, selection: Any, told: Sequence[str]) -> TrainResult:
+    def run(self, selection: Any, eval_data: Any, told: Sequence[str]) -> TrainResult:
         for text in told:
             self._notice(text)
         folder = RunFolder(self._config.output_dir, KINDS[self._config.adapter])
-        path = selection if isinstance(selection, str | Path) else None
+        path, eval_path = (one if isinstance(one, str | Path) else None for one in (selection, eval_data))
         folder.refuse_inputs(
             {
                 "selection": path,
+                "eval_data": eval_path,
                 "model": self._config.model,
                 "chat_template": self._config.chat_template,
                 "from_adapter": self._config.from_adapter,
@@ -108,7 +112,14 @@ class _Run:
             }
         )
         with quiet_libraries():
-            prepared = prepare(selection, self._config, stages=self._stages, notice=self._notice, sources=self._sources)
+            prepared = prepare(
+                selection,
+                self._config,
+                eval_data,
+                stages=self._stages,
+                notice=self._notice,
+                sources=self._sources,
+            )
             with folder.locked(), resource_failures(folder.path):
                 checkpoint = self._claim(folder, prepared)
                 if isinstance(checkpoint, TrainResult):
@@ -196,6 +207,7 @@ class _Run:
                     model=model,
                     tokenizer=tokenizer,
                     rows=rows,
+                    held_out=prepared.held_out,
                     schedule=schedule,
                     layout=layout,
                     config=config,
@@ -217,12 +229,13 @@ class _Run:
             # Set aside still only where the first step could not be recorded.
             folder.replaced.restore()
         steps = list(read_steps(folder.ledger))
-        schedule.verify((step.rows for step in steps), rows.row_ids)
+        taken, laid = schedule.first(trained.steps), layout.first(trained.steps)
+        taken.verify((step.rows for step in steps), rows.row_ids)
         with folder.new_weights() as temporary:
-            save_trained(replace(trainee, model=trained), temporary)
+            save_trained(replace(trainee, model=trained.model), temporary)
             for text in save_tokenizer(
                 prepared.renderer,
-                trained,
+                trained.model,
                 temporary,
                 source=config.model,
                 chat_template=prepared.chat_template,
@@ -234,17 +247,18 @@ class _Run:
             adapter_digest=folder.adapter_digest() or "",
             cached=False,
             resumed_from=checkpoint.step if checkpoint else 0,
-            steps=schedule.steps,
+            steps=trained.steps,
             loss_first=loss_first,
             loss_last=loss_last,
             rows=rows.summary.as_dict(),
-            schedule=ScheduleSummary.of(schedule, layout, prepared.schedule_digest).as_dict(),
+            schedule=ScheduleSummary.of(taken, laid, prepared.schedule_digest).as_dict(),
             precision=prepared.precision,
-            device=str(trained.device),
+            device=str(trained.model.device),
             fingerprint=prepared.fingerprint,
             adapter=config.adapter,
             parameters=parameters,
             notices=tuple(self._notices),
+            held_out=trained.held_out,
         )
         folder.finish(prepared.identity, result)
         return result

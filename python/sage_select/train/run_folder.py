@@ -23,6 +23,7 @@ from sage_select.train.fingerprint import differences
 from sage_select.train.kinds import KINDS, Kind
 from sage_select.train.replaced import (
     ADAPTER_FILES,
+    EVALUATIONS_NAME,
     LEDGER_NAME,
     RECORD_NAME,
     SCHEDULE_NAME,
@@ -70,6 +71,7 @@ class RunFolder:
         self._settings_file = kind.settings_file
         self.replaced = ReplacedRun(self.path, RUN_PARTS)
         self.ledger = self.logs / LEDGER_NAME
+        self.evaluations = self.logs / EVALUATIONS_NAME
         self._new_weights = self.path / ".weights.new"
         self.schedule = self.path / SCHEDULE_NAME
 
@@ -104,7 +106,7 @@ class RunFolder:
             for path in (
                 *(self.path / f".{name}" for name in _FILES),
                 self._new_weights,
-                self.ledger.with_name(f".{LEDGER_NAME}"),
+                *(path.with_name(f".{path.name}") for path in (self.ledger, self.evaluations)),
             ):
                 shutil.rmtree(path, ignore_errors=True)
                 path.unlink(missing_ok=True)

@@ -15,7 +15,7 @@ from trl import SFTTrainer
 from sage_select.errors import DataError
 from sage_select.train.ledger import Ledger
 from sage_select.train.optimizers import faster_in_b
-from sage_select.train.own_loss import fused_is_own, fused_losses, own_losses, text_only
+from sage_select.train.own_loss import RowLosses, fused_is_own, fused_losses, own_losses, text_only
 
 __all__ = ["OrderedTrainer"]
 
@@ -105,6 +105,14 @@ class OrderedTrainer(SFTTrainer):  # type: ignore[misc]
         if self.aux_loss_enabled and rows.router is not None:
             loss = loss + self.router_aux_loss_coef * rows.router / self.current_gradient_accumulation_steps
         return loss
+
+    def row_losses(self, model: torch.nn.Module, inputs: dict[str, torch.Tensor]) -> RowLosses:
+        """Return the losses of the rows of one forward pass, as they are computed in training, and note nothing."""
+        inputs = self._prepare_inputs(inputs)
+        examples = len(inputs["weight"])
+        inputs = {name: one for name, one in inputs.items() if name not in ("place", "slot", "weight")}
+        with self.compute_loss_context_manager():
+            return self._losses(model, {**inputs, **self._text_only(inputs["input_ids"])}, examples)
 
     def floating_point_ops(self, inputs: dict[str, Any]) -> int:
         """Return about how many a step took, by the library's rule, which counts the parameters anew each time."""

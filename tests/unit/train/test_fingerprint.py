@@ -11,7 +11,7 @@ from sage_select.train import TrainConfig
 from sage_select.train.fingerprint import differences, fingerprint, identity
 
 PARTS: dict[str, Any] = {"precision": "fp32", "model": "digest", "rows": "r", "tokens": "t"}
-PARTS |= {"adapter": "a", "schedule": "s"}
+PARTS |= {"adapter": "a", "schedule": "s", "evaluated": "e"}
 
 #: A value that differs from the default, for every setting.
 CHANGED: dict[str, Any] = {
@@ -71,6 +71,10 @@ CHANGED: dict[str, Any] = {
     "verify": False,
     "resume": True,
     "force": True,
+    "eval_split": 0.1,
+    "eval_steps": 7,
+    "early_stopping": 3,
+    "final_weights": "best",
 }
 
 #: Settings that count beside others alone.
