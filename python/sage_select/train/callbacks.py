@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -83,8 +83,8 @@ class StepEnd(TrainerCallback):  # type: ignore[misc]
         Called with (step, steps, how it goes in words).
     stop
         When set, the run writes a checkpoint and stops.
-    fingerprint
-        The run, for the seal of its checkpoints.
+    identity
+        What the run is known by, for the seal of its checkpoints.
     first_step, stepped
         Called when the first step that is to be recorded here has been taken, and when it is recorded.
     replaces
@@ -111,7 +111,7 @@ class StepEnd(TrainerCallback):  # type: ignore[misc]
         first_step: Callable[[], None],
         stepped: Callable[[], None],
         replaces: bool,
-        fingerprint: str,
+        identity: Mapping[str, Any],
         keep: int,
         evaluating: Evaluating | None = None,
         save_seconds: float | None,
@@ -129,7 +129,7 @@ class StepEnd(TrainerCallback):  # type: ignore[misc]
         self._stepped = stepped
         self._replaces = replaces
         self._begun = False
-        self._fingerprint = fingerprint
+        self._identity = identity
         self._keep = keep
         self._evaluating = evaluating
         self._save_seconds = save_seconds
@@ -203,6 +203,6 @@ class StepEnd(TrainerCallback):  # type: ignore[misc]
         if self._evaluating is not None:
             self._evaluating.record.sync()
         checkpoints = Path(args.output_dir)
-        seal(checkpoints / f"checkpoint-{state.global_step}", self._fingerprint)
+        seal(checkpoints / f"checkpoint-{state.global_step}", self._identity)
         prune(checkpoints, self._keep, None if self._evaluating is None else self._evaluating.kept)
         self._saved = self._clock()

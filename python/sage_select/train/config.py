@@ -134,7 +134,7 @@ def _with_defaults(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 #: Settings that say what one call does with a folder.
-_OF_ONE_CALL: Final = ("force", "resume")
+_OF_ONE_CALL: Final = ("force", "resume", "allow_change")
 
 
 def _anywhere(name: str, value: Any) -> Any:

@@ -11,12 +11,18 @@ from sage_select.train.config import TrainConfig
 from sage_select.train.kinds import initialisation
 from sage_select.train.settings.model import Precision
 
-__all__ = ["SCHEDULE", "differences", "fingerprint", "identity"]
+__all__ = ["EVALUATED", "ROWS", "SCHEDULE", "TEMPLATE", "TOKENIZER", "TOKENS", "differences", "fingerprint", "identity"]
 
-#: The part of a run that says which examples each step consumes.
+#: The parts of a run that are digests: the ids of its rows in their order, what is trained on each, which examples each
+#: step consumes, what makes tokens of a text, what writes conversations, and the rows evaluated meanwhile.
+ROWS = "rows and their order"
+TOKENS = "tokens and labels"
 SCHEDULE = "schedule of the steps"
+TOKENIZER = "tokenizer"
+TEMPLATE = "chat template"
+EVALUATED = "evaluated rows"
 #: Raised when the same settings begin to train different weights.
-_RECIPE = 4
+_RECIPE = 5
 
 
 def identity(
@@ -27,6 +33,8 @@ def identity(
     rows: str,
     tokens: str,
     schedule: str,
+    tokenizer: str,
+    template: str,
     device: str = "cpu",
     adapter: str | None = None,
     evaluated: str | None = None,
@@ -47,6 +55,8 @@ def identity(
         Digest of the adapter that the run goes on from, if it does.
     schedule
         Digest of which examples each step consumes.
+    tokenizer, template
+        Digests of what makes tokens of a text, and of what writes conversations.
     evaluated
         Digest of the rows that are evaluated meanwhile, if any.
     """
@@ -55,12 +65,14 @@ def identity(
         settings["device"] = device
     return {
         "recipe": _RECIPE,
-        "rows and their order": rows,
-        "tokens and labels": tokens,
+        ROWS: rows,
+        TOKENS: tokens,
         SCHEDULE: schedule,
+        TOKENIZER: tokenizer,
+        TEMPLATE: template,
         "model": model,
         "precision": precision,
-        "evaluated rows": evaluated,
+        EVALUATED: evaluated,
         **settings,
     }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +24,7 @@ from sage_select.train.config import TrainConfig
 from sage_select.train.data import TrainingRows
 from sage_select.train.evaluating import Evaluating
 from sage_select.train.evaluations import Evaluations
+from sage_select.train.fingerprint import fingerprint
 from sage_select.train.health import Health
 from sage_select.train.held_out import HeldOutLoss
 from sage_select.train.interrupt import graceful_stop
@@ -84,7 +85,7 @@ def run_loop(
     layout: Layout,
     config: TrainConfig,
     precision: Precision,
-    fingerprint: str,
+    identity: Mapping[str, Any],
     folder: RunFolder,
     begin: Callable[[], None],
     checkpoint: Checkpoint | None,
@@ -102,8 +103,8 @@ def run_loop(
         The tokenised rows in training order, those that each step consumes, and how they lie in its forward passes.
     held_out
         Rows to evaluate meanwhile, tokenised.
-    fingerprint
-        The run, for the seal of its checkpoints.
+    identity
+        What the run is known by, for the seal of its checkpoints.
     begin
         Makes the folder this run's: called when its first step has been taken.
     checkpoint
@@ -150,7 +151,7 @@ def run_loop(
             args=training_arguments(
                 config, precision, schedule, folder.checkpoints, recompute=can_recompute(model, config)
             ),
-            train_dataset=steps_of(schedule, fingerprint),
+            train_dataset=steps_of(schedule, fingerprint(identity)),
             processing_class=tokenizer,
             data_collator=StepCollator(rows.table, schedule, layout, pad_token(tokenizer)),
             callbacks=[log, health],
@@ -169,7 +170,7 @@ def run_loop(
                 stop=stop,
                 passes=schedule.passes,
                 tokens=lambda step: int(tokens[step - 1]),
-                fingerprint=fingerprint,
+                identity=identity,
                 keep=config.keep_checkpoints,
                 evaluating=evaluating,
                 first_step=first_step,
@@ -213,9 +214,9 @@ def can_recompute(model: Any, config: TrainConfig) -> bool:
     return config.gradient_checkpointing and bool(model.get_base_model().supports_gradient_checkpointing)
 
 
-def steps_of(schedule: Schedule, fingerprint: str) -> datasets.Dataset:
+def steps_of(schedule: Schedule, name: str) -> datasets.Dataset:
     """Return the numbers of all steps as the data set of the library, which is to consume them in this order."""
-    return datasets.Dataset(pa.table({"step": pa.array(range(schedule.steps), pa.int64())}), fingerprint=fingerprint)
+    return datasets.Dataset(pa.table({"step": pa.array(range(schedule.steps), pa.int64())}), fingerprint=name)
 
 
 def training_arguments(

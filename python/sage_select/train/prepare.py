@@ -125,6 +125,8 @@ def prepare(
         rows=rows.order_digest,
         tokens=rows.digest,
         schedule=schedule_digest,
+        tokenizer=renderer.tokenizer_fingerprint,
+        template=renderer.template_fingerprint,
         device=device,
         adapter=adapter,
         evaluated=None if held_out is None else f"{held_out.order_digest} {held_out.digest}",

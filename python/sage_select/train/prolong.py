@@ -8,7 +8,7 @@ from typing import Any, Final
 from sage_select.errors import UsageError
 from sage_select.train.config import TrainConfig
 from sage_select.train.data import TrainingRows
-from sage_select.train.fingerprint import SCHEDULE, differences
+from sage_select.train.fingerprint import EVALUATED, SCHEDULE, differences
 from sage_select.train.run_folder import Found
 from sage_select.train.schedule import Schedule, in_order
 
@@ -50,7 +50,7 @@ def prolongs(found: Found, identity: Mapping[str, Any], rows: TrainingRows, conf
             got=f"{steps} steps, {taken} before",
             hint="name another folder with --output-dir",
         )
-    if identity.get("evaluated rows") is not None and config.eval_steps is None:
+    if identity.get(EVALUATED) is not None and config.eval_steps is None:
         raise UsageError(
             "the run cannot be made longer: its evaluations would have been after other steps",
             expected="--eval-steps, as before",

@@ -5,16 +5,17 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from sage_select.errors import OutputError
 from sage_select.render.quiet import quiet_libraries
 from sage_select.train.adapter_files import with_adapter
+from sage_select.train.allowed import Change, allowed_changes, refuse_other_steps
 from sage_select.train.checkpoints import Checkpoint, list_checkpoints, newest_complete, read_seal, seal
 from sage_select.train.config import TrainConfig
 from sage_select.train.failures import resource_failures
-from sage_select.train.fingerprint import fingerprint
 from sage_select.train.hardware import require_training_packages
 from sage_select.train.kinds import KINDS
 from sage_select.train.launchers import one_process
@@ -22,7 +23,7 @@ from sage_select.train.ledger import losses_at_both_ends, read_steps
 from sage_select.train.prepare import Prepared, prepare
 from sage_select.train.prolong import prolongs
 from sage_select.train.result import TrainResult
-from sage_select.train.run_folder import RunFolder, no_run_to_resume
+from sage_select.train.run_folder import Found, RunFolder, no_run_to_resume
 from sage_select.train.stages import Stages, silent_stages
 
 __all__ = ["train"]
@@ -95,6 +96,8 @@ class _Run:
         self._stages = stages
         self._told = notice
         self._notices: list[str] = []
+        #: What was changed in the run when it went on, now or earlier.
+        self._changed: list[dict[str, Any]] = []
 
     def run(self, selection: Any, eval_data: Any, told: Sequence[str]) -> TrainResult:
         for text in told:
@@ -141,12 +144,8 @@ class _Run:
         if found.result is None and not config.resume and not list_checkpoints(folder.checkpoints):
             self._notice("an earlier run in the output folder ended before its first checkpoint and is replaced")
             return None
-        accepted = {prepared.fingerprint}
-        if config.resume and prolongs(found, prepared.identity, prepared.rows, config):
-            accepted.add(fingerprint(found.identity))
-        else:
-            folder.refuse_unless_same(found, prepared.identity)
-        if found.result is not None and len(accepted) == 1:
+        changes, goes_on = self._changes(folder, found, prepared)
+        if found.result is not None and not goes_on:
             if folder.adapter_digest() == found.result.adapter_digest:
                 return replace(found.result, cached=True)
             self._notice("the adapter of the finished run is missing or was changed")
@@ -162,13 +161,38 @@ class _Run:
             shutil.rmtree(one.folder)
         if checkpoint is None:
             self._notice("there is no complete checkpoint; the run starts from its first step")
-        elif read_seal(checkpoint.folder) not in accepted:
+        elif read_seal(checkpoint.folder) not in (prepared.identity, *([found.identity] if goes_on else [])):
             raise OutputError(
                 "the newest checkpoint is of another run",
                 where=str(checkpoint.folder),
                 hint="replace the run with --force, or name another folder with --output-dir",
             )
+        after = 0 if checkpoint is None else checkpoint.step
+        if changes:
+            steps = islice(read_steps(folder.ledger), after) if folder.ledger.is_file() else ()
+            refuse_other_steps(steps, prepared.schedule, prepared.rows.row_ids, where=str(folder.path))
+            if after >= prepared.schedule.steps and any(change.affects_steps for change in changes):
+                raise OutputError(
+                    "the last step has been taken, so that these changes would do nothing",
+                    where=str(folder.path),
+                    got="; ".join(map(str, changes)),
+                    hint="leave them out, or take more steps: --max-steps with --allow-change max_steps",
+                )
+        for change in changes:
+            self._notice(f"changed after step {after:,}: {change}")
+        self._changed = [*found.about.get("changes", ()), *(change.as_dict(after) for change in changes)]
         return checkpoint
+
+    def _changes(self, folder: RunFolder, found: Found, prepared: Prepared) -> tuple[list[Change], bool]:
+        """Return what is another than before, all of it allowed, and whether the run goes on as another."""
+        config, where = self._config, str(folder.path)
+        if config.allow_change:
+            changes = allowed_changes(found.identity, prepared.identity, config.allow_change, where=where)
+            return changes, bool(changes)
+        if config.resume and prolongs(found, prepared.identity, prepared.rows, config):
+            return [], True
+        folder.refuse_unless_same(found, prepared.identity)
+        return [], False
 
     def _train(self, folder: RunFolder, prepared: Prepared, checkpoint: Checkpoint | None) -> TrainResult:
         from sage_select.train.adapter import Trainee, count_parameters, make_trainee, save_trained
@@ -194,9 +218,11 @@ class _Run:
 
         def begin() -> None:
             nonlocal begun
-            if checkpoint is not None and read_seal(checkpoint.folder) != prepared.fingerprint:
-                seal(checkpoint.folder, prepared.fingerprint)  # of a run that is prolonged
-            about = {**prepared.about, "parameters": parameters}
+            # Of a run that is prolonged or changed.
+            for one in list_checkpoints(folder.checkpoints) if checkpoint is not None else ():
+                if read_seal(one.folder) not in (None, prepared.identity):
+                    seal(one.folder, prepared.identity)
+            about = {**prepared.about, "parameters": parameters, "changes": self._changed}
             folder.start(prepared.identity, prepared.settings, about, anew=checkpoint is None)
             folder.put_schedule(lambda path: write_schedule(path, schedule, layout, rows, config.seed))
             begun = True
@@ -212,7 +238,7 @@ class _Run:
                     layout=layout,
                     config=config,
                     precision=prepared.precision,
-                    fingerprint=prepared.fingerprint,
+                    identity=prepared.identity,
                     folder=folder,
                     begin=begin,
                     checkpoint=checkpoint,

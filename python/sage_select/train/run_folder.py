@@ -9,7 +9,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -46,10 +46,11 @@ RUN_PARTS = ("checkpoints", "logs", *WEIGHT_FOLDERS, *_FILES)
 
 @dataclass(frozen=True)
 class Found:
-    """The run that a folder holds: what defines it, and its result once it is finished."""
+    """The run that a folder holds: what defines it, its result once it is finished, and what else is known of it."""
 
     identity: Mapping[str, Any]
     result: TrainResult | None
+    about: Mapping[str, Any] = field(default_factory=dict)
 
 
 class RunFolder:
@@ -143,7 +144,7 @@ class RunFolder:
                 raise ValueError
             content = self._read()
             result = TrainResult.from_dict(content["result"], self.path) if content["finished"] else None
-            return Found(dict(content["identity"]), result)
+            return Found(dict(content["identity"]), result, dict(content.get("about") or {}))
         except FileNotFoundError:
             foreign = [name for name in RUN_PARTS if not _is_free(self.path / name)]
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
@@ -169,7 +170,8 @@ class RunFolder:
                 "the folder holds another run",
                 where=str(self.path),
                 got="; ".join(parts),
-                hint="name another folder with --output-dir, or replace the run there with --force",
+                hint="name another folder with --output-dir, replace the run there with --force, or go on with such a "
+                "change: --resume --allow-change NAME",
             )
 
     def start(

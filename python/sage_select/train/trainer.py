@@ -67,6 +67,18 @@ class OrderedTrainer(SFTTrainer):  # type: ignore[misc]
             faster_in_b(optimizer, (self.model if model is None else model).named_parameters, self._b_ratio)
         return optimizer
 
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        """Take the state of a checkpoint over, but for rates and weight decay: those are what the settings say now."""
+        # All schedules of the rate that there are here are functions of the step.
+        scheduler: Any = getattr(self.lr_scheduler, "scheduler", self.lr_scheduler)
+        bases = list(scheduler.base_lrs)
+        own = [{name: group[name] for name in ("initial_lr", "weight_decay")} for group in self.optimizer.param_groups]
+        super()._load_optimizer_and_scheduler(checkpoint)
+        scheduler.base_lrs = bases
+        rates = [base * share(scheduler.last_epoch) for base, share in zip(bases, scheduler.lr_lambdas, strict=True)]
+        for group, values, rate in zip(self.optimizer.param_groups, own, rates, strict=True):
+            group.update(values, lr=rate)
+
     def training_step(
         self, model: torch.nn.Module, inputs: dict[str, Any], num_items_in_batch: Any = None
     ) -> torch.Tensor:
