@@ -36,6 +36,7 @@ def write_run(folder: RunFolder, which: str) -> None:
         path = folder.path / name
         path.parent.mkdir(exist_ok=True)
         path.write_text(which)
+    folder.put_schedule(lambda place: place.write_text(which))
     ledger = Ledger(folder.ledger, [which], after=0)
     ledger.open()
     for _ in range(4):
@@ -64,6 +65,7 @@ def take_the_place(path: Path) -> None:
     folder = RunFolder(path)
     with folder.locked():
         folder.start(NEW, "new", anew=True)
+        folder.put_schedule(lambda place: place.write_text("new"))
         ledger = Ledger(folder.ledger, ["new"], after=0)
         ledger.open()
         ledger.add([0], [1.0], [1])
@@ -99,7 +101,7 @@ def which_run(path: Path) -> str:
     assert all(which in text for text in there.values()), there
     assert not [name for name in path.iterdir() if name.name.startswith(".") and name.name != ".sage-train.lock"]
     steps = [step.step for step in read_steps(path / "logs" / "consumed.jsonl")]
-    assert (steps, len(there)) == (([1, 2, 3, 4], 8) if which == "old" else ([1], 2))
+    assert (steps, len(there)) == (([1, 2, 3, 4], 9) if which == "old" else ([1], 3))
     return which
 
 

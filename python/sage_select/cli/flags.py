@@ -149,15 +149,21 @@ def _default(option: Any, default: Any) -> str | None:
 def _kind(info: Any) -> str:
     """Return what the command line takes for a setting: text where the setting itself makes a number of it."""
     kind = _kind_of(info.annotation)
-    return "text" if kind != "texts" and _is_made(info.metadata) else kind
+    return "text" if kind != "texts" and _reads_text(info.metadata) else kind
+
+
+def _reads_text(marks: Iterable[Any]) -> bool:
+    from pydantic import BeforeValidator
+
+    return any(isinstance(mark, BeforeValidator) for mark in marks)
 
 
 def _kind_of(annotation: Any) -> str:
     """Return what the command line takes for a setting of this type."""
     origin = get_origin(annotation)
     if origin is Annotated:
-        plain, *marks = get_args(annotation)
-        return "text" if _is_made(marks) else _kind_of(plain)
+        kind, *marks = get_args(annotation)
+        return "text" if _reads_text(marks) else _kind_of(kind)
     if origin in (typing.Union, types.UnionType):
         kinds = {one for one in get_args(annotation) if one is not type(None)}
         if any(get_origin(one) in _SEVERAL for one in kinds):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sage_select.evaluate import HeldOut, Overlap
     from sage_select.train import TrainConfig, TrainResult
 
-__all__ = ["Measurement", "held_out_file", "measured_facts", "measurement_of"]
+__all__ = ["Measurement", "evaluated_file", "held_out_file", "measured_facts", "measurement_of"]
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,14 @@ def held_out_file(console: Console, eval_data: str | None, *, is_demo: bool) -> 
     if not path.exists():
         raise UsageError("there are no such held-out rows", where=str(path), hint="name them with --eval-data")
     return path
+
+
+def evaluated_file(config: TrainConfig, held_out: Path | None) -> Path | None:
+    """Return the rows that are evaluated during training: those measured after it, where that is asked for.
+
+    A split of the selection takes their place.
+    """
+    return held_out if config.evaluates and config.eval_split is None else None
 
 
 def measurement_of(

@@ -60,7 +60,9 @@ class StepLog(TensorBoardCallback):  # type: ignore[misc]
         if self.tb_writer is None:
             self.tb_writer = SummaryWriter(str(self._folder), purge_step=self._purge_step)
             super().on_train_begin(args, state, control, **known)
-        super().on_log(args, state, control, logs, **known)
+        # What the library counts as samples are our steps.
+        told = {name: value for name, value in (logs or {}).items() if name != "train_samples_per_second"}
+        super().on_log(args, state, control, told, **known)
 
     def close(self) -> None:
         """Close the log, if there is one."""

@@ -128,7 +128,7 @@ def _weights(folder: Path) -> dict[str, Any]:
     shapes = {name: shape for file in files for name, shape in tensor_shapes(file).items()}
     count = sum(math.prod(shape) for shape in shapes.values())
     if not (folder / ADAPTER_FILES[0]).is_file():
-        return {"parameters": {"trained": count, "total": count}, "bytes": size}
+        return {"parameters": {"trained": None, "total": count}, "bytes": size}
     content = read_adapter(folder)
     layers = {name.partition(".lora_")[0] for name in shapes if ".lora_" in name}
     ranks = {shape[0] for name, shape in shapes.items() if ".lora_A." in name and shape}

@@ -143,7 +143,9 @@ class RunFolder:
             if record.exists() and not record.is_file():  # a pipe would never end
                 raise ValueError
             content = self._read()
-            result = TrainResult.from_dict(content["result"], self.path) if content["finished"] else None
+            # Without a schedule it is a run of an earlier version, which none of this one repeats.
+            finished = content["finished"] and "schedule" in content["result"]
+            result = TrainResult.from_dict(content["result"], self.path) if finished else None
             return Found(dict(content["identity"]), result, dict(content.get("about") or {}))
         except FileNotFoundError:
             foreign = [name for name in RUN_PARTS if not _is_free(self.path / name)]

@@ -56,7 +56,7 @@ class OptimisationSettings(Settings):
     ] = False
     packing_lookback: Annotated[
         Whole,
-        Setting("with --packing: how many of the last sequences a row may go into", ge=1),
+        Setting("how many of the last sequences a row may go into", ge=1, when={"packing": "True"}),
     ] = 8
     learning_rate: Annotated[
         float,
@@ -150,9 +150,6 @@ class OptimisationSettings(Settings):
     @model_validator(mode="after")
     def _one_length(self) -> Self:
         fields = type(self).model_fields
-        # The default is written into every file of settings.
-        if self.packing_lookback != fields["packing_lookback"].default and not self.packing:
-            raise ValueError("packing_lookback is for packing: pack with packing, or leave it out")
         said = [name for name in ("epochs", "max_steps") if getattr(self, name) != fields[name].default]
         if self.schedule_file is not None and said:
             raise ValueError(
