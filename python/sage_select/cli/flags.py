@@ -176,6 +176,13 @@ def _kind_of(annotation: Any) -> str:
     return {bool: "bool", int: "int", float: "float"}.get(annotation, "text")
 
 
+def _is_made(marks: Iterable[Any]) -> bool:
+    """Say whether a setting makes its value of what it is given, such as a share of `1%`."""
+    from pydantic import BeforeValidator
+
+    return any(isinstance(one, BeforeValidator) for one in marks)
+
+
 def _capital(text: str) -> str:
     first = text.split(maxsplit=1)[0]
     return text if "_" in first else text[:1].upper() + text[1:]

@@ -12,7 +12,7 @@ import typer
 from sage_select.cli.build_options import with_options
 from sage_select.cli.completion import completed
 from sage_select.cli.console import Console, run_program
-from sage_select.cli.measure import measured_facts, measurement_of
+from sage_select.cli.measure import evaluated_file, held_out_file, measured_facts, measurement_of
 from sage_select.cli.train_habits import TRAIN_HABITS
 from sage_select.cli.train_options import COMMAND, begin
 from sage_select.cli.train_program import TrainProgram
@@ -78,26 +78,28 @@ def train(
     from sage_select.train.run_folder import RunFolder
 
     run = configured(console, settings, config, {"bf16": bf16, "fp16": fp16, "fp32": fp32})
-    eval_data = run.measuring.eval_data
-    if eval_data not in (None, "none"):
-        RunFolder(run.config.output_dir).refuse_inputs({"eval_data": eval_data})
-    # What is wrong with the held-out rows is found before hours of training, not after.
-    measurement = (
-        None
-        if not launched().is_first
-        else measurement_of(
+    held_out = held_out_file(console, run.measuring.eval_data, is_demo=run.is_demo)
+    if run.measuring.eval_data is not None and held_out is not None:
+        RunFolder(run.config.output_dir).refuse_inputs({"eval_data": held_out})
+    measurement = None
+    if launched().is_first:
+        # What is wrong with the held-out rows is found before hours of training, not after.
+        measurement = measurement_of(
             console,
             run.config,
             run.selection,
-            eval_data,
+            held_out,
             run.measuring.eval_result,
             eval_turns=run.measuring.eval_turns,
-            is_demo=run.is_demo,
         )
+    result = train(
+        run.selection,
+        run.config,
+        eval_data=evaluated_file(run.config, held_out),
+        stages=console.progress,
+        notice=console.notice_once,
+        sources=run.sources,
     )
-    result = train(run.selection, run.config, stages=console.progress, notice=console.notice, sources=run.sources)
-    if not launched().is_first:
-        return
     comparison = None if measurement is None else measurement.run(result)
     title = "already trained: the same run is there, finished" if result.cached else "trained"
     console.summary(title, training_facts(result))

@@ -30,6 +30,8 @@ def training_facts(result: TrainResult) -> dict[str, object]:
         facts["loss"] = f"{result.loss_first:.3f} in the one step, before it changed anything"
     else:
         facts["loss"] = f"{result.loss_first:.3f} at first, {result.loss_last:.3f} at last"
+    if result.held_out is not None:
+        facts.update(held_out_facts(result.held_out, result.schedule["steps"]))
     facts["trained"] = f"{result.parameters['trained']:,} of {result.parameters['total']:,} weights ({result.adapter})"
     facts["adapter" if result.adapter != "full" else "model"] = result.weights
     facts["checkpoints"] = result.output_dir / "checkpoints"
@@ -60,6 +62,20 @@ def row_facts(rows: Mapping[str, Any]) -> dict[str, object]:
             if kind in rows["lost_words"]
         )
         facts["lost"] = f"the chat template leaves out {', '.join(lost)}"
+    return facts
+
+
+def held_out_facts(held_out: Mapping[str, Any], steps: int) -> dict[str, object]:
+    """Return what the evaluations during training came to, and which weights are left."""
+    ends = ", ".join(
+        f"{held_out[name]['loss']:.3f} at {name} (step {held_out[name]['step']:,})"
+        for name in ("first", "best", "last")
+    )
+    facts: dict[str, object] = {"held out": f"loss {ends}, on {counted(held_out['rows'], 'row')}"}
+    if held_out["stopped_early"]:
+        facts["stopped"] = f"after step {steps:,}, since the loss on held-out rows fell no more"
+    if held_out["weights_of"] != steps:
+        facts["weights"] = f"of step {held_out['weights_of']:,}, the best evaluation"
     return facts
 
 

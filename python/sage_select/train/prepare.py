@@ -42,6 +42,8 @@ class Prepared:
         The examples that each step consumes, and what names them.
     identity, fingerprint
         What the run is known by, in parts and as one digest.
+    held_out
+        Rows to evaluate during training, tokenised; None where there are none.
     about
         What else is to be known of it, also where it does not end.
     """
@@ -56,12 +58,14 @@ class Prepared:
     schedule_digest: str
     identity: dict[str, Any]
     fingerprint: str
+    held_out: TrainingRows | None
     about: dict[str, Any]
 
 
 def prepare(
     selection: Any,
     config: TrainConfig,
+    eval_data: Any = None,
     *,
     stages: Stages,
     notice: Callable[[str], None],
@@ -74,18 +78,20 @@ def prepare(
     Raises
     ------
     UsageError
-        For a missing selection or model, or settings that this machine cannot do.
+        For a missing selection or model, or settings that this machine cannot do, or that need held-out rows.
     DataError
         If rows are damaged, none has anything to train, or more are lost than may be.
     """
     from sage_select.render.model_files import model_revision
     from sage_select.train.base_model import given_template, open_renderer
     from sage_select.train.data import tokenise
+    from sage_select.train.evaluated_rows import evaluated_rows, tokenise_held_out
     from sage_select.train.selection import load_selection
 
     ordered = load_selection(selection, config)
     for text in ordered.notices:
         notice(text)
+    ordered, apart = evaluated_rows(ordered, config, eval_data, notice)
     precision, device = precision_here(config), device_here()
     renderer = open_renderer(config)
     with stages("tokenising") as progress:
@@ -102,6 +108,7 @@ def prepare(
         notice(text)
     if check:
         found.check()
+    held_out = None if apart is None else tokenise_held_out(apart, renderer, config, stages, notice)
     schedule = (
         Schedule.of(rows, config)
         if config.schedule_file is None
@@ -121,11 +128,15 @@ def prepare(
         rows=rows.order_digest,
         tokens=rows.digest,
         schedule=schedule_digest,
+        tokenizer=renderer.tokenizer_fingerprint,
+        template=renderer.template_fingerprint,
         device=device,
         adapter=adapter,
         processes=processes,
+        evaluated=None if held_out is None else f"{held_out.order_digest} {held_out.digest}",
     )
-    named = {"selection": str(selection)} if isinstance(selection, str | Path) else {}
+    given = {"selection": selection, "eval_data": eval_data}
+    named = {name: str(path) for name, path in given.items() if isinstance(path, str | Path)}
     return Prepared(
         rows=rows,
         renderer=renderer,
@@ -137,10 +148,12 @@ def prepare(
         schedule_digest=schedule_digest,
         identity=parts,
         fingerprint=fingerprint(parts),
+        held_out=held_out,
         about={
             "model": config.model,
             "selection": named.get("selection", "rows in memory"),
             "from_adapter": None if config.from_adapter is None else str(config.from_adapter),
             "preflight": found.as_dict(),
+            "held_out": None if held_out is None else held_out.summary.as_dict(),
         },
     )

@@ -15,7 +15,7 @@ from trl import SFTTrainer
 from sage_select.errors import DataError
 from sage_select.train.ledger import Ledger
 from sage_select.train.optimizers import faster_in_b
-from sage_select.train.own_loss import fused_is_own, fused_losses, own_losses, text_only
+from sage_select.train.own_loss import RowLosses, fused_is_own, fused_losses, own_losses, text_only
 from sage_select.train.processes import ALONE, Processes
 
 __all__ = ["OrderedTrainer"]
@@ -91,6 +91,18 @@ class OrderedTrainer(SFTTrainer):  # type: ignore[misc]
             faster_in_b(optimizer, (self.model if model is None else model).named_parameters, self._b_ratio)
         return optimizer
 
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        """Take the state of a checkpoint over, but for rates and weight decay: those are what the settings say now."""
+        # All schedules of the rate that there are here are functions of the step.
+        scheduler: Any = getattr(self.lr_scheduler, "scheduler", self.lr_scheduler)
+        bases = list(scheduler.base_lrs)
+        own = [{name: group[name] for name in ("initial_lr", "weight_decay")} for group in self.optimizer.param_groups]
+        super()._load_optimizer_and_scheduler(checkpoint)
+        scheduler.base_lrs = bases
+        rates = [base * share(scheduler.last_epoch) for base, share in zip(bases, scheduler.lr_lambdas, strict=True)]
+        for group, values, rate in zip(self.optimizer.param_groups, own, rates, strict=True):
+            group.update(values, lr=rate)
+
     def training_step(
         self, model: torch.nn.Module, inputs: dict[str, Any], num_items_in_batch: Any = None
     ) -> torch.Tensor:
@@ -132,6 +144,14 @@ class OrderedTrainer(SFTTrainer):  # type: ignore[misc]
             loss = loss + self.router_aux_loss_coef * rows.router / self.current_gradient_accumulation_steps
         # Gradients of several processes are averaged, and are to be added up.
         return loss * self._processes.count if self._processes.count > 1 else loss
+
+    def row_losses(self, model: torch.nn.Module, inputs: dict[str, torch.Tensor]) -> RowLosses:
+        """Return the losses of the rows of one forward pass, as they are computed in training, and note nothing."""
+        inputs = self._prepare_inputs(inputs)
+        examples = len(inputs["weight"])
+        inputs = {name: one for name, one in inputs.items() if name not in ("place", "slot", "weight")}
+        with self.compute_loss_context_manager():
+            return self._losses(model, {**inputs, **self._text_only(inputs["input_ids"])}, examples)
 
     def floating_point_ops(self, inputs: dict[str, Any]) -> int:
         """Return about how many a step took, by the library's rule, which counts the parameters anew each time."""

@@ -11,7 +11,7 @@ from sage_select.train import TrainConfig
 from sage_select.train.fingerprint import differences, fingerprint, identity
 
 PARTS: dict[str, Any] = {"precision": "fp32", "model": "digest", "rows": "r", "tokens": "t"}
-PARTS |= {"adapter": "a", "schedule": "s"}
+PARTS |= {"adapter": "a", "schedule": "s", "evaluated": "e", "tokenizer": "k", "template": "c"}
 
 #: A value that differs from the default, for every setting.
 CHANGED: dict[str, Any] = {
@@ -71,6 +71,11 @@ CHANGED: dict[str, Any] = {
     "verify": False,
     "resume": True,
     "force": True,
+    "allow_change": ("seed",),
+    "eval_split": 0.1,
+    "eval_steps": 7,
+    "early_stopping": 3,
+    "final_weights": "best",
 }
 
 #: Settings that count beside others alone.
@@ -78,6 +83,7 @@ BESIDE: dict[str, dict[str, Any]] = {
     "packing_lookback": {"packing": True},
     "min_lr_share": {"lr_schedule": "cosine_with_min_lr"},
     "decay": {"lr_schedule": "warmup_stable_decay"},
+    "allow_change": {"resume": True},
 }
 
 #: Settings that act through the tokens or the model's digest, or change no weight.
@@ -108,6 +114,7 @@ ELSEWHERE = {
     "verify",
     "resume",
     "force",
+    "allow_change",
 }
 
 #: Settings that act through another.

@@ -12,6 +12,7 @@ import typer
 
 from sage_select.cli.build_options import with_options
 from sage_select.cli.console import Console
+from sage_select.cli.measure import evaluated_file, held_out_file
 from sage_select.cli.train_commands import TrainSubcommand
 from sage_select.cli.train_habits import TrainCommand
 from sage_select.cli.train_options import COMMAND as OPTIONS
@@ -70,7 +71,16 @@ def preflight(
     from sage_select.train import preflight as looked_at
 
     run = configured(console, settings, config, {"bf16": bf16, "fp16": fp16, "fp32": fp32})
-    flight = looked_at(run.selection, run.config, stages=console.progress, notice=console.notice, check=False)
+    asked = run.config.evaluates
+    held_out = held_out_file(console, run.measuring.eval_data, is_demo=run.is_demo) if asked else None
+    flight = looked_at(
+        run.selection,
+        run.config,
+        eval_data=evaluated_file(run.config, held_out),
+        stages=console.progress,
+        notice=console.notice,
+        check=False,
+    )
     shown = list(_shown(flight, show))
     for title, facts in _facts(flight).items():
         console.summary(title, facts)

@@ -65,6 +65,7 @@ def preflight(
     selection: Any,
     config: TrainConfig,
     *,
+    eval_data: Any = None,
     stages: Stages | None = None,
     notice: Callable[[str], None] | None = None,
     check: bool = True,
@@ -73,7 +74,7 @@ def preflight(
 
     Parameters
     ----------
-    selection, config
+    selection, config, eval_data
         As `train` takes them.
     stages, notice
         Told what is going on, and each notice as it arises.
@@ -95,6 +96,7 @@ def preflight(
         prepared = prepare(
             selection,
             config,
+            eval_data,
             stages=stages or silent_stages,
             notice=notice or (lambda _text: None),
             sources={},
