@@ -22,6 +22,7 @@ from sage_select.train.launchers import one_process
 from sage_select.train.ledger import losses_at_both_ends, read_steps
 from sage_select.train.prepare import Prepared, prepare
 from sage_select.train.prolong import prolongs
+from sage_select.train.replaced import LOSSES_NAME, SCHEDULE_NAME
 from sage_select.train.result import TrainResult
 from sage_select.train.run_folder import Found, RunFolder, no_run_to_resume
 from sage_select.train.stages import Stages, silent_stages
@@ -198,6 +199,7 @@ class _Run:
         from sage_select.train.adapter import Trainee, count_parameters, make_trainee, save_trained
         from sage_select.train.base_model import load_base_model
         from sage_select.train.loop import can_recompute, run_loop
+        from sage_select.train.losses_file import write_losses
         from sage_select.train.saved_tokenizer import save_tokenizer
         from sage_select.train.schedule_file import write_schedule
         from sage_select.train.schedule_summary import ScheduleSummary
@@ -224,7 +226,7 @@ class _Run:
                     seal(one.folder, prepared.identity)
             about = {**prepared.about, "parameters": parameters, "changes": self._changed}
             folder.start(prepared.identity, prepared.settings, about, anew=checkpoint is None)
-            folder.put_schedule(lambda path: write_schedule(path, schedule, layout, rows, config.seed))
+            folder.put_file(SCHEDULE_NAME, lambda path: write_schedule(path, schedule, layout, rows, config.seed))
             begun = True
 
         try:
@@ -257,6 +259,7 @@ class _Run:
         steps = list(read_steps(folder.ledger))
         taken, laid = schedule.first(trained.steps), layout.first(trained.steps)
         taken.verify((step.rows for step in steps), rows.row_ids)
+        folder.put_file(LOSSES_NAME, lambda path: write_losses(path, steps, taken, rows.row_ids))
         with folder.new_weights() as temporary:
             save_trained(replace(trainee, model=trained.model), temporary)
             for text in save_tokenizer(
