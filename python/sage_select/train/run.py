@@ -23,6 +23,7 @@ from sage_select.train.ledger import losses_at_both_ends, read_steps
 from sage_select.train.prepare import Prepared, prepare
 from sage_select.train.prolong import prolongs
 from sage_select.train.replaced import LOSSES_NAME, SCHEDULE_NAME
+from sage_select.train.reporters import require_reporters
 from sage_select.train.result import TrainResult
 from sage_select.train.run_folder import Found, RunFolder, no_run_to_resume
 from sage_select.train.stages import Stages, silent_stages
@@ -78,6 +79,7 @@ def train(
         On Ctrl-C, after a checkpoint from which `resume` continues.
     """
     require_training_packages()
+    require_reporters(config.report_to)
     with one_process() as told:
         return _Run(config, stages or silent_stages, notice, sources or {}).run(selection, eval_data, told)
 
