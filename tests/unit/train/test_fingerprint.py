@@ -72,6 +72,7 @@ CHANGED: dict[str, Any] = {
     "resume": True,
     "force": True,
     "allow_change": ("seed",),
+    "report_to": ("wandb",),
     "eval_split": 0.1,
     "eval_steps": 7,
     "early_stopping": 3,
@@ -115,6 +116,7 @@ ELSEWHERE = {
     "resume",
     "force",
     "allow_change",
+    "report_to",
 }
 
 #: Settings that act through another.
