@@ -29,6 +29,7 @@ def identity(
     schedule: str,
     device: str = "cpu",
     adapter: str | None = None,
+    method: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Return the parts that define a run, each a short value fit for a message.
 
@@ -46,8 +47,10 @@ def identity(
         Digest of the adapter that the run goes on from, if it does.
     schedule
         Digest of which examples each step consumes.
+    method
+        Settings of the training method that name something -> what names its content.
     """
-    settings = {**config.identity(), "from_adapter": adapter}
+    settings = {**config.identity(), "from_adapter": adapter, **(method or {})}
     if initialisation(config.init_lora_weights).random_on_device:
         settings["device"] = device
     return {

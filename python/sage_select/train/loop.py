@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import closing, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,10 @@ from sage_select.train.callbacks import StepEnd, StepLog, StoppedAtFirstStep
 from sage_select.train.checkpoints import Checkpoint
 from sage_select.train.collate import StepCollator
 from sage_select.train.config import TrainConfig
-from sage_select.train.data import TrainingRows
 from sage_select.train.health import Health
 from sage_select.train.interrupt import graceful_stop
 from sage_select.train.ledger import Ledger
+from sage_select.train.methods import Material
 from sage_select.train.optimizers import OPTIMIZERS
 from sage_select.train.packing import Layout
 from sage_select.train.prolong import warmup_steps
@@ -39,12 +40,9 @@ SAVE_SECONDS = 600.0
 def run_loop(
     *,
     model: Any,
-    tokenizer: PreTrainedTokenizerBase,
-    rows: TrainingRows,
+    material: Material,
     schedule: Schedule,
     layout: Layout,
-    config: TrainConfig,
-    precision: Precision,
     fingerprint: str,
     folder: RunFolder,
     begin: Callable[[], None],
@@ -59,8 +57,10 @@ def run_loop(
     ----------
     model
         A PEFT model with a new adapter, its base perhaps quantised.
-    rows, schedule, layout
-        The tokenised rows in training order, those that each step consumes, and how they lie in its forward passes.
+    material
+        The settings, the tokenised rows in training order, and what they were tokenised by.
+    schedule, layout
+        The rows that each step consumes, and how they lie in its forward passes.
     fingerprint
         The run, for the seal of its checkpoints.
     begin
@@ -76,6 +76,8 @@ def run_loop(
         On Ctrl-C, after the checkpoint of the last finished step; where it is to replace another run and has taken no
         step, it leaves that one as it is.
     """
+    config, rows, precision = material.config, material.rows, material.precision
+    tokenizer = material.renderer.tokenizer
     after = checkpoint.step if checkpoint else 0
     with (
         closing(Ledger(folder.ledger, rows.row_ids, after=after)) as ledger,
@@ -95,7 +97,7 @@ def run_loop(
         trainer = OrderedTrainer(
             ledger=ledger,
             b_ratio=config.loraplus_ratio,
-            row=rows.table["input_ids"][0].as_py(),
+            objective=partial(config.method.objective, material=material),
             model=model,
             args=training_arguments(
                 config, precision, schedule, folder.checkpoints, recompute=can_recompute(model, config)

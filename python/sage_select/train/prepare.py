@@ -11,6 +11,7 @@ from sage_select.train.adapter_files import adapter_digest, adapter_folder, base
 from sage_select.train.config import TrainConfig
 from sage_select.train.fingerprint import fingerprint, identity
 from sage_select.train.hardware import device_here, precision_here
+from sage_select.train.methods import Material
 from sage_select.train.preflight.report import Preflight, preflight_of
 from sage_select.train.schedule import Schedule
 from sage_select.train.schedule_file import read_schedule
@@ -36,6 +37,8 @@ class Prepared:
         What would be learned, and from what.
     precision
         The resolved one.
+    material
+        What the training method is handed of all that.
     settings
         All settings as a file.
     schedule, schedule_digest
@@ -51,6 +54,7 @@ class Prepared:
     chat_template: str | None
     preflight: Preflight
     precision: Precision
+    material: Material
     settings: str
     schedule: Schedule
     schedule_digest: str
@@ -94,6 +98,7 @@ def prepare(
     for text in (*renderer.notices, *found.lines):
         notice(text)
     found.check()
+    material = Material(config, rows, renderer, precision, notice)
     schedule = (
         Schedule.of(rows, config)
         if config.schedule_file is None
@@ -115,6 +120,7 @@ def prepare(
         schedule=schedule_digest,
         device=device,
         adapter=adapter,
+        method=config.method.content(material),
     )
     named = {"selection": str(selection)} if isinstance(selection, str | Path) else {}
     return Prepared(
@@ -123,6 +129,7 @@ def prepare(
         chat_template=given_template(config),
         preflight=found,
         precision=precision,
+        material=material,
         settings=config.to_yaml(sources, **named),
         schedule=schedule,
         schedule_digest=schedule_digest,

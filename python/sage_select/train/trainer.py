@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable
 from contextlib import nullcontext
 from functools import partial
 from typing import Any
@@ -15,7 +15,7 @@ from trl import SFTTrainer
 from sage_select.errors import DataError
 from sage_select.train.ledger import Ledger
 from sage_select.train.optimizers import faster_in_b
-from sage_select.train.own_loss import fused_is_own, fused_losses, own_losses, text_only
+from sage_select.train.own_loss import Objective, text_only
 
 __all__ = ["OrderedTrainer"]
 
@@ -24,9 +24,9 @@ class OrderedTrainer(SFTTrainer):  # type: ignore[misc]
     """Takes one step after the other, each with all of its forward passes, and writes its rows into the ledger.
 
     The loss of a step is sum over rows of weight * sum of the row's token losses, divided by the trained tokens of
-    the step, whatever its forward passes; at weight 1 it is TRL's own. A mixture of experts adds its
+    the step, whatever its forward passes; under `sft` and at weight 1 it is TRL's own. A mixture of experts adds its
     router's loss, the mean over the step's forward passes, as its configuration weighs it. Token losses are those of
-    the model's own logits: made by TRL's output layer where that gives the same, else by the model.
+    the training method.
 
     To the library a step is one batch of one item without accumulation: it neither counts rows nor shares them out.
 
@@ -34,18 +34,25 @@ class OrderedTrainer(SFTTrainer):  # type: ignore[misc]
     ----------
     ledger
         Receives the rows of each step, with their losses and tokens.
-    row
-        Token ids, with which the model is tried.
+    objective
+        Function from the model, as the trainer holds it, to what the training method makes of a forward pass.
     b_ratio
         The rate of the adapter's B matrices in rates of all else; None: the same.
     """
 
-    def __init__(self, *, ledger: Ledger, row: Sequence[int], b_ratio: float | None = None, **arguments: Any) -> None:
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        objective: Callable[[Any], Objective],
+        b_ratio: float | None = None,
+        **arguments: Any,
+    ) -> None:
         super().__init__(**arguments)
         self._b_ratio = b_ratio
         self._ledger = ledger
         base = self.model.get_base_model()
-        self._losses = fused_losses if fused_is_own(self.model, row) else own_losses
+        self._losses = objective(self.model)
         self._router_options = {"output_router_logits": True} if self.aux_loss_enabled else {}
         self._text_only = partial(text_only, base)
         self._done: list[tuple[torch.Tensor, ...]] = []
@@ -99,7 +106,7 @@ class OrderedTrainer(SFTTrainer):  # type: ignore[misc]
         """Return what one forward pass adds to the loss of its step."""
         place, slot, weight = (inputs.pop(name) for name in ("place", "slot", "weight"))
         inputs |= self._text_only(inputs["input_ids"])
-        rows = self._losses(model, inputs, len(weight), **self._router_options)
+        rows = self._losses(model, inputs, place, **self._router_options)
         self._done.append((slot, place, rows.sums.detach() / rows.tokens, rows.tokens))
         loss: torch.Tensor = (rows.sums * weight).sum() / num_items_in_batch
         if self.aux_loss_enabled and rows.router is not None:

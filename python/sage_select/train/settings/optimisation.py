@@ -148,9 +148,10 @@ class OptimisationSettings(Settings):
 
     @model_validator(mode="after")
     def _one_length(self) -> Self:
-        if "packing_lookback" in self.model_fields_set and not self.packing:
-            raise ValueError("packing_lookback is for packing: pack with packing, or leave it out")
         fields = type(self).model_fields
+        # As it is by default it may be said: saved settings say all.
+        if self.packing_lookback != fields["packing_lookback"].default and not self.packing:
+            raise ValueError("packing_lookback is for packing: pack with packing, or leave it out")
         said = [name for name in ("epochs", "max_steps") if getattr(self, name) != fields[name].default]
         if self.schedule_file is not None and said:
             raise ValueError(
