@@ -105,6 +105,7 @@ def teacher_logits(
     console.begin("sage-train: loading the training libraries")
     from sage_select.cli.train_settings import CommandSettings, Told
     from sage_select.train import TrainConfig
+    from sage_select.train.distilling.write import size_of
     from sage_select.train.distilling.write import teacher_logits as stored
 
     told = Told()
@@ -130,7 +131,7 @@ def teacher_logits(
         {
             "file": result.output,
             "of": f"{result.trained_tokens:,} trained tokens of {result.examples:,} examples",
-            "takes": f"{result.bytes / 1e6:,.1f} MB",
+            "takes": size_of(result.bytes),
         },
     )
     console.result(result.as_dict())

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sage_select.train.data import TrainingRows
     from sage_select.train.stages import Stages
 
-__all__ = ["StoredLogits", "teacher_logits"]
+__all__ = ["StoredLogits", "size_of", "teacher_logits"]
 
 #: Tokens of the examples that are written at once: a process that is killed loses no more.
 _BLOCK: Final = 16_384
@@ -166,7 +166,7 @@ class _Work:
             )
         self._notice(
             f"{trained:,} trained tokens of {len(rows.row_ids):,} examples, {bytes_per_token(plan)} bytes each: the "
-            f"file will take about {_size(size)}"
+            f"file will take about {size_of(size)}"
         )
         if stream.open():
             self._notice("what an earlier call with other settings had begun is removed")
@@ -181,8 +181,8 @@ class _Work:
             raise ResourceError(
                 "the disk is too small for the teacher's logits",
                 where=str(self._target.parent),
-                expected=f"about {_size(left)}",
-                got=f"{_size(free)} free",
+                expected=f"about {size_of(left)}",
+                got=f"{size_of(free)} free",
                 hint="store fewer tokens with --k, or write to another disk",
             )
         self._ask(rows, plan, tokenizer, stream)
@@ -305,5 +305,7 @@ def _differences(before: StoredPlan, now: StoredPlan) -> list[str]:
     return [f"{name}: {then[name]} there, {here[name]} asked for" for name in here if then[name] != here[name]]
 
 
-def _size(number: int) -> str:
-    return f"{number / 1e9:,.1f} GB" if number >= 1e9 else f"{number / 1e6:,.1f} MB"
+def size_of(number: int) -> str:
+    """Return a number of bytes in words."""
+    unit, name = (1e9, "GB") if number >= 1e9 else (1e6, "MB") if number >= 1e6 else (1e3, "kB")
+    return f"{number / unit:,.1f} {name}"
