@@ -127,7 +127,7 @@ def objective_of(student: Any, teacher: Any, rows: TrainingRows, **said: Any) ->
     teacher.get_base_model = lambda: teacher
     return Distilled(
         Head(student, row),
-        Teacher(teacher, row, VOCABULARY, temperature=said["temperature"]),
+        Teacher(teacher, row, said.get("known", VOCABULARY), temperature=said["temperature"]),
         alpha=said["alpha"],
         temperature=said["temperature"],
         divergence=DIVERGENCES[said["divergence"]](said.get("beta", 0.5)),
@@ -181,6 +181,40 @@ def test_the_cosine_of_hidden_states_comes_on_top(rows: TrainingRows) -> None:
     assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
     first, second = (one.model.layers[0].mlp.up_proj.weight.grad for one in (student, exact))
     assert (first.double() - second).abs().max().item() < 1e-4 * second.abs().max().item()
+
+
+def test_logits_of_a_whole_pass_are_never_there(rows: TrainingRows, monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    from sage_select.train.distilling import objective as module
+
+    class Largest(TorchDispatchMode):
+        """Notes the largest tensor that anything gives, and the largest with the vocabulary in float32."""
+
+        elements, rows_at_once = 0, 0
+
+        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            made = func(*args, **(kwargs or {}))
+            for one in made if isinstance(made, tuple | list) else [made]:
+                if isinstance(one, torch.Tensor) and one.shape[-1:] == (4096,):
+                    self.elements = max(self.elements, one.numel())
+                    if one.dtype == torch.float32:
+                        self.rows_at_once = max(self.rows_at_once, one.numel() // 4096)
+            return made
+
+    monkeypatch.setattr(module, "_CHUNK", 8)
+    student, teacher = (make_model("llama", vocab_size=4096).to(torch.bfloat16).eval() for _ in range(2))
+    teacher.requires_grad_(False)
+    objective = objective_of(student, teacher, rows, known=4096, **FORMULAS[0])
+    passes = passes_of(rows, packed=False)
+    trained = max(int((one["labels"] != -100).sum()) for one in passes)
+    assert trained < max(one["labels"].numel() for one in passes)
+    student.model.embed_tokens.requires_grad_(False)
+    with Largest() as largest:
+        step_loss(objective, student, passes).backward()
+    assert largest.elements == trained * 4096
+    assert largest.rows_at_once == 8
 
 
 @pytest.mark.parametrize("name", CLASSES)
@@ -335,9 +369,14 @@ def test_a_mixture_of_experts_keeps_the_loss_of_its_router(rows: TrainingRows, m
     assert losses.router.item() == pytest.approx(expected.item(), rel=1e-6) != 0
 
 
-def test_a_run_is_known_by_its_teacher(run: Callable[..., TrainResult], chats: Chats, tiny_model: Path) -> None:
+def test_a_run_is_known_by_its_teacher(
+    run: Callable[..., TrainResult], chats: Chats, tiny_model: Path, tmp_path: Path
+) -> None:
+    from sage_select.train.describe import describe
+
     run(chats(4), max_steps=1, epochs=3)
     assert run(chats(4), max_steps=1, epochs=3).cached
+    assert describe(tmp_path / "run")["method"] == "distillation"
     with pytest.raises(OutputError, match=r"teacher: .* before, .* now"):
         run(chats(4), max_steps=1, epochs=3, teacher=str(tiny_model))
 
@@ -391,6 +430,7 @@ SETTINGS: list[tuple[dict[str, Any], str]] = [
     ({"method": "distillation", "teacher_logits": "f", "hidden_cosine": 1.0}, "hidden_cosine would do nothing"),
     ({"method": "distillation", "teacher": "t", "distillation_alpha": 0.0}, "more than 0, got 0"),
     ({"method": "distillation", "teacher": "t", "distillation_temperature": -1}, "more than 0, got -1"),
+    ({"method": "distillation", "teacher": "t", "distillation_temperature": 101.0}, "at most 100, got 101"),
 ]
 
 

@@ -187,10 +187,6 @@ def test_training_on_all_tokens_stored_is_training_beside_the_teacher(
     assert stored.loss_last == pytest.approx(beside.loss_last, rel=1e-3)
 
 
-class StoppedError(Exception):
-    pass
-
-
 @pytest.fixture
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     """Cut the file into blocks of a few rows; return what stops the teacher after so many of them, -1 never."""
@@ -205,7 +201,7 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
 
         def batch(self: Any, examples: Any) -> Any:
             if blocks >= 0 and next(left, None) is None:
-                raise StoppedError
+                raise KeyboardInterrupt
             return own(self, examples)
 
         monkeypatch.setattr(ask.Asking, "batch", batch)
@@ -219,12 +215,13 @@ def test_what_was_stopped_goes_on_and_ends_with_the_same_bytes(
     store(chats(20), "whole.arrow")
     whole = (tmp_path / "whole.arrow").read_bytes()
     assert len(list(pa.ipc.open_stream(whole))) > 4
+    notices: list[str] = []
     for blocks in (0, 1, 2):
         small_blocks(blocks)
-        with pytest.raises(StoppedError):
-            store(chats(20))
+        with pytest.raises(KeyboardInterrupt):
+            store(chats(20), notice=notices.append)
+        assert "the same call goes on" in notices[-1]
         assert not (tmp_path / "teacher.arrow").exists()
-    notices: list[str] = []
     small_blocks(-1)
     # What a process wrote that was killed in the middle of a block.
     with (tmp_path / ".teacher.arrow.part").open("ab") as part:
@@ -236,7 +233,7 @@ def test_what_was_stopped_goes_on_and_ends_with_the_same_bytes(
     assert not [path.name for path in tmp_path.iterdir() if path.name.startswith(".")]
     assert store(chats(20)).cached
     small_blocks(2)
-    with pytest.raises(StoppedError):
+    with pytest.raises(KeyboardInterrupt):
         store(chats(20), "other.arrow", k=5)
     small_blocks(-1)
     assert store(chats(20), "other.arrow", notice=notices.append).resumed_from == 0

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from sage_select.errors import UsageError
 from sage_select.train.own_loss import ROUNDING, alone, as_in_use
 
 __all__ = ["After", "Head"]
@@ -46,6 +47,11 @@ class Head:
         outside of `__call__`.
     row
         Token ids, with which it is tried.
+
+    Raises
+    ------
+    UsageError
+        It has no output layer.
     """
 
     def __init__(self, model: Any, row: Sequence[int]) -> None:
@@ -53,7 +59,13 @@ class Head:
         self._asked: torch.Tensor | None = None
         self._alone = True
         self._hidden: torch.Tensor | None = None
-        self._base.get_output_embeddings().register_forward_pre_hook(self._before_output)
+        output = self._base.get_output_embeddings()
+        if output is None:
+            raise UsageError(
+                f"{type(self._base).__name__} has no output layer of its own, by which its logits could be asked for",
+                hint="choose another model, or train without a teacher: --method sft",
+            )
+        output.register_forward_pre_hook(self._before_output)
         self._alone = self._is_own(model, row)
 
     def __call__(self, model: Any, inputs: dict[str, torch.Tensor], asked: torch.Tensor, **options: Any) -> After:

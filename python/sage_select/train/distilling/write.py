@@ -185,7 +185,11 @@ class _Work:
                 got=f"{size_of(free)} free",
                 hint="store fewer tokens with --k, or write to another disk",
             )
-        self._ask(rows, plan, tokenizer, stream)
+        try:
+            self._ask(rows, plan, tokenizer, stream)
+        except (KeyboardInterrupt, SystemExit):
+            self._notice("stopped; the same call goes on where it was")
+            raise
         stream.finish()
         return self._result(rows, trained, cached=False, resumed_from=done)
 

@@ -75,6 +75,8 @@ class Distillation(Method):
         Setting(
             "what the logits of both are divided by; the teacher's share is multiplied by its square",
             gt=0,
+            # Beyond, the square multiplies rounding alone.
+            le=100,
             others=("kd_temperature",),
         ),
     ] = 2.0
