@@ -22,6 +22,7 @@ from sage_select.pipeline import STAGES, Registry
 from sage_select.pipeline.spec.keys import keys_of
 from sage_select.pipeline.spec.schema import json_schema
 from sage_select.train.kinds import BITS, INITIALISATIONS, KINDS, why_not
+from sage_select.train.methods import METHODS
 from sage_select.train.optimizers import OPTIMIZERS
 from sage_select.train.presets import PRESETS
 
@@ -84,7 +85,10 @@ def _filled(text: str, flags: list[Flag], training: list[Flag]) -> str:
     def table(match: re.Match[str]) -> str:
         ours = {"options": lambda: _options(flags), "keys": _keys, "training": lambda: _options(training)}
         own = {**ours, **_OF_TRAINING}
-        lines = "\n".join(own[match[1]]() if match[1] in own else _table(registries[match[1]], flags))
+        registry = registries.get(match[1])
+        lines = "\n".join(
+            own[match[1]]() if match[1] in own else _table(registry, training if registry is METHODS else flags)
+        )
         return f"<!-- table: {match[1]} -->\n{lines}\n<!-- end of table -->"
 
     return re.sub(r"<!-- table: (\w+) -->\n.*?<!-- end of table -->", table, text, flags=re.DOTALL)

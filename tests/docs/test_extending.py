@@ -31,7 +31,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with the package of the page, installed beside it, and some rows."""
     folder = tmp_path_factory.mktemp("extending")
     files = re.findall(r"^```\w+ file=(\S+)\n(.*?)^```$", PAGE.read_text(), flags=re.DOTALL | re.MULTILINE)
-    assert len(files) == 10
+    assert len(files) == 11
     for name, text in files:
         path = folder / "package" / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -124,6 +124,18 @@ def test_help_spec_explain_and_keywords_know_the_package(folder: Path) -> None:
         "print(len(chain.order('loud_last').run()))\n"
     )
     assert run(folder, sys.executable, "-W", "ignore", "-c", code).stdout.split() == ["3", "True", "2"]
+
+
+def test_training_knows_the_method_of_the_package(folder: Path) -> None:
+    code = (
+        "import sys; from sage_select.cli.train import main; from sage_select.train import TrainConfig\n"
+        "print(TrainConfig(model='m', method='smoothed', smoothing=0.3).identity()['smoothing'])\n"
+        "sys.argv = ['sage-train', '--help']; main()"
+    )
+    done = run(folder, sys.executable, "-c", code)
+    shown = " ".join(done.stdout.split())
+    for said in ("0.3 Usage", "smoothed (the trained tokens, a share of each", "Method smoothed:", "--smoothing"):
+        assert said in shown, done.stderr
 
 
 def test_a_package_that_cannot_be_loaded_is_left_out_and_named(folder: Path) -> None:

@@ -39,6 +39,7 @@ print("LOADED", *sorted(sys.modules))
         ("train", ["--version"]),
         ("train", ["merge", "--help"]),
         ("train", ["info", "-h"]),
+        ("train", ["teacher-logits", "--help"]),
     ],
 )
 def test_help_and_version_are_light(module: str, arguments: list[str]) -> None:

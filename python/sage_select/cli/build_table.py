@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 
 from sage_select.cli.flags import Flag, flags_of
 
-__all__ = ["Table", "build_table", "derived", "others_declare", "written"]
+__all__ = ["Table", "build_table", "derived", "flags_of_members", "others_declare", "written"]
 
 _FILE: Final = Path(__file__).with_suffix(".json")
 #: How the groups of entry points begin by which packages declare members.
@@ -88,10 +88,10 @@ def derived() -> Table:
 def _of_stage(stage: str, kind: Any) -> Iterator[Flag]:
     yield from flags_of(stage, kind, f"Stage {stage}")
     for field, choice in kind.choices().items():
-        yield from _of_members(stage, field, choice)
+        yield from flags_of_members(stage, field, choice)
 
 
-def _of_members(stage: str, field: str, choice: Any) -> Iterator[Flag]:
+def flags_of_members(stage: str, field: str, choice: Any) -> Iterator[Flag]:
     """Yield the options of the members of a registry, each once, under the names of those that use it."""
     users: dict[str, dict[str, Any]] = {}
     implying = choice.implying()
@@ -111,7 +111,7 @@ def _of_members(stage: str, field: str, choice: Any) -> Iterator[Flag]:
                 replaces=sorted({*flag.replaces, *rivals} - {flag.setting}),
             )
     for name, one in inner.items():
-        yield from _of_members(stage, name, one)
+        yield from flags_of_members(stage, name, one)
 
 
 def _heading(registry: Any, names: list[str]) -> str:

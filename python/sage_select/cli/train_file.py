@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,7 +15,9 @@ from sage_select.errors import Problem, nearest
 from sage_select.paths import user_path
 from sage_select.pipeline.spec.document import Document, parse, spec_error
 from sage_select.train.kinds import KINDS
+from sage_select.train.methods import METHODS
 from sage_select.train.optimizers import OPTIMIZERS
+from sage_select.values.location import location_of
 
 __all__ = ["TrainFile", "read_train_file"]
 
@@ -22,7 +25,7 @@ _WHAT: Final = "file of settings"
 _ALWAYS: Final = "needs no saying here"
 #: Before what something is called here.
 _CALLED: Final = "names of other trainers, by which is meant here"
-#: Settings that name files or folders: relative ones are beside the file.
+#: Settings that name files or folders, besides those of training methods: relative ones are beside the file.
 _PATHS: Final = (
     "selection",
     "output_dir",
@@ -148,12 +151,20 @@ def _joined(value: Mapping[str, Any]) -> dict[str, Any]:
     return joined
 
 
+@cache
+def _locations() -> Mapping[str, str]:
+    """Return the settings of training methods that name files or models, with which of the two."""
+    fields = (item for member in METHODS.values() for item in member.model_fields.items())
+    return {name: mark.kind for name, info in fields if (mark := location_of(info)) is not None}
+
+
 def _beside(file: Path, name: str, value: Any) -> Any:
     """Return a path as one that holds from any folder; another value as it is."""
     if not isinstance(value, str) or value == "none":
         return value
     beside = file.parent / user_path(Path(value))
-    if name in _PATHS or (name == "model" and (value.startswith((".", "~", "/")) or beside.is_dir())):
+    kind = "file" if name in _PATHS else "model" if name == "model" else _locations().get(name)
+    if kind == "file" or (kind == "model" and (value.startswith((".", "~", "/")) or beside.is_dir())):
         return str(beside)
     return value
 

@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from sage_select.cli.build_table import others_declare
+from sage_select.cli.build_table import flags_of_members, others_declare
 from sage_select.cli.flags import Flag, flags_of
 
 __all__ = ["Alias", "TrainTable", "derived_train", "train_table", "written_train"]
@@ -63,7 +63,11 @@ def derived_train() -> TrainTable:
     from sage_select.declare.option import option_of
     from sage_select.train.settings.declared import Setting
 
-    flags = [flag for group in groups() for flag in flags_of(group.__name__, group, group.summary())]
+    flags: list[Flag] = []
+    for group in groups():
+        flags += flags_of(group.__name__, group, group.summary())
+        for name, choice in group.choices().items():
+            flags += flags_of_members(group.__name__, name, choice)
     aliases: dict[str, Alias] = {}
     for group in groups():
         for name, info in group.options().items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
 from importlib import import_module
 from importlib.metadata import EntryPoint
 from pkgutil import walk_packages
@@ -257,11 +257,19 @@ def left_out() -> Iterator[LeftOut]:
     """Yield what other packages declare and cannot be used, entry points of groups that there are not among it."""
     for registry in Registry.every:
         yield from registry.left_out()
-    groups = [registry.group for registry in Registry.every]
     for group, points in entries().items():
-        if group.startswith(GROUPS) and group not in groups:
-            reason = f"there is no group {group!r}, known are {', '.join(groups)}"
+        if group.startswith(GROUPS) and not _is_group(group):
+            known = ", ".join(registry.group for registry in Registry.every)
+            reason = f"there is no group {group!r}, known are {known}"
             yield from (LeftOut("entry point", point.name, owner_of(point).name, reason) for point in points)
+
+
+def _is_group(group: str) -> bool:
+    """Say whether a registry has this name; the package of that name makes it, which may not have been loaded yet."""
+    if not any(registry.group == group for registry in Registry.every):
+        with suppress(ImportError):
+            import_module(group)
+    return any(registry.group == group for registry in Registry.every)
 
 
 def missing_members(packages: Iterable[Mapping[str, Any]]) -> list[str]:

@@ -21,16 +21,24 @@ from sage_select.train.presets import PRESETS
 from sage_select.train.settings.adapter import AdapterSettings
 from sage_select.train.settings.declared import Setting
 from sage_select.train.settings.evaluation import EvaluationSettings
+from sage_select.train.settings.method import MethodSettings
 from sage_select.train.settings.model import ModelSettings
 from sage_select.train.settings.optimisation import OptimisationSettings
 from sage_select.train.settings.rows import RowSettings
 from sage_select.train.settings.running import RunningSettings
+from sage_select.values.location import Reads, Writes
 
 __all__ = ["TrainConfig"]
 
 
 class TrainConfig(
-    ModelSettings, AdapterSettings, OptimisationSettings, RowSettings, EvaluationSettings, RunningSettings
+    ModelSettings,
+    MethodSettings,
+    AdapterSettings,
+    OptimisationSettings,
+    RowSettings,
+    EvaluationSettings,
+    RunningSettings,
 ):
     """The settings of one fine-tuning run.
 
@@ -91,6 +99,8 @@ class TrainConfig(
     def identity(self) -> dict[str, Any]:
         """Return the settings by which a run is known, as plain values: another value of one trains other weights."""
         flat = {**self.settings(), "lora_target": sorted(self.lora_target)}
+        if self.method.package():
+            flat["method"] = f"{self.method.name} {self.method.version} of {self.method.package()}"
         marks = {name: option_of(info) for name, info in type(self).options().items()}
         return {
             name: value
@@ -109,7 +119,7 @@ class TrainConfig(
             Settings of the command, such as `selection`, told first.
         """
         lines = ["# The settings of this run; what no source is told of is a default."]
-        values = {**others, **self.settings()}
+        values = {**others, **self.relocated(_absolute).settings()}
         ordered = [*others, *(name for group in self.groups() for name in group.options() if name in values)]
         for name, value in ((name, values[name]) for name in ordered):
             if name not in _OF_ONE_CALL:
@@ -146,14 +156,26 @@ def _anywhere(name: str, value: Any) -> Any:
     return value
 
 
+def _absolute(text: str, mark: Reads | Writes) -> str:
+    """Return a path as one that holds from any folder; the name of a repository as it is."""
+    return text if mark.kind == "model" and not is_local(text) else str(user_path(Path(text)).absolute())
+
+
 def _parameters() -> str:
     """Return the settings as a docstring lists parameters."""
     lines = ["    Parameters", "    ----------"]
     for group in TrainConfig.groups():
         for name, info in group.options().items():
-            option = option_of(info)
-            default = "must be given" if info.is_required() else f"by default {_default(option, info.default)}"
-            lines += [f"    {name}", f"        {option.help if option else ''}; {default}."]
+            option, choice = option_of(info), group.choices().get(name)
+            said = choice.help if choice else option.help if option else ""
+            default = (
+                f"by default `{choice.default}`"
+                if choice
+                else "must be given"
+                if info.is_required()
+                else f"by default {_default(option, info.default)}"
+            )
+            lines += [f"    {name}", f"        {said}; {default}."]
     return "\n".join(lines)
 
 

@@ -81,6 +81,7 @@ def _run(folder: Path) -> dict[str, Any]:
         "finished": finished,
         "model": about.get("model"),
         **({"base": weights.pop("base")} if weights.get("base") not in (None, about.get("model")) else {}),
+        "method": identity.get("method"),
         "adapter": kind.name,
         "begins": _first(identity, about),
         **{name: value for name, value in weights.items() if name not in ("adapter", "base", "parameters")},

@@ -39,6 +39,7 @@ def identity(
     adapter: str | None = None,
     processes: int = 1,
     evaluated: str | None = None,
+    method: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Return the parts that define a run, each a short value fit for a message.
 
@@ -62,8 +63,10 @@ def identity(
         Digests of what makes tokens of a text, and of what writes conversations.
     evaluated
         Digest of the rows that are evaluated meanwhile, if any.
+    method
+        Settings of the training method that name something -> what names its content.
     """
-    settings = {**config.identity(), "from_adapter": adapter}
+    settings = {**config.identity(), "from_adapter": adapter, **(method or {})}
     if processes > 1:
         settings["processes"] = processes
     if initialisation(config.init_lora_weights).random_on_device:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from sage_select.train.health import Health
 from sage_select.train.held_out import HeldOutLoss
 from sage_select.train.interrupt import graceful_stop
 from sage_select.train.ledger import Ledger
+from sage_select.train.methods import Material
 from sage_select.train.optimizers import OPTIMIZERS
 from sage_select.train.packing import Layout
 from sage_select.train.processes import ALONE, Processes
@@ -80,13 +82,10 @@ class Trained:
 def run_loop(
     *,
     model: Any,
-    tokenizer: PreTrainedTokenizerBase,
-    rows: TrainingRows,
+    material: Material,
     held_out: TrainingRows | None = None,
     schedule: Schedule,
     layout: Layout,
-    config: TrainConfig,
-    precision: Precision,
     identity: Mapping[str, Any],
     folder: RunFolder,
     begin: Callable[[], None],
@@ -102,8 +101,10 @@ def run_loop(
     ----------
     model
         A PEFT model with a new adapter, its base perhaps quantised.
-    rows, schedule, layout
-        The tokenised rows in training order, those that each step consumes, and how they lie in its forward passes.
+    material
+        The settings, the tokenised rows in training order, and what they were tokenised by.
+    schedule, layout
+        The rows that each step consumes, and how they lie in its forward passes.
     held_out
         Rows to evaluate meanwhile, tokenised.
     identity
@@ -124,6 +125,8 @@ def run_loop(
         On Ctrl-C, after the checkpoint of the last finished step; where it is to replace another run and has taken no
         step, it leaves that one as it is.
     """
+    config, rows, precision = material.config, material.rows, material.precision
+    tokenizer = material.renderer.tokenizer
     after = checkpoint.step if checkpoint else 0
     with (
         closing(Ledger(folder.ledger, rows.row_ids, after=after, written=processes.is_first)) as ledger,
@@ -154,7 +157,7 @@ def run_loop(
             ledger=ledger,
             b_ratio=config.loraplus_ratio,
             processes=processes,
-            row=rows.table["input_ids"][0].as_py(),
+            objective=partial(config.method.objective, material=material),
             model=model,
             args=training_arguments(
                 config, precision, schedule, folder.checkpoints, recompute=can_recompute(model, config)

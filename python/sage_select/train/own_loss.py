@@ -11,19 +11,34 @@ import inspect
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import torch
 
 from sage_select.errors import UsageError
 from sage_select.render.tokens import IGNORED
 
-__all__ = ["RowLosses", "as_in_use", "check_trainable", "fused_is_own", "fused_losses", "own_losses", "text_only"]
+__all__ = [
+    "ROUNDING",
+    "Objective",
+    "RowLosses",
+    "alone",
+    "as_in_use",
+    "by_row",
+    "check_trainable",
+    "fused_is_own",
+    "fused_losses",
+    "own_losses",
+    "plain_objective",
+    "text_only",
+]
 
 #: Tokens of the row with which a model is tried.
 _TRIED_TOKENS: Final = 16
 #: How far rounding may take the mean loss apart, in float32 (True) and in fewer bits.
 _ROUNDING: Final = {True: 3e-6, False: 2e-2}
+#: Share of the largest logit by which two ways of computing logits may differ.
+ROUNDING: Final = {True: 1e-4, False: 2e-2}
 #: Share of the largest logit by which words change that see what follows.
 _SEEN: Final = {True: 1e-3, False: 5e-2}
 
@@ -51,6 +66,32 @@ class RowLosses:
     entropies: torch.Tensor | None = None
 
 
+class Objective(Protocol):
+    """What a training method makes of one forward pass."""
+
+    def __call__(self, model: Any, inputs: dict[str, torch.Tensor], places: torch.Tensor, **options: Any) -> RowLosses:
+        """Return the losses of the rows of a pass.
+
+        Parameters
+        ----------
+        model
+            As the trainer holds it; its forward pass is to be called with `use_cache=False`.
+        inputs
+            Those of the model, `labels` (-100 where not trained), and `owner`: int64 of their shape, the number within
+            the pass of the row that each token is of.
+        places
+            int64 (rows,): where each of them stands among the training examples.
+        options
+            What else the forward pass is told.
+        """
+
+
+def plain_objective(model: Any, row: Sequence[int]) -> Objective:
+    """Return the negative log-likelihood of the trained tokens, by TRL's output layer where that is the model's own."""
+    losses = fused_losses if fused_is_own(model, row) else own_losses
+    return lambda model, inputs, places, **options: losses(model, inputs, len(places), **options)
+
+
 def fused_losses(model: Any, inputs: dict[str, torch.Tensor], rows: int, **options: Any) -> RowLosses:
     """Return the losses of so many rows by TRL's output layer; `model` must have been given it.
 
@@ -63,7 +104,7 @@ def fused_losses(model: Any, inputs: dict[str, torch.Tensor], rows: int, **optio
     owner = inputs.pop("owner")[:, 1:].flatten()
     outputs = model(**inputs, use_cache=False, fused_lm_head=True, **options)
     losses, trained = -outputs.log_probs.flatten(), outputs.label_mask.flatten()
-    found = _by_row(losses, trained.long(), owner.to(losses.device), rows, outputs.aux_loss)
+    found = by_row(losses, trained.long(), owner.to(losses.device), rows, outputs.aux_loss)
     if outputs.entropy is None:
         return found
     entropies = outputs.entropy.detach().flatten()
@@ -86,13 +127,19 @@ def own_losses(model: Any, inputs: dict[str, torch.Tensor], rows: int, **options
     logits = outputs.logits[:, : targets.shape[1]][trained].float()
     losses = torch.nn.functional.cross_entropy(logits, targets[trained].to(logits.device), reduction="none")
     owner = owner[trained].to(losses.device)
-    return _by_row(losses, torch.ones_like(owner), owner, rows, getattr(outputs, "aux_loss", None))
+    return by_row(losses, torch.ones_like(owner), owner, rows, getattr(outputs, "aux_loss", None))
 
 
-def _by_row(
+def by_row(
     losses: torch.Tensor, trained: torch.Tensor, owner: torch.Tensor, rows: int, router: torch.Tensor | None
 ) -> RowLosses:
-    """Add up the losses of tokens, and those that are trained, by the rows that they are of."""
+    """Add up the losses of tokens, and those that are trained, by the rows that they are of.
+
+    Parameters
+    ----------
+    losses, trained, owner
+        One a token: its loss, 1 where it is trained, and the number of its row.
+    """
     sums = losses.new_zeros(rows).index_add(0, owner, losses)
     return RowLosses(sums, trained.new_zeros(rows).index_add(0, owner, trained), router)
 
@@ -133,7 +180,7 @@ def check_trainable(model: Any, row: Sequence[int]) -> None:
             with torch.no_grad():
                 first, second = (_logits(model, tokens) for tokens in (ids, other))
             model.train()
-            inputs = _alone(base, ids)
+            inputs = alone(base, ids)
             torch.autograd.backward(own_losses(model, inputs, 1).sums.sum())
             taught = [weight for weight in model.parameters() if weight.requires_grad and weight.grad is not None]
         except (MemoryError, torch.OutOfMemoryError):
@@ -164,7 +211,7 @@ def fused_is_own(model: Any, row: Sequence[int]) -> bool:
     """Say whether TRL's output layer gives the losses that the model's own logits give, for a row's first tokens."""
     base = model.get_base_model()
     ids = _tried(row, base.device)
-    inputs = _alone(base, ids)
+    inputs = alone(base, ids)
     with as_in_use(model), torch.no_grad():
         own = own_losses(model, inputs, 1).sums
         try:
@@ -182,8 +229,8 @@ def _tried(row: Sequence[int], device: torch.device) -> torch.Tensor:
     return torch.tensor([tokens if len(tokens) > 2 else tokens * 3], device=device)
 
 
-def _alone(base: Any, ids: torch.Tensor) -> dict[str, torch.Tensor]:
-    """Return the inputs of one row, all of which is trained."""
+def alone(base: Any, ids: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Return the inputs of one row, all of which is trained; `base` is the model without an adapter."""
     seen = {"attention_mask": torch.ones_like(ids), "owner": torch.zeros_like(ids), **text_only(base, ids)}
     return {"input_ids": ids, "labels": ids, **seen}
 

@@ -11,6 +11,7 @@ from sage_select.train.adapter_files import adapter_digest, adapter_folder, base
 from sage_select.train.config import TrainConfig
 from sage_select.train.fingerprint import fingerprint, identity
 from sage_select.train.hardware import device_here, precision_here
+from sage_select.train.methods import Material
 from sage_select.train.preflight.report import Preflight, preflight_of
 from sage_select.train.schedule import Schedule
 from sage_select.train.schedule_file import read_schedule
@@ -36,6 +37,8 @@ class Prepared:
         What would be learned, and from what.
     precision
         The resolved one.
+    material
+        What the training method is handed of all that.
     settings
         All settings as a file.
     schedule, schedule_digest
@@ -53,6 +56,7 @@ class Prepared:
     chat_template: str | None
     preflight: Preflight
     precision: Precision
+    material: Material
     settings: str
     schedule: Schedule
     schedule_digest: str
@@ -109,6 +113,7 @@ def prepare(
     if check:
         found.check()
     held_out = None if apart is None else tokenise_held_out(apart, renderer, config, stages, notice)
+    material = Material(config, rows, renderer, precision, notice)
     schedule = (
         Schedule.of(rows, config)
         if config.schedule_file is None
@@ -134,6 +139,7 @@ def prepare(
         adapter=adapter,
         processes=processes,
         evaluated=None if held_out is None else f"{held_out.order_digest} {held_out.digest}",
+        method=config.method.content(material),
     )
     given = {"selection": selection, "eval_data": eval_data}
     named = {name: str(path) for name, path in given.items() if isinstance(path, str | Path)}
@@ -143,6 +149,7 @@ def prepare(
         chat_template=given_template(config),
         preflight=found,
         precision=precision,
+        material=material,
         settings=config.to_yaml(sources, **named),
         schedule=schedule,
         schedule_digest=schedule_digest,

@@ -125,6 +125,7 @@ class _Run:
                 "chat_template": self._config.chat_template,
                 "from_adapter": self._config.from_adapter,
                 "schedule_file": self._config.schedule_file,
+                **{one.name: one.value for one in self._config.method.inputs()},
             }
         )
         with quiet_libraries():
@@ -248,13 +249,10 @@ class _Run:
             with self._stages("training") as progress:
                 trained = run_loop(
                     model=model,
-                    tokenizer=tokenizer,
-                    rows=rows,
+                    material=prepared.material,
                     held_out=prepared.held_out,
                     schedule=schedule,
                     layout=layout,
-                    config=config,
-                    precision=prepared.precision,
                     identity=prepared.identity,
                     folder=folder,
                     begin=begin,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable
 from contextlib import nullcontext
 from functools import partial
 from operator import itemgetter
@@ -16,7 +16,7 @@ from trl import SFTTrainer
 from sage_select.errors import DataError
 from sage_select.train.ledger import Ledger
 from sage_select.train.optimizers import faster_in_b
-from sage_select.train.own_loss import RowLosses, fused_is_own, fused_losses, own_losses, text_only
+from sage_select.train.own_loss import Objective, RowLosses, plain_objective, text_only
 from sage_select.train.processes import ALONE, Processes
 
 __all__ = ["OrderedTrainer"]
@@ -26,9 +26,9 @@ class OrderedTrainer(SFTTrainer):  # type: ignore[misc]
     """Takes one step after the other, each with all of its forward passes, and writes its rows into the ledger.
 
     The loss of a step is sum over rows of weight * sum of the row's token losses, divided by the trained tokens of
-    the step, whatever its forward passes; at weight 1 it is TRL's own. A mixture of experts adds its
+    the step, whatever its forward passes; under `sft` and at weight 1 it is TRL's own. A mixture of experts adds its
     router's loss, the mean over the step's forward passes, as its configuration weighs it. Token losses are those of
-    the model's own logits: made by TRL's output layer where that gives the same, else by the model.
+    the training method.
 
     To the library a step is one batch of one item without accumulation: it neither counts rows nor shares them out.
 
@@ -36,8 +36,8 @@ class OrderedTrainer(SFTTrainer):  # type: ignore[misc]
     ----------
     ledger
         Receives the rows of each step, with their losses and tokens.
-    row
-        Token ids, with which the model is tried.
+    objective
+        Function from the model, as the trainer holds it, to what the training method makes of a forward pass.
     b_ratio
         The rate of the adapter's B matrices in rates of all else; None: the same.
     processes
@@ -48,7 +48,7 @@ class OrderedTrainer(SFTTrainer):  # type: ignore[misc]
         self,
         *,
         ledger: Ledger,
-        row: Sequence[int],
+        objective: Callable[[Any], Objective],
         b_ratio: float | None = None,
         processes: Processes = ALONE,
         **arguments: Any,
@@ -58,7 +58,9 @@ class OrderedTrainer(SFTTrainer):  # type: ignore[misc]
         self._b_ratio = b_ratio
         self._ledger = ledger
         base = self.model.get_base_model()
-        self._losses = fused_losses if fused_is_own(self.model, row) else own_losses
+        self._losses = objective(self.model)
+        #: The loss of the model itself, whatever the method: that of evaluations.
+        self._plain: Objective | None = None
         self._router_options = {"output_router_logits": True} if self.aux_loss_enabled else {}
         self._text_only = partial(text_only, base)
         self._done: list[tuple[torch.Tensor, ...]] = []
@@ -138,7 +140,7 @@ class OrderedTrainer(SFTTrainer):  # type: ignore[misc]
         """Return what one forward pass adds to the loss of its step."""
         place, slot, weight = (inputs.pop(name) for name in ("place", "slot", "weight"))
         inputs |= self._text_only(inputs["input_ids"])
-        rows = self._losses(model, inputs, len(weight), **self._router_options)
+        rows = self._losses(model, inputs, place, **self._router_options)
         sums = rows.sums.detach()
         entropies = torch.full_like(sums, math.nan) if rows.entropies is None else rows.entropies
         self._done.append((slot, place, sums / rows.tokens, rows.tokens, entropies / rows.tokens))
@@ -154,7 +156,10 @@ class OrderedTrainer(SFTTrainer):  # type: ignore[misc]
         examples = len(inputs["weight"])
         inputs = {name: one for name, one in inputs.items() if name not in ("place", "slot", "weight")}
         with self.compute_loss_context_manager():
-            return self._losses(model, {**inputs, **self._text_only(inputs["input_ids"])}, examples)
+            if self._plain is None:
+                self._plain = plain_objective(self.model, inputs["input_ids"][0].tolist())
+            places = torch.arange(examples)
+            return self._plain(model, {**inputs, **self._text_only(inputs["input_ids"])}, places)
 
     def floating_point_ops(self, inputs: dict[str, Any]) -> int:
         """Return about how many a step took, by the library's rule, which counts the parameters anew each time."""

@@ -120,7 +120,7 @@ def test_faults_are_told_in_plain_words() -> None:
 def test_all_settings_are_told_in_the_docstring_and_read_again_from_what_is_saved(tmp_path: Path) -> None:
     from sage_select.cli.train_file import read_train_file
 
-    for name in TrainConfig.model_fields:
+    for name in TrainConfig.options():
         assert f"\n    {name}\n" in (TrainConfig.__doc__ or ""), name
     config = TrainConfig(
         model="some/model", lora_target="q_proj,re:a,b", epochs=2, output_dir=tmp_path, max_bad="2%", template="{a}\n"

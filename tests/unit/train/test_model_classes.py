@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,7 @@ def step(rows: pa.Table, tokenizer: Any, tmp_path: Path) -> Callable[..., tuple[
         from sage_select.train.collate import StepCollator
         from sage_select.train.ledger import Ledger
         from sage_select.train.loop import can_recompute, steps_of, training_arguments
+        from sage_select.train.own_loss import plain_objective
         from sage_select.train.separation import layout_for
         from sage_select.train.trainer import OrderedTrainer
 
@@ -91,7 +93,7 @@ def step(rows: pa.Table, tokenizer: Any, tmp_path: Path) -> Callable[..., tuple[
         ledger.open()
         trainer = OrderedTrainer(
             ledger=ledger,
-            row=rows["input_ids"][0].as_py(),
+            objective=partial(plain_objective, row=rows["input_ids"][0].as_py()),
             model=adapted,
             args=arguments,
             train_dataset=steps_of(schedule, "f"),

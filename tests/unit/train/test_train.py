@@ -295,14 +295,22 @@ def killed(*_: Any, **__: Any) -> None:
 BEFORE_THE_FIRST_STEP: dict[str, tuple[str, Callable[..., None], type[BaseException]]] = {
     "too little memory for the model": ("sage_select.train.base_model.load_base_model", out_of_memory, ResourceError),
     "too little memory for the adapter": ("sage_select.train.adapter.check_trainable", out_of_memory, ResourceError),
-    "too little memory for the step": ("sage_select.train.trainer.fused_losses", out_of_memory, ResourceError),
+    "too little memory for the step": (
+        "sage_select.train.trainer.OrderedTrainer.compute_loss",
+        out_of_memory,
+        ResourceError,
+    ),
     "too little memory for the optimizer": ("torch.optim.AdamW.step", out_of_memory, ResourceError),
     "ctrl-c while the model is loaded": (
         "sage_select.train.base_model.load_base_model",
         interrupted,
         KeyboardInterrupt,
     ),
-    "ctrl-c twice in the step": ("sage_select.train.trainer.fused_losses", interrupted_twice, KeyboardInterrupt),
+    "ctrl-c twice in the step": (
+        "sage_select.train.trainer.OrderedTrainer.compute_loss",
+        interrupted_twice,
+        KeyboardInterrupt,
+    ),
     "no room for the record": ("sage_select.train.run_folder.RunFolder._write", disk_full, ResourceError),
     "no room for the schedule": ("sage_select.train.schedule_file.write_schedule", disk_full, ResourceError),
     "no room for the rows": ("sage_select.train.ledger.Ledger.open", disk_full, ResourceError),
@@ -339,19 +347,19 @@ def test_ctrl_c_in_the_first_step_leaves_the_run_that_was_to_be_replaced(
     tmp_path: Path,
     tiny_model: Path,
 ) -> None:
-    from sage_select.train import trainer
+    from sage_select.train.trainer import OrderedTrainer
 
     first = run(chats(8))
     before = contents(first.output_dir)
-    losses = trainer.fused_losses
+    losses = OrderedTrainer.compute_loss
 
     def interrupting(*arguments: Any, **options: Any) -> Any:
         interrupted()
-        monkeypatch.setattr(trainer, "fused_losses", losses)
+        monkeypatch.setattr(OrderedTrainer, "compute_loss", losses)
         return losses(*arguments, **options)
 
     told: list[str] = []
-    monkeypatch.setattr(trainer, "fused_losses", interrupting)
+    monkeypatch.setattr(OrderedTrainer, "compute_loss", interrupting)
     config = TrainConfig(**{**SMALL, "model": str(tiny_model), "output_dir": tmp_path / "run", "force": True})
     with pytest.raises(KeyboardInterrupt):
         train(chats(8), config, notice=told.append)
@@ -360,7 +368,7 @@ def test_ctrl_c_in_the_first_step_leaves_the_run_that_was_to_be_replaced(
 
 
 @pytest.mark.parametrize(
-    "place", ["sage_select.train.trainer.fused_losses", "sage_select.train.adapter.check_trainable"]
+    "place", ["sage_select.train.trainer.OrderedTrainer.compute_loss", "sage_select.train.adapter.check_trainable"]
 )
 def test_a_run_killed_before_its_first_step_leaves_the_old_one_where_it_is(
     place: str, run: Callable[..., TrainResult], chats: Chats, monkeypatch: pytest.MonkeyPatch
@@ -386,7 +394,7 @@ def test_a_run_that_ends_before_its_first_step_is_in_nobody_s_way(
     run: Callable[..., TrainResult], chats: Chats, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr("sage_select.train.trainer.fused_losses", out_of_memory)
+        patch.setattr("sage_select.train.trainer.OrderedTrainer.compute_loss", out_of_memory)
         with pytest.raises(ResourceError):
             run(chats(8))
     assert contents(tmp_path / "run").keys() <= {".sage-train.lock"}

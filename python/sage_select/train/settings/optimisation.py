@@ -150,6 +150,9 @@ class OptimisationSettings(Settings):
     @model_validator(mode="after")
     def _one_length(self) -> Self:
         fields = type(self).model_fields
+        # As it is by default it may be said: saved settings say all.
+        if self.packing_lookback != fields["packing_lookback"].default and not self.packing:
+            raise ValueError("packing_lookback is for packing: pack with packing, or leave it out")
         said = [name for name in ("epochs", "max_steps") if getattr(self, name) != fields[name].default]
         if self.schedule_file is not None and said:
             raise ValueError(
