@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from sage_select.errors import UsageError
 
@@ -17,6 +17,8 @@ _DECIDED: Final[Mapping[str, str]] = {
     "padding_side": "rows are padded on the right, and what is padded is never seen",
     "output_format": "conversations are written by the model's own chat template",
     "shuffle_eval": "the order of held-out rows changes no figure",
+    "metric_for_best_model": "the best weights are those with the lowest loss on dev_data",
+    "greater_is_better": "the best weights are those with the lowest loss on dev_data",
 }
 
 
@@ -58,6 +60,11 @@ class AgentSFTConfig:
         How it is trained.
     output_dir, logging_steps, save_steps, save_total_limit, dataloader_num_workers, seed
         Where it goes, and how often.
+    eval_strategy, eval_steps, load_best_model, metric_for_best_model, greater_is_better
+        Whether `dev_data` is evaluated during training (`steps` or `no`), every how many steps, and whether the weights
+        with the lowest loss on it are those that are left. The metric is that loss.
+    report_to
+        `none` or `tensorboard`: logs for it are written in any case.
 
     Raises
     ------
@@ -109,6 +116,12 @@ class AgentSFTConfig:
     logging_steps: int = 10
     save_steps: int = 500
     save_total_limit: int = 3
+    eval_strategy: Literal["no", "steps"] = "steps"
+    eval_steps: int = 200
+    load_best_model: bool = True
+    metric_for_best_model: str = "eval_loss"
+    greater_is_better: bool = False
+    report_to: str = "none"
     dataloader_num_workers: int = 0
     seed: int = 42
 
@@ -123,6 +136,14 @@ class AgentSFTConfig:
                 "there is no replay buffer yet",
                 got="use_online_continual",
                 hint="mix rows of earlier data into the selection: `sage-select build old.jsonl new.jsonl --mix ...`",
+            )
+        if self.eval_strategy not in ("no", "steps"):
+            raise UsageError(
+                "rows are evaluated by steps", expected="eval_strategy 'steps' or 'no'", got=repr(self.eval_strategy)
+            )
+        if self.report_to not in ("none", "tensorboard"):
+            raise UsageError(
+                "logs are written for TensorBoard", expected="report_to 'none' or 'tensorboard'", got=self.report_to
             )
         if self.use_coreset_selection and self.coreset_target_size is None:
             raise UsageError("a coreset has a size", expected="coreset_target_size", got="use_coreset_selection alone")

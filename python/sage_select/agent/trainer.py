@@ -67,10 +67,12 @@ class AgentSFTTrainer:
         """
         if self.train_dataset is None:
             self.prepare_datasets()
-        settings = self.settings()
-        self.result = train(self.train_dataset, settings, notice=self._notice)
+        settings, rows = self.settings(), None
         if self.config.dev_data is not None:
             rows = self._at_most(self.config.dev_data, self.config.max_eval_samples)
+        evaluated = rows if settings.evaluates else None
+        self.result = train(self.train_dataset, settings, eval_data=evaluated, notice=self._notice)
+        if rows is not None:
             self.evaluation = compare(
                 *evaluate_tuned(settings.model, self.result.weights, rows, config=settings, notice=self._notice)
             )
@@ -136,6 +138,10 @@ class AgentSFTTrainer:
         if optimizer.startswith("paged_") and not has_gpu:
             optimizer = optimizer.removeprefix("paged_")
             self._notice(f"there is no GPU: the optimizer is {optimizer}, not a paged one")
+        evaluation: dict[str, Any] = {}
+        if config.dev_data is not None and config.eval_strategy == "steps":
+            evaluation["eval_steps"] = config.eval_steps
+            evaluation["final_weights"] = "best" if config.load_best_model else "last"
         return TrainConfig(
             model=config.base_model,
             output_dir=config.output_dir,
@@ -159,6 +165,7 @@ class AgentSFTTrainer:
             logging_steps=config.logging_steps,
             save_steps=config.save_steps,
             keep_checkpoints=config.save_total_limit,
+            **evaluation,
             dataloader_workers=config.dataloader_num_workers,
             seed=config.seed,
         )

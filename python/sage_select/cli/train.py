@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -73,21 +75,24 @@ def train(
     from sage_select.cli.train_facts import training_facts
     from sage_select.cli.train_settings import configured
     from sage_select.train import train
+    from sage_select.train.processes import launched
     from sage_select.train.run_folder import RunFolder
 
     run = configured(console, settings, config, {"bf16": bf16, "fp16": fp16, "fp32": fp32})
     held_out = held_out_file(console, run.measuring.eval_data, is_demo=run.is_demo)
     if run.measuring.eval_data is not None and held_out is not None:
         RunFolder(run.config.output_dir).refuse_inputs({"eval_data": held_out})
-    # What is wrong with the held-out rows is found before hours of training, not after.
-    measurement = measurement_of(
-        console,
-        run.config,
-        run.selection,
-        held_out,
-        run.measuring.eval_result,
-        eval_turns=run.measuring.eval_turns,
-    )
+    measurement = None
+    if launched().is_first:
+        # What is wrong with the held-out rows is found before hours of training, not after.
+        measurement = measurement_of(
+            console,
+            run.config,
+            run.selection,
+            held_out,
+            run.measuring.eval_result,
+            eval_turns=run.measuring.eval_turns,
+        )
     result = train(
         run.selection,
         run.config,
@@ -106,8 +111,15 @@ def train(
 
 def main() -> None:
     """Run `sage-train`."""
+    if not _is_first():
+        sys.stdout = sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115  (until the process ends)
     run_program(_program, TRAIN_HABITS)
 
 
 def _program() -> object:
     return 0 if completed(app) else app(prog_name="sage-train", standalone_mode=False)
+
+
+def _is_first() -> bool:
+    """Say whether this is the one of several processes that speaks; all of them would say the same."""
+    return os.environ.get("RANK", "0") == "0" or os.environ.get("WORLD_SIZE", "1") == "1" or "SAGE_DEBUG" in os.environ

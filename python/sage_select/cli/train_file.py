@@ -139,8 +139,10 @@ def _meaning(
 
 
 def _joined(value: Mapping[str, Any]) -> dict[str, Any]:
-    """Return settings with those that are said in two keys elsewhere in one: how PiSSA begins."""
+    """Return settings with those in one that are two elsewhere: how PiSSA begins, when rows are evaluated."""
     joined = dict(value)
+    if "eval_strategy" in joined and joined["eval_strategy"] in _OFF:
+        joined.pop("eval_steps", None)
     if joined.get("pissa_init") is True and isinstance(joined.get("pissa_iter"), int):
         joined["pissa_init"] = joined.pop("pissa_iter")
     return joined
@@ -264,6 +266,9 @@ _TRANSLATED: Final[Mapping[str, Callable[[Any], Any]]] = {
             "sdpa": {"attn_implementation": "sdpa"},
             "disabled": {"attn_implementation": "eager"},
         }
+    ),
+    "eval_strategy": _words(
+        {"steps": {}, **{key: {} for key in ("no", False, None)}}, why=TRAIN_HABITS["--eval-strategy"]
     ),
     "stage": _words({"sft": {}}, why="only supervised fine-tuning is done here: stage sft"),
     "finetuning_type": _words({"lora": {"adapter": "lora"}, "full": {"adapter": "full"}}),

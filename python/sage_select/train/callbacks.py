@@ -20,6 +20,7 @@ from sage_select.train.health import Health
 from sage_select.train.interrupt import Stop
 from sage_select.train.ledger import Ledger, Step
 from sage_select.train.meter import Meter, memory_in_words
+from sage_select.train.processes import ALONE, Processes
 
 __all__ = ["StepEnd", "StepLog", "StoppedAtFirstStep"]
 
@@ -56,7 +57,9 @@ class StepLog(TensorBoardCallback):  # type: ignore[misc]
         logs: dict[str, Any] | None = None,
         **known: Any,
     ) -> None:
-        """Write the values, the first time after the settings."""
+        """Write the values, the first time after the settings; of several processes the first does."""
+        if not state.is_world_process_zero:
+            return
         if self.tb_writer is None:
             self.tb_writer = SummaryWriter(str(self._folder), purge_step=self._purge_step)
             super().on_train_begin(args, state, control, **known)
@@ -93,6 +96,8 @@ class StepEnd(TrainerCallback):  # type: ignore[misc]
         Whether the run takes the place of another, which stays if it is stopped before that.
     keep
         Number of checkpoints kept.
+    processes
+        Those that decide together.
     evaluating
         Evaluates held-out rows; None: there are none.
     save_seconds
@@ -117,6 +122,7 @@ class StepEnd(TrainerCallback):  # type: ignore[misc]
         keep: int,
         evaluating: Evaluating | None = None,
         save_seconds: float | None,
+        processes: Processes = ALONE,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._ledger = ledger
@@ -135,6 +141,7 @@ class StepEnd(TrainerCallback):  # type: ignore[misc]
         self._keep = keep
         self._evaluating = evaluating
         self._save_seconds = save_seconds
+        self._processes = processes
         self._clock = clock
         self._saved = clock()
 
@@ -160,7 +167,7 @@ class StepEnd(TrainerCallback):  # type: ignore[misc]
         # To the library the whole run is one pass over the steps.
         state.epoch = self._passes(state.global_step)
         if not self._begun:
-            if self._replaces and self._stop.signal is not None:
+            if self._replaces and self._stopped():
                 raise StoppedAtFirstStep
             self._first_step()
         done = self._ledger.end_step()
@@ -171,9 +178,10 @@ class StepEnd(TrainerCallback):  # type: ignore[misc]
         if self._evaluating is not None:
             self._evaluating.step_ended(control)
         self._progress(state.global_step, state.max_steps, self._note(done))
-        if self._save_seconds is not None and self._clock() - self._saved >= self._save_seconds:
+        due = self._save_seconds is not None and self._clock() - self._saved >= self._save_seconds
+        if self._processes.any(due):
             control.should_save = True
-        if self._stop.signal is not None:
+        if self._stopped():
             control.should_save = True
             control.should_training_stop = True
         if control.should_save and not is_finite(model):
@@ -182,6 +190,10 @@ class StepEnd(TrainerCallback):  # type: ignore[misc]
                 hint="lower --learning-rate, lengthen --warmup or use --fp32 or --bf16; "
                 "the checkpoints before it are kept",
             )
+
+    def _stopped(self) -> bool:
+        """Return whether any of the processes was asked to stop."""
+        return self._processes.any(self._stop.signal is not None)
 
     def _note(self, done: Step) -> str:
         """Say how it goes."""
@@ -201,6 +213,11 @@ class StepEnd(TrainerCallback):  # type: ignore[misc]
         **_: Any,
     ) -> None:
         """Seal the checkpoint just written, then drop the oldest."""
+        self._saved = self._clock()
+        # All have written their random states.
+        self._processes.any(False)
+        if not self._processes.is_first:
+            return
         self._ledger.sync()
         if self._evaluating is not None:
             self._evaluating.record.sync()

@@ -54,6 +54,8 @@ class Evaluations:
         Steps between two evaluations; the last step is evaluated as well.
     after
         Evaluations up to this step are kept from an earlier part of the run, later ones are cut off.
+    written
+        Whether they are written: by one process of several.
 
     Raises
     ------
@@ -61,9 +63,9 @@ class Evaluations:
         The earlier part does not hold them. What follows them may be damaged.
     """
 
-    def __init__(self, path: Path, *, steps: int, every: int, after: int) -> None:
+    def __init__(self, path: Path, *, steps: int, every: int, after: int, written: bool = True) -> None:
         self.every, self._steps = every, steps
-        self._lines = JsonLines(path)
+        self._lines = JsonLines(path, written=written)
         self._made: list[EvaluationRecord] = []
         planned = [step for step in range(1, after + 1) if self.due(step)]
         if planned and path.is_file():

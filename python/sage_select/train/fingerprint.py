@@ -37,6 +37,7 @@ def identity(
     template: str,
     device: str = "cpu",
     adapter: str | None = None,
+    processes: int = 1,
     evaluated: str | None = None,
 ) -> dict[str, Any]:
     """Return the parts that define a run, each a short value fit for a message.
@@ -53,6 +54,8 @@ def identity(
         Where the weights are; it counts where the beginning of the adapter differs from device to device.
     adapter
         Digest of the adapter that the run goes on from, if it does.
+    processes
+        Those that share the forward passes of each step, each with random numbers of its own.
     schedule
         Digest of which examples each step consumes.
     tokenizer, template
@@ -61,6 +64,8 @@ def identity(
         Digest of the rows that are evaluated meanwhile, if any.
     """
     settings = {**config.identity(), "from_adapter": adapter}
+    if processes > 1:
+        settings["processes"] = processes
     if initialisation(config.init_lora_weights).random_on_device:
         settings["device"] = device
     return {

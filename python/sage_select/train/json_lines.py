@@ -17,14 +17,25 @@ _T = TypeVar("_T")
 
 
 class JsonLines:
-    """A file to which lines are appended, each flushed as it is written. Until `open` the file is not touched."""
+    """A file to which lines are appended, each flushed as it is written. Until `open` the file is not touched.
 
-    def __init__(self, path: Path) -> None:
+    Parameters
+    ----------
+    path
+        The file.
+    written
+        Whether it is: of several processes one writes.
+    """
+
+    def __init__(self, path: Path, *, written: bool = True) -> None:
         self._path = path
+        self._written = written
         self._file: TextIO | None = None
 
     def open(self, kept: Iterable[Mapping[str, Any]]) -> None:
         """Put a file of the kept lines in the place of what is there, at once, and durably."""
+        if not self._written:
+            return
         # Beside the old one until the new one is whole: killed in between, the run can still go on.
         temporary = self._path.with_name(f".{self._path.name}")
         self._file = temporary.open("w", encoding="utf-8")
@@ -40,13 +51,16 @@ class JsonLines:
 
     def write(self, values: Mapping[str, Any]) -> None:
         """Append a line to the file, which must be open."""
+        if not self._written:
+            return
         file = self._opened()
         file.write(json.dumps(values, ensure_ascii=False) + "\n")
         file.flush()
 
     def sync(self) -> None:
         """Bring all lines to the disk, so that no checkpoint outlives them."""
-        os.fsync(self._opened().fileno())
+        if self._written:
+            os.fsync(self._opened().fileno())
 
     def close(self) -> None:
         """Close the file, if it is open."""

@@ -73,6 +73,8 @@ class Ledger:
         Id of each trained row, by its place in the training order.
     after
         Steps up to this number are kept from an earlier part of the run, later ones are cut off.
+    written
+        Whether steps are written: by one process of several.
 
     Raises
     ------
@@ -80,8 +82,8 @@ class Ledger:
         The earlier part does not hold these steps. What follows them may be damaged.
     """
 
-    def __init__(self, path: Path, row_ids: Sequence[str], *, after: int) -> None:
-        self._lines = JsonLines(path)
+    def __init__(self, path: Path, row_ids: Sequence[str], *, after: int, written: bool = True) -> None:
+        self._lines = JsonLines(path, written=written)
         self._row_ids = row_ids
         self._pending = Step(after + 1, [], [], [], [])
         self._kept = list(islice(read_steps(path), after)) if path.is_file() and after else []

@@ -31,6 +31,7 @@ from sage_select.train.interrupt import graceful_stop
 from sage_select.train.ledger import Ledger
 from sage_select.train.optimizers import OPTIMIZERS
 from sage_select.train.packing import Layout
+from sage_select.train.processes import ALONE, Processes
 from sage_select.train.prolong import warmup_steps
 from sage_select.train.reporters import callbacks_of
 from sage_select.train.run_folder import RunFolder
@@ -91,6 +92,7 @@ def run_loop(
     begin: Callable[[], None],
     checkpoint: Checkpoint | None,
     progress: Callable[[int, int, str], None],
+    processes: Processes = ALONE,
 ) -> Trained:
     """Train what can be trained of `model`.
 
@@ -110,6 +112,8 @@ def run_loop(
         Makes the folder this run's: called when its first step has been taken.
     checkpoint
         A whole one to go on from, or None.
+    processes
+        Those that share the forward passes of each step; the first of them writes.
 
     Raises
     ------
@@ -122,7 +126,7 @@ def run_loop(
     """
     after = checkpoint.step if checkpoint else 0
     with (
-        closing(Ledger(folder.ledger, rows.row_ids, after=after)) as ledger,
+        closing(Ledger(folder.ledger, rows.row_ids, after=after, written=processes.is_first)) as ledger,
         # What a crashed run logged after its checkpoint is hidden.
         closing(StepLog(folder.logs, purge_step=after + 1 if after else None)) as log,
         ExitStack() as files,
@@ -132,7 +136,9 @@ def run_loop(
         evaluations = None
         if held_out is not None:
             every = config.eval_interval(schedule.steps)
-            evaluations = Evaluations(folder.evaluations, steps=schedule.steps, every=every, after=after)
+            evaluations = Evaluations(
+                folder.evaluations, steps=schedule.steps, every=every, after=after, written=processes.is_first
+            )
             files.enter_context(closing(evaluations))
 
         def first_step() -> None:
@@ -147,6 +153,7 @@ def run_loop(
         trainer = OrderedTrainer(
             ledger=ledger,
             b_ratio=config.loraplus_ratio,
+            processes=processes,
             row=rows.table["input_ids"][0].as_py(),
             model=model,
             args=training_arguments(
@@ -155,7 +162,7 @@ def run_loop(
             train_dataset=steps_of(schedule, fingerprint(identity)),
             processing_class=tokenizer,
             data_collator=StepCollator(rows.table, schedule, layout, pad_token(tokenizer)),
-            callbacks=[log, health, *callbacks_of(config.report_to)],
+            callbacks=[log, health, *callbacks_of(config.report_to if processes.is_first else ())],
         )
         evaluating = None
         if held_out is not None and evaluations is not None:
@@ -175,7 +182,8 @@ def run_loop(
                 keep=config.keep_checkpoints,
                 evaluating=evaluating,
                 first_step=first_step,
-                stepped=folder.replaced.discard,
+                stepped=folder.replaced.discard if processes.is_first else lambda: None,
+                processes=processes,
                 replaces=checkpoint is None and folder.holds_a_run(),
                 save_seconds=SAVE_SECONDS if config.save_steps is None else None,
             )
@@ -253,6 +261,7 @@ def training_arguments(
         use_cpu=not torch.cuda.is_available(),
         activation_checkpointing=recompute,
         torch_compile=config.torch_compile,
+        ddp_find_unused_parameters=False,
         seed=config.seed,
         data_seed=config.seed,
         save_strategy="steps",

@@ -71,6 +71,7 @@ def prepare(
     notice: Callable[[str], None],
     sources: Mapping[str, str],
     check: bool = True,
+    processes: int = 1,
 ) -> Prepared:
     """Read, render and tokenise a selection, and tell what there is to know of it.
 
@@ -131,6 +132,7 @@ def prepare(
         template=renderer.template_fingerprint,
         device=device,
         adapter=adapter,
+        processes=processes,
         evaluated=None if held_out is None else f"{held_out.order_digest} {held_out.digest}",
     )
     given = {"selection": selection, "eval_data": eval_data}

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from sage_select.errors import OutputError
 from sage_select.render.quiet import quiet_libraries
@@ -16,17 +17,23 @@ from sage_select.train.allowed import Change, allowed_changes, refuse_other_step
 from sage_select.train.checkpoints import Checkpoint, list_checkpoints, newest_complete, read_seal, seal
 from sage_select.train.config import TrainConfig
 from sage_select.train.failures import resource_failures
-from sage_select.train.hardware import require_training_packages
+from sage_select.train.hardware import device_here, require_training_packages
 from sage_select.train.kinds import KINDS
-from sage_select.train.launchers import one_process
+from sage_select.train.launchers import started_processes
 from sage_select.train.ledger import losses_at_both_ends, read_steps
 from sage_select.train.prepare import Prepared, prepare
+from sage_select.train.processes import Processes
 from sage_select.train.prolong import prolongs
 from sage_select.train.replaced import LOSSES_NAME, SCHEDULE_NAME
 from sage_select.train.reporters import require_reporters
 from sage_select.train.result import TrainResult
 from sage_select.train.run_folder import Found, RunFolder, no_run_to_resume
 from sage_select.train.stages import Stages, silent_stages
+
+if TYPE_CHECKING:
+    from sage_select.train.adapter import Trainee
+    from sage_select.train.loop import Trained
+    from sage_select.train.packing import Layout
 
 __all__ = ["train"]
 
@@ -80,8 +87,9 @@ def train(
     """
     require_training_packages()
     require_reporters(config.report_to)
-    with one_process() as told:
-        return _Run(config, stages or silent_stages, notice, sources or {}).run(selection, eval_data, told)
+    with started_processes() as (processes, told):
+        run = _Run(config, stages or silent_stages, notice, sources or {}, processes)
+        return run.run(selection, eval_data, told if processes.is_first else ())
 
 
 class _Run:
@@ -93,7 +101,9 @@ class _Run:
         stages: Stages,
         notice: Callable[[str], None] | None,
         sources: Mapping[str, str],
+        processes: Processes,
     ) -> None:
+        self._processes = processes
         self._config = with_adapter(config)
         self._sources = sources
         self._stages = stages
@@ -118,6 +128,7 @@ class _Run:
             }
         )
         with quiet_libraries():
+            self._processes.join(has_gpu=device_here() == "cuda")
             prepared = prepare(
                 selection,
                 self._config,
@@ -125,12 +136,15 @@ class _Run:
                 stages=self._stages,
                 notice=self._notice,
                 sources=self._sources,
+                processes=self._processes.count,
             )
-            with folder.locked(), resource_failures(folder.path):
-                checkpoint = self._claim(folder, prepared)
-                if isinstance(checkpoint, TrainResult):
-                    return checkpoint
-                return self._train(folder, prepared, checkpoint)
+            # Of several processes the first alone holds the folder, and says how to go on.
+            with folder.locked() if self._processes.is_first else nullcontext(), resource_failures(folder.path):
+                claimed = self._claim(folder, prepared) if self._processes.is_first else None
+                claimed = self._processes.from_first(claimed)
+                if isinstance(claimed, TrainResult):
+                    return claimed
+                return self._train(folder, prepared, claimed)
 
     def _notice(self, text: str) -> None:
         self._notices.append(text)
@@ -198,20 +212,17 @@ class _Run:
         return [], False
 
     def _train(self, folder: RunFolder, prepared: Prepared, checkpoint: Checkpoint | None) -> TrainResult:
-        from sage_select.train.adapter import Trainee, count_parameters, make_trainee, save_trained
+        from sage_select.train.adapter import count_parameters, make_trainee
         from sage_select.train.base_model import load_base_model
         from sage_select.train.loop import can_recompute, run_loop
-        from sage_select.train.losses_file import write_losses
-        from sage_select.train.saved_tokenizer import save_tokenizer
         from sage_select.train.schedule_file import write_schedule
-        from sage_select.train.schedule_summary import ScheduleSummary
         from sage_select.train.separation import layout_for
 
         config, rows, tokenizer = self._config, prepared.rows, prepared.renderer.tokenizer
         schedule = prepared.schedule
         with self._stages("loading the model"):
             model = load_base_model(config, prepared.precision, tokenizer)
-            trainee: Trainee = make_trainee(model, config, rows)
+            trainee = make_trainee(model, config, rows)
         model, notices, parameters = trainee.model, [*trainee.notices], count_parameters(trainee.model)
         layout = layout_for(model, schedule, rows, config)
         if config.gradient_checkpointing and not can_recompute(model, config):
@@ -222,6 +233,9 @@ class _Run:
 
         def begin() -> None:
             nonlocal begun
+            begun = True
+            if not self._processes.is_first:
+                return
             # Of a run that is prolonged or changed.
             for one in list_checkpoints(folder.checkpoints) if checkpoint is not None else ():
                 if read_seal(one.folder) not in (None, prepared.identity):
@@ -229,7 +243,6 @@ class _Run:
             about = {**prepared.about, "parameters": parameters, "changes": self._changed}
             folder.start(prepared.identity, prepared.settings, about, anew=checkpoint is None)
             folder.put_file(SCHEDULE_NAME, lambda path: write_schedule(path, schedule, layout, rows, config.seed))
-            begun = True
 
         try:
             with self._stages("training") as progress:
@@ -247,6 +260,7 @@ class _Run:
                     begin=begin,
                     checkpoint=checkpoint,
                     progress=progress,
+                    processes=self._processes,
                 )
         except (KeyboardInterrupt, SystemExit):
             self._notice(
@@ -257,7 +271,30 @@ class _Run:
             raise
         finally:
             # Set aside still only where the first step could not be recorded.
-            folder.replaced.restore()
+            if self._processes.is_first:
+                folder.replaced.restore()
+        result = None
+        if self._processes.is_first:
+            result = self._finish(folder, prepared, checkpoint, trainee, trained, layout, parameters)
+        return cast("TrainResult", self._processes.from_first(result))
+
+    def _finish(
+        self,
+        folder: RunFolder,
+        prepared: Prepared,
+        checkpoint: Checkpoint | None,
+        trainee: Trainee,
+        trained: Trained,
+        layout: Layout,
+        parameters: dict[str, int],
+    ) -> TrainResult:
+        """Prove that the run took its schedule, and write what it made."""
+        from sage_select.train.adapter import save_trained
+        from sage_select.train.losses_file import write_losses
+        from sage_select.train.saved_tokenizer import save_tokenizer
+        from sage_select.train.schedule_summary import ScheduleSummary
+
+        config, rows, schedule = self._config, prepared.rows, prepared.schedule
         steps = list(read_steps(folder.ledger))
         taken, laid = schedule.first(trained.steps), layout.first(trained.steps)
         taken.verify((step.rows for step in steps), rows.row_ids)

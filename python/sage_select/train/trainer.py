@@ -10,13 +10,14 @@ from operator import itemgetter
 from typing import Any
 
 import torch
-from torch.utils.data import SequentialSampler
+from torch.utils.data import DataLoader, SequentialSampler
 from trl import SFTTrainer
 
 from sage_select.errors import DataError
 from sage_select.train.ledger import Ledger
 from sage_select.train.optimizers import faster_in_b
 from sage_select.train.own_loss import RowLosses, fused_is_own, fused_losses, own_losses, text_only
+from sage_select.train.processes import ALONE, Processes
 
 __all__ = ["OrderedTrainer"]
 
@@ -39,10 +40,21 @@ class OrderedTrainer(SFTTrainer):  # type: ignore[misc]
         Token ids, with which the model is tried.
     b_ratio
         The rate of the adapter's B matrices in rates of all else; None: the same.
+    processes
+        Those that share the forward passes of each step.
     """
 
-    def __init__(self, *, ledger: Ledger, row: Sequence[int], b_ratio: float | None = None, **arguments: Any) -> None:
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        row: Sequence[int],
+        b_ratio: float | None = None,
+        processes: Processes = ALONE,
+        **arguments: Any,
+    ) -> None:
         super().__init__(**arguments)
+        self._processes = processes
         self._b_ratio = b_ratio
         self._ledger = ledger
         base = self.model.get_base_model()
@@ -56,6 +68,18 @@ class OrderedTrainer(SFTTrainer):  # type: ignore[misc]
         sampler = self._get_train_sampler()
         if not isinstance(sampler, SequentialSampler):
             raise TypeError(f"rows would be consumed by {type(sampler).__name__}, not in order")
+
+    def get_train_dataloader(self) -> DataLoader[Any]:
+        """Return the steps: all of them in each process, which the library would share out."""
+        if self._processes.count == 1:
+            return super().get_train_dataloader()  # type: ignore[no-any-return]
+        return DataLoader(
+            self.train_dataset,
+            batch_size=1,
+            sampler=SequentialSampler(self.train_dataset),
+            collate_fn=self.data_collator,
+            num_workers=self.args.dataloader_num_workers,
+        )
 
     def create_model_card(self, *_: Any, **__: Any) -> None:
         """Write no model card: the checkpoints are not for publishing."""
@@ -90,14 +114,16 @@ class OrderedTrainer(SFTTrainer):  # type: ignore[misc]
         DataError
             If a loss is NaN or infinite; the weights have not been touched by it.
         """
-        passes = inputs["passes"]
+        passes = self._processes.share(inputs["passes"])
         self._done = []
         # The part that the router's loss of each pass has in that of the step.
-        self.current_gradient_accumulation_steps = len(passes)
+        self.current_gradient_accumulation_steps = len(inputs["passes"])
         losses = []
-        for number, one in enumerate(passes, start=1):
-            with nullcontext() if number == len(passes) else self.accelerator.no_sync(model=model):
+        for number, one in enumerate(passes or [_without_weight(inputs["passes"][-1])], start=1):
+            with nullcontext() if number >= len(passes) else self.accelerator.no_sync(model=model):
                 losses.append(super().training_step(model, one, num_items_in_batch))
+        if not passes:  # there are fewer than processes: this one only takes part in adding up gradients
+            self._done = []
         loss: torch.Tensor = torch.stack(losses).sum()
         self._note(loss)
         return loss
@@ -119,7 +145,8 @@ class OrderedTrainer(SFTTrainer):  # type: ignore[misc]
         loss: torch.Tensor = (rows.sums * weight).sum() / num_items_in_batch
         if self.aux_loss_enabled and rows.router is not None:
             loss = loss + self.router_aux_loss_coef * rows.router / self.current_gradient_accumulation_steps
-        return loss
+        # Gradients of several processes are averaged, and are to be added up.
+        return loss * self._processes.count if self._processes.count > 1 else loss
 
     def row_losses(self, model: torch.nn.Module, inputs: dict[str, torch.Tensor]) -> RowLosses:
         """Return the losses of the rows of one forward pass, as they are computed in training, and note nothing."""
@@ -137,11 +164,12 @@ class OrderedTrainer(SFTTrainer):  # type: ignore[misc]
     def _note(self, loss: torch.Tensor) -> None:
         """Note the rows of a step in the order of the schedule, wherever in its passes they lay."""
         columns = [torch.cat(parts).tolist() for parts in zip(*self._done, strict=True)]
-        # By the slot alone, which each row of a step has for itself.
-        _, places, losses, tokens, entropies = zip(*sorted(zip(*columns, strict=True), key=itemgetter(0)), strict=True)
-        known = [one if math.isfinite(one) else None for one in entropies]
-        self._ledger.add(places, losses, tokens, known)
-        if not math.isfinite(loss.item()):
+        # In the order of the schedule, by the slot alone, which each row of a step has for itself.
+        own = list(zip(*columns, strict=True))
+        noted = sorted(self._processes.gathered(own), key=itemgetter(0))
+        _, places, losses, tokens, entropies = zip(*noted, strict=True)
+        self._ledger.add(places, losses, tokens, [one if math.isfinite(one) else None for one in entropies])
+        if self._processes.any(not math.isfinite(loss.item())):
             faulty = [
                 f"{row_id} {value}"
                 for row_id, value in zip(self._ledger.ids(places), losses, strict=True)
@@ -158,3 +186,8 @@ class OrderedTrainer(SFTTrainer):  # type: ignore[misc]
         """Return the trained tokens of the step, which is the one batch."""
         trained = [(one["labels"][:, 1:] != -100).sum() for batch in batch_samples for one in batch["passes"]]
         return torch.stack(trained).sum().to(device)
+
+
+def _without_weight(one: dict[str, Any]) -> dict[str, Any]:
+    """Return a forward pass that teaches nothing."""
+    return {**one, "weight": torch.zeros_like(one["weight"])}

@@ -52,6 +52,7 @@ def test_it_selects_trains_and_measures(tiny_model: Path, tmp_path: Path) -> Non
         use_dora=True,
         use_lora_plus=True,
         max_eval_samples=4,
+        eval_steps=1,
         **SMALL,
     )
     trainer = AgentSFTTrainer(config)
@@ -63,6 +64,9 @@ def test_it_selects_trains_and_measures(tiny_model: Path, tmp_path: Path) -> Non
     assert result.adapter == "dora"
     assert trainer.evaluation is not None
     assert trainer.evaluation["rows"] == 4
+    assert result.held_out is not None
+    assert result.steps == 2
+    assert result.held_out["weights_of"] in (1, 2)
     for folder in (config.checkpoint_dir, config.log_dir, config.lora_dir):
         assert folder.is_dir()
     told = " ".join(trainer.notices)
@@ -98,6 +102,9 @@ def test_tasks_have_their_shares() -> None:
     [
         ({"padding_side": "left"}, "padding_side has no meaning here"),
         ({"output_format": "alpaca"}, "the model's own chat template"),
+        ({"eval_strategy": "epoch"}, "by steps"),
+        ({"greater_is_better": True}, "lowest loss"),
+        ({"report_to": "wandb"}, "TensorBoard"),
         ({"use_online_continual": True}, "no replay buffer"),
         ({"use_coreset_selection": True}, "coreset_target_size"),
     ],

@@ -125,6 +125,8 @@ def test_what_is_said_twice_alike_is_said_once(read: Read) -> None:
         ("dtype: bfloat16\nuse_liger_kernel: true\ntrust_remote_code: true\n", {"precision": "bf16"}),
         ("model_type: AutoModelForCausalLM\ntokenizer_type: AutoTokenizer\n", {}),
         ("dataset_text_field: body\n", {"text_column": "body"}),
+        ("val_size: 0.1\neval_strategy: steps\neval_steps: 500\n", {"eval_split": 0.1, "eval_steps": 500}),
+        ('eval_strategy: "no"\neval_steps: 500\n', {}),
     ],
 )
 def test_keys_of_their_examples_are_understood(read: Read, text: str, values: dict[str, Any]) -> None:
