@@ -76,7 +76,7 @@ def evaluated_file(config: TrainConfig, held_out: Path | None) -> Path | None:
 
     A split of the selection takes their place.
     """
-    return held_out if config.evaluates and config.eval_split is None else None
+    return held_out if config.evaluates and not config.eval_split else None
 
 
 def measurement_of(

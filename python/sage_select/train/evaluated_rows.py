@@ -37,12 +37,12 @@ def evaluated_rows(
     DataError
         If no row is left to evaluate.
     """
-    if eval_data is not None and config.eval_split is not None:
+    if eval_data is not None and config.eval_split:
         raise UsageError(
             "rows to evaluate are given, and a part of the selection is to be held out as well",
             hint="leave out eval_split, or the rows",
         )
-    if config.eval_split is not None:
+    if config.eval_split:
         trained, held_out, notices = split(selection, config.eval_split)
     elif eval_data is not None:
         trained, everything = selection, load_selection(eval_data, config)

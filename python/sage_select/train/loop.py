@@ -165,7 +165,7 @@ def run_loop(
             train_dataset=steps_of(schedule, fingerprint(identity)),
             processing_class=tokenizer,
             data_collator=StepCollator(rows.table, schedule, layout, pad_token(tokenizer)),
-            callbacks=[log, health, *callbacks_of(config.report_to)],
+            callbacks=[log, health, *callbacks_of(config.report_to if processes.is_first else ())],
         )
         evaluating = None
         if held_out is not None and evaluations is not None:

@@ -169,12 +169,11 @@ class OrderedTrainer(SFTTrainer):  # type: ignore[misc]
     def _note(self, loss: torch.Tensor) -> None:
         """Note the rows of a step in the order of the schedule, wherever in its passes they lay."""
         columns = [torch.cat(parts).tolist() for parts in zip(*self._done, strict=True)]
+        # In the order of the schedule, by the slot alone, which each row of a step has for itself.
         own = list(zip(*columns, strict=True))
-        # By the slot alone, which each row of a step has for itself.
-        together = sorted(self._processes.gathered(own), key=itemgetter(0))
-        _, places, losses, tokens, entropies = zip(*together, strict=True)
-        known = [one if math.isfinite(one) else None for one in entropies]
-        self._ledger.add(places, losses, tokens, known)
+        noted = sorted(self._processes.gathered(own), key=itemgetter(0))
+        _, places, losses, tokens, entropies = zip(*noted, strict=True)
+        self._ledger.add(places, losses, tokens, [one if math.isfinite(one) else None for one in entropies])
         if self._processes.any(not math.isfinite(loss.item())):
             faulty = [
                 f"{row_id} {value}"

@@ -89,6 +89,11 @@ def test_a_selection_of_copies_is_refused() -> None:
         split(table(same), 0.2)
 
 
+def test_a_share_of_nothing_is_no_split() -> None:
+    assert not any(TrainConfig(model="m", eval_split=one).evaluates for one in (0, "0", "0.0", "0%", None))
+    assert TrainConfig(model="m", eval_split="2%").eval_split == 0.02
+
+
 def test_rows_without_ids_are_known_by_what_they_say() -> None:
     rows = [{"prompt": f"say {number}", "completion": str(number)} for number in range(20)]
     _, held, _ = split(table(rows), 0.2)

@@ -19,7 +19,8 @@ class EvaluationSettings(Settings):
             "hold this share of the selection out, rows with all that was augmented of them, and evaluate on it during "
             "training",
             metavar="SHARE",
-            gt=0,
+            # Files of other trainers say 0 for none.
+            ge=0,
             lt=1,
             default="none",
             others=("val_size", "val_set_size", "split_dataset_ratio"),
@@ -56,9 +57,7 @@ class EvaluationSettings(Settings):
     @property
     def evaluates(self) -> bool:
         """Whether anything of this is asked for."""
-        return self.final_weights == "best" or any(
-            value is not None for value in (self.eval_split, self.eval_steps, self.early_stopping)
-        )
+        return self.final_weights == "best" or any((self.eval_split, self.eval_steps, self.early_stopping))
 
     def eval_interval(self, steps: int) -> int:
         """Return the steps between two evaluations of a run of so many."""
