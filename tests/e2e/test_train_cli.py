@@ -125,6 +125,25 @@ def test_a_run_is_told_of_and_merged_by_commands_of_their_own(
     assert sage_train("info", "merged", "--json").json["what"] == "model"
 
 
+def test_a_preflight_says_what_would_be_trained_and_stops_where_too_much_is_lost(
+    sage_train: Program, stories: Path, shared_model: Path, tmp_path: Path
+) -> None:
+    arguments = ("preflight", "--selection", stories, "--model", shared_model, "--max-length", 36)
+    done = sage_train(*arguments, "--on-long-row", "keep_start", "--show", 1)
+    assert done.code == 0, done.err
+    assert "12 of 12" in done.err
+    assert "[[" in done.out
+    assert not (tmp_path / "run").exists()
+    told = sage_train(*arguments, "--json", "--on_long_row", "keep_start", "--lr", 1e-3).json
+    assert told["rows"]["rows_trained"] == 12
+    assert told["estimate"]["trained_parameters"] < told["estimate"]["parameters"]
+    assert told["answers"]["with_end"] < told["answers"]["count"]
+    refused = sage_train(*arguments, "--on-long-row", "keep_start", "--max-truncated", "1%")
+    assert refused.code == 3
+    assert "more of the 12 rows is lost than may be" in refused.err
+    assert sage_train("preflight", "--selection", "no.jsonl", "--model", shared_model).code == 2
+
+
 def test_the_model_itself_is_trained_measured_and_trained_on(
     sage_train: Program, stories: Path, shared_model: Path, tmp_path: Path
 ) -> None:

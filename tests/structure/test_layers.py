@@ -12,7 +12,7 @@ import pytest
 LAYERS = (
     "display | errors columns seeds | paths | values | declare | kernels | demo | io | cache | render | encode | score"
     " | contamination rewriting | data | pipeline | strategies scorers encoders orders augmenters | evidence | stages"
-    " | inspection difference | engine | api | polars | train | evaluate | export | cli"
+    " | inspection difference | engine | api | polars | train | evaluate | agent | export | cli"
 )
 RANKS = {name: rank for rank, group in enumerate(LAYERS.split("|")) for name in group.split()}
 

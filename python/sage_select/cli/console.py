@@ -104,6 +104,11 @@ class Console:
         if not self.quiet:
             say(f"note: {text}")
 
+    def notice_once(self, text: str) -> None:
+        """Say something the user should know, unless it has been said."""
+        if text not in self.notices:
+            self.notice(text)
+
     def stage(
         self, name: str, state: Literal["started", "done", "cached"], rows: tuple[int | None, int | None]
     ) -> None:
@@ -210,13 +215,40 @@ class _PlainLines:
     def __init__(self, label: str) -> None:
         self._label = label
         self._start = self._last = time.monotonic()
+        #: What was done when progress was first told, and when: work that goes on begins in its middle.
+        self._first: tuple[int, float] | None = None
 
     def __call__(self, done: int, total: int, note: str = "") -> None:
         now = time.monotonic()
+        if self._first is None:
+            self._first = done, now
         if now - self._last >= _PLAIN_INTERVAL_SECONDS:
             self._last = now
             of_total = f" of {total:,} ({done / total:.0%})" if total else ""
-            say(f"{self._label}: {done:,}{of_total} after {now - self._start:.0f} s{note and ', ' + note}")
+            left = self._left(done, total, now)
+            say(f"{self._label}: {done:,}{of_total} after {now - self._start:.0f} s{left}{note and ', ' + note}")
+
+    def _left(self, done: int, total: int, now: float) -> str:
+        """Say how long the rest takes at the speed so far; nothing where that is not known."""
+        first, since = self._first or (done, now)
+        if done >= total or done <= first or now <= since:
+            return ""
+        return f", about {_duration((total - done) * (now - since) / (done - first))} left"
+
+
+def _duration(seconds: float) -> str:
+    """Return a time in words, no nearer than it is known.
+
+    Examples
+    --------
+    >>> [_duration(one) for one in (12.3, 200, 9000, 200000)]
+    ['12 s', '3 min', '2.5 h', '2.3 days']
+    """
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 90 * 60:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h" if seconds < 48 * 3600 else f"{seconds / 86400:.1f} days"
 
 
 def _on_sigterm(_signal: int, _frame: object) -> NoReturn:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import types
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any, Final, Literal, NamedTuple, get_args, get_origin
 
 import typer
@@ -148,17 +148,22 @@ def _default(option: Any, default: Any) -> str | None:
 
 def _kind(info: Any) -> str:
     """Return what the command line takes for a setting: text where the setting itself makes a number of it."""
+    kind = _kind_of(info.annotation)
+    return "text" if kind != "texts" and _reads_text(info.metadata) else kind
+
+
+def _reads_text(marks: Iterable[Any]) -> bool:
     from pydantic import BeforeValidator
 
-    kind = _kind_of(info.annotation)
-    return "text" if kind != "texts" and any(isinstance(one, BeforeValidator) for one in info.metadata) else kind
+    return any(isinstance(mark, BeforeValidator) for mark in marks)
 
 
 def _kind_of(annotation: Any) -> str:
     """Return what the command line takes for a setting of this type."""
     origin = get_origin(annotation)
     if origin is Annotated:
-        return _kind_of(get_args(annotation)[0])
+        kind, *marks = get_args(annotation)
+        return "text" if _reads_text(marks) else _kind_of(kind)
     if origin in (typing.Union, types.UnionType):
         kinds = {one for one in get_args(annotation) if one is not type(None)}
         if any(get_origin(one) in _SEVERAL for one in kinds):
@@ -169,6 +174,13 @@ def _kind_of(annotation: Any) -> str:
     if origin in _SEVERAL or annotation in _SEVERAL:
         return "texts"
     return {bool: "bool", int: "int", float: "float"}.get(annotation, "text")
+
+
+def _is_made(marks: Iterable[Any]) -> bool:
+    """Say whether a setting makes its value of what it is given, such as a share of `1%`."""
+    from pydantic import BeforeValidator
+
+    return any(isinstance(one, BeforeValidator) for one in marks)
 
 
 def _capital(text: str) -> str:

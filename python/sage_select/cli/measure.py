@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from sage_select.cli.console import Console
 from sage_select.errors import UsageError
+from sage_select.paths import user_path
 
 if TYPE_CHECKING:
     from sage_select.evaluate import HeldOut, Overlap
     from sage_select.train import TrainConfig, TrainResult
 
-__all__ = ["Measurement", "measured_facts", "measurement_of"]
+__all__ = ["Measurement", "evaluated_file", "held_out_file", "measured_facts", "measurement_of"]
 
 
 @dataclass(frozen=True)
@@ -44,15 +45,48 @@ class Measurement:
         return {name: value for name, value in comparison.items() if name != "turns"}
 
 
+def held_out_file(console: Console, eval_data: str | None, *, is_demo: bool) -> Path | None:
+    """Return the file of held-out rows that is meant, None for none.
+
+    Parameters
+    ----------
+    eval_data
+        Its path, or `none`; None for the built-in one where the run `is_demo`, else for none.
+
+    Raises
+    ------
+    UsageError
+        If it is not there.
+    """
+    from sage_select import demo
+
+    if eval_data is None and is_demo:
+        console.notice("measuring on the built-in held-out rows of the demo data")
+        return demo.heldout_path()
+    if eval_data in (None, "none"):
+        return None
+    path = user_path(Path(str(eval_data)))
+    if not path.exists():
+        raise UsageError("there are no such held-out rows", where=str(path), hint="name them with --eval-data")
+    return path
+
+
+def evaluated_file(config: TrainConfig, held_out: Path | None) -> Path | None:
+    """Return the rows that are evaluated during training: those measured after it, where that is asked for.
+
+    A split of the selection takes their place.
+    """
+    return held_out if config.evaluates and config.eval_split is None else None
+
+
 def measurement_of(
     console: Console,
     config: TrainConfig,
     selection: Path,
-    eval_data: str | None,
+    path: Path | None,
     result_path: Path | None,
     *,
     eval_turns: str | None,
-    is_demo: bool,
 ) -> Measurement | None:
     """Return the measurement to make after training, None where there are no held-out rows.
 
@@ -60,39 +94,30 @@ def measurement_of(
     ----------
     console, config, selection
         Of the run.
-    eval_data
-        Path of the held-out rows, or `none`; None for the built-in ones where the run `is_demo`, else for none.
+    path
+        The held-out rows, if any.
     result_path
         Where the figures go, if anywhere.
     eval_turns
         The most turns of each kind that are generated, or `all`.
-    is_demo
-        Whether the selection is one of the demo data.
 
     Raises
     ------
     UsageError
-        If the rows are not there, or a result is wanted without rows.
+        If a result is wanted without rows.
     DataError
         If they are damaged, or all of them are among the rows to train on.
     OutputError
         If the result file is not ours to replace.
     """
-    from sage_select import demo
     from sage_select.evaluate import check_result_path, find_overlap, prepare_held_out
     from sage_select.train.selection import load_selection
 
     turns = _most_turns(eval_turns)
-    path = None if eval_data in (None, "none") else Path(str(eval_data))
-    if eval_data is None and is_demo:
-        path = demo.heldout_path()
-        console.notice("measuring on the built-in held-out rows of the demo data")
     if path is None:
         if result_path is not None:
             raise UsageError("--eval-result needs held-out rows", hint="name them with --eval-data")
         return None
-    if not path.exists():
-        raise UsageError("there are no such held-out rows", where=str(path), hint="name them with --eval-data")
     if result_path is not None:
         inputs: dict[str, str | Path | None] = {
             "selection": selection,

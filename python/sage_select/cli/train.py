@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import typer
 
 from sage_select.cli.build_options import with_options
 from sage_select.cli.completion import completed
 from sage_select.cli.console import Console, run_program
-from sage_select.cli.measure import measured_facts, measurement_of
+from sage_select.cli.measure import evaluated_file, held_out_file, measured_facts, measurement_of
 from sage_select.cli.train_habits import TRAIN_HABITS
-from sage_select.cli.train_options import COMMAND
+from sage_select.cli.train_options import COMMAND, begin
 from sage_select.cli.train_program import TrainProgram
 from sage_select.cli.train_table import train_table
-from sage_select.errors import UsageError
-from sage_select.paths import user_path
-
-if TYPE_CHECKING:
-    from sage_select.cli.train_settings import Told
 
 __all__ = ["app", "main"]
 
@@ -49,6 +46,7 @@ Examples:
   sage-train --selection out.arrow --model ./base --load-in-4bit --bf16 --output-dir runs/a
   sage-train --selection out.arrow --model ./base --output-dir runs/a --resume
   sage-train --config train.yaml --epochs 1
+  sage-train preflight --config train.yaml --show 3    # what would be trained, without training
   sage-train merge runs/a --output merged              # other commands: sage-train COMMAND --help
   sage-train --selection out.arrow --model ./base --eval-data heldout.jsonl --eval-result result.json
 
@@ -72,69 +70,36 @@ def train(
 ) -> None:
     """Train, measure and report."""
     console = Console(quiet=quiet, json_output=json_output)
-    # Libraries take seconds to load: the first word comes before them.
-    named = settings["CommandSettings"]["selection"]
-    first = config if named is None and config is not None else named or "out.arrow"
-    console.begin(f"sage-train: reading {user_path(Path(first))}, then loading the training libraries")
-    from sage_select.cli.train_settings import Told
-
-    told = Told()
-    if config is not None:
-        told.add_file(user_path(config))
-    asked = {"bf16": bf16, "fp16": fp16, "fp32": fp32}
-    told.add_command_line(settings, [name for name, on in asked.items() if on])
-    for text in told.notices:
-        console.notice(text)
-    _run(console, told)
-
-
-def _run(console: Console, told: Told) -> None:
-    from sage_select import demo
+    begin(console, settings, config)
     from sage_select.cli.train_facts import training_facts
-    from sage_select.cli.train_settings import CommandSettings, MeasuringSettings
-    from sage_select.io import read_manifest
-    from sage_select.train import TrainConfig, train
-    from sage_select.train.hardware import require_training_packages
+    from sage_select.cli.train_settings import configured
+    from sage_select.train import train
+    from sage_select.train.processes import launched
     from sage_select.train.run_folder import RunFolder
 
-    command = CommandSettings.make(**told.take(CommandSettings.model_fields))
-    measuring = MeasuringSettings.make(**told.take(MeasuringSettings.model_fields))
-    selection = user_path(command.selection)
-    if not selection.exists():
-        raise UsageError(
-            "there is no such selection",
-            where=str(selection),
-            hint="make one with `sage-select build`, or name it with --selection",
+    run = configured(console, settings, config, {"bf16": bf16, "fp16": fp16, "fp32": fp32})
+    held_out = held_out_file(console, run.measuring.eval_data, is_demo=run.is_demo)
+    if run.measuring.eval_data is not None and held_out is not None:
+        RunFolder(run.config.output_dir).refuse_inputs({"eval_data": held_out})
+    measurement = None
+    if launched().is_first:
+        # What is wrong with the held-out rows is found before hours of training, not after.
+        measurement = measurement_of(
+            console,
+            run.config,
+            run.selection,
+            held_out,
+            run.measuring.eval_result,
+            eval_turns=run.measuring.eval_turns,
         )
-    manifest = read_manifest(selection, verify=told.values.get("verify", True))
-    is_demo = manifest is not None and demo.is_demo(manifest)
-    if "model" not in told.values:
-        if not is_demo:
-            raise UsageError(
-                "no model is named",
-                expected="--model with a folder or a repository of a causal language model",
-                hint="only a selection of the built-in demo data has a model of its own",
-            )
-        console.notice("a selection of the demo data: using the built-in demo model and its settings")
-        own = {**demo.TRAINING, "model": str(demo.model_path())}
-        told.add({name: value for name, value in own.items() if name not in told.values}, "demo data")
-    told.add_preset()
-    config = TrainConfig.of(told.values, told.names())
-    console.summary("settings", told.facts(config))
-    require_training_packages()
-    if measuring.eval_data not in (None, "none"):
-        RunFolder(config.output_dir).refuse_inputs({"eval_data": measuring.eval_data})
-    # What is wrong with the held-out rows is found before hours of training, not after.
-    measurement = measurement_of(
-        console,
-        config,
-        selection,
-        measuring.eval_data,
-        measuring.eval_result,
-        eval_turns=measuring.eval_turns,
-        is_demo=is_demo,
+    result = train(
+        run.selection,
+        run.config,
+        eval_data=evaluated_file(run.config, held_out),
+        stages=console.progress,
+        notice=console.notice_once,
+        sources=run.sources,
     )
-    result = train(selection, config, stages=console.progress, notice=console.notice, sources=told.sources)
     comparison = None if measurement is None else measurement.run(result)
     title = "already trained: the same run is there, finished" if result.cached else "trained"
     console.summary(title, training_facts(result))
@@ -145,8 +110,15 @@ def _run(console: Console, told: Told) -> None:
 
 def main() -> None:
     """Run `sage-train`."""
+    if not _is_first():
+        sys.stdout = sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115  (until the process ends)
     run_program(_program, TRAIN_HABITS)
 
 
 def _program() -> object:
     return 0 if completed(app) else app(prog_name="sage-train", standalone_mode=False)
+
+
+def _is_first() -> bool:
+    """Say whether this is the one of several processes that speaks; all of them would say the same."""
+    return os.environ.get("RANK", "0") == "0" or os.environ.get("WORLD_SIZE", "1") == "1" or "SAGE_DEBUG" in os.environ

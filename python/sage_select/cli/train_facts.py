@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from sage_select.display import counted
 from sage_select.render.lost import KINDS
@@ -12,12 +13,34 @@ from sage_select.train.schedule_summary import ScheduleSummary
 if TYPE_CHECKING:
     from sage_select.train import TrainResult
 
-__all__ = ["training_facts"]
+__all__ = ["padding_in_words", "row_facts", "steps_in_words", "training_facts"]
 
 
 def training_facts(result: TrainResult) -> dict[str, object]:
     """Return the summary of a run: label -> what is said."""
-    rows = result.rows
+    facts = row_facts(result.rows)
+    schedule = ScheduleSummary(**result.schedule)
+    facts["steps"] = f"{steps_in_words(schedule)}, in {result.precision} on {result.device}"
+    if result.resumed_from:
+        facts["steps"] = f"{facts['steps']}, resumed after step {result.resumed_from:,}"
+    facts["padding"] = padding_in_words(schedule)
+    if schedule.kendall_tau is not None and schedule.kendall_tau < 1:
+        facts["order"] = f"Kendall's tau {schedule.kendall_tau:.3f} with the order of the selection"
+    if result.steps == 1:
+        facts["loss"] = f"{result.loss_first:.3f} in the one step, before it changed anything"
+    else:
+        facts["loss"] = f"{result.loss_first:.3f} at first, {result.loss_last:.3f} at last"
+    if result.held_out is not None:
+        facts.update(held_out_facts(result.held_out, result.schedule["steps"]))
+    facts["trained"] = f"{result.parameters['trained']:,} of {result.parameters['total']:,} weights ({result.adapter})"
+    facts["adapter" if result.adapter != "full" else "model"] = result.weights
+    facts["checkpoints"] = result.output_dir / "checkpoints"
+    facts["logs"] = result.output_dir / "logs"
+    return facts
+
+
+def row_facts(rows: Mapping[str, Any]) -> dict[str, object]:
+    """Return what became of the rows, as `RowSummary.as_dict` has it: label -> what is said."""
     facts: dict[str, object] = {
         "rows": f"{rows['rows_trained']:,} of {rows['rows_in']:,}",
         "tokens": f"{rows['tokens']:,} a pass, {rows['trained_tokens']:,} of them trained",
@@ -39,21 +62,20 @@ def training_facts(result: TrainResult) -> dict[str, object]:
             if kind in rows["lost_words"]
         )
         facts["lost"] = f"the chat template leaves out {', '.join(lost)}"
-    schedule = ScheduleSummary(**result.schedule)
-    facts["steps"] = f"{steps_in_words(schedule)}, in {result.precision} on {result.device}"
-    if result.resumed_from:
-        facts["steps"] = f"{facts['steps']}, resumed after step {result.resumed_from:,}"
-    facts["padding"] = padding_in_words(schedule)
-    if schedule.kendall_tau is not None and schedule.kendall_tau < 1:
-        facts["order"] = f"Kendall's tau {schedule.kendall_tau:.3f} with the order of the selection"
-    if result.steps == 1:
-        facts["loss"] = f"{result.loss_first:.3f} in the one step, before it changed anything"
-    else:
-        facts["loss"] = f"{result.loss_first:.3f} at first, {result.loss_last:.3f} at last"
-    facts["trained"] = f"{result.parameters['trained']:,} of {result.parameters['total']:,} weights ({result.adapter})"
-    facts["adapter" if result.adapter != "full" else "model"] = result.weights
-    facts["checkpoints"] = result.output_dir / "checkpoints"
-    facts["logs"] = result.output_dir / "logs"
+    return facts
+
+
+def held_out_facts(held_out: Mapping[str, Any], steps: int) -> dict[str, object]:
+    """Return what the evaluations during training came to, and which weights are left."""
+    ends = ", ".join(
+        f"{held_out[name]['loss']:.3f} at {name} (step {held_out[name]['step']:,})"
+        for name in ("first", "best", "last")
+    )
+    facts: dict[str, object] = {"held out": f"loss {ends}, on {counted(held_out['rows'], 'row')}"}
+    if held_out["stopped_early"]:
+        facts["stopped"] = f"after step {steps:,}, since the loss on held-out rows fell no more"
+    if held_out["weights_of"] != steps:
+        facts["weights"] = f"of step {held_out['weights_of']:,}, the best evaluation"
     return facts
 
 

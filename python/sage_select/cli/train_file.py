@@ -22,6 +22,9 @@ from sage_select.values.location import location_of
 __all__ = ["TrainFile", "read_train_file"]
 
 _WHAT: Final = "file of settings"
+_ALWAYS: Final = "needs no saying here"
+#: Before what something is called here.
+_CALLED: Final = "names of other trainers, by which is meant here"
 #: Settings that name files or folders, besides those of training methods: relative ones are beside the file.
 _PATHS: Final = (
     "selection",
@@ -76,11 +79,12 @@ def read_train_file(path: Path) -> TrainFile:
     problems = list(document.problems)
     read = TrainFile()
     if not isinstance(document.value, Mapping):
-        said = f"expected settings by their names, got {shortened(document.value)}"
-        raise spec_error(document.file, [Problem(said, document.file)], _WHAT)
+        expected = f"expected settings by their names, got {shortened(document.value)}"
+        raise spec_error(document.file, [Problem(expected, document.file)], _WHAT)
     table = train_table()
     known = {flag.setting for flag in table.flags}
-    for key, value in document.value.items():
+    said: dict[str, list[str]] = {}
+    for key, value in _joined(document.value).items():
         line, column = document.places.of((key,), key=True) or (None, None)
         try:
             found, notice = _meaning(key, value, known, table.aliases)
@@ -88,14 +92,20 @@ def read_train_file(path: Path) -> TrainFile:
             problems.append(Problem(str(why), document.file, line, column, key))
             continue
         for name, one in found.items():
+            if name in read.values and read.values[name] == _beside(path, name, one):
+                continue
             if name in read.values:
-                said = f"says {name} again, after {read.sources[name]}"
-                problems.append(Problem(said, document.file, line, column, key))
+                again = f"says {name} again, after {read.sources[name]}"
+                problems.append(Problem(again, document.file, line, column, key))
                 continue
             read.values[name] = _beside(path, name, one)
             read.sources[name] = f"{path}:{line}" if line else str(path)
         if notice:
-            read.notices.append(f"{path}:{line}: {key}: {notice}" if line else f"{path}: {key}: {notice}")
+            renamed = notice.removeprefix(_CALLED)
+            said.setdefault(_CALLED if renamed != notice else notice, []).append(
+                f"{key} is {renamed}" if renamed != notice else key
+            )
+    read.notices.extend(f"{path}: {notice}: {', '.join(keys)}" for notice, keys in said.items())
     problems += _missing_inputs(path, read, document)
     if problems:
         raise spec_error(document.file, problems, _WHAT)
@@ -112,7 +122,7 @@ def _meaning(
             return found, None
         if found is not None:
             said = ", ".join(f"{name} {shortened(one)}" for name, one in found.items())
-            return found, f"taken as {said}" if said else "it is so here, always"
+            return found, f"taken as {said}" if said else _ALWAYS
     if key in known:
         return {key: value}, None
     typed = "--" + key.replace("_", "-")
@@ -120,13 +130,13 @@ def _meaning(
         name, trl, alone = aliases[typed]
         if alone is not None:
             found = _flag(name, alone)(value) or {}
-            return found, f"taken as {name} {alone}" if found else "it is so here unless said otherwise"
-        return {name: value}, None if trl else f"is called {name} here"
+            return found, f"taken as {name} {alone}" if found else _ALWAYS
+        return {name: value}, None if trl else _CALLED + name
     if key in _NEEDLESS:
         return {}, _NEEDLESS[key]
+    if value in _OFF:
+        return {}, "left out, since it is off"
     if typed in TRAIN_HABITS:
-        if value in _OFF:
-            return {}, f"left out: {TRAIN_HABITS[typed]}"
         raise _Unusable(TRAIN_HABITS[typed])
     raise _Unusable(f"there is no such setting{f', {hint}' if (hint := nearest(key, known)) else ''}")
 
@@ -136,6 +146,16 @@ def _locations() -> Mapping[str, str]:
     """Return the settings of training methods that name files or models, with which of the two."""
     fields = (item for member in METHODS.values() for item in member.model_fields.items())
     return {name: mark.kind for name, info in fields if (mark := location_of(info)) is not None}
+
+
+def _joined(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings with those in one that are two elsewhere: how PiSSA begins, when rows are evaluated."""
+    joined = dict(value)
+    if "eval_strategy" in joined and joined["eval_strategy"] in _OFF:
+        joined.pop("eval_steps", None)
+    if joined.get("pissa_init") is True and isinstance(joined.get("pissa_iter"), int):
+        joined["pissa_init"] = joined.pop("pissa_iter")
+    return joined
 
 
 def _beside(file: Path, name: str, value: Any) -> Any:
@@ -191,7 +211,22 @@ def _all_linear(value: Any) -> dict[str, Any] | None:
     return {"lora_target": "all-linear"} if value in ("all", ["all"]) else {"lora_target": value}
 
 
+def _pissa(value: Any) -> dict[str, Any]:
+    """Take LLaMA-Factory's `pissa_init`, or its number of iterations, of which a negative one means none."""
+    if type(value) is int:
+        return {"init_lora_weights": f"pissa_niter_{value}" if value > 0 else "pissa"}
+    return _flag("init_lora_weights", "pissa")(value) or {}
+
+
+def _chat_template(value: Any) -> dict[str, Any]:
+    """Take a file; names of templates are axolotl's, for what models bring themselves."""
+    named = isinstance(value, str) and "/" not in value and "." not in value and "{" not in value
+    return {} if named or value is None else {"chat_template": value}
+
+
 def _dataset(value: Any) -> dict[str, Any]:
+    if isinstance(value, str) and "," in value:
+        value = value.split(",")
     one = value[0] if isinstance(value, list) and len(value) == 1 else value
     path = one.get("path") if isinstance(one, Mapping) else one
     if isinstance(path, str):
@@ -209,10 +244,17 @@ def _template(value: Any) -> dict[str, Any]:
 
 def _optimizer(value: Any) -> dict[str, Any]:
     """Take transformers' names of the optimizers that there are here."""
-    names = {one.library_name: name for name, one in OPTIMIZERS.items()} | {"adamw_torch": "adamw"}
+    names = {one.library_name: name for name, one in OPTIMIZERS.items()}
+    names |= {"adamw_torch": "adamw", "adamw_hf": "adamw", "adamw_bnb_8bit": "adamw_8bit"}
     return {"optimizer": names.get(value, value)}
 
 
+_DTYPES: Final[Mapping[Any, Mapping[str, Any]]] = {
+    "bfloat16": {"precision": "bf16"},
+    "float16": {"precision": "fp16"},
+    "float32": {"precision": "fp32"},
+    "auto": {},
+}
 _FLASH: Final = {"attn_implementation": "flash_attention_2"}
 #: Keys whose values mean something else here -> the settings that they come to; None: as our own setting takes it.
 _TRANSLATED: Final[Mapping[str, Callable[[Any], Any]]] = {
@@ -236,19 +278,29 @@ _TRANSLATED: Final[Mapping[str, Callable[[Any], Any]]] = {
             "disabled": {"attn_implementation": "eager"},
         }
     ),
+    "eval_strategy": _words(
+        {"steps": {}, **{key: {} for key in ("no", False, None)}}, why=TRAIN_HABITS["--eval-strategy"]
+    ),
     "stage": _words({"sft": {}}, why="only supervised fine-tuning is done here: stage sft"),
     "finetuning_type": _words({"lora": {"adapter": "lora"}, "full": {"adapter": "full"}}),
     "adapter": _words(
         {**{kind: {"adapter": kind} for kind in KINDS}, "qlora": {"adapter": "lora", "load_in_4bit": True}, None: {}}
     ),
     "optim": _optimizer,
+    "optimizer": _optimizer,
+    "pissa_init": _pissa,
+    "chat_template": _chat_template,
+    "dtype": _words(_DTYPES),
+    "torch_dtype": _words(_DTYPES),
+    "model_type": _words({"AutoModelForCausalLM": {}, None: {}}, why="the class of a model is that of its config.json"),
+    "tokenizer_type": _words({"AutoTokenizer": {}, None: {}}, why="the class of a tokenizer is that of its own files"),
     "do_train": _words({True: {}}, why="sage-train trains"),
     "use_peft": _words({True: {}}, why="an adapter is trained, always"),
     "assistant_only_loss": _words({True: {}}, why="only answers are trained, always"),
     "completion_only_loss": _words({True: {}}, why="only answers are trained, always"),
     "train_on_inputs": _words({False: {}}, why=TRAIN_HABITS["--train-on-inputs"]),
 }
-_ALWAYS: Final = "needs no saying here"
+_ENDS: Final = "left out: the tokens that end turns are found in the chat template"
 #: Keys of other programs that change nothing of what is learned.
 _NEEDLESS: Final[Mapping[str, str]] = {
     **dict.fromkeys(
@@ -267,9 +319,24 @@ _NEEDLESS: Final[Mapping[str, str]] = {
             "log_level",
             "logging_first_step",
             "do_eval",
+            "ddp_find_unused_parameters",
+            "gradient_checkpointing_kwargs",
+            "activation_checkpointing_kwargs",
+            "pissa_convert",
+            "dataset_train_split",
+            "eval_sample_packing",
+            "per_device_eval_batch_size",
+            "save_only_model",
+            "save_strategy",
+            "saves_per_epoch",
         ),
         _ALWAYS,
     ),
+    "eos_token": _ENDS,
+    "eot_tokens": _ENDS,
+    "trust_remote_code": "left out: code of a repository is never run",
+    "tf32": "left out: products in float32 are computed as torch is set",
+    "use_liger_kernel": "left out: losses are made for the trained tokens alone, without all logits, as it is",
     "logging_dir": "logs go to logs/ in the output folder",
     "max_samples": "left out: the selection says which rows there are",
 }

@@ -9,10 +9,12 @@ from typing import Annotated, Any, Final
 import typer
 
 from sage_select import __version__
+from sage_select.cli.console import Console
 from sage_select.cli.events import EVENTS_HELP
 from sage_select.cli.streams import emit
+from sage_select.paths import user_path
 
-__all__ = ["COMMAND"]
+__all__ = ["COMMAND", "begin"]
 
 
 def _print_version(asked: bool) -> None:
@@ -52,3 +54,10 @@ COMMAND: Final[Mapping[str, tuple[Any, Any]]] = {
         False,
     ),
 }
+
+
+def begin(console: Console, settings: Mapping[str, Mapping[str, Any]], config: Path | None) -> None:
+    """Say the first word: libraries take seconds to load."""
+    named = settings["CommandSettings"]["selection"]
+    first = config if named is None and config is not None else named or "out.arrow"
+    console.begin(f"sage-train: reading {user_path(Path(first))}, then loading the training libraries")

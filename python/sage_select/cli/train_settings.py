@@ -7,15 +7,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Final
 
+from sage_select import demo
+from sage_select.cli.console import Console
 from sage_select.cli.train_file import read_train_file
 from sage_select.cli.train_table import train_table
 from sage_select.declare import Settings
 from sage_select.errors import UsageError
+from sage_select.io import read_manifest
+from sage_select.paths import user_path
 from sage_select.train.config import TrainConfig
 from sage_select.train.presets import PRESETS
 from sage_select.train.settings.declared import Setting
 
-__all__ = ["CommandSettings", "MeasuringSettings", "Told", "groups"]
+__all__ = ["Asked", "CommandSettings", "MeasuringSettings", "Told", "configured", "groups"]
 
 _COMMAND_LINE: Final = "command line"
 
@@ -150,4 +154,81 @@ class Told:
             name: f"{', '.join(map(str, value)) if isinstance(value, list) else value}  ({self.sources[name]})"
             for name, value in said.items()
         }
-        return {**facts, "defaults": f"{len(settings) - len(said)} others, in settings.yaml of the output folder"}
+        return {**facts, "defaults": f"{len(settings) - len(said)} others"}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A run that the command line asks for.
+
+    Attributes
+    ----------
+    selection, config, measuring
+        What is trained on, how, and on what it is measured after training.
+    is_demo
+        Whether the selection is one of the demo data.
+    sources
+        Setting -> who said it.
+    """
+
+    selection: Path
+    config: TrainConfig
+    measuring: MeasuringSettings
+    is_demo: bool
+    sources: Mapping[str, str]
+
+
+def configured(
+    console: Console, settings: Mapping[str, Mapping[str, Any]], file: Path | None, precisions: Mapping[str, bool]
+) -> Asked:
+    """Return the run that the options and a file ask for, and show its settings.
+
+    Parameters
+    ----------
+    console
+        Told what was understood otherwise than it was written, and of the settings.
+    settings
+        The class that declares settings -> setting -> value, None where an option was not given.
+    file
+        That of `--config`.
+    precisions
+        `bf16`, `fp16`, `fp32`, and whether the option of that name was given.
+
+    Raises
+    ------
+    UsageError
+        If a setting is wrong, there is no such selection, or no model is named.
+    """
+    told = Told()
+    if file is not None:
+        told.add_file(user_path(file))
+    told.add_command_line(settings, [name for name, on in precisions.items() if on])
+    for text in told.notices:
+        console.notice(text)
+    command = CommandSettings.make(**told.take(CommandSettings.model_fields))
+    measuring = MeasuringSettings.make(**told.take(MeasuringSettings.model_fields))
+    selection = user_path(command.selection)
+    if not selection.exists():
+        raise UsageError(
+            "there is no such selection",
+            where=str(selection),
+            hint="make one with `sage-select build`, or name it with --selection",
+        )
+    manifest = read_manifest(selection, verify=told.values.get("verify", True))
+    is_demo = manifest is not None and demo.is_demo(manifest)
+    if "model" not in told.values:
+        if not is_demo:
+            raise UsageError(
+                "no model is named",
+                expected="--model with a folder or a repository of a causal language model",
+                hint="only a selection of the built-in demo data has a model of its own",
+            )
+        console.notice("a selection of the demo data: using the built-in demo model and its settings")
+        own = {**demo.TRAINING, "model": str(demo.model_path())}
+        if "schedule_file" in told.values:  # it says how long the run is
+            del own["max_steps"]
+        told.add({name: value for name, value in own.items() if name not in told.values}, "demo data")
+    told.add_preset()
+    config = TrainConfig.of(told.values, told.names())
+    console.summary("settings", told.facts(config))
+    return Asked(selection, config, measuring, is_demo, told.sources)

@@ -15,8 +15,8 @@ from sage_select.pipeline.run import Run
 
 __all__ = ["Hashing"]
 
-#: What the distinct n-grams of a text take, 8 bytes each, for each byte of its words.
-_NGRAM_BYTES: Final = 5.5
+#: What the distinct n-grams of a text take, 4 bytes each and 8 for those of 256 texts, for each byte of its words.
+_NGRAM_BYTES: Final = 3.5
 
 
 @encoder("hashing", place=10, made_of_words=True)

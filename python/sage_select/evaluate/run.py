@@ -12,6 +12,7 @@ from sage_select.evaluate.result import Evaluation
 from sage_select.render.quiet import quiet_libraries
 from sage_select.train import TrainConfig
 from sage_select.train.hardware import require_training_packages
+from sage_select.train.launchers import hidden_launchers
 from sage_select.train.stages import Stages, silent_stages
 
 __all__ = ["evaluate", "evaluate_tuned", "prepare_held_out"]
@@ -136,7 +137,7 @@ class _Session:
         held_out = rows
         if not isinstance(rows, HeldOut):
             held_out = prepare_held_out(rows, self._config, turns=turns, stages=self._stages, notice=self._notice)
-        with quiet_libraries():
+        with quiet_libraries(), hidden_launchers():
             from sage_select.evaluate.measure import measure
             from sage_select.train.adapter import load_adapter
             from sage_select.train.base_model import load_base_model

@@ -17,9 +17,9 @@ from sage_select.render.messages import thought_of
 from sage_select.render.values import dump_json
 
 if TYPE_CHECKING:
-    from sage_select.render.tokens import Encoded, Renderer
+    from sage_select.render.tokens import Renderer
 
-__all__ = ["Piece", "ShownRow", "shown_rows"]
+__all__ = ["Piece", "ShownRow", "decoded", "shown_rows"]
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def shown_rows(found: Inspection, count: int, renderer: Renderer | None = None) 
             continue
         yield ShownRow(
             *facts,
-            [piece for one in encoded for piece in _decoded(one, renderer.tokenizer)],
+            [piece for one in encoded for piece in decoded(one.input_ids, one.labels, renderer.tokenizer)],
             sum(len(one.input_ids) for one in encoded),
             sum(one.trained for one in encoded),
             sum(one.cut for one in encoded),
@@ -133,16 +133,16 @@ def _text(arguments: Any) -> str:
     return arguments if isinstance(arguments, str) else dump_json(arguments)
 
 
-def _decoded(encoded: Encoded, tokenizer: Any) -> Iterator[Piece]:
+def decoded(input_ids: list[int], labels: list[int], tokenizer: Any) -> Iterator[Piece]:
     """Yield the text of a training example in parts that are trained, and parts that are not.
 
     The first token carries no label since nothing predicts it; it belongs to the part that follows.
     """
-    labels = (encoded.labels[1:2] or encoded.labels[:1]) + encoded.labels[1:]
+    labels = (labels[1:2] or labels[:1]) + labels[1:]
     end, said = 0, ""
     for trained, group in groupby(label >= 0 for label in labels):
         end += len(list(group))
         # A token may be a part of a character, and some tokenizers write the first token of a text otherwise.
-        text = tokenizer.decode(encoded.input_ids[:end], clean_up_tokenization_spaces=False)
+        text = tokenizer.decode(input_ids[:end], clean_up_tokenization_spaces=False)
         yield Piece("", trained, text[len(said) :])
         said = text

@@ -146,15 +146,26 @@ class Renderer:
     @property
     def fingerprint(self) -> str:
         """Hex digest of everything but the row and the length that decides the tokens."""
+        parts = [RENDERING_VERSION, self._history, self.on_long_row, self.chat_template, *self._tokenizer_parts()]
+        if variables := self._forms["default"].template.variables:
+            parts.append(dict(variables))
+        return _digest(parts)
+
+    @property
+    def tokenizer_fingerprint(self) -> str:
+        """Hex digest of what makes tokens of a text."""
+        return _digest(self._tokenizer_parts())
+
+    @property
+    def template_fingerprint(self) -> str:
+        """Hex digest of the chat template, and of what it is told besides the turns."""
+        return _digest([self.chat_template, dict(self._forms["default"].template.variables)])
+
+    def _tokenizer_parts(self) -> list[Any]:
         backend = json.loads(self.tokenizer.backend_tokenizer.to_str())
         for state in ("truncation", "padding"):  # left there by earlier calls, and overridden in each of ours
             backend.pop(state, None)
-        special = self._forms["default"].template.special_tokens
-        parts = [RENDERING_VERSION, self._history, self.on_long_row, self.chat_template, special, backend]
-        if variables := self._forms["default"].template.variables:
-            parts.append(dict(variables))
-        text = json.dumps(parts, sort_keys=True, default=str)
-        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+        return [self._forms["default"].template.special_tokens, backend]
 
     def encode(self, example: Example, where: Where | None = None) -> Encoded:
         """Return the tokens and labels of a row that makes one training example; it raises as `encode_all` does.
@@ -410,3 +421,8 @@ def _refused(error: TemplateRefused, where: Where | None) -> DataError:
         where=where,
         hint="mend the row, or name another template with --chat-template",
     )
+
+
+def _digest(parts: list[Any]) -> str:
+    text = json.dumps(parts, sort_keys=True, default=str)
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()

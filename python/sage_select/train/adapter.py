@@ -22,7 +22,7 @@ from sage_select.errors import DataError, UsageError
 from sage_select.train.adapter_files import adapter_folder, tensor_shapes
 from sage_select.train.config import TrainConfig
 from sage_select.train.data import TrainingRows
-from sage_select.train.kinds import KINDS, Initialisation, initialisation
+from sage_select.train.kinds import INITIALISATIONS, KINDS, Initialisation, initialisation
 from sage_select.train.own_loss import check_trainable
 from sage_select.train.run_folder import ADAPTER_FILES
 from sage_select.train.targets import find_targets
@@ -37,6 +37,7 @@ __all__ = [
     "make_trainee",
     "save_adapter",
     "save_trained",
+    "shape_of_trained",
 ]
 
 
@@ -176,21 +177,23 @@ def _new_adapter(model: Any, config: TrainConfig, first: Initialisation) -> tupl
 
 def _refuse_narrow(model: Any, adapter: LoraConfig, first: Initialisation) -> None:
     """Raise UsageError where a layer is narrower than the decomposition of its weights needs."""
-    named = tuple(adapter.target_modules)
+    named = frozenset(adapter.target_modules)
+    widths = {}
     for name, part in model.named_modules():
-        if name.endswith(named) and (name in named or name.rsplit(".", 1)[-1] in named):
-            weight: Any = getattr(part, "weight", None)
-            sides = [getattr(part, "in_features", None), getattr(part, "out_features", None)]
-            known = [side for side in sides if isinstance(side, int)] or list(weight.shape)
+        if not named.isdisjoint((name, name.rpartition(".")[2])) and getattr(part, "weight", None) is not None:
+            weight: Any = part.weight
+            read, given = getattr(part, "in_features", len(weight)), getattr(part, "out_features", weight.shape[-1])
             # EVA decomposes what a layer reads, all others its weight.
-            side = known[0] if first.name == "eva" else min(known)
-            if side < first.widths * adapter.r:
-                raise UsageError(
-                    f"--init-lora-weights {first.name} needs layers of at least {first.widths * adapter.r}",
-                    where=name,
-                    got=f"a side of {side}",
-                    hint=f"--lora-r {max(1, side // first.widths)} or less, or other --lora-target",
-                )
+            widths[name] = read if first.name == "eva" else min(read, given)
+    narrowest = min(widths, key=widths.__getitem__)
+    needed = first.widths * adapter.r
+    if widths[narrowest] < needed:
+        raise UsageError(
+            f"--init-lora-weights {first.name} needs layers that are {needed} wide at rank {adapter.r}",
+            where=narrowest,
+            got=f"a width of {widths[narrowest]}",
+            hint=f"--lora-r {max(1, widths[narrowest] // first.widths)} or less, or other --lora-target",
+        )
 
 
 def _sort(adapter: LoraConfig) -> None:
@@ -198,6 +201,13 @@ def _sort(adapter: LoraConfig) -> None:
     for key in ("target_modules", "target_parameters"):
         if isinstance(getattr(adapter, key), set | list):
             setattr(adapter, key, sorted(getattr(adapter, key)))
+
+
+def shape_of_trained(model: Any, config: TrainConfig) -> Any:
+    """Return `model`, which may be one without memory, with what is trained of it, however that begins."""
+    if KINDS[config.adapter].lora is None:
+        return _whole(model)
+    return _new_adapter(model, config, INITIALISATIONS["default"])[0]
 
 
 def cast_adapter_to_float32(model: torch.nn.Module) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from sage_select.errors import UsageError
@@ -64,7 +65,8 @@ def load_base_model(config: TrainConfig, precision: Precision, tokenizer: Any) -
     """
     import torch
 
-    options: dict[str, Any] = {"device_map": {"": 0}} if torch.cuda.is_available() else {}
+    device = int(os.environ.get("LOCAL_RANK", "0"))  # of this process, where there are several
+    options: dict[str, Any] = {"device_map": {"": device}} if torch.cuda.is_available() else {}
     if config.attn_implementation is not None:
         options["attn_implementation"] = config.attn_implementation
     held: Precision = precision if KINDS[config.adapter].lora is not None else "fp32"

@@ -7,10 +7,12 @@ import json
 import os
 import re
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-__all__ = ["CHECKPOINT_NAME", "Checkpoint", "list_checkpoints", "newest_complete", "prune", "seal"]
+__all__ = ["CHECKPOINT_NAME", "Checkpoint", "list_checkpoints", "newest_complete", "prune", "read_seal", "seal"]
 
 _SEAL = "sage.json"
 #: A folder of one checkpoint, with its step.
@@ -35,16 +37,23 @@ def list_checkpoints(folder: Path) -> list[Checkpoint]:
     return sorted((Checkpoint(int(match[1]), path) for match, path in found), key=lambda one: -one.step)
 
 
-def seal(folder: Path, fingerprint: str) -> None:
-    """Make a written checkpoint durable and mark it as whole: sizes and digests of its files, and the run it is of."""
+def seal(folder: Path, identity: Mapping[str, Any]) -> None:
+    """Make a written checkpoint durable and mark it as whole: sizes and digests of its files, and the run it is of.
+
+    Parameters
+    ----------
+    identity
+        What the run is known by, part by part: rows, tokens, schedule, tokenizer, template, model and settings.
+    """
     # A pickle of the arguments that nothing reads.
     (folder / "training_args.bin").unlink(missing_ok=True)
     files = {}
     for path in sorted(folder.rglob("*")):  # named chat templates lie in a folder of their own
-        if path.is_file():
+        # A seal that is there already, of a run that has changed, is replaced.
+        if path.is_file() and path != folder / _SEAL:
             files[str(path.relative_to(folder))] = {"bytes": path.stat().st_size, "blake2b": _digest(path)}
         sync(path)
-    content = json.dumps({"fingerprint": fingerprint, "files": files}, indent=1) + "\n"
+    content = json.dumps({"identity": dict(identity), "files": files}, indent=1) + "\n"
     temporary = folder / f".{_SEAL}"
     temporary.write_text(content, encoding="utf-8")
     sync(temporary)
@@ -62,8 +71,8 @@ def newest_complete(folder: Path) -> tuple[Checkpoint | None, list[Checkpoint]]:
     return None, torn
 
 
-def read_seal(folder: Path) -> str | None:
-    """Return the fingerprint of the run that wrote a whole checkpoint, None if it is not whole."""
+def read_seal(folder: Path) -> dict[str, Any] | None:
+    """Return what the run is known by that wrote a whole checkpoint, None if it is not whole."""
     if not (folder / _SEAL).is_file():
         return None
     try:
@@ -72,15 +81,16 @@ def read_seal(folder: Path) -> str | None:
             path = folder / name
             if not path.is_file() or path.stat().st_size != expected["bytes"] or _digest(path) != expected["blake2b"]:
                 return None
-        return str(content["fingerprint"])
+        return dict(content["identity"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 
 
-def prune(folder: Path, keep: int) -> None:
-    """Delete all but the newest `keep` checkpoints."""
+def prune(folder: Path, keep: int, besides: int | None = None) -> None:
+    """Delete all but the newest `keep` checkpoints, and the one of the step `besides`."""
     for checkpoint in list_checkpoints(folder)[keep:]:
-        shutil.rmtree(checkpoint.folder)
+        if checkpoint.step != besides:
+            shutil.rmtree(checkpoint.folder)
 
 
 def sync(path: Path) -> None:

@@ -20,6 +20,7 @@ from sage_select.train.optimizers import OPTIMIZERS
 from sage_select.train.presets import PRESETS
 from sage_select.train.settings.adapter import AdapterSettings
 from sage_select.train.settings.declared import Setting
+from sage_select.train.settings.evaluation import EvaluationSettings
 from sage_select.train.settings.method import MethodSettings
 from sage_select.train.settings.model import ModelSettings
 from sage_select.train.settings.optimisation import OptimisationSettings
@@ -30,7 +31,15 @@ from sage_select.values.location import Reads, Writes
 __all__ = ["TrainConfig"]
 
 
-class TrainConfig(ModelSettings, MethodSettings, AdapterSettings, OptimisationSettings, RowSettings, RunningSettings):
+class TrainConfig(
+    ModelSettings,
+    MethodSettings,
+    AdapterSettings,
+    OptimisationSettings,
+    RowSettings,
+    EvaluationSettings,
+    RunningSettings,
+):
     """The settings of one fine-tuning run.
 
     Raises
@@ -127,16 +136,20 @@ def _with_defaults(settings: Mapping[str, Any]) -> dict[str, Any]:
         preset = {name: value for name, value in preset.items() if name not in ("epochs", "max_steps")}
     given = {**preset, **settings}
     kind = KINDS.get(str(given.get("adapter", TrainConfig.model_fields["adapter"].default)))
-    return {**({} if kind is None else {"learning_rate": kind.learning_rate}), **given}
+    return {
+        **({} if kind is None else {"learning_rate": kind.learning_rate}),
+        **({} if given.get("early_stopping") is None else {"final_weights": "best"}),
+        **given,
+    }
 
 
 #: Settings that say what one call does with a folder.
-_OF_ONE_CALL: Final = ("force", "resume")
+_OF_ONE_CALL: Final = ("force", "resume", "allow_change")
 
 
 def _anywhere(name: str, value: Any) -> Any:
     """Return a path as one that holds from any folder; another value as it is."""
-    if name in ("output_dir", "chat_template", "selection", "from_adapter", "schedule_file") or (
+    if name in ("output_dir", "chat_template", "selection", "eval_data", "from_adapter", "schedule_file") or (
         name == "model" and is_local(str(value))
     ):
         return str(user_path(Path(str(value))).absolute())

@@ -12,6 +12,7 @@ from sage_select.errors import DataError, UsageError
 from sage_select.paths import user_path
 from sage_select.train.adapter_files import read_adapter, tensor_shapes
 from sage_select.train.checkpoints import list_checkpoints, newest_complete
+from sage_select.train.fingerprint import ROWS
 from sage_select.train.kinds import KINDS
 from sage_select.train.ledger import losses_at_both_ends, read_steps
 from sage_select.train.replaced import ADAPTER_FILES, LEDGER_NAME, RECORD_NAME, WEIGHT_FOLDERS
@@ -64,7 +65,7 @@ def _run(folder: Path) -> dict[str, Any]:
             "rows": rows.get("rows_in"),
             "trained": rows.get("rows_trained"),
             "tokens": rows.get("tokens"),
-            "order": identity.get("rows and their order"),
+            "order": identity.get(ROWS),
         }
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         said = f"{type(error).__name__}: {error}"
@@ -128,7 +129,7 @@ def _weights(folder: Path) -> dict[str, Any]:
     shapes = {name: shape for file in files for name, shape in tensor_shapes(file).items()}
     count = sum(math.prod(shape) for shape in shapes.values())
     if not (folder / ADAPTER_FILES[0]).is_file():
-        return {"parameters": {"trained": count, "total": count}, "bytes": size}
+        return {"parameters": {"trained": None, "total": count}, "bytes": size}
     content = read_adapter(folder)
     layers = {name.partition(".lora_")[0] for name in shapes if ".lora_" in name}
     ranks = {shape[0] for name, shape in shapes.items() if ".lora_A." in name and shape}

@@ -11,12 +11,18 @@ from sage_select.train.config import TrainConfig
 from sage_select.train.kinds import initialisation
 from sage_select.train.settings.model import Precision
 
-__all__ = ["SCHEDULE", "differences", "fingerprint", "identity"]
+__all__ = ["EVALUATED", "ROWS", "SCHEDULE", "TEMPLATE", "TOKENIZER", "TOKENS", "differences", "fingerprint", "identity"]
 
-#: The part of a run that says which examples each step consumes.
+#: The parts of a run that are digests: the ids of its rows in their order, what is trained on each, which examples each
+#: step consumes, what makes tokens of a text, what writes conversations, and the rows evaluated meanwhile.
+ROWS = "rows and their order"
+TOKENS = "tokens and labels"
 SCHEDULE = "schedule of the steps"
+TOKENIZER = "tokenizer"
+TEMPLATE = "chat template"
+EVALUATED = "evaluated rows"
 #: Raised when the same settings begin to train different weights.
-_RECIPE = 4
+_RECIPE = 5
 
 
 def identity(
@@ -27,9 +33,13 @@ def identity(
     rows: str,
     tokens: str,
     schedule: str,
+    tokenizer: str,
+    template: str,
     device: str = "cpu",
     adapter: str | None = None,
     method: Mapping[str, str] | None = None,
+    processes: int = 1,
+    evaluated: str | None = None,
 ) -> dict[str, Any]:
     """Return the parts that define a run, each a short value fit for a message.
 
@@ -45,21 +55,30 @@ def identity(
         Where the weights are; it counts where the beginning of the adapter differs from device to device.
     adapter
         Digest of the adapter that the run goes on from, if it does.
+    processes
+        Those that share the forward passes of each step, each with random numbers of its own.
     schedule
         Digest of which examples each step consumes.
-    method
-        Settings of the training method that name something -> what names its content.
+    tokenizer, template
+        Digests of what makes tokens of a text, and of what writes conversations.
+    evaluated
+        Digest of the rows that are evaluated meanwhile, if any.
     """
     settings = {**config.identity(), "from_adapter": adapter, **(method or {})}
+    if processes > 1:
+        settings["processes"] = processes
     if initialisation(config.init_lora_weights).random_on_device:
         settings["device"] = device
     return {
         "recipe": _RECIPE,
-        "rows and their order": rows,
-        "tokens and labels": tokens,
+        ROWS: rows,
+        TOKENS: tokens,
         SCHEDULE: schedule,
+        TOKENIZER: tokenizer,
+        TEMPLATE: template,
         "model": model,
         "precision": precision,
+        EVALUATED: evaluated,
         **settings,
     }
 

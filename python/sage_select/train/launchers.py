@@ -1,4 +1,4 @@
-"""One process, whatever launcher of several has left in the environment.
+"""The environment that launchers of several processes leave: heeded where it starts them, hidden elsewhere.
 
 The libraries below ours take these variables for a launch of several processes: they wait for others, or fail without
 an address. Those of `accelerate` would besides train in another precision than ours, or under another strategy.
@@ -7,13 +7,14 @@ an address. Those of `accelerate` would besides train in another precision than 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
 from sage_select.errors import UsageError
+from sage_select.train.processes import LAUNCHED, Processes, launched
 
-__all__ = ["one_process"]
+__all__ = ["hidden_launchers", "started_processes"]
 
 #: Who starts processes -> the variables that tell each how many they are, and which it is.
 _LAUNCHERS: Final = {
@@ -34,34 +35,45 @@ _HARMLESS: Final = frozenset({"ACCELERATE_LOG_LEVEL", "ACCELERATE_DEBUG_MODE", "
 
 
 @contextmanager
-def one_process() -> Iterator[list[str]]:
-    """Hide the variables of launchers within the block; give what the user should know of it, one line each.
+def started_processes() -> Iterator[tuple[Processes, list[str]]]:
+    """Give the processes of a run, and what the user should know of them, one line each.
+
+    Within the block the variables of launchers are hidden, but those of torchrun where it has started several.
 
     Raises
     ------
     UsageError
-        This is one of several processes, which would repeat rows to even out batches, all into one folder. A number of
-        processes without the variable that tells which of them this is was left there by something else.
+        This is one of several processes of another launcher than torchrun, all of which would train alone, into one
+        folder. A number of processes without the variable that tells which of them this is was left by something else.
     """
-    left = []
+    processes, left = launched(), []
     for launcher, (size, rank) in _LAUNCHERS.items():
         count = os.environ.get(size, "").strip()
-        if count in ("", "1"):
+        if count in ("", "1") or size == "WORLD_SIZE":
             continue
-        if size == "WORLD_SIZE" or (count.isdecimal() and rank in os.environ):
+        if count.isdecimal() and rank in os.environ:
             raise UsageError(
                 f"started as one of {count} processes",
-                expected="one process",
+                expected="one process, or several by torchrun",
                 got=f"{size}={count} in the environment, of {launcher}",
-                hint=f"start sage-train without a launcher; in a shell that one has started, unset {size} and {rank}",
+                hint=f"in a shell that such a launcher has started, unset {size} and {rank}",
             )
         left.append(size)
     strategies = sorted(name for name in os.environ if name.startswith(_ACCELERATE) and name not in _HARMLESS)
     told = [*left, *strategies]
-    names = {name for pair in _LAUNCHERS.values() for name in pair} | {*_FURTHER, *strategies}
+    with hidden_launchers(but=LAUNCHED if processes.count > 1 else ()):
+        yield processes, [f"ignored in the environment: {', '.join(told)} (a run is one process)"] if told else []
+
+
+@contextmanager
+def hidden_launchers(but: Sequence[str] = ()) -> Iterator[None]:
+    """Hide the variables of launchers within the block, but these."""
+    strategies = [name for name in os.environ if name.startswith(_ACCELERATE) and name not in _HARMLESS]
+    names = {name for pair in _LAUNCHERS.values() for name in pair} | {*_FURTHER, *strategies, *LAUNCHED}
+    names -= {*but, *(("LOCAL_WORLD_SIZE", "GROUP_RANK", "TORCHELASTIC_RUN_ID") if but else ())}
     hidden = {name: os.environ.pop(name) for name in sorted(names) if name in os.environ}
     try:
-        yield [f"ignored in the environment: {', '.join(told)} (a run is one process)"] if told else []
+        yield
     finally:
         # What a library has set meanwhile would be a launcher's to the next run.
         for name in names:

@@ -5,16 +5,14 @@ It is the proof that rows were trained in the planned order, and holds the loss 
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TextIO
+from typing import Any
 
-from sage_select.errors import DataError, Where
-from sage_select.train.checkpoints import sync
+from sage_select.errors import DataError
+from sage_select.train.json_lines import JsonLines, read_json_lines
 
 __all__ = ["Ledger", "Step", "losses_at_both_ends", "read_steps"]
 
@@ -67,6 +65,8 @@ class Ledger:
         Id of each trained row, by its place in the training order.
     after
         Steps up to this number are kept from an earlier part of the run, later ones are cut off.
+    written
+        Whether steps are written: by one process of several.
 
     Raises
     ------
@@ -74,8 +74,8 @@ class Ledger:
         The earlier part does not hold these steps. What follows them may be damaged.
     """
 
-    def __init__(self, path: Path, row_ids: Sequence[str], *, after: int) -> None:
-        self._path = path
+    def __init__(self, path: Path, row_ids: Sequence[str], *, after: int, written: bool = True) -> None:
+        self._lines = JsonLines(path, written=written)
         self._row_ids = row_ids
         self._pending = Step(after + 1, [], [], [])
         self._kept = list(islice(read_steps(path), after)) if path.is_file() and after else []
@@ -87,22 +87,10 @@ class Ledger:
                 got=f"{len(self._kept)} steps",
                 hint="start the run again with --force",
             )
-        self._file: TextIO | None = None
 
     def open(self) -> None:
         """Put a record of the kept steps in the place of what is there, at once, and durably."""
-        # Beside the old record until the new one is whole: killed in between, the run can still go on.
-        temporary = self._path.with_name(f".{self._path.name}")
-        self._file = temporary.open("w", encoding="utf-8")
-        try:
-            for step in self._kept:
-                self._write(step)
-            self.sync()
-            temporary.replace(self._path)
-            sync(self._path.parent)
-        except BaseException:
-            self.close()
-            raise
+        self._lines.open(map(asdict, self._kept))
 
     def ids(self, places: Iterable[int]) -> list[str]:
         """Return the ids of the rows at these places of the training order."""
@@ -117,52 +105,34 @@ class Ledger:
     def end_step(self) -> Step:
         """Write the step into the record, which must be open, and return it."""
         done = self._pending
-        self._write(done)
+        self._lines.write(asdict(done))
         self._pending = Step(done.step + 1, [], [], [])
         return done
 
     def sync(self) -> None:
         """Bring all steps to the disk, so that no checkpoint outlives them."""
-        os.fsync(self._opened().fileno())
+        self._lines.sync()
 
     def close(self) -> None:
         """Close the file, if it is open."""
-        if self._file is not None:
-            self._file.close()
-
-    def _opened(self) -> TextIO:
-        if self._file is None:
-            raise RuntimeError("the record is not open")
-        return self._file
-
-    def _write(self, step: Step) -> None:
-        file = self._opened()
-        file.write(json.dumps(asdict(step), ensure_ascii=False) + "\n")
-        file.flush()
+        self._lines.close()
 
 
 def read_steps(path: Path) -> Iterator[Step]:
     """Read a ledger; a line torn by a crash ends it.
 
-    Yields
+    Raises
     ------
-    Step
-        Steps in order.
+    DataError
+        A line is no such record.
     """
-    with path.open(encoding="utf-8", errors="replace") as lines:
-        for number, line in enumerate(lines, start=1):
-            if not line.endswith("\n"):
-                return
-            try:
-                step = Step(**json.loads(line))
-                step.check()
-            except (ValueError, TypeError, AttributeError, RecursionError):
-                raise DataError(
-                    "not a record of consumed rows",
-                    where=Where(file=str(path), line=number),
-                    hint="start the run again with --force",
-                ) from None
-            yield step
+    return read_json_lines(path, _step, "consumed rows")
+
+
+def _step(values: Mapping[str, Any]) -> Step:
+    step = Step(**values)
+    step.check()
+    return step
 
 
 def losses_at_both_ends(steps: Sequence[Step]) -> tuple[float, float]:

@@ -2,54 +2,97 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import closing, suppress
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, closing, suppress
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import datasets
+import numpy as np
 import pyarrow as pa
 import torch
 from transformers import PreTrainedTokenizerBase, PrinterCallback, ProgressCallback
 from trl import SFTConfig
 
+from sage_select.errors import DataError
 from sage_select.train.adapter import cast_adapter_to_float32
 from sage_select.train.callbacks import StepEnd, StepLog, StoppedAtFirstStep
-from sage_select.train.checkpoints import Checkpoint
+from sage_select.train.checkpoints import Checkpoint, read_seal
 from sage_select.train.collate import StepCollator
 from sage_select.train.config import TrainConfig
+from sage_select.train.data import TrainingRows
+from sage_select.train.evaluating import Evaluating
+from sage_select.train.evaluations import Evaluations
+from sage_select.train.fingerprint import fingerprint
 from sage_select.train.health import Health
+from sage_select.train.held_out import HeldOutLoss
 from sage_select.train.interrupt import graceful_stop
 from sage_select.train.ledger import Ledger
 from sage_select.train.methods import Material
 from sage_select.train.optimizers import OPTIMIZERS
 from sage_select.train.packing import Layout
+from sage_select.train.processes import ALONE, Processes
 from sage_select.train.prolong import warmup_steps
 from sage_select.train.run_folder import RunFolder
 from sage_select.train.schedule import Schedule
 from sage_select.train.settings.model import Precision
 from sage_select.train.trainer import OrderedTrainer
 
-__all__ = ["can_recompute", "run_loop"]
+__all__ = ["Trained", "can_recompute", "run_loop"]
 
 #: No more work than this is lost where nothing is said of checkpoints.
 SAVE_SECONDS = 600.0
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a run has come to.
+
+    Attributes
+    ----------
+    model
+        With the weights that are to be left.
+    steps
+        Those taken.
+    weights_of
+        The step that these weights are of.
+    evaluations
+        Those made; None where nothing is held out.
+    stopped_early
+        Whether fewer steps were taken than planned.
+    """
+
+    model: Any
+    steps: int
+    weights_of: int
+    evaluations: Evaluations | None
+    stopped_early: bool
+
+    @property
+    def held_out(self) -> dict[str, Any] | None:
+        """What the evaluations came to, as plain values."""
+        if self.evaluations is None or (ends := self.evaluations.summary()) is None:
+            return None
+        return {**ends, "weights_of": self.weights_of, "stopped_early": self.stopped_early}
 
 
 def run_loop(
     *,
     model: Any,
     material: Material,
+    held_out: TrainingRows | None = None,
     schedule: Schedule,
     layout: Layout,
-    fingerprint: str,
+    identity: Mapping[str, Any],
     folder: RunFolder,
     begin: Callable[[], None],
     checkpoint: Checkpoint | None,
     progress: Callable[[int, int, str], None],
-) -> Any:
-    """Train what can be trained of `model` and return the model.
+    processes: Processes = ALONE,
+) -> Trained:
+    """Train what can be trained of `model`.
 
     Nothing in the folder changes before the first step has been taken.
 
@@ -61,17 +104,22 @@ def run_loop(
         The settings, the tokenised rows in training order, and what they were tokenised by.
     schedule, layout
         The rows that each step consumes, and how they lie in its forward passes.
-    fingerprint
-        The run, for the seal of its checkpoints.
+    held_out
+        Rows to evaluate meanwhile, tokenised.
+    identity
+        What the run is known by, for the seal of its checkpoints.
     begin
         Makes the folder this run's: called when its first step has been taken.
     checkpoint
         A whole one to go on from, or None.
+    processes
+        Those that share the forward passes of each step; the first of them writes.
 
     Raises
     ------
     DataError
-        If a loss or the adapter stops being a number; the checkpoints before it stay.
+        If a loss or the adapter stops being a number; the checkpoints before it stay. If the best weights are to be
+        left, and their checkpoint is not there.
     KeyboardInterrupt
         On Ctrl-C, after the checkpoint of the last finished step; where it is to replace another run and has taken no
         step, it leaves that one as it is.
@@ -80,16 +128,26 @@ def run_loop(
     tokenizer = material.renderer.tokenizer
     after = checkpoint.step if checkpoint else 0
     with (
-        closing(Ledger(folder.ledger, rows.row_ids, after=after)) as ledger,
+        closing(Ledger(folder.ledger, rows.row_ids, after=after, written=processes.is_first)) as ledger,
         # What a crashed run logged after its checkpoint is hidden.
         closing(StepLog(folder.logs, purge_step=after + 1 if after else None)) as log,
+        ExitStack() as files,
         graceful_stop() as stop,
         suppress(StoppedAtFirstStep),  # the signal is delivered again by `graceful_stop`
     ):
+        evaluations = None
+        if held_out is not None:
+            every = config.eval_interval(schedule.steps)
+            evaluations = Evaluations(
+                folder.evaluations, steps=schedule.steps, every=every, after=after, written=processes.is_first
+            )
+            files.enter_context(closing(evaluations))
 
         def first_step() -> None:
             begin()
             ledger.open()
+            if evaluations is not None:
+                evaluations.open()
 
         health = Health(
             vocabulary=model.get_base_model().get_input_embeddings().weight.shape[0], scaled=precision == "fp16"
@@ -98,41 +156,69 @@ def run_loop(
             ledger=ledger,
             b_ratio=config.loraplus_ratio,
             objective=partial(config.method.objective, material=material),
+            processes=processes,
+            row=rows.table["input_ids"][0].as_py(),
             model=model,
             args=training_arguments(
                 config, precision, schedule, folder.checkpoints, recompute=can_recompute(model, config)
             ),
-            train_dataset=steps_of(schedule, fingerprint),
+            train_dataset=steps_of(schedule, fingerprint(identity)),
             processing_class=tokenizer,
             data_collator=StepCollator(rows.table, schedule, layout, pad_token(tokenizer)),
-            callbacks=[
-                log,
-                health,
-                StepEnd(
-                    ledger=ledger,
-                    health=health,
-                    progress=progress,
-                    stop=stop,
-                    passes=schedule.passes,
-                    fingerprint=fingerprint,
-                    keep=config.keep_checkpoints,
-                    first_step=first_step,
-                    stepped=folder.replaced.discard,
-                    replaces=checkpoint is None and folder.holds_a_run(),
-                    save_seconds=SAVE_SECONDS if config.save_steps is None else None,
-                ),
-            ],
+            callbacks=[log, health],
+        )
+        evaluating = None
+        if held_out is not None and evaluations is not None:
+            loss = HeldOutLoss(held_out, config.batch_size, pad_token(tokenizer))
+            keeps_best = config.final_weights == "best"
+            evaluating = Evaluating(loss, evaluations, trainer, config.early_stopping, keeps_best)
+        tokens = np.add.reduceat(layout.lengths, schedule.starts[:-1])
+        trainer.add_callback(
+            StepEnd(
+                ledger=ledger,
+                health=health,
+                progress=progress,
+                stop=stop,
+                passes=schedule.passes,
+                tokens=lambda step: int(tokens[step - 1]),
+                identity=identity,
+                keep=config.keep_checkpoints,
+                evaluating=evaluating,
+                first_step=first_step,
+                stepped=folder.replaced.discard if processes.is_first else lambda: None,
+                processes=processes,
+                replaces=checkpoint is None and folder.holds_a_run(),
+                save_seconds=SAVE_SECONDS if config.save_steps is None else None,
+            )
         )
         for talkative in (PrinterCallback, ProgressCallback):
             trainer.remove_callback(talkative)
         cast_adapter_to_float32(trainer.model)
-        if checkpoint is not None and checkpoint.step >= schedule.steps:
+        over = checkpoint is not None and (checkpoint.step >= schedule.steps or (evaluating and evaluating.over))
+        if checkpoint is not None and over:
             first_step()
             # The trainer would take one step more.
             trainer._load_from_checkpoint(str(checkpoint.folder))
+            taken = checkpoint.step
         else:
             trainer.train(resume_from_checkpoint=str(checkpoint.folder) if checkpoint else None)
-    return trainer.model
+            taken = trainer.state.global_step
+        best = taken if evaluating is None or evaluating.kept is None else evaluating.kept
+        if best != taken:
+            trainer._load_from_checkpoint(str(_whole(folder.checkpoints / f"checkpoint-{best}")))
+    return Trained(trainer.model, taken, best, evaluations, taken < schedule.steps)
+
+
+def _whole(checkpoint: Path) -> Path:
+    """Return the folder of a checkpoint, which must be whole."""
+    if read_seal(checkpoint) is None:
+        raise DataError(
+            "the checkpoint of the best weights is not there, or damaged",
+            where=str(checkpoint),
+            hint="take those of the last step with --resume --final-weights last --allow-change final_weights, or "
+            "train anew with --force",
+        )
+    return checkpoint
 
 
 def can_recompute(model: Any, config: TrainConfig) -> bool:
@@ -140,9 +226,9 @@ def can_recompute(model: Any, config: TrainConfig) -> bool:
     return config.gradient_checkpointing and bool(model.get_base_model().supports_gradient_checkpointing)
 
 
-def steps_of(schedule: Schedule, fingerprint: str) -> datasets.Dataset:
+def steps_of(schedule: Schedule, name: str) -> datasets.Dataset:
     """Return the numbers of all steps as the data set of the library, which is to consume them in this order."""
-    return datasets.Dataset(pa.table({"step": pa.array(range(schedule.steps), pa.int64())}), fingerprint=fingerprint)
+    return datasets.Dataset(pa.table({"step": pa.array(range(schedule.steps), pa.int64())}), fingerprint=name)
 
 
 def training_arguments(
@@ -178,6 +264,7 @@ def training_arguments(
         use_cpu=not torch.cuda.is_available(),
         activation_checkpointing=recompute,
         torch_compile=config.torch_compile,
+        ddp_find_unused_parameters=False,
         seed=config.seed,
         data_seed=config.seed,
         save_strategy="steps",

@@ -6,7 +6,7 @@ trained tokens: only what is computed on padding, and the rounding of the sum, d
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,6 +65,13 @@ class Layout:
     ) -> Layout:
         """Return the layout of `next_fit`, the longest sequences of a step first."""
         return cls(next_fit(starts, lengths, phases, lookback), starts, lengths, per_pass, packed=True)._longest_first()
+
+    def first(self, steps: int) -> Layout:
+        """Return that of the first steps."""
+        end = int(self.starts[steps])
+        return replace(
+            self, sequences=self.sequences[:end], starts=self.starts[: steps + 1], lengths=self.lengths[:end]
+        )
 
     @property
     def count(self) -> int:

@@ -45,6 +45,8 @@ class Prepared:
         The examples that each step consumes, and what names them.
     identity, fingerprint
         What the run is known by, in parts and as one digest.
+    held_out
+        Rows to evaluate during training, tokenised; None where there are none.
     about
         What else is to be known of it, also where it does not end.
     """
@@ -60,29 +62,40 @@ class Prepared:
     schedule_digest: str
     identity: dict[str, Any]
     fingerprint: str
+    held_out: TrainingRows | None
     about: dict[str, Any]
 
 
 def prepare(
-    selection: Any, config: TrainConfig, *, stages: Stages, notice: Callable[[str], None], sources: Mapping[str, str]
+    selection: Any,
+    config: TrainConfig,
+    eval_data: Any = None,
+    *,
+    stages: Stages,
+    notice: Callable[[str], None],
+    sources: Mapping[str, str],
+    check: bool = True,
+    processes: int = 1,
 ) -> Prepared:
     """Read, render and tokenise a selection, and tell what there is to know of it.
 
     Raises
     ------
     UsageError
-        For a missing selection or model, or settings that this machine cannot do.
+        For a missing selection or model, or settings that this machine cannot do, or that need held-out rows.
     DataError
         If rows are damaged, none has anything to train, or more are lost than may be.
     """
     from sage_select.render.model_files import model_revision
     from sage_select.train.base_model import given_template, open_renderer
     from sage_select.train.data import tokenise
+    from sage_select.train.evaluated_rows import evaluated_rows, tokenise_held_out
     from sage_select.train.selection import load_selection
 
     ordered = load_selection(selection, config)
     for text in ordered.notices:
         notice(text)
+    ordered, apart = evaluated_rows(ordered, config, eval_data, notice)
     precision, device = precision_here(config), device_here()
     renderer = open_renderer(config)
     with stages("tokenising") as progress:
@@ -97,7 +110,9 @@ def prepare(
     found = preflight_of(rows, renderer, config, source=ordered.source)
     for text in (*renderer.notices, *found.lines):
         notice(text)
-    found.check()
+    if check:
+        found.check()
+    held_out = None if apart is None else tokenise_held_out(apart, renderer, config, stages, notice)
     material = Material(config, rows, renderer, precision, notice)
     schedule = (
         Schedule.of(rows, config)
@@ -118,11 +133,16 @@ def prepare(
         rows=rows.order_digest,
         tokens=rows.digest,
         schedule=schedule_digest,
+        tokenizer=renderer.tokenizer_fingerprint,
+        template=renderer.template_fingerprint,
         device=device,
         adapter=adapter,
         method=config.method.content(material),
+        processes=processes,
+        evaluated=None if held_out is None else f"{held_out.order_digest} {held_out.digest}",
     )
-    named = {"selection": str(selection)} if isinstance(selection, str | Path) else {}
+    given = {"selection": selection, "eval_data": eval_data}
+    named = {name: str(path) for name, path in given.items() if isinstance(path, str | Path)}
     return Prepared(
         rows=rows,
         renderer=renderer,
@@ -135,10 +155,12 @@ def prepare(
         schedule_digest=schedule_digest,
         identity=parts,
         fingerprint=fingerprint(parts),
+        held_out=held_out,
         about={
             "model": config.model,
             "selection": named.get("selection", "rows in memory"),
             "from_adapter": None if config.from_adapter is None else str(config.from_adapter),
             "preflight": found.as_dict(),
+            "held_out": None if held_out is None else held_out.summary.as_dict(),
         },
     )

@@ -8,7 +8,7 @@ from typing import Any, Final
 from sage_select.errors import UsageError
 from sage_select.train.config import TrainConfig
 from sage_select.train.data import TrainingRows
-from sage_select.train.fingerprint import SCHEDULE, differences
+from sage_select.train.fingerprint import EVALUATED, SCHEDULE, differences
 from sage_select.train.run_folder import Found
 from sage_select.train.schedule import Schedule, in_order
 
@@ -49,6 +49,19 @@ def prolongs(found: Found, identity: Mapping[str, Any], rows: TrainingRows, conf
             "a run can be made longer, not shorter",
             got=f"{steps} steps, {taken} before",
             hint="name another folder with --output-dir",
+        )
+    if identity.get(EVALUATED) is not None and config.eval_steps is None:
+        raise UsageError(
+            "the run cannot be made longer: its evaluations would have been after other steps",
+            expected="--eval-steps, as before",
+            hint="train on from its adapter in a run of its own: --from-adapter OUTPUT-DIR and another --output-dir",
+        )
+    if config.final_weights == "best" and taken % config.eval_interval(taken):
+        raise UsageError(
+            f"the run cannot be made longer: it was evaluated after its last step, {taken}, unlike the longer one, "
+            "so that the best weights may be gone",
+            expected=f"a run whose steps are a multiple of --eval-steps {config.eval_steps}",
+            hint="train on from its adapter in a run of its own: --from-adapter OUTPUT-DIR and another --output-dir",
         )
     if config.lr_schedule == "constant" and warmup_steps(before, taken) == warmup_steps(config, steps):
         return True

@@ -17,6 +17,7 @@ from sage_select.train.kinds import KINDS
 
 __all__ = [
     "ADAPTER_FILES",
+    "EVALUATIONS_NAME",
     "LEDGER_NAME",
     "RECORD_NAME",
     "SCHEDULE_NAME",
@@ -27,7 +28,9 @@ __all__ = [
     "remove",
 ]
 
+#: What a run writes into its logs: the rows consumed, and the evaluations made.
 LEDGER_NAME = "consumed.jsonl"
+EVALUATIONS_NAME = "evaluations.jsonl"
 #: The schedule of a run, in its folder.
 SCHEDULE_NAME = "schedule.arrow"
 #: The record of a run, in its folder; its member `lora_weights`, or `tuned_model`, names the files written there.
@@ -163,4 +166,5 @@ def _is_file_in(folder: Path, name: str) -> bool:
 def _is_ours(entry: Path) -> bool:
     """Say whether a run wrote this into its checkpoints or logs."""
     name = entry.name
-    return bool(CHECKPOINT_NAME.fullmatch(name)) or name.removeprefix(".") == LEDGER_NAME or name[:11] == "events.out."
+    ours = name.removeprefix(".") in (LEDGER_NAME, EVALUATIONS_NAME)
+    return ours or bool(CHECKPOINT_NAME.fullmatch(name)) or name[:11] == "events.out."

@@ -29,7 +29,7 @@ class TrainResult:
     resumed_from
         The step at which the run was taken up again, 0 for a fresh one.
     steps
-        Optimizer steps of the whole run.
+        Optimizer steps of the whole run; fewer than were planned where it was stopped early.
     loss_first, loss_last
         Mean loss in nats per trained token in the first and the last tenth of the steps.
     rows
@@ -48,6 +48,10 @@ class TrainResult:
         Of the settings and the weights that were trained.
     notices
         What the user should know.
+    held_out
+        What the evaluations during training came to: `rows` and their trained `tokens`; the `first`, the `best` and
+        the `last` one, each with `step` and `loss`; `weights_of`, the step whose weights are left, and
+        `stopped_early`. None where nothing was held out.
     """
 
     output_dir: Path
@@ -65,6 +69,7 @@ class TrainResult:
     parameters: Mapping[str, int]
     adapter_digest: str
     notices: tuple[str, ...]
+    held_out: Mapping[str, Any] | None = None
 
     @property
     def lora_weights(self) -> Path:
@@ -86,6 +91,7 @@ class TrainResult:
             "parameters": dict(self.parameters),
             "schedule": dict(self.schedule),
             "notices": list(self.notices),
+            "held_out": None if self.held_out is None else dict(self.held_out),
         }
 
     @classmethod

@@ -4,26 +4,34 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from sage_select.errors import OutputError
 from sage_select.render.quiet import quiet_libraries
 from sage_select.train.adapter_files import with_adapter
+from sage_select.train.allowed import Change, allowed_changes, refuse_other_steps
 from sage_select.train.checkpoints import Checkpoint, list_checkpoints, newest_complete, read_seal, seal
 from sage_select.train.config import TrainConfig
 from sage_select.train.failures import resource_failures
-from sage_select.train.fingerprint import fingerprint
-from sage_select.train.hardware import require_training_packages
+from sage_select.train.hardware import device_here, require_training_packages
 from sage_select.train.kinds import KINDS
-from sage_select.train.launchers import one_process
+from sage_select.train.launchers import started_processes
 from sage_select.train.ledger import losses_at_both_ends, read_steps
 from sage_select.train.prepare import Prepared, prepare
+from sage_select.train.processes import Processes
 from sage_select.train.prolong import prolongs
 from sage_select.train.result import TrainResult
-from sage_select.train.run_folder import RunFolder, no_run_to_resume
+from sage_select.train.run_folder import Found, RunFolder, no_run_to_resume
 from sage_select.train.stages import Stages, silent_stages
+
+if TYPE_CHECKING:
+    from sage_select.train.adapter import Trainee
+    from sage_select.train.loop import Trained
+    from sage_select.train.packing import Layout
 
 __all__ = ["train"]
 
@@ -32,6 +40,7 @@ def train(
     selection: Any,
     config: TrainConfig,
     *,
+    eval_data: Any = None,
     stages: Stages | None = None,
     notice: Callable[[str], None] | None = None,
     sources: Mapping[str, str] | None = None,
@@ -45,6 +54,8 @@ def train(
         object with `__arrow_c_stream__`, such as a `Selection`, or a list of dicts.
     config
         The settings.
+    eval_data
+        Rows to evaluate during training, as a selection is given, but for those that repeat rows of the selection.
     stages
         Told what is going on: `with stages("tokenising") as progress: progress(done, total)`; a step of
         training adds its loss as a third argument.
@@ -73,8 +84,9 @@ def train(
         On Ctrl-C, after a checkpoint from which `resume` continues.
     """
     require_training_packages()
-    with one_process() as told:
-        return _Run(config, stages or silent_stages, notice, sources or {}).run(selection, told)
+    with started_processes() as (processes, told):
+        run = _Run(config, stages or silent_stages, notice, sources or {}, processes)
+        return run.run(selection, eval_data, told if processes.is_first else ())
 
 
 class _Run:
@@ -86,21 +98,26 @@ class _Run:
         stages: Stages,
         notice: Callable[[str], None] | None,
         sources: Mapping[str, str],
+        processes: Processes,
     ) -> None:
+        self._processes = processes
         self._config = with_adapter(config)
         self._sources = sources
         self._stages = stages
         self._told = notice
         self._notices: list[str] = []
+        #: What was changed in the run when it went on, now or earlier.
+        self._changed: list[dict[str, Any]] = []
 
-    def run(self, selection: Any, told: Sequence[str]) -> TrainResult:
+    def run(self, selection: Any, eval_data: Any, told: Sequence[str]) -> TrainResult:
         for text in told:
             self._notice(text)
         folder = RunFolder(self._config.output_dir, KINDS[self._config.adapter])
-        path = selection if isinstance(selection, str | Path) else None
+        path, eval_path = (one if isinstance(one, str | Path) else None for one in (selection, eval_data))
         folder.refuse_inputs(
             {
                 "selection": path,
+                "eval_data": eval_path,
                 "model": self._config.model,
                 "chat_template": self._config.chat_template,
                 "from_adapter": self._config.from_adapter,
@@ -109,12 +126,23 @@ class _Run:
             }
         )
         with quiet_libraries():
-            prepared = prepare(selection, self._config, stages=self._stages, notice=self._notice, sources=self._sources)
-            with folder.locked(), resource_failures(folder.path):
-                checkpoint = self._claim(folder, prepared)
-                if isinstance(checkpoint, TrainResult):
-                    return checkpoint
-                return self._train(folder, prepared, checkpoint)
+            self._processes.join(has_gpu=device_here() == "cuda")
+            prepared = prepare(
+                selection,
+                self._config,
+                eval_data,
+                stages=self._stages,
+                notice=self._notice,
+                sources=self._sources,
+                processes=self._processes.count,
+            )
+            # Of several processes the first alone holds the folder, and says how to go on.
+            with folder.locked() if self._processes.is_first else nullcontext(), resource_failures(folder.path):
+                claimed = self._claim(folder, prepared) if self._processes.is_first else None
+                claimed = self._processes.from_first(claimed)
+                if isinstance(claimed, TrainResult):
+                    return claimed
+                return self._train(folder, prepared, claimed)
 
     def _notice(self, text: str) -> None:
         self._notices.append(text)
@@ -131,12 +159,8 @@ class _Run:
         if found.result is None and not config.resume and not list_checkpoints(folder.checkpoints):
             self._notice("an earlier run in the output folder ended before its first checkpoint and is replaced")
             return None
-        accepted = {prepared.fingerprint}
-        if config.resume and prolongs(found, prepared.identity, prepared.rows, config):
-            accepted.add(fingerprint(found.identity))
-        else:
-            folder.refuse_unless_same(found, prepared.identity)
-        if found.result is not None and len(accepted) == 1:
+        changes, goes_on = self._changes(folder, found, prepared)
+        if found.result is not None and not goes_on:
             if folder.adapter_digest() == found.result.adapter_digest:
                 return replace(found.result, cached=True)
             self._notice("the adapter of the finished run is missing or was changed")
@@ -152,28 +176,51 @@ class _Run:
             shutil.rmtree(one.folder)
         if checkpoint is None:
             self._notice("there is no complete checkpoint; the run starts from its first step")
-        elif read_seal(checkpoint.folder) not in accepted:
+        elif read_seal(checkpoint.folder) not in (prepared.identity, *([found.identity] if goes_on else [])):
             raise OutputError(
                 "the newest checkpoint is of another run",
                 where=str(checkpoint.folder),
                 hint="replace the run with --force, or name another folder with --output-dir",
             )
+        after = 0 if checkpoint is None else checkpoint.step
+        if changes:
+            steps = islice(read_steps(folder.ledger), after) if folder.ledger.is_file() else ()
+            refuse_other_steps(steps, prepared.schedule, prepared.rows.row_ids, where=str(folder.path))
+            if after >= prepared.schedule.steps and any(change.affects_steps for change in changes):
+                raise OutputError(
+                    "the last step has been taken, so that these changes would do nothing",
+                    where=str(folder.path),
+                    got="; ".join(map(str, changes)),
+                    hint="leave them out, or take more steps: --max-steps with --allow-change max_steps",
+                )
+        for change in changes:
+            self._notice(f"changed after step {after:,}: {change}")
+        self._changed = [*found.about.get("changes", ()), *(change.as_dict(after) for change in changes)]
         return checkpoint
 
+    def _changes(self, folder: RunFolder, found: Found, prepared: Prepared) -> tuple[list[Change], bool]:
+        """Return what is another than before, all of it allowed, and whether the run goes on as another."""
+        config, where = self._config, str(folder.path)
+        if config.allow_change:
+            changes = allowed_changes(found.identity, prepared.identity, config.allow_change, where=where)
+            return changes, bool(changes)
+        if config.resume and prolongs(found, prepared.identity, prepared.rows, config):
+            return [], True
+        folder.refuse_unless_same(found, prepared.identity)
+        return [], False
+
     def _train(self, folder: RunFolder, prepared: Prepared, checkpoint: Checkpoint | None) -> TrainResult:
-        from sage_select.train.adapter import Trainee, count_parameters, make_trainee, save_trained
+        from sage_select.train.adapter import count_parameters, make_trainee
         from sage_select.train.base_model import load_base_model
         from sage_select.train.loop import can_recompute, run_loop
-        from sage_select.train.saved_tokenizer import save_tokenizer
         from sage_select.train.schedule_file import write_schedule
-        from sage_select.train.schedule_summary import ScheduleSummary
         from sage_select.train.separation import layout_for
 
         config, rows, tokenizer = self._config, prepared.rows, prepared.renderer.tokenizer
         schedule = prepared.schedule
         with self._stages("loading the model"):
             model = load_base_model(config, prepared.precision, tokenizer)
-            trainee: Trainee = make_trainee(model, config, rows)
+            trainee = make_trainee(model, config, rows)
         model, notices, parameters = trainee.model, [*trainee.notices], count_parameters(trainee.model)
         layout = layout_for(model, schedule, rows, config)
         if config.gradient_checkpointing and not can_recompute(model, config):
@@ -184,25 +231,31 @@ class _Run:
 
         def begin() -> None:
             nonlocal begun
-            if checkpoint is not None and read_seal(checkpoint.folder) != prepared.fingerprint:
-                seal(checkpoint.folder, prepared.fingerprint)  # of a run that is prolonged
-            about = {**prepared.about, "parameters": parameters}
+            begun = True
+            if not self._processes.is_first:
+                return
+            # Of a run that is prolonged or changed.
+            for one in list_checkpoints(folder.checkpoints) if checkpoint is not None else ():
+                if read_seal(one.folder) not in (None, prepared.identity):
+                    seal(one.folder, prepared.identity)
+            about = {**prepared.about, "parameters": parameters, "changes": self._changed}
             folder.start(prepared.identity, prepared.settings, about, anew=checkpoint is None)
             folder.put_schedule(lambda path: write_schedule(path, schedule, layout, rows, config.seed))
-            begun = True
 
         try:
             with self._stages("training") as progress:
                 trained = run_loop(
                     model=model,
                     material=prepared.material,
+                    held_out=prepared.held_out,
                     schedule=schedule,
                     layout=layout,
-                    fingerprint=prepared.fingerprint,
+                    identity=prepared.identity,
                     folder=folder,
                     begin=begin,
                     checkpoint=checkpoint,
                     progress=progress,
+                    processes=self._processes,
                 )
         except (KeyboardInterrupt, SystemExit):
             self._notice(
@@ -213,14 +266,37 @@ class _Run:
             raise
         finally:
             # Set aside still only where the first step could not be recorded.
-            folder.replaced.restore()
+            if self._processes.is_first:
+                folder.replaced.restore()
+        result = None
+        if self._processes.is_first:
+            result = self._finish(folder, prepared, checkpoint, trainee, trained, layout, parameters)
+        return cast("TrainResult", self._processes.from_first(result))
+
+    def _finish(
+        self,
+        folder: RunFolder,
+        prepared: Prepared,
+        checkpoint: Checkpoint | None,
+        trainee: Trainee,
+        trained: Trained,
+        layout: Layout,
+        parameters: dict[str, int],
+    ) -> TrainResult:
+        """Prove that the run took its schedule, and write what it made."""
+        from sage_select.train.adapter import save_trained
+        from sage_select.train.saved_tokenizer import save_tokenizer
+        from sage_select.train.schedule_summary import ScheduleSummary
+
+        config, rows, schedule = self._config, prepared.rows, prepared.schedule
         steps = list(read_steps(folder.ledger))
-        schedule.verify((step.rows for step in steps), rows.row_ids)
+        taken, laid = schedule.first(trained.steps), layout.first(trained.steps)
+        taken.verify((step.rows for step in steps), rows.row_ids)
         with folder.new_weights() as temporary:
-            save_trained(replace(trainee, model=trained), temporary)
+            save_trained(replace(trainee, model=trained.model), temporary)
             for text in save_tokenizer(
                 prepared.renderer,
-                trained,
+                trained.model,
                 temporary,
                 source=config.model,
                 chat_template=prepared.chat_template,
@@ -232,17 +308,18 @@ class _Run:
             adapter_digest=folder.adapter_digest() or "",
             cached=False,
             resumed_from=checkpoint.step if checkpoint else 0,
-            steps=schedule.steps,
+            steps=trained.steps,
             loss_first=loss_first,
             loss_last=loss_last,
             rows=rows.summary.as_dict(),
-            schedule=ScheduleSummary.of(schedule, layout, prepared.schedule_digest).as_dict(),
+            schedule=ScheduleSummary.of(taken, laid, prepared.schedule_digest).as_dict(),
             precision=prepared.precision,
-            device=str(trained.device),
+            device=str(trained.model.device),
             fingerprint=prepared.fingerprint,
             adapter=config.adapter,
             parameters=parameters,
             notices=tuple(self._notices),
+            held_out=trained.held_out,
         )
         folder.finish(prepared.identity, result)
         return result

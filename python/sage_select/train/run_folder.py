@@ -9,7 +9,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from sage_select.train.fingerprint import differences
 from sage_select.train.kinds import KINDS, Kind
 from sage_select.train.replaced import (
     ADAPTER_FILES,
+    EVALUATIONS_NAME,
     LEDGER_NAME,
     RECORD_NAME,
     SCHEDULE_NAME,
@@ -45,10 +46,11 @@ RUN_PARTS = ("checkpoints", "logs", *WEIGHT_FOLDERS, *_FILES)
 
 @dataclass(frozen=True)
 class Found:
-    """The run that a folder holds: what defines it, and its result once it is finished."""
+    """The run that a folder holds: what defines it, its result once it is finished, and what else is known of it."""
 
     identity: Mapping[str, Any]
     result: TrainResult | None
+    about: Mapping[str, Any] = field(default_factory=dict)
 
 
 class RunFolder:
@@ -70,6 +72,7 @@ class RunFolder:
         self._settings_file = kind.settings_file
         self.replaced = ReplacedRun(self.path, RUN_PARTS)
         self.ledger = self.logs / LEDGER_NAME
+        self.evaluations = self.logs / EVALUATIONS_NAME
         self._new_weights = self.path / ".weights.new"
         self.schedule = self.path / SCHEDULE_NAME
 
@@ -104,7 +107,7 @@ class RunFolder:
             for path in (
                 *(self.path / f".{name}" for name in _FILES),
                 self._new_weights,
-                self.ledger.with_name(f".{LEDGER_NAME}"),
+                *(path.with_name(f".{path.name}") for path in (self.ledger, self.evaluations)),
             ):
                 shutil.rmtree(path, ignore_errors=True)
                 path.unlink(missing_ok=True)
@@ -140,8 +143,10 @@ class RunFolder:
             if record.exists() and not record.is_file():  # a pipe would never end
                 raise ValueError
             content = self._read()
-            result = TrainResult.from_dict(content["result"], self.path) if content["finished"] else None
-            return Found(dict(content["identity"]), result)
+            # Without a schedule it is a run of an earlier version, which none of this one repeats.
+            finished = content["finished"] and "schedule" in content["result"]
+            result = TrainResult.from_dict(content["result"], self.path) if finished else None
+            return Found(dict(content["identity"]), result, dict(content.get("about") or {}))
         except FileNotFoundError:
             foreign = [name for name in RUN_PARTS if not _is_free(self.path / name)]
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
@@ -167,7 +172,8 @@ class RunFolder:
                 "the folder holds another run",
                 where=str(self.path),
                 got="; ".join(parts),
-                hint="name another folder with --output-dir, or replace the run there with --force",
+                hint="name another folder with --output-dir, replace the run there with --force, or go on with such a "
+                "change: --resume --allow-change NAME",
             )
 
     def start(

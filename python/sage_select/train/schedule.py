@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -120,6 +120,19 @@ class Schedule:
         planned = ([row_ids[place] for place in places] for places in self)
         if any(one is None or two is None or list(one) != two for one, two in _pairs(consumed, planned)):
             raise AssertionError("the rows were not consumed in the planned order")
+
+    def first(self, steps: int) -> Schedule:
+        """Return the first of its steps."""
+        end = int(self.starts[steps])
+        return replace(
+            self,
+            starts=self.starts[: steps + 1],
+            places=self.places[:end],
+            weights=self.weights[:end],
+            phases=self.phases[:end],
+            origins=self.origins.slice(0, end),
+            parents=self.parents.slice(0, end),
+        )
 
     def agreement(self) -> float | None:
         """Return Kendall's tau between the order of the selection and the steps that first consume each example.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from sage_select import io
 from sage_select.display import counted
 from sage_select.errors import DataError, UsageError, nearest
+from sage_select.paths import user_path
 from sage_select.train.config import TrainConfig
 from sage_select.train.packing import Layout
 from sage_select.train.schedule import NO_PHASE, Schedule
@@ -43,6 +44,8 @@ SCHEMA: Final = pa.schema(
 )
 #: Rows of a batch in a file.
 _BATCH: Final = 65536
+#: No weight, step or slot is larger.
+_LARGEST: Final = 2.0**31 - 1
 #: Rows named in a message.
 _NAMED: Final = 5
 
@@ -103,7 +106,7 @@ def read_schedule(
     DataError
         If it names rows that the selection does not have, or a value cannot be.
     """
-    table = io.read(str(path))
+    table = io.read(str(user_path(path)))
     given = _Given(table, _columns(table))
     ids = given.texts("row_id")
     step, slot = given.whole("step", least=1), given.whole("slot", least=0)
@@ -135,7 +138,7 @@ def read_schedule(
         left_out = counted(int(step.max()) - len(begins), "step")
         notice(f"left out, since they would train nothing: {left_out} of the schedule")
     weights = given.numbers("weight")
-    phases = given.whole("phase", least=0)
+    phases = given.whole("phase", least=0, missing=NO_PHASE)
     facts, taken = rows.facts, pa.array(place)
     origins, parents = (
         facts[name].take(taken) if (own := given.column(name)) is None else own.take(pa.array(entry))
@@ -163,7 +166,13 @@ class _Given:
 
     def column(self, name: str) -> pa.ChunkedArray | None:
         """Return a column as text, None where it is not there."""
-        return self.rows.table[self.names[name]].cast(pa.string()) if name in self.names else None
+        if name not in self.names:
+            return None
+        own = self.names[name]
+        column = self.rows.table[own]
+        if not (pa.types.is_string(column.type) or pa.types.is_integer(column.type) or pa.types.is_null(column.type)):
+            raise DataError("a column is not one of text", where=self.rows.where(0, own), got=str(column.type))
+        return column.cast(pa.string())
 
     def texts(self, name: str) -> list[str]:
         """Return a column of ids."""
@@ -173,24 +182,33 @@ class _Given:
             raise DataError("an id is missing", where=self.rows.where(row, self.names[name]))
         return [str(value) for value in column.to_pylist()]
 
-    def numbers(self, name: str, *, least: float = 0) -> NDArray[np.float64] | None:
-        """Return a column of numbers that are at least so large; of one without values nothing."""
+    def numbers(self, name: str, *, least: float = 0, missing: int | None = None) -> NDArray[np.float64] | None:
+        """Return a column of numbers that are at least so large; of one without values nothing.
+
+        `missing` stands for empty values, which are refused otherwise.
+        """
         if name not in self.names:
             return None
         own = self.names[name]
         column = self.rows.table[own]
         if column.null_count == len(column):
             return None
-        values = io.numeric_column(self.rows, own)
-        if (low := np.flatnonzero(values < least)).size:
+        rows = self.rows
+        if missing is not None and column.null_count:
+            filled = pc.fill_null(column, pa.scalar(missing).cast(column.type))
+            rows = replace(rows, table=rows.table.set_column(rows.table.column_names.index(own), own, filled))
+        values = io.numeric_column(rows, own)
+        if (high := np.flatnonzero(np.abs(values) > _LARGEST)).size:
+            raise DataError("a number is too large", where=rows.where(int(high[0]), own), got=f"{values[high[0]]:g}")
+        if (low := np.flatnonzero((values < least) & (values != missing))).size:
             raise DataError(
                 f"a number is below {least:g}", where=self.rows.where(int(low[0]), own), got=f"{values[low[0]]:g}"
             )
         return values
 
-    def whole(self, name: str, *, least: int) -> NDArray[np.int64] | None:
+    def whole(self, name: str, *, least: int, missing: int | None = None) -> NDArray[np.int64] | None:
         """Return a column of whole numbers that are at least so large."""
-        values = self.numbers(name, least=least)
+        values = self.numbers(name, least=least, missing=missing)
         if values is None:
             return None
         if (broken := np.flatnonzero(values != np.floor(values))).size:
@@ -209,7 +227,7 @@ def _columns(rows: io.Rows) -> dict[str, str]:
                 f"a schedule has no column {name!r}",
                 where=rows.source,
                 expected=", ".join(SCHEMA.names),
-                hint=nearest(name, known),
+                hint=nearest(name, SCHEMA.names),
             )
         if known[name] in names:
             raise UsageError(
@@ -222,6 +240,10 @@ def _columns(rows: io.Rows) -> dict[str, str]:
             where=rows.source,
             expected="a column row_id",
             got=", ".join(names),
+        )
+    if "slot" in names and "step" not in names:
+        raise UsageError(
+            "a slot is a place in a step", where=rows.source, expected="a column step", got=", ".join(names)
         )
     return names
 

@@ -67,9 +67,13 @@ def find_targets(model: Any, named: Sequence[str]) -> Targets:
     routers = _routers(model, linear)
     barred = _barred(model, linear)
     found = {target: _named_by(target, frozenset(linear), stacked, routers) for target in named}
+    unknown = [target for target, names in found.items() if target != ALL_LINEAR and not names]
+    if unknown:
+        raise _unknown(unknown, {*linear} - {*barred} - routers, stacked)
     for target, names in found.items():
         if target != ALL_LINEAR and not names - barred.keys():
-            raise _no_target(target, barred[min(names)] if names else None, {*linear} - {*barred} - routers, stacked)
+            there = _there({*linear} - {*barred} - routers, stacked)
+            raise UsageError(f"{target} cannot be adapted: {barred[min(names)]}", expected=there)
         if ALL_LINEAR in named and target not in (ALL_LINEAR, EXPERTS) and names <= found[ALL_LINEAR]:
             raise UsageError(f"{ALL_LINEAR} already names {target}", hint="drop one of the two adapter targets")
     chosen = frozenset().union(*found.values()) - barred.keys()
@@ -215,21 +219,25 @@ def _shortened(model: Any, names: Set[str]) -> Set[str]:
     return names if leaves & others else leaves
 
 
-def _no_target(target: str, barred: str | None, linear: Set[str], stacked: Set[str]) -> UsageError:
-    """Return the error for a target that names nothing that can be adapted: nothing at all, or for the reason given."""
-    leaves = {_leaf(name) for name in linear | stacked} | ({EXPERTS} if stacked else set())
-    there = f"{ALL_LINEAR}, or some of {', '.join(sorted(leaves))}"
-    if barred is not None:
-        return UsageError(f"{target} cannot be adapted: {barred}", expected=there)
-    example = min(linear | stacked, default="")
-    if target.startswith(PATTERN):
-        return UsageError("an adapter target matches no layer", got=target, expected=f"whole paths, such as {example}")
-    if _OF_EXPRESSIONS.search(target):
+def _unknown(targets: Sequence[str], linear: Set[str], stacked: Set[str]) -> UsageError:
+    """Return the error for targets that name nothing."""
+    first, example = targets[0], min(linear | stacked, default="")
+    got = ", ".join(targets)
+    if first.startswith(PATTERN):
+        return UsageError("an adapter target matches no layer", got=got, expected=f"whole paths, such as {example}")
+    if _OF_EXPRESSIONS.search(first):
         hint: str | None = f"a regular expression begins with {PATTERN}, and matches whole paths, such as {example}"
     else:
+        leaves = {_leaf(name) for name in linear | stacked}
         parts = {part for name in linear | stacked for part in name.split(".")}
-        hint = nearest(target, {ALL_LINEAR, *leaves, *parts, *linear, *stacked}) or f"paths are such as {example}"
-    return UsageError("the model has no such layers for an adapter", got=target, expected=there, hint=hint)
+        hint = nearest(first, {ALL_LINEAR, *leaves, *parts, *linear, *stacked}) or f"paths are such as {example}"
+    there = _there(linear, stacked)
+    return UsageError("the model has no such layers for an adapter", got=got, expected=there, hint=hint)
+
+
+def _there(linear: Set[str], stacked: Set[str]) -> str:
+    leaves = {_leaf(name) for name in linear | stacked} | ({EXPERTS} if stacked else set())
+    return f"{ALL_LINEAR}, or some of {', '.join(sorted(leaves))}"
 
 
 def _leaf(name: str) -> str:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import torch
-from torch.utils.data import SequentialSampler
+from torch.utils.data import DataLoader, SequentialSampler
 from trl import SFTTrainer
 
 from sage_select.errors import DataError
 from sage_select.train.ledger import Ledger
 from sage_select.train.optimizers import faster_in_b
-from sage_select.train.own_loss import Objective, text_only
+from sage_select.train.own_loss import Objective, RowLosses, plain_objective, text_only
+from sage_select.train.processes import ALONE, Processes
 
 __all__ = ["OrderedTrainer"]
 
@@ -36,8 +37,12 @@ class OrderedTrainer(SFTTrainer):  # type: ignore[misc]
         Receives the rows of each step, with their losses and tokens.
     objective
         Function from the model, as the trainer holds it, to what the training method makes of a forward pass.
+    row
+        Token ids, with which the model is tried where rows are evaluated.
     b_ratio
         The rate of the adapter's B matrices in rates of all else; None: the same.
+    processes
+        Those that share the forward passes of each step.
     """
 
     def __init__(
@@ -45,13 +50,17 @@ class OrderedTrainer(SFTTrainer):  # type: ignore[misc]
         *,
         ledger: Ledger,
         objective: Callable[[Any], Objective],
+        row: Sequence[int],
         b_ratio: float | None = None,
+        processes: Processes = ALONE,
         **arguments: Any,
     ) -> None:
         super().__init__(**arguments)
+        self._processes = processes
         self._b_ratio = b_ratio
         self._ledger = ledger
         base = self.model.get_base_model()
+        self._row = row
         self._losses = objective(self.model)
         self._router_options = {"output_router_logits": True} if self.aux_loss_enabled else {}
         self._text_only = partial(text_only, base)
@@ -62,6 +71,18 @@ class OrderedTrainer(SFTTrainer):  # type: ignore[misc]
         sampler = self._get_train_sampler()
         if not isinstance(sampler, SequentialSampler):
             raise TypeError(f"rows would be consumed by {type(sampler).__name__}, not in order")
+
+    def get_train_dataloader(self) -> DataLoader[Any]:
+        """Return the steps: all of them in each process, which the library would share out."""
+        if self._processes.count == 1:
+            return super().get_train_dataloader()  # type: ignore[no-any-return]
+        return DataLoader(
+            self.train_dataset,
+            batch_size=1,
+            sampler=SequentialSampler(self.train_dataset),
+            collate_fn=self.data_collator,
+            num_workers=self.args.dataloader_num_workers,
+        )
 
     def create_model_card(self, *_: Any, **__: Any) -> None:
         """Write no model card: the checkpoints are not for publishing."""
@@ -74,6 +95,18 @@ class OrderedTrainer(SFTTrainer):  # type: ignore[misc]
             faster_in_b(optimizer, (self.model if model is None else model).named_parameters, self._b_ratio)
         return optimizer
 
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        """Take the state of a checkpoint over, but for rates and weight decay: those are what the settings say now."""
+        # All schedules of the rate that there are here are functions of the step.
+        scheduler: Any = getattr(self.lr_scheduler, "scheduler", self.lr_scheduler)
+        bases = list(scheduler.base_lrs)
+        own = [{name: group[name] for name in ("initial_lr", "weight_decay")} for group in self.optimizer.param_groups]
+        super()._load_optimizer_and_scheduler(checkpoint)
+        scheduler.base_lrs = bases
+        rates = [base * share(scheduler.last_epoch) for base, share in zip(bases, scheduler.lr_lambdas, strict=True)]
+        for group, values, rate in zip(self.optimizer.param_groups, own, rates, strict=True):
+            group.update(values, lr=rate)
+
     def training_step(
         self, model: torch.nn.Module, inputs: dict[str, Any], num_items_in_batch: Any = None
     ) -> torch.Tensor:
@@ -84,14 +117,16 @@ class OrderedTrainer(SFTTrainer):  # type: ignore[misc]
         DataError
             If a loss is NaN or infinite; the weights have not been touched by it.
         """
-        passes = inputs["passes"]
+        passes = self._processes.share(inputs["passes"])
         self._done = []
         # The part that the router's loss of each pass has in that of the step.
-        self.current_gradient_accumulation_steps = len(passes)
+        self.current_gradient_accumulation_steps = len(inputs["passes"])
         losses = []
-        for number, one in enumerate(passes, start=1):
-            with nullcontext() if number == len(passes) else self.accelerator.no_sync(model=model):
+        for number, one in enumerate(passes or [_without_weight(inputs["passes"][-1])], start=1):
+            with nullcontext() if number >= len(passes) else self.accelerator.no_sync(model=model):
                 losses.append(super().training_step(model, one, num_items_in_batch))
+        if not passes:  # there are fewer than processes: this one only takes part in adding up gradients
+            self._done = []
         loss: torch.Tensor = torch.stack(losses).sum()
         self._note(loss)
         return loss
@@ -111,7 +146,20 @@ class OrderedTrainer(SFTTrainer):  # type: ignore[misc]
         loss: torch.Tensor = (rows.sums * weight).sum() / num_items_in_batch
         if self.aux_loss_enabled and rows.router is not None:
             loss = loss + self.router_aux_loss_coef * rows.router / self.current_gradient_accumulation_steps
-        return loss
+        # Gradients of several processes are averaged, and are to be added up.
+        return loss * self._processes.count if self._processes.count > 1 else loss
+
+    def row_losses(self, model: torch.nn.Module, inputs: dict[str, torch.Tensor]) -> RowLosses:
+        """Return the losses of the rows of one forward pass, the model's own under any method, and note nothing."""
+        inputs = self._prepare_inputs(inputs)
+        places = inputs["place"]
+        inputs = {name: one for name, one in inputs.items() if name not in ("place", "slot", "weight")}
+        with self.compute_loss_context_manager():
+            return self._plain(model, {**inputs, **self._text_only(inputs["input_ids"])}, places)
+
+    @cached_property
+    def _plain(self) -> Objective:
+        return plain_objective(self.model, self._row)
 
     def floating_point_ops(self, inputs: dict[str, Any]) -> int:
         """Return about how many a step took, by the library's rule, which counts the parameters anew each time."""
@@ -121,9 +169,10 @@ class OrderedTrainer(SFTTrainer):  # type: ignore[misc]
     def _note(self, loss: torch.Tensor) -> None:
         """Note the rows of a step in the order of the schedule, wherever in its passes they lay."""
         columns = [torch.cat(parts).tolist() for parts in zip(*self._done, strict=True)]
-        _, places, losses, tokens = zip(*sorted(zip(*columns, strict=True)), strict=True)
+        own = list(zip(*columns, strict=True))
+        _, places, losses, tokens = zip(*sorted(self._processes.gathered(own)), strict=True)
         self._ledger.add(places, losses, tokens)
-        if not math.isfinite(loss.item()):
+        if self._processes.any(not math.isfinite(loss.item())):
             faulty = [
                 f"{row_id} {value}"
                 for row_id, value in zip(self._ledger.ids(places), losses, strict=True)
@@ -140,3 +189,8 @@ class OrderedTrainer(SFTTrainer):  # type: ignore[misc]
         """Return the trained tokens of the step, which is the one batch."""
         trained = [(one["labels"][:, 1:] != -100).sum() for batch in batch_samples for one in batch["passes"]]
         return torch.stack(trained).sum().to(device)
+
+
+def _without_weight(one: dict[str, Any]) -> dict[str, Any]:
+    """Return a forward pass that teaches nothing."""
+    return {**one, "weight": torch.zeros_like(one["weight"])}

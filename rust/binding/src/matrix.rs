@@ -116,7 +116,7 @@ impl Matrix {
         let rows = convert::row_numbers(py, &rows)?;
         let view = self.view();
         let taken = Call { py, threads: 1, progress: None }.run(|_| view.take(&rows))?;
-        Ok(taken.into_pyarray(py))
+        Ok(taken.into_owned().into_pyarray(py))
     }
 
     /// How many rows there are.

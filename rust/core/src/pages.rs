@@ -23,13 +23,20 @@ pub(crate) struct Pages<T> {
 impl<T: Pod> Pages<T> {
     /// So many values, or [`Error::OutOfMemory`] instead of an abort.
     pub(crate) fn zeroed(length: usize) -> Result<Self, Error> {
+        let pages = Self::small(length)?;
+        #[cfg(target_os = "linux")]
+        // Small pages are as right as large ones.
+        let _ = pages.memory.advise(Advice::HugePage);
+        Ok(pages)
+    }
+
+    /// As [`Pages::zeroed`], in small pages: for values that are touched once or twice, or not at all. Systems that give
+    /// free memory back to a host have large pages made anew, which takes as long as thousands of small ones.
+    pub(crate) fn small(length: usize) -> Result<Self, Error> {
         let bytes = length.saturating_mul(size_of::<T>());
         let refused = |_| Error::OutOfMemory { bytes };
         // There is no memory of no bytes.
         let memory = MmapMut::map_anon(bytes.max(1)).map_err(refused)?;
-        #[cfg(target_os = "linux")]
-        // Small pages are as right as large ones.
-        let _ = memory.advise(Advice::HugePage);
         Ok(Self { memory, length, values: PhantomData })
     }
 }
@@ -57,10 +64,11 @@ mod tests {
     #[test]
     fn values_are_zero_and_then_what_they_are_set_to() {
         for length in [0, 1, 5000] {
-            let mut pages = Pages::<f32>::zeroed(length).unwrap();
-            assert_eq!(*pages, vec![0.0; length]);
-            pages.iter_mut().zip(0..).for_each(|(value, at)| *value = at as f32);
-            assert!(pages.iter().zip(0..).all(|(&value, at)| value == at as f32));
+            for mut pages in [Pages::<f32>::zeroed(length).unwrap(), Pages::small(length).unwrap()] {
+                assert_eq!(*pages, vec![0.0; length]);
+                pages.iter_mut().zip(0..).for_each(|(value, at)| *value = at as f32);
+                assert!(pages.iter().zip(0..).all(|(&value, at)| value == at as f32));
+            }
         }
     }
 

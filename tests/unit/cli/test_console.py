@@ -111,6 +111,6 @@ def test_progress_in_a_log_is_a_line_every_ten_seconds(
         for done in (1, 2, 3, 4):
             progress(done * 1000, 4000)
     assert capsys.readouterr().err.splitlines() == [
-        "selecting: 2,000 of 4,000 (50%) after 11 s",
+        "selecting: 2,000 of 4,000 (50%) after 11 s, about 12 s left",
         "selecting: 4,000 of 4,000 (100%) after 30 s",
     ]

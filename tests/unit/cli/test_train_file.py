@@ -66,7 +66,7 @@ plot_loss: true
         "precision": "bf16",
     }
     told = "\n".join(llama_factory.notices)
-    for words in ("lora_rank: is called lora_r here", "template: ", "quantization_bit: taken as load_in_4bit true"):
+    for words in ("lora_rank is lora_r, ", "cutoff_len is max_length", "taken as load_in_4bit true: quantization_bit"):
         assert words in told
     axolotl = read(
         "base_model: a/b\nmicro_batch_size: 2\nlora_target_linear: true\nbf16: auto\nflash_attention: true\n"
@@ -105,7 +105,37 @@ def test_all_faults_are_told_at_once(read: Read) -> None:
 
 
 def test_what_is_off_needs_no_place_here(read: Read) -> None:
-    assert read("packing_strategy: null\nshuffle: false\nreport_to: none\n").values == {}
+    file = read("packing_strategy: null\nshuffle: false\nwandb_project:\nspecial_tokens: {}\n")
+    assert file.values == {}
+    assert len(file.notices) == 1
+    assert "left out, since it is off: packing_strategy, shuffle, wandb_project, special_tokens" in file.notices[0]
+
+
+def test_what_is_said_twice_alike_is_said_once(read: Read) -> None:
+    assert read("load_in_4bit: true\nadapter: qlora\nload_in_8bit: false\n").values["load_in_4bit"] is True
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("pissa_init: true\npissa_iter: 16\npissa_convert: true\n", {"init_lora_weights": "pissa_niter_16"}),
+        ("pissa_init: true\npissa_iter: -1\n", {"init_lora_weights": "pissa"}),
+        ("chat_template: gemma3\neot_tokens: [<end_of_turn>]\n", {}),
+        ("optimizer: adamw_bnb_8bit\ntf32: true\n", {"optimizer": "adamw_8bit"}),
+        ("dtype: bfloat16\nuse_liger_kernel: true\ntrust_remote_code: true\n", {"precision": "bf16"}),
+        ("model_type: AutoModelForCausalLM\ntokenizer_type: AutoTokenizer\n", {}),
+        ("dataset_text_field: body\n", {"text_column": "body"}),
+        ("val_size: 0.1\neval_strategy: steps\neval_steps: 500\n", {"eval_split": 0.1, "eval_steps": 500}),
+        ('eval_strategy: "no"\neval_steps: 500\n', {}),
+    ],
+)
+def test_keys_of_their_examples_are_understood(read: Read, text: str, values: dict[str, Any]) -> None:
+    assert read(text).values == values
+
+
+def test_data_sets_that_are_several_are_no_selection(read: Read) -> None:
+    with pytest.raises(UsageError, match="makes one of several files"):
+        read("dataset: identity,alpaca_en_demo\n")
 
 
 def test_paths_are_beside_the_file(read: Read, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ def checkpoint(folder: Path, step: int, *, sealed: bool = True) -> Path:
     (path / "optimizer.pt").write_bytes(b"state")
     (path / "training_args.bin").write_bytes(b"pickle")
     if sealed:
-        seal(path, "the run")
+        seal(path, {"run": "one"})
     return path
 
 
@@ -32,7 +32,9 @@ def test_newest_is_by_number_not_by_name(tmp_path: Path) -> None:
 
 def test_the_seal_names_the_run_and_drops_the_pickle(tmp_path: Path) -> None:
     path = checkpoint(tmp_path, 1)
-    assert read_seal(path) == "the run"
+    assert read_seal(path) == {"run": "one"}
+    seal(path, {"run": "two"})
+    assert read_seal(path) == {"run": "two"}
     assert not (path / "training_args.bin").exists()
 
 

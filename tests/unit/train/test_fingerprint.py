@@ -12,7 +12,7 @@ from sage_select.train.fingerprint import differences, fingerprint, identity
 from sage_select.train.methods import METHODS
 
 PARTS: dict[str, Any] = {"precision": "fp32", "model": "digest", "rows": "r", "tokens": "t"}
-PARTS |= {"adapter": "a", "schedule": "s"}
+PARTS |= {"adapter": "a", "schedule": "s", "evaluated": "e", "tokenizer": "k", "template": "c"}
 
 #: A value that differs from the default, for every setting.
 CHANGED: dict[str, Any] = {
@@ -84,6 +84,11 @@ CHANGED: dict[str, Any] = {
     "divergence": "reverse_kl",
     "js_beta": 0.3,
     "hidden_cosine": 0.5,
+    "allow_change": ("seed",),
+    "eval_split": 0.1,
+    "eval_steps": 7,
+    "early_stopping": 3,
+    "final_weights": "best",
 }
 
 _TAUGHT: dict[str, Any] = {"method": "distillation", "teacher": "t"}
@@ -96,6 +101,7 @@ BESIDE: dict[str, dict[str, Any]] = {
     "teacher_logits": {"method": "distillation", "teacher_logits": "l.arrow"},
     **{name: _TAUGHT for name in METHODS["distillation"].model_fields if name != "teacher_logits"},
     "js_beta": {**_TAUGHT, "divergence": "js"},
+    "allow_change": {"resume": True},
 }
 
 #: Settings that act through the tokens or the model's digest, or change no weight.
@@ -129,6 +135,7 @@ ELSEWHERE = {
     "verify",
     "resume",
     "force",
+    "allow_change",
 }
 
 #: What has to be said beside a value.

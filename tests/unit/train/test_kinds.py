@@ -126,3 +126,71 @@ def test_the_table_of_what_is_allowed_is_that_of_the_declarations() -> None:
 
 def _changed(start: str) -> list[str]:
     return [] if start == "default" else ["init_lora_weights"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"init_lora_weights": "pissa", "lora_r": 17}, r"17 wide(.|\n)*a width of 16(.|\n)*--lora-r 16 or less"),
+        ({"init_lora_weights": "eva", "lora_r": 9}, r"36 wide(.|\n)*a width of 32(.|\n)*--lora-r 8 or less"),
+        ({"init_lora_weights": "orthogonal", "lora_r": 5}, r"even rank(.|\n)*--lora-r 6"),
+        ({"init_lora_weights": "pissa_niter_0"}, "did you mean 'pissa_niter_N'"),
+        ({"init_lora_weights": "pissa_niter_N"}, "number of iterations"),
+        ({"adapter": "full", "lora_r": 8}, "--adapter full does not go with --lora-r"),
+        ({"adapter": "full", "lora_r": 64, "from_adapter": "x"}, "--adapter full does not go with --from-adapter"),
+        ({"optimizer": "adamw_8bits"}, "did you mean 'adamw_8bit'"),
+    ],
+)
+def test_other_nonsense_is_refused_with_the_way_out(runs: Runs, settings: dict[str, Any], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        runs(**{**ADAPTER, **({"lora_alpha": 128, "lora_dropout": 0.05} if "adapter" in settings else {}), **settings})
+
+
+def test_eva_needs_as_many_trained_tokens_as_it_has_directions(runs: Runs) -> None:
+    runs.rows = runs.rows.slice(0, 1)
+    with pytest.raises(UsageError, match=r"at least 32 trained tokens for a rank of 8"):
+        runs(init_lora_weights="eva", lora_r=8)
+
+
+def test_first_weights_are_those_that_were_asked_for(runs: Runs) -> None:
+    import torch
+
+    def first(start: str, **settings: Any) -> tuple[Any, Any, Any]:
+        """Return A and B of a layer as they began, and the weight beside them."""
+        runs(start, init_lora_weights=start, max_steps=1, **settings)
+        name = "base_model.model.model.layers.0.mlp.up_proj."
+        parts = ("lora_A.default.weight", "lora_B.default.weight", "base_layer.weight")
+        a, b, w = (runs.before[name + part] for part in parts)
+        return a, b, w
+
+    _, b, whole = first("default")
+    assert not b.any()
+    u, s, v = torch.linalg.svd(whole)
+    top = u[:, :4] * s[:4] @ v[:4]
+    a, b, rest = first("pissa")
+    assert (2 * b @ a - top).abs().max() < 1e-4  # alpha / r is 2
+    assert (rest + top - whole).abs().max() < 1e-4
+    a, b, rest = first("pissa_niter_16")
+    assert (2 * b @ a).norm() > 0.95 * top.norm()
+    assert (rest + 2 * b @ a - whole).abs().max() < 1e-4
+    a, b, rest = first("olora")
+    assert (b.T @ b - torch.eye(4)).abs().max() < 1e-5
+    assert (rest + 2 * b @ a - whole).abs().max() < 1e-5
+    a, b, _ = first("orthogonal")
+    assert a.any()
+    assert (b @ a).abs().max() < 1e-5
+    a, b, _ = first("eva", lora_target="up_proj")
+    assert not b.any()
+    assert (a @ a.T - torch.eye(len(a))).abs().max() < 1e-4
+    a, b, _ = first("loftq", load_in_4bit=True)
+    lost = whole - rounded(runs.trained)
+    assert (lost - 2 * b @ a).norm() < 0.99 * lost.norm()
+    u, s, v = torch.linalg.svd(lost)
+    assert (2 * b @ a - u[:, :4] * s[:4] @ v[:4]).abs().max() < 1e-4
+
+
+def rounded(model: Any) -> Any:
+    import bitsandbytes
+
+    held = model.get_submodule("base_model.model.model.layers.0.mlp.up_proj").base_layer.weight
+    return bitsandbytes.functional.dequantize_4bit(held.data, held.quant_state).float()

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from sage_select.errors import DataError
+from sage_select.train.json_lines import JsonLines
 from sage_select.train.ledger import Ledger, Step, read_steps
 
 IDS = ["a", "b", "ü\n"]
@@ -107,10 +108,10 @@ def test_the_old_record_stands_until_the_new_one_is_whole(tmp_path: Path, monkey
     fill(tmp_path / "l", 3)
     before = (tmp_path / "l").read_text()
 
-    def killed(self: Ledger, step: Step) -> None:
+    def killed(self: JsonLines, values: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Ledger, "_write", killed)
+    monkeypatch.setattr(JsonLines, "write", killed)
     with pytest.raises(KeyboardInterrupt):
         Ledger(tmp_path / "l", IDS, after=2).open()
     assert (tmp_path / "l").read_text() == before

@@ -104,15 +104,34 @@ def test_the_first_step_of_b_is_as_long_as_its_rate(run: Callable[..., TrainResu
     assert first_steps(run("fast", loraplus_ratio=16, **settings))["B"] == pytest.approx(16e-3, rel=1e-2)
 
 
+#: What each optimizer holds of a parameter: its own, not another's under its name.
+STATES = {
+    "adamw": {"step", "exp_avg", "exp_avg_sq"},
+    "adamw_8bit": {"step", "state1", "state2"},
+    "lion": {"step", "state1"},
+    "adafactor": {"step", "exp_avg_sq_row", "exp_avg_sq_col", "RMS"},
+    "sgd": set(),
+}
+
+
+def optimizer_state(result: TrainResult) -> set[str]:
+    import torch
+
+    path = result.output_dir / "checkpoints" / f"checkpoint-{result.steps}" / "optimizer.pt"
+    state = torch.load(path, weights_only=True)["state"]
+    # bitsandbytes files its own a level deeper.
+    flat = [{**one, **one.pop("__bnb_optimizer_quant_state__", {})} for one in map(dict, state.values())]
+    return {key for one in flat for key, value in one.items() if value is not None} - {"__bnb_optimizer_quant_state__"}
+
+
 @pytest.mark.parametrize("name", [name for name, one in OPTIMIZERS.items() if not one.paged])
 def test_each_optimizer_learns_in_its_own_way(run: Callable[..., TrainResult], name: str) -> None:
-    # The tenth step reads the rows of the first.
+    # The seventh step reads the rows of the first.
     rate = {"sgd": 1.0, "lion": 3e-3}.get(name, 1e-2)
-    result = run(optimizer=name, learning_rate=rate, max_steps=10, loraplus_ratio=2)
+    result = run(optimizer=name, learning_rate=rate, max_steps=7, loraplus_ratio=2)
     assert result.loss_last < result.loss_first
-    plain = run("plain", learning_rate=rate, max_steps=10, loraplus_ratio=2)
-    # Eight bits hold only tensors of 4,096 numbers and more: of this small adapter none.
-    assert (result.adapter_digest == plain.adapter_digest) == (name == "adamw")
+    state = optimizer_state(result)
+    assert state == STATES[name]
 
 
 @pytest.mark.parametrize("name", [name for name, one in OPTIMIZERS.items() if one.paged])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sage_select.train.packing import Layout, next_fit
@@ -40,6 +40,7 @@ def plain_next_fit(rows: list[tuple[int, int]], lookback: int) -> list[int]:
     return numbers
 
 
+@settings(deadline=None)
 @given(steps=STEPS, lookback=st.integers(1, 14))
 def test_next_fit_is_that_of_a_plain_loop(steps: Steps, lookback: int) -> None:
     starts, lengths, phases = flat(steps)
@@ -58,6 +59,7 @@ def passes_of(layout: Layout, step: int) -> list[list[int]]:
     return passes
 
 
+@settings(deadline=None)
 @given(steps=STEPS, per_pass=st.integers(1, 5), lookback=st.integers(1, 8))
 def test_what_is_computed_is_what_the_passes_are(steps: Steps, per_pass: int, lookback: int) -> None:
     starts, lengths, phases = flat(steps)
@@ -84,6 +86,7 @@ def test_what_is_computed_is_what_the_passes_are(steps: Steps, per_pass: int, lo
     assert by_length.computed <= in_order.computed
 
 
+@settings(deadline=None)
 @given(steps=STEPS, lookback=st.integers(1, 8))
 def test_a_sequence_holds_whole_examples_of_one_step_and_phase(steps: Steps, lookback: int) -> None:
     starts, lengths, phases = flat(steps)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sage_select.errors import DataError
 from sage_select.render import Conversation, Text
 from sage_select.render.tokens import Renderer
-from sage_select.train import TrainConfig
+from sage_select.train import TrainConfig, preflight, train
 from sage_select.train.base_model import open_renderer
 from sage_select.train.data import tokenise
 from sage_select.train.preflight.calls import Calls
@@ -149,3 +149,34 @@ def test_more_loss_than_may_be_stops_the_run(tiny_model: Path, settings: dict[st
     with pytest.raises(DataError, match=says):
         found.check()
     report(chats(3, 3, 60), tiny_model, max_length=40, max_dropped=0.5, max_truncated=0.5).check()
+
+
+@pytest.mark.parametrize("settings", [{}, {"adapter": "dora", "lora_target": "q_proj"}, {"adapter": "full"}])
+def test_a_preflight_foresees_the_run(tiny_model: Path, tmp_path: Path, settings: dict[str, Any]) -> None:
+    rows, notices = chats(3, 9, 30, 4, 8), []
+    small = {} if "adapter" in settings and settings["adapter"] == "full" else {"lora_r": 2}
+    config = TrainConfig(
+        model=str(tiny_model), output_dir=tmp_path / "run", max_steps=3, batch_size=2, **{**small, **settings}
+    )
+    flight = preflight(rows, config, notice=notices.append)
+    assert not (tmp_path / "run").exists()
+    result = train(rows, config)
+    assert flight.prepared.fingerprint == result.fingerprint
+    assert flight.schedule.as_dict() == result.schedule
+    assert flight.report.rows.as_dict() == result.rows
+    price = flight.estimate
+    assert {"trained": price.trained_parameters, "total": price.parameters} == result.parameters
+    assert price.memory_bytes == price.weight_bytes + price.trained_bytes + price.activation_bytes
+    assert (price.weight_bytes == 0) == ("full" in settings.values())
+    assert 0 < price.seconds_at_least < 60
+    assert flight.padding["packed"] <= flight.padding["sorted"] <= flight.padding["in_order"]
+    assert [text for text in result.notices if "adapter" not in text] == notices
+
+
+def test_fewer_bits_are_less_memory(tiny_model: Path) -> None:
+    prices = [
+        preflight(chats(3, 4), TrainConfig(model=str(tiny_model), lora_r=2, **bits)).estimate.weight_bytes
+        for bits in ({"load_in_4bit": True}, {"load_in_8bit": True}, {"precision": "bf16"}, {"precision": "fp32"})
+    ]
+    assert prices == sorted(prices)
+    assert len(set(prices)) == 4

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,59 +12,11 @@ import pyarrow as pa
 import pytest
 from model_classes import make_model
 from tiny_model import TEMPLATE
+from training_runs import Chats, Runner
 
-from sage_select.errors import OutputError
-from sage_select.train import TrainConfig, TrainResult, train
+from sage_select.errors import OutputError, UsageError
 
 pytestmark = [pytest.mark.train, pytest.mark.usefixtures("interruptible")]
-
-Chats = Callable[..., pa.Table]
-
-#: 7 rows in steps of 4: two steps a pass, six in all; dropout is on, so the random state matters.
-SETTINGS: dict[str, Any] = {
-    "batch_size": 2,
-    "gradient_accumulation": 2,
-    "epochs": 3,
-    "lora_r": 4,
-    "lora_dropout": 0.1,
-    "learning_rate": 1e-2,
-    "gradient_checkpointing": False,
-    "save_steps": 2,
-    "keep_checkpoints": 9,
-}
-
-
-class Runner:
-    def __init__(self, model: Path, folder: Path, rows: pa.Table) -> None:
-        self.model, self.folder, self.rows = model, folder, rows
-        self.notices: list[str] = []
-
-    def __call__(self, name: str = "run", *, stop_after: int | None = None, **settings: Any) -> TrainResult:
-        def stages(label: str) -> Any:
-            return Interrupting(stop_after if label == "training" else None)
-
-        config = TrainConfig(**{**SETTINGS, "model": str(self.model), "output_dir": self.folder / name, **settings})
-        return train(self.rows, config, stages=stages, notice=self.notices.append)
-
-    def steps(self, name: str = "run") -> list[Any]:
-        return [json.loads(line) for line in (self.folder / name / "logs" / "consumed.jsonl").read_text().splitlines()]
-
-
-class Interrupting:
-    """A progress display whose user presses Ctrl-C at a step."""
-
-    def __init__(self, at: int | None) -> None:
-        self.at = at
-
-    def __enter__(self) -> Callable[[int, int], None]:
-        return self.step
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-    def step(self, done: int, total: int, note: str = "") -> None:
-        if done == self.at:
-            signal.raise_signal(signal.SIGINT)
 
 
 @pytest.fixture
@@ -231,3 +182,97 @@ def test_a_run_with_a_template_of_its_own_goes_on_with_that_alone(run: Runner) -
     assert resumed.resumed_from == 3
     assert resumed.adapter_digest == whole.adapter_digest
     assert run.steps() == run.steps("whole")
+
+
+def test_checkpoints_know_each_part_of_their_run(run: Runner) -> None:
+    result = run("run", max_steps=2)
+    seal = json.loads((result.output_dir / "checkpoints" / "checkpoint-2" / "sage.json").read_text())
+    digests = [
+        seal["identity"][part]
+        for part in ("rows and their order", "tokens and labels", "schedule of the steps", "tokenizer", "chat template")
+    ]
+    assert all(isinstance(one, str) and len(one) == 32 for one in digests)
+    assert len(set(digests)) == 5
+    assert seal["identity"]["learning_rate"] == 1e-2
+
+
+def test_what_is_allowed_to_change_changes_from_the_checkpoint_on(run: Runner) -> None:
+    settings: dict[str, Any] = {"lr_schedule": "constant", "warmup": 0}
+    with pytest.raises(KeyboardInterrupt):
+        run(stop_after=3, **settings)
+    with pytest.raises(OutputError, match=r"weight_decay: 0.0 before, 0.5 now(.|\n)*--allow-change weight_decay"):
+        run(resume=True, learning_rate=3e-2, weight_decay=0.5, allow_change="learning-rate", **settings)
+    changed = run(resume=True, learning_rate=3e-2, allow_change="--learning-rate", **settings)
+    assert "changed after step 3: learning_rate: 0.01 before, 0.03 now" in run.notices
+    whole = run("whole", **settings)
+    assert run.steps()[:4] == run.steps("whole")[:4], "the loss of step 4 is before its own change"
+    assert run.steps()[5] != run.steps("whole")[5]
+    assert changed.adapter_digest != whole.adapter_digest
+    content = json.loads((changed.output_dir / "run.json").read_text())
+    assert content["about"]["changes"] == [{"after_step": 3, "name": "learning_rate", "before": 0.01, "now": 0.03}]
+    assert content["identity"]["learning_rate"] == 0.03
+    # What is finished now is the changed run.
+    assert run(learning_rate=3e-2, **settings).cached
+    # The rate is the new one, not that of the checkpoint.
+    rates = json.loads((changed.output_dir / "checkpoints" / "checkpoint-6" / "trainer_state.json").read_text())
+    assert rates["log_history"] == [] or rates["log_history"][-1]["learning_rate"] == 0.03
+    with pytest.raises(OutputError, match="would do nothing"):
+        run(resume=True, learning_rate=4e-2, allow_change="all", **settings)
+
+
+def test_a_changed_run_that_is_interrupted_again_goes_on_from_any_of_its_checkpoints(run: Runner) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        run(stop_after=3)
+    changed: dict[str, Any] = {"learning_rate": 2e-2, "weight_decay": 0.5}
+    shutil.copytree(run.folder / "run", run.folder / "straight")
+    straight = run("straight", resume=True, allow_change="all", **changed)
+    with pytest.raises(KeyboardInterrupt):
+        run(resume=True, stop_after=4, allow_change="learning_rate,weight_decay", **changed)
+    (run.folder / "run" / "checkpoints" / "checkpoint-4" / "sage.json").unlink()
+    resumed = run(resume=True, **changed)
+    assert (resumed.resumed_from, resumed.adapter_digest) == (3, straight.adapter_digest)
+    content = json.loads((resumed.output_dir / "run.json").read_text())
+    assert [one["name"] for one in content["about"]["changes"]] == ["learning_rate", "weight_decay"]
+
+
+def test_what_cannot_change_is_refused_with_the_reason(run: Runner, chats: Chats) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        run(stop_after=3)
+    with pytest.raises(OutputError, match=r"lora_r: 4 before, 8 now \(the adapter is there already"):
+        run(resume=True, lora_r=8, allow_change="all")
+    with pytest.raises(OutputError, match="optimizer is that of another"):
+        run(resume=True, optimizer="sgd", allow_change="optimizer")
+    with pytest.raises(UsageError, match=r"no part 'learnin_rate'(.|\n)*learning_rate"):
+        run(resume=True, allow_change="learnin_rate")
+    with pytest.raises(UsageError, match="allow_change is for resume"):
+        run(allow_change="seed")
+    with pytest.raises(OutputError, match="step 1 would have consumed other rows"):
+        run(resume=True, batch_size=4, allow_change="batch_size")
+    run.rows = chats(7, sage_position=[1, 0, 2, 3, 4, 5, 6])
+    with pytest.raises(OutputError, match="step 1 would have consumed other rows"):
+        run(resume=True, allow_change="rows")
+
+
+def test_a_run_may_take_the_same_steps_in_other_batches_and_more_of_them(run: Runner) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        run(stop_after=3)
+    longer = run(
+        resume=True,
+        batch_size=4,
+        gradient_accumulation=1,
+        epochs=4,
+        allow_change="batch_size,gradient_accumulation,epochs",
+    )
+    assert longer.steps == 8
+    assert [step["rows"] for step in run.steps()][:2] == [step["rows"] for step in run.steps()][2:4]
+
+
+def test_interrupted_three_times_in_a_row_ends_as_if_it_had_not_been(run: Runner) -> None:
+    whole = run("whole")
+    for at in (1, 2, 5):
+        with pytest.raises(KeyboardInterrupt):
+            run(stop_after=at, resume=at > 1)
+    resumed = run(resume=True)
+    assert (resumed.resumed_from, resumed.adapter_digest) == (5, whole.adapter_digest)
+    for name in ("logs/consumed.jsonl", "schedule.arrow", "lora_weights/adapter_model.safetensors"):
+        assert (run.folder / "run" / name).read_bytes() == (run.folder / "whole" / name).read_bytes(), name

@@ -64,6 +64,20 @@ def test_a_run_is_found_again_unfinished_and_finished(tmp_path: Path) -> None:
     assert found.result == result(folder)
 
 
+def test_a_run_of_an_earlier_version_is_a_run(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    with folder.locked():
+        folder.start(IDENTITY, "", anew=True)
+        folder.finish(IDENTITY, result(folder))
+    record = json.loads((tmp_path / "run.json").read_text())
+    del record["result"]["schedule"]
+    (tmp_path / "run.json").write_text(json.dumps(record))
+    found = folder.found()
+    assert found is not None
+    assert found.identity == IDENTITY
+    assert found.result is None
+
+
 def test_the_result_follows_a_moved_folder(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / "a")
     with folder.locked():

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from training_rows import training_rows
 
@@ -35,6 +35,7 @@ def schedule_of(n: int, **settings: Any) -> Schedule:
     return Schedule.of(rows(n), TrainConfig(model="m", **settings))
 
 
+@settings(deadline=None)
 @given(n=st.integers(1, 60), batch=st.integers(1, 7), accumulation=st.integers(1, 5), passes=st.integers(1, 4))
 def test_whole_passes_take_every_row_in_order_once_a_pass(n: int, batch: int, accumulation: int, passes: int) -> None:
     schedule = schedule_of(n, batch_size=batch, gradient_accumulation=accumulation, epochs=passes)
@@ -44,6 +45,7 @@ def test_whole_passes_take_every_row_in_order_once_a_pass(n: int, batch: int, ac
     assert schedule.passes(schedule.steps) == passes
 
 
+@settings(deadline=None)
 @given(n=st.integers(1, 60), steps=st.integers(1, 50), batch=st.integers(1, 9))
 def test_max_steps_wins_over_epochs(n: int, steps: int, batch: int) -> None:
     schedule = schedule_of(n, max_steps=steps, batch_size=batch)
@@ -184,13 +186,13 @@ def test_rows_are_consumed_as_a_file_says(read: Read) -> None:
     told: list[str] = []
     schedule = read(
         {"row_id": "r3", "step": 2, "slot": 1, "weight": 3.0, "origin": "replayed", "phase": 4},
-        {"row_id": "r1", "step": 2, "slot": 0, "weight": 0, "origin": "core", "phase": 4},
+        {"row_id": "r1", "step": 2, "slot": 0, "weight": 0, "origin": "core", "phase": None},
         {"row_id": "r3", "step": 1, "slot": 7, "weight": 1, "origin": None, "phase": 3},
         told=told,
     )
     assert list(schedule) == [[3], [1, 3]]
     assert schedule.weights.tolist() == [1.0, 0.0, 3.0]
-    assert schedule.phases.tolist() == [3, 4, 4]
+    assert schedule.phases.tolist() == [3, -1, 4]
     assert schedule.origins.to_pylist() == ["core", "core", "replayed"]
     assert schedule.agreement() == -1.0
     assert told == ["the schedule leaves out 2 of 4 rows that could be trained"]
@@ -240,9 +242,14 @@ def test_rows_that_have_nothing_to_train_are_left_out_and_told(read: Read) -> No
         ([{"row_id": "r1", "step": 1.5}], r"not whole"),
         ([{"row_id": "r1", "step": "x"}], r"x"),
         ([{"row_id": "r1", "weight": -1}], r"below 0"),
+        ([{"row_id": "r1", "weight": 1e300}], r"too large"),
+        ([{"row_id": "r1", "phase": -2}], r"below 0"),
+        ([{"row_id": "r1", "example": None}, {"row_id": "r2", "example": 0}], r"example"),
         ([{"row_id": "r1", "weight": None}, {"row_id": "r2", "weight": 1}], r"weight"),
         ([{"row_id": "r1", "step": 1, "slot": 2}, {"row_id": "r2", "step": 1, "slot": 2}], r"slot 2 of step 1"),
         ([{"row_id": "r1", "seed": 3}], r"another seed"),
+        ([{"row_id": "r1", "slot": 3}], r"a slot is a place in a step"),
+        ([{"row_id": "r1", "parent_id": {"a": 1}}], r"not one of text"),
     ],
 )
 def test_what_is_wrong_with_a_schedule_is_said(read: Read, lines: list[dict[str, Any]], says: str) -> None:

@@ -200,3 +200,10 @@ def test_two_processes_write_the_same_bytes(tmp_path: Path) -> None:
         )
     assert len(written[0]) >= 2 * 3 * 2 * 2
     assert written[0] == written[1]
+
+
+def test_all_unknown_targets_are_named() -> None:
+    from sage_select.train.targets import find_targets
+
+    with pytest.raises(UsageError, match=r"q_prj, v_prj(.|\n)*did you mean 'q_proj'"):
+        find_targets(make_model("llama"), ("q_prj", "k_proj", "v_prj"))

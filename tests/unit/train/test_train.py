@@ -312,6 +312,7 @@ BEFORE_THE_FIRST_STEP: dict[str, tuple[str, Callable[..., None], type[BaseExcept
         KeyboardInterrupt,
     ),
     "no room for the record": ("sage_select.train.run_folder.RunFolder._write", disk_full, ResourceError),
+    "no room for the schedule": ("sage_select.train.schedule_file.write_schedule", disk_full, ResourceError),
     "no room for the rows": ("sage_select.train.ledger.Ledger.open", disk_full, ResourceError),
     "no room for the first row": ("sage_select.train.ledger.Ledger.end_step", disk_full, ResourceError),
 }

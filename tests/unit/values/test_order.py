@@ -6,12 +6,13 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sage_select.values.order import kendall_tau
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 9), max_size=12))
 def test_tau_is_that_of_all_pairs_that_differ(values: list[int]) -> None:
     signs = [np.sign(y - x) for x, y in itertools.combinations(values, 2) if x != y]

@@ -13,6 +13,7 @@ from pkgutil import iter_modules
 from typing import Any
 
 import typer
+from typer.core import TyperCommand
 
 __all__ = ["TrainSubcommand", "train_commands"]
 
@@ -29,11 +30,14 @@ class TrainSubcommand:
         The text above its options.
     summary
         What it does, in a sentence, for the list of commands.
+    kind
+        How its words are read, where that is not as usual.
     """
 
     function: Callable[..., object]
     help: str
     summary: str
+    kind: type[TyperCommand] | None = None
 
 
 @cache
@@ -49,6 +53,6 @@ def train_commands() -> Mapping[str, Any]:
             context_settings={"help_option_names": ["-h", "--help"]},
         )
         name = module.name.replace("_", "-")
-        app.command(name, help=declared.help, short_help=declared.summary)(declared.function)
+        app.command(name, help=declared.help, short_help=declared.summary, cls=declared.kind)(declared.function)
         found[name] = typer.main.get_command(app)
     return found

@@ -51,8 +51,9 @@ def _shown(name: str, value: Any) -> str:
     if name == "finished":
         return "yes" if value else "no"
     if name == "parameters" and isinstance(value, dict):
-        total = value.get("total")
-        return f"{value['trained']:,} trained" + (f" of {total:,}, {value['trained'] / total:.2%}" if total else "")
+        trained, total = value.get("trained"), value.get("total")
+        share = f" of {total:,}, {trained / total:.2%}" if trained is not None and total else ""
+        return f"{total:,}" if trained is None else f"{trained:,} trained{share}"
     if name == "bytes":
         return f"{value / 1e6:,.1f} MB"
     if isinstance(value, dict):

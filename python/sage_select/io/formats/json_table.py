@@ -50,6 +50,7 @@ def read_json(
     for source, kind in inputs:
         for chunk in _chunks(source, kind, meter):
             table.take(source.name, chunk, is_array=kind is Format.JSON_ARRAY)
+            del chunk  # the next one may take its memory
         table.end_file(source.name)
         meter.file_done(source.size)
         source.release()

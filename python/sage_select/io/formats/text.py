@@ -23,6 +23,8 @@ __all__ = ["MAX_LINE_BYTES", "TextFile", "decoded", "open_text"]
 
 MAX_LINE_BYTES: Final = 1 << 29
 _BLOCK: Final = 1 << 20
+#: Bytes in which the end of a line is looked for ahead.
+_AHEAD: Final = 1 << 16
 _BOM: Final = b"\xef\xbb\xbf"
 #: Byte order marks of UTF-16.
 _UTF16: Final = (b"\xff\xfe", b"\xfe\xff")
@@ -78,7 +80,7 @@ class TextFile:
             Where the file is damaged or a line is longer than `MAX_LINE_BYTES`.
         """
         rest, first = [b""], True
-        while block := self.read(size):
+        while block := self.read(self._to_line_end(size)):
             if first:
                 block, first = block.removeprefix(_BOM), False
             end = block.rfind(b"\n") + 1
@@ -90,10 +92,21 @@ class TextFile:
                         f"a line is longer than {MAX_LINE_BYTES} bytes", where=Where(file=self.source.name, line=line)
                     )
                 continue
+            if end == len(block) and rest == [b""]:
+                yield block
+                del block  # the next one may take its memory
+                continue
             yield b"".join([*rest, memoryview(block)[:end]])
             rest = [block[end:]]
         if last := b"".join(rest):
             yield last
+
+    def _to_line_end(self, size: int) -> int:
+        """Return about `size`, but to the end of a line where that can be seen: a whole chunk need not be copied."""
+        if self._stream is not self._raw:
+            return size
+        ahead = self.source.at(self.consumed + size - 1, min(_AHEAD, MAX_LINE_BYTES))
+        return size + max(0, ahead.find(b"\n"))
 
     def _line_at(self, place: int) -> int:
         """Return the line in which a byte of the text lies; the text is read once more for it."""

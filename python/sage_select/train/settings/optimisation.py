@@ -55,7 +55,8 @@ class OptimisationSettings(Settings):
         ),
     ] = False
     packing_lookback: Annotated[
-        Whole, Setting("with --packing: how many of the last sequences a row may go into", ge=1)
+        Whole,
+        Setting("how many of the last sequences a row may go into", ge=1, when={"packing": "True"}),
     ] = 8
     learning_rate: Annotated[
         float,

@@ -56,7 +56,12 @@ class RowSettings(Settings):
 
     text_column: Annotated[
         str | None,
-        Setting("the column to train on as plain text, where no manifest tells", metavar="NAME", identity=False),
+        Setting(
+            "the column to train on as plain text, where no manifest tells",
+            metavar="NAME",
+            identity=False,
+            trl=("dataset_text_field",),
+        ),
     ] = None
     prompt_column: Annotated[str | None, Setting("the column with the prompt", metavar="NAME", identity=False)] = None
     completion_column: Annotated[

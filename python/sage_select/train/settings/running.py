@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
-from pydantic import model_validator
+from pydantic import BeforeValidator, model_validator
 
 from sage_select.declare import Settings
 from sage_select.train.presets import PRESETS
@@ -14,6 +14,15 @@ from sage_select.train.settings.declared import Setting, Whole
 __all__ = ["DEFAULT_OUTPUT_DIR", "RunningSettings"]
 
 DEFAULT_OUTPUT_DIR = Path("~/.sage/agent_training")
+
+
+def _names(value: Any) -> Any:
+    """Take `"epochs,--learning-rate"` for the names of settings in it, alone or among others."""
+    texts = [value] if isinstance(value, str) else value
+    if isinstance(texts, list | tuple) and all(isinstance(one, str) for one in texts):
+        names = (name.strip().lstrip("-").replace("-", "_") for text in texts for name in text.split(","))
+        return tuple(name for name in names if name)
+    return value
 
 
 class RunningSettings(Settings):
@@ -55,6 +64,17 @@ class RunningSettings(Settings):
             others=("--overwrite",),
         ),
     ] = False
+    allow_change: Annotated[
+        tuple[str, ...],
+        BeforeValidator(_names),
+        Setting(
+            "with --resume: settings, or parts of a run (rows, tokens, schedule, tokenizer, template), that may "
+            "be others than before, or all; what cannot be changed is refused with the reason",
+            metavar="NAME,...",
+            default="none",
+            identity=False,
+        ),
+    ] = ()
     save_steps: Annotated[
         Whole | None,
         Setting(
@@ -86,4 +106,6 @@ class RunningSettings(Settings):
             raise ValueError(
                 "resume continues the run in the output folder and force replaces it: choose one of the two"
             )
+        if self.allow_change and not self.resume:
+            raise ValueError("allow_change is for resume: a run that begins anew may have any settings")
         return self

@@ -6,6 +6,8 @@ mod length;
 pub use chunks::Element;
 pub use length::UNIT_TOLERANCE;
 
+use std::borrow::Cow;
+
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::blocks;
@@ -53,7 +55,7 @@ pub struct MatrixView<'a> {
     pub simd: Simd,
 }
 
-impl MatrixView<'_> {
+impl<'a> MatrixView<'a> {
     /// How many rows there are.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -66,20 +68,21 @@ impl MatrixView<'_> {
         self.rows.is_empty()
     }
 
-    /// Copies the rows of these numbers, one after the other.
+    /// The rows of these numbers, one after the other: copied, unless they lie so already.
     ///
     /// # Errors
     /// [`Error::NoSuchRow`] with the first number that names no row, or [`Error::OutOfMemory`].
-    pub fn take(&self, rows: &[usize]) -> Result<Vec<f32>, Error> {
+    pub fn take(&self, rows: &[usize]) -> Result<Cow<'a, [f32]>, Error> {
         if let Some(&row) = rows.iter().find(|&&row| row >= self.len()) {
             return Err(Error::NoSuchRow { row, n: self.len() });
         }
-        let width = self.rows.width();
-        let mut taken = blocks::zeroed::<f32>(rows.len().saturating_mul(width))?;
-        for (&row, to) in rows.iter().zip(taken.chunks_exact_mut(width)) {
-            to.copy_from_slice(self.rows.row(row));
+        let first = rows.first().copied().unwrap_or_default();
+        if rows.iter().zip(first..).all(|(&row, next)| row == next) {
+            return Ok(Cow::Borrowed(self.rows.part(first, rows.len()).data()));
         }
-        Ok(taken)
+        let mut taken = blocks::reserved(rows.len().saturating_mul(self.rows.width()))?;
+        rows.iter().for_each(|&row| taken.extend_from_slice(self.rows.row(row)));
+        Ok(Cow::Owned(taken))
     }
 }
 

@@ -95,9 +95,12 @@ impl Quantised {
     ) -> Result<Self, Error> {
         let (width, count) = (own.width(), own.len() + others.len());
         let mut lengths = blocks::zeroed::<f32>(count)?;
-        let (first, rest) = lengths.split_at_mut(own.len());
-        squared_lengths(own, simd, first, control)?;
-        squared_lengths(others, simd, rest, control)?;
+        // Lengths are a part of squared distances alone.
+        if longest.is_none() || measure == Measure::SquaredDistance {
+            let (first, rest) = lengths.split_at_mut(own.len());
+            squared_lengths(own, simd, first, control)?;
+            squared_lengths(others, simd, rest, control)?;
+        }
         let longest = longest.unwrap_or_else(|| lengths.par_iter().copied().reduce(|| 0.0, f32::max).sqrt());
         // Shorter rows have no squared length that float32 can tell well: all become zeros, with a wide slack.
         let scale = if longest > SHORTEST { LONGEST / longest } else { 1.0 };

@@ -6,7 +6,7 @@
 //! pairs that fall there, at most `n`. Weights are added, with a sign from the hash, to the dimension that
 //! the hash names (Weinberger et al., ICML 2009), and the row is scaled to length 1.
 //!
-//! Within a row, n-grams are added in the order in which they are first told (`text/features.rs`), in
+//! Within a row, n-grams are added in the order in which they are first seen (`text/lexicon.rs`), in
 //! float64; `df` is an integer, so the order of counting does not matter; logarithms come from `libm`. Hence
 //! the same bits everywhere.
 
@@ -15,27 +15,30 @@ use std::sync::{Mutex, PoisonError};
 
 use rayon::prelude::*;
 
-use super::bag::Bag;
-use super::features::{Scratch, for_each_feature};
-use super::held_ngrams::{COUNT_BITS, COUNT_SHIFT, Held, Ngrams, unpacked};
+use super::held_ngrams::{Held, LARGEST_COUNT, unpacked};
+use super::lexicon::Lexicon;
 use crate::blocks;
 use crate::control::OffsetProgress;
+use crate::pages::Pages;
 use crate::simd::fetch;
 use crate::{Control, Error};
 
 const SLOT_BITS: u32 = 22;
 /// Bytes of a table of document frequencies, one number for each slot.
 pub const TABLE_BYTES: usize = size_of::<u32>() << SLOT_BITS;
-const _: () = assert!(COUNT_SHIFT + COUNT_BITS.count_ones() + SLOT_BITS == u64::BITS);
 /// Texts in a task: so many that words come again.
 const BLOCK: usize = 256;
+/// N-grams, and those of words, from which a lexicon begins anew: more than a cache holds.
+const REMEMBERED: usize = 1 << 17;
 /// Tables in which document frequencies are counted: one a thread, as threads that share one wait for each other at the
 /// commonest n-grams, but not so many that they take gigabytes.
 pub const TABLES: usize = 8;
+/// What the n-grams of a text can take for each of its bytes, about.
+const MOST_BYTES: usize = 16;
 /// Slots of two tables that are added in one go.
 const ADDED: usize = 1 << 16;
-/// Term frequencies whose weight is looked up rather than computed: all that are held in a few bits.
-const COMMON: usize = COUNT_BITS as usize + 1;
+/// Term frequencies whose weight is looked up rather than computed: all that are held.
+const COMMON: usize = LARGEST_COUNT as usize + 1;
 /// The slots of n-grams lie anywhere in a table that no cache holds: they are asked for so many n-grams ahead.
 const AHEAD: usize = 16;
 
@@ -50,49 +53,58 @@ pub struct Encoded {
 
 /// What decides an n-gram's weight.
 struct Weights {
-    slots: Vec<u32>,
+    slots: Pages<u32>,
     /// By what a slot holds.
     inverse: Vec<f64>,
     /// By term frequency.
     common: Vec<f64>,
 }
 
+/// What an n-gram adds to a vector.
+#[derive(Debug, Clone, Copy)]
+struct Part {
+    dimension: usize,
+    /// The inverse document frequency, with the sign of the n-gram.
+    inverse: f64,
+}
+
 impl Weights {
-    #[inline(always)]
-    fn of(&self, hash: u64, count: u32) -> f64 {
-        let inverse = self.inverse[self.slots[slot(hash)] as usize];
-        let term = match self.common.get(count as usize) {
-            Some(&weight) => weight,
-            None => term_weight(count),
-        };
-        inverse * term
+    /// Appends the parts of n-grams in vectors of so many dimensions.
+    fn extend(&self, parts: &mut Vec<Part>, hashes: &[u64], dimensions: usize) {
+        for (at, &hash) in hashes.iter().enumerate() {
+            if let Some(&later) = hashes.get(at + AHEAD) {
+                fetch(&self.slots, slot(later));
+            }
+            let (dimension, sign) = place(hash, dimensions);
+            parts.push(Part { dimension, inverse: sign * self.inverse[self.slots[slot(hash)] as usize] });
+        }
     }
 
-    /// Writes the vector of a text with so many n-grams, `sums` being scratch; tells whether there are none.
+    /// Writes the vector of a text with these n-grams and counts, `sums` being scratch; tells whether there are none.
     #[inline]
     fn fill(
         &self,
-        count: usize,
-        ngram: impl Fn(usize) -> (u64, u32),
+        parts: &[Part],
+        ngrams: impl Iterator<Item = (usize, u32)>,
         sums: &mut [f64],
         vector: &mut [f32],
     ) -> bool {
-        if count == 0 {
+        let mut ngrams = ngrams.map(|(ngram, count)| (parts[ngram], count)).peekable();
+        let Some(&(first, _)) = ngrams.peek() else {
             vector[0] = 1.0;
             return true;
-        }
-        let dimensions = vector.len();
+        };
         sums.fill(0.0);
-        for at in 0..count {
-            fetch(&self.slots, slot(ngram((at + AHEAD).min(count - 1)).0));
-            let (hash, count) = ngram(at);
-            let (dimension, sign) = place(hash, dimensions);
-            sums[dimension] += sign * self.of(hash, count);
+        for (part, count) in ngrams {
+            let term = match self.common.get(count as usize) {
+                Some(&weight) => weight,
+                None => term_weight(count),
+            };
+            sums[part.dimension] += part.inverse * term;
         }
         let length = sums.iter().map(|sum| sum * sum).sum::<f64>().sqrt();
         if length == 0.0 {
-            let (dimension, sign) = place(ngram(0).0, dimensions);
-            vector[dimension] = sign as f32;
+            vector[first.dimension] = first.inverse.signum() as f32;
         } else {
             vector.iter_mut().zip(sums).for_each(|(value, sum)| *value = (*sum / length) as f32);
         }
@@ -142,69 +154,88 @@ pub fn encode(
     // Two passes over the same rows are one to those who watch.
     let rows = texts.len() as u64;
     let pass = |before| OffsetProgress { control, before, total: 2 * rows };
-    let held = Held::new(texts.len().div_ceil(BLOCK), memory);
-    let weights = count(texts, &held, &pass(0))?;
+    // What is not written takes no memory; where none can be had, nothing is held.
+    let most = texts.iter().map(|text| text.len()).sum::<usize>().saturating_mul(MOST_BYTES);
+    let memory = Pages::<u64>::small(memory.min(most) / size_of::<u64>());
+    let mut memory = memory.or_else(|_| Pages::small(0))?;
+    let held = Held::new(texts.len().div_ceil(BLOCK), &mut memory);
+    let lexicons = Lexicons::default();
+    let weights = count(texts, &held, &lexicons, &pass(0))?;
     let empty_texts = AtomicUsize::new(0);
     blocks::fill(&mut vectors, dimensions, BLOCK, &pass(rows), |first, block| {
-        let (mut scratch, mut bag) = (Scratch::new(), Bag::new());
-        let mut sums = vec![0.0; dimensions];
-        let held = held.take(first / BLOCK);
-        for (at, vector) in block.chunks_exact_mut(dimensions).enumerate() {
-            let is_empty = match &held {
-                Some(held) => {
-                    let ngrams = held.ngrams(at);
-                    weights.fill(ngrams.len(), |at| unpacked(ngrams[at]), &mut sums, vector)
+        let (mut parts, mut sums, mut empty) = (Vec::new(), vec![0.0; dimensions], 0);
+        let mut rows = block.chunks_exact_mut(dimensions);
+        if let Some(held) = held.take(first / BLOCK) {
+            for (hashes, texts) in held.parts() {
+                parts.clear();
+                weights.extend(&mut parts, hashes, dimensions);
+                for (ngrams, vector) in texts.iter().zip(&mut rows) {
+                    let ngrams = ngrams.iter().map(|&ngram| unpacked(ngram));
+                    empty += usize::from(weights.fill(&parts, ngrams, &mut sums, vector));
                 }
-                None => {
-                    fill_bag(texts[first + at], &mut scratch, &mut bag);
-                    let ngrams = bag.entries();
-                    let ngram = |at: usize| (ngrams[at].hash, ngrams[at].count);
-                    weights.fill(ngrams.len(), ngram, &mut sums, vector)
-                }
-            };
-            if is_empty {
-                empty_texts.fetch_add(1, Ordering::Relaxed);
             }
+        } else {
+            let mut lexicon = lexicons.take();
+            for (vector, text) in rows.zip(&texts[first..]) {
+                if lexicon.len() > REMEMBERED {
+                    lexicon.clear();
+                    parts.clear();
+                }
+                lexicon.take(text);
+                let new = &lexicon.hashes()[parts.len()..];
+                weights.extend(&mut parts, new, dimensions);
+                let ngrams = lexicon.counted().iter().map(|&(ngram, count)| (ngram as usize, count));
+                empty += usize::from(weights.fill(&parts, ngrams, &mut sums, vector));
+            }
+            lexicons.give(lexicon);
         }
+        empty_texts.fetch_add(empty, Ordering::Relaxed);
         Ok(())
     })?;
     Ok(Encoded { vectors, empty_texts: empty_texts.into_inner() })
 }
 
-fn fill_bag(text: &str, scratch: &mut Scratch, bag: &mut Bag) {
-    bag.clear();
-    for_each_feature(text, scratch, |hash, count| {
-        bag.add(hash, count);
-    });
+/// Lexicons whose memory is used again.
+#[derive(Default)]
+struct Lexicons(Mutex<Vec<Lexicon>>);
+
+impl Lexicons {
+    /// One that knows nothing.
+    fn take(&self) -> Lexicon {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_else(Lexicon::new)
+    }
+
+    fn give(&self, mut lexicon: Lexicon) {
+        lexicon.clear();
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(lexicon);
+    }
 }
 
 /// The first pass over the texts: counts document frequencies, and holds n-grams for the second.
-fn count(texts: &[&str], held: &Held, control: &impl Control) -> Result<Weights, Error> {
-    let tables: Vec<Mutex<Vec<u32>>> =
+fn count(
+    texts: &[&str],
+    held: &Held<'_>,
+    lexicons: &Lexicons,
+    control: &impl Control,
+) -> Result<Weights, Error> {
+    let tables: Vec<Mutex<Option<Pages<u32>>>> =
         (0..rayon::current_num_threads().clamp(1, TABLES)).map(|_| Mutex::default()).collect();
     blocks::try_for_each(texts.len(), BLOCK, control, |rows| {
         let table = &tables[rayon::current_thread_index().unwrap_or(0) % tables.len()];
-        let (mut scratch, mut bag, mut ngrams) = (Scratch::new(), Bag::new(), Ngrams::default());
-        let (block, mut hold) = (rows.start / BLOCK, true);
+        let (mut lexicon, mut ngrams, block) = (lexicons.take(), held.block(), rows.start / BLOCK);
         for text in &texts[rows] {
-            fill_bag(text, &mut scratch, &mut bag);
-            let mut slots = table.lock().unwrap_or_else(PoisonError::into_inner);
-            if slots.is_empty() {
-                *slots = blocks::zeroed(1 << SLOT_BITS)?;
+            if lexicon.len() > REMEMBERED {
+                add_frequencies(&lexicon, table)?;
+                ngrams.end_part(&lexicon);
+                lexicon.clear();
             }
-            let entries = bag.entries();
-            for (at, entry) in entries.iter().enumerate() {
-                if let Some(later) = entries.get(at + AHEAD) {
-                    fetch(&slots, slot(later.hash));
-                }
-                slots[slot(entry.hash)] += 1;
-            }
-            drop(slots);
-            hold = hold && ngrams.bytes() < held.most() && ngrams.add(&bag);
+            lexicon.take(text);
+            ngrams.add(&lexicon);
         }
-        if hold {
-            held.put(block, ngrams);
-        }
+        add_frequencies(&lexicon, table)?;
+        ngrams.end_part(&lexicon);
+        lexicons.give(lexicon);
+        ngrams.end(block);
         Ok(())
     })?;
     let slots = added(tables)?;
@@ -217,11 +248,28 @@ fn count(texts: &[&str], held: &Held, control: &impl Control) -> Result<Weights,
     Ok(Weights { slots, inverse, common })
 }
 
+/// Adds how many texts have each n-gram that a lexicon knows to the slots of a table.
+fn add_frequencies(lexicon: &Lexicon, table: &Mutex<Option<Pages<u32>>>) -> Result<(), Error> {
+    let mut table = table.lock().unwrap_or_else(PoisonError::into_inner);
+    let slots = match &mut *table {
+        Some(slots) => slots,
+        none => none.insert(Pages::small(1 << SLOT_BITS)?),
+    };
+    let hashes = lexicon.hashes();
+    for (at, (&hash, texts)) in hashes.iter().zip(lexicon.texts()).enumerate() {
+        if let Some(&later) = hashes.get(at + AHEAD) {
+            fetch(slots, slot(later));
+        }
+        slots[slot(hash)] += texts;
+    }
+    Ok(())
+}
+
 /// The sum of the tables that were used.
-fn added(tables: Vec<Mutex<Vec<u32>>>) -> Result<Vec<u32>, Error> {
-    let used = tables.into_iter().map(|table| table.into_inner().unwrap_or_else(PoisonError::into_inner));
-    let mut used = used.filter(|table| !table.is_empty());
-    let Some(mut sum) = used.next() else { return blocks::zeroed(1 << SLOT_BITS) };
+fn added(tables: Vec<Mutex<Option<Pages<u32>>>>) -> Result<Pages<u32>, Error> {
+    let mut used =
+        tables.into_iter().filter_map(|table| table.into_inner().unwrap_or_else(PoisonError::into_inner));
+    let Some(mut sum) = used.next() else { return Pages::small(1 << SLOT_BITS) };
     for table in used {
         sum.par_chunks_mut(ADDED).zip(table.par_chunks(ADDED)).for_each(|(sum, table)| {
             sum.iter_mut().zip(table).for_each(|(sum, count)| *sum += count);
@@ -236,6 +284,7 @@ mod tests {
 
     use proptest::prelude::*;
 
+    use super::super::features::plain as ngrams_of;
     use super::*;
     use crate::Unwatched;
 
@@ -243,16 +292,7 @@ mod tests {
 
     /// The definition, with library maps and no table of slots but the counts' own.
     fn plain(texts: &[&str], dimensions: usize) -> (Vec<f32>, usize) {
-        let rows: Vec<Vec<u64>> = texts
-            .iter()
-            .map(|text| {
-                let mut hashes = Vec::new();
-                for_each_feature(text, &mut Scratch::new(), |hash, count| {
-                    hashes.extend(std::iter::repeat_n(hash, count as usize));
-                });
-                hashes
-            })
-            .collect();
+        let rows: Vec<Vec<u64>> = texts.iter().map(|text| ngrams_of(text)).collect();
         let mut frequency: HashMap<usize, usize> = HashMap::new();
         for hashes in &rows {
             for hash in hashes.iter().collect::<HashSet<_>>() {
@@ -288,27 +328,40 @@ mod tests {
     /// A text that says one word so often that its count is not held, and texts of more n-grams than are held.
     #[test]
     fn texts_taken_apart_twice_have_the_same_vectors() {
-        let often = format!("{} and others", "word ".repeat(600));
+        let often = format!("{} and others", "word ".repeat(1100));
         let texts = [often.as_str(), "word and others", ""];
         let (vectors, empty_texts) = plain(&texts, 64);
         let encoded = encode(&texts, 64, MEMORY, &Unwatched).unwrap();
         assert_eq!((bits(&encoded.vectors), encoded.empty_texts), (bits(&vectors), empty_texts));
 
-        let held = Held::new(2, 100);
-        let mut bag = Bag::new();
-        fill_bag("some words", &mut Scratch::new(), &mut bag);
-        for (block, is_held) in [(0, false), (1, true)] {
-            let mut ngrams = Ngrams::default();
-            if is_held {
-                bag.clear();
-                bag.add(7, 511);
+        // Texts that one lexicon numbered, and then another; a count, a text or a lexicon that is not held.
+        let (mut lexicon, mut memory) = (Lexicon::new(), [0; 60]);
+        let held = Held::new(4, &mut memory);
+        for (block, texts, is_held) in [
+            (0, ["one", "or two"], true),
+            (1, ["one", &often], false),
+            (2, ["one", "a text of so many more words"], false),
+            (3, ["", ""], true),
+        ] {
+            let mut ngrams = held.block();
+            for text in texts {
+                lexicon.clear();
+                lexicon.take(text);
+                ngrams.add(&lexicon);
+                ngrams.end_part(&lexicon);
             }
-            assert!(ngrams.add(&bag));
-            held.put(block, ngrams);
-            assert_eq!(held.take(block).is_some(), is_held);
+            ngrams.end(block);
+            let found = held.take(block);
+            assert_eq!(found.is_some(), is_held);
+            let found = found.iter().flat_map(|ngrams| ngrams.parts());
+            for ((hashes, packed), text) in found.zip(texts) {
+                let [packed] = packed else { panic!("one text a part") };
+                let unpacked = packed.iter().map(|&ngram| unpacked(ngram));
+                let found: Vec<u64> =
+                    unpacked.flat_map(|(ngram, count)| vec![hashes[ngram]; count as usize]).collect();
+                assert_eq!(found, ngrams_of(text));
+            }
         }
-        bag.add(7, 1);
-        assert!(!Ngrams::default().add(&bag));
     }
 
     fn bits(vectors: &[f32]) -> Vec<u32> {
@@ -357,11 +410,8 @@ mod tests {
         // In one dimension two n-grams of equal weight and opposite sign cancel.
         let letters: Vec<String> = ('a'..='z').map(String::from).collect();
         let texts: Vec<&str> = letters.iter().map(String::as_str).collect();
-        let signs = |text: &str| {
-            let mut signs = Vec::new();
-            for_each_feature(text, &mut Scratch::new(), |hash, _| signs.push(place(hash, 1).1));
-            signs
-        };
+        let signs =
+            |text: &str| ngrams_of(text).into_iter().map(|hash| place(hash, 1).1).collect::<Vec<f64>>();
         let cancelled: Vec<&&str> =
             texts.iter().filter(|text| signs(text).iter().sum::<f64>() == 0.0).collect();
         assert!(!cancelled.is_empty(), "no letter shows the case");

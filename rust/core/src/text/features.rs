@@ -1,11 +1,6 @@
 //! The n-grams of a text: word 1-2-grams, and character 3-5-grams within words.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
-use std::ops::Range;
-
-use super::bag::Bag;
-use super::words::{self, step};
+use super::words::step;
 use crate::rng::mix64;
 
 /// Keeps n-grams of different kinds and lengths apart.
@@ -13,96 +8,11 @@ const BIGRAM: u64 = 0xA076_1D64_78BD_642F;
 const CHARACTERS: [u64; 3] = [0xE703_7ED1_A0B4_28DB, 0x8EBC_6AF0_9C88_C6E3, 0x5899_65CC_7537_4CC3];
 const SHORTEST: usize = 3;
 
-/// Scratch that is used again from text to text.
-#[derive(Debug)]
-pub(super) struct Scratch {
-    word: Vec<char>,
-    /// The distinct words of the text.
-    words: Bag,
-    /// A word's characters, with a space on either side.
-    padded: Vec<char>,
-    /// Of words of this text and of texts before where their character n-grams lie.
-    known: HashMap<u64, Range<usize>, BuildHasherDefault<Hashed>>,
-    parts: Vec<u64>,
-    /// Where those of this text's distinct words lie.
-    places: Vec<Range<usize>>,
-}
-
-/// Character n-grams of words that are remembered from text to text, about: what a cache holds.
-const REMEMBERED: usize = 1 << 16;
-
-/// The hash of a hash.
-#[derive(Debug, Default)]
-struct Hashed(u64);
-
-impl Hasher for Hashed {
-    fn write(&mut self, _bytes: &[u8]) {}
-
-    fn write_u64(&mut self, hash: u64) {
-        self.0 = hash;
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
-}
-
-impl Scratch {
-    pub(super) fn new() -> Self {
-        Self {
-            word: Vec::new(),
-            words: Bag::new(),
-            padded: Vec::new(),
-            known: HashMap::default(),
-            parts: Vec::new(),
-            places: Vec::new(),
-        }
-    }
-}
-
-/// Calls `visit` with the 64-bit hash of each n-gram of a text and how often it occurs; one n-gram may come
-/// several times.
-///
-/// First the bigrams of each word and the word before it, in order. Then, for each distinct word in the order
-/// of first sight: the word; and, with the word padded by one space on each side, at each start the character
-/// 3-, 4- and 5-gram that ends within it (scikit-learn's `char_wb`, where a padded word not longer than n is
-/// taken once, as the n-gram it is).
-pub(super) fn for_each_feature(text: &str, scratch: &mut Scratch, mut visit: impl FnMut(u64, u32)) {
-    let Scratch { word, words, padded, known, parts, places } = scratch;
-    words.clear();
-    places.clear();
-    if parts.len() > REMEMBERED {
-        known.clear();
-        parts.clear();
-    }
-    let mut before = None;
-    words::for_each_word(text, word, |word| {
-        let hash = words::hash(word);
-        if let Some(before) = before.replace(hash) {
-            visit(bigram(before, hash), 1);
-        }
-        if words.add(hash, 1) {
-            let place = known.entry(hash).or_insert_with(|| {
-                padded.clear();
-                padded.push(' ');
-                padded.extend_from_slice(word);
-                padded.push(' ');
-                let first = parts.len();
-                for_each_part(padded, |part| parts.push(part));
-                first..parts.len()
-            });
-            places.push(place.clone());
-        }
-    });
-    for (word, place) in words.entries().iter().zip(&*places) {
-        visit(word.hash, word.count);
-        parts[place.clone()].iter().for_each(|&part| visit(part, word.count));
-    }
-}
-
-/// Calls `visit` with the hash of each character n-gram of a padded word.
+/// Calls `visit` with the hash of each character n-gram of a word that is padded by one space on each side: at each start
+/// the 3-, 4- and 5-gram that ends within it (scikit-learn's `char_wb`, where a padded word not longer than n is taken
+/// once, as the n-gram it is).
 #[inline]
-fn for_each_part(padded: &[char], mut visit: impl FnMut(u64)) {
+pub(super) fn for_each_part(padded: &[char], mut visit: impl FnMut(u64)) {
     for start in 0..=padded.len() - SHORTEST {
         let mut state = 0;
         for (offset, &character) in padded[start..].iter().take(SHORTEST + CHARACTERS.len() - 1).enumerate() {
@@ -116,23 +26,36 @@ fn for_each_part(padded: &[char], mut visit: impl FnMut(u64)) {
 
 /// The hash of two words in a row.
 #[inline]
-fn bigram(before: u64, word: u64) -> u64 {
+pub(super) fn bigram(before: u64, word: u64) -> u64 {
     mix64((before.rotate_left(5) ^ word).wrapping_mul(BIGRAM))
+}
+
+/// The hashes of all n-grams of a text by their definition, equal ones as often as they occur: the bigrams, then those of
+/// each distinct word.
+#[cfg(test)]
+pub(super) fn plain(text: &str) -> Vec<u64> {
+    use super::words;
+
+    let mut said: Vec<Vec<char>> = Vec::new();
+    words::for_each_word(text, &mut Vec::new(), |word| said.push(word.to_vec()));
+    let pair = |pair: &[Vec<char>]| bigram(words::hash(&pair[0]), words::hash(&pair[1]));
+    let mut found: Vec<u64> = said.windows(2).map(pair).collect();
+    for (at, word) in said.iter().enumerate().filter(|&(at, word)| !said[..at].contains(word)) {
+        let times = said[at..].iter().filter(|other| *other == word).count();
+        let padded: Vec<char> = format!(" {} ", word.iter().collect::<String>()).chars().collect();
+        let mut add = |hash| found.extend(std::iter::repeat_n(hash, times));
+        add(words::hash(word));
+        for_each_part(&padded, add);
+    }
+    found
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::HashMap;
 
+    use super::super::words;
     use super::*;
-
-    fn features(text: &str) -> Vec<u64> {
-        let mut found = Vec::new();
-        for_each_feature(text, &mut Scratch::new(), |hash, count| {
-            found.extend(std::iter::repeat_n(hash, count as usize));
-        });
-        found
-    }
 
     /// What the hashes of a text must come from, by scikit-learn's rules, each n-gram named by its kind and
     /// characters.
@@ -172,7 +95,7 @@ mod tests {
             "él été 东京 東京都庁前",
             "aaaaaaa aaaaaa",
         ] {
-            let (hashes, names) = (features(text), named(text));
+            let (hashes, names) = (plain(text), named(text));
             assert_eq!(hashes.len(), names.len(), "{text}");
             let counts = |list: &mut dyn Iterator<Item = String>| {
                 let mut counts: HashMap<String, usize> = HashMap::new();
@@ -188,13 +111,13 @@ mod tests {
 
     #[test]
     fn case_and_separators_do_not_matter() {
-        assert_eq!(features("To  be,OR not"), features("to be or not"));
-        assert_ne!(features("to be"), features("be to"));
+        assert_eq!(plain("To  be,OR not"), plain("to be or not"));
+        assert_ne!(plain("to be"), plain("be to"));
     }
 
     #[test]
     fn hashes_stay_what_they_are() {
-        assert_eq!(features("a b"), GOLDEN_FEATURES);
+        assert_eq!(plain("a b"), GOLDEN_FEATURES);
     }
 
     /// The pair, word `a`, ` a `, word `b`, ` b `. Computed apart, in Python; a change changes

@@ -1,77 +1,115 @@
 //! N-grams that are held from one pass over texts to the next, in bounded memory.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use super::bag::{Bag, Entry};
+use super::lexicon::Lexicon;
 
 /// The distinct n-grams of a block of texts.
-#[derive(Default)]
-pub(super) struct Ngrams {
-    /// Each hash, with the count in the bits that name neither slot nor dimension nor sign.
-    packed: Vec<u64>,
-    /// Where each text ends.
-    ends: Vec<usize>,
+pub(super) struct Ngrams<'m> {
+    /// Those of each text: the number in a lexicon, with the count above.
+    texts: Vec<&'m [u32]>,
+    parts: Vec<Part<'m>>,
 }
 
-/// The bits of a hash that hold the count, and how far they lie up.
-pub(super) const COUNT_BITS: u64 = 0x1FF;
-pub(super) const COUNT_SHIFT: u32 = 33;
+/// Texts that one lexicon numbered.
+struct Part<'m> {
+    /// How many texts there are with those of the parts before.
+    end: usize,
+    /// The hash of each n-gram, by number.
+    hashes: &'m [u64],
+}
 
-impl Ngrams {
-    /// Adds those of the next text; tells whether all counts are small enough.
-    pub(super) fn add(&mut self, bag: &Bag) -> bool {
-        let pack =
-            |entry: &Entry| entry.hash & !(COUNT_BITS << COUNT_SHIFT) | u64::from(entry.count) << COUNT_SHIFT;
-        self.packed.extend(bag.entries().iter().map(pack));
-        self.ends.push(self.packed.len());
-        bag.entries().iter().all(|entry| u64::from(entry.count) <= COUNT_BITS)
-    }
+/// The bits that hold the number of an n-gram; a count takes those above.
+const NUMBER_BITS: u32 = 22;
+/// No count is larger.
+pub(super) const LARGEST_COUNT: u32 = (1 << (u32::BITS - NUMBER_BITS)) - 1;
 
-    pub(super) fn bytes(&self) -> usize {
-        self.packed.len() * size_of::<u64>() + self.ends.len() * size_of::<usize>()
-    }
-
-    /// Those of a text.
-    pub(super) fn ngrams(&self, text: usize) -> &[u64] {
-        let start = if text == 0 { 0 } else { self.ends[text - 1] };
-        &self.packed[start..self.ends[text]]
+impl Ngrams<'_> {
+    /// Of each part the hashes of n-grams, by number, and the n-grams of each text.
+    pub(super) fn parts(&self) -> impl Iterator<Item = (&[u64], &[&[u32]])> {
+        let starts = std::iter::once(0).chain(self.parts.iter().map(|part| part.end));
+        self.parts.iter().zip(starts).map(|(part, start)| (part.hashes, &self.texts[start..part.end]))
     }
 }
 
-/// The hash of an n-gram, right in the bits that are used, and its count.
-pub(super) fn unpacked(packed: u64) -> (u64, u32) {
-    (packed, (packed >> COUNT_SHIFT & COUNT_BITS) as u32)
+/// The number of an n-gram and its count.
+#[inline]
+pub(super) fn unpacked(packed: u32) -> (usize, u32) {
+    ((packed & ((1 << NUMBER_BITS) - 1)) as usize, packed >> NUMBER_BITS)
 }
 
 /// What is remembered of the blocks of texts.
-pub(super) struct Held {
-    blocks: Vec<Mutex<Option<Ngrams>>>,
-    /// Bytes in all, and those that are free.
-    most: usize,
-    room: AtomicUsize,
+pub(super) struct Held<'m> {
+    blocks: Vec<Mutex<Option<Ngrams<'m>>>>,
+    free: Mutex<&'m mut [u64]>,
 }
 
-impl Held {
-    pub(super) fn new(blocks: usize, most: usize) -> Self {
-        Self { blocks: (0..blocks).map(|_| Mutex::new(None)).collect(), most, room: AtomicUsize::new(most) }
+impl<'m> Held<'m> {
+    /// Room for so many blocks in this memory.
+    pub(super) fn new(blocks: usize, memory: &'m mut [u64]) -> Self {
+        Self { blocks: (0..blocks).map(|_| Mutex::new(None)).collect(), free: Mutex::new(memory) }
     }
 
-    /// Bytes in all.
-    pub(super) fn most(&self) -> usize {
-        self.most
+    /// Begins a block.
+    pub(super) fn block(&self) -> Block<'_, 'm> {
+        Block { held: self, ngrams: Some(Ngrams { texts: Vec::new(), parts: Vec::new() }) }
     }
 
-    /// Holds the n-grams of a block, if there is room.
-    pub(super) fn put(&self, block: usize, mut ngrams: Ngrams) {
-        ngrams.packed.shrink_to_fit();
-        let less = |room: usize| room.checked_sub(ngrams.bytes());
-        if self.room.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok() {
-            *self.blocks[block].lock().unwrap_or_else(PoisonError::into_inner) = Some(ngrams);
+    /// The n-grams of a block, where they were held; once.
+    pub(super) fn take(&self, block: usize) -> Option<Ngrams<'m>> {
+        self.blocks[block].lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Memory for so many words, if there is as much.
+    fn room(&self, words: usize) -> Option<&'m mut [u64]> {
+        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        if words > free.len() {
+            return None;
+        }
+        let (room, rest) = std::mem::take(&mut *free).split_at_mut(words);
+        *free = rest;
+        Some(room)
+    }
+}
+
+/// A block of texts whose n-grams are held, unless they are too many.
+pub(super) struct Block<'h, 'm> {
+    held: &'h Held<'m>,
+    ngrams: Option<Ngrams<'m>>,
+}
+
+impl Block<'_, '_> {
+    /// Adds those of the text that a lexicon took last.
+    pub(super) fn add(&mut self, lexicon: &Lexicon) {
+        let counted = lexicon.counted();
+        let small = |&(ngram, count): &(u32, u32)| count <= LARGEST_COUNT && ngram < 1 << NUMBER_BITS;
+        let Some(ngrams) = &mut self.ngrams else { return };
+        match self.held.room(counted.len().div_ceil(2)).filter(|_| counted.iter().all(small)) {
+            Some(room) => {
+                let room = &mut bytemuck::cast_slice_mut(room)[..counted.len()];
+                room.iter_mut()
+                    .zip(counted)
+                    .for_each(|(to, (ngram, count))| *to = ngram | count << NUMBER_BITS);
+                ngrams.texts.push(room);
+            }
+            None => self.ngrams = None,
         }
     }
 
-    pub(super) fn take(&self, block: usize) -> Option<Ngrams> {
-        self.blocks[block].lock().unwrap_or_else(PoisonError::into_inner).take()
+    /// Keeps what the numbers of a lexicon mean, all of whose texts were added.
+    pub(super) fn end_part(&mut self, lexicon: &Lexicon) {
+        let Some(ngrams) = &mut self.ngrams else { return };
+        match self.held.room(lexicon.hashes().len()) {
+            Some(room) => {
+                room.copy_from_slice(lexicon.hashes());
+                ngrams.parts.push(Part { end: ngrams.texts.len(), hashes: room });
+            }
+            None => self.ngrams = None,
+        }
+    }
+
+    /// Holds the n-grams as those of this block.
+    pub(super) fn end(self, block: usize) {
+        *self.held.blocks[block].lock().unwrap_or_else(PoisonError::into_inner) = self.ngrams;
     }
 }

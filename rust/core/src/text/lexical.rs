@@ -1,5 +1,6 @@
 //! Lexical difficulty: how long a text is and how varied its words are.
 
+use super::numbers::Numbers;
 use super::words;
 use crate::blocks;
 use crate::{Control, Error};
@@ -18,29 +19,37 @@ const BLOCK: usize = 64;
 pub fn difficulties(texts: &[&str], control: &impl Control) -> Result<Vec<f32>, Error> {
     let mut values = blocks::zeroed(texts.len())?;
     blocks::fill(&mut values, 1, BLOCK, control, |first, block| {
-        let (mut buffer, mut hashes, mut counts) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut buffer, mut words, mut counts) = (Vec::new(), Numbers::new(), Vec::new());
         for (value, text) in block.iter_mut().zip(&texts[first..]) {
-            hashes.clear();
-            words::for_each_word(text, &mut buffer, |word| hashes.push(words::hash(word)));
-            hashes.sort_unstable();
+            words.clear();
             counts.clear();
-            counts.extend(hashes.chunk_by(|a, b| a == b).map(<[u64]>::len));
-            counts.sort_unstable();
-            *value = of_counts(&counts) as f32;
+            words::for_each_hash(text, &mut buffer, |hash, _| {
+                let word = words.of(hash) as usize;
+                if word == counts.len() {
+                    counts.push(0);
+                }
+                counts[word] += 1;
+            });
+            *value = of_counts(&mut counts) as f32;
         }
         Ok(())
     })?;
     Ok(values)
 }
 
-/// The difficulty of a text whose distinct words occur so often, counts ascending.
-fn of_counts(counts: &[usize]) -> f64 {
+/// The difficulty of a text whose distinct words occur so often; counts of 1 are left out of these.
+fn of_counts(counts: &mut Vec<usize>) -> f64 {
     let words = counts.iter().sum::<usize>() as f64;
     if words == 0.0 {
         return 0.0;
     }
-    let repeated = counts.iter().filter(|&&count| count > 1);
-    let spent: f64 = repeated.map(|&count| count as f64 * libm::log2(count as f64)).sum();
+    counts.retain(|&count| count > 1);
+    counts.sort_unstable();
+    let each = |equal: &[usize]| {
+        let count = equal[0] as f64;
+        std::iter::repeat_n(count * libm::log2(count), equal.len())
+    };
+    let spent: f64 = counts.chunk_by(|a, b| a == b).flat_map(each).sum();
     let entropy = (libm::log2(words) - spent / words).max(0.0);
     libm::log2(1.0 + words) + entropy
 }

@@ -30,7 +30,7 @@ pub fn phrases(texts: &[&str], length: usize, control: &impl Control) -> Result<
         let (mut buffer, mut said) = (Vec::new(), Vec::new());
         for ((found, bag), text) in block.iter_mut().zip(&texts[first..]) {
             said.clear();
-            words::for_each_word(text, &mut buffer, |word| said.push(words::hash(word)));
+            words::for_each_hash(text, &mut buffer, |hash, _| said.push(hash));
             *bag = said.iter().fold(0, |sum: u64, &word| sum.wrapping_add(mix64(word)));
             let mut distinct: Vec<u64> = said.windows(length.min(said.len()).max(1)).map(of).collect();
             distinct.sort_unstable();

@@ -7,7 +7,7 @@
 //! Emoji are no words.
 
 use super::characters::{self, COMPOSING, Class, DICTIONARIES};
-use super::word_sink::{Collector, Counter, WordSink};
+use super::word_sink::{Collector, Counter, WordSink, is_word_byte};
 use crate::rng::mix64;
 use crate::{Control, Error, blocks};
 
@@ -39,6 +39,63 @@ pub fn for_each_word(text: &str, buffer: &mut Vec<char>, visit: impl FnMut(&[cha
     buffer.clear();
     segment(text, &mut Collector { word: buffer, visit });
 }
+
+/// A word as it lies in a text or was gathered from it.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Word<'a> {
+    /// In ASCII, not folded yet.
+    Ascii(&'a [u8]),
+    /// Folded.
+    Folded(&'a [char]),
+}
+
+impl Word<'_> {
+    /// Appends the characters of the word, folded.
+    pub(super) fn push_to(self, characters: &mut Vec<char>) {
+        match self {
+            Self::Ascii(word) => {
+                characters.extend(word.iter().map(|byte| char::from(byte.to_ascii_lowercase())))
+            }
+            Self::Folded(word) => characters.extend_from_slice(word),
+        }
+    }
+}
+
+/// Calls `visit` with the [`hash`] of each word that [`for_each_word`] would visit, and the word; `buffer` is scratch.
+#[inline]
+pub(super) fn for_each_hash(text: &str, buffer: &mut Vec<char>, mut visit: impl FnMut(u64, Word<'_>)) {
+    if !text.is_ascii() {
+        return for_each_word(text, buffer, |word| visit(hash(word), Word::Folded(word)));
+    }
+    let mut rest = text.as_bytes();
+    while let Some(start) = rest.iter().position(|&byte| FOLDED[byte as usize] != 0) {
+        // Hashed as it is found, without a copy.
+        let (mut state, mut end) = (0, start);
+        while let Some(&byte) = rest.get(end) {
+            let folded = FOLDED[byte as usize];
+            if folded == 0 {
+                break;
+            }
+            state = step(state, folded.into());
+            end += 1;
+        }
+        visit(mix64(state), Word::Ascii(&rest[start..end]));
+        rest = &rest[end..];
+    }
+}
+
+/// Of each byte the ASCII character of words that it is, folded, or 0.
+const FOLDED: [u8; 256] = {
+    let mut folded = [0; 256];
+    let mut byte = 0u8;
+    while byte < 128 {
+        if is_word_byte(byte) {
+            folded[byte as usize] = byte.to_ascii_lowercase();
+        }
+        byte += 1;
+    }
+    folded
+};
 
 /// Hands the words of a text to a sink, in order.
 #[inline]
@@ -289,6 +346,18 @@ mod tests {
         #[test]
         fn are_those_of_the_definition(text in text()) {
             prop_assert_eq!(words(&text), plain(&text));
+        }
+
+        #[test]
+        fn hashes_are_those_of_the_words_visited(text in prop_oneof![text(), "[ -~]{0,60}"]) {
+            let (mut expected, mut found) = (Vec::new(), Vec::new());
+            for_each_word(&text, &mut Vec::new(), |word| expected.push((hash(word), word.to_vec())));
+            for_each_hash(&text, &mut Vec::new(), |hash, word| {
+                let mut characters = Vec::new();
+                word.push_to(&mut characters);
+                found.push((hash, characters));
+            });
+            prop_assert_eq!(found, expected);
         }
 
         #[test]

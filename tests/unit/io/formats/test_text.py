@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import gzip
+import tempfile
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from sage_select.errors import DataError, Where
 from sage_select.io.formats import text
@@ -39,6 +42,28 @@ def test_lines_end_at_line_feeds_only(pack, block, tmp_path, monkeypatch) -> Non
     assert lines(path) == LINES
     path.write_bytes(pack(TEXT + b"\n"))
     assert lines(path) == LINES
+
+
+@given(
+    data=st.binary(max_size=60).map(
+        lambda data: data.translate(bytes(10 if byte % 5 == 0 else byte for byte in range(256)))
+    ),
+    mark=st.booleans(),
+    size=st.integers(3, 40),
+    ahead=st.integers(1, 20),
+    pack=st.sampled_from([bytes, gzip.compress]),
+)
+@settings(max_examples=300)
+def test_chunks_are_the_text_cut_where_lines_end(data, mark, size, ahead, pack) -> None:
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(text, "_AHEAD", ahead)
+        path = Path(folder) / "rows"
+        path.write_bytes(pack((b"\xef\xbb\xbf" if mark else b"") + data))
+        with open_text(Input(path, path.name), Meter(None, 0)) as file:
+            chunks = list(file.chunks(size))
+    assert b"".join(chunks) == (data if mark else data.removeprefix(b"\xef\xbb\xbf"))
+    assert all(chunks)
+    assert all(chunk.endswith(b"\n") for chunk in chunks[:-1])
 
 
 def test_members_of_a_gzip_file_follow_each_other(tmp_path) -> None:

@@ -18,9 +18,9 @@ from sage_select.contamination import PHRASE_WORDS, PhraseIndex, PhraseSets
 from sage_select.contamination import phrases as phrases_module
 from sage_select.contamination.phrases import Near
 from sage_select.errors import DataError
-from sage_select.evaluate import Overlap, find_overlap
-from sage_select.evaluate import overlap as overlap_module
 from sage_select.train import TrainConfig
+from sage_select.train import overlap as overlap_module
+from sage_select.train.overlap import Overlap, find_overlap
 from sage_select.train.selection import OrderedRows, load_selection
 
 STORY = "Once upon a time a small dog went to the market to buy a red balloon for the birthday of the old king"
