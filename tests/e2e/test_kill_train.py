@@ -37,11 +37,13 @@ def files(folder: Path) -> dict[str, str]:
 
 def write_run(folder: RunFolder, which: str) -> None:
     """Write what a run writes, each file with the name of the run."""
-    for name in ("checkpoints/checkpoint-2/a", "checkpoints/checkpoint-4/a", "logs/events.out.tfevents.1"):
+    logs = ("logs/events.out.tfevents.1", "logs/evaluations.jsonl")
+    for name in ("checkpoints/checkpoint-2/a", "checkpoints/checkpoint-4/a", *logs):
         path = folder.path / name
         path.parent.mkdir(exist_ok=True)
         path.write_text(which)
-    folder.put_schedule(lambda place: place.write_text(which))
+    for name in ("schedule.arrow", "ledger.arrow"):
+        folder.put_file(name, lambda place: place.write_text(which))
     ledger = Ledger(folder.ledger, [which], after=0)
     ledger.open()
     for _ in range(4):
@@ -70,7 +72,7 @@ def take_the_place(path: Path) -> None:
     folder = RunFolder(path)
     with folder.locked():
         folder.start(NEW, "new", anew=True)
-        folder.put_schedule(lambda place: place.write_text("new"))
+        folder.put_file("schedule.arrow", lambda place: place.write_text("new"))
         ledger = Ledger(folder.ledger, ["new"], after=0)
         ledger.open()
         ledger.add([0], [1.0], [1])
@@ -106,7 +108,7 @@ def which_run(path: Path) -> str:
     assert all(which in text for text in there.values()), there
     assert not [name for name in path.iterdir() if name.name.startswith(".") and name.name != ".sage-train.lock"]
     steps = [step.step for step in read_steps(path / "logs" / "consumed.jsonl")]
-    assert (steps, len(there)) == (([1, 2, 3, 4], 9) if which == "old" else ([1], 3))
+    assert (steps, len(there)) == (([1, 2, 3, 4], 11) if which == "old" else ([1], 3))
     return which
 
 

@@ -32,12 +32,13 @@ class Runner:
     def __init__(self, model: Path, folder: Path, rows: pa.Table) -> None:
         self.model, self.folder, self.rows = model, folder, rows
         self.notices: list[str] = []
+        self.notes: list[str] = []
 
     def __call__(
         self, name: str = "run", *, stop_after: int | None = None, eval_data: Any = None, **settings: Any
     ) -> TrainResult:
         def stages(label: str) -> Any:
-            return Interrupting(stop_after if label == "training" else None)
+            return Interrupting(stop_after if label == "training" else None, self.notes)
 
         config = TrainConfig(**{**SETTINGS, "model": str(self.model), "output_dir": self.folder / name, **settings})
         return train(self.rows, config, eval_data=eval_data, stages=stages, notice=self.notices.append)
@@ -53,8 +54,9 @@ class Runner:
 class Interrupting:
     """A progress display whose user presses Ctrl-C at a step."""
 
-    def __init__(self, at: int | None) -> None:
+    def __init__(self, at: int | None, notes: list[str]) -> None:
         self.at = at
+        self.notes = notes
 
     def __enter__(self) -> Callable[[int, int], None]:
         return self.step
@@ -63,5 +65,6 @@ class Interrupting:
         pass
 
     def step(self, done: int, total: int, note: str = "") -> None:
+        self.notes.append(note)
         if done == self.at:
             signal.raise_signal(signal.SIGINT)

@@ -34,8 +34,9 @@ _HELP = """Train an adapter, or a whole model, on a selection, row for row in it
 OUTPUT-DIR receives
   lora_weights/   the adapter and the tokenizer (tuned_model/ with --adapter full)
   checkpoints/    what --resume continues from
-  logs/           TensorBoard, and consumed.jsonl: the rows of each step with their losses
+  logs/           TensorBoard, consumed.jsonl: the rows of each step with their losses, and evaluations.jsonl
   schedule.arrow  which rows each step consumes, with weight and place
+  ledger.arrow    the loss of each row in each pass, for sage-select build --ledger
   settings.yaml   all settings, and who said them; --config takes it again
   run.json        what was run, written last
 

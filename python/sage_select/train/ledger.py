@@ -31,16 +31,24 @@ class Step:
         Mean loss in nats per trained token of each row, before its weight.
     tokens
         Trained tokens of each row.
+    entropies
+        Mean entropy in nats of what the model expects at the trained tokens of each row, None where it is not known.
     """
 
     step: int
     rows: list[str]
     losses: list[float]
     tokens: list[int]
+    entropies: list[float | None]
 
     def check(self) -> None:
         """Raise TypeError or ValueError where a part is of another kind, or the lists differ in length."""
-        kinds = ((self.rows, str), (self.losses, int | float), (self.tokens, int))
+        kinds = (
+            (self.rows, str),
+            (self.losses, int | float),
+            (self.tokens, int),
+            (self.entropies, int | float | None),
+        )
         if type(self.step) is not int or not all(isinstance(part, list) for part, _ in kinds):
             raise TypeError("a step has a number and lists")
         if not all(isinstance(one, kind) for part, kind in kinds for one in part):
@@ -77,7 +85,7 @@ class Ledger:
     def __init__(self, path: Path, row_ids: Sequence[str], *, after: int, written: bool = True) -> None:
         self._lines = JsonLines(path, written=written)
         self._row_ids = row_ids
-        self._pending = Step(after + 1, [], [], [])
+        self._pending = Step(after + 1, [], [], [], [])
         self._kept = list(islice(read_steps(path), after)) if path.is_file() and after else []
         if [step.step for step in self._kept] != list(range(1, after + 1)):
             raise DataError(
@@ -96,17 +104,25 @@ class Ledger:
         """Return the ids of the rows at these places of the training order."""
         return [self._row_ids[place] for place in places]
 
-    def add(self, places: Iterable[int], losses: Iterable[float], tokens: Iterable[int]) -> None:
-        """Note the rows of one forward pass: their places in the training order, losses and trained tokens."""
+    def add(
+        self,
+        places: Iterable[int],
+        losses: Iterable[float],
+        tokens: Iterable[int],
+        entropies: Iterable[float | None] | None = None,
+    ) -> None:
+        """Note rows: their places in the training order, losses, trained tokens and, where known, entropies."""
+        before = len(self._pending.rows)
         self._pending.rows.extend(self.ids(places))
         self._pending.losses.extend(losses)
         self._pending.tokens.extend(tokens)
+        self._pending.entropies.extend([None] * (len(self._pending.rows) - before) if entropies is None else entropies)
 
     def end_step(self) -> Step:
         """Write the step into the record, which must be open, and return it."""
         done = self._pending
         self._lines.write(asdict(done))
-        self._pending = Step(done.step + 1, [], [], [])
+        self._pending = Step(done.step + 1, [], [], [], [])
         return done
 
     def sync(self) -> None:
@@ -130,7 +146,8 @@ def read_steps(path: Path) -> Iterator[Step]:
 
 
 def _step(values: Mapping[str, Any]) -> Step:
-    step = Step(**values)
+    # Runs of an earlier version did not record entropies.
+    step = Step(**{"entropies": [None] * len(values.get("rows", ())), **values})
     step.check()
     return step
 
@@ -140,7 +157,8 @@ def losses_at_both_ends(steps: Sequence[Step]) -> tuple[float, float]:
 
     Examples
     --------
-    >>> losses_at_both_ends([Step(1, ["a", "b"], [4.0, 1.0], [1, 2]), Step(2, ["a"], [1.0], [1])])
+    >>> both = [None, None]
+    >>> losses_at_both_ends([Step(1, ["a", "b"], [4.0, 1.0], [1, 2], both), Step(2, ["a"], [1.0], [1], [None])])
     (2.0, 1.0)
     """
     tenth = max(1, len(steps) // 10)

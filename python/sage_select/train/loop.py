@@ -35,6 +35,7 @@ from sage_select.train.optimizers import OPTIMIZERS
 from sage_select.train.packing import Layout
 from sage_select.train.processes import ALONE, Processes
 from sage_select.train.prolong import warmup_steps
+from sage_select.train.reporters import callbacks_of
 from sage_select.train.run_folder import RunFolder
 from sage_select.train.schedule import Schedule
 from sage_select.train.settings.model import Precision
@@ -165,7 +166,7 @@ def run_loop(
             train_dataset=steps_of(schedule, fingerprint(identity)),
             processing_class=tokenizer,
             data_collator=StepCollator(rows.table, schedule, layout, pad_token(tokenizer)),
-            callbacks=[log, health],
+            callbacks=[log, health, *callbacks_of(config.report_to)],
         )
         evaluating = None
         if held_out is not None and evaluations is not None:
@@ -273,7 +274,9 @@ def training_arguments(
         logging_steps=config.logging_steps,
         # A NaN step would be logged as loss 0.
         logging_nan_inf_filter=False,
+        # Those that are asked for are callbacks of their own.
         report_to="none",
+        run_name=config.output_dir.name,
         disable_tqdm=True,
     )
     # Several GPUs that are only visible would be taken for data parallelism, which changes the order of rows.

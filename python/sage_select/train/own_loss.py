@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
 import torch
@@ -55,11 +55,15 @@ class RowLosses:
         Trained tokens of each row.
     router
         The loss of a mixture of experts that balances its experts; None where the model has none.
+    entropies
+        Sum of the entropies, in nats, of what the model expects at each row's trained tokens; None where only a second
+        pass over the logits would tell.
     """
 
     sums: torch.Tensor
     tokens: torch.Tensor
     router: torch.Tensor | None
+    entropies: torch.Tensor | None = None
 
 
 class Objective(Protocol):
@@ -100,7 +104,11 @@ def fused_losses(model: Any, inputs: dict[str, torch.Tensor], rows: int, **optio
     owner = inputs.pop("owner")[:, 1:].flatten()
     outputs = model(**inputs, use_cache=False, fused_lm_head=True, **options)
     losses, trained = -outputs.log_probs.flatten(), outputs.label_mask.flatten()
-    return by_row(losses, trained.long(), owner.to(losses.device), rows, outputs.aux_loss)
+    found = by_row(losses, trained.long(), owner.to(losses.device), rows, outputs.aux_loss)
+    if outputs.entropy is None:
+        return found
+    entropies = outputs.entropy.detach().flatten()
+    return replace(found, entropies=entropies.new_zeros(rows).index_add(0, owner.to(entropies.device), entropies))
 
 
 def own_losses(model: Any, inputs: dict[str, torch.Tensor], rows: int, **options: Any) -> RowLosses:

@@ -19,6 +19,7 @@ __all__ = [
     "ADAPTER_FILES",
     "EVALUATIONS_NAME",
     "LEDGER_NAME",
+    "LOSSES_NAME",
     "RECORD_NAME",
     "SCHEDULE_NAME",
     "SETTINGS_NAME",
@@ -33,6 +34,8 @@ LEDGER_NAME = "consumed.jsonl"
 EVALUATIONS_NAME = "evaluations.jsonl"
 #: The schedule of a run, in its folder.
 SCHEDULE_NAME = "schedule.arrow"
+#: The loss of each row each time that it was consumed, in the folder of a run.
+LOSSES_NAME = "ledger.arrow"
 #: The record of a run, in its folder; its member `lora_weights`, or `tuned_model`, names the files written there.
 RECORD_NAME = "run.json"
 #: All settings of a run, in its folder, as `--config` takes them.

@@ -24,6 +24,8 @@ from sage_select.train.ledger import losses_at_both_ends, read_steps
 from sage_select.train.prepare import Prepared, prepare
 from sage_select.train.processes import Processes
 from sage_select.train.prolong import prolongs
+from sage_select.train.replaced import LOSSES_NAME, SCHEDULE_NAME
+from sage_select.train.reporters import require_reporters
 from sage_select.train.result import TrainResult
 from sage_select.train.run_folder import Found, RunFolder, no_run_to_resume
 from sage_select.train.stages import Stages, silent_stages
@@ -84,6 +86,7 @@ def train(
         On Ctrl-C, after a checkpoint from which `resume` continues.
     """
     require_training_packages()
+    require_reporters(config.report_to)
     with started_processes() as (processes, told):
         run = _Run(config, stages or silent_stages, notice, sources or {}, processes)
         return run.run(selection, eval_data, told if processes.is_first else ())
@@ -240,7 +243,7 @@ class _Run:
                     seal(one.folder, prepared.identity)
             about = {**prepared.about, "parameters": parameters, "changes": self._changed}
             folder.start(prepared.identity, prepared.settings, about, anew=checkpoint is None)
-            folder.put_schedule(lambda path: write_schedule(path, schedule, layout, rows, config.seed))
+            folder.put_file(SCHEDULE_NAME, lambda path: write_schedule(path, schedule, layout, rows, config.seed))
 
         try:
             with self._stages("training") as progress:
@@ -285,6 +288,7 @@ class _Run:
     ) -> TrainResult:
         """Prove that the run took its schedule, and write what it made."""
         from sage_select.train.adapter import save_trained
+        from sage_select.train.losses_file import write_losses
         from sage_select.train.saved_tokenizer import save_tokenizer
         from sage_select.train.schedule_summary import ScheduleSummary
 
@@ -292,6 +296,7 @@ class _Run:
         steps = list(read_steps(folder.ledger))
         taken, laid = schedule.first(trained.steps), layout.first(trained.steps)
         taken.verify((step.rows for step in steps), rows.row_ids)
+        folder.put_file(LOSSES_NAME, lambda path: write_losses(path, steps, taken, rows.row_ids))
         with folder.new_weights() as temporary:
             save_trained(replace(trainee, model=trained.model), temporary)
             for text in save_tokenizer(

@@ -25,6 +25,7 @@ from sage_select.train.replaced import (
     ADAPTER_FILES,
     EVALUATIONS_NAME,
     LEDGER_NAME,
+    LOSSES_NAME,
     RECORD_NAME,
     SCHEDULE_NAME,
     SETTINGS_NAME,
@@ -40,7 +41,7 @@ __all__ = ["ADAPTER_FILES", "RUN_PARTS", "Found", "RunFolder", "no_run_to_resume
 
 _FORMAT_VERSION = 1
 #: What a run writes into its folder: files, and all.
-_FILES = (SETTINGS_NAME, SCHEDULE_NAME, RECORD_NAME)
+_FILES = (SETTINGS_NAME, SCHEDULE_NAME, LOSSES_NAME, RECORD_NAME)
 RUN_PARTS = ("checkpoints", "logs", *WEIGHT_FOLDERS, *_FILES)
 
 
@@ -200,12 +201,12 @@ class RunFolder:
         self.checkpoints.mkdir(exist_ok=True)
         self.logs.mkdir(exist_ok=True)
 
-    def put_schedule(self, write: Callable[[Path], None]) -> None:
-        """Have the schedule written to a path that it is given, and put it in its place, at once and durably."""
-        temporary = self.path / f".{SCHEDULE_NAME}"
+    def put_file(self, name: str, write: Callable[[Path], object]) -> None:
+        """Have a file of the run written to a path that it is given, and put it in its place, at once and durably."""
+        temporary = self.path / f".{name}"
         write(temporary)
         sync(temporary)
-        temporary.replace(self.schedule)
+        temporary.replace(self.path / name)
         sync(self.path)
 
     def finish(self, identity: Mapping[str, Any], result: TrainResult) -> None:
@@ -250,12 +251,8 @@ class RunFolder:
         self._put(RECORD_NAME, text)
 
     def _put(self, name: str, text: str) -> None:
-        """Write a file whole, in place of one that is there."""
-        temporary = self.path / f".{name}"
-        temporary.write_text(text, encoding="utf-8")
-        sync(temporary)
-        temporary.replace(self.path / name)
-        sync(self.path)
+        """Write a text whole, in place of one that is there."""
+        self.put_file(name, lambda path: path.write_text(text, encoding="utf-8"))
 
 
 def _weight_files(folder: Path) -> list[Path]:

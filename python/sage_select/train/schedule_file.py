@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sage_select.train.data import TrainingRows
     from sage_select.train.selection import OrderedRows
 
-__all__ = ["SCHEMA", "read_schedule", "write_schedule"]
+__all__ = ["SCHEMA", "read_schedule", "within_row", "write_schedule"]
 
 #: The columns of a schedule, one row for each time that an example is consumed.
 SCHEMA: Final = pa.schema(
@@ -60,7 +60,7 @@ def write_schedule(path: Path, schedule: Schedule, layout: Layout, rows: Trainin
     seed
         That of the run, from which the random numbers of all its steps follow.
     """
-    ids, examples = pa.array(rows.row_ids, pa.string()), pa.array(_within_row(rows.row_ids))
+    ids, examples = pa.array(rows.row_ids, pa.string()), pa.array(within_row(rows.row_ids))
     steps = schedule.step_of
     slots = np.arange(len(steps)) - schedule.starts[steps]
     with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, SCHEMA) as writer:
@@ -316,12 +316,12 @@ def _refuse_twice(table: io.Rows, step: NDArray[np.int64], slot: NDArray[np.int6
         )
 
 
-def _within_row(row_ids: list[str]) -> NDArray[np.int32]:
+def within_row(row_ids: list[str]) -> NDArray[np.int32]:
     """Return the number of each example among those of its row, which follow each other.
 
     Examples
     --------
-    >>> _within_row(["a", "b", "b", "c"]).tolist()
+    >>> within_row(["a", "b", "b", "c"]).tolist()
     [0, 0, 1, 0]
     """
     numbers = np.zeros(len(row_ids), np.int32)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from functools import cached_property, partial
+from operator import itemgetter
 from typing import Any
 
 import torch
@@ -142,7 +143,9 @@ class OrderedTrainer(SFTTrainer):  # type: ignore[misc]
         place, slot, weight = (inputs.pop(name) for name in ("place", "slot", "weight"))
         inputs |= self._text_only(inputs["input_ids"])
         rows = self._losses(model, inputs, place, **self._router_options)
-        self._done.append((slot, place, rows.sums.detach() / rows.tokens, rows.tokens))
+        sums = rows.sums.detach()
+        entropies = torch.full_like(sums, math.nan) if rows.entropies is None else rows.entropies
+        self._done.append((slot, place, sums / rows.tokens, rows.tokens, entropies / rows.tokens))
         loss: torch.Tensor = (rows.sums * weight).sum() / num_items_in_batch
         if self.aux_loss_enabled and rows.router is not None:
             loss = loss + self.router_aux_loss_coef * rows.router / self.current_gradient_accumulation_steps
@@ -170,8 +173,11 @@ class OrderedTrainer(SFTTrainer):  # type: ignore[misc]
         """Note the rows of a step in the order of the schedule, wherever in its passes they lay."""
         columns = [torch.cat(parts).tolist() for parts in zip(*self._done, strict=True)]
         own = list(zip(*columns, strict=True))
-        _, places, losses, tokens = zip(*sorted(self._processes.gathered(own)), strict=True)
-        self._ledger.add(places, losses, tokens)
+        # By the slot alone, which each row of a step has for itself.
+        together = sorted(self._processes.gathered(own), key=itemgetter(0))
+        _, places, losses, tokens, entropies = zip(*together, strict=True)
+        known = [one if math.isfinite(one) else None for one in entropies]
+        self._ledger.add(places, losses, tokens, known)
         if self._processes.any(not math.isfinite(loss.item())):
             faulty = [
                 f"{row_id} {value}"

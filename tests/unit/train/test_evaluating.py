@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,8 @@ def test_the_loss_is_that_of_all_trained_tokens_and_evaluating_changes_nothing(r
     assert run.steps("evaluated") == run.steps("plain")
     found = run.evaluations("evaluated")
     assert [one["step"] for one in found] == [4, 6]
+    line = rf"loss \d+\.\d{{3}}, eval {found[0]['loss']:.3f}, rate 0\.00\d+, [\d,]+ tokens/s, \d+\.\d GB"
+    assert re.fullmatch(line, run.notes[-2])
     assert math.isclose(found[-1]["loss"], plain_loss(run.model, evaluated.lora_weights, others), rel_tol=1e-5)
     assert evaluated.held_out is not None
     assert evaluated.held_out["last"] == {"step": 6, "loss": found[-1]["loss"]}

@@ -85,6 +85,7 @@ CHANGED: dict[str, Any] = {
     "js_beta": 0.3,
     "hidden_cosine": 0.5,
     "allow_change": ("seed",),
+    "report_to": ("wandb",),
     "eval_split": 0.1,
     "eval_steps": 7,
     "early_stopping": 3,
@@ -136,6 +137,7 @@ ELSEWHERE = {
     "resume",
     "force",
     "allow_change",
+    "report_to",
 }
 
 #: What has to be said beside a value.

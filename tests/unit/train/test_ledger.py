@@ -18,7 +18,7 @@ def fill(path: Path, steps: int) -> None:
     ledger = Ledger(path, IDS, after=0)
     ledger.open()
     for step in range(steps):
-        ledger.add([0, 1], [1.0, 2.0], [3, 4])
+        ledger.add([0, 1], [1.0, 2.0], [3, 4], [0.5, None])
         ledger.add([2], [0.5], [1])
         assert ledger.end_step().step == step + 1
     ledger.close()
@@ -26,8 +26,8 @@ def fill(path: Path, steps: int) -> None:
 
 def test_a_step_holds_its_rows_in_order(tmp_path: Path) -> None:
     fill(tmp_path / "l", 2)
-    step = Step(1, ["a", "b", "ü\n"], [1.0, 2.0, 0.5], [3, 4, 1])
-    assert list(read_steps(tmp_path / "l")) == [step, Step(2, step.rows, step.losses, step.tokens)]
+    step = Step(1, ["a", "b", "ü\n"], [1.0, 2.0, 0.5], [3, 4, 1], [0.5, None, None])
+    assert list(read_steps(tmp_path / "l")) == [step, Step(2, step.rows, step.losses, step.tokens, step.entropies)]
 
 
 def test_resuming_cuts_off_what_came_after_the_checkpoint(tmp_path: Path) -> None:

@@ -9,11 +9,24 @@ from pydantic import BeforeValidator, model_validator
 
 from sage_select.declare import Settings
 from sage_select.train.presets import PRESETS
+from sage_select.train.reporters import ALWAYS, REPORTERS
 from sage_select.train.settings.declared import Setting, Whole
 
 __all__ = ["DEFAULT_OUTPUT_DIR", "RunningSettings"]
 
 DEFAULT_OUTPUT_DIR = Path("~/.sage/agent_training")
+
+
+def _reporters(value: Any) -> Any:
+    """Take `"wandb,mlflow"` for the names in it; what is always so, or nothing, is no name."""
+    texts = [value] if isinstance(value, str) else value
+    if not isinstance(texts, list | tuple) or not all(isinstance(one, str) for one in texts):
+        return value
+    names = [name.strip() for text in texts for name in text.split(",") if name.strip()]
+    unknown = [name for name in names if name not in (*REPORTERS, *ALWAYS)]
+    if unknown:
+        raise ValueError(f"expected {', '.join(REPORTERS)}, got {unknown[0]!r}")
+    return tuple(dict.fromkeys(name for name in names if name in REPORTERS))
 
 
 def _names(value: Any) -> Any:
@@ -90,6 +103,17 @@ class RunningSettings(Settings):
     logging_steps: Annotated[
         Whole, Setting("steps between two points in the TensorBoard log", ge=1, identity=False)
     ] = 10
+    report_to: Annotated[
+        tuple[str, ...],
+        BeforeValidator(_reporters),
+        Setting(
+            "programs that follow the run besides TensorBoard, whose log is always written; nothing is sent anywhere "
+            "unless this says so",
+            metavar=f"[{'|'.join(REPORTERS)}]",
+            default="none",
+            identity=False,
+        ),
+    ] = ()
     dataloader_workers: Annotated[
         Whole,
         Setting(

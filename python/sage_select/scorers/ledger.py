@@ -1,0 +1,142 @@
+"""Scores by what training learned of the rows: the ledger of a run of `sage-train`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from sage_select import io
+from sage_select.data import Dataset
+from sage_select.declare.option import Option
+from sage_select.display import counted
+from sage_select.errors import DataError, UsageError, Where
+from sage_select.pipeline.cost import Cost, Size
+from sage_select.pipeline.run import Run
+from sage_select.scorers.scorer import Scorer, scorer
+from sage_select.values.location import FilePath
+
+__all__ = ["Ledger"]
+
+Numbers = NDArray[np.float64]
+Figure = Literal["mean_loss", "last_loss", "forgetting", "entropy"]
+_NEEDED: Final = ("row_id", "pass", "loss", "tokens")
+_NAMED: Final = 5
+
+
+@scorer("ledger", place=35, given=True, implied_by="ledger")
+class Ledger(Scorer):
+    """What a run of sage-train recorded of the rows: their losses, or how often they were forgotten."""
+
+    ledger: Annotated[
+        FilePath,
+        Option(
+            "the ledger.arrow of a run of sage-train, or a table with its columns: row_id, pass, loss, tokens",
+            flag="--ledger",
+            metavar="FILE",
+        ),
+    ]
+    ledger_score: Annotated[
+        Figure,
+        Option(
+            "mean_loss and entropy, over all passes and trained tokens; last_loss, that of the last pass; or "
+            "forgetting, how many passes had a higher loss than the one before (Toneva 2019, by loss)",
+            flag="--ledger-score",
+        ),
+    ] = "mean_loss"
+    ledger_unknown: Annotated[
+        Literal["error", "lowest", "highest"],
+        Option(
+            "what rows get that are not in the ledger, since they were held out or had nothing to train: an error, or "
+            "the lowest or the highest figure of all others",
+            flag="--ledger-unknown",
+        ),
+    ] = "error"
+
+    def score(self, data: Dataset, run: Run) -> Numbers:
+        """Return the figure of each row, by its id.
+
+        Raises
+        ------
+        UsageError
+            If the rows have no ids.
+        DataError
+            If rows are not in the ledger, or it is none.
+        """
+        if data.ids is None:
+            raise UsageError("a ledger knows rows by their ids", hint="pass rows, or the scores as an array")
+        rows = io.read(str(self.ledger))
+        data.files.was_read(str(self.ledger), rows.digest)
+        ids, figures = self._figures(rows)
+        places = pc.index_in(data.ids.cast(pa.string()), value_set=ids)
+        known: Numbers = figures[places.drop_null().to_numpy(zero_copy_only=False).astype(np.int64)]
+        if not places.null_count:
+            return known
+        if self.ledger_unknown == "error" or not len(known):
+            absent = data.ids.filter(pc.is_null(places)).slice(0, _NAMED).to_pylist()
+            more = ", ..." if places.null_count > _NAMED else ""
+            raise DataError(
+                f"{counted(places.null_count, 'row')} of {data.n:,} are not in the ledger",
+                where=self.ledger,
+                got=f"ids {', '.join(map(str, absent))}{more}",
+                hint="score rows that the run has trained: its selection, such as its out.arrow; rows of it that were "
+                "held out or had nothing to train get a figure with --ledger-unknown lowest, or highest",
+            )
+        run.reporter.notice(
+            f"{counted(places.null_count, 'row')} of {data.n:,} are not in the ledger and get the "
+            f"{self.ledger_unknown} figure of all others"
+        )
+        unknown = known.min() if self.ledger_unknown == "lowest" else known.max()
+        found = np.full(data.n, unknown)
+        found[places.is_valid().to_numpy(zero_copy_only=False)] = known
+        return found
+
+    def cost(self, size: Size) -> Cost:
+        """Return the cost of a few numbers a row."""
+        return Cost(64.0 * size.n, size.seconds(copied=64.0 * size.n))
+
+    def where(self, data: Dataset) -> Where:
+        """Return the file."""
+        del data
+        return Where(file=self.ledger)
+
+    def describe(self) -> str:
+        """Return the figure and the file."""
+        return f"{self.ledger_score} of {self.ledger}"
+
+    def _figures(self, rows: io.Rows) -> tuple[pa.Array, Numbers]:
+        """Return the ids in a ledger, each once, and the figure of each."""
+        needed = (*_NEEDED, "entropy") if self.ledger_score == "entropy" else _NEEDED
+        missing = [name for name in needed if name not in rows.table.column_names]
+        if missing:
+            raise DataError(
+                "this is no ledger of sage-train",
+                where=rows.source,
+                expected=f"columns {', '.join(needed)}",
+                got=f"no {', '.join(missing)}",
+            )
+        ids = io.require_column(rows, "row_id")
+        if ids.null_count:
+            row = pc.index(ids.is_null(), True).as_py()
+            raise DataError("an id is missing", where=rows.where(row, "row_id"))
+        coded = ids.cast(pa.string()).combine_chunks().dictionary_encode()
+        owner = coded.indices.to_numpy().astype(np.int64)
+        value = io.numeric_column(rows, "entropy" if self.ledger_score == "entropy" else "loss").astype(np.float64)
+        weight = io.numeric_column(rows, "tokens").astype(np.float64)
+        if (bad := np.flatnonzero(~(weight > 0))).size:
+            raise DataError("a row without trained tokens", where=rows.where(int(bad[0]), "tokens"))
+        _, passes = np.unique(io.numeric_column(rows, "pass"), return_inverse=True)
+        groups, group = np.unique(owner * (passes.max() + 1) + passes, return_inverse=True)
+        # One mean for each row and pass, those of a row together in the order of its passes.
+        means = np.bincount(group, value * weight) / np.bincount(group, weight)
+        owners = groups // (passes.max() + 1)
+        count = len(coded.dictionary)
+        if self.ledger_score == "last_loss":
+            return coded.dictionary, means[np.flatnonzero(np.r_[owners[1:] != owners[:-1], True])]
+        if self.ledger_score == "forgetting":
+            risen = (owners[1:] == owners[:-1]) & (means[1:] > means[:-1])
+            return coded.dictionary, np.bincount(owners[1:][risen], minlength=count).astype(np.float64)
+        return coded.dictionary, np.bincount(owner, value * weight) / np.bincount(owner, weight)
