@@ -156,8 +156,9 @@ def run_loop(
         trainer = OrderedTrainer(
             ledger=ledger,
             b_ratio=config.loraplus_ratio,
-            processes=processes,
             objective=partial(config.method.objective, material=material),
+            processes=processes,
+            row=rows.table["input_ids"][0].as_py(),
             model=model,
             args=training_arguments(
                 config, precision, schedule, folder.checkpoints, recompute=can_recompute(model, config)

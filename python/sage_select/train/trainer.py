@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from functools import partial
+from functools import cached_property, partial
 from operator import itemgetter
 from typing import Any
 
@@ -38,6 +38,8 @@ class OrderedTrainer(SFTTrainer):  # type: ignore[misc]
         Receives the rows of each step, with their losses and tokens.
     objective
         Function from the model, as the trainer holds it, to what the training method makes of a forward pass.
+    row
+        Token ids, with which the model is tried where rows are evaluated.
     b_ratio
         The rate of the adapter's B matrices in rates of all else; None: the same.
     processes
@@ -49,6 +51,7 @@ class OrderedTrainer(SFTTrainer):  # type: ignore[misc]
         *,
         ledger: Ledger,
         objective: Callable[[Any], Objective],
+        row: Sequence[int],
         b_ratio: float | None = None,
         processes: Processes = ALONE,
         **arguments: Any,
@@ -58,9 +61,8 @@ class OrderedTrainer(SFTTrainer):  # type: ignore[misc]
         self._b_ratio = b_ratio
         self._ledger = ledger
         base = self.model.get_base_model()
+        self._row = row
         self._losses = objective(self.model)
-        #: The loss of the model itself, whatever the method: that of evaluations.
-        self._plain: Objective | None = None
         self._router_options = {"output_router_logits": True} if self.aux_loss_enabled else {}
         self._text_only = partial(text_only, base)
         self._done: list[tuple[torch.Tensor, ...]] = []
@@ -151,15 +153,16 @@ class OrderedTrainer(SFTTrainer):  # type: ignore[misc]
         return loss * self._processes.count if self._processes.count > 1 else loss
 
     def row_losses(self, model: torch.nn.Module, inputs: dict[str, torch.Tensor]) -> RowLosses:
-        """Return the losses of the rows of one forward pass, as they are computed in training, and note nothing."""
+        """Return the losses of the rows of one forward pass, the model's own under any method, and note nothing."""
         inputs = self._prepare_inputs(inputs)
-        examples = len(inputs["weight"])
+        places = inputs["place"]
         inputs = {name: one for name, one in inputs.items() if name not in ("place", "slot", "weight")}
         with self.compute_loss_context_manager():
-            if self._plain is None:
-                self._plain = plain_objective(self.model, inputs["input_ids"][0].tolist())
-            places = torch.arange(examples)
             return self._plain(model, {**inputs, **self._text_only(inputs["input_ids"])}, places)
+
+    @cached_property
+    def _plain(self) -> Objective:
+        return plain_objective(self.model, self._row)
 
     def floating_point_ops(self, inputs: dict[str, Any]) -> int:
         """Return about how many a step took, by the library's rule, which counts the parameters anew each time."""

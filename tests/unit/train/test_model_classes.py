@@ -94,6 +94,7 @@ def step(rows: pa.Table, tokenizer: Any, tmp_path: Path) -> Callable[..., tuple[
         trainer = OrderedTrainer(
             ledger=ledger,
             objective=partial(plain_objective, row=rows["input_ids"][0].as_py()),
+            row=rows["input_ids"][0].as_py(),
             model=adapted,
             args=arguments,
             train_dataset=steps_of(schedule, "f"),

@@ -347,3 +347,17 @@ def test_training_refuses_what_was_stored_of_something_else(
     file.mkdir()
     with pytest.raises(UsageError, match="no such file of teacher logits"):
         run(chats(6))
+
+
+def test_held_out_rows_are_evaluated_on_their_own_loss(
+    store: Callable[..., Any], run: Callable[..., TrainResult], chats: Chats
+) -> None:
+    store(chats(12))
+    about = {"eval_split": 0.25, "eval_steps": 1, "warmup": 0, "learning_rate": 1e-7, "max_steps": 1}
+    taught = run(chats(12), "taught", **about)
+    given = {"teacher": None, "teacher_logits": None, "distillation_alpha": None}
+    plain = run(chats(12), "plain", method="sft", **given, **about)
+    assert taught.loss_first != plain.loss_first
+    assert taught.held_out is not None
+    assert plain.held_out is not None
+    assert taught.held_out["last"]["loss"] == pytest.approx(plain.held_out["last"]["loss"], rel=1e-4)
