@@ -150,10 +150,7 @@ class Told:
         """Return the settings that somebody said, each with who did, and how many are defaults."""
         settings = config.settings()
         said = {name: value for name, value in settings.items() if name in self.sources and name in self.values}
-        facts: dict[str, object] = {
-            name: f"{', '.join(map(str, value)) if isinstance(value, list) else value}  ({self.sources[name]})"
-            for name, value in said.items()
-        }
+        facts: dict[str, object] = {name: f"{_shown(value)}  ({self.sources[name]})" for name, value in said.items()}
         return {**facts, "defaults": f"{len(settings) - len(said)} others"}
 
 
@@ -232,3 +229,10 @@ def configured(
     config = TrainConfig.of(told.values, told.names())
     console.summary("settings", told.facts(config))
     return Asked(selection, config, measuring, is_demo, told.sources)
+
+
+def _shown(value: Any) -> str:
+    """Return a value as a file of settings has it, a list without brackets."""
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -172,6 +172,7 @@ def test_the_command_line_wins_and_errors_name_who_said_it(tmp_path: Path) -> No
     told.add({"epochs": 1.0}, "command line")
     facts = told.facts(TrainConfig.of(told.values, told.names()))
     assert facts["epochs"] == "1.0  (command line)"
+    assert facts["load_in_4bit"] == "true  (command line)"
     assert str(facts["model"]).endswith("train.yaml:1)")
 
 
