@@ -177,7 +177,7 @@ def _missing_inputs(file: Path, read: TrainFile, document: Document) -> list[Pro
         if isinstance(value, str) and value != "none" and not Path(value).exists():
             here = Path(value).relative_to(file.parent) if Path(value).is_relative_to(file.parent) else None
             if here is not None and here.exists():
-                line = int(read.sources[name].rpartition(":")[2])
+                line = next(iter(document.places.of((name,), key=True) or ()), None)
                 said = f"{value} is not there; relative paths in a file are relative to its own folder"
                 problems.append(Problem(said, document.file, line, None, name))
     return problems

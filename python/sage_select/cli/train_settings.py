@@ -19,7 +19,7 @@ from sage_select.train.config import TrainConfig
 from sage_select.train.presets import PRESETS
 from sage_select.train.settings.declared import Setting
 
-__all__ = ["Asked", "CommandSettings", "MeasuringSettings", "Told", "configured", "groups"]
+__all__ = ["CommandSettings", "ConfiguredRun", "GivenSettings", "MeasuringSettings", "configured", "groups"]
 
 _COMMAND_LINE: Final = "command line"
 
@@ -74,7 +74,7 @@ def groups() -> tuple[type[Settings], ...]:
 
 
 @dataclass
-class Told:
+class GivenSettings:
     """Settings by name, and who said each; what is said later wins.
 
     Attributes
@@ -155,7 +155,7 @@ class Told:
 
 
 @dataclass(frozen=True)
-class Asked:
+class ConfiguredRun:
     """A run that the command line asks for.
 
     Attributes
@@ -177,13 +177,13 @@ class Asked:
 
 def configured(
     console: Console, settings: Mapping[str, Mapping[str, Any]], file: Path | None, precisions: Mapping[str, bool]
-) -> Asked:
+) -> ConfiguredRun:
     """Return the run that the options and a file ask for, and show its settings.
 
     Parameters
     ----------
     console
-        Told what was understood otherwise than it was written, and of the settings.
+        GivenSettings what was understood otherwise than it was written, and of the settings.
     settings
         The class that declares settings -> setting -> value, None where an option was not given.
     file
@@ -196,7 +196,7 @@ def configured(
     UsageError
         If a setting is wrong, there is no such selection, or no model is named.
     """
-    told = Told()
+    told = GivenSettings()
     if file is not None:
         told.add_file(user_path(file))
     told.add_command_line(settings, [name for name, on in precisions.items() if on])
@@ -228,7 +228,7 @@ def configured(
     told.add_preset()
     config = TrainConfig.of(told.values, told.names())
     console.summary("settings", told.facts(config))
-    return Asked(selection, config, measuring, is_demo, told.sources)
+    return ConfiguredRun(selection, config, measuring, is_demo, told.sources)
 
 
 def _shown(value: Any) -> str:

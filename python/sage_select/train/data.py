@@ -22,8 +22,9 @@ from sage_select.train.selection import OrderedRows, Row
 
 if TYPE_CHECKING:
     from sage_select.render.tokens import Encoded, Renderer
+    from sage_select.train.config import TrainConfig
 
-__all__ = ["DroppedRow", "RowSummary", "TrainingRows", "tokenise"]
+__all__ = ["DroppedRow", "RowSummary", "TrainingRows", "tokenise", "tokenise_as"]
 
 #: What becomes of rows that cannot be read, or that the chat template refuses.
 OnBadRow = Literal["error", "drop"]
@@ -160,6 +161,20 @@ def tokenise(
         }
     )
     return TrainingRows(table, row_ids, rows.facts(np.array(numbers, np.int64)), digest.hexdigest(), summary, calls)
+
+
+def tokenise_as(
+    config: TrainConfig, rows: OrderedRows, renderer: Renderer, progress: Callable[[int, int], None]
+) -> TrainingRows:
+    """Tokenise rows as the settings of a run say; it raises what `tokenise` does."""
+    return tokenise(
+        rows,
+        renderer,
+        on_bad_row=config.on_bad_row,
+        max_bad=config.max_bad,
+        on_lost_words=config.on_lost_words,
+        progress=progress,
+    )
 
 
 class _BadRows:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sage_select.display import counted
 from sage_select.errors import UsageError
 from sage_select.train.config import TrainConfig
-from sage_select.train.data import TrainingRows, tokenise
+from sage_select.train.data import TrainingRows, tokenise_as
 from sage_select.train.overlap import find_overlap
 from sage_select.train.selection import OrderedRows, load_selection
 from sage_select.train.split import FEW_ROWS, split
@@ -71,14 +71,7 @@ def tokenise_held_out(
         If rows are damaged, or none has anything to evaluate.
     """
     with stages("tokenising held-out rows") as progress:
-        found = tokenise(
-            rows,
-            renderer,
-            on_bad_row=config.on_bad_row,
-            max_bad=config.max_bad,
-            on_lost_words=config.on_lost_words,
-            progress=progress,
-        )
+        found = tokenise_as(config, rows, renderer, progress)
     for text in found.summary.lines:
         notice(f"held-out rows: {text}")
     if found.summary.rows_trained < FEW_ROWS:

@@ -63,6 +63,10 @@ class Health(TrainerCallback):  # type: ignore[misc]
         **_: Any,
     ) -> None:
         """Remember what the weights are like."""
+        self.remember(model)
+
+    def remember(self, model: torch.nn.Module) -> None:
+        """Remember weights by which nothing has been learned."""
         self._begun_as = _sums(model)
 
     def on_pre_optimizer_step(
@@ -123,10 +127,14 @@ class Health(TrainerCallback):  # type: ignore[misc]
         **_: Any,
     ) -> None:
         """Refuse a result that is what the run began with."""
+        self.check_changed(model, state.global_step)
+
+    def check_changed(self, model: torch.nn.Module, steps: int) -> None:
+        """Refuse weights that are after so many steps what they were."""
         now = _sums(model)
         if self._begun_as and all(torch.equal(one, other) for one, other in zip(now, self._begun_as, strict=True)):
             raise DataError(
-                f"nothing was learned: after {state.global_step} steps no weight has changed",
+                f"nothing was learned: after {steps} steps no weight has changed",
                 hint="the rate may be too small for the precision: raise --learning-rate, shorten --warmup, train "
                 "longer, or use --fp32",
             )

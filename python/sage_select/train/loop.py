@@ -199,7 +199,9 @@ def run_loop(
         if checkpoint is not None and over:
             first_step()
             # The trainer would take one step more.
+            health.remember(trainer.model)
             trainer._load_from_checkpoint(str(checkpoint.folder))
+            health.check_changed(trainer.model, checkpoint.step)
             taken = checkpoint.step
         else:
             trainer.train(resume_from_checkpoint=str(checkpoint.folder) if checkpoint else None)

@@ -88,7 +88,7 @@ def prepare(
     """
     from sage_select.render.model_files import model_revision
     from sage_select.train.base_model import given_template, open_renderer
-    from sage_select.train.data import tokenise
+    from sage_select.train.data import tokenise_as
     from sage_select.train.evaluated_rows import evaluated_rows, tokenise_held_out
     from sage_select.train.selection import load_selection
 
@@ -99,14 +99,7 @@ def prepare(
     precision, device = precision_here(config), device_here()
     renderer = open_renderer(config)
     with stages("tokenising") as progress:
-        rows = tokenise(
-            ordered,
-            renderer,
-            on_bad_row=config.on_bad_row,
-            max_bad=config.max_bad,
-            on_lost_words=config.on_lost_words,
-            progress=progress,
-        )
+        rows = tokenise_as(config, ordered, renderer, progress)
     found = preflight_of(rows, renderer, config, source=ordered.source)
     for text in (*renderer.notices, *found.lines):
         notice(text)

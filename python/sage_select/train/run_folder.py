@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -144,10 +145,14 @@ class RunFolder:
             if record.exists() and not record.is_file():  # a pipe would never end
                 raise ValueError
             content = self._read()
+            # A run claims these names; one of an earlier version did not, and a file of such a name is somebody else's.
+            names = {*_FILES} - {RECORD_NAME, *content.get("files", ())}
+            foreign = sorted(name for name in names if os.path.lexists(self.path / name))
             # Without a schedule it is a run of an earlier version, which none of this one repeats.
             finished = content["finished"] and "schedule" in content["result"]
             result = TrainResult.from_dict(content["result"], self.path) if finished else None
-            return Found(dict(content["identity"]), result, dict(content.get("about") or {}))
+            if not foreign:
+                return Found(dict(content["identity"]), result, dict(content.get("about") or {}))
         except FileNotFoundError:
             foreign = [name for name in RUN_PARTS if not _is_free(self.path / name)]
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
@@ -196,7 +201,8 @@ class RunFolder:
             self.replaced.set_aside()
         else:
             weights = {key: value for key, value in self._read().items() if key in WEIGHT_FOLDERS}
-        self._write({"finished": False, "identity": dict(identity), "about": dict(about or {}), **weights})
+        claimed = {"files": list(_FILES), "about": dict(about or {}), **weights}
+        self._write({"finished": False, "identity": dict(identity), **claimed})
         self._put(SETTINGS_NAME, settings)
         self.checkpoints.mkdir(exist_ok=True)
         self.logs.mkdir(exist_ok=True)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sage_select.cli.train_file import TrainFile, read_train_file
-from sage_select.cli.train_settings import Told
+from sage_select.cli.train_settings import GivenSettings
 from sage_select.errors import UsageError
 from sage_select.train import TrainConfig
 
@@ -156,7 +156,7 @@ def test_paths_are_beside_the_file(read: Read, tmp_path: Path, monkeypatch: pyte
 def test_the_command_line_wins_and_errors_name_who_said_it(tmp_path: Path) -> None:
     file = tmp_path / "train.yaml"
     file.write_text("model: a/b\nlora_r: 0\nepochs: 2\nload_in_8bit: true\nprecision: bf16\n")
-    told = Told()
+    told = GivenSettings()
     told.add_file(file)
     given: dict[str, dict[str, Any]] = {"Any": {"epochs": 1.0, "load_in_4bit": True, "seed": None}}
     told.add_command_line(given, ["fp32"])

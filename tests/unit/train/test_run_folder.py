@@ -373,3 +373,20 @@ def test_a_run_that_is_killed_while_it_deletes_the_old_one_goes_on(tmp_path: Pat
     assert found is not None
     assert found.identity == {"epochs": 1.0}
     assert not (folder.path / ".discarded").exists()
+
+
+@pytest.mark.parametrize("name", ["settings.yaml", "schedule.arrow", "ledger.arrow"])
+def test_a_file_that_a_run_of_an_earlier_version_did_not_write_is_somebody_else_s(tmp_path: Path, name: str) -> None:
+    folder = RunFolder(tmp_path)
+    with folder.locked():
+        folder.start(IDENTITY, "", anew=True)
+        folder.finish(IDENTITY, result(folder))
+        record = json.loads((tmp_path / "run.json").read_text())
+        del record["files"]
+        (tmp_path / "run.json").write_text(json.dumps(record))
+        (tmp_path / "settings.yaml").unlink()
+        assert folder.found() is not None
+        (tmp_path / name).write_text("theirs")
+        with pytest.raises(OutputError, match=name):
+            folder.found()
+        assert (tmp_path / name).read_text() == "theirs"

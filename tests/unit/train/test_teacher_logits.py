@@ -79,7 +79,7 @@ def known_tokens(model: Path) -> int:
 def test_the_most_likely_tokens_and_the_rest_are_those_of_a_plain_softmax() -> None:
     import torch
 
-    from sage_select.train.distilling.ask import top_tokens
+    from sage_select.train.distilling.log_probs import top_tokens
 
     logits = torch.randn(5, 40, generator=torch.Generator().manual_seed(0)) * 4
     ids, log_probs, tails = top_tokens(logits, 6, (0.5, 1.0, 3.0))
@@ -102,8 +102,8 @@ def bucketed(p: np.ndarray[Any, Any], ids: list[int]) -> np.ndarray[Any, Any]:
 def test_the_divergence_of_what_is_stored_is_that_of_a_plain_twin(divergence: str, temperature: float) -> None:
     import torch
 
-    from sage_select.train.distilling.ask import top_tokens
     from sage_select.train.distilling.divergences import DIVERGENCES
+    from sage_select.train.distilling.log_probs import top_tokens
     from sage_select.train.distilling.stored_teacher import StoredTeacher
 
     draws = torch.Generator().manual_seed(0)
@@ -191,10 +191,10 @@ def test_training_on_all_tokens_stored_is_training_beside_the_teacher(
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     """Cut the file into blocks of a few rows; return what stops the teacher after so many of them, -1 never."""
     pytest.importorskip("trl")
-    from sage_select.train.distilling import ask, write
+    from sage_select.train.distilling import log_probs, write
 
     monkeypatch.setattr(write, "_BLOCK", 60)
-    own = ask.Asking.batch
+    own = log_probs.LogProbs.batch
 
     def stop_after(blocks: int) -> None:
         left = iter(range(blocks))
@@ -204,7 +204,7 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
                 raise KeyboardInterrupt
             return own(self, examples)
 
-        monkeypatch.setattr(ask.Asking, "batch", batch)
+        monkeypatch.setattr(log_probs.LogProbs, "batch", batch)
 
     return stop_after
 

@@ -103,12 +103,12 @@ def teacher_logits(
     if any(not 0 < one < float("inf") for one in temperature or ()):
         raise UsageError("a temperature is above 0", got=", ".join(f"{one:g}" for one in temperature or ()))
     console.begin("sage-train: loading the training libraries")
-    from sage_select.cli.train_settings import CommandSettings, Told
+    from sage_select.cli.train_settings import CommandSettings, GivenSettings
     from sage_select.train import TrainConfig
     from sage_select.train.distilling.write import size_of
     from sage_select.train.distilling.write import teacher_logits as stored
 
-    told = Told()
+    told = GivenSettings()
     told.add_command_line(settings, ())
     command = CommandSettings.make(**told.take(CommandSettings.model_fields))
     selection = user_path(command.selection)

@@ -12,7 +12,7 @@ from torch.utils.checkpoint import checkpoint
 from sage_select.render.tokens import IGNORED
 from sage_select.train.distilling.divergences import DIVERGENCES
 from sage_select.train.distilling.head import Head
-from sage_select.train.distilling.source import Asked, Source
+from sage_select.train.distilling.source import Source, TeacherInputs
 from sage_select.train.own_loss import Objective, RowLosses, by_row
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class Distilled:
         # The token before a trained one is of the same example: the first of an example is never trained.
         owner, targets = owner[after], labels[:, 1:][after[:, :-1]]
         student = self._head(model, inputs, after, **options)
-        told = self._source.told(Asked(inputs, after, owner, places))
+        told = self._source.told(TeacherInputs(inputs, after, owner, places))
         device = student.logits.device
         rest = (targets, *told.parts)
         chunks = zip(

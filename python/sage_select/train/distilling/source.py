@@ -8,11 +8,11 @@ from typing import Protocol
 
 import torch
 
-__all__ = ["Asked", "Source", "Told"]
+__all__ = ["Source", "TeacherInputs", "TeacherOutputs"]
 
 
 @dataclass(frozen=True)
-class Asked:
+class TeacherInputs:
     """The trained tokens of a forward pass.
 
     Parameters
@@ -35,7 +35,7 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Told:
+class TeacherOutputs:
     """What a teacher says of them.
 
     Parameters
@@ -53,7 +53,7 @@ class Told:
 class Source(Protocol):
     """A teacher."""
 
-    def told(self, asked: Asked) -> Told:
+    def told(self, asked: TeacherInputs) -> TeacherOutputs:
         """Return what the teacher says of the trained tokens of a forward pass."""
 
     def pair(self, parts: Sequence[torch.Tensor], logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -62,7 +62,7 @@ class Source(Protocol):
         Parameters
         ----------
         parts
-            Of `Told`, for some of the tokens.
+            Of `TeacherOutputs`, for some of the tokens.
         logits
             The student's logits for these, (n, vocabulary).
         """

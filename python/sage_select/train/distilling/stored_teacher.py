@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from sage_select.train.distilling.examples import examples_of
-from sage_select.train.distilling.source import Asked, Told
+from sage_select.train.distilling.source import TeacherInputs, TeacherOutputs
 from sage_select.train.distilling.stored import StoredRows, open_rows
 
 if TYPE_CHECKING:
@@ -47,14 +47,14 @@ class StoredTeacher:
         self._tail = stored.plan.temperatures.index(temperature)
         self._places = [place for one in examples_of(rows) if (place := stored.place(one)) is not None]
 
-    def told(self, asked: Asked) -> Told:
+    def told(self, asked: TeacherInputs) -> TeacherOutputs:
         """Return ids, log-probabilities and tails of the trained tokens, in their order."""
         order = torch.unique_consecutive(asked.owner).tolist()
         places = asked.places.tolist()
         values = [self._stored.values(self._places[places[owner]]) for owner in order]
         ids, log_probs, tails = (np.concatenate(one) for one in zip(*values, strict=True))
         parts = (ids, log_probs, np.ascontiguousarray(tails[:, self._tail]))
-        return Told(tuple(torch.from_numpy(one) for one in parts))
+        return TeacherOutputs(tuple(torch.from_numpy(one) for one in parts))
 
     def pair(self, parts: Sequence[torch.Tensor], logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return both distributions over the stored tokens, and the bucket where there are others."""

@@ -13,7 +13,7 @@ from sage_select.train.adapter_files import adapter_folder
 from sage_select.train.base_model import load_base_model
 from sage_select.train.config import TrainConfig
 from sage_select.train.distilling.head import Head
-from sage_select.train.distilling.source import Asked, Told
+from sage_select.train.distilling.source import TeacherInputs, TeacherOutputs
 from sage_select.train.distilling.vocabulary import known_tokens
 from sage_select.train.hardware import precision_here
 from sage_select.train.own_loss import text_only
@@ -91,7 +91,7 @@ class Teacher:
         self._model, self._head = model, Head(model, row)
         self._known, self._temperature = known, temperature
 
-    def told(self, asked: Asked) -> Told:
+    def told(self, asked: TeacherInputs) -> TeacherOutputs:
         """Return the logits and hidden states of the teacher, for the trained tokens alone."""
         base = self._model.get_base_model()
         shared = ("input_ids", "attention_mask", "position_ids")
@@ -100,7 +100,7 @@ class Teacher:
         # It computes in its own precision, not in that of the student around it.
         with torch.no_grad(), torch.autocast(base.device.type, enabled=False):
             after = self._head(self._model, inputs, asked.after.to(base.device))
-        return Told((after.logits[:, : self._known],), after.hidden)
+        return TeacherOutputs((after.logits[:, : self._known],), after.hidden)
 
     def pair(self, parts: Sequence[torch.Tensor], logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return both distributions over the whole vocabulary."""

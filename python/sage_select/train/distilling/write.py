@@ -214,7 +214,7 @@ class _Work:
         from sage_select.render.model_files import load_config, load_tokenizer, model_revision
         from sage_select.train.adapter_files import adapter_digest
         from sage_select.train.base_model import open_renderer
-        from sage_select.train.data import tokenise
+        from sage_select.train.data import tokenise_as
         from sage_select.train.distilling.check import require_room
         from sage_select.train.distilling.vocabulary import known_tokens, require_same_tokens, vocabulary_digest
         from sage_select.train.hardware import device_here, precision_here
@@ -228,14 +228,7 @@ class _Work:
         tokenizer = load_tokenizer(config.model)
         require_same_tokens(renderer.tokenizer, tokenizer, config.model)
         with self._stages("tokenising") as progress:
-            rows = tokenise(
-                ordered,
-                renderer,
-                on_bad_row=config.on_bad_row,
-                max_bad=config.max_bad,
-                on_lost_words=config.on_lost_words,
-                progress=progress,
-            )
+            rows = tokenise_as(config, ordered, renderer, progress)
         for text in renderer.notices:
             self._notice(text)
         if rows.summary.dropped:
@@ -263,7 +256,7 @@ class _Work:
         return rows, plan, tokenizer
 
     def _ask(self, rows: TrainingRows, plan: StoredPlan, tokenizer: Any, stream: GrowingStream) -> None:
-        from sage_select.train.distilling.ask import Asking
+        from sage_select.train.distilling.log_probs import LogProbs
         from sage_select.train.distilling.teacher import frozen_model
 
         total = len(rows.row_ids)
@@ -271,12 +264,12 @@ class _Work:
             return
         with self._stages("loading the teacher"):
             model = frozen_model(self._config, tokenizer, self._adapter)
-            asking = Asking(model, rows.table["input_ids"][0].as_py(), plan)
-        with self._stages("asking the teacher") as progress:
+            log_probs = LogProbs(model, rows.table["input_ids"][0].as_py(), plan)
+        with self._stages("computing what the teacher says") as progress:
             progress(stream.rows, total)
             # Blocks are cut from the first example on, so that a call that goes on cuts them alike.
             for block in _blocks(islice(examples_of(rows), stream.rows, None)):
-                stream.append(asking.batch(block))
+                stream.append(log_probs.batch(block))
                 progress(stream.rows, total)
 
     def _result(self, rows: TrainingRows, trained: int, *, cached: bool, resumed_from: int) -> StoredLogits:

@@ -18,7 +18,7 @@ from sage_select.train.distilling.head import Head
 from sage_select.train.distilling.stored import StoredPlan, schema_of
 from sage_select.train.own_loss import text_only
 
-__all__ = ["Asking", "top_tokens"]
+__all__ = ["LogProbs", "top_tokens"]
 
 #: Trained tokens whose logits are held in float32 at a time.
 _CHUNK: Final = 1024
@@ -44,7 +44,7 @@ def top_tokens(
     return ids, log_probs, torch.stack(tails, dim=1)
 
 
-class Asking:
+class LogProbs:
     """Asks a teacher.
 
     Parameters
