@@ -1,13 +1,12 @@
 //! Arrow arrays of values, by the layout of their place.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
-use arrow_array::builder::BooleanBufferBuilder;
 use arrow_array::{
     Array, ArrayRef, BooleanArray, Float64Array, Int64Array, ListArray, StringArray, StructArray,
     new_null_array,
 };
-use arrow_buffer::{NullBuffer, OffsetBuffer};
+use arrow_buffer::{BooleanBuffer, NullBuffer, OffsetBuffer};
 use arrow_schema::{ArrowError, DataType, Field};
 use memchr::memmem;
 
@@ -18,7 +17,7 @@ use crate::json::{decode, same_name};
 
 /// An array on its way.
 enum Builder<'l> {
-    Bool(BooleanBufferBuilder),
+    Bool(Bits),
     Int(Vec<i64>),
     Float(Vec<f64>),
     String(Text),
@@ -40,12 +39,53 @@ struct Text {
     ends: Vec<i32>,
 }
 
+/// Arguments within arguments, as they are written.
+static INNER: LazyLock<memmem::Finder<'_>> = LazyLock::new(|| memmem::Finder::new(b"\"arguments\":\""));
+
+/// Bits on their way, 64 at a time: arrow's builder looks at its memory with each.
+#[derive(Default)]
+struct Bits {
+    words: Vec<u64>,
+    len: usize,
+}
+
+impl Bits {
+    fn with_room(bits: usize) -> Self {
+        Self { words: Vec::with_capacity(bits.div_ceil(64)), len: 0 }
+    }
+
+    fn ones(len: usize) -> Self {
+        let mut words = vec![u64::MAX; len / 64];
+        if len % 64 > 0 {
+            words.push((1 << (len % 64)) - 1);
+        }
+        Self { words, len }
+    }
+
+    #[inline]
+    fn push(&mut self, bit: bool) {
+        let at = self.len % 64;
+        if at == 0 {
+            self.words.push(0);
+        }
+        if let Some(word) = self.words.last_mut() {
+            *word |= u64::from(bit) << at;
+        }
+        self.len += 1;
+    }
+
+    fn finish(self) -> BooleanBuffer {
+        let words = self.words.into_iter().map(u64::to_le).collect::<Vec<_>>();
+        BooleanBuffer::new(words.into(), 0, self.len)
+    }
+}
+
 /// An array on its way, with its nulls.
 pub(super) struct Column<'l> {
     builder: Builder<'l>,
     len: usize,
     /// Which values are there, from the first null on.
-    valid: Option<BooleanBufferBuilder>,
+    valid: Option<Bits>,
     /// Whether the values are those of a column of the table, where null and absent are one.
     outer: bool,
 }
@@ -53,7 +93,7 @@ pub(super) struct Column<'l> {
 impl<'l> Column<'l> {
     pub(super) fn new(layout: &'l Layout, rows: usize, outer: bool) -> Self {
         let builder = match &layout.form {
-            Form::Bool => Builder::Bool(BooleanBufferBuilder::new(rows)),
+            Form::Bool => Builder::Bool(Bits::with_room(rows)),
             Form::Int => Builder::Int(Vec::with_capacity(rows)),
             Form::Float => Builder::Float(Vec::with_capacity(rows)),
             Form::String => Builder::String(Text::with_room()),
@@ -70,13 +110,14 @@ impl<'l> Column<'l> {
     }
 
     fn note(&mut self, is_there: bool) {
-        if !is_there && self.valid.is_none() {
-            let mut valid = BooleanBufferBuilder::new(self.len + 1);
-            valid.append_n(self.len, true);
-            self.valid = Some(valid);
-        }
-        if let Some(valid) = &mut self.valid {
-            valid.append(is_there);
+        match &mut self.valid {
+            Some(valid) => valid.push(is_there),
+            None if is_there => {}
+            None => {
+                let mut valid = Bits::ones(self.len);
+                valid.push(false);
+                self.valid = Some(valid);
+            }
         }
         self.len += 1;
     }
@@ -85,7 +126,7 @@ impl<'l> Column<'l> {
     pub(super) fn push_null(&mut self) {
         self.note(false);
         match &mut self.builder {
-            Builder::Bool(values) => values.append(false),
+            Builder::Bool(values) => values.push(false),
             Builder::Int(values) => values.push(0),
             Builder::Float(values) => values.push(0.0),
             Builder::String(text) | Builder::Json(text, _) => text.end(),
@@ -101,7 +142,7 @@ impl<'l> Column<'l> {
             return self.push_null();
         }
         match &mut self.builder {
-            Builder::Bool(values) => values.append(node.what == What::True),
+            Builder::Bool(values) => values.push(node.what == What::True),
             Builder::Int(values) => {
                 let digits = std::str::from_utf8(rows.raw(node)).unwrap_or_default();
                 values.push(digits.parse().unwrap_or_default());
@@ -111,7 +152,7 @@ impl<'l> Column<'l> {
                 if node.escaped {
                     decode(&mut text.values, rows.raw(node));
                 } else {
-                    text.values.extend_from_slice(rows.raw(node));
+                    push_short(&mut text.values, rows.source, node.start as usize, node.end as usize);
                 }
                 text.end();
             }
@@ -120,7 +161,7 @@ impl<'l> Column<'l> {
                     let start = text.values.len();
                     let spelled = push_arguments(&mut text.values, rows.raw(node), node.escaped, node.normal);
                     // Arguments within arguments: what the model said is not clear, and stays as it is.
-                    if spelled && memmem::find(&text.values[start..], b"\"arguments\":\"").is_some() {
+                    if spelled && INNER.find(&text.values[start..]).is_some() {
                         text.values.truncate(start);
                         push_string(&mut text.values, rows.raw(node), node.normal);
                     }
@@ -142,10 +183,10 @@ impl<'l> Column<'l> {
     }
 
     /// The array, of the type of the layout without metadata.
-    pub(super) fn finish(mut self) -> Result<ArrayRef, ArrowError> {
-        let nulls = self.valid.as_mut().map(|valid| NullBuffer::new(valid.finish()));
+    pub(super) fn finish(self) -> Result<ArrayRef, ArrowError> {
+        let nulls = self.valid.map(|valid| NullBuffer::new(valid.finish()));
         Ok(match self.builder {
-            Builder::Bool(mut values) => Arc::new(BooleanArray::new(values.finish(), nulls)),
+            Builder::Bool(values) => Arc::new(BooleanArray::new(values.finish(), nulls)),
             Builder::Int(values) => Arc::new(Int64Array::new(values.into(), nulls)),
             Builder::Float(values) => Arc::new(Float64Array::new(values.into(), nulls)),
             Builder::String(text) | Builder::Json(text, _) => text.finish(nulls)?,
@@ -208,6 +249,23 @@ pub(super) fn build(
         }
     }
     members.into_iter().map(|member| member.column.finish()).collect()
+}
+
+/// Bytes that are copied at once, many or few: the copy of a number that is known takes a few instructions, and any other a
+/// call. Most texts are shorter.
+const SHORT: usize = 64;
+
+/// Appends a range of a text.
+#[inline]
+fn push_short(out: &mut Vec<u8>, text: &[u8], start: usize, end: usize) {
+    match text[start..].first_chunk::<SHORT>() {
+        Some(chunk) if end - start <= SHORT => {
+            let length = out.len() + (end - start);
+            out.extend_from_slice(chunk);
+            out.truncate(length);
+        }
+        _ => out.extend_from_slice(&text[start..end]),
+    }
 }
 
 /// Bytes of text that a column has room for at first: what grows in small steps is copied as often.

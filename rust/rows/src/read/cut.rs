@@ -11,12 +11,16 @@ use crate::json::{Fault, Lexer};
 /// Bytes of a part, and the rest of its last line.
 pub(super) const PART_BYTES: usize = 1 << 20;
 
-/// The parts of JSON lines, each of so many bytes and the rest of its last line.
+/// The first parts are smaller: all others wait for what they show, so that all threads should have some of them.
+pub(super) const FIRST_PARTS: usize = 8;
+
+/// The parts of JSON lines, each of so many bytes and the rest of its last line; the first ones together of as many.
 pub(super) fn line_parts(text: &[u8], bytes: usize) -> Vec<&[u8]> {
     let mut parts = Vec::new();
     let mut start = 0;
     while start < text.len() {
-        let least = text.len().min(start + bytes);
+        let size = if parts.len() < FIRST_PARTS { bytes.div_ceil(FIRST_PARTS) } else { bytes };
+        let least = text.len().min(start + size);
         let end = memchr::memchr(b'\n', &text[least..]).map_or(text.len(), |length| least + length + 1);
         parts.push(&text[start..end]);
         start = end;

@@ -13,7 +13,7 @@ use sage_select_core::{Control, Error};
 
 use super::apart::{changes, inexact, infinite};
 use super::build::{build, retyped};
-use super::cut::{PART_BYTES, array_parts, line_parts, read_parts};
+use super::cut::{FIRST_PARTS, PART_BYTES, array_parts, line_parts, read_parts};
 use super::facts::{ColumnFacts, Taken};
 use super::layout::{Layout, column_field};
 use super::rows::{BadRow, Rows};
@@ -129,7 +129,8 @@ impl JsonTable {
         let mut read = Vec::new();
         let mut guess = self.layouts();
         if guess.is_empty() && parts.len() > 1 {
-            read.push(Read::of(Rows::of_lines(parts.remove(0))));
+            let first = parts.drain(..parts.len().min(FIRST_PARTS)).collect::<Vec<_>>();
+            read = first.into_par_iter().map(|part| Read::of(Rows::of_lines(part))).collect();
             guess = layouts(&self.merged(&read));
         }
         read.extend(read_parts(parts, control, |part| Read::by_guess(part, &guess))?);
