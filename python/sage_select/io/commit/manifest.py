@@ -1,13 +1,10 @@
 """The manifest beside an output: `NAME.manifest.json`.
 
-Its first lines hold the digest of all that follows them, so that no byte of it changes unseen:
-`tail -n +4 NAME.manifest.json | b2sum -l 256` prints that digest.
+Its first lines hold the digest of all that follows them (`sealed`).
 """
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sage_select.errors import DataError, ResourceError
 from sage_select.io.commit.names import OutputNames
 from sage_select.io.commit.regular import read_regular
-from sage_select.io.tables.digest import digest_bytes
+from sage_select.io.commit.sealed import is_as_written, sealed_text
 from sage_select.io.tables.strict_json import StrictJsonError, decode
 
 __all__ = ["FORMAT_VERSION", "manifest_refused", "manifest_text", "named_parts", "read_manifest", "row_report_of"]
@@ -27,9 +24,6 @@ FORMAT_VERSION: Final = 2
 #: The version before, which had no digest of itself.
 _UNPROTECTED: Final = 1
 _MOST_BYTES: Final = 64 << 20
-_HEAD = re.compile(
-    rf'\{{\n  "format_version": {FORMAT_VERSION},\n  "digest": "(blake2b-256:[0-9a-f]{{64}})",\n'.encode()
-)
 
 _Count = Annotated[int, Field(ge=0)]
 
@@ -111,10 +105,7 @@ class _Selection(_Envelope):
 
 def manifest_text(manifest: Mapping[str, Any]) -> str:
     """Return the text of a manifest, the format version and the digest of all that follows first."""
-    content = {name: value for name, value in manifest.items() if name not in ("format_version", "digest")}
-    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False).removeprefix("{\n") + "\n"
-    digest = digest_bytes(text.encode())
-    return f'{{\n  "format_version": {FORMAT_VERSION},\n  "digest": "{digest}",\n{text}'
+    return sealed_text(manifest, FORMAT_VERSION)
 
 
 def read_manifest(path: str | Path, *, verify: bool = True) -> dict[str, Any] | None:
@@ -213,18 +204,13 @@ def _checked(place: Path, data: bytes, manifest: dict[str, Any], *, verify: bool
     problem = None
     if verify and version == _UNPROTECTED:
         problem = "is a manifest of an earlier version, which cannot be verified"
-    elif verify and not _is_as_written(data):
+    elif verify and not is_as_written(data, FORMAT_VERSION):
         problem = "has been changed or damaged since it was written"
     if problem is not None:
         raise DataError(
             problem, where=str(place), hint="build the output again, or go without this check with --no-verify"
         )
     return _of_schema(manifest, place)
-
-
-def _is_as_written(data: bytes) -> bool:
-    head = _HEAD.match(data)
-    return head is not None and digest_bytes(data[head.end() :]) == head[1].decode()
 
 
 def _of_schema(manifest: dict[str, Any], place: Path) -> dict[str, Any]:

@@ -1,0 +1,7 @@
+"""Which rows a replay buffer retains: one file a policy."""
+
+from __future__ import annotations
+
+from sage_select.replay.policies.policy import POLICIES, Membership, Policy, policy
+
+__all__ = ["POLICIES", "Membership", "Policy", "policy"]

@@ -1,0 +1,87 @@
+"""Loss top-k: the rows of the highest scores."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sage_select.declare.option import Option
+from sage_select.replay.policies.policy import Candidates, Membership, Policy, policy
+from sage_select.replay.rows import ReplayRows
+from sage_select.seeds import stage_key
+
+__all__ = ["LossTopK", "by_score"]
+
+#: Scores of rows once offered by which an outlier is judged, and the fewest that say anything.
+_SAMPLE: Final = 256
+_FEWEST: Final = 20
+#: The deviation of a normal distribution is so many median deviations.
+_NORMAL: Final = 1.4826
+
+
+def by_score(scores: NDArray[np.float64], rows: ReplayRows) -> NDArray[np.int64]:
+    """Return the rows by score, the highest first, those without one last; of equal scores the smaller id."""
+    known = np.where(np.isnan(scores), -np.inf, scores) + 0.0  # -0 and 0 are one
+    order = np.lexsort((rows.words, -known))
+    tied = known[order][1:] == known[order][:-1]
+    if not tied.any():
+        return order
+    ids = rows.ids.to_pylist()
+    return np.array(sorted(range(rows.n), key=lambda row: (-known[row], ids[row])), np.int64)
+
+
+@policy("loss_topk", place=50, needs_always=frozenset({"scores"}), leaves="lower score")
+class LossTopK(Policy):
+    """The rows of the highest scores, as SAGE has it; what a model knows least is replayed.
+
+    Rows of wrong labels have the highest losses of all, and would stay for good: `outlier_guard` leaves rows out whose
+    score lies so many robust deviations above the median of a uniform sample of 256 scores that were offered. A score
+    is that of the model of its day: with `score_half_life` it counts half after so many updates, so that a row has to be
+    scored again to stay. Offer a row again, with its new score, to do so.
+    """
+
+    outlier_guard: Annotated[
+        float | None,
+        Option("robust deviations above the median from which a score is an outlier", gt=0, default="none is"),
+    ] = None
+    score_half_life: Annotated[
+        float | None, Option("updates after which a score counts half", gt=0, default="it counts as it is")
+    ] = None
+
+    def keep(self, candidates: Candidates) -> Membership:
+        """Return the rows of the highest scores."""
+        rows, state = candidates.rows, dict(candidates.state)
+        scores = rows.scores
+        if self.score_half_life is not None:
+            # Powers of two by whole steps of 1/64: the same on every machine.
+            steps = np.round((candidates.update - rows.scored) / self.score_half_life * 64)
+            scores = scores * np.ldexp(_ROOTS[steps.astype(np.int64) % 64], -(steps.astype(np.int64) // 64).astype(int))
+        reasons: dict[int, str] = {}
+        if self.outlier_guard is not None:
+            sample = _sampled(state.get("scores", []), candidates)
+            state["scores"] = sample
+            values = np.array([score for _, score in sample])
+            if len(values) >= _FEWEST:
+                middle = float(np.median(values))
+                spread = _NORMAL * float(np.median(np.abs(values - middle)))
+                out = np.flatnonzero(rows.scores[candidates.held :] > middle + self.outlier_guard * spread)
+                reasons = {int(candidates.held + row): "outlier" for row in out}
+        order = by_score(scores, rows)
+        if reasons:
+            order = order[~np.isin(order, list(reasons))]
+        return Membership(np.sort(order[: candidates.capacity]), state, reasons)
+
+
+#: 2 ** (-i / 64), each the nearest float64.
+_ROOTS: Final = np.array([float.fromhex((2.0 ** (-step / 64)).hex()) for step in range(64)])
+
+
+def _sampled(sample: Any, candidates: Candidates) -> list[list[Any]]:
+    """Return the scores of the smallest hashes of those sampled before and those offered now."""
+    new = candidates.rows.take(np.arange(candidates.held, candidates.rows.n))
+    keys = new.keyed(stage_key(candidates.seed, "replay score sample")).tolist()
+    known = {int(key): float(score) for key, score in sample}
+    known |= {key: score for key, score in zip(keys, new.scores.tolist(), strict=True) if not np.isnan(score)}
+    return [[str(key), known[key]] for key in sorted(known)[:_SAMPLE]]

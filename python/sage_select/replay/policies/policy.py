@@ -1,0 +1,125 @@
+"""What a policy is: its options, what it needs, and which rows stay."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sage_select.declare.faults import fault
+from sage_select.declare.registry import Registry
+from sage_select.declare.settings import Settings
+from sage_select.replay.rows import ReplayRows
+
+__all__ = ["POLICIES", "Candidates", "Membership", "Policy", "check_membership", "policy"]
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """The rows that a policy chooses from: those of the buffer, and after them those that are offered.
+
+    Attributes
+    ----------
+    rows
+        All of them; none is there twice.
+    held
+        How many are those of the buffer.
+    capacity
+        How many may stay.
+    seed
+        The seed of the buffer.
+    update
+        The number of this update, from 1.
+    state
+        What the policy returned with the update before; empty at first.
+    """
+
+    rows: ReplayRows
+    held: int
+    capacity: int
+    seed: int
+    update: int
+    state: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Membership:
+    """Which rows stay.
+
+    Attributes
+    ----------
+    rows
+        int64: the numbers of the rows that stay, rising, at most as many as the capacity.
+    state
+        What the policy wants to know at the next update: a JSON object.
+    reasons
+        Why single rows leave, where it is for another reason than the policy's own (`Policy.leaves`).
+    """
+
+    rows: NDArray[np.int64]
+    state: Mapping[str, Any] = field(default_factory=dict)
+    reasons: Mapping[int, str] = field(default_factory=dict)
+
+
+class Policy(Settings):
+    """A rule that says which rows a buffer retains.
+
+    Attributes
+    ----------
+    needs_always
+        What every offered row has to have.
+    leaves
+        Why rows leave, as the log says it.
+    mergeable
+        Whether the buffers of two streams make that of both, bit for bit.
+    """
+
+    needs_always: ClassVar[frozenset[Literal["scores", "vectors", "groups"]]] = frozenset()
+    leaves: ClassVar[str] = "policy"
+    mergeable: ClassVar[bool] = False
+
+    def admissible(self, offered: ReplayRows, state: Mapping[str, Any], seed: int) -> NDArray[np.int64] | None:
+        """Return which offered rows can stay whatever else is offered, so that no others are looked at; None for all."""
+        del offered, state, seed
+        return None
+
+    @abstractmethod
+    def keep(self, candidates: Candidates) -> Membership:
+        """Return which rows stay."""
+
+    def merged_state(self, one: Mapping[str, Any], other: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the state from which the buffers of two streams are joined."""
+        del other
+        return one
+
+
+#: All policies, by name.
+POLICIES: Registry[Policy] = Registry("policy", "sage_select.replay.policies", Policy)
+policy = POLICIES.register
+
+
+def check_membership(kept: Any, rule: Policy, candidates: Candidates) -> None:
+    """Refuse what a policy returned, where it is not some of the rows, rising and no more than may stay.
+
+    Raises
+    ------
+    ResourceError
+        As said: a fault of the policy.
+    """
+    rows = kept.rows if isinstance(kept, Membership) else None
+    whole = isinstance(rows, np.ndarray) and rows.ndim == 1 and rows.dtype.kind in "iu"
+    if (
+        not whole
+        or len(rows) > candidates.capacity
+        or (len(rows) and (rows[0] < 0 or rows[-1] >= candidates.rows.n or (rows[1:] <= rows[:-1]).any()))
+    ):
+        raise fault(
+            rule,
+            "did not return rows to retain",
+            expected=f"at most {candidates.capacity:,} rising whole numbers from 0 to below {candidates.rows.n:,}",
+            got=f"{rows.dtype} of shape {rows.shape}" if isinstance(rows, np.ndarray) else type(kept).__name__,
+        )
