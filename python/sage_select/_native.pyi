@@ -2,7 +2,8 @@
 
 Arrow arrays (anything with ``__arrow_c_array__``; for texts and embeddings ``__arrow_c_stream__``) and numbers go
 in, numpy arrays come out. Types are exact: nothing is cast here. Every call releases the GIL, runs in a pool of
-`threads` threads, and raises `KernelError`; `progress(done, total)` is called from the calling thread.
+`threads` threads where it has that argument, and raises `KernelError`; `progress(done, total)` is called from the
+calling thread.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,10 +20,12 @@ __all__ = [
     "JsonTable",
     "KernelError",
     "Matrix",
+    "PriorityTree",
     "assign_cells",
     "bottom_k",
     "cell_distances",
     "d2",
+    "exponential_keys",
     "facility_location",
     "graph_cut",
     "hash_rows",
@@ -39,14 +42,18 @@ __all__ = [
     "near_duplicates",
     "nearest_members",
     "render_rows",
+    "reservoir_of_words",
     "ridge_dpp",
     "row_digests",
     "row_texts",
+    "smallest_keys",
     "stratified",
     "take_admissible",
     "target_match",
     "threshold_filter",
     "top_k",
+    "water_fill",
+    "within_threshold",
     "word_counts",
 ]
 
@@ -251,6 +258,40 @@ def threshold_filter(
     matrix: Matrix, order: _Array, request: _Request, threshold: float, threads: int, progress: _Progress
 ) -> tuple[NDArray[np.int64], NDArray[np.float32], int, int, int]:
     """Return rows of an int64 order unlike those before, their gains, entries examined, rows too near, and pairs."""
+
+def smallest_keys(keys: _Array, k: int, ids: _Stream | None, threads: int) -> NDArray[np.int64]:
+    """Return the rows of the `k` smallest uint64 keys, by (key, id, row) ascending."""
+
+def within_threshold(keys: _Array, threshold: int, threads: int) -> NDArray[np.int64]:
+    """Return the rows whose uint64 key is at or below the threshold, in row order."""
+
+def reservoir_of_words(
+    key: int, words: _Array, k: int, threshold: int, threads: int
+) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
+    """Return the rows of the uint64 words of smallest hash, at most `k` within the threshold, and the hashes."""
+
+def exponential_keys(hashes: _Array, weights: _Array, threads: int) -> NDArray[np.uint64]:
+    """Return keys of which the smallest are a sample by float64 weights: ranks as the bits of float64."""
+
+def water_fill(sizes: _Array, total: int, order: _Array) -> NDArray[np.int64]:
+    """Return how many of `total` slots each group of an int64 size gets, by its uint64 order."""
+
+@final
+class PriorityTree:
+    """Rows with float64 priorities, of which any number can be drawn or changed."""
+
+    def __init__(self, priorities: _Array) -> None: ...
+    def set(self, rows: _Array, priorities: _Array) -> None:
+        """Give int64 rows other float64 priorities."""
+
+    def draw(self, key: int, count: int) -> NDArray[np.int64]:
+        """Draw rows by their shares of the weights, without replacement."""
+
+    def priorities(self) -> NDArray[np.float64]:
+        """Return the priorities of all rows."""
+
+    def weights(self) -> NDArray[np.uint64]:
+        """Return the whole numbers by which rows are drawn."""
 
 class _RowLayout(Protocol):
     @property

@@ -22,6 +22,14 @@ from sage_select.kernels.cells import (
 from sage_select.kernels.hashes import bottom_k_hashes, hash_rows, keyed_hashes
 from sage_select.kernels.json import FoundRows, JsonTable
 from sage_select.kernels.matrix import Matrix, Metric, instruction_set
+from sage_select.kernels.replay import (
+    PriorityTree,
+    exponential_keys,
+    reservoir_of_words,
+    smallest_keys,
+    water_fill,
+    within_threshold,
+)
 from sage_select.kernels.rows import Refused, RowLayout, WrittenRows, render_rows, row_digests, row_texts
 from sage_select.kernels.select import (
     MEMBERS_COPIED,
@@ -75,6 +83,7 @@ __all__ = [
     "NearDuplicates",
     "NearestMembers",
     "Phrases",
+    "PriorityTree",
     "Refused",
     "Request",
     "RowLayout",
@@ -83,6 +92,7 @@ __all__ = [
     "bottom_k_hashes",
     "cell_distances",
     "d2",
+    "exponential_keys",
     "facility_location",
     "graph_cut",
     "hash_rows",
@@ -99,13 +109,17 @@ __all__ = [
     "nearest_members",
     "phrases",
     "render_rows",
+    "reservoir_of_words",
     "ridge_dpp",
     "row_digests",
     "row_texts",
+    "smallest_keys",
     "stratified",
     "take_admissible",
     "target_match",
     "threshold_filter",
     "top_k",
+    "water_fill",
+    "within_threshold",
     "word_counts",
 ]

@@ -20,7 +20,18 @@ Progress = Callable[[int, int], object]
 MAX_THREADS: Final = 1024
 
 _DATA: Final = frozenset(
-    {"not_finite", "not_positive", "zero_row", "too_large", "null", "negative_cell", "bad_neighbour", "type"}
+    {
+        "bad_neighbour",
+        "negative",
+        "negative_cell",
+        "not_finite",
+        "not_positive",
+        "null",
+        "too_large",
+        "type",
+        "weight_range",
+        "zero_row",
+    }
 )
 _RESOURCE: Final = frozenset({"out_of_memory", "threads", "too_many_rows"})
 

@@ -1,5 +1,5 @@
 //! How every call leaves Python: in a thread pool of the wanted size, without the GIL, watched from the
-//! calling thread.
+//! calling thread; or, where it is short and needs no other thread, on that.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
@@ -93,6 +93,13 @@ impl Call<'_> {
         watch.report(py, progress.as_ref())?;
         Ok(value)
     }
+}
+
+/// Runs work that uses no pool on the calling thread, without the GIL: handing it over takes ten microseconds.
+///
+/// It is not watched, and rayon must not be used in it, which would start a pool of its own.
+pub(crate) fn here<T: Send>(py: Python<'_>, work: impl FnOnce() -> Result<T, Error> + Send) -> PyResult<T> {
+    py.detach(work).map_err(|error| from_core(py, &error))
 }
 
 struct Cached {

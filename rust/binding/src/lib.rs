@@ -1,6 +1,6 @@
 //! `sage_select._native`: the Python module over the core.
 //!
-//! Arrow arrays and numbers go in, numpy arrays come out. Every call goes through [`detach::Call`], which
+//! Arrow arrays and numbers go in, numpy arrays come out. Every call goes through [`detach`], which
 //! releases the GIL and maps errors; nothing here computes.
 
 use pyo3::prelude::*;
@@ -12,6 +12,7 @@ mod error;
 mod hashes;
 mod json;
 mod matrix;
+mod replay;
 mod rows;
 mod select;
 mod text;
@@ -30,6 +31,18 @@ mod _native {
     use super::json::JsonTable;
     #[pymodule_export]
     use super::matrix::{Matrix, instruction_set};
+    #[pymodule_export]
+    use super::replay::exponential_keys::exponential_keys;
+    #[pymodule_export]
+    use super::replay::priority_tree::PriorityTree;
+    #[pymodule_export]
+    use super::replay::reservoir_of_words::reservoir_of_words;
+    #[pymodule_export]
+    use super::replay::smallest_keys::smallest_keys;
+    #[pymodule_export]
+    use super::replay::water_fill::water_fill;
+    #[pymodule_export]
+    use super::replay::within_threshold::within_threshold;
     #[pymodule_export]
     use super::rows::{render_rows, row_digests, row_texts};
     #[pymodule_export]

@@ -68,6 +68,18 @@ pub enum Error {
         /// The first such row.
         row: usize,
     },
+    /// A value that must not be below zero is.
+    #[error("the value is below zero")]
+    Negative {
+        /// The first such row.
+        row: usize,
+    },
+    /// A weight is so large or so small that ranks by it would leave the range of float64.
+    #[error("the weight is not from 1e-280 to 1e280")]
+    WeightRange {
+        /// The first such row.
+        row: usize,
+    },
     /// A cell number is negative.
     #[error("the cell number is negative")]
     NegativeCell {
@@ -112,6 +124,8 @@ impl Error {
             | Self::NoSuchRow { row, .. }
             | Self::RepeatedRow { row }
             | Self::NotPositive { row }
+            | Self::Negative { row }
+            | Self::WeightRange { row }
             | Self::NegativeCell { row }
             | Self::BadNeighbour { row, .. } => Some(row),
             _ => None,
@@ -131,6 +145,8 @@ impl Error {
             Self::NoSuchRow { .. } => "no_such_row",
             Self::RepeatedRow { .. } => "repeated_row",
             Self::NotPositive { .. } => "not_positive",
+            Self::Negative { .. } => "negative",
+            Self::WeightRange { .. } => "weight_range",
             Self::NegativeCell { .. } => "negative_cell",
             Self::BadNeighbour { .. } => "bad_neighbour",
             Self::Argument { .. } => "argument",

@@ -19,6 +19,7 @@ pub mod matrix;
 pub mod metric;
 mod pages;
 mod quantise;
+pub mod replay;
 pub mod rng;
 pub mod select;
 pub mod simd;

@@ -25,6 +25,11 @@ impl<T: Ord + Copy> Smallest<T> {
         Self { k, entries: Vec::new(), threshold: None }
     }
 
+    /// The `k` smallest of the entries below a bound.
+    pub(crate) fn below(k: usize, bound: T) -> Self {
+        Self { k, entries: Vec::new(), threshold: Some(bound) }
+    }
+
     /// Takes an entry into account. Entries must differ from each other.
     #[inline(always)]
     pub(crate) fn push(&mut self, entry: T) {
