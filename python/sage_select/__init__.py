@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sage_select.api import Pipeline, Selection, select
     from sage_select.errors import DataError, OutputError, ResourceError, SageError, SageWarning, UsageError
+    from sage_select.replay import ReplayBuffer
 
 __version__ = "0.1.0"
 
@@ -18,6 +19,7 @@ __all__ = [
     "DataError",
     "OutputError",
     "Pipeline",
+    "ReplayBuffer",
     "ResourceError",
     "SageError",
     "SageWarning",
@@ -29,6 +31,7 @@ __all__ = [
 
 _HOMES = {
     "Pipeline": "sage_select.api",
+    "ReplayBuffer": "sage_select.replay",
     "Selection": "sage_select.api",
     "select": "sage_select.api",
     "DataError": "sage_select.errors",

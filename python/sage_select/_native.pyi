@@ -31,6 +31,7 @@ __all__ = [
     "hash_rows",
     "hashes_of_ids",
     "hashes_of_rows",
+    "hashes_of_words",
     "hashing_encoder",
     "herding",
     "instruction_set",
@@ -127,6 +128,9 @@ def hash_rows(texts: _Stream, threads: int) -> NDArray[np.uint8]:
 
 def hashes_of_ids(key: int, ids: _Stream, threads: int) -> NDArray[np.uint64]:
     """Return the draws of rows known by string ids."""
+
+def hashes_of_words(key: int, words: _Array, threads: int) -> NDArray[np.uint64]:
+    """Return the draws of rows known by words."""
 
 def hashes_of_rows(key: int, rows: int, threads: int) -> NDArray[np.uint64]:
     """Return the draws of the rows ``0..rows``, known by their numbers."""

@@ -35,6 +35,7 @@ class Origin:
 
     SELECTED: Final = "selected"
     AUGMENTED: Final = "augmented"
+    REPLAY: Final = "replay"
 
 
 class Reason:

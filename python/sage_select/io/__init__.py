@@ -8,7 +8,7 @@ from sage_select.io.formats.id_list import IdList, read_id_list
 from sage_select.io.formats.npy import NpyHeader, npy_header, read_npy
 from sage_select.io.formats.sniff import Format
 from sage_select.io.inputs.estimate import DatasetEstimate, estimate
-from sage_select.io.inputs.objects import from_object
+from sage_select.io.inputs.objects import from_object, table_of
 from sage_select.io.inputs.read import read, rows_digest
 from sage_select.io.output.open import existing, open_output, open_with_report
 from sage_select.io.output.write import Written, write
@@ -60,6 +60,7 @@ __all__ = [
     "read_npy",
     "require_column",
     "rows_digest",
+    "table_of",
     "take_rows",
     "truth_column",
     "write",

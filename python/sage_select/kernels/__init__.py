@@ -19,7 +19,7 @@ from sage_select.kernels.cells import (
     medoids,
     stratified,
 )
-from sage_select.kernels.hashes import bottom_k_hashes, hash_rows, keyed_hashes
+from sage_select.kernels.hashes import bottom_k_hashes, hash_rows, keyed_hashes, keyed_words
 from sage_select.kernels.json import FoundRows, JsonTable
 from sage_select.kernels.matrix import Matrix, Metric, instruction_set
 from sage_select.kernels.replay import (
@@ -102,6 +102,7 @@ __all__ = [
     "k_center",
     "k_means",
     "keyed_hashes",
+    "keyed_words",
     "lexical_difficulty",
     "medoids",
     "mmr",

@@ -10,7 +10,7 @@ from sage_select import _native
 from sage_select.kernels import arrays
 from sage_select.kernels.call import as_int, map_errors, resolve_threads
 
-__all__ = ["bottom_k_hashes", "digest_strings", "hash_rows", "keyed_hashes"]
+__all__ = ["bottom_k_hashes", "digest_strings", "hash_rows", "keyed_hashes", "keyed_words"]
 
 _HEX_DIGITS = 32
 
@@ -77,6 +77,38 @@ def keyed_hashes(key: int, ids: pa.Array | pa.ChunkedArray | int, *, threads: in
         if isinstance(ids, (int, np.integer)):
             return _native.hashes_of_rows(key, as_int(ids, "the number of rows"), threads)
         return _native.hashes_of_ids(key, arrays.texts(ids), threads)
+
+
+def keyed_words(key: int, words: ArrayLike, *, threads: int | None = None) -> NDArray[np.uint64]:
+    """Draw an unsigned 64-bit number for each row known by a word, such as a draw of `keyed_hashes` under another key.
+
+    Parameters
+    ----------
+    key
+        Unsigned 64-bit.
+    words
+        uint64, shape (n,).
+
+    Notes
+    -----
+    ``mix(mix(word ^ K) + K)``, as in `keyed_hashes`: different words have different draws.
+
+    Raises
+    ------
+    UsageError
+        `key` is out of range.
+    DataError
+        The words are not unsigned 64-bit numbers.
+
+    Examples
+    --------
+    >>> rows = keyed_hashes(7, 3)
+    >>> len({*keyed_words(1, rows).tolist()} - {*rows.tolist()})
+    3
+    """
+    values = arrays.as_arrow(arrays.integers(words, "words", np.uint64))
+    with map_errors():
+        return _native.hashes_of_words(as_int(key, "key", maximum=2**64 - 1), values, resolve_threads(threads))
 
 
 def bottom_k_hashes(hashes: ArrayLike, k: int, *, threads: int | None = None) -> NDArray[np.int64]:

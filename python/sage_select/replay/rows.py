@@ -47,8 +47,8 @@ class ReplayRows:
     tokens
         int64 (n,): its tokens, -1 where they are not known.
     segments, places
-        int64 (n,): where the payload lies: the commit that brought it in, and the row of its segment; -1 for rows that are
-        offered.
+        int64 (n,): where the payload lies: the commit that brought it in, and the row of its segment; segments are -1
+        for rows that are offered.
     ids_of
         Function from row numbers to their ids.
     vectors_of
@@ -157,8 +157,12 @@ class ReplayRows:
             tokens=whole,
             segments=whole,
             places=whole,
-            ids_of=lambda some: pa.array([], pa.string()),
+            ids_of=_no_ids,
         )
+
+
+def _no_ids(some: NDArray[np.int64]) -> pa.Array:
+    return pa.array([], pa.string()).take(pa.array(some))
 
 
 _FUNCTIONS: Final = ("ids_of", "vectors_of")
@@ -180,11 +184,12 @@ def _joined(
 
     def found(some: NDArray[np.int64]) -> Any:
         before = some < first
-        if other is None or before.all():
-            assert one is not None
+        if one is not None and before.all():
             return one(some)
-        if one is None or not before.any():
+        if other is not None and not before.any():
             return other(some - first)
+        if one is None or other is None:
+            raise IndexError("rows that are not there")
         parts = together([one(some[before]), other(some[~before] - first)])
         back = np.empty(len(some), np.int64)
         back[np.concatenate([np.flatnonzero(before), np.flatnonzero(~before)])] = np.arange(len(some))

@@ -1,8 +1,9 @@
 //! Content digests and keyed draws.
 
+use arrow_array::types::UInt64Type;
 use numpy::{IntoPyArray, PyArray1};
 use pyo3::prelude::*;
-use pyo3_arrow::PyChunkedArray;
+use pyo3_arrow::{PyArray, PyChunkedArray};
 use sage_select_core::{digest, rng};
 
 use crate::convert;
@@ -42,5 +43,18 @@ pub(crate) fn hashes_of_rows(
     threads: usize,
 ) -> PyResult<Bound<'_, PyArray1<u64>>> {
     let hashes = Call { py, threads, progress: None }.run(|_| rng::hashes_of_rows(key, rows))?;
+    Ok(hashes.into_pyarray(py))
+}
+
+/// The draws of rows known by words.
+#[pyfunction]
+pub(crate) fn hashes_of_words<'py>(
+    py: Python<'py>,
+    key: u64,
+    words: PyArray,
+    threads: usize,
+) -> PyResult<Bound<'py, PyArray1<u64>>> {
+    let words = convert::values::<UInt64Type>(py, &words)?;
+    let hashes = Call { py, threads, progress: None }.run(|_| rng::hashes_of_words(key, &words))?;
     Ok(hashes.into_pyarray(py))
 }

@@ -26,7 +26,7 @@ mod _native {
     #[pymodule_export]
     use super::error::KernelError;
     #[pymodule_export]
-    use super::hashes::{hash_rows, hashes_of_ids, hashes_of_rows};
+    use super::hashes::{hash_rows, hashes_of_ids, hashes_of_rows, hashes_of_words};
     #[pymodule_export]
     use super::json::JsonTable;
     #[pymodule_export]

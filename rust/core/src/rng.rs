@@ -85,6 +85,18 @@ pub fn hashes_of_rows(key: u64, rows: usize) -> Result<Vec<u64>, Error> {
     Ok(hashes)
 }
 
+/// The draws of rows known by words that were drawn for them before.
+///
+/// # Errors
+/// [`Error::OutOfMemory`].
+pub fn hashes_of_words(key: u64, words: &[u64]) -> Result<Vec<u64>, Error> {
+    let mut hashes = blocks::zeroed(words.len())?;
+    hashes.par_iter_mut().with_min_len(BLOCK).zip(words).for_each(|(hash, &word)| {
+        *hash = keyed_hash(key, word);
+    });
+    Ok(hashes)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -123,6 +135,8 @@ mod tests {
         assert!(draws.iter().zip(&ids).all(|(&draw, id)| draw == keyed_hash(5, word_of_id(id))));
         let draws = hashes_of_rows(5, 10_000).unwrap();
         assert!(draws.iter().zip(0..).all(|(&draw, row)| draw == keyed_hash(5, word_of_row(row))));
+        let again = hashes_of_words(6, &draws).unwrap();
+        assert!(again.iter().zip(&draws).all(|(&draw, &word)| draw == keyed_hash(6, word)));
     }
 
     #[test]

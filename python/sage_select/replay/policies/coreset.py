@@ -8,7 +8,7 @@ import numpy as np
 
 from sage_select.declare.settings import Choice
 from sage_select.errors import UsageError
-from sage_select.kernels import Matrix
+from sage_select.kernels import Matrix, Metric
 from sage_select.replay.policies.policy import Candidates, Membership, Policy, policy
 from sage_select.strategies import STRATEGIES, Pool, SelectionRequest, Strategy
 
@@ -32,10 +32,12 @@ class Coreset(Policy):
             return Membership(np.arange(rows.n))
         needs = {*self.strategy.needs(), *(need for one in self.strategy.members() for need in _needs(one))}
         if "vectors" in needs and rows.vectors is None:
-            raise UsageError(f"strategy {self.strategy.name!r} needs embeddings", hint="give embeddings with each update")
+            raise UsageError(
+                f"strategy {self.strategy.name!r} needs embeddings", hint="give embeddings with each update"
+            )
         if "scores" in needs and np.isnan(rows.scores).any():
             raise UsageError(f"strategy {self.strategy.name!r} needs scores", hint="give scores with each update")
-        metric = getattr(self.strategy, "metric", "cosine")
+        metric: Metric = getattr(self.strategy, "metric", "cosine")
         vectors = rows.vectors if "vectors" in needs else None
         pool = Pool(
             n=rows.n,

@@ -42,8 +42,10 @@ class Herding(Policy):
             return Membership(np.arange(rows.n), state)
         sizes = np.bincount(of, minlength=len(names))
         quotas = quotas_of(sizes, names, candidates.capacity, stage_key(candidates.seed, "replay groups"))
-        kept = [_herded(vectors, np.flatnonzero(of == group), int(quotas[group]), means[name], rows.ids)
-                for group, name in enumerate(names)]
+        kept = [
+            _herded(vectors, np.flatnonzero(of == group), int(quotas[group]), means[name], rows.ids)
+            for group, name in enumerate(names)
+        ]
         return Membership(np.sort(np.concatenate(kept)), state)
 
 

@@ -38,8 +38,8 @@ class LossTopK(Policy):
 
     Rows of wrong labels have the highest losses of all, and would stay for good: `outlier_guard` leaves rows out whose
     score lies so many robust deviations above the median of a uniform sample of 256 scores that were offered. A score
-    is that of the model of its day: with `score_half_life` it counts half after so many updates, so that a row has to be
-    scored again to stay. Offer a row again, with its new score, to do so.
+    is that of the model of its day: with `score_half_life` it counts half after so many updates, so that a row has to
+    be scored again to stay. Offer a row again, with its new score, to do so.
     """
 
     outlier_guard: Annotated[

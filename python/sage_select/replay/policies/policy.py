@@ -74,16 +74,19 @@ class Policy(Settings):
         What every offered row has to have.
     leaves
         Why rows leave, as the log says it.
+    rescores
+        Whether a row that is there and is offered again has the new score from then on.
     mergeable
         Whether the buffers of two streams make that of both, bit for bit.
     """
 
     needs_always: ClassVar[frozenset[Literal["scores", "vectors", "groups"]]] = frozenset()
     leaves: ClassVar[str] = "policy"
+    rescores: ClassVar[bool] = True
     mergeable: ClassVar[bool] = False
 
     def admissible(self, offered: ReplayRows, state: Mapping[str, Any], seed: int) -> NDArray[np.int64] | None:
-        """Return which offered rows can stay whatever else is offered, so that no others are looked at; None for all."""
+        """Return which offered rows may stay; None for all. What others are offered with them makes no difference."""
         del offered, state, seed
         return None
 
@@ -110,7 +113,7 @@ def check_membership(kept: Any, rule: Policy, candidates: Candidates) -> None:
     ResourceError
         As said: a fault of the policy.
     """
-    rows = kept.rows if isinstance(kept, Membership) else None
+    rows: Any = kept.rows if isinstance(kept, Membership) else None
     whole = isinstance(rows, np.ndarray) and rows.ndim == 1 and rows.dtype.kind in "iu"
     if (
         not whole

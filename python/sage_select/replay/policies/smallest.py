@@ -22,8 +22,8 @@ class SmallestKeys(Policy):
     """A rule that retains the rows of the smallest keys, a key being a function of the row and the seed alone.
 
     The state is a threshold: the largest key that stayed when rows left. Once rows are deleted, others come in below it
-    alone, so that what is there is still a sample of all rows (random pairing, Gemulla, Lehner and Haas 2006, in the form
-    that hashing has).
+    alone, so that what is there is still a sample of all rows (random pairing, Gemulla, Lehner and Haas 2006, in the
+    form that hashing has).
     """
 
     @abstractmethod

@@ -15,7 +15,7 @@ from sage_select.seeds import stage_key
 __all__ = ["Weighted"]
 
 
-@policy("weighted", place=20, needs_always=frozenset({"scores"}), mergeable=True, leaves="sampled out")
+@policy("weighted", place=20, needs_always=frozenset({"scores"}), mergeable=True, leaves="sampled out", rescores=False)
 class Weighted(SmallestKeys):
     """A sample without replacement, each row drawn in proportion to its score.
 

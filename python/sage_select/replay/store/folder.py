@@ -1,0 +1,392 @@
+"""A buffer in a folder: immutable files, and one manifest for each commit, the last to get its name.
+
+`rows-N.arrow` holds the rows that came with commit N, `events-N.parquet` its log, `members-N.parquet` all rows of the
+buffer at commit N, from which later logs go on. A commit writes what it brings, and now and then what lies about in too
+many files. Readers take no lock: they read the last manifest and what it names, all of which stays as it is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import BinaryIO, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from sage_select.errors import DataError, OutputError, ResourceError, UsageError
+from sage_select.io.commit.files import Files, HashedFile
+from sage_select.io.commit.lock import locked
+from sage_select.io.guards.damage import damage_errors
+from sage_select.io.tables.digest import digest_bytes
+from sage_select.replay.gather import gathered
+from sage_select.replay.settings import BufferSettings
+from sage_select.replay.state import EVENTS, State, events_table, renamed
+from sage_select.replay.store.manifest import Manifest, Part, read_manifest
+from sage_select.replay.store.members import members_of
+from sage_select.replay.store.store import RETAINED, Change, Purge, Store
+
+__all__ = ["FolderStore"]
+
+_NAME: Final = re.compile(r"manifest-(\d{10})\.json")
+_OURS: Final = re.compile(r"(manifest|rows|events|members)-\d{10}\.(json|arrow|parquet)")
+#: Logs, or segments, from which on they are joined: a commit opens as many files at most.
+_FILES: Final = 64
+
+
+class FolderStore(Store):
+    """A buffer in a folder."""
+
+    def __init__(self, path: Path, files: Files | None = None, *, verify: bool = True) -> None:
+        self.path = path
+        self.name = str(path)
+        self._files = Files() if files is None else files
+        self._verify = verify
+        self._shown: Manifest | None = None
+        self._opened: dict[Part, BinaryIO] = {}
+        self._tables: dict[Part, pa.Table] = {}
+        self._names: dict[int, frozenset[str]] = {}
+
+    @classmethod
+    def create(cls, path: Path, settings: BufferSettings, files: Files | None = None) -> FolderStore:
+        """Make a buffer in a folder that is not there, or is empty.
+
+        Raises
+        ------
+        OutputError
+            Something else is there.
+        ResourceError
+            The folder that is to hold it is not there, or cannot be written.
+        """
+        store = cls(path, files)
+        with store._refused("the replay buffer cannot be made"):
+            if not path.parent.is_dir():
+                raise ResourceError("the folder that is to hold the replay buffer is not there", where=str(path.parent))
+            if os.path.lexists(path) and (not path.is_dir() or any(not _is_hidden(one) for one in path.iterdir())):
+                raise OutputError(
+                    "is no replay buffer, and something is there", where=str(path), hint="name another folder"
+                )
+            if not path.is_dir():
+                store._files.make_folder(path)
+            with store._locked():
+                if not _numbers(path):
+                    store._write_manifest(Manifest.new(settings))
+        return store
+
+    @classmethod
+    def is_there(cls, path: Path) -> bool:
+        """Tell whether a folder holds a buffer."""
+        return path.is_dir() and bool(_numbers(path))
+
+    def another(self) -> FolderStore:
+        """Return another look at the same folder."""
+        return FolderStore(self.path, self._files, verify=self._verify)
+
+    def latest(self) -> int:
+        """Return the number of the last commit."""
+        numbers = _numbers(self.path)
+        if not numbers:
+            raise UsageError("there is no replay buffer", where=self.name, hint="make one: sage-select replay init")
+        return numbers[-1]
+
+    def commits(self) -> list[int]:
+        """Return the commits that can be gone back to."""
+        last = self._read(self.latest())
+        return [one for one in _numbers(self.path) if one >= last.oldest]
+
+    def snapshots(self) -> list[int]:
+        """Return the commits that are held."""
+        return list(self._read(self.latest()).snapshots)
+
+    def load(self, commit: int | None = None) -> tuple[BufferSettings, State]:
+        """Return settings and state of a commit.
+
+        Raises
+        ------
+        UsageError
+            There is no such commit any more.
+        DataError
+            A file is damaged, or of a newer version.
+        """
+        while True:
+            number = self.latest() if commit is None else commit
+            if commit is not None and commit not in self.commits():
+                known = ", ".join(map(str, self.commits()))
+                raise UsageError("there is no such commit", where=self.name, expected=known, got=str(commit))
+            try:
+                manifest = self._read(number)
+                tables = [self._log(one) for one in manifest.open_events]
+                members = None if manifest.members is None else self._log(manifest.members)
+                self._hold(manifest)
+            except FileNotFoundError as error:
+                # What a writer has joined meanwhile: its commit is there by now.
+                if commit is None and self.latest() > number:
+                    continue
+                raise DataError("a file is missing", where=str(error.filename or self.name)) from None
+            self._shown = manifest
+            return manifest.settings, manifest.state(members_of(members, tables))
+
+    @property
+    def _manifest(self) -> Manifest:
+        """That of the commit which is shown."""
+        if self._shown is None:
+            self.load()
+            return self._manifest
+        return self._shown
+
+    def segment(self, number: int) -> pa.Table:
+        """Return the rows of a segment.
+
+        Raises
+        ------
+        DataError
+            It is damaged, or missing.
+        """
+        part = self._manifest.segments[number]
+        if part not in self._tables:
+            file = self._opened[part]
+            file.seek(0)
+            data = self._checked(part, file.read())
+            with damage_errors(str(self.path / part.file), "an Arrow file"):
+                self._tables[part] = pa.ipc.open_file(pa.py_buffer(data)).read_all()
+        return self._tables[part]
+
+    def history(self) -> pa.Table:
+        """Return the log."""
+        manifest = self._read(self.latest())
+        tables = [self._log(one) for one in manifest.events]
+        return pa.concat_tables([EVENTS.empty_table(), *tables])
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[None]:
+        """Be the only one to write, what a killed writer left behind swept."""
+        with self._refused("the replay buffer cannot be written"), self._locked():
+            with contextlib.suppress(DataError):  # whoever reads it says what is wrong
+                self._sweep(self._read(self.latest()))
+            yield
+
+    def commit(self, settings: BufferSettings, change: Change, snapshots: Sequence[int]) -> State:
+        """Make a commit: its files first, each brought to the disk, then its manifest."""
+        last, state, entered = self._manifest, change.state, change.entered
+        segments, open_events = dict(last.segments), list(last.open_events)
+        closed, members = list(last.events[: last.open_from]), last.members
+        if len(segments) >= _FILES:
+            state, entered = self._joined(state, entered, _smallest(state, segments))
+        if entered is not None and entered.num_rows:
+            segments[state.commit] = self._write_rows(state.commit, entered)
+        name = f"events-{state.commit:010d}.parquet"
+        if len(open_events) >= _FILES:
+            log = pa.concat_tables([*(self._log(one) for one in open_events), change.events])
+            closed, open_events = [*closed, self._write_parquet(name, log)], []
+            members = self._write_members(state)
+        elif change.events.num_rows:
+            open_events.append(self._write_parquet(name, change.events))
+        live = {int(one) for one in np.unique(state.rows.segments)}
+        manifest = Manifest.of(
+            settings,
+            state,
+            oldest=last.oldest,
+            snapshots=snapshots,
+            segments={number: part for number, part in segments.items() if number in live},
+            events=[*closed, *open_events],
+            open_from=len(closed),
+            members=members,
+        )
+        self._write_manifest(manifest)
+        return state
+
+    def purge(self, settings: BufferSettings, change: Change, ids: pa.Array, names: pa.Array) -> tuple[State, Purge]:
+        """Make a commit of new files alone, with which all others go."""
+        before = {one.name for one in self.path.iterdir() if _OURS.fullmatch(one.name)}
+        ended = self.commits()
+        log = renamed(self.history(), ids, names)
+        state, rows = self._joined(change.state, None, [*self._manifest.segments])
+        number = state.commit
+        segments = {} if rows is None else {number: self._write_rows(number, rows)}
+        events = self._write_parquet(
+            f"events-{number:010d}.parquet", pa.concat_tables([log, renamed(change.events, ids, names)])
+        )
+        manifest = Manifest.of(
+            settings,
+            state,
+            oldest=number,
+            snapshots=(),
+            segments=segments,
+            events=[events],
+            open_from=1,
+            members=self._write_members(state),
+        )
+        self._write_manifest(manifest)
+        after = {one.name for one in self.path.iterdir() if _OURS.fullmatch(one.name)}
+        return state, Purge(tuple(sorted(after - before)), tuple(sorted(before - after)), tuple(ended))
+
+    # -- what is written
+
+    def _joined(self, state: State, entered: pa.Table | None, which: Sequence[int]) -> tuple[State, pa.Table | None]:
+        """Return the state with the rows of some segments in that of its own number, and that segment."""
+
+        def segment(number: int) -> pa.Table:
+            return entered if number == state.commit and entered is not None else self.segment(number)
+
+        moved = np.flatnonzero(np.isin(state.rows.segments, [*which, state.commit]))
+        if not len(moved):
+            return state, entered
+        table = gathered(state, segment, moved).combine_chunks()
+        segments, places = state.rows.segments.copy(), state.rows.places.copy()
+        segments[moved], places[moved] = state.commit, np.arange(len(moved))
+        return replace(state, rows=replace(state.rows, segments=segments, places=places)), table
+
+    def _write_rows(self, number: int, table: pa.Table) -> Part:
+        name = f"rows-{number:010d}.arrow"
+        with self._new(name) as file, pa.ipc.new_file(pa.PythonFile(file, "w"), table.schema) as writer:
+            writer.write_table(table.combine_chunks())
+        part = self._named(name, file, table.num_rows)
+        self._tables[part] = table
+        return part
+
+    def _write_parquet(self, name: str, table: pa.Table) -> Part:
+        with self._new(name) as file:
+            pq.write_table(table, pa.PythonFile(file, "w"), compression="zstd")
+        return self._named(name, file, table.num_rows)
+
+    def _write_members(self, state: State) -> Part:
+        rows = events_table("member", state.rows, commit=state.commit, update=state.counters.updates)
+        return self._write_parquet(f"members-{state.commit:010d}.parquet", rows)
+
+    def _write_manifest(self, manifest: Manifest) -> None:
+        name = f"manifest-{manifest.commit:010d}.json"
+        with self._new(name) as file:
+            file.write(manifest.text().encode())
+        self._files.sync_folder(self.path)
+        self._files.rename(self._temporary(name), self.path / name)
+        self._files.sync_folder(self.path)
+        self._hold(manifest)
+        with contextlib.suppress(OSError):  # the commit is made; what is left over is swept by the next
+            self._sweep(manifest)
+
+    def _temporary(self, name: str) -> Path:
+        return self.path / f".{name}.tmp"
+
+    @contextlib.contextmanager
+    def _new(self, name: str) -> Iterator[HashedFile]:
+        """Write a file under a temporary name, and bring it to the disk."""
+        place = self._temporary(name)
+        self._files.remove(place)
+        file = HashedFile(self._files, place)
+        with contextlib.closing(file):
+            yield file
+            file.finish()
+
+    def _named(self, name: str, file: HashedFile, rows: int) -> Part:
+        self._files.rename(self._temporary(name), self.path / name)
+        return Part(file=name, digest=file.digest, rows=rows)
+
+    # -- what is read
+
+    def _hold(self, manifest: Manifest) -> None:
+        """Open the segments of a commit, so that they can be read whatever a writer removes meanwhile."""
+        parts = set(manifest.segments.values())
+        opened = {part: self._opened.get(part) or (self.path / part.file).open("rb") for part in parts}
+        for part, file in self._opened.items():
+            if part not in opened:
+                file.close()
+        self._opened = opened
+        self._tables = {part: table for part, table in self._tables.items() if part in parts}
+        self._shown = manifest
+
+    def _read(self, number: int) -> Manifest:
+        return read_manifest(self.path / f"manifest-{number:010d}.json", verify=self._verify)
+
+    def _checked(self, part: Part, data: bytes) -> bytes:
+        """Return the bytes of a file, or refuse others than were written."""
+        if self._verify and digest_bytes(data) != part.digest:
+            raise DataError(
+                "is damaged, or has been changed",
+                where=str(self.path / part.file),
+                expected=part.digest,
+                got=digest_bytes(data),
+                hint="go back to a commit before it: sage-select replay rollback",
+            )
+        return data
+
+    def _log(self, part: Part) -> pa.Table:
+        """Return a file of the log, or of all rows."""
+        data = self._checked(part, (self.path / part.file).read_bytes())
+        with damage_errors(str(self.path / part.file), "a Parquet file"):
+            table = pq.read_table(pa.BufferReader(data))
+        if table.schema.names != EVENTS.names:
+            raise DataError("is no log of a replay buffer", where=str(self.path / part.file))
+        return table.cast(EVENTS)
+
+    # -- who writes
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        busy = OutputError(
+            "another process is writing the replay buffer", where=self.name, hint="wait for it, or name another buffer"
+        )
+        with locked(self.path / ".lock", busy=busy):
+            yield
+
+    @contextlib.contextmanager
+    def _refused(self, message: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise ResourceError(message, where=self.name, got=error.strerror or str(error)) from None
+
+    def _sweep(self, last: Manifest) -> None:
+        """Remove commits that are too old, and the files of ours that no commit names; the caller holds the lock."""
+        numbers = _numbers(self.path)
+        held = [one for one in numbers if one > last.commit - RETAINED or one in last.snapshots]
+        held = [one for one in held if last.oldest <= one <= last.commit]
+        named: set[str] = set()
+        for one in held:
+            try:
+                named |= self._named_by(one, last)
+            except DataError:
+                return  # what an unreadable commit names is not known: nothing goes
+        gone = [
+            entry
+            for entry in self.path.iterdir()
+            if (_OURS.fullmatch(entry.name) and entry.name not in named) or _is_temporary(entry.name)
+        ]
+        # Manifests first: what they name goes after them.
+        for entry in sorted(gone, key=lambda one: (not one.name.startswith("manifest"), one.name)):
+            self._files.remove(entry)
+
+    def _named_by(self, number: int, last: Manifest) -> frozenset[str]:
+        """Return the files that a commit needs."""
+        if number not in self._names:
+            manifest = last if number == last.commit else self._read(number)
+            names = (f"manifest-{number:010d}.json", *(part.file for part in manifest.parts()))
+            self._names[number] = frozenset(names)
+        return self._names[number]
+
+
+def _smallest(state: State, segments: Mapping[int, Part]) -> list[int]:
+    """Return the half of the segments with the fewest rows that are in the buffer, and those that are mostly others."""
+    live = dict(zip(*(one.tolist() for one in np.unique(state.rows.segments, return_counts=True)), strict=True))
+    by_size = sorted(segments, key=lambda number: (live.get(number, 0), number))
+    return [
+        *by_size[: len(by_size) // 2],
+        *(one for one in by_size[len(by_size) // 2 :] if 2 * live[one] < segments[one].rows),
+    ]
+
+
+def _numbers(path: Path) -> list[int]:
+    """Return the numbers of all commits, the oldest first."""
+    return sorted(int(found[1]) for entry in path.iterdir() if (found := _NAME.fullmatch(entry.name)))
+
+
+def _is_temporary(name: str) -> bool:
+    return name.startswith(".") and name.endswith(".tmp") and _OURS.fullmatch(name[1:-4]) is not None
+
+
+def _is_hidden(path: Path) -> bool:
+    return path.name == ".lock" or _is_temporary(path.name)

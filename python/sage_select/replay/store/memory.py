@@ -1,0 +1,114 @@
+"""A buffer in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+
+from sage_select.errors import UsageError
+from sage_select.replay.gather import gathered
+from sage_select.replay.settings import BufferSettings
+from sage_select.replay.state import EVENTS, State, renamed
+from sage_select.replay.store.store import RETAINED, Change, Purge, Store
+
+__all__ = ["MemoryStore"]
+
+#: Segments from which on those that are live are joined.
+_SEGMENTS = 64
+
+
+class MemoryStore(Store):
+    """Segments, log and states of a buffer that lies nowhere else."""
+
+    name = "<memory>"
+
+    def __init__(self, settings: BufferSettings) -> None:
+        self._settings = settings
+        self._states: dict[int, tuple[BufferSettings, State]] = {0: (settings, State())}
+        self._segments: dict[int, pa.Table] = {}
+        self._events: list[pa.Table] = []
+        self._snapshots: list[int] = []
+
+    def another(self) -> MemoryStore:
+        """Return this one: all commits are at hand."""
+        return self
+
+    def latest(self) -> int:
+        """Return the number of the last commit."""
+        return max(self._states)
+
+    def load(self, commit: int | None = None) -> tuple[BufferSettings, State]:
+        """Return settings and state of a commit."""
+        number = self.latest() if commit is None else commit
+        if number not in self._states:
+            raise UsageError("there is no such commit", expected=", ".join(map(str, self.commits())), got=str(number))
+        return self._states[number]
+
+    def commits(self) -> list[int]:
+        """Return the commits that can be gone back to."""
+        return sorted(self._states)
+
+    def snapshots(self) -> list[int]:
+        """Return the commits that are held."""
+        return list(self._snapshots)
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Be the only one to write: nobody else is there."""
+        yield
+
+    def commit(self, settings: BufferSettings, change: Change, snapshots: Sequence[int]) -> State:
+        """Make a commit."""
+        state = change.state
+        if change.entered is not None:
+            self._segments[state.commit] = change.entered
+        if change.events.num_rows:
+            self._events.append(change.events)
+        self._snapshots = list(snapshots)
+        self._states[state.commit] = (settings, state)
+        for number in [*self._states]:
+            if number <= state.commit - RETAINED and number not in self._snapshots:
+                del self._states[number]
+        self._collect()
+        if len(self._segments) > _SEGMENTS:
+            state = self._joined(settings, state)
+        return state
+
+    def segment(self, number: int) -> pa.Table:
+        """Return the rows of a segment."""
+        return self._segments[number]
+
+    def history(self) -> pa.Table:
+        """Return the log."""
+        return pa.concat_tables([EVENTS.empty_table(), *self._events])
+
+    def purge(self, settings: BufferSettings, change: Change, ids: pa.Array, names: pa.Array) -> tuple[State, Purge]:
+        """Delete rows from the log and from segments; older commits end."""
+        state = change.state
+        self._events = [renamed(table, ids, names) for table in self._events]
+        self.commit(settings, change, ())
+        state = self._joined(settings, state)
+        ended = [number for number in self.commits() if number != state.commit]
+        self._states = {state.commit: self._states[state.commit]}
+        self._collect()
+        return state, Purge((), (), tuple(ended))
+
+    def _collect(self) -> None:
+        """Forget segments that no state knows."""
+        live = {int(one) for _, state in self._states.values() for one in np.unique(state.rows.segments)}
+        self._segments = {number: table for number, table in self._segments.items() if number in live}
+
+    def _joined(self, settings: BufferSettings, state: State) -> State:
+        """Return the state with all its rows in one segment, of a number that no commit has."""
+        number = -state.commit - 1
+        if not state.rows.n:
+            return state
+        self._segments[number] = gathered(state, self.segment).combine_chunks()
+        rows = replace(state.rows, segments=np.full(state.rows.n, number), places=np.arange(state.rows.n))
+        joined = replace(state, rows=rows)
+        self._states[state.commit] = (settings, joined)
+        return joined

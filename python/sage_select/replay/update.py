@@ -1,0 +1,299 @@
+"""What an update makes of a buffer: which rows come in, which leave, and what is told of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from sage_select.errors import DataError, UsageError, Where
+from sage_select.replay.deletion import forgotten_hashes
+from sage_select.replay.gather import fitted
+from sage_select.replay.offered import VECTORS, Offered
+from sage_select.replay.policies.policy import Candidates, Membership, check_membership
+from sage_select.replay.rows import NOT_KNOWN, ReplayRows
+from sage_select.replay.settings import BufferSettings
+from sage_select.replay.state import EVENTS, State, events_table
+from sage_select.replay.store.store import Change
+
+__all__ = ["Updated", "merged", "resized", "updated"]
+
+
+@dataclass(frozen=True)
+class Updated:
+    """What became of rows that were offered.
+
+    Attributes
+    ----------
+    offered
+        How many were.
+    entered, left
+        Rows that came in, and rows that left for them.
+    passed_by
+        Rows that did not come in.
+    repeated
+        Rows that were there already.
+    forgotten
+        Rows that had been deleted, and did not come in.
+    commit
+        The commit that holds it.
+    """
+
+    offered: int = 0
+    entered: int = 0
+    left: int = 0
+    passed_by: int = 0
+    repeated: int = 0
+    forgotten: int = 0
+    commit: int = 0
+
+
+def updated(state: State, settings: BufferSettings, new: Offered, *, evolve: bool) -> tuple[Change | None, Updated]:
+    """Return the commit that offers rows to a buffer; None where there are none."""
+    n = new.rows.n
+    if not n:
+        return None, Updated(commit=state.commit)
+    _refuse_missing(settings, new.rows)
+    schema = _schema(state, new, evolve=evolve)
+    counters = state.counters
+    update = counters.updates + 1
+    scored = np.where(np.isnan(new.rows.scores), NOT_KNOWN, update)
+    rows = replace(new.rows, arrivals=counters.seen + np.arange(n), scored=scored)
+    policy = settings.policy
+    admissible = policy.admissible(rows, state.policy_state, settings.seed)
+    some = np.arange(n) if admissible is None else admissible
+    forgotten = _forgotten(state, settings, rows, some)
+    some = some[~np.isin(some, forgotten)]
+    held, twice = _held(state.rows, rows, some)
+    old, events = state.rows, []
+    number = state.commit + 1
+    again = held[scored[twice] >= 0] if policy.rescores else held[:0]
+    if len(again):
+        anew = twice[scored[twice] >= 0]
+        old = old.with_scores(again, rows.scores[anew], update)
+    some = some[~np.isin(some, twice)]
+    offered = rows.take(some)
+    candidates = Candidates(old.then(offered), old.n, settings.capacity, settings.seed, update, state.policy_state)
+    kept = policy.keep(candidates)
+    check_membership(kept, policy, candidates)
+    staying, entering = _parted(kept, old.n)
+    leaving = np.setdiff1d(np.arange(old.n), staying, assume_unique=True)
+    if len(again):
+        events.append(events_table("scored", old.take(again), commit=number, update=update))
+    came = replace(offered.take(entering), segments=np.full(len(entering), number), places=np.arange(len(entering)))
+    events += _log(old, leaving, came, policy.leaves, kept.reasons, number, update)
+    told = Updated(
+        offered=n,
+        entered=len(entering),
+        left=len(leaving),
+        passed_by=n - len(entering) - len(twice) - len(forgotten),
+        repeated=len(twice),
+        forgotten=len(forgotten),
+        commit=number,
+    )
+    after = replace(
+        state,
+        commit=number,
+        rows=old.take(staying).then(came),
+        schema=schema,
+        vector_column=new.vector_column or state.vector_column,
+        counters=counters.plus(
+            seen=n,
+            updates=1,
+            entered=told.entered,
+            left=told.left,
+            passed_by=told.passed_by,
+            repeated=told.repeated,
+            forgotten=told.forgotten,
+        ),
+        policy_state=kept.state,
+    )
+    entered = fitted(new.table.take(pa.array(some[entering])), schema) if len(entering) else None
+    return Change(after, entered, pa.concat_tables([EVENTS.empty_table(), *events])), told
+
+
+def resized(state: State, settings: BufferSettings) -> tuple[Change, Updated]:
+    """Return the commit that gives a buffer another capacity, that of these settings."""
+    number, policy = state.commit + 1, settings.policy
+    update = state.counters.updates
+    candidates = Candidates(state.rows, state.rows.n, settings.capacity, settings.seed, update, state.policy_state)
+    kept = policy.keep(candidates)
+    check_membership(kept, policy, candidates)
+    leaving = np.setdiff1d(np.arange(state.rows.n), kept.rows, assume_unique=True)
+    events = _log(state.rows, leaving, ReplayRows.none(), "capacity", {}, number, update)
+    after = replace(
+        state,
+        commit=number,
+        rows=state.rows.take(kept.rows),
+        counters=state.counters.plus(left=len(leaving)),
+        policy_state=kept.state,
+    )
+    told = Updated(left=len(leaving), commit=number)
+    return Change(after, None, pa.concat_tables([EVENTS.empty_table(), *events])), told
+
+
+def merged(
+    state: State, settings: BufferSettings, other: State, other_settings: BufferSettings, table: pa.Table
+) -> tuple[Change, Updated]:
+    """Return the commit that takes in the buffer of another stream, whose rows are those of a table.
+
+    Raises
+    ------
+    UsageError
+        The two were made with other policies or seeds.
+    """
+    for name in ("policy", "seed", "id_column"):
+        own, theirs = settings.settings()[name], other_settings.settings()[name]
+        if own != theirs:
+            raise UsageError(f"buffers of another {name} cannot be merged", expected=str(own), got=str(theirs))
+    policy = settings.policy
+    joined = policy.merged_state(state.policy_state, other.policy_state)
+    if policy.mergeable:
+        stay = policy.admissible(state.rows, joined, settings.seed)
+        rows = state.rows if stay is None else state.rows.take(stay)
+    else:
+        rows = state.rows
+    before = replace(state, rows=rows, policy_state=joined)
+    offered = Offered(table, replace(other.rows, places=np.arange(other.rows.n)), other.vector_column)
+    change, told = updated(before, settings, offered, evolve=True)
+    gone = np.flatnonzero(~np.isin(state.rows.words, rows.words))
+    number = state.commit + 1
+    if change is None:
+        change = Change(replace(before, commit=number), None, EVENTS.empty_table())
+        told = replace(told, commit=number)
+    log = _log(state.rows, gone, ReplayRows.none(), policy.leaves, {}, number, state.counters.updates)
+    # What the other has seen counts, and not how many of its rows came over.
+    counters = change.state.counters.plus(seen=other.counters.seen - other.rows.n, left=len(gone))
+    after = replace(change.state, counters=counters)
+    return Change(after, change.entered, pa.concat_tables([change.events, *log])), replace(
+        told, left=told.left + len(gone)
+    )
+
+
+def _refuse_missing(settings: BufferSettings, rows: ReplayRows) -> None:
+    policy = settings.policy
+    missing = {
+        "scores": np.isnan(rows.scores).any(),
+        "vectors": rows.vectors_of is None,
+        "groups": rows.groups.null_count > 0,
+    }
+    spelled = {"scores": "scores", "vectors": "embeddings", "groups": "groups"}
+    for need in sorted(policy.needs_always):
+        if missing[need]:
+            raise UsageError(
+                f"policy {policy.name!r} needs {spelled[need]}", hint=f"give {spelled[need]} with each update"
+            )
+
+
+def _schema(state: State, new: Offered, *, evolve: bool) -> pa.Schema:
+    """Return the schema of the buffer once these rows are in it.
+
+    Raises
+    ------
+    DataError
+        A column is another than before, or vectors have another width.
+    """
+    own, came = state.schema, new.table.schema.remove_metadata()
+    if own is None:
+        return came
+    if state.vector_column != new.vector_column:
+        raise DataError(
+            "vectors come otherwise than before",
+            expected=_vectors(state.vector_column),
+            got=_vectors(new.vector_column),
+        )
+    fields = {field.name: field for field in own}
+    for field in came:
+        known = fields.get(field.name)
+        if known is None:
+            if not evolve:
+                raise DataError(
+                    "a column that earlier rows have not",
+                    where=Where(column=field.name),
+                    hint="leave it out, or say that columns may change (evolve)",
+                )
+            fields[field.name] = field
+        elif known.type != field.type:
+            if pa.types.is_null(known.type):
+                fields[field.name] = field
+            elif not pa.types.is_null(field.type):
+                is_vector = field.name == VECTORS
+                raise DataError(
+                    "vectors of another width" if is_vector else "a column of another type than before",
+                    where=None if is_vector else Where(column=field.name),
+                    expected=str(known.type.list_size if is_vector else known.type),
+                    got=str(field.type.list_size if is_vector else field.type),
+                )
+    missing = [name for name in fields if name not in came.names]
+    if missing and not evolve:
+        raise DataError(
+            "a column of earlier rows is missing",
+            where=Where(column=missing[0]),
+            hint="add it, or say that columns may change (evolve)",
+        )
+    return pa.schema(list(fields.values()))
+
+
+def _vectors(column: str | None) -> str:
+    if column is None:
+        return "no vectors"
+    return "vectors apart from the rows" if column == VECTORS else f"vectors in the column {column}"
+
+
+def _forgotten(state: State, settings: BufferSettings, rows: ReplayRows, some: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return which of some rows were deleted once."""
+    if not state.forgotten or not len(some):
+        return some[:0]
+    hashes = forgotten_hashes(settings, rows.ids_of(some))
+    return some[np.isin(hashes, np.array(state.forgotten, np.uint64))]
+
+
+def _held(old: ReplayRows, rows: ReplayRows, some: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the rows of the buffer that are offered again, and which of the offered they are."""
+    if not old.n or not len(some):
+        return some[:0], some[:0]
+    order = np.argsort(old.words)
+    place = np.minimum(np.searchsorted(old.words[order], rows.words[some]), old.n - 1)
+    same = old.words[order][place] == rows.words[some]
+    if not same.any():
+        return some[:0], some[:0]
+    held, twice = order[place[same]], some[same]
+    # 64 bits may be those of two ids.
+    truly = np.array(old.ids_of(held).to_pylist(), object) == np.array(rows.ids_of(twice).to_pylist(), object)
+    return held[truly], twice[truly]
+
+
+def _parted(kept: Membership, held: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the rows of the buffer that stay, and which of the offered come in."""
+    cut = int(np.searchsorted(kept.rows, held))
+    return kept.rows[:cut], kept.rows[cut:] - held
+
+
+def _log(
+    old: ReplayRows,
+    leaving: NDArray[np.int64],
+    came: ReplayRows,
+    reason: str,
+    reasons: Mapping[int, str],
+    number: int,
+    update: int,
+) -> list[pa.Table]:
+    """Return the log of rows that leave and rows that come."""
+    log = []
+    if len(leaving):
+        gone = old.take(leaving)
+        instead: list[Any] = came.ids.slice(0, gone.n).to_pylist() if came.n else []
+        instead += [None] * (gone.n - len(instead))
+        why = [reasons.get(int(row), reason) for row in leaving]
+        log.append(
+            events_table(
+                "left", gone, commit=number, update=update, reasons=why, replaced_by=pa.array(instead, pa.string())
+            )
+        )
+    if came.n:
+        log.append(events_table("entered", came, commit=number, update=update))
+    return log
