@@ -214,9 +214,9 @@ def graph_cut(
     """Return rows like many and unlike each other, otherwise as `facility_location`."""
 
 def herding(
-    matrix: Matrix, request: _Request, threads: int, progress: _Progress
+    matrix: Matrix, request: _Request, mean: _Array | None, threads: int, progress: _Progress
 ) -> tuple[NDArray[np.int64], NDArray[np.float32], int]:
-    """Return rows whose running mean follows the mean of all, their gains, and how many pairs were compared."""
+    """Return rows whose mean follows that of all or a float64 one, their gains, and how many pairs were compared."""
 
 def k_center(
     matrix: Matrix,

@@ -1,8 +1,12 @@
-"""Herding: rows whose running mean follows the mean of all."""
+"""Herding: rows whose running mean follows the mean of all, or another."""
 
 from __future__ import annotations
 
+import numpy as np
+from numpy.typing import ArrayLike
+
 from sage_select import _native
+from sage_select.kernels import arrays
 from sage_select.kernels.call import Progress, map_errors, resolve_threads
 from sage_select.kernels.matrix import Matrix
 from sage_select.kernels.select.greedy import Greedy
@@ -15,12 +19,13 @@ def herding(
     matrix: Matrix,
     request: Request | int,
     *,
+    mean: ArrayLike | None = None,
     threads: int | None = None,
     progress: Progress | None = None,
 ) -> Greedy:
-    """Pick the row of largest ``<x, w>``; `w` starts as the mean of all rows, and each pick adds ``mean - x``.
+    """Pick the row of largest ``<x, w>``; `w` starts as the mean, and each pick adds ``mean - x``.
 
-    The mean of the picks then nears that of all rows about as fast as 1 / k, where random picks need 1 / sqrt(k)
+    The mean of the picks then nears `mean` about as fast as 1 / k, where random picks need 1 / sqrt(k)
     (Welling 2009). No row is picked twice.
 
     Parameters
@@ -29,7 +34,10 @@ def herding(
         Under ``cosine`` (rows of length 1) or ``dot``.
     request
         How many rows to pick, or a `Request`; each preselected row has added its ``mean - x``, and excluded rows are
-        part of the mean.
+        part of the mean of all rows.
+    mean
+        float64, shape (d,): what the mean of the picks is to follow, such as the running mean of a stream of which these
+        are the rows still held, as the kernels see rows (of length 1 under ``cosine``). By default that of all rows.
 
     Returns
     -------
@@ -39,7 +47,7 @@ def herding(
     Raises
     ------
     UsageError
-        ``sqeuclidean``, which has no products; a request that does not fit.
+        ``sqeuclidean``, which has no products; a request that does not fit; a mean of another width, not finite or too long.
     DataError
         Under ``dot``, rows so long that products could leave the range of float32.
     ResourceError
@@ -54,13 +62,13 @@ def herding(
 
     Examples
     --------
-    >>> import numpy as np
     >>> rows = Matrix.from_array(np.array([[2.0, 0.0], [1.0, 1.0], [0.0, 2.0], [-1.0, 1.0]]), metric="dot")
     >>> herding(rows, 2).indices.tolist()
     [2, 0]
     """
+    wanted = None if mean is None else arrays.as_arrow(arrays.floats(mean, "mean").astype(np.float64, copy=False))
     with map_errors():
         rows, gains, evaluations = _native.herding(
-            matrix.native, native_request(request), resolve_threads(threads), progress
+            matrix.native, native_request(request), wanted, resolve_threads(threads), progress
         )
     return Greedy(rows, gains, evaluations, "exact")

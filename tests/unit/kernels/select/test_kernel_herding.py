@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 from small_cases import greedy, many_rows, tied
 
@@ -14,10 +15,12 @@ from sage_select.errors import DataError, UsageError
 from sage_select.kernels import Matrix, Request
 
 
-def herded(data: NDArray[Any], k: int, preselected: list[int]) -> tuple[list[int], list[float]]:
+def herded(
+    data: NDArray[Any], k: int, preselected: list[int], mean: NDArray[Any] | None = None
+) -> tuple[list[int], list[float]]:
     """Herding by definition, in float64."""
     rows = data.astype(np.float64)
-    mean = rows.mean(axis=0)
+    mean = rows.mean(axis=0) if mean is None else mean
     return greedy(k, preselected, lambda taken: rows @ ((len(taken) + 1) * mean - rows[taken].sum(axis=0)))
 
 
@@ -34,6 +37,30 @@ def test_herding_is_its_formula(case: tuple[NDArray[np.float32], int, list[int]]
     assert found.gains.dtype == np.float32
     assert found.indices.tolist() == picks
     assert found.gains.tolist() == gains
+
+
+@settings(deadline=None)
+@given(case=tied(), eighths=st.lists(st.integers(-24, 24), min_size=40, max_size=40))
+def test_another_mean_may_be_followed(case: tuple[NDArray[np.float32], int, list[int]], eighths: list[int]) -> None:
+    rows, k, preselected = case
+    mean = np.array(eighths[: rows.shape[1]]) / 8
+    found = kernels.herding(Matrix.from_array(rows, metric="dot"), Request(k, preselected), mean=mean)
+    assert (found.indices.tolist(), found.gains.tolist()) == herded(rows, k, preselected, mean)
+
+
+@pytest.mark.real_data
+def test_rows_that_are_left_follow_the_mean_of_the_stream(shared_data: Path) -> None:
+    stream = np.load(shared_data / "clinc150" / "train.minilm.npy")[:2000].astype(np.float64)
+    stream /= np.linalg.norm(stream, axis=1, keepdims=True)
+    mean, left = stream.mean(axis=0), stream[:700]
+    matrix = Matrix.from_array(left)
+    found = kernels.herding(matrix, 100, mean=mean).indices
+
+    def off(chosen: Any) -> float:
+        return float(np.linalg.norm(left[chosen].mean(axis=0) - mean))
+
+    assert off(found) < off(kernels.herding(matrix, 100).indices)
+    assert off(found) < off(np.arange(700))
 
 
 def test_excluded_rows_are_part_of_the_mean() -> None:
@@ -66,6 +93,10 @@ def test_what_makes_no_sense_is_refused() -> None:
     large = Matrix.from_array(np.array([[6e18], [6e18], [-6e18], [-6e18], [-6e18]]), metric="dot")
     with pytest.raises(DataError, match="row 3: the values are too large"):
         kernels.herding(large, Request(1, [2, 3, 4]))
+    with pytest.raises(UsageError, match="width of the mean must be 3, not 2"):
+        kernels.herding(Matrix.from_array(np.eye(3)), 1, mean=[1, 2])
+    with pytest.raises(UsageError, match="the mean is not finite"):
+        kernels.herding(Matrix.from_array(np.eye(3)), 1, mean=[1, 2, np.nan])
 
 
 def test_herding_over_several_blocks() -> None:

@@ -1,17 +1,17 @@
-//! Herding: rows whose running mean follows the mean of all rows (Welling 2009).
+//! Herding: rows whose running mean follows the mean of all rows, or another (Welling 2009).
 
 mod plain;
 mod speculative;
 mod weights;
 
 use super::{Counted, Request, Selection};
-use crate::matrix::{MatrixView, Metric};
+use crate::matrix::{MAX_SQUARED_LENGTH, MatrixView, Metric};
 use crate::{Control, Error};
 
-/// Picks the row of largest canonical `<x, w>`, where `w` starts as the mean of all rows and becomes
-/// `w + (mean - x)` with each pick `x`.
+/// Picks the row of largest canonical `<x, w>`, where `w` starts as `mean`, that of all rows where none is given, and
+/// becomes `w + (mean - x)` with each pick `x`.
 ///
-/// The mean and `w` are float64: rows are summed in blocks of 4,096, and these in order; `w` is rounded to float32 for
+/// Another mean is that of a stream of which these are some rows. The mean and `w` are float64: rows are summed in blocks of 4,096, and these in order; `w` is rounded to float32 for
 /// each pick. Preselected rows count as picked before. Excluded rows are part of the mean, and are not picked. The gain
 /// of a pick is its product with `w` when it was picked.
 ///
@@ -20,15 +20,17 @@ use crate::{Control, Error};
 /// beside the matrix.
 ///
 /// # Errors
-/// [`Error::Argument`] for [`Metric::SquaredEuclidean`], which has no products; [`Error::TooLarge`] with the row that
+/// [`Error::Argument`] for [`Metric::SquaredEuclidean`], which has no products, and for a mean that is not finite or too
+/// long; [`Error::Shape`] for one of another width; [`Error::TooLarge`] with the row that
 /// made `w` so long that products could overflow; [`Error::OutOfMemory`]; or what `control` stops with.
 pub fn herding(
     matrix: MatrixView<'_>,
     request: &Request<'_>,
+    mean: Option<&[f64]>,
     control: &impl Control,
 ) -> Result<Counted, Error> {
-    check(matrix)?;
-    speculative::pick(matrix, request, speculative::Sizes::of(matrix.len()), control)
+    check(matrix, mean)?;
+    speculative::pick(matrix, request, mean, speculative::Sizes::of(matrix.len()), control)
 }
 
 /// The definition of [`herding`], to which it is equal: every pick takes the products of all rows.
@@ -38,16 +40,28 @@ pub fn herding(
 pub fn herding_plain(
     matrix: MatrixView<'_>,
     request: &Request<'_>,
+    mean: Option<&[f64]>,
     control: &impl Control,
 ) -> Result<Selection, Error> {
-    check(matrix)?;
-    plain::pick(matrix, request, control)
+    check(matrix, mean)?;
+    plain::pick(matrix, request, mean, control)
 }
 
-fn check(matrix: MatrixView<'_>) -> Result<(), Error> {
+fn check(matrix: MatrixView<'_>, mean: Option<&[f64]>) -> Result<(), Error> {
     if matrix.metric == Metric::SquaredEuclidean {
         return Err(Error::Argument {
             what: "herding needs products: cosine or dot, not sqeuclidean".into(),
+        });
+    }
+    let Some(mean) = mean else { return Ok(()) };
+    let (expected, got) = (matrix.rows.width(), mean.len());
+    if got != expected {
+        return Err(Error::Shape { what: "the width of the mean", expected, got });
+    }
+    let squared_length = mean.iter().map(|x| x * x).sum::<f64>();
+    if squared_length.is_nan() || squared_length > f64::from(MAX_SQUARED_LENGTH) {
+        return Err(Error::Argument {
+            what: "the mean is not finite, or too long for float32 arithmetic".into(),
         });
     }
     Ok(())
@@ -63,11 +77,12 @@ mod tests {
     use crate::{Matrix, Unwatched};
 
     /// The definition, with exact numbers where the number of rows is a power of two.
-    fn by_hand(tied: &Tied, case: &RequestCase) -> (Vec<usize>, Vec<f64>) {
+    fn by_hand(tied: &Tied, case: &RequestCase, mean: Option<&[f64]>) -> (Vec<usize>, Vec<f64>) {
         let rows = 0..tied.rows();
-        let mean: Vec<f64> = (0..tied.width)
+        let own: Vec<f64> = (0..tied.width)
             .map(|at| rows.clone().map(|row| f64::from(tied.row(row)[at])).sum::<f64>() / tied.rows() as f64)
             .collect();
+        let mean = mean.unwrap_or(&own);
         let mut set = case.preselected.clone();
         let (mut picks, mut gains) = (Vec::new(), Vec::new());
         while !case.candidates(&set).is_empty() {
@@ -92,14 +107,18 @@ mod tests {
     }
 
     /// Every way to find the picks: the definition, and much and little speculation.
-    fn all_ways(matrix: MatrixView<'_>, request: &Request<'_>) -> (Vec<Selection>, u64) {
-        let plain = herding_plain(matrix, request, &Unwatched).unwrap();
+    fn all_ways(
+        matrix: MatrixView<'_>,
+        request: &Request<'_>,
+        mean: Option<&[f64]>,
+    ) -> (Vec<Selection>, u64) {
+        let plain = herding_plain(matrix, request, mean, &Unwatched).unwrap();
         let sizes = [(1, 1, 32, 1), (3, 2, 64, 2), (40, 5, 32, 3)];
         let ways = sizes.map(|(contenders, guesses, block, batches)| {
             let sizes = speculative::Sizes { contenders, guesses, block, batches };
-            speculative::pick(matrix, request, sizes, &Unwatched).unwrap().selection
+            speculative::pick(matrix, request, mean, sizes, &Unwatched).unwrap().selection
         });
-        let public = herding(matrix, request, &Unwatched).unwrap();
+        let public = herding(matrix, request, mean, &Unwatched).unwrap();
         ([plain, public.selection].into_iter().chain(ways).collect(), public.evaluations)
     }
 
@@ -115,14 +134,17 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(60))]
         #[test]
-        fn picks_by_the_formula((tied, case) in cases()) {
-            let (rows, gains) = by_hand(&tied, &case);
+        fn picks_by_the_formula((tied, case) in cases(), eighths in prop::option::of(prop::collection::vec(-24i32..24, 20))) {
+            let mean: Option<Vec<f64>> =
+                eighths.map(|eighths| eighths[..tied.width].iter().map(|&x| f64::from(x) / 8.0).collect());
+            let mean = mean.as_deref();
+            let (rows, gains) = by_hand(&tied, &case, mean);
             let expected = bits(&Selection { rows, gains });
             let request = case.request(tied.rows());
             for simd in Simd::available() {
                 let matrix = tied.matrix(Metric::Dot, simd);
                 for threads in THREADS {
-                    for found in with_threads(threads, || all_ways(matrix.view(), &request)).0 {
+                    for found in with_threads(threads, || all_ways(matrix.view(), &request, mean)).0 {
                         prop_assert_eq!(&bits(&found), &expected);
                     }
                 }
@@ -132,7 +154,7 @@ mod tests {
         #[test]
         fn real_rows_are_picked_as_the_definition_picks_them(
             clusters in 1usize..30, rows in 1usize..400, width in 1usize..50, seed: u64, near in 0.0f32..1.0,
-            size in -18i32..18, unit: bool,
+            size in -18i32..18, unit: bool, other in prop::option::of(-3i32..3),
         ) {
             let (centres, noise) = (real_rows(clusters, width, seed), real_rows(rows, width, !seed));
             let data: Vec<f32> = noise.iter().enumerate().map(|(at, noise)| {
@@ -142,6 +164,11 @@ mod tests {
                 x * 10f32.powi(size)
             }).collect();
             let request = Request::with_excluded(rows, rows * 3 / 4, &[], &[0][..rows % 2]).unwrap();
+            // Another mean: that of other rows, shorter or longer than these.
+            let mean: Option<Vec<f64>> = other.map(|power| {
+                let size = if unit { power } else { size + power };
+                real_rows(1, width, seed ^ 1).into_iter().map(|x| f64::from(x) * 10f64.powi(size)).collect()
+            });
             let mut expected = None;
             for simd in Simd::available() {
                 let matrix = if unit {
@@ -149,7 +176,7 @@ mod tests {
                 } else {
                     Matrix::raw(data.clone(), width, Metric::Dot, simd, &Unwatched).unwrap()
                 };
-                let (ways, evaluations) = with_threads(2, || all_ways(matrix.view(), &request));
+                let (ways, evaluations) = with_threads(2, || all_ways(matrix.view(), &request, mean.as_deref()));
                 for found in ways {
                     prop_assert_eq!(&(bits(&found), evaluations), expected.get_or_insert_with(|| (bits(&found), evaluations)));
                 }
@@ -165,10 +192,10 @@ mod tests {
         data.iter_mut().enumerate().for_each(|(at, x)| *x = *x / 4.0 + centre(at));
         let matrix = Matrix::unit(data, width, Simd::active().unwrap(), &Unwatched).unwrap();
         let request = Request::new(rows, 300, &[]).unwrap();
-        let found = herding(matrix.view(), &request, &Unwatched).unwrap();
+        let found = herding(matrix.view(), &request, None, &Unwatched).unwrap();
         assert_eq!(
             bits(&found.selection),
-            bits(&herding_plain(matrix.view(), &request, &Unwatched).unwrap())
+            bits(&herding_plain(matrix.view(), &request, None, &Unwatched).unwrap())
         );
         let mean = |picks: &mut dyn Iterator<Item = usize>, count: usize| -> Vec<f64> {
             let mut sums = vec![0.0; width];
@@ -189,16 +216,29 @@ mod tests {
         let tied = Tied { data: vec![large, large, -large, -large, -large], width: 1 };
         let matrix = tied.matrix(Metric::Dot, Simd::active().unwrap());
         let request = Request::with_excluded(5, 2, &[2, 3, 4], &[]).unwrap();
-        let refused = herding(matrix.view(), &request, &Unwatched).unwrap_err();
+        let refused = herding(matrix.view(), &request, None, &Unwatched).unwrap_err();
         assert_eq!(refused, Error::TooLarge { row: 3 });
-        assert_eq!(herding_plain(matrix.view(), &request, &Unwatched), Err(refused));
+        assert_eq!(herding_plain(matrix.view(), &request, None, &Unwatched), Err(refused));
     }
 
     #[test]
     fn distances_are_refused() {
         let tied = Tied { data: vec![1.0], width: 1 };
         let matrix = tied.matrix(Metric::SquaredEuclidean, Simd::active().unwrap());
-        let refused = herding(matrix.view(), &Request::new(1, 1, &[]).unwrap(), &Unwatched).unwrap_err();
+        let refused =
+            herding(matrix.view(), &Request::new(1, 1, &[]).unwrap(), None, &Unwatched).unwrap_err();
         assert!(refused.to_string().contains("not sqeuclidean"));
+    }
+
+    #[test]
+    fn a_mean_that_is_none_is_refused() {
+        let tied = Tied { data: vec![1.0, 2.0], width: 2 };
+        let matrix = tied.matrix(Metric::Dot, Simd::active().unwrap());
+        let request = Request::new(1, 1, &[]).unwrap();
+        let refused = |mean: &[f64]| herding(matrix.view(), &request, Some(mean), &Unwatched).unwrap_err();
+        assert_eq!(refused(&[1.0]), Error::Shape { what: "the width of the mean", expected: 2, got: 1 });
+        for mean in [[f64::NAN, 0.0], [0.0, f64::INFINITY], [1e30, 0.0]] {
+            assert!(refused(&mean).to_string().starts_with("the mean is not finite"));
+        }
     }
 }

@@ -15,10 +15,11 @@ const BLOCK: usize = 512;
 pub(super) fn pick(
     matrix: MatrixView<'_>,
     request: &Request<'_>,
+    mean: Option<&[f64]>,
     control: &impl Control,
 ) -> Result<Selection, Error> {
     let metric = DistanceMetric::of(matrix);
-    let mut weights = HerdingWeights::new(matrix.rows, control)?;
+    let mut weights = HerdingWeights::new(matrix.rows, mean, control)?;
     for &row in request.preselected() {
         weights.add(row, matrix.rows.row(row))?;
     }

@@ -82,12 +82,13 @@ struct Search<'a, C> {
 pub(super) fn pick(
     matrix: MatrixView<'_>,
     request: &Request<'_>,
+    mean: Option<&[f64]>,
     sizes: Sizes,
     control: &impl Control,
 ) -> Result<Counted, Error> {
     let mut selection = Selection::default();
     let watch = FixedProgress { control, done: 0, total: request.count() as u64 };
-    let mut search = Search::new(matrix, request, sizes, watch)?;
+    let mut search = Search::new(matrix, request, mean, sizes, watch)?;
     while !search.candidates.is_done() {
         let Some(best) = search.best() else { break };
         selection.push(best.row as usize, f64::from(best.key));
@@ -102,11 +103,12 @@ impl<'a, C: Control> Search<'a, C> {
     fn new(
         matrix: MatrixView<'a>,
         request: &Request<'a>,
+        mean: Option<&[f64]>,
         sizes: Sizes,
         watch: FixedProgress<'a, C>,
     ) -> Result<Self, Error> {
         let metric = DistanceMetric::of(matrix);
-        let mut weights = HerdingWeights::new(matrix.rows, &watch)?;
+        let mut weights = HerdingWeights::new(matrix.rows, mean, &watch)?;
         for &row in request.preselected() {
             weights.add(row, matrix.rows.row(row))?;
         }
