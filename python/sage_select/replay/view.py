@@ -125,8 +125,8 @@ class BufferView:
     def history(self) -> pa.Table:
         """Return the log: each time that a row came, left, was scored anew or deleted.
 
-        Columns: `commit`, `event` (entered, left, scored, deleted), `row_id`, `reason` why it left, `replaced_by` the row
-        that came in its place (of several the first for the first), `update`, `score`, `scored`, `group`, `tokens`,
+        Columns: `commit`, `event` (entered, left, scored, deleted), `row_id`, `reason` why it left, `replaced_by` the
+        row that came in its place (of several the first for the first), `update`, `score`, `scored`, `group`, `tokens`,
         `arrival`. Rows that never came in are counted, and not listed.
         """
         return self._store.history().drop_columns(["segment", "place", "word"])
