@@ -11,8 +11,8 @@ import pytest
 #: Bottom to top. A module may import its own layer and those before it.
 LAYERS = (
     "display | errors columns seeds | paths | values | declare | kernels | demo | io | cache | render | encode | score"
-    " | contamination rewriting | data | pipeline | strategies scorers encoders orders augmenters | evidence | replay | stages"
-    " | inspection difference | engine | api | polars | train | evaluate | agent | export | cli"
+    " | contamination rewriting | data | pipeline | strategies scorers encoders orders augmenters | evidence"
+    " | replay | stages | inspection difference | engine | api | polars | train | evaluate | agent | export | cli"
 )
 RANKS = {name: rank for rank, group in enumerate(LAYERS.split("|")) for name in group.split()}
 

@@ -37,7 +37,8 @@ def herding(
         part of the mean of all rows.
     mean
         float64, shape (d,): what the mean of the picks is to follow, such as the running mean of a stream of which
-        these are the rows still held, as the kernels see rows (of length 1 under ``cosine``). By default that of all rows.
+        these are the rows still held, as the kernels see rows (of length 1 under ``cosine``). By default that of all
+        rows.
 
     Returns
     -------
