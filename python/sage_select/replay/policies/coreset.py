@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final, Literal
 
 import numpy as np
 
 from sage_select.declare.settings import Choice
-from sage_select.errors import UsageError
 from sage_select.kernels import Matrix, Metric
 from sage_select.replay.policies.policy import Candidates, Membership, Policy, policy
 from sage_select.strategies import STRATEGIES, Pool, SelectionRequest, Strategy
 
 __all__ = ["Coreset"]
+
+_KNOWN: Final[tuple[Literal["scores", "vectors"], ...]] = ("scores", "vectors")
 
 
 @policy("coreset", place=60, leaves="not picked")
@@ -25,18 +26,17 @@ class Coreset(Policy):
 
     strategy: Annotated[Strategy, Choice(STRATEGIES, "hybrid", "the rule that picks rows")]
 
+    def needs(self) -> frozenset[Literal["scores", "vectors", "groups"]]:
+        """Return what the strategy needs."""
+        found = {*self.strategy.needs(), *(need for one in self.strategy.members() for need in _needs(one))}
+        return frozenset(need for need in _KNOWN if need in found)
+
     def keep(self, candidates: Candidates) -> Membership:
         """Return the picks."""
         rows = candidates.rows
         if rows.n <= candidates.capacity:
             return Membership(np.arange(rows.n))
-        needs = {*self.strategy.needs(), *(need for one in self.strategy.members() for need in _needs(one))}
-        if "vectors" in needs and rows.vectors is None:
-            raise UsageError(
-                f"strategy {self.strategy.name!r} needs embeddings", hint="give embeddings with each update"
-            )
-        if "scores" in needs and np.isnan(rows.scores).any():
-            raise UsageError(f"strategy {self.strategy.name!r} needs scores", hint="give scores with each update")
+        needs = self.needs()
         metric: Metric = getattr(self.strategy, "metric", "cosine")
         vectors = rows.vectors if "vectors" in needs else None
         pool = Pool(
