@@ -14,6 +14,7 @@ from sage_select.strategies import STRATEGIES, Pool, SelectionRequest, Strategy
 __all__ = ["Coreset"]
 
 _KNOWN: Final[tuple[Literal["scores", "vectors"], ...]] = ("scores", "vectors")
+_LARGEST: Final = float(np.finfo(np.float32).max)
 
 
 @policy("coreset", place=60, leaves="not picked")
@@ -43,7 +44,7 @@ class Coreset(Policy):
             n=rows.n,
             seed=candidates.seed,
             hashes=rows.keyed,
-            difficulty=rows.scores.astype(np.float32) if "scores" in needs else None,
+            difficulty=np.clip(rows.scores, -_LARGEST, _LARGEST).astype(np.float32) if "scores" in needs else None,
             matrix=None if vectors is None else Matrix.from_array(vectors, metric=metric),
             has_ids=True,
         )
