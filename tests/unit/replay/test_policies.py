@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -157,7 +158,7 @@ def test_a_policy_that_fails_leaves_the_buffer(monkeypatch: pytest.MonkeyPatch, 
         ):
             with monkeypatch.context() as patch:
                 patch.setattr(Fifo, "keep", keep)
-                for change in (lambda: buffer.update(table("de")), lambda: buffer.resize(2)):
+                for change in (partial(buffer.update, table("de")), partial(buffer.resize, 2)):
                     with pytest.raises(error):
                         change()
             assert (buffer.table(), buffer.members(), buffer.history(), buffer.stats()) == before
