@@ -371,7 +371,7 @@ class ReplayBuffer(BufferView):
         with self._changing():
             store = self._store.another()
             settings, old = store.load(commit)
-            change = gone_back(self._state, old, store.segment)
+            change = gone_back(self._state, old, settings, store.segment)
             self._settings = settings
             self._draw_from(old)
             self._commit(change)

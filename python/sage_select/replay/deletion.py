@@ -11,13 +11,13 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from sage_select import kernels
-from sage_select.replay.rows import words_of
+from sage_select.replay.rows import ReplayRows, words_of
 from sage_select.replay.settings import BufferSettings
 from sage_select.replay.state import State, events_table
 from sage_select.replay.store.store import Change, Purge
 from sage_select.seeds import stage_key
 
-__all__ = ["Deletion", "Receipt", "deletion", "forgotten_hashes"]
+__all__ = ["Deletion", "Receipt", "deletion", "forgotten_hashes", "forgotten_rows"]
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,6 +79,13 @@ class Deletion:
 def forgotten_hashes(settings: BufferSettings, ids: pa.Array) -> NDArray[np.uint64]:
     """Return by what deleted rows are remembered: 64 bits of each id, keyed by the seed of the buffer."""
     return kernels.keyed_hashes(stage_key(settings.seed, "replay forgotten"), ids, threads=1)
+
+
+def forgotten_rows(state: State, settings: BufferSettings, rows: ReplayRows) -> NDArray[np.int64]:
+    """Return which rows were deleted once."""
+    if not state.forgotten or not rows.n:
+        return np.empty(0, np.int64)
+    return np.flatnonzero(np.isin(forgotten_hashes(settings, rows.ids), np.array(state.forgotten, np.uint64)))
 
 
 def deletion(state: State, settings: BufferSettings, ids: pa.Array) -> Deletion:

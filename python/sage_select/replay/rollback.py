@@ -7,22 +7,28 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 
+from sage_select.replay.deletion import forgotten_rows
 from sage_select.replay.gather import Segment, gathered
+from sage_select.replay.settings import BufferSettings
 from sage_select.replay.state import EVENTS, State, events_table
 from sage_select.replay.store.store import Change
 
 __all__ = ["gone_back"]
 
 
-def gone_back(state: State, before: State, segment: Segment) -> Change:
-    """Return the commit that makes a buffer what it was before.
+def gone_back(state: State, before: State, settings: BufferSettings, segment: Segment) -> Change:
+    """Return the commit that makes a buffer what it was before, but for rows that were deleted since where it merged.
 
     Parameters
     ----------
+    settings
+        Of that moment.
     segment
         Function from the number of a segment of that moment to its rows.
     """
     number, update = state.commit + 1, before.counters.updates
+    deleted = forgotten_rows(state, settings, before.rows)
+    before = replace(before, rows=before.rows.take(np.setdiff1d(np.arange(before.rows.n), deleted)))
     now, then = state.rows, before.rows
     came = np.flatnonzero(~np.isin(then.words, now.words))
     gone = np.flatnonzero(~np.isin(now.words, then.words))

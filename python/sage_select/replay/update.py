@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from sage_select.errors import DataError, UsageError, Where
-from sage_select.replay.deletion import forgotten_hashes
+from sage_select.replay.deletion import forgotten_rows
 from sage_select.replay.gather import fitted
 from sage_select.replay.offered import VECTORS, Offered
 from sage_select.replay.policies.policy import Candidates, Membership, check_membership
@@ -67,7 +67,7 @@ def updated(state: State, settings: BufferSettings, new: Offered, *, evolve: boo
     policy = settings.policy
     admissible = policy.admissible(rows, state.policy_state, settings.seed)
     some = np.arange(n) if admissible is None else admissible
-    forgotten = _forgotten(state, settings, rows)
+    forgotten = forgotten_rows(state, settings, rows)
     # A policy that goes by the first score may turn a row away by another one while it is there.
     held, twice = _held(state.rows, rows, some if policy.rescores else np.arange(n))
     old, events = state.rows, []
@@ -154,7 +154,7 @@ def merged(
     policy = settings.policy
     joined = policy.merged_state(state.policy_state, other.policy_state)
     forgotten = tuple(sorted({*state.forgotten, *other.forgotten}))
-    deleted = _forgotten(replace(state, forgotten=forgotten), settings, state.rows)
+    deleted = forgotten_rows(replace(state, forgotten=forgotten), settings, state.rows)
     rows = state.rows.take(np.setdiff1d(np.arange(state.rows.n), deleted))
     if policy.mergeable and (stay := policy.admissible(rows, joined, settings.seed)) is not None:
         rows = rows.take(stay)
@@ -267,13 +267,6 @@ def _vectors(column: str | None) -> str:
     if column is None:
         return "no vectors"
     return "vectors apart from the rows" if column == VECTORS else f"vectors in the column {column}"
-
-
-def _forgotten(state: State, settings: BufferSettings, rows: ReplayRows) -> NDArray[np.int64]:
-    """Return which rows were deleted once."""
-    if not state.forgotten or not rows.n:
-        return np.empty(0, np.int64)
-    return np.flatnonzero(np.isin(forgotten_hashes(settings, rows.ids), np.array(state.forgotten, np.uint64)))
 
 
 def _held(old: ReplayRows, rows: ReplayRows, some: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -206,3 +206,13 @@ def test_other_programs_read_the_log(tmp_path: Path) -> None:
         offer(buffer, rows(range(3 * one, 3 * one + 3)))
     found = duckdb.sql(f"select count(*) from '{tmp_path}/buffer/events-*.parquet' where event = 'left'").fetchall()
     assert found == [(buffer.stats()["left"],)]
+
+
+def test_going_back_does_not_bring_back_what_a_merged_buffer_had_deleted(tmp_path: Path) -> None:
+    for path in places(tmp_path):
+        one, other = ReplayBuffer.open(path, 9, "fifo"), ReplayBuffer.open(None, 9, "fifo")
+        one.update(table("abc"))
+        other.delete(["b"])
+        one.merge(other)
+        one.rollback(1)
+        assert one.ids().to_pylist() == ["a", "c"]
