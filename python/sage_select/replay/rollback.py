@@ -17,7 +17,9 @@ __all__ = ["gone_back"]
 
 
 def gone_back(state: State, before: State, settings: BufferSettings, segment: Segment) -> Change:
-    """Return the commit that makes a buffer what it was before, but for rows that were deleted since where it merged.
+    """Return the commit that makes a buffer what it was before.
+
+    Rows that were deleted since do not come back, be it here or in a buffer that was merged.
 
     Parameters
     ----------

@@ -295,3 +295,15 @@ def test_a_buffer_that_is_empty_again(tmp_path: Path) -> None:
     assert len(ReplayBuffer.open(path)) == 3
     with pytest.raises(DataError, match="another width"):
         buffer.update(rows(("g",), e=[[1.0, 2.0]]), embeddings="e")
+
+
+def test_a_column_comes_though_no_row_does(tmp_path: Path) -> None:
+    for path in (None, tmp_path / "buffer"):
+        buffer = ReplayBuffer.open(path, 1)
+        buffer.update(pa.table({"sage_row_id": [str(one) for one in range(50)]}))
+        assert buffer.draw(1, step=0).column_names == ["sage_row_id"]
+        lost = next(one for one in range(50, 99) if not buffer.update(pa.table({"sage_row_id": [str(one)]})).entered)
+        assert buffer.update(pa.table({"sage_row_id": [str(lost)], "y": [1]}), evolve=True).passed_by == 1
+        assert buffer.table().column_names == buffer.draw(1, step=0).column_names == ["sage_row_id", "y"]
+        if path is not None:
+            assert ReplayBuffer.open(path).table().equals(buffer.table())
