@@ -56,7 +56,7 @@ def _told(facts: Mapping[str, Any]) -> dict[str, str]:
     """Return the lines for a person."""
     # Row reports of earlier versions know of no rows that came later.
     parent = facts.get("parent")
-    added = facts.get("origin") == Origin.AUGMENTED
+    added = facts.get("origin") not in (None, Origin.SELECTED)
     place = ["no row of the input"] if added else [f"row {facts['row_number']:,} of the input"]
     if facts["file"] is not None:
         of_file = f"row {facts['row']:,}" if facts["line"] is None else f"line {facts['line']:,}"

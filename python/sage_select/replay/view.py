@@ -51,6 +51,11 @@ class BufferView:
         """How many rows there may be."""
         return self._settings.capacity
 
+    @property
+    def schema(self) -> pa.Schema:
+        """The columns of its rows; that of ids alone before there were any."""
+        return self._payload(np.empty(0, np.int64)).schema
+
     def __len__(self) -> int:
         """Return how many rows there are."""
         return self._state.rows.n
@@ -135,6 +140,10 @@ class BufferView:
         """Return the commits that can be gone back to: the last 8, and those of snapshots."""
         return self._store.commits()
 
+    def snapshots(self) -> list[int]:
+        """Return the commits that are held until they are released."""
+        return self._store.snapshots()
+
     def draw(
         self,
         n: int | float | str,
@@ -202,7 +211,7 @@ class BufferView:
                 raise UsageError("how many rows to draw", expected="0 or more", got=str(n))
             return int(n)
         text = str(n)
-        share = Ratio.of(Fraction(text[:-1]) / 100 if text.endswith("%") else text).value
+        share = Ratio.of(text.removesuffix("%")).value / (100 if text.endswith("%") else 1)
         if share > 1:
             raise UsageError("a share of the buffer is at most 1", got=text)
         return int(share * len(self) + Fraction(1, 2))

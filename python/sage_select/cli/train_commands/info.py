@@ -9,7 +9,7 @@ import typer
 
 from sage_select.cli.console import Console
 from sage_select.cli.streams import emit
-from sage_select.cli.train_commands import TrainSubcommand
+from sage_select.cli.subcommands import Subcommand
 
 __all__ = ["COMMAND", "info"]
 
@@ -67,4 +67,4 @@ def _number(value: Any) -> str:
     return f"{value:,}" if type(value) is int else f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-COMMAND: Final = TrainSubcommand(info, _HELP, "Say what a run or an adapter is.")
+COMMAND: Final = Subcommand(info, _HELP, "Say what a run or an adapter is.")

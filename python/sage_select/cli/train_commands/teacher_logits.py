@@ -10,7 +10,7 @@ import typer
 
 from sage_select.cli.build_options import with_options
 from sage_select.cli.console import Console
-from sage_select.cli.train_commands import TrainSubcommand
+from sage_select.cli.subcommands import Subcommand
 from sage_select.cli.train_table import train_table
 from sage_select.errors import UsageError
 from sage_select.paths import user_path
@@ -137,4 +137,4 @@ def teacher_logits(
     console.result(result.as_dict())
 
 
-COMMAND: Final = TrainSubcommand(teacher_logits, _HELP, "Store what a teacher would say at each trained token.")
+COMMAND: Final = Subcommand(teacher_logits, _HELP, "Store what a teacher would say at each trained token.")
