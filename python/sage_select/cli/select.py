@@ -24,6 +24,7 @@ from sage_select.cli.init import INIT_HELP, init
 from sage_select.cli.inspect import INSPECT_HELP, inspect, inspect_options
 from sage_select.cli.plan import PLAN_HELP
 from sage_select.cli.replay import replay_app
+from sage_select.cli.replay_table import replay_table
 from sage_select.cli.schema import SCHEMA_HELP, schema
 from sage_select.cli.streams import emit
 from sage_select.cli.top import TOP_HELP, top
@@ -107,4 +108,5 @@ def _run() -> object:
 
 
 def _words() -> dict[str, list[str]]:
-    return {flag.spelling: flag.words for flag in build_table().flags}
+    flags = [*replay_table().made, *build_table().flags]
+    return {flag.spelling: flag.words for flag in flags}

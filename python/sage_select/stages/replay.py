@@ -43,8 +43,6 @@ _COPIES: Final = 3.0
 
 def _as_ratio(value: Any) -> Any:
     """Return a ratio as the fraction that it is, as text: 0.25 and 25% are 1/4."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str | Fraction):
-        return value
     text = str(value).strip()
     try:
         return str(Fraction(text.removesuffix("%").strip()) / (100 if text.endswith("%") else 1))
@@ -54,7 +52,7 @@ def _as_ratio(value: Any) -> Any:
 
 @stage("replay", place=65, effect="adds", keywords="typed")
 class Replay(Stage):
-    """Rows of a replay buffer are added to the selection, so that what was trained before is trained again.
+    """Rows of a replay buffer are added, so that what was trained before is trained again.
 
     Attributes
     ----------

@@ -19,9 +19,9 @@ __all__ = ["Herding"]
 
 @policy("herding", place=70, needs_always=frozenset({"vectors"}), leaves="herding")
 class Herding(Policy):
-    """Rows whose mean vector is near that of all rows ever offered, of each group as many (iCaRL, arXiv 1611.07725).
+    """Rows whose mean vector is near that of all rows ever offered, as many of each group.
 
-    Rows without groups are one group. The mean of a group is that of all its rows that were offered, those that left
+    As iCaRL has it (arXiv 1611.07725). Rows without groups are one group. The mean of a group is that of all its rows that were offered, those that left
     included; it is part of what a commit writes, d numbers a group.
     """
 
