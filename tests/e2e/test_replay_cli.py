@@ -14,7 +14,8 @@ import pytest
 from programs import Done, Program
 
 from sage_select import ReplayBuffer
-from sage_select.cli import select
+from sage_select.cli import replay_rows, select
+from sage_select.errors import ResourceError
 from sage_select.replay.draws import DRAWS
 from sage_select.replay.policies import POLICIES
 
@@ -236,6 +237,22 @@ def test_outputs_are_written_whole_or_not_and_never_over_others(replay: Replay, 
     # What was drawn is read like any other output.
     done(build("drawn.arrow", "-k", "2", "--strategy", "random", "-o", "few.arrow", "-q"))
     assert replay("draw", "buffer", "3", "--json").code == 2
+
+
+def test_a_mixture_that_cannot_be_written_is_owed_still(replay: Replay, monkeypatch: pytest.MonkeyPatch) -> None:
+    done(replay("init", "buffer"))
+    done(replay("update", "buffer", "week1.jsonl"))
+    line = ("mix", "buffer", "week2.jsonl", "--ratio", "1/8", "-o", "mixed.arrow")
+
+    def full(*_given: object, **_more: object) -> None:
+        raise ResourceError("the disk is full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(replay_rows.io, "write", full)
+        assert replay(*line).code == 5
+    assert replay("stats", "buffer", "--json").json["replayed"] == 0
+    # Two and a half are due: two now, as though nothing had been.
+    assert replay(*line, "--json").json["replayed"] == 2
 
 
 def test_rows_that_are_named_are_not_drawn(replay: Replay) -> None:

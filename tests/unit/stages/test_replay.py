@@ -99,6 +99,19 @@ def test_a_build_that_is_repeated_replays_the_same_rows_and_changes_nothing(tmp_
     assert replayed() != first
 
 
+@pytest.mark.parametrize("threads", [1, 3])
+def test_neither_the_order_of_rows_nor_threads_matter(tmp_path: Path, threads: int) -> None:
+    filled(tmp_path / "buffer", texts(100, 30))
+    rows = texts(0, 12)
+    chosen = [
+        select(table, k=12, strategy="random", threads=threads, replay=tmp_path / "buffer", replay_ratio=1).table()
+        for table in (rows, rows.take(list(range(11, -1, -1))))
+    ]
+    names = ["text", "sage_row_id", "sage_origin", "sage_position"]
+    assert chosen[0].select(names).equals(chosen[1].select(names))
+    assert chosen[0]["sage_origin"].to_pylist().count("replay") == 12
+
+
 def test_no_row_comes_twice(tmp_path: Path) -> None:
     """Rows of the input are not replayed, whatever became of them, nor what says the same under another id."""
     filled(tmp_path / "buffer", texts(0, 30))
