@@ -217,6 +217,32 @@ def test_what_a_selection_said_of_rows_is_not_stored(replay: Replay, build: Prog
     assert replay("update", "buffer", "out.arrow").code == 3
 
 
+def test_replayed_rows_are_no_new_ones(replay: Replay, build: Program) -> None:
+    done(replay("init", "buffer"))
+    done(replay("update", "buffer", "week1.jsonl", "--scores", "loss"))
+    done(
+        build(
+            "week2.jsonl",
+            "-k",
+            "8",
+            "--strategy",
+            "loss_topk",
+            "--score-column",
+            "loss",
+            "--replay",
+            "buffer",
+            "-o",
+            "out.arrow",
+            "-q",
+        )
+    )
+    told = replay("update", "buffer", "out.arrow", "--scores", "sage_score", "--json").json
+    assert (told["offered"], told["entered"]) == (8, 8)
+    assert told["notices"] == ["2 rows left out: replayed before, and without a new score"]
+    # Those that were scored anew are offered again.
+    assert replay("update", "buffer", "out.arrow", "--scores", "loss", "--json").json["repeated"] == 10
+
+
 def test_outputs_are_written_whole_or_not_and_never_over_others(replay: Replay, build: Program) -> None:
     done(replay("init", "buffer"))
     done(replay("update", "buffer", "week1.jsonl"))

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from sage_select import io
 from sage_select.cli.console import Console
 from sage_select.cli.standard_output import written
-from sage_select.columns import PARENT, PREFIX
+from sage_select.columns import PARENT, PREFIX, Origin
 from sage_select.display import counted
 from sage_select.engine import Outcome
 from sage_select.errors import UsageError, nearest
@@ -27,9 +27,20 @@ from sage_select.stages import Source
 from sage_select.stages.inputs.ids import row_ids
 from sage_select.values.location import InputSetting
 
-__all__ = ["buffer_input", "column_of", "condition", "ids_in", "new_rows_of", "opened", "write_rows", "written_target"]
+__all__ = [
+    "buffer_input",
+    "column_of",
+    "condition",
+    "ids_in",
+    "new_rows_of",
+    "not_replayed",
+    "opened",
+    "write_rows",
+    "written_target",
+]
 
 _ID: Final = "sage_row_id"
+_ORIGIN: Final = "sage_origin"
 #: Files of ids, one a line; all others hold rows.
 _ID_LISTS: Final = (".txt", ".ids")
 
@@ -109,6 +120,16 @@ def column_of(table: pa.Table, name: str | None) -> pa.Array | None:
             hint=nearest(name, table.column_names),
         )
     return table[name].combine_chunks()
+
+
+def not_replayed(table: pa.Table, scores: pa.Array | None) -> pa.Array:
+    """Return which rows are offered, boolean (n,): rows that an output has from a buffer need a new score for that."""
+    n = table.num_rows
+    if _ORIGIN not in table.column_names or not pa.types.is_string(table.schema.field(_ORIGIN).type):
+        return pa.repeat(pa.scalar(True), n)
+    scored = pa.repeat(pa.scalar(False), n) if scores is None else pc.is_valid(scores)
+    others = pc.fill_null(pc.not_equal(table[_ORIGIN].combine_chunks(), Origin.REPLAY), True)
+    return pc.or_(others, scored)
 
 
 def ids_in(file: Path, buffer: ReplayBuffer, console: Console, *, verify: bool) -> pa.Array:

@@ -22,7 +22,7 @@ __all__ = ["COMMAND", "update"]
 _HELP: Final = f"""Offer rows to a buffer, which retains some as its policy says: one commit, whatever the files.
 
 Rows are read and named as by sage-select build, and outputs of ours are checked by their manifests. What an earlier
-selection said of rows (sage_ columns) is not stored.
+selection said of rows (sage_ columns) is not stored, and rows that it replayed are offered again only with a new score.
 
 \b
 Examples:
@@ -57,20 +57,23 @@ def update(
 ) -> None:
     """Offer the rows."""
     load_pyarrow()
-    from sage_select.cli.replay_rows import column_of, new_rows_of, opened
+    from sage_select.cli.replay_rows import column_of, new_rows_of, not_replayed, opened
+    from sage_select.display import counted
 
     console = Console(quiet=quiet, json_output=json_output)
     found = opened(buffer, verify=verify)
     stored, table = new_rows_of(files, settings["source"], found, console, verify=verify)
     column_of(table, embeddings)
-    told = found.update(
-        stored,
-        scores=column_of(table, scores),
-        groups=column_of(table, groups),
-        embeddings=embeddings,
-        lengths=column_of(table, lengths),
-        evolve=evolve,
-    )
+    named = {"scores": scores, "groups": groups, "lengths": lengths}
+    columns = {name: column_of(table, column) for name, column in named.items()}
+    new = not_replayed(table, columns["scores"])
+    if new.true_count < len(new):
+        console.notice(
+            f"{counted(len(new) - new.true_count, 'row')} left out: replayed before, and without a new score"
+        )
+        stored = stored.filter(new)
+        columns = {name: None if column is None else column.filter(new) for name, column in columns.items()}
+    told = found.update(stored, embeddings=embeddings, evolve=evolve, **columns)
     counts = {name.replace("_", " "): f"{count:,}" for name, count in asdict(told).items()}
     console.summary(f"{len(found):,} of {found.capacity:,} rows", counts)
     console.result({"buffer": str(buffer), **asdict(told), "size": len(found), "capacity": found.capacity})
