@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from sage_select.errors import SageWarning, UsageError
 from sage_select.paths import user_path
 from sage_select.replay.deletion import Receipt, deletion
-from sage_select.replay.gather import bound
+from sage_select.replay.gather import bound, gathered
 from sage_select.replay.mixing import mixed
 from sage_select.replay.offered import as_table, ids_of, offered, some_ids
 from sage_select.replay.ratio import Ratio
@@ -272,7 +272,7 @@ class ReplayBuffer(BufferView):
             rows, self._settings.id_column, scores=scores, embeddings=embeddings, groups=groups, lengths=lengths
         )
         with self._changing():
-            change, told = updated(self._state, self._settings, new, evolve=evolve)
+            change, told = updated(self._state, self._settings, new, self.table, evolve=evolve)
             if change is not None:
                 self._commit(change)
                 told = replace(told, commit=self.commit)
@@ -315,7 +315,7 @@ class ReplayBuffer(BufferView):
         """
         with self._changing():
             settings = BufferSettings.make(**{**self._settings.settings(), "capacity": capacity})
-            change, told = resized(self._state, settings)
+            change, told = resized(self._state, settings, self.table)
             self._settings = settings
             self._commit(change)
         return replace(told, commit=self.commit)
@@ -332,8 +332,9 @@ class ReplayBuffer(BufferView):
             Policies or seeds differ.
         """
         with self._changing():
-            other_rows = other._state
-            change, told = merged(self._state, self._settings, other_rows, other._settings, other.table())
+            theirs = other._state
+            rows = gathered(theirs, other._store.segment) if theirs.schema is not None else other.table()
+            change, told = merged(self._state, self._settings, theirs, other._settings, rows, self.table)
             self._commit(change)
         return replace(told, commit=self.commit)
 

@@ -77,7 +77,7 @@ class Deletion:
 
 def forgotten_hashes(settings: BufferSettings, ids: pa.Array) -> NDArray[np.uint64]:
     """Return by what deleted rows are remembered: 64 bits of each id, keyed by the seed of the buffer."""
-    return kernels.keyed_hashes(stage_key(settings.seed, "replay forgotten"), ids, threads=1)
+    return kernels.keyed_hashes(stage_key(settings.seed, "replay forgotten"), ids)
 
 
 def deletion(state: State, settings: BufferSettings, ids: pa.Array) -> Deletion:
