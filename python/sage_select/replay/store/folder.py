@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -49,6 +50,7 @@ class FolderStore(Store):
         self._verify = verify
         self._shown: Manifest | None = None
         self._opened: dict[Part, BinaryIO] = {}
+        weakref.finalize(self, _close, self._opened)
         self._tables: dict[Part, pa.Table] = {}
         self._names: dict[int, frozenset[str]] = {}
 
@@ -292,10 +294,9 @@ class FolderStore(Store):
         """Open the segments of a commit, so that they can be read whatever a writer removes meanwhile."""
         parts = set(manifest.segments.values())
         opened = {part: self._opened.get(part) or (self.path / part.file).open("rb") for part in parts}
-        for part, file in self._opened.items():
-            if part not in opened:
-                file.close()
-        self._opened = opened
+        _close({part: file for part, file in self._opened.items() if part not in opened})
+        self._opened.clear()
+        self._opened.update(opened)
         self._tables = {part: table for part, table in self._tables.items() if part in parts}
         self._shown = manifest
 
@@ -367,6 +368,11 @@ class FolderStore(Store):
             names = (f"manifest-{number:010d}.json", *(part.file for part in manifest.parts()))
             self._names[number] = frozenset(names)
         return self._names[number]
+
+
+def _close(opened: Mapping[Part, BinaryIO]) -> None:
+    for file in opened.values():
+        file.close()
 
 
 def _smallest(state: State, segments: Mapping[int, Part]) -> list[int]:
