@@ -36,8 +36,9 @@ def herding(
         How many rows to pick, or a `Request`; each preselected row has added its ``mean - x``, and excluded rows are
         part of the mean of all rows.
     mean
-        float64, shape (d,): what the mean of the picks is to follow, such as the running mean of a stream of which these
-        are the rows still held, as the kernels see rows (of length 1 under ``cosine``). By default that of all rows.
+        float64, shape (d,): what the mean of the picks is to follow, such as the running mean of a stream of which
+        these are the rows still held, as the kernels see rows (of length 1 under ``cosine``); None for that of all
+        rows.
 
     Returns
     -------
@@ -47,7 +48,8 @@ def herding(
     Raises
     ------
     UsageError
-        ``sqeuclidean``, which has no products; a request that does not fit; a mean of another width, not finite or too long.
+        ``sqeuclidean``, which has no products; a request that does not fit; a mean of another width, not finite
+        or too long.
     DataError
         Under ``dot``, rows so long that products could leave the range of float32.
     ResourceError
