@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from benches.data import ROOT
-from benches.quality.data import MissingDataError, data_folder
+from benches.quality.data import MissingDataError, file_of, unit
 from benches.quality.interval import estimate
 from benches.results import machine
 from sage_select import ReplayBuffer
@@ -59,14 +59,11 @@ class Domains:
 
 def read_domains() -> Domains:
     """Return CLINC150 as a stream of its ten domains, in alphabetical order."""
-    folder = data_folder() / "clinc150"
-    if not folder.is_dir():
-        raise MissingDataError(f"CLINC150 is not here ({folder})")
     parts = {}
     for split in ("train", "test"):
-        table = pq.read_table(folder / f"{split}.parquet")
+        table = pq.read_table(file_of(f"clinc150/{split}.parquet"))
         inside = np.array(table["domain"].to_pylist()) != "oos"
-        parts[split] = table.filter(pa.array(inside)), np.load(folder / f"{split}.minilm.npy")[inside].astype(np.float32)
+        parts[split] = table.filter(pa.array(inside)), unit(np.load(file_of(f"clinc150/{split}.minilm.npy"))[inside])
     names = sorted(set(parts["train"][0]["domain"].to_pylist()))
     intents = np.unique(parts["train"][0]["intent"].to_numpy())
 
@@ -189,8 +186,8 @@ def report(found: Mapping[tuple[str, int], list[ScoreMatrix]], began: str) -> st
         lines += [f"## A buffer of {capacity:,} rows", "", f"| | {' | '.join(one.name for one in names)} |"]
         lines += [f"|---|{'--:|' * len(names)}"]
         for arm in ARMS:
-            values = [[100 * (one.value(matrix) or 0.0) for matrix in found[arm, capacity]] for one in names]
-            lines.append(f"| {arm} | {' | '.join(str(estimate(np.array(one))) for one in values)} |")
+            values = [[one.value(matrix) or 0.0 for matrix in found[arm, capacity]] for one in names]
+            lines.append(f"| {arm} | {' | '.join(str(estimate(one)) for one in values)} |")
         lines.append("")
     lines += ["| metric | formula | source |", "|---|---|---|"]
     lines += [f"| {one.name} ({one.better} is better) | `{one.formula}` | {one.source} |" for one in names]
