@@ -113,7 +113,7 @@ def _clinc150(name: str) -> Task:
 def file_of(name: str) -> Path:
     """Return a file of the data folder."""
     folder = Path(os.environ.get("SAGE_DATA") or ROOT.parent / "shared" / "data")
-    if not (folder / name).isfile_of():
+    if not (folder / name).is_file():
         raise MissingDataError(f"{name} is missing (SAGE_DATA names the data folder)")
     return folder / name
 

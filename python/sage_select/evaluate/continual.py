@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from sage_select import io
@@ -72,27 +71,39 @@ class ScoreMatrix:
         DataError
             A score is missing, there twice, or no finite number.
         """
-        table = rows if isinstance(rows, pa.Table) else io.from_object(rows).table
+        return cls.of_rows(io.from_object(rows), tasks)
+
+    @classmethod
+    def of_rows(cls, rows: io.Rows, tasks: Sequence[str] | None = None) -> ScoreMatrix:
+        """Return the matrix of rows as they were read from a file, whose numbers may be text."""
+        names = rows.table.column_names
         for name in _COLUMNS:
-            if name not in table.column_names:
-                got = ", ".join(table.column_names)
+            if name not in names:
                 raise UsageError(
-                    "no scores by task", where=Where(column=name), expected=", ".join(_COLUMNS), got=got,
-                    hint=nearest(name, table.column_names),
-                )  # fmt: skip
-        cells: dict[tuple[str, str], float] = {}
-        for row, one in enumerate(table.select(list(_COLUMNS)).to_pylist()):
-            after, task, score = str(one["after"]), str(one["task"]), one["score"]
-            if isinstance(score, bool) or not isinstance(score, int | float) or not math.isfinite(score):
-                raise DataError(
-                    "a score is no finite number", where=Where(row=row, column="score"), got=repr(score)[:80]
+                    "no scores by task",
+                    where=Where(file=rows.source, column=name),
+                    expected=", ".join(_COLUMNS),
+                    got=", ".join(names)[:200],
+                    hint=nearest(name, names),
                 )
+        scores = io.numeric_column(rows, "score")
+        cells: dict[tuple[str, str], float] = {}
+        for row, one in enumerate(rows.table.select(["after", "task"]).to_pylist()):
+            after, task, score = str(one["after"]), str(one["task"]), float(scores[row])
+            if not math.isfinite(score):
+                raise DataError("a score is no finite number", where=rows.where(row, "score"), got=str(score))
             if (after, task) in cells:
                 got = f"task {task!r} after {after!r}"
-                raise DataError("a score is there twice", where=Where(row=row, column="score"), got=got)
-            cells[after, task] = float(score)
+                raise DataError("a score is there twice", where=rows.where(row, "score"), got=got)
+            cells[after, task] = score
         found = [after for after, _ in cells if after not in (UNTRAINED, JOINT, ALONE)]
+        if not found:
+            raise DataError("no task was trained", expected="rows whose `after` is the name of a task", got="none")
         order = tuple(dict.fromkeys(found)) if tasks is None else tuple(map(str, tasks))
+        if len(set(order)) < len(order) or set(order) != set(found):
+            raise UsageError(
+                "the tasks are not those of the scores", expected=", ".join(dict.fromkeys(found)), got=", ".join(order)
+            )
         return cls(
             tasks=order,
             scores=np.array([_row(cells, after, order) for after in order]).reshape(len(order), len(order)),
