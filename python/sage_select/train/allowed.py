@@ -36,6 +36,8 @@ _FIXED: Final[Mapping[str, str]] = {
     ),
     **dict.fromkeys(("optimizer", "loraplus_ratio"), "the state of the optimizer is that of another"),
     **dict.fromkeys((EVALUATED, "eval_split", "eval_steps"), _OTHERS),
+    "curriculum": "the steps that were taken are of another order",
+    "rounds": "rounds were decided of other sizes",
     "model": "what was trained so far is for another base model",
     "seed": "random numbers go on from those of the checkpoint, so that it would change nothing",
 }
@@ -156,6 +158,8 @@ def _why_fixed(change: Change, now: Mapping[str, Any], differing: set[str]) -> s
         and not differing & {"evaluated_rows"}
     ):
         return "evaluations would have been after other steps: --eval-steps says which"
+    if name == ROWS and now.get("curriculum") not in (None, "none"):
+        return "rounds were decided among the rows that there were"
     return _FIXED.get(name)
 
 
