@@ -128,6 +128,7 @@ def run_loop(
     tokenizer, pad_token_id = material.renderer.tokenizer, pad_token(material.renderer.tokenizer)
     # How many steps there are, and of how many rows each, is known whatever they are.
     schedule = plan.outline
+    collate = StepCollator(rows.table, plan.schedule, plan.layout, pad_token_id)
     after = checkpoint.step if checkpoint else 0
     with (
         closing(Ledger(folder.ledger, rows.row_ids, after=after, written=processes.is_first)) as ledger,
@@ -155,7 +156,8 @@ def run_loop(
 
         def due(step: int) -> dict[str, Any]:
             plan.reach(step, lambda places: measured(trainer.model, places))
-            return StepCollator(rows.table, plan.schedule, plan.layout, pad_token_id)([{"step": step}])
+            collate.follow(plan.schedule, plan.layout)
+            return collate([{"step": step}])
 
         def leave() -> None:
             if processes.any(stop.signal is not None):
@@ -180,9 +182,7 @@ def run_loop(
             ),
             train_dataset=steps_of(schedule, fingerprint(identity)),
             processing_class=tokenizer,
-            data_collator=only_number
-            if plan.meanwhile
-            else StepCollator(rows.table, plan.schedule, plan.layout, pad_token_id),
+            data_collator=only_number if plan.meanwhile else collate,
             due=due if plan.meanwhile else None,
             callbacks=[log, health, *callbacks_of(config.report_to if processes.is_first else ())],
         )

@@ -94,7 +94,7 @@ class Pacing:
             self._is_left[:] = True
         self._is_left[taken] = False
         self._taken.append(taken)
-        named = (self._ids.take(pa.array(left)).to_pylist(), self._within[left].tolist())
+        named = ([self._rows.row_ids[place] for place in left], self._within[left].tolist())
         before = self.records[-1].digest if self.records else ""
         self.records.append(RoundRecord.of(number, step + 1, named, losses, taken, before=before))
         return self.records[-1]
@@ -134,10 +134,10 @@ class Pacing:
             return
         named = ", ".join(f"{self._rows.row_ids[left[one]]} {losses[one]}" for one in faulty[:_NAMED])
         more = f", and {len(faulty) - _NAMED:,} more" if len(faulty) > _NAMED else ""
-        begins = "training diverged: " if step else "before the first step "
-        after = f"after step {step:,}" if step else "by the model as it was loaded"
+        begins = "training diverged: " if step else ""
+        at = f"after step {step:,}, where the next round" if step else "before the first step, where the first round"
         raise DataError(
-            f"{begins}the loss of {counted(len(faulty), 'example')} is no number, measured {after} for the next round",
+            f"{begins}the loss of {counted(len(faulty), 'example')} is no number {at} is decided",
             got=f"rows {named}{more}",
             hint="lower --learning-rate, lengthen --warmup or use --fp32 or --bf16; the checkpoints before it are kept"
             if step
@@ -151,11 +151,14 @@ def notices_of(schedule: Schedule, rows: TrainingRows, config: TrainConfig) -> l
         return []
     rounds = Rounds.of(len(rows.row_ids), config)
     trained = int((-(-np.diff(schedule.starts) // config.batch_size)).sum())
+    rows_measured = (
+        f"what is left is measured before {len(rounds.measured):,} of them, which adds "
+        f"{rounds.passes_to_measure(config.batch_size):,} forward passes without gradients to "
+        f"the {trained:,} of {counted(schedule.steps, 'step')}" + (", of which --packing makes fewer" * config.packing)
+    )
     notices = [
-        f"the order is decided while training (--curriculum {config.curriculum}): {counted(rounds.count, 'round')}, "
-        f"before {len(rounds.measured):,} of which what is left is measured, which adds "
-        f"{rounds.passes_to_measure(config.batch_size):,} forward passes without gradients to the {trained:,} of "
-        f"{counted(schedule.steps, 'step')}" + (", of which --packing makes fewer" if config.packing else "")
+        f"the order is decided while training (--curriculum {config.curriculum}), in "
+        f"{counted(rounds.count, 'round')}; " + (rows_measured if rounds.measured else "nothing has to be measured")
     ]
     if (there := len(rounds.sizes)) < config.rounds:
         notices.append(f"a pass has {counted(there, 'round')}, not {config.rounds:,}: there are no more examples")

@@ -90,7 +90,7 @@ class Rounds:
     @property
     def count(self) -> int:
         """Rounds that the run begins."""
-        return int(self.of_steps[-1]) + 1
+        return self.begun(self.steps)
 
     def first_step(self, number: int) -> int:
         """Return the step, from 0, with which a round begins, or would."""
@@ -98,8 +98,9 @@ class Rounds:
         return passes * len(self.step_sizes) + int(self.first_steps[within])
 
     def begun(self, step: int) -> int:
-        """Return the rounds of which a step was taken within so many steps."""
-        return int(self.of_steps[step - 1]) + 1 if step else 0
+        """Return the rounds of which a step was taken within so many steps, of a run that goes so far."""
+        passes, within = divmod(step, len(self.step_sizes))
+        return passes * len(self.sizes) + int(np.searchsorted(self.first_steps, within, side="left"))
 
     def size(self, number: int) -> int:
         """Return the examples of a round."""

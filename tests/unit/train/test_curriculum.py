@@ -195,7 +195,10 @@ def test_a_changed_record_is_found_out() -> None:
 @pytest.mark.parametrize("faulty", [math.nan, math.inf])
 def test_a_loss_that_is_no_number_is_an_error_that_names_the_row(faulty: float) -> None:
     pacing = pacing_of(training_rows(tokens([1] * 7)))
-    with pytest.raises(DataError, match=rf"by the model as it was loaded(.|\n)*rows c {faulty}(.|\n)*mend these rows"):
+    with pytest.raises(
+        DataError,
+        match=rf"loss of 1 example is no number before the first step(.|\n)*rows c {faulty}(.|\n)*mend these rows",
+    ):
         pacing.decide(np.array([1.0, 1.0, faulty, 1.0, 1.0, 1.0, 1.0]))
     pacing.decide(np.ones(7))
     with pytest.raises(
@@ -264,10 +267,8 @@ class TestRuns:
         ledger = pa.ipc.open_file(result.output_dir / "ledger.arrow").read_all()
         assert ledger["phase"].to_pylist() == schedule["phase"].to_pylist()
         # 11 and 7 rows twice, in passes of two; what is left after the last choice of a pass is not measured.
-        assert any(
-            "5 rounds, before 4 of which what is left is measured, which adds 20 forward passes" in one
-            for one in run.notices
-        )
+        told = "5 rounds; what is left is measured before 4 of them, which adds 20 forward passes without gradients"
+        assert any(told in one for one in run.notices)
         assert any(one == "measuring what is left: 7 of 7 rows" for one in run.notes)
         # The same steps by the schedule that was left give the same adapter: measuring changes nothing.
         plain = {name: PACED[name] for name in ("batch_size", "gradient_accumulation", "save_steps")}
@@ -341,6 +342,12 @@ class TestRuns:
             kept = {name: value for name, value in settings.items() if name != "rounds" or "curriculum" not in changed}
             with pytest.raises(OutputError, match=why):
                 run("run", resume=True, allow_change="all", **{**kept, **changed})
+        for fewer, why in (
+            ({"max_steps": 2}, "step 3 would have consumed other rows"),
+            ({"batch_size": 3}, "steps of rounds would have been of other sizes"),
+        ):
+            with pytest.raises(OutputError, match=why):
+                run("run", resume=True, allow_change="all", **{**settings, **fewer})
         rows = run.rows
         run.rows = rows.slice(0, 10)
         with pytest.raises(OutputError, match="rounds were decided among"):
@@ -348,7 +355,8 @@ class TestRuns:
         run.rows = rows
         run("short", **{**settings, "max_steps": 3})
         unfinished(run.folder / "short")
-        faster = run("short", resume=True, allow_change="learning_rate,max_steps", **settings, learning_rate=3e-2)
+        changed = {**settings, "learning_rate": 3e-2, "batch_size": 1, "gradient_accumulation": 2}
+        faster = run("short", resume=True, allow_change="all", **changed)
         assert (faster.resumed_from, faster.steps) == (3, 10)
         assert run.steps("short")[:3] == run.steps("whole")[:3]
 
@@ -361,7 +369,9 @@ class TestRuns:
             return np.where(places == 3, math.nan, measured(self, model, places))
 
         monkeypatch.setattr(LossesOfExamples, "__call__", broken)
-        with pytest.raises(DataError, match=r"before the first step the loss of 1 example(.|\n)*row-3 nan"):
+        with pytest.raises(
+            DataError, match=r"the loss of 1 example is no number before the first step(.|\n)*row-3 nan"
+        ):
             run("run", **PACED)
         assert not (run.folder / "run" / "run.json").exists()
 
