@@ -25,9 +25,12 @@ from sage_select.kernels import keyed_hashes
 from sage_select.render.quiet import quiet_libraries
 from sage_select.seeds import stage_key
 from sage_select.train import TrainConfig, train
+from sage_select.train.checkpoints import Checkpoint
 from sage_select.train.curricula import easiest
 from sage_select.train.data import TrainingRows, tokenise
 from sage_select.train.pacing import Pacing
+from sage_select.train.packing import Layout
+from sage_select.train.plan import Plan, plan_of
 from sage_select.train.rounds import Rounds
 from sage_select.train.rounds_file import read_rounds
 from sage_select.train.schedule import Schedule
@@ -190,6 +193,50 @@ def test_a_changed_record_is_found_out() -> None:
     ):
         with pytest.raises(DataError, match="does not follow from the losses"):
             pacing_of(rows, max_steps=None).follow(changed)
+
+
+def test_a_checkpoint_knows_the_rounds_it_is_of(tmp_path: Path) -> None:
+    rows = training_rows(tokens([1] * 7))
+    config = TrainConfig(model="m", **{**PACED, "max_steps": None})
+    checkpoint = Checkpoint(3, tmp_path / "checkpoint-3")
+    checkpoint.folder.mkdir()
+
+    def plan(name: str, **settings: Any) -> Plan:
+        return plan_of(
+            Schedule.of(rows, config),
+            lambda taken: Layout.by_length(taken.starts, rows.lengths[taken.places], per_pass=2),
+            **{
+                "rows": rows,
+                "config": config,
+                "path": tmp_path / name,
+                "checkpoint": None,
+                "written": True,
+                **settings,
+            },
+            grown=lambda: grown.append(name),
+        )
+
+    grown: list[str] = []
+    plans = [plan(name) for name in ("one", "other")]
+    for number, one in enumerate(plans):
+        one.reach(0, lambda places: np.ones(len(places)))
+        one.open()
+        assert not grown, "nothing is written before the first step"
+        for step in range(1, 4):
+            one.reach(step, lambda places, sign=1 - 2 * number: sign * places.astype(float))
+        one.close()
+        assert grown == [("one", "other")[number]] * 2
+        grown.clear()
+    assert [one.schedule.steps for one in plans] == [4, 4]
+    plans[0].note(checkpoint.folder, 3)
+    going_on = plan("one", checkpoint=checkpoint)
+    assert going_on.schedule.places.tolist() == plans[0].schedule.places.tolist()
+    # Each of the two follows from its losses, and one of them is not this run's.
+    with pytest.raises(DataError, match="not that of the checkpoint"):
+        plan("other", checkpoint=checkpoint)
+    (checkpoint.folder / "rounds.json").unlink()
+    with pytest.raises(DataError, match="not that of the checkpoint"):
+        plan("one", checkpoint=checkpoint)
 
 
 @pytest.mark.parametrize("faulty", [math.nan, math.inf])
