@@ -21,6 +21,7 @@ from sage_select.cli.train_table import derived_train, written_train
 from sage_select.pipeline import STAGES, Registry
 from sage_select.pipeline.spec.keys import keys_of
 from sage_select.pipeline.spec.schema import json_schema
+from sage_select.train.curricula import CURRICULA
 from sage_select.train.kinds import BITS, INITIALISATIONS, KINDS, why_not
 from sage_select.train.methods import METHODS
 from sage_select.train.optimizers import OPTIMIZERS
@@ -176,6 +177,7 @@ def _allowed() -> Iterator[str]:
 _OF_TRAINING = {
     "adapters": _entries(KINDS, "--adapter"),
     "first_weights": _entries(INITIALISATIONS, "--init-lora-weights"),
+    "curricula": _entries(CURRICULA, "--curriculum"),
     "optimizers": _entries(OPTIMIZERS, "--optimizer"),
     "presets": _entries(PRESETS, "--preset"),
     "allowed": _allowed,

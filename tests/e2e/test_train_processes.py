@@ -18,8 +18,9 @@ from sage_select.train.processes import ALONE, Processes, launched
 SCRIPT = """
 import json, sys
 from sage_select.train import TrainConfig, train
-settings, rows = json.loads(sys.argv[1])
-print("RESULT", train(rows, TrainConfig(**settings)).adapter_digest, flush=True)
+runs, rows = json.loads(sys.argv[1])
+for settings in runs:
+    print("RESULT", train(rows, TrainConfig(**settings)).adapter_digest, flush=True)
 """
 TORCHRUN = {
     "WORLD_SIZE": "3",
@@ -30,12 +31,16 @@ TORCHRUN = {
 }
 
 
-def in_two(settings: dict[str, Any], rows: list[dict[str, Any]], script: Path) -> subprocess.CompletedProcess[str]:
+def in_two(runs: list[dict[str, Any]], rows: list[dict[str, Any]], script: Path) -> subprocess.CompletedProcess[str]:
     script.write_text(SCRIPT)
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    command = [*launcher, str(script), json.dumps([settings, rows])]
+    command = [*launcher, str(script), json.dumps([runs, rows])]
     return subprocess.run(command, capture_output=True, text=True, env=environment)
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
 
 
 @pytest.mark.train
@@ -53,17 +58,23 @@ def test_two_processes_train_what_one_does(shared_model: Path, tmp_path: Path) -
         "max_steps": 4,
         "save_steps": 2,
     }
-    alone = train(rows, TrainConfig(**settings, output_dir=tmp_path / "one"))
-    shared = {**settings, "output_dir": str(tmp_path / "two")}
-    both = in_two(shared, rows, tmp_path / "script.py")
+    # Rows are measured in three forward passes, so that one process has one more than the other.
+    paced = {**settings, "curriculum": "self_paced", "rounds": 2, "batch_size": 3, "gradient_accumulation": 1}
+    runs = {"plain": settings, "paced": paced}
+    alone = {name: train(rows, TrainConfig(**one, output_dir=tmp_path / name)) for name, one in runs.items()}
+    shared = {**settings, "output_dir": str(tmp_path / "plain-two")}
+    both = in_two([shared, {**paced, "output_dir": str(tmp_path / "paced-two")}], rows, tmp_path / "script.py")
     assert both.returncode == 0, both.stderr[-3000:]
-    assert both.stdout.count(f"RESULT {alone.adapter_digest}") == 2
-    one, two = (
-        [json.loads(line) for line in (tmp_path / name / "logs" / "consumed.jsonl").read_text().splitlines()]
-        for name in ("one", "two")
-    )
+    for name, result in alone.items():
+        assert both.stdout.count(f"RESULT {result.adapter_digest}") == 2, name
+    one, two = (lines(tmp_path / name / "logs" / "consumed.jsonl") for name in ("plain", "plain-two"))
     assert [step["rows"] for step in one] == [step["rows"] for step in two]
     assert two[0]["losses"] == pytest.approx(one[0]["losses"], rel=1e-5)
+    one_paced, two_paced = (lines(tmp_path / name / "logs" / "rounds.jsonl") for name in ("paced", "paced-two"))
+    assert [line["rows"] for line in two_paced] == [line["rows"] for line in one_paced]
+    assert two_paced[0]["losses"] == pytest.approx(one_paced[0]["losses"], rel=1e-5)
+    schedules = [(tmp_path / name / "schedule.arrow").read_bytes() for name in ("paced", "paced-two")]
+    assert schedules[0] == schedules[1]
     # A run of two processes is no run of one: its random numbers are others.
     with pytest.raises(Exception, match="processes: 2 before"):
         train(rows, TrainConfig(**shared))

@@ -15,7 +15,8 @@ from sage_select.train.checkpoints import list_checkpoints, newest_complete
 from sage_select.train.fingerprint import ROWS
 from sage_select.train.kinds import KINDS
 from sage_select.train.ledger import losses_at_both_ends, read_steps
-from sage_select.train.replaced import ADAPTER_FILES, LEDGER_NAME, RECORD_NAME, WEIGHT_FOLDERS
+from sage_select.train.replaced import ADAPTER_FILES, LEDGER_NAME, RECORD_NAME, ROUNDS_NAME, WEIGHT_FOLDERS
+from sage_select.train.rounds_file import read_rounds
 
 __all__ = ["describe"]
 
@@ -95,6 +96,7 @@ def _run(folder: Path) -> dict[str, Any]:
         "learning_rate": identity.get("learning_rate"),
         "selection": selection,
         **_progress(folder, result),
+        "curriculum": _curriculum(folder, identity),
         "checkpoints": [one.step for one in reversed(checkpoints)],
         "goes_on_from": None if whole is None else whole.step,
     }
@@ -105,6 +107,15 @@ def _first(identity: Mapping[str, Any], about: Mapping[str, Any]) -> str | None:
     if identity.get("from_adapter") is not None:
         return f"from the adapter in {about.get('from_adapter')}"
     return None if identity.get("adapter") == "full" else str(identity.get("init_lora_weights"))
+
+
+def _curriculum(folder: Path, identity: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the curriculum, where it is decided while training, and how many rounds were decided."""
+    if identity.get("curriculum") in (None, "none"):
+        return None
+    rounds = folder / "logs" / ROUNDS_NAME
+    decided = sum(1 for _ in read_rounds(rounds)) if rounds.is_file() else 0
+    return {"name": identity["curriculum"], "rounds_a_pass": identity.get("rounds"), "decided": decided}
 
 
 def _progress(folder: Path, result: Mapping[str, Any]) -> dict[str, Any]:

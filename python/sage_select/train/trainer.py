@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from functools import cached_property, partial
+from itertools import islice
 from operator import itemgetter
 from typing import Any
 
@@ -44,6 +45,8 @@ class OrderedTrainer(SFTTrainer):  # type: ignore[misc]
         The rate of the adapter's B matrices in rates of all else; None: the same.
     processes
         Those that share the forward passes of each step.
+    due
+        Makes the batch of a step, from 0, when it is due; None: the loader makes all of them, some in advance.
     """
 
     def __init__(
@@ -54,9 +57,11 @@ class OrderedTrainer(SFTTrainer):  # type: ignore[misc]
         row: Sequence[int],
         b_ratio: float | None = None,
         processes: Processes = ALONE,
+        due: Callable[[int], dict[str, Any]] | None = None,
         **arguments: Any,
     ) -> None:
         super().__init__(**arguments)
+        self._due = due
         self._processes = processes
         self._b_ratio = b_ratio
         self._ledger = ledger
@@ -84,6 +89,15 @@ class OrderedTrainer(SFTTrainer):  # type: ignore[misc]
             collate_fn=self.data_collator,
             num_workers=self.args.dataloader_num_workers,
         )
+
+    def get_batch_samples(
+        self, epoch_iterator: Iterator[Any], num_batches: int, device: torch.device
+    ) -> tuple[list[Any], Any]:
+        """Return the batch of the next step, and its trained tokens; where steps are decided when due, this one is."""
+        if self._due is None:
+            return super().get_batch_samples(epoch_iterator, num_batches, device)  # type: ignore[no-any-return]
+        batches = [self._due(int(one["step"])) for one in islice(epoch_iterator, num_batches)]
+        return batches, self._get_num_items_in_batch(batches, device)
 
     def create_model_card(self, *_: Any, **__: Any) -> None:
         """Write no model card: the checkpoints are not for publishing."""
