@@ -18,7 +18,7 @@ from sage_select.replay.store.store import RETAINED, Change, Purge, Store
 __all__ = ["MemoryStore"]
 
 #: Segments from which on those that are live are joined.
-_SEGMENTS = 64
+_SEGMENTS = 8
 
 
 class MemoryStore(Store):
