@@ -72,7 +72,8 @@ def ids_of(table: pa.Table, column: str) -> pa.Array:
             hint="name another with id_column, or take rows that sage-select has written: these have sage_row_id",
         )
     ids = table[column].combine_chunks()
-    if pa.types.is_integer(ids.type):
+    types = pa.types
+    if any(is_so(ids.type) for is_so in (types.is_integer, types.is_large_string, types.is_string_view, types.is_null)):
         ids = ids.cast(pa.string())
     elif ids.type != pa.string():
         raise DataError("ids are text or whole numbers", where=Where(column=column), got=str(ids.type))
@@ -117,7 +118,7 @@ def offered(
         tokens=_lengths(table, lengths, n),
         segments=unknown,
         places=np.arange(n),
-        ids_of=lambda some: ids.take(pa.array(some)),
+        ids=ids,
         vectors_of=None if vectors is None else lambda some: vectors[some],
     )
     return Offered(table, rows, vector_column)
@@ -134,13 +135,13 @@ def some_ids(given: Any, id_column: str) -> pa.Array:
     if given is None:
         return pa.array([], pa.string())
     if isinstance(given, pa.Array | pa.ChunkedArray):
-        return (
-            given.combine_chunks().cast(pa.string()) if isinstance(given, pa.ChunkedArray) else given.cast(pa.string())
-        )
+        return ids_of(pa.table({id_column: given}), id_column)
     if isinstance(given, set | frozenset):
         given = sorted(given, key=str)
     if isinstance(given, str):
         given = [given]
+    if isinstance(given, np.ndarray) and given.ndim == 1:
+        given = given.tolist()
     if isinstance(given, list | tuple) and not any(isinstance(one, dict) for one in given):
         wrong = [one for one in given if isinstance(one, bool) or not isinstance(one, str | int | np.integer)]
         if wrong:
@@ -251,8 +252,8 @@ def _groups(table: pa.Table, given: Any, n: int) -> pa.Array:
     if values is None:
         return pa.nulls(n, pa.string())
     try:
-        found = values if isinstance(values, pa.Array) else pa.array(values)
-        found = found.cast(pa.string())
+        found = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
+        found = (found if isinstance(found, pa.Array) else pa.array(found)).cast(pa.string())
     except (pa.ArrowException, TypeError, ValueError):
         raise DataError("groups are text or whole numbers", got=type(values).__name__) from None
     if len(found) != n:
