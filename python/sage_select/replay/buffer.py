@@ -268,7 +268,13 @@ class ReplayBuffer(BufferView):
         goes by the first. A row that was deleted never comes back.
         """
         new = offered(
-            rows, self._settings.id_column, scores=scores, embeddings=embeddings, groups=groups, lengths=lengths
+            rows,
+            self._settings.id_column,
+            scores=scores,
+            embeddings=embeddings,
+            groups=groups,
+            lengths=lengths,
+            plain=self._state.schema,
         )
         with self._changing():
             change, told = updated(self._state, self._settings, new, self.table, evolve=evolve)

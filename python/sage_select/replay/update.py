@@ -78,6 +78,8 @@ def updated(
     admissible = policy.admissible(rows, state.policy_state, settings.seed)
     some = np.arange(n) if admissible is None else admissible
     forgotten = _forgotten(state, settings, rows)
+    if not len(some) and policy.rescores:
+        return _passed_by(state, schema, n, len(forgotten))
     # A policy that goes by the first score may turn a row away by another one while it is there.
     held, twice = _held(state.rows, rows, some if policy.rescores else np.arange(n))
     old, events = state.rows, []
@@ -133,6 +135,15 @@ def updated(
     )
     entered = fitted(new.table.take(pa.array(some[entering])), schema) if len(entering) else None
     return Change(after, entered, pa.concat_tables([EVENTS.empty_table(), *events])), told
+
+
+def _passed_by(state: State, schema: pa.Schema, n: int, forgotten: int) -> tuple[Change, Updated]:
+    """Return the commit of so many rows of which none may come in: of a long stream that is most of them."""
+    number, passed_by = state.commit + 1, n - forgotten
+    counters = state.counters.plus(seen=n, updates=1, passed_by=passed_by, forgotten=forgotten)
+    after = replace(state, commit=number, schema=schema, counters=counters)
+    told = Updated(offered=n, passed_by=passed_by, forgotten=forgotten, commit=number)
+    return Change(after, None, EVENTS.empty_table()), told
 
 
 def resized(state: State, settings: BufferSettings, payload: Callable[[], pa.Table]) -> tuple[Change, Updated]:
@@ -243,7 +254,10 @@ def _schema(state: State, new: Offered, *, evolve: bool) -> pa.Schema:
     DataError
         A column is another than before, or vectors have another width.
     """
-    own, came = state.schema, pa.schema([field.with_nullable(True) for field in new.table.schema])
+    own, came = state.schema, new.table.schema
+    if own is not None and own.equals(came, check_metadata=True) and new.vector_column is state.vector_column is None:
+        return own
+    came = pa.schema([field.with_nullable(True) for field in came])
     if own is None:
         return came
     if state.vector_column != new.vector_column:

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import asdict
 from fractions import Fraction
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -27,6 +27,9 @@ from sage_select.seeds import stage_key
 
 __all__ = ["BufferView"]
 
+#: Rows of so many bytes are held once more in one piece.
+_HELD_BYTES: Final = 64 << 20
+
 
 class BufferView:
     """A replay buffer as it is at a commit."""
@@ -34,6 +37,9 @@ class BufferView:
     def __init__(self, store: Store, settings: BufferSettings, state: State) -> None:
         self._store = store
         self._settings = settings
+        self._state = state
+        #: All rows in one piece, once some were drawn.
+        self._joined: pa.Table | None = None
         self._show(state)
         self._draw_from(state)
 
@@ -192,6 +198,8 @@ class BufferView:
         return self._payload(mine)
 
     def _show(self, state: State) -> None:
+        if state.rows.segments is not self._state.rows.segments:
+            self._joined = None
         self._state = bound(state, self._store.segment)
 
     def _draw_from(self, state: State) -> None:
@@ -244,4 +252,15 @@ class BufferView:
         if self._state.schema is None:
             return pa.table({self._settings.id_column: pa.array([], pa.string())})
         columns = [name for name in self._state.schema.names if name != VECTORS]
-        return gathered(self._state, self._store.segment, some, columns)
+        if self._joined is None and self._is_small():
+            self._joined = gathered(self._state, self._store.segment, None, columns).combine_chunks()
+        if self._joined is None:
+            return gathered(self._state, self._store.segment, some, columns)
+        return self._joined if some is None else self._joined.take(pa.array(some))
+
+    def _is_small(self) -> bool:
+        """Tell whether all rows may be held once more in one piece, from which any are taken at once."""
+        rows = self._state.rows
+        tables = [self._store.segment(one) for one in np.unique(rows.segments).tolist()]
+        every = sum(table.num_rows for table in tables)
+        return bool(sum(table.nbytes for table in tables) * rows.n <= _HELD_BYTES * max(every, 1))
