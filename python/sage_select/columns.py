@@ -35,6 +35,8 @@ class Origin:
 
     SELECTED: Final = "selected"
     AUGMENTED: Final = "augmented"
+    #: With the answer of a teacher in place of its own.
+    TAUGHT: Final = "taught"
 
 
 class Reason:
