@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, Final
 
 from sage_select.contamination import Origins
@@ -65,6 +65,11 @@ class Prompts:
     ends: frozenset[int]
     inside: frozenset[int]
     reader: Reader
+
+    @cached_property
+    def in_batches(self) -> list[Prompt]:
+        """Those asked, the longest first, by what they say: which lie in one batch follows from the rows alone."""
+        return sorted(self.asked, key=lambda one: (-len(one.ids), one.ids, one.row_id, one.number))
 
     @property
     def digest(self) -> str:

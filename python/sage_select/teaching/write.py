@@ -51,8 +51,9 @@ MOST_NEW_TOKENS: Final = 512
 _VERSION: Final = 1
 #: The key of a manifest that tells of the teacher, and of the metadata of what is not whole yet.
 _MARK: Final = "teacher_outputs"
-#: What is written of each answer before all are there: the row's number, the tokens, and whether they end.
-_COLUMNS: Final = pa.schema([("row", pa.int64()), ("tokens", pa.list_(pa.int32())), ("ended", pa.bool_())])
+#: What is written of each answer before all are there, in the order in which they are asked for: the tokens, and
+#: whether they end.
+_COLUMNS: Final = pa.schema([("tokens", pa.list_(pa.int32())), ("ended", pa.bool_())])
 
 
 def teacher_outputs(
@@ -159,6 +160,7 @@ class _Work:
             with held(self._target):
                 GrowingStream(self._target, _schema(plan)).discard()
             report = pq.read_table(OutputNames(self._target).row_report)
+            self._check(rows, dropped_rows(report))
             return self._result(report, cached=True, resumed_from=0)
         if before is not None and not force:
             raise OutputError(
@@ -258,7 +260,7 @@ class _Work:
             "libraries": release_series("torch", "transformers"),
             "rendering": renderer.fingerprint,
             "prompts": prompts.digest,
-            "stops": sorted(prompts.ends),
+            "ends": sorted(prompts.ends),
             "inside": _digest(sorted(prompts.inside)),
             "batch_size": config.batch_size,
             "max_new_tokens": self._most,
@@ -268,8 +270,7 @@ class _Work:
 
     def _ask(self, rows: OrderedRows, renderer: Renderer, prompts: Prompts, stream: GrowingStream) -> None:
         """Have the teacher write its answers, batch by batch."""
-        # Which prompts lie in one batch does not depend on the order of the rows.
-        asked = sorted(prompts.asked, key=lambda one: (-len(one.ids), one.ids, one.row_id, one.number))
+        asked = prompts.in_batches
         if stream.rows == len(asked):
             return
         from sage_select.teaching.teacher import Teacher
@@ -284,8 +285,10 @@ class _Work:
                 batch = asked[start : start + self._config.batch_size]
                 seeds = [Draws(key, one.row_id).word() >> 1 for one in batch]
                 found = teacher.answers(batch, self._most, self._temperature, seeds)
-                columns = [[one.number for one in batch], [one[0] for one in found], [one[1] for one in found]]
-                stream.append(pa.record_batch([pa.array(one) for one in columns], schema=_COLUMNS))
+                columns = [
+                    pa.array(part, kind) for part, kind in zip(zip(*found, strict=True), _COLUMNS.types, strict=True)
+                ]
+                stream.append(pa.record_batch(columns, schema=_COLUMNS))
                 endless += sum(not ended for _, ended in found)
                 self._check(rows, prompts.dropped, endless)
                 progress(stream.rows, len(asked), f"{endless:,} without an end" if endless else "")
@@ -305,9 +308,8 @@ class _Work:
         from sage_select.teaching.reading import ENDLESS, Reading
         from sage_select.teaching.rows import holds_messages, taught_rows
 
-        found = {
-            row: (ids, ended) for row, ids, ended in zip(*(one.to_pylist() for one in answers.columns), strict=True)
-        }
+        written = zip(*(one.to_pylist() for one in answers.columns), strict=True)
+        found = {one.number: answer for one, answer in zip(prompts.in_batches, written, strict=True)}
         asked = {one.number: one for one in prompts.asked}
         reasons: dict[int, str] = {one.row: one.reason for one in prompts.dropped}
         kept: list[int] = []

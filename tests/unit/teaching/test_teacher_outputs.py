@@ -266,6 +266,30 @@ def test_an_answer_depends_on_its_row_alone(taught: Callable[..., Any], tmp_path
     assert answers(rows, seed=1) != found
 
 
+def test_rows_in_another_order_go_on_with_their_own_answers(
+    taught: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sage_select.teaching.teacher import Teacher
+
+    rows = selection("find table", "find city", "call", "find day", "find table")
+    own, left = Teacher.answers, iter(range(1))
+
+    def answers(self: Any, *asked: Any) -> Any:
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+        return own(self, *asked)
+
+    monkeypatch.setattr(Teacher, "answers", answers)
+    with pytest.raises(KeyboardInterrupt):
+        taught(rows)
+    monkeypatch.undo()
+    turned = rows.take([3, 4, 0, 2, 1])
+    assert taught(turned).resumed_from == 3
+    questions = [one.as_py()[0]["content"] for one in turned["messages"]]
+    for row, question in zip(values(tmp_path / "taught.arrow"), questions, strict=True):
+        assert row["messages"] == asked(question, LEARNED[question])
+
+
 def test_what_cannot_be_used_is_refused(taught: Callable[..., Any], teacher: Path, tmp_path: Path) -> None:
     rows = selection(*LEARNED)
     file = tmp_path / "rows.parquet"
@@ -290,6 +314,9 @@ def test_what_cannot_be_used_is_refused(taught: Callable[..., Any], teacher: Pat
     assert not (tmp_path / "taught.arrow").exists()
     # What was written before more was allowed is not asked for again.
     assert taught(rows, settings={"max_dropped": 0.5}).resumed_from == 8
+    assert taught(rows).cached
+    with pytest.raises(DataError, match="more than --max-dropped 30%"):
+        taught(rows, settings={"max_dropped": 0.3})
     with pytest.raises(OutputError, match=r"something else(.|\n)*max_new_tokens: 80 there, 81 asked for"):
         taught(rows, max_new_tokens=81)
     assert taught(rows, max_new_tokens=81, force=True).rows == 5
