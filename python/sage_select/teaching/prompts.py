@@ -13,6 +13,7 @@ from sage_select.contamination import Origins
 from sage_select.evaluate.held_out import ends_of_turns, turn_tokens
 from sage_select.evaluate.readers import Reader, Written, choose_reader, readers_of
 from sage_select.render import Conversation, Example
+from sage_select.render.example import is_answer
 from sage_select.render.tokens import Predicted, Renderer
 from sage_select.train.config import TrainConfig
 from sage_select.train.data import BadRows, DroppedRow
@@ -22,6 +23,8 @@ __all__ = ["PROMPT_END", "Prompt", "Prompts", "predicted_turn", "prompts_of"]
 
 #: Tokens of a prompt that readers may need: the beginning of the turn.
 PROMPT_END: Final = 64
+#: What stands in the place of an answer that is empty while its prompt is written.
+_ANY_ANSWER: Final = "ok"
 
 
 @dataclass(frozen=True)
@@ -149,7 +152,11 @@ def _predicted(row: Row, renderer: Renderer, example: Example) -> tuple[Predicte
         return "no answer of the assistant that a teacher could replace"
     if any(one["role"] == "tool" for one in example.messages[last + 1 :]):
         return "results of tools follow its last answer, and would be none of the teacher's calls"
-    found = predicted_turn(renderer, example, last, row.where)
+    messages = list(example.messages)
+    if not is_answer(messages[last]):
+        # A row without an answer is asked as well; templates may write no empty turn.
+        messages[last] = {**messages[last], "content": _ANY_ANSWER}
+    found = predicted_turn(renderer, Conversation(messages, example.tools), last, row.where)
     if found is None:
         return "the chat template does not write its last answer as a turn"
     return found, tuple(call["function"]["name"] for call in example.messages[last].get("tool_calls", ()))

@@ -59,7 +59,7 @@ def holds_messages(values: Mapping[str, Any], shape: Shape) -> bool:
     if shape.name in _CONVERSATIONS or column is None:
         return column is not None
     paths = [path for path in shape.json_text if path[0] == column]
-    return isinstance(decode_json_text({column: values.get(column)}, paths, None)[column], list)
+    return isinstance(decode_json_text({column: values.get(column)}, paths, None).get(column), list)
 
 
 def taught_rows(

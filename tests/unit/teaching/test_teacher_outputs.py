@@ -165,6 +165,13 @@ def test_every_shape_keeps_its_own_form(shape: str, taught: Callable[..., Any], 
     assert row["sage_row_id"] == f"{row['sage_parent_id']}+taught1"
 
 
+def test_rows_without_an_answer_get_one(taught: Callable[..., Any], tmp_path: Path) -> None:
+    taught([{"prompt": "find table", "completion": None}, {"prompt": "find table", "completion": " "}])
+    rows = values(tmp_path / "taught.arrow")
+    assert [row["completion"] for row in rows] == ["hotel paris", "hotel paris"]
+    assert len({row["sage_row_id"] for row in rows}) == 2
+
+
 def test_of_a_conversation_the_last_trained_answer_is_replaced(taught: Callable[..., Any], tmp_path: Path) -> None:
     turns = [
         *TURNS,
