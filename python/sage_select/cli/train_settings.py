@@ -26,7 +26,7 @@ __all__ = [
     "MeasuringSettings",
     "configured",
     "groups",
-    "settings_for_rows",
+    "settings_of_teacher",
 ]
 
 _COMMAND_LINE: Final = "command line"
@@ -239,8 +239,8 @@ def configured(
     return ConfiguredRun(selection, config, measuring, is_demo, told.sources)
 
 
-def settings_for_rows(settings: Mapping[str, Mapping[str, Any]]) -> tuple[Path, TrainConfig]:
-    """Return the selection and the settings of a command that reads rows and trains nothing.
+def settings_of_teacher(settings: Mapping[str, Mapping[str, Any]]) -> tuple[Path, TrainConfig]:
+    """Return the selection and the settings of a command that asks a teacher about rows.
 
     Raises
     ------
@@ -253,6 +253,8 @@ def settings_for_rows(settings: Mapping[str, Mapping[str, Any]]) -> tuple[Path, 
     selection = user_path(command.selection)
     if not selection.exists():
         raise UsageError("there is no such selection", where=str(selection), hint="name it with --selection")
+    if "model" not in told.values:
+        raise UsageError("no model is named", expected="--model with the folder or repository of the teacher")
     return selection, TrainConfig.of(told.values, told.names())
 
 

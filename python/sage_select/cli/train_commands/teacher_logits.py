@@ -93,11 +93,11 @@ def teacher_logits(
     if any(not 0 < one < float("inf") for one in temperature or ()):
         raise UsageError("a temperature is above 0", got=", ".join(f"{one:g}" for one in temperature or ()))
     console.begin("sage-train: loading the training libraries")
-    from sage_select.cli.train_settings import settings_for_rows
+    from sage_select.cli.train_settings import settings_of_teacher
     from sage_select.train.distilling.write import size_of
     from sage_select.train.distilling.write import teacher_logits as stored
 
-    selection, config = settings_for_rows(settings)
+    selection, config = settings_of_teacher(settings)
     result = stored(
         selection,
         output,

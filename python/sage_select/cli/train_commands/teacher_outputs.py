@@ -103,11 +103,11 @@ def teacher_outputs(
     if seed and not temperature:
         raise UsageError("--seed is that of draws, and at --temperature 0 nothing is drawn", hint="leave it out")
     console.begin("sage-train: loading the training libraries")
-    from sage_select.cli.train_settings import settings_for_rows
+    from sage_select.cli.train_settings import settings_of_teacher
     from sage_select.teaching.write import teacher_outputs as taught
     from sage_select.train.row_summary import counts_by_reason
 
-    selection, config = settings_for_rows(settings)
+    selection, config = settings_of_teacher(settings)
     result = taught(
         selection,
         output,
