@@ -341,6 +341,8 @@ class _Run:
             parameters=parameters,
             notices=tuple(self._notices),
             held_out=trained.held_out,
+            method=config.method.name,
+            loss_of=config.method.loss_of(),
         )
         folder.finish(prepared.identity, result)
         return result

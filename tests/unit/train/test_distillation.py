@@ -376,7 +376,8 @@ def test_a_run_is_known_by_its_teacher(
 
     run(chats(4), max_steps=1, epochs=3)
     assert run(chats(4), max_steps=1, epochs=3).cached
-    assert describe(tmp_path / "run")["method"] == "distillation"
+    said = describe(tmp_path / "run")
+    assert (said["method"], said["loss"]["of"]) == ("distillation", "distillation")
     with pytest.raises(OutputError, match=r"teacher: .* before, .* now"):
         run(chats(4), max_steps=1, epochs=3, teacher=str(tiny_model))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pyarrow as pa
 import pytest
 from kills import killed_at_each_operation
 
+from sage_select.cli.train_facts import training_facts
 from sage_select.errors import DataError, OutputError, ResourceError, UsageError
 from sage_select.train import TrainConfig, TrainResult, train
 
@@ -358,6 +360,14 @@ def test_held_out_rows_are_evaluated_on_their_own_loss(
     given = {"teacher": None, "teacher_logits": None, "distillation_alpha": None}
     plain = run(chats(12), "plain", method="sft", **given, **about)
     assert taught.loss_first != plain.loss_first
+    assert (taught.loss_of, plain.loss_of) == ("distillation", "negative log-likelihood")
+    said, usual = training_facts(taught), training_facts(plain)
+    assert str(said["loss"]).endswith("before it changed anything: that of distillation")
+    assert str(usual["loss"]).endswith("before it changed anything")
+    assert str(said["held out"]).startswith("negative log-likelihood ")
+    assert str(usual["held out"]).startswith("loss ")
+    again = TrainResult.from_dict(json.loads(json.dumps(taught.as_dict())), taught.output_dir)
+    assert (again.method, again.loss_of) == ("distillation", "distillation")
     assert taught.held_out is not None
     assert plain.held_out is not None
     assert taught.held_out["last"]["loss"] == pytest.approx(plain.held_out["last"]["loss"], rel=1e-4)
