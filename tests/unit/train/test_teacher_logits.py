@@ -211,6 +211,29 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     return stop_after
 
 
+def test_rows_without_a_teacher_are_trained_plainly_where_that_is_said(
+    store: Callable[..., Any], run: Callable[..., TrainResult], chats: Chats, tmp_path: Path
+) -> None:
+    rows = chats(6)
+    store(rows.slice(0, 3))
+
+    def losses(name: str, selection: Any, **settings: Any) -> dict[str, float]:
+        run(selection, name, **{"batch_size": 6, "gradient_accumulation": 1, "max_steps": 1, **settings})
+        step = json.loads((tmp_path / name / "logs" / "consumed.jsonl").read_text().splitlines()[0])
+        return dict(zip(step["rows"], step["losses"], strict=True))
+
+    with pytest.raises(UsageError, match=r"nothing of 3 of 6 examples[\s\S]*--untaught plain"):
+        run(rows, "refused")
+    with pytest.raises(UsageError, match="nothing of 3 of 3 examples"):
+        run(rows.slice(3), "none", untaught="plain")
+    for alpha in (0.7, 1.0):
+        both = losses(f"both{alpha}", rows, untaught="plain", distillation_alpha=alpha)
+        taught = losses(f"taught{alpha}", rows.slice(0, 3), distillation_alpha=alpha)
+        plain = losses(f"plain{alpha}", rows.slice(3), method="sft", teacher_logits=None, distillation_alpha=None)
+        assert both == pytest.approx({**taught, **plain}, rel=1e-5)
+    assert set(taught) | set(plain) == set(both)
+
+
 def test_what_was_stopped_goes_on_and_ends_with_the_same_bytes(
     store: Callable[..., Any], chats: Chats, small_blocks: Callable[[int], None], tmp_path: Path
 ) -> None:
