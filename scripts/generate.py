@@ -24,6 +24,7 @@ from sage_select.pipeline.spec.keys import keys_of
 from sage_select.pipeline.spec.schema import json_schema
 from sage_select.replay.draws import DRAWS
 from sage_select.replay.policies import POLICIES
+from sage_select.train.curricula import CURRICULA
 from sage_select.train.kinds import BITS, INITIALISATIONS, KINDS, why_not
 from sage_select.train.methods import METHODS
 from sage_select.train.optimizers import OPTIMIZERS
@@ -179,6 +180,7 @@ def _allowed() -> Iterator[str]:
 _OF_TRAINING = {
     "adapters": _entries(KINDS, "--adapter"),
     "first_weights": _entries(INITIALISATIONS, "--init-lora-weights"),
+    "curricula": _entries(CURRICULA, "--curriculum"),
     "optimizers": _entries(OPTIMIZERS, "--optimizer"),
     "presets": _entries(PRESETS, "--preset"),
     "allowed": _allowed,

@@ -43,6 +43,7 @@ print("LOADED", *sorted(sys.modules))
         ("train", ["merge", "--help"]),
         ("train", ["info", "-h"]),
         ("train", ["teacher-logits", "--help"]),
+        ("train", ["teacher-outputs", "--help"]),
     ],
 )
 def test_help_and_version_are_light(module: str, arguments: list[str]) -> None:

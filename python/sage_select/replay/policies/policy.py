@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from sage_select.declare.faults import fault
@@ -36,6 +37,8 @@ class Candidates:
         The number of this update, from 1.
     state
         What the policy returned with the update before; empty at first.
+    payload
+        Function without arguments to the columns of all rows.
     """
 
     rows: ReplayRows
@@ -44,6 +47,7 @@ class Candidates:
     seed: int
     update: int
     state: Mapping[str, Any]
+    payload: Callable[[], pa.Table]
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,10 @@ class Policy(Settings):
     rescores: ClassVar[bool] = True
     mergeable: ClassVar[bool] = False
 
+    def needs(self) -> frozenset[Literal["scores", "vectors", "groups"]]:
+        """Return what every offered row has to have under these settings."""
+        return self.needs_always
+
     def admissible(self, offered: ReplayRows, state: Mapping[str, Any], seed: int) -> NDArray[np.int64] | None:
         """Return which offered rows may stay; None for all. What others are offered with them makes no difference."""
         del offered, state, seed
@@ -98,6 +106,21 @@ class Policy(Settings):
         """Return the state from which the buffers of two streams are joined."""
         del other
         return one
+
+    def without(
+        self, state: Mapping[str, Any], rows: ReplayRows, words: NDArray[np.uint64], seed: int
+    ) -> Mapping[str, Any]:
+        """Return the state without what it tells of rows that are deleted.
+
+        Parameters
+        ----------
+        rows
+            Those of them that were in the buffer.
+        words
+            The words of all that were named, there or not.
+        """
+        del rows, words, seed
+        return state
 
 
 #: All policies, by name.
