@@ -320,6 +320,8 @@ class ReplayBuffer(BufferView):
         A smaller buffer lets rows go as its policy says. A larger reservoir admits rows that come below its threshold
         alone: a sample cannot be made larger without the rows that it was drawn from.
         """
+        if capacity is None:
+            raise UsageError("how many rows there may be", expected="a whole number", got="None")
         with self._changing():
             settings = BufferSettings.make(**{**self._settings.settings(), "capacity": capacity})
             change, told = resized(self._state, settings, self.table)
@@ -338,6 +340,8 @@ class ReplayBuffer(BufferView):
         UsageError
             Policies or seeds differ.
         """
+        if not isinstance(other, ReplayBuffer):
+            raise UsageError("only a replay buffer can be merged", got=type(other).__name__)
         with self._changing():
             rows = gathered(other._state, other._store.segment)
             change, told = merged(self._state, self._settings, other._state, other._settings, rows, self.table)
@@ -357,7 +361,9 @@ class ReplayBuffer(BufferView):
         with self._changing():
             held = self._store.snapshots()
             if commit not in held:
-                raise UsageError("there is no such snapshot", expected=", ".join(map(str, held)), got=str(commit))
+                raise UsageError(
+                    "there is no such snapshot", expected=", ".join(map(str, held)) or "none", got=str(commit)
+                )
             self._commit(Change(self._next(), None, EVENTS.empty_table()), [one for one in held if one != commit])
 
     def rollback(self, commit: int) -> None:

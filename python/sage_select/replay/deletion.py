@@ -89,7 +89,7 @@ def deletion(state: State, settings: BufferSettings, ids: pa.Array) -> Deletion:
     number = state.commit + 1
     is_there = pc.is_in(state.rows.ids, ids).to_numpy(zero_copy_only=False)
     gone = np.flatnonzero(is_there)
-    leaving = state.rows.take(gone)
+    leaving, staying = state.rows.take(gone), state.rows.take(np.flatnonzero(~is_there))
     known = set(leaving.ids.to_pylist())
     there = [name for name, one in zip(names, ids.to_pylist(), strict=True) if one in known]
     absent = [name for name, one in zip(names, ids.to_pylist(), strict=True) if one not in known]
@@ -97,9 +97,9 @@ def deletion(state: State, settings: BufferSettings, ids: pa.Array) -> Deletion:
     after = replace(
         state,
         commit=number,
-        rows=state.rows.take(np.flatnonzero(~is_there)),
+        rows=staying,
         counters=state.counters.plus(deleted=len(gone)),
-        policy_state=settings.policy.without(state.policy_state, leaving, words_of(ids), settings.seed),
+        policy_state=settings.policy.without(state.policy_state, staying, words_of(ids), settings.seed),
         forgotten=tuple(sorted({*state.forgotten, *hashes.tolist()})),
     )
     return Deletion(Change(after, None, events), ids, pa.array(names, pa.string()), _bare(there), _bare(absent))

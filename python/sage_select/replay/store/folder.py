@@ -279,16 +279,17 @@ class FolderStore(Store):
 
     def _write_rows(self, number: int, table: pa.Table) -> Part:
         name = f"rows-{number:010d}.arrow"
-        with self._new(name) as file, pa.ipc.new_file(pa.PythonFile(file, "w"), table.schema) as writer:
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_file(sink, table.schema) as writer:
             writer.write_table(table.combine_chunks())
-        part = self._named(name, file, table.num_rows)
+        part = self._write(name, sink, table.num_rows)
         self._tables[part] = table
         return part
 
     def _write_parquet(self, name: str, table: pa.Table) -> Part:
-        with self._new(name) as file:
-            pq.write_table(table, pa.PythonFile(file, "w"), compression="zstd")
-        return self._named(name, file, table.num_rows)
+        sink = pa.BufferOutputStream()
+        pq.write_table(table, sink, compression="zstd")
+        return self._write(name, sink, table.num_rows)
 
     def _write_members(self, state: State) -> Part:
         rows = events_table("member", state.rows, commit=state.commit, update=state.counters.updates)
@@ -315,7 +316,10 @@ class FolderStore(Store):
             yield file
             file.finish()
 
-    def _named(self, name: str, file: HashedFile, rows: int) -> Part:
+    def _write(self, name: str, sink: pa.BufferOutputStream, rows: int) -> Part:
+        """Write a file at once, where Arrow would in parts of a few bytes."""
+        with self._new(name) as file:
+            file.write(sink.getvalue())
         self._files.rename(temporary_of(self.path, name), self.path / name)
         return Part(file=name, digest=file.digest, rows=rows)
 
