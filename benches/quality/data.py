@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from benches.data import ROOT
 
-__all__ = ["SETS", "MissingDataError", "Split", "Task"]
+__all__ = ["SETS", "MissingDataError", "Split", "Task", "file_of", "unit"]
 
 Split = Literal["test", "validation"]
 
@@ -71,7 +71,7 @@ def clinc150(split: Split) -> Task:
         return rows.held_out("clinc150")
     names = np.unique(_table("clinc150/train.parquet")["intent"].to_numpy())
     labels = np.searchsorted(names, _table("clinc150/validation.parquet")["intent"].to_numpy())
-    return rows._replace(test_vectors=_unit(np.load(own)), test_labels=labels)
+    return rows._replace(test_vectors=unit(np.load(own)), test_labels=labels)
 
 
 @functools.cache
@@ -84,7 +84,7 @@ def imbalanced(split: Split) -> Task:
 @functools.cache
 def metatool(split: Split) -> Task:
     """Return MetaTool: 16,586 queries for 199 tools, 10 to 887 a tool."""
-    table = pl.read_csv(_file("metatool/queries.csv"))
+    table = pl.read_csv(file_of("metatool/queries.csv"))
     labels = np.unique(table["Tool"].to_numpy(), return_inverse=True)[1]
     texts = table["Query"].to_numpy()
     vectors = _vectors("metatool/queries.minilm.npy")
@@ -110,7 +110,8 @@ def _clinc150(name: str) -> Task:
     return Task(some["text"].to_numpy(), vectors, labels, _vectors("clinc150/test.minilm.npy"), test_labels, len(names))
 
 
-def _file(name: str) -> Path:
+def file_of(name: str) -> Path:
+    """Return a file of the data folder."""
     folder = Path(os.environ.get("SAGE_DATA") or ROOT.parent / "shared" / "data")
     if not (folder / name).is_file():
         raise MissingDataError(f"{name} is missing (SAGE_DATA names the data folder)")
@@ -118,13 +119,14 @@ def _file(name: str) -> Path:
 
 
 def _table(name: str) -> pl.DataFrame:
-    return pl.read_parquet(_file(name))
+    return pl.read_parquet(file_of(name))
 
 
 def _vectors(name: str) -> NDArray[np.float32]:
-    return _unit(np.load(_file(name)))
+    return unit(np.load(file_of(name)))
 
 
-def _unit(vectors: NDArray[np.floating]) -> NDArray[np.float32]:
+def unit(vectors: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Return vectors at length 1."""
     rows = vectors.astype(np.float32)
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)

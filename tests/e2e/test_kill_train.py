@@ -225,3 +225,29 @@ def test_a_run_killed_while_it_is_resumed_ends_as_if_it_had_not_been(go: Callabl
         assert resumed.resumed_from >= 4
         assert resumed.adapter_digest == whole.adapter_digest
         assert (path / "logs" / "consumed.jsonl").read_text() == record
+
+
+#: What a run that decides its order meanwhile writes.
+PACED_FILES = ("logs/rounds.jsonl", "logs/consumed.jsonl", "schedule.arrow", "lora_weights/adapter_model.safetensors")
+
+
+@pytest.mark.train
+def test_a_run_killed_as_it_decides_its_rounds_ends_as_if_it_had_not_been(
+    go: Callable[..., Any], tmp_path: Path
+) -> None:
+    # Rounds of 4 and 3 rows in steps of 2, in two passes: 8 steps, rows measured before the first and the fifth.
+    paced: dict[str, Any] = {"curriculum": "self_paced", "rounds": 2, "epochs": 2, "gradient_accumulation": 1}
+    whole = go(tmp_path / "whole", **paced)
+    expected = {name: (whole.output_dir / name).read_bytes() for name in PACED_FILES}
+    killed, step = 0, 1 if THOROUGH else 3
+    for named in ("rounds.jsonl", "schedule.arrow"):
+        folders = (tmp_path / named[:3] / str(at) for at in itertools.count())
+        for path in killed_at_each_operation(lambda path: go(path, **paced), folders, named=named, step=step):
+            killed += 1
+            begun = any((path / "checkpoints").glob("*"))
+            if begun and killed % 2 == 0:  # and killed again as it goes on
+                next(killed_at_each_operation(lambda path: go(path, resume=True, **paced), iter([path]), named=named))
+            resumed = go(path, resume=begun, **paced)
+            assert resumed.adapter_digest == whole.adapter_digest
+            assert {name: (path / name).read_bytes() for name in PACED_FILES} == expected
+    assert killed >= (15 if THOROUGH else 5)

@@ -18,8 +18,9 @@ from sage_select.train.processes import ALONE, Processes, launched
 SCRIPT = """
 import json, sys
 from sage_select.train import TrainConfig, train
-settings, rows = json.loads(sys.argv[1])
-print("RESULT", train(rows, TrainConfig(**settings)).adapter_digest, flush=True)
+runs, rows = json.loads(sys.argv[1])
+for settings in runs:
+    print("RESULT", train(rows, TrainConfig.of(settings)).adapter_digest, flush=True)
 """
 TORCHRUN = {
     "WORLD_SIZE": "3",
@@ -30,20 +31,77 @@ TORCHRUN = {
 }
 
 
-def in_two(settings: dict[str, Any], rows: list[dict[str, Any]], script: Path) -> subprocess.CompletedProcess[str]:
+ROWS = [
+    {"prompt": f"find {n}", "completion": "hotel city " * (1, 4, 24, 2, 9)[n % 5], "sage_row_id": f"r{n}"}
+    for n in range(7)
+]
+
+
+def in_two(runs: list[dict[str, Any]], script: Path) -> subprocess.CompletedProcess[str]:
     script.write_text(SCRIPT)
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    command = [*launcher, str(script), json.dumps([settings, rows])]
+    command = [*launcher, str(script), json.dumps([runs, ROWS])]
     return subprocess.run(command, capture_output=True, text=True, env=environment)
 
 
+def lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def made(model: Any, tokens_of: Path, folder: Path) -> str:
+    """Write a model with the tokenizer of another."""
+    from transformers import AutoTokenizer
+
+    model.save_pretrained(folder)
+    AutoTokenizer.from_pretrained(tokens_of).save_pretrained(folder)
+    return str(folder)
+
+
+@pytest.fixture
+def others(shared_model: Path, tmp_path: Path) -> dict[str, dict[str, Any]]:
+    """Return settings of runs with a loss of another kind: of teachers, and of mixtures that balance their experts."""
+    pytest.importorskip("trl")
+    import torch
+    from transformers import AutoConfig, LlamaForCausalLM, MixtralConfig, MixtralForCausalLM
+
+    from sage_select.train.distilling.write import teacher_logits
+
+    torch.manual_seed(1)
+    config = AutoConfig.from_pretrained(shared_model)
+    config.hidden_size, config.head_dim = 48, 6
+    teacher = made(LlamaForCausalLM(config), shared_model, tmp_path / "teacher")
+    experts = MixtralConfig(
+        vocab_size=config.vocab_size,
+        hidden_size=16,
+        intermediate_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        num_local_experts=4,
+        max_position_embeddings=256,
+        output_router_logits=True,
+        # Large enough that the balance of another pass would show.
+        router_aux_loss_coef=0.5,
+        initializer_range=0.2,
+    )
+    mixture = made(MixtralForCausalLM(experts), shared_model, tmp_path / "mixture")
+    stored = tmp_path / "teacher.arrow"
+    teacher_logits(ROWS, stored, TrainConfig(model=teacher), k=16, student=str(shared_model))
+    taught = {"method": "distillation", "distillation_alpha": 0.7}
+    return {
+        "beside a teacher": {**taught, "teacher": teacher},
+        "from stored logits": {**taught, "teacher_logits": str(stored)},
+        "experts": {"model": mixture},
+        # One process of the two has no pass of a step, and nothing to add to its loss.
+        "experts in one pass": {"model": mixture, "batch_size": 4, "gradient_accumulation": 1},
+    }
+
+
 @pytest.mark.train
-def test_two_processes_train_what_one_does(shared_model: Path, tmp_path: Path) -> None:
-    rows = [
-        {"prompt": f"find {n}", "completion": "hotel city " * (1, 4, 24, 2, 9)[n % 5], "sage_row_id": f"r{n}"}
-        for n in range(7)
-    ]
+def test_two_processes_train_what_one_does(
+    shared_model: Path, others: dict[str, dict[str, Any]], tmp_path: Path
+) -> None:
     settings: dict[str, Any] = {
         "model": str(shared_model),
         "lora_r": 2,
@@ -53,20 +111,31 @@ def test_two_processes_train_what_one_does(shared_model: Path, tmp_path: Path) -
         "max_steps": 4,
         "save_steps": 2,
     }
-    alone = train(rows, TrainConfig(**settings, output_dir=tmp_path / "one"))
-    shared = {**settings, "output_dir": str(tmp_path / "two")}
-    both = in_two(shared, rows, tmp_path / "script.py")
+    # Rows are measured in three forward passes, so that one process has one more than the other.
+    paced = {"curriculum": "self_paced", "rounds": 2, "batch_size": 3, "gradient_accumulation": 1}
+    cases = {"plain": {}, "paced": paced, **others}
+    alone = [
+        train(ROWS, TrainConfig.of({**settings, **about, "output_dir": tmp_path / "one" / name}))
+        for name, about in cases.items()
+    ]
+    shared = [{**settings, **about, "output_dir": str(tmp_path / "two" / name)} for name, about in cases.items()]
+    both = in_two(shared, tmp_path / "script.py")
     assert both.returncode == 0, both.stderr[-3000:]
-    assert both.stdout.count(f"RESULT {alone.adapter_digest}") == 2
-    one, two = (
-        [json.loads(line) for line in (tmp_path / name / "logs" / "consumed.jsonl").read_text().splitlines()]
-        for name in ("one", "two")
-    )
-    assert [step["rows"] for step in one] == [step["rows"] for step in two]
-    assert two[0]["losses"] == pytest.approx(one[0]["losses"], rel=1e-5)
+    for run, (name, about) in zip(alone, cases.items(), strict=True):
+        assert both.stdout.count(f"RESULT {run.adapter_digest}") == 2, name
+        one, two = (lines(tmp_path / place / name / "logs" / "consumed.jsonl") for place in ("one", "two"))
+        assert [step["rows"] for step in one] == [step["rows"] for step in two], about
+        for first, second in zip(one, two, strict=True):
+            assert second["losses"] == pytest.approx(first["losses"], rel=1e-5)
+    assert len({run.adapter_digest for run in alone}) == len(alone)
+    measured_alone, measured = (lines(tmp_path / place / "paced" / "logs" / "rounds.jsonl") for place in ("one", "two"))
+    assert [line["rows"] for line in measured] == [line["rows"] for line in measured_alone]
+    assert measured[0]["losses"] == pytest.approx(measured_alone[0]["losses"], rel=1e-5)
+    schedules = [(tmp_path / place / "paced" / "schedule.arrow").read_bytes() for place in ("one", "two")]
+    assert schedules[0] == schedules[1]
     # A run of two processes is no run of one: its random numbers are others.
     with pytest.raises(Exception, match="processes: 2 before"):
-        train(rows, TrainConfig(**shared))
+        train(ROWS, TrainConfig(**shared[0]))
 
 
 def test_passes_are_shared_out_without_rest() -> None:

@@ -43,7 +43,7 @@ def kept(n: int, k: int, seeds: int, batch: int, policy: str = "reservoir", **gi
     for seed in range(seeds):
         state, own = State(), made.model_copy(update={"seed": seed})
         for update in updates:
-            change, _ = updated(state, own, update, evolve=False)
+            change, _ = updated(state, own, update, lambda: pa.table({}), evolve=False)
             assert change is not None
             state = change.state.bare()
         found.append(tuple(state.rows.ids.to_pylist()))

@@ -24,7 +24,8 @@ TRAIN_HABITS: Final[Mapping[str, str]] = {
     "--group-by-length": f"{_ORDER}, those of one step sorted by length; "
     "`sage-select build --order length` puts rows of a length together",
     "--train-sampling-strategy": f"{_ORDER}; `sage-select build --order` chooses it",
-    "--curriculum-sampling": f"{_ORDER}; `sage-select build --order easy_to_hard` is a curriculum",
+    "--curriculum-sampling": f"{_ORDER}; `sage-select build --order easy_to_hard` is a curriculum, and --curriculum "
+    "self_paced one that is decided while training",
     "--resume-from-checkpoint": "say --resume alone: it goes on from the newest whole checkpoint",
     "--use-wandb": "say --report-to wandb; TensorBoard logs are always written, to logs/ in the output folder",
     "--deepspeed": "each process holds the whole model: hold a large one with --load-in-4bit; torchrun starts several",

@@ -268,10 +268,16 @@ class ReplayBuffer(BufferView):
         goes by the first. A row that was deleted never comes back.
         """
         new = offered(
-            rows, self._settings.id_column, scores=scores, embeddings=embeddings, groups=groups, lengths=lengths
+            rows,
+            self._settings.id_column,
+            scores=scores,
+            embeddings=embeddings,
+            groups=groups,
+            lengths=lengths,
+            plain=self._state.schema,
         )
         with self._changing():
-            change, told = updated(self._state, self._settings, new, evolve=evolve)
+            change, told = updated(self._state, self._settings, new, self.table, evolve=evolve)
             if change is not None:
                 self._commit(change)
                 told = replace(told, commit=self.commit)
@@ -318,7 +324,7 @@ class ReplayBuffer(BufferView):
             raise UsageError("how many rows there may be", expected="a whole number", got="None")
         with self._changing():
             settings = BufferSettings.make(**{**self._settings.settings(), "capacity": capacity})
-            change, told = resized(self._state, settings)
+            change, told = resized(self._state, settings, self.table)
             self._settings = settings
             self._commit(change)
         return replace(told, commit=self.commit)
@@ -338,7 +344,7 @@ class ReplayBuffer(BufferView):
             raise UsageError("only a replay buffer can be merged", got=type(other).__name__)
         with self._changing():
             rows = gathered(other._state, other._store.segment)
-            change, told = merged(self._state, self._settings, other._state, other._settings, rows)
+            change, told = merged(self._state, self._settings, other._state, other._settings, rows, self.table)
             self._commit(change)
         return replace(told, commit=self.commit)
 

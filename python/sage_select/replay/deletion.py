@@ -78,7 +78,7 @@ class Deletion:
 
 def forgotten_hashes(settings: BufferSettings, ids: pa.Array) -> NDArray[np.uint64]:
     """Return by what deleted rows are remembered: 64 bits of each id, keyed by the seed of the buffer."""
-    return kernels.keyed_hashes(stage_key(settings.seed, "replay forgotten"), ids, threads=1)
+    return kernels.keyed_hashes(stage_key(settings.seed, "replay forgotten"), ids)
 
 
 def forgotten_rows(state: State, settings: BufferSettings, rows: ReplayRows) -> NDArray[np.int64]:

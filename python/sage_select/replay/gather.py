@@ -29,18 +29,16 @@ def gathered(
     if columns is not None:
         schema = pa.schema([schema.field(one) for one in columns])
     segments, places = state.rows.segments[some], state.rows.places[some]
-    tables, order = [], []
-    for one in np.unique(segments):
-        own = np.flatnonzero(segments == one)
-        table = segment(int(one))
+    numbers, which = np.unique(segments, return_inverse=True)
+    tables = []
+    for one in numbers.tolist():
+        table = segment(one)
         known = table if columns is None else table.select([name for name in columns if name in table.column_names])
-        tables.append(fitted(known.take(pa.array(places[own])), schema))
-        order.append(own)
+        tables.append(fitted(known, schema))
     if not tables:
         return schema.empty_table()
-    back = np.empty(len(some), np.int64)
-    back[np.concatenate(order)] = np.arange(len(some))
-    return tables[0] if len(tables) == 1 else pa.concat_tables(tables).take(pa.array(back))
+    starts = np.cumsum([0, *(table.num_rows for table in tables)])
+    return pa.concat_tables(tables).take(pa.array(starts[which] + places))
 
 
 def fitted(table: pa.Table, schema: pa.Schema) -> pa.Table:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from sage_select import io
 from sage_select.errors import DataError, UsageError, Where
+from sage_select.io.guards.damage import damage_errors
 from sage_select.replay.rows import NOT_KNOWN, ReplayRows, words_of
 
 __all__ = ["VECTORS", "Offered", "as_table", "ids_of", "offered", "some_ids", "vectors_of"]
@@ -91,15 +92,21 @@ def offered(
     embeddings: Any = None,
     groups: Any = None,
     lengths: Any = None,
+    plain: pa.Schema | None = None,
 ) -> Offered:
     """Return rows as they are offered to a buffer.
+
+    Parameters
+    ----------
+    plain
+        A schema of which it is known that rows are held as they are.
 
     Raises
     ------
     UsageError, DataError
         As `ReplayBuffer.update`.
     """
-    table = as_table(given)
+    table = _valid(given) if isinstance(given, pa.Table) and given.schema == plain else as_table(given)
     _refuse_ours(table)
     n = table.num_rows
     ids = ids_of(table, id_column)
@@ -122,6 +129,13 @@ def offered(
         vectors_of=None if vectors is None else lambda some: vectors[some],
     )
     return Offered(table, rows, vector_column)
+
+
+def _valid(table: pa.Table) -> pa.Table:
+    """Return a table whose values are those that Arrow promises."""
+    with damage_errors("rows", "an Arrow table"):
+        table.validate(full=True)
+    return table
 
 
 def some_ids(given: Any, id_column: str) -> pa.Array:
@@ -187,15 +201,17 @@ def _are_numbers(kind: pa.DataType) -> bool:
 
 
 def _refuse_ours(table: pa.Table) -> None:
-    twice = [name for name in table.column_names if table.column_names.count(name) > 1]
-    if twice:
-        raise DataError("a column is there twice", where=Where(column=twice[0]))
-    if VECTORS in table.column_names:
+    names = table.column_names
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise DataError("a column is there twice", where=Where(column=twice))
+    if VECTORS in names:
         raise DataError("has a column of our own name", where=Where(column=VECTORS), hint="name it otherwise")
 
 
 def _refuse_twice(ids: pa.Array, words: NDArray[np.uint64], column: str) -> None:
-    if len(np.unique(words)) == len(words):
+    in_order = np.sort(words)
+    if not (in_order[1:] == in_order[:-1]).any():
         return
     counts = pc.value_counts(ids)
     twice = counts.filter(pc.greater(counts.field("counts"), 1))

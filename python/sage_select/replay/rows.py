@@ -27,7 +27,7 @@ _WORDS: Final = stage_key(0, "replay words")
 
 def words_of(ids: pa.Array | pa.ChunkedArray) -> NDArray[np.uint64]:
     """Return 64 bits of each id, by which rows are known where the ids themselves are not at hand."""
-    return kernels.keyed_hashes(_WORDS, ids, threads=1)
+    return kernels.keyed_hashes(_WORDS, ids)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -53,8 +53,18 @@ class Updated:
     commit: int = 0
 
 
-def updated(state: State, settings: BufferSettings, new: Offered, *, evolve: bool) -> tuple[Change | None, Updated]:
-    """Return the commit that offers rows to a buffer; None where there are none."""
+def updated(
+    state: State, settings: BufferSettings, new: Offered, payload: Callable[[], pa.Table], *, evolve: bool
+) -> tuple[Change | None, Updated]:
+    """Return the commit that offers rows to a buffer; None where there are none.
+
+    Parameters
+    ----------
+    payload
+        Function without arguments to the columns of the rows of the buffer.
+    evolve
+        Whether columns may come and be missing.
+    """
     n = new.rows.n
     if not n:
         return None, Updated(commit=state.commit)
@@ -68,6 +78,8 @@ def updated(state: State, settings: BufferSettings, new: Offered, *, evolve: boo
     admissible = policy.admissible(rows, state.policy_state, settings.seed)
     some = np.arange(n) if admissible is None else admissible
     forgotten = forgotten_rows(state, settings, rows)
+    if not len(some) and policy.rescores:
+        return _passed_by(state, schema, n, len(forgotten))
     # A policy that goes by the first score may turn a row away by another one while it is there.
     held, twice = _held(state.rows, rows, some if policy.rescores else np.arange(n))
     old, events = state.rows, []
@@ -78,7 +90,15 @@ def updated(state: State, settings: BufferSettings, new: Offered, *, evolve: boo
         old = old.with_scores(again, rows.scores[anew], update)
     some = some[~np.isin(some, np.concatenate([forgotten, twice]))]
     offered = rows.take(some)
-    candidates = Candidates(old.then(offered), old.n, settings.capacity, settings.seed, update, state.policy_state)
+    candidates = Candidates(
+        rows=old.then(offered),
+        held=old.n,
+        capacity=settings.capacity,
+        seed=settings.seed,
+        update=update,
+        state=state.policy_state,
+        payload=lambda: _together(payload(), new.table.take(pa.array(some)), schema),
+    )
     kept = policy.keep(candidates)
     check_membership(kept, policy, candidates)
     staying, entering = _parted(kept, old.n)
@@ -117,11 +137,28 @@ def updated(state: State, settings: BufferSettings, new: Offered, *, evolve: boo
     return Change(after, entered, pa.concat_tables([EVENTS.empty_table(), *events])), told
 
 
-def resized(state: State, settings: BufferSettings) -> tuple[Change, Updated]:
+def _passed_by(state: State, schema: pa.Schema, n: int, forgotten: int) -> tuple[Change, Updated]:
+    """Return the commit of so many rows of which none may come in: of a long stream that is most of them."""
+    number, passed_by = state.commit + 1, n - forgotten
+    counters = state.counters.plus(seen=n, updates=1, passed_by=passed_by, forgotten=forgotten)
+    after = replace(state, commit=number, schema=schema, counters=counters)
+    told = Updated(offered=n, passed_by=passed_by, forgotten=forgotten, commit=number)
+    return Change(after, None, EVENTS.empty_table()), told
+
+
+def resized(state: State, settings: BufferSettings, payload: Callable[[], pa.Table]) -> tuple[Change, Updated]:
     """Return the commit that gives a buffer another capacity, that of these settings."""
     number, policy = state.commit + 1, settings.policy
     update = state.counters.updates
-    candidates = Candidates(state.rows, state.rows.n, settings.capacity, settings.seed, update, state.policy_state)
+    candidates = Candidates(
+        rows=state.rows,
+        held=state.rows.n,
+        capacity=settings.capacity,
+        seed=settings.seed,
+        update=update,
+        state=state.policy_state,
+        payload=payload,
+    )
     kept = policy.keep(candidates)
     check_membership(kept, policy, candidates)
     leaving = np.setdiff1d(np.arange(state.rows.n), kept.rows, assume_unique=True)
@@ -138,7 +175,12 @@ def resized(state: State, settings: BufferSettings) -> tuple[Change, Updated]:
 
 
 def merged(
-    state: State, settings: BufferSettings, other: State, other_settings: BufferSettings, table: pa.Table
+    state: State,
+    settings: BufferSettings,
+    other: State,
+    other_settings: BufferSettings,
+    table: pa.Table,
+    payload: Callable[[], pa.Table],
 ) -> tuple[Change, Updated]:
     """Return the commit that takes in the buffer of another stream, whose rows are those of a table.
 
@@ -160,7 +202,7 @@ def merged(
         rows = rows.take(stay)
     before = replace(state, rows=rows, policy_state=joined, forgotten=forgotten)
     offered = Offered(table, replace(other.rows, places=np.arange(other.rows.n)), other.vector_column)
-    change, told = updated(before, settings, offered, evolve=True)
+    change, told = updated(before, settings, offered, payload, evolve=True)
     gone = np.flatnonzero(~np.isin(state.rows.words, rows.words))
     number = state.commit + 1
     if change is None:
@@ -175,6 +217,11 @@ def merged(
     return Change(after, change.entered, pa.concat_tables([change.events, *log])), replace(
         told, left=told.left + len(gone)
     )
+
+
+def _together(held: pa.Table, offered: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Return rows of the buffer and rows that are offered as one table."""
+    return pa.concat_tables([fitted(held, schema), fitted(offered, schema)])
 
 
 def _refuse_missing(settings: BufferSettings, rows: ReplayRows) -> None:
@@ -207,7 +254,10 @@ def _schema(state: State, new: Offered, *, evolve: bool) -> pa.Schema:
     DataError
         A column is another than before, or vectors have another width.
     """
-    own, came = state.schema, pa.schema([field.with_nullable(True) for field in new.table.schema])
+    own, came = state.schema, new.table.schema
+    if own is not None and own.equals(came, check_metadata=True) and new.vector_column is state.vector_column is None:
+        return own
+    came = pa.schema([field.with_nullable(True) for field in came])
     if own is None:
         return came
     if state.vector_column != new.vector_column:

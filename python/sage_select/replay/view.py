@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import asdict
 from fractions import Fraction
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -27,6 +27,9 @@ from sage_select.seeds import stage_key
 
 __all__ = ["BufferView"]
 
+#: Rows of so many bytes are held once more in one piece.
+_HELD_BYTES: Final = 64 << 20
+
 
 class BufferView:
     """A replay buffer as it is at a commit."""
@@ -34,6 +37,9 @@ class BufferView:
     def __init__(self, store: Store, settings: BufferSettings, state: State) -> None:
         self._store = store
         self._settings = settings
+        self._state = state
+        #: All rows in one piece, once some were drawn.
+        self._joined: pa.Table | None = None
         self._show(state)
         self._draw_from(state)
 
@@ -51,6 +57,11 @@ class BufferView:
     def capacity(self) -> int:
         """How many rows there may be."""
         return self._settings.capacity
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The columns of its rows; that of ids alone before there were any."""
+        return self._payload(np.empty(0, np.int64)).schema
 
     def __len__(self) -> int:
         """Return how many rows there are."""
@@ -137,6 +148,10 @@ class BufferView:
         """Return the commits that can be gone back to: the last 8, and those of snapshots."""
         return self._store.commits()
 
+    def snapshots(self) -> list[int]:
+        """Return the commits that are held until they are released."""
+        return self._store.snapshots()
+
     def draw(
         self,
         n: int | float | str,
@@ -195,6 +210,8 @@ class BufferView:
         return self._payload(mine)
 
     def _show(self, state: State) -> None:
+        if state.rows.segments is not self._state.rows.segments or state.schema != self._state.schema:
+            self._joined = None
         self._state = bound(state, self._store.segment)
 
     def _draw_from(self, state: State) -> None:
@@ -247,4 +264,15 @@ class BufferView:
         if self._state.schema is None:
             return pa.table({self._settings.id_column: pa.array([], pa.string())})
         columns = [name for name in self._state.schema.names if name != VECTORS]
-        return gathered(self._state, self._store.segment, some, columns)
+        if self._joined is None and self._is_small():
+            self._joined = gathered(self._state, self._store.segment, None, columns).combine_chunks()
+        if self._joined is None:
+            return gathered(self._state, self._store.segment, some, columns)
+        return self._joined if some is None else self._joined.take(pa.array(some))
+
+    def _is_small(self) -> bool:
+        """Tell whether all rows may be held once more in one piece, from which any are taken at once."""
+        rows = self._state.rows
+        tables = [self._store.segment(one) for one in np.unique(rows.segments).tolist()]
+        every = sum(table.num_rows for table in tables)
+        return bool(sum(table.nbytes for table in tables) * rows.n <= _HELD_BYTES * max(every, 1))

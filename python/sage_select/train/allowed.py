@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
@@ -26,6 +27,8 @@ _FOLLOWS: Final[Mapping[str, tuple[str, ...]]] = {
     TOKENS: (ROWS, TOKENIZER, TEMPLATE),
     SCHEDULE: (ROWS, "epochs", "max_steps", "batch_size", "gradient_accumulation"),
 }
+#: Settings whose product is the examples of a step.
+_OF_A_STEP: Final = ("batch_size", "gradient_accumulation")
 _SHAPE: Final = "the adapter is there already, and is of another shape or beginning"
 _OTHERS: Final = "the evaluations that were made are of other rows or steps"
 #: What cannot be changed -> why.
@@ -36,6 +39,8 @@ _FIXED: Final[Mapping[str, str]] = {
     ),
     **dict.fromkeys(("optimizer", "loraplus_ratio"), "the state of the optimizer is that of another"),
     **dict.fromkeys((EVALUATED, "eval_split", "eval_steps"), _OTHERS),
+    "curriculum": "the steps that were taken are of another order",
+    "rounds": "rounds were decided of other sizes",
     "model": "what was trained so far is for another base model",
     "seed": "random numbers go on from those of the checkpoint, so that it would change nothing",
 }
@@ -99,7 +104,7 @@ def allowed_changes(
         Change(names[part], before.get(part), now.get(part)) for part in names if before.get(part) != now.get(part)
     ]
     differing = {change.name for change in found}
-    fixed = [f"{one} ({why})" for one in found if (why := _why_fixed(one, now, differing)) is not None]
+    fixed = [f"{one} ({why})" for one in found if (why := _why_fixed(one, before, now, differing)) is not None]
     if fixed:
         raise OutputError("the run cannot go on with these changes", where=where, got="; ".join(fixed), hint=_ANEW)
     free = set(names.values()) if "all" in allowed else set(allowed)
@@ -145,7 +150,7 @@ def refuse_other_steps(taken: Iterable[Step], schedule: Schedule, row_ids: Seque
             )
 
 
-def _why_fixed(change: Change, now: Mapping[str, Any], differing: set[str]) -> str | None:
+def _why_fixed(change: Change, before: Mapping[str, Any], now: Mapping[str, Any], differing: set[str]) -> str | None:
     name = next((part for part, named in _NAMES.items() if named == change.name), change.name)
     if name == "final_weights" and change.now == "best":
         return "checkpoints of better weights may be gone"
@@ -156,7 +161,17 @@ def _why_fixed(change: Change, now: Mapping[str, Any], differing: set[str]) -> s
         and not differing & {"evaluated_rows"}
     ):
         return "evaluations would have been after other steps: --eval-steps says which"
+    if now.get("curriculum") not in (None, "none"):
+        if name == ROWS:
+            return "rounds were decided among the rows that there were"
+        if name in _OF_A_STEP and _per_step(before) != _per_step(now):
+            return "the steps of rounds would have been of other sizes"
     return _FIXED.get(name)
+
+
+def _per_step(settings: Mapping[str, Any]) -> int:
+    """Return how many examples a step has."""
+    return math.prod(int(settings[name]) for name in _OF_A_STEP)
 
 
 def _few(rows: Sequence[str]) -> str:

@@ -20,13 +20,17 @@ from sage_select.train.health import Health
 from sage_select.train.interrupt import Stop
 from sage_select.train.ledger import Ledger, Step
 from sage_select.train.meter import Meter, memory_in_words
+from sage_select.train.plan import Plan
 from sage_select.train.processes import ALONE, Processes
 
-__all__ = ["StepEnd", "StepLog", "StoppedAtFirstStep"]
+__all__ = ["StepEnd", "StepLog", "StoppedBetweenSteps"]
 
 
-class StoppedAtFirstStep(Exception):  # noqa: N818 - never leaves the loop
-    """The run was asked to stop before its first step was taken, and what it was to replace stays."""
+class StoppedBetweenSteps(Exception):  # noqa: N818 - never leaves the loop
+    """The run was asked to stop where there is nothing to save.
+
+    Either its first step was not taken, and what it was to replace stays, or a checkpoint was just written.
+    """
 
 
 class StepLog(TensorBoardCallback):  # type: ignore[misc]
@@ -80,10 +84,8 @@ class StepEnd(TrainerCallback):  # type: ignore[misc]
     ----------
     ledger, health
         Told that the step is done, and of its loss.
-    passes
-        Gives for a number of steps how often each row has been consumed then, on average.
-    tokens
-        Gives for a step, from 1, the tokens of its rows.
+    plan
+        What steps consume.
     progress
         Called with (step, steps, how it goes in words).
     stop
@@ -111,8 +113,7 @@ class StepEnd(TrainerCallback):  # type: ignore[misc]
         *,
         ledger: Ledger,
         health: Health,
-        passes: Callable[[int], float],
-        tokens: Callable[[int], int],
+        plan: Plan,
         progress: Callable[[int, int, str], None],
         stop: Stop,
         first_step: Callable[[], None],
@@ -127,8 +128,7 @@ class StepEnd(TrainerCallback):  # type: ignore[misc]
     ) -> None:
         self._ledger = ledger
         self._health = health
-        self._passes = passes
-        self._tokens = tokens
+        self._plan = plan
         self._meter = Meter(clock)
         self._rate = 0.0
         self._progress = progress
@@ -163,12 +163,12 @@ class StepEnd(TrainerCallback):  # type: ignore[misc]
         **_: Any,
     ) -> None:
         """Record the step; refuse to save weights that are not numbers."""
-        self._meter.end(self._tokens(state.global_step))
+        self._meter.end(self._plan.tokens(state.global_step))
         # To the library the whole run is one pass over the steps.
-        state.epoch = self._passes(state.global_step)
+        state.epoch = self._plan.outline.passes(state.global_step)
         if not self._begun:
             if self._replaces and self._stopped():
-                raise StoppedAtFirstStep
+                raise StoppedBetweenSteps
             self._first_step()
         done = self._ledger.end_step()
         if not self._begun:
@@ -179,7 +179,8 @@ class StepEnd(TrainerCallback):  # type: ignore[misc]
             self._evaluating.step_ended(control)
         self._progress(state.global_step, state.max_steps, self._note(done))
         due = self._save_seconds is not None and self._clock() - self._saved >= self._save_seconds
-        if self._processes.any(due):
+        # What is measured takes long, and has to be done once.
+        if self._processes.any(due) or self._plan.measures_after(state.global_step):
             control.should_save = True
         if self._stopped():
             control.should_save = True
@@ -222,6 +223,8 @@ class StepEnd(TrainerCallback):  # type: ignore[misc]
         if self._evaluating is not None:
             self._evaluating.record.sync()
         checkpoints = Path(args.output_dir)
-        seal(checkpoints / f"checkpoint-{state.global_step}", self._identity)
+        checkpoint = checkpoints / f"checkpoint-{state.global_step}"
+        self._plan.note(checkpoint, state.global_step)
+        seal(checkpoint, self._identity)
         prune(checkpoints, self._keep, None if self._evaluating is None else self._evaluating.kept)
         self._saved = self._clock()

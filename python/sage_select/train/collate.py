@@ -35,9 +35,12 @@ class StepCollator:
     def __init__(self, table: pa.Table, schedule: Schedule, layout: Layout, pad_token_id: int) -> None:
         self._ids, self._starts = _flat(table["input_ids"])
         self._labels = _flat(table["labels"])[0]
-        self._schedule = schedule
-        self._layout = layout
         self._pad_token_id = pad_token_id
+        self.follow(schedule, layout)
+
+    def follow(self, schedule: Schedule, layout: Layout) -> None:
+        """Go by another schedule of the same examples from now on, such as one of which more is known."""
+        self._schedule, self._layout = schedule, layout
 
     def __call__(self, steps: Sequence[Mapping[str, Any]]) -> dict[str, list[dict[str, torch.Tensor]]]:
         """Return the forward passes of the one step in `steps`, numbered from 0, as `passes`.

@@ -15,10 +15,12 @@ from sage_select.declare.problems import named_problems
 from sage_select.errors import UsageError, nearest
 from sage_select.paths import user_path
 from sage_select.render.model_files import is_local
+from sage_select.train.curricula import refuse_beside
 from sage_select.train.kinds import KINDS, refuse_unusable
 from sage_select.train.optimizers import OPTIMIZERS
 from sage_select.train.presets import PRESETS
 from sage_select.train.settings.adapter import AdapterSettings
+from sage_select.train.settings.curriculum import CurriculumSettings
 from sage_select.train.settings.declared import Setting
 from sage_select.train.settings.evaluation import EvaluationSettings
 from sage_select.train.settings.method import MethodSettings
@@ -36,6 +38,7 @@ class TrainConfig(
     MethodSettings,
     AdapterSettings,
     OptimisationSettings,
+    CurriculumSettings,
     RowSettings,
     EvaluationSettings,
     RunningSettings,
@@ -90,6 +93,7 @@ class TrainConfig(
             ) from None
         OPTIMIZERS.need(self.optimizer)
         refuse_unusable(self)
+        refuse_beside(self)
 
     @classmethod
     def groups(cls) -> Iterator[type[Settings]]:

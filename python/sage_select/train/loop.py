@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import datasets
-import numpy as np
 import pyarrow as pa
 import torch
 from transformers import PreTrainedTokenizerBase, PrinterCallback, ProgressCallback
@@ -18,7 +17,7 @@ from trl import SFTConfig
 
 from sage_select.errors import DataError
 from sage_select.train.adapter import cast_adapter_to_float32
-from sage_select.train.callbacks import StepEnd, StepLog, StoppedAtFirstStep
+from sage_select.train.callbacks import StepEnd, StepLog, StoppedBetweenSteps
 from sage_select.train.checkpoints import Checkpoint, read_seal
 from sage_select.train.collate import StepCollator
 from sage_select.train.config import TrainConfig
@@ -30,9 +29,10 @@ from sage_select.train.health import Health
 from sage_select.train.held_out import HeldOutLoss
 from sage_select.train.interrupt import graceful_stop
 from sage_select.train.ledger import Ledger
+from sage_select.train.measuring import LossesOfExamples
 from sage_select.train.methods import Material
 from sage_select.train.optimizers import OPTIMIZERS
-from sage_select.train.packing import Layout
+from sage_select.train.plan import Plan
 from sage_select.train.processes import ALONE, Processes
 from sage_select.train.prolong import warmup_steps
 from sage_select.train.reporters import callbacks_of
@@ -84,8 +84,7 @@ def run_loop(
     model: Any,
     material: Material,
     held_out: TrainingRows | None = None,
-    schedule: Schedule,
-    layout: Layout,
+    plan: Plan,
     identity: Mapping[str, Any],
     folder: RunFolder,
     begin: Callable[[], None],
@@ -103,7 +102,7 @@ def run_loop(
         A PEFT model with a new adapter, its base perhaps quantised.
     material
         The settings, the tokenised rows in training order, and what they were tokenised by.
-    schedule, layout
+    plan
         The rows that each step consumes, and how they lie in its forward passes.
     held_out
         Rows to evaluate meanwhile, tokenised.
@@ -126,15 +125,19 @@ def run_loop(
         step, it leaves that one as it is.
     """
     config, rows, precision = material.config, material.rows, material.precision
-    tokenizer = material.renderer.tokenizer
+    tokenizer, pad_token_id = material.renderer.tokenizer, pad_token(material.renderer.tokenizer)
+    # How many steps there are, and of how many rows each, is known whatever they are.
+    schedule = plan.outline
+    collate = StepCollator(rows.table, plan.schedule, plan.layout, pad_token_id)
     after = checkpoint.step if checkpoint else 0
     with (
         closing(Ledger(folder.ledger, rows.row_ids, after=after, written=processes.is_first)) as ledger,
         # What a crashed run logged after its checkpoint is hidden.
         closing(StepLog(folder.logs, purge_step=after + 1 if after else None)) as log,
+        closing(plan),
         ExitStack() as files,
         graceful_stop() as stop,
-        suppress(StoppedAtFirstStep),  # the signal is delivered again by `graceful_stop`
+        suppress(StoppedBetweenSteps),  # the signal is delivered again by `graceful_stop`
     ):
         evaluations = None
         if held_out is not None:
@@ -147,8 +150,22 @@ def run_loop(
         def first_step() -> None:
             begin()
             ledger.open()
+            plan.open()
             if evaluations is not None:
                 evaluations.open()
+
+        def due(step: int) -> dict[str, Any]:
+            plan.reach(step, lambda places: measured(trainer.model, places))
+            collate.follow(plan.schedule, plan.layout)
+            return collate([{"step": step}])
+
+        def leave() -> None:
+            if processes.any(stop.signal is not None):
+                raise KeyboardInterrupt if stop.signal is None else StoppedBetweenSteps
+
+        def show(done: int, examples: int) -> None:
+            note = f"measuring what is left: {done:,} of {examples:,} rows"
+            progress(trainer.state.global_step, schedule.steps, note)
 
         health = Health(
             vocabulary=model.get_base_model().get_input_embeddings().weight.shape[0], scaled=precision == "fp16"
@@ -165,23 +182,25 @@ def run_loop(
             ),
             train_dataset=steps_of(schedule, fingerprint(identity)),
             processing_class=tokenizer,
-            data_collator=StepCollator(rows.table, schedule, layout, pad_token(tokenizer)),
+            data_collator=only_number if plan.meanwhile else collate,
+            due=due if plan.meanwhile else None,
             callbacks=[log, health, *callbacks_of(config.report_to if processes.is_first else ())],
+        )
+        measured = LossesOfExamples(
+            rows, config.batch_size, pad_token_id, trainer.row_losses, leave, show, processes=processes
         )
         evaluating = None
         if held_out is not None and evaluations is not None:
-            loss = HeldOutLoss(held_out, config.batch_size, pad_token(tokenizer))
+            loss = HeldOutLoss(held_out, config.batch_size, pad_token_id)
             keeps_best = config.final_weights == "best"
             evaluating = Evaluating(loss, evaluations, trainer, config.early_stopping, keeps_best)
-        tokens = np.add.reduceat(layout.lengths, schedule.starts[:-1])
         trainer.add_callback(
             StepEnd(
                 ledger=ledger,
                 health=health,
                 progress=progress,
                 stop=stop,
-                passes=schedule.passes,
-                tokens=lambda step: int(tokens[step - 1]),
+                plan=plan,
                 identity=identity,
                 keep=config.keep_checkpoints,
                 evaluating=evaluating,
@@ -227,6 +246,12 @@ def _whole(checkpoint: Path) -> Path:
 def can_recompute(model: Any, config: TrainConfig) -> bool:
     """Say whether activations are computed again in the backward pass: asked for, and known to the model's class."""
     return config.gradient_checkpointing and bool(model.get_base_model().supports_gradient_checkpointing)
+
+
+def only_number(steps: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """Return the one step that is to be taken, by its number."""
+    (step,) = steps
+    return step
 
 
 def steps_of(schedule: Schedule, name: str) -> datasets.Dataset:

@@ -12,6 +12,7 @@ from sage_select.train.config import TrainConfig
 from sage_select.train.fingerprint import fingerprint, identity
 from sage_select.train.hardware import device_here, precision_here
 from sage_select.train.methods import Material
+from sage_select.train.pacing import notices_of
 from sage_select.train.preflight.report import Preflight, preflight_of
 from sage_select.train.schedule import Schedule
 from sage_select.train.schedule_file import read_schedule
@@ -42,7 +43,8 @@ class Prepared:
     settings
         All settings as a file.
     schedule, schedule_digest
-        The examples that each step consumes, and what names them.
+        The examples that each step consumes, and what names them. Of a curriculum that is decided while training it is
+        the outline, `Schedule.of`.
     identity, fingerprint
         What the run is known by, in parts and as one digest.
     held_out
@@ -112,6 +114,8 @@ def prepare(
         if config.schedule_file is None
         else read_schedule(config.schedule_file, rows, ordered, config, notice)
     )
+    for text in notices_of(schedule, rows, config):
+        notice(text)
     schedule_digest = schedule.digest(rows.order_digest)
     revision, adapter = model_revision(config.model), None
     if config.from_adapter is not None:

@@ -9,8 +9,9 @@ from sage_select.errors import UsageError
 from sage_select.train.config import TrainConfig
 from sage_select.train.data import TrainingRows
 from sage_select.train.fingerprint import EVALUATED, SCHEDULE, differences
+from sage_select.train.rounds import Rounds
 from sage_select.train.run_folder import Found
-from sage_select.train.schedule import Schedule, in_order
+from sage_select.train.schedule import Schedule
 
 __all__ = ["prolongs", "warmup_steps"]
 
@@ -43,7 +44,7 @@ def prolongs(found: Found, identity: Mapping[str, Any], rows: TrainingRows, conf
     theirs[SCHEDULE] = Schedule.of(rows, before).digest(rows.order_digest)
     if differences(found.identity, {**identity, **theirs}):
         return False
-    steps, taken = (len(in_order(len(rows.row_ids), one)[0]) - 1 for one in (config, before))
+    steps, taken = (Rounds.of(len(rows.row_ids), one).steps for one in (config, before))
     if steps <= taken:
         raise UsageError(
             "a run can be made longer, not shorter",

@@ -21,6 +21,7 @@ __all__ = [
     "LEDGER_NAME",
     "LOSSES_NAME",
     "RECORD_NAME",
+    "ROUNDS_NAME",
     "SCHEDULE_NAME",
     "SETTINGS_NAME",
     "WEIGHT_FOLDERS",
@@ -29,9 +30,10 @@ __all__ = [
     "remove",
 ]
 
-#: What a run writes into its logs: the rows consumed, and the evaluations made.
+#: What a run writes into its logs: the rows consumed, the evaluations made, and how rounds were decided.
 LEDGER_NAME = "consumed.jsonl"
 EVALUATIONS_NAME = "evaluations.jsonl"
+ROUNDS_NAME = "rounds.jsonl"
 #: The schedule of a run, in its folder.
 SCHEDULE_NAME = "schedule.arrow"
 #: The loss of each row each time that it was consumed, in the folder of a run.
@@ -169,5 +171,5 @@ def _is_file_in(folder: Path, name: str) -> bool:
 def _is_ours(entry: Path) -> bool:
     """Say whether a run wrote this into its checkpoints or logs."""
     name = entry.name
-    ours = name.removeprefix(".") in (LEDGER_NAME, EVALUATIONS_NAME)
+    ours = name.removeprefix(".") in (LEDGER_NAME, EVALUATIONS_NAME, ROUNDS_NAME)
     return ours or bool(CHECKPOINT_NAME.fullmatch(name)) or name[:11] == "events.out."

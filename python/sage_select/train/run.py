@@ -21,6 +21,7 @@ from sage_select.train.hardware import device_here, require_training_packages
 from sage_select.train.kinds import KINDS
 from sage_select.train.launchers import started_processes
 from sage_select.train.ledger import losses_at_both_ends, read_steps
+from sage_select.train.plan import plan_of, recorded_schedule
 from sage_select.train.prepare import Prepared, prepare
 from sage_select.train.processes import Processes
 from sage_select.train.prolong import prolongs
@@ -33,7 +34,7 @@ from sage_select.train.stages import Stages, silent_stages
 if TYPE_CHECKING:
     from sage_select.train.adapter import Trainee
     from sage_select.train.loop import Trained
-    from sage_select.train.packing import Layout
+    from sage_select.train.plan import Plan
 
 __all__ = ["train"]
 
@@ -188,7 +189,8 @@ class _Run:
         after = 0 if checkpoint is None else checkpoint.step
         if changes:
             steps = islice(read_steps(folder.ledger), after) if folder.ledger.is_file() else ()
-            refuse_other_steps(steps, prepared.schedule, prepared.rows.row_ids, where=str(folder.path))
+            schedule = recorded_schedule(prepared.schedule, prepared.rows, config, folder.rounds, checkpoint)
+            refuse_other_steps(steps, schedule, prepared.rows.row_ids, where=str(folder.path))
             if after >= prepared.schedule.steps and any(change.affects_steps for change in changes):
                 raise OutputError(
                     "the last step has been taken, so that these changes would do nothing",
@@ -217,20 +219,34 @@ class _Run:
         from sage_select.train.base_model import load_base_model
         from sage_select.train.loop import can_recompute, run_loop
         from sage_select.train.schedule_file import write_schedule
-        from sage_select.train.separation import layout_for
+        from sage_select.train.separation import layout_rule
 
         config, rows, tokenizer = self._config, prepared.rows, prepared.renderer.tokenizer
-        schedule = prepared.schedule
         with self._stages("loading the model"):
             model = load_base_model(config, prepared.precision, tokenizer)
             trainee = make_trainee(model, config, rows)
         model, notices, parameters = trainee.model, [*trainee.notices], count_parameters(trainee.model)
-        layout = layout_for(model, schedule, rows, config)
+        plan = plan_of(
+            prepared.schedule,
+            layout_rule(model, rows, config),
+            rows=rows,
+            config=config,
+            path=folder.rounds,
+            checkpoint=checkpoint,
+            written=self._processes.is_first,
+            grown=lambda: write_plan(),
+        )
         if config.gradient_checkpointing and not can_recompute(model, config):
             notices.append("the model keeps its activations: its class has no gradient checkpointing")
         for text in notices:
             self._notice(text)
         begun = False
+
+        def write_plan() -> None:
+            if self._processes.is_first:
+                folder.put_file(
+                    SCHEDULE_NAME, lambda path: write_schedule(path, plan.schedule, plan.layout, rows, config.seed)
+                )
 
         def begin() -> None:
             nonlocal begun
@@ -243,7 +259,7 @@ class _Run:
                     seal(one.folder, prepared.identity)
             about = {**prepared.about, "parameters": parameters, "changes": self._changed}
             folder.start(prepared.identity, prepared.settings, about, anew=checkpoint is None)
-            folder.put_file(SCHEDULE_NAME, lambda path: write_schedule(path, schedule, layout, rows, config.seed))
+            write_plan()
 
         try:
             with self._stages("training") as progress:
@@ -251,8 +267,7 @@ class _Run:
                     model=model,
                     material=prepared.material,
                     held_out=prepared.held_out,
-                    schedule=schedule,
-                    layout=layout,
+                    plan=plan,
                     identity=prepared.identity,
                     folder=folder,
                     begin=begin,
@@ -273,7 +288,7 @@ class _Run:
                 folder.replaced.restore()
         result = None
         if self._processes.is_first:
-            result = self._finish(folder, prepared, checkpoint, trainee, trained, layout, parameters)
+            result = self._finish(folder, prepared, checkpoint, trainee, trained, plan, parameters)
         return cast("TrainResult", self._processes.from_first(result))
 
     def _finish(
@@ -283,7 +298,7 @@ class _Run:
         checkpoint: Checkpoint | None,
         trainee: Trainee,
         trained: Trained,
-        layout: Layout,
+        plan: Plan,
         parameters: dict[str, int],
     ) -> TrainResult:
         """Prove that the run took its schedule, and write what it made."""
@@ -292,9 +307,10 @@ class _Run:
         from sage_select.train.saved_tokenizer import save_tokenizer
         from sage_select.train.schedule_summary import ScheduleSummary
 
-        config, rows, schedule = self._config, prepared.rows, prepared.schedule
+        config, rows = self._config, prepared.rows
         steps = list(read_steps(folder.ledger))
-        taken, laid = schedule.first(trained.steps), layout.first(trained.steps)
+        proved = plan.proved()
+        taken, laid = proved.first(trained.steps), plan.layout.first(trained.steps)
         taken.verify((step.rows for step in steps), rows.row_ids)
         folder.put_file(LOSSES_NAME, lambda path: write_losses(path, steps, taken, rows.row_ids))
         with folder.new_weights() as temporary:
@@ -317,7 +333,7 @@ class _Run:
             loss_first=loss_first,
             loss_last=loss_last,
             rows=rows.summary.as_dict(),
-            schedule=ScheduleSummary.of(taken, laid, prepared.schedule_digest).as_dict(),
+            schedule=ScheduleSummary.of(taken, laid, proved.digest(rows.order_digest)).as_dict(),
             precision=prepared.precision,
             device=str(trained.model.device),
             fingerprint=prepared.fingerprint,
@@ -325,6 +341,8 @@ class _Run:
             parameters=parameters,
             notices=tuple(self._notices),
             held_out=trained.held_out,
+            method=config.method.name,
+            loss_of=config.method.loss_of(),
         )
         folder.finish(prepared.identity, result)
         return result

@@ -28,6 +28,7 @@ from sage_select.train.replaced import (
     LEDGER_NAME,
     LOSSES_NAME,
     RECORD_NAME,
+    ROUNDS_NAME,
     SCHEDULE_NAME,
     SETTINGS_NAME,
     WEIGHT_FOLDERS,
@@ -75,6 +76,7 @@ class RunFolder:
         self.replaced = ReplacedRun(self.path, RUN_PARTS)
         self.ledger = self.logs / LEDGER_NAME
         self.evaluations = self.logs / EVALUATIONS_NAME
+        self.rounds = self.logs / ROUNDS_NAME
         self._new_weights = self.path / ".weights.new"
         self.schedule = self.path / SCHEDULE_NAME
 
@@ -109,7 +111,7 @@ class RunFolder:
             for path in (
                 *(self.path / f".{name}" for name in _FILES),
                 self._new_weights,
-                *(path.with_name(f".{path.name}") for path in (self.ledger, self.evaluations)),
+                *(path.with_name(f".{path.name}") for path in (self.ledger, self.evaluations, self.rounds)),
             ):
                 shutil.rmtree(path, ignore_errors=True)
                 path.unlink(missing_ok=True)

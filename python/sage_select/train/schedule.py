@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
@@ -13,8 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from sage_select.errors import UsageError
 from sage_select.train.config import TrainConfig
+from sage_select.train.curricula import CURRICULA
+from sage_select.train.rounds import Rounds
 from sage_select.values.order import kendall_tau
 
 if TYPE_CHECKING:
@@ -24,8 +24,6 @@ __all__ = ["NO_PHASE", "Schedule"]
 
 #: The phase of a row without one.
 NO_PHASE: Final = -1
-#: More examples than these are no run.
-_MOST: Final = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -60,15 +58,28 @@ class Schedule:
     def of(cls, rows: TrainingRows, config: TrainConfig) -> Schedule:
         """Return the schedule of a selection: every pass takes all examples in order, its last step perhaps fewer.
 
-        There are `max_steps` steps, else the passes rounded up to whole steps.
+        There are `max_steps` steps, else the passes rounded up to whole steps. Under a curriculum that is decided while
+        training this is its outline: the steps and the round of each are what they will be, the examples are not.
         """
-        starts, places = in_order(len(rows.row_ids), config)
+        rounds = Rounds.of(len(rows.row_ids), config)
+        starts = rounds.starts
+        places = np.arange(starts[-1], dtype=np.int64) % len(rows.row_ids)
+        phases = rows.facts["phase"].fill_null(NO_PHASE).to_numpy()[places]
+        if CURRICULA[config.curriculum].choose is not None:
+            phases = np.repeat(rounds.of_steps, np.diff(starts)).astype(np.int32)
+        return cls.taking(rows, starts, places, phases)
+
+    @classmethod
+    def taking(
+        cls, rows: TrainingRows, starts: NDArray[np.int64], places: NDArray[np.int64], phases: NDArray[np.int32]
+    ) -> Schedule:
+        """Return the schedule of these examples, each as the selection has it."""
         taken = pa.array(places)
         return cls(
             starts=starts,
             places=places,
             weights=rows.table["weight"].to_numpy()[places],
-            phases=rows.facts["phase"].fill_null(NO_PHASE).to_numpy()[places],
+            phases=phases,
             origins=rows.facts["origin"].take(taken),
             parents=rows.facts["parent_id"].take(taken),
             examples=len(rows.row_ids),
@@ -145,30 +156,6 @@ class Schedule:
     def __iter__(self) -> Iterator[list[int]]:
         for start, end in zip(self.starts[:-1].tolist(), self.starts[1:].tolist(), strict=True):
             yield self.places[start:end].tolist()
-
-
-def in_order(examples: int, config: TrainConfig) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return `starts` and `places` of all examples in order, pass after pass.
-
-    Raises
-    ------
-    UsageError
-        If the run would never end.
-    """
-    per_step = config.batch_size * config.gradient_accumulation
-    per_pass = math.ceil(examples / per_step)
-    steps = config.max_steps or math.ceil(config.epochs * per_pass)
-    whole, rest = divmod(steps, per_pass)
-    entries = whole * examples + min(rest * per_step, examples)
-    if entries > _MOST:
-        raise UsageError(
-            "the run would consume too many rows",
-            expected=f"at most {_MOST:,}",
-            got=f"{entries:,} in {steps:,} steps",
-            hint="lower --max-steps or --epochs",
-        )
-    sizes = np.minimum(per_step, examples - per_step * (np.arange(steps, dtype=np.int64) % per_pass))
-    return np.r_[0, np.cumsum(sizes)], np.arange(entries, dtype=np.int64) % examples
 
 
 def _pairs(one: Iterable[Any], two: Iterable[Any]) -> Iterator[tuple[Any, Any]]:

@@ -7,7 +7,7 @@ mix examples, or shift them, without a word.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import torch
@@ -19,7 +19,7 @@ from sage_select.train.own_loss import as_in_use, text_only
 from sage_select.train.packing import Layout
 from sage_select.train.schedule import Schedule
 
-__all__ = ["balances_experts", "check_packable", "keeps_apart", "layout_for"]
+__all__ = ["balances_experts", "check_packable", "keeps_apart", "layout_rule"]
 
 #: Tokens of the two examples with which a model is tried: their lengths differ, so that positions do.
 _TRIED: Final = (11, 7)
@@ -29,27 +29,26 @@ _ROUNDING: Final = {True: 1e-4, False: 2e-2}
 _SEEN: Final = {True: 1e-6, False: 1e-3}
 
 
-def layout_for(model: Any, schedule: Schedule, rows: TrainingRows, config: TrainConfig) -> Layout:
-    """Return how the examples of each step lie in its forward passes: packed, else sorted by length.
+def layout_rule(model: Any, rows: TrainingRows, config: TrainConfig) -> Callable[[Schedule], Layout]:
+    """Return what lays the examples of each step into its forward passes: packed, else sorted by length.
 
     A mixture that balances its experts over forward passes gets them in their order, so that its loss is what it would
-    be elsewhere.
+    be elsewhere. What lies where in a step depends on no other step.
 
     Raises
     ------
     UsageError
         If they are to be packed, and the model cannot keep them apart.
     """
-    starts, lengths = schedule.starts, rows.lengths[schedule.places]
     row = rows.table["input_ids"][0].as_py()
+    per_pass, lookback, lengths = config.batch_size, config.packing_lookback, rows.lengths
     if config.packing:
         check_packable(model, row)
-        return Layout.packing(
-            starts, lengths, schedule.phases, per_pass=config.batch_size, lookback=config.packing_lookback
+        return lambda taken: Layout.packing(
+            taken.starts, lengths[taken.places], taken.phases, per_pass=per_pass, lookback=lookback
         )
-    if balances_experts(model, row):
-        return Layout.in_order(starts, lengths, per_pass=config.batch_size)
-    return Layout.by_length(starts, lengths, per_pass=config.batch_size)
+    lay = Layout.in_order if balances_experts(model, row) else Layout.by_length
+    return lambda taken: lay(taken.starts, lengths[taken.places], per_pass=per_pass)
 
 
 def check_packable(model: Any, row: Sequence[int]) -> None:

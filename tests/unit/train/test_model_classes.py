@@ -77,7 +77,7 @@ def step(rows: pa.Table, tokenizer: Any, tmp_path: Path) -> Callable[..., tuple[
         from sage_select.train.ledger import Ledger
         from sage_select.train.loop import can_recompute, steps_of, training_arguments
         from sage_select.train.own_loss import plain_objective
-        from sage_select.train.separation import layout_for
+        from sage_select.train.separation import layout_rule
         from sage_select.train.trainer import OrderedTrainer
 
         given = {"lora_r": 4, "batch_size": 2, "gradient_accumulation": 2, "warmup": 0, "max_steps": 1, **settings}
@@ -86,7 +86,7 @@ def step(rows: pa.Table, tokenizer: Any, tmp_path: Path) -> Callable[..., tuple[
         recompute = can_recompute(adapted, config)
         examples = training_rows(rows)
         schedule = Schedule.of(examples, config)
-        layout = layout_for(adapted, schedule, examples, config)
+        layout = layout_rule(adapted, examples, config)(schedule)
         arguments = training_arguments(config, "fp32", schedule, tmp_path, recompute=recompute)
         arguments.save_strategy = "no"
         ledger = Ledger(tmp_path / "consumed.jsonl", list("abcd"), after=0)

@@ -149,13 +149,13 @@ def test_what_cannot_be_packed_is_refused_with_the_way_out(name: str, says: str)
 
 
 def test_a_mixture_that_balances_its_experts_gets_its_rows_in_their_order() -> None:
-    from sage_select.train.separation import layout_for
+    from sage_select.train.separation import layout_rule
 
     rows = examples()
     config = TrainConfig(model="m", batch_size=2, gradient_accumulation=4)
     schedule = Schedule.of(rows, config)
     orders = {
-        name: layout_for(adapted(name), schedule, rows, config).sequences.tolist() for name in ("mixtral", "llama")
+        name: layout_rule(adapted(name), rows, config)(schedule).sequences.tolist() for name in ("mixtral", "llama")
     }
     assert orders["mixtral"][:8] == list(range(8))
     assert orders["llama"][:8] == [4, 0, 6, 3, 2, 5, 1, 7]

@@ -13,7 +13,7 @@ import typer
 from sage_select.cli.build_options import with_options
 from sage_select.cli.console import Console
 from sage_select.cli.measure import evaluated_file, held_out_file
-from sage_select.cli.train_commands import TrainSubcommand
+from sage_select.cli.subcommands import Subcommand
 from sage_select.cli.train_habits import TrainCommand
 from sage_select.cli.train_options import COMMAND as OPTIONS
 from sage_select.cli.train_options import begin
@@ -115,16 +115,24 @@ def _facts(flight: Flight) -> dict[str, Mapping[str, object]]:
         for one in lengths.histogram
     }
     spread = ", ".join(f"{name} {value:,.0f}" for name, value in lengths.spread.items())
-    run = {
+    # What is told of an order that is decided while training, but for whole passes, is about so.
+    about = "" if flight.rounds is None else "about "
+    whole = flight.schedule.passes == int(flight.schedule.passes)
+    run: dict[str, object] = {
         "steps": steps_in_words(flight.schedule),
-        "tokens": f"{flight.schedule.tokens:,} in all",
-        "padding": f"{padding_in_words(flight.schedule)}; {100 * flight.padding['packed']:.2g} % with --packing",
+        "order": None
+        if flight.rounds is None
+        else f"decided while training, in {counted(flight.rounds['rounds'], 'round')}; to measure what is left before "
+        f"{flight.rounds['measured']:,} of them takes {flight.rounds['forward_passes']:,} forward passes more",
+        "tokens": f"{'' if whole else about}{flight.schedule.tokens:,} in all",
+        "padding": f"{about}{padding_in_words(flight.schedule)}; {100 * flight.padding['packed']:.2g} % with --packing",
         "weights": f"{price.parameters:,}, {price.trained_parameters:,} of them trained",
         "memory": f"about {price.memory_bytes / 1e9:.2g} GB: {price.weight_bytes / 1e9:.2g} of frozen weights, "
         f"{price.trained_bytes / 1e9:.2g} of what is trained, {price.activation_bytes / 1e9:.2g} of activations",
         "time": f"at least {_duration(price.seconds_at_least)}: so long the matrix products take alone",
     }
-    return {"rows": rows, f"tokens a row: {spread}": histogram, "run": run}
+    told = {name: text for name, text in run.items() if text is not None}
+    return {"rows": rows, f"tokens a row: {spread}": histogram, "run": told}
 
 
 def _duration(seconds: float) -> str:
@@ -161,4 +169,4 @@ def _marked(pieces: list[tuple[bool, str]]) -> str:
     return "".join(parts)
 
 
-COMMAND: Final = TrainSubcommand(preflight, _HELP, "Say what a run would learn and take.", TrainCommand)
+COMMAND: Final = Subcommand(preflight, _HELP, "Say what a run would learn and take.", TrainCommand)

@@ -17,7 +17,7 @@ __all__ = ["Passes"]
 
 @draw_rule("passes", place=20)
 class Passes(DrawRule):
-    """Pass after pass over the buffer, each in an order of its own: no row again before all others were drawn.
+    """Pass after pass over the buffer, each in its own order: none again before all others were drawn.
 
     The order of a pass is that of the hashes of pass and id, and how far it has come is one of these: rows that enter
     meanwhile are drawn in this pass where their hashes are larger, else in the next. A draw that ends one pass and

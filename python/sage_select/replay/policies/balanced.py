@@ -31,7 +31,7 @@ def quotas_of(sizes: NDArray[np.int64], names: list[str], total: int, key: int) 
     The rows that cannot be shared evenly go to the groups of the smallest hashes, so that no group that shrinks grows
     again while other rows come.
     """
-    order = kernels.keyed_hashes(key, pa.array(names, pa.string()), threads=1)
+    order = kernels.keyed_hashes(key, pa.array(names, pa.string()))
     return kernels.water_fill(sizes, total, order)
 
 

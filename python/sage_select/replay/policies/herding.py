@@ -21,7 +21,9 @@ __all__ = ["Herding"]
 
 @policy("herding", place=70, needs_always=frozenset({"vectors"}), leaves="herding")
 class Herding(Policy):
-    """Rows whose mean vector is near that of all rows ever offered, of each group as many (iCaRL, arXiv 1611.07725).
+    """Rows whose mean vector is near that of all rows ever offered, as many of each group.
+
+    As iCaRL has it (arXiv 1611.07725).
 
     Rows without groups are one group. The mean of a group is that of all its rows that were offered, those that left
     included; it is part of what a commit writes, d numbers a group. A deletion begins it anew, with the rows that stay.

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from sage_select.declare.faults import fault
@@ -36,6 +37,8 @@ class Candidates:
         The number of this update, from 1.
     state
         What the policy returned with the update before; empty at first.
+    payload
+        Function without arguments to the columns of all rows.
     """
 
     rows: ReplayRows
@@ -44,6 +47,7 @@ class Candidates:
     seed: int
     update: int
     state: Mapping[str, Any]
+    payload: Callable[[], pa.Table]
 
 
 @dataclass(frozen=True)

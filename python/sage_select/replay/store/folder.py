@@ -101,6 +101,11 @@ class FolderStore(Store):
             raise UsageError("there is no replay buffer", where=self.name, hint="make one: sage-select replay init")
         return numbers[-1]
 
+    def digest(self, commit: int) -> str:
+        """Return the digest of the manifest of a commit, which names all that the buffer is then."""
+        with self._refused("the replay buffer cannot be read"):
+            return digest_bytes((self.path / manifest_name(commit)).read_bytes())
+
     def commits(self) -> list[int]:
         """Return the commits that can be gone back to."""
         oldest = 0
@@ -350,7 +355,8 @@ class FolderStore(Store):
         """Return a file of the log, or of all rows."""
         data = self._checked(part, (self.path / part.file).read_bytes())
         with damage_errors(str(self.path / part.file), "a Parquet file"):
-            table = pq.read_table(pa.BufferReader(data))
+            # Without Arrow's threads, which a process that ends at once may leave in the middle of their beginning.
+            table = pq.ParquetFile(pa.BufferReader(data), pre_buffer=False).read(use_threads=False)
         if table.schema.names != EVENTS.names:
             raise DataError("is no log of a replay buffer", where=str(self.path / part.file))
         return table.cast(EVENTS)

@@ -18,7 +18,7 @@ from sage_select.replay.store.store import RETAINED, Change, Purge, Store
 __all__ = ["MemoryStore"]
 
 #: Segments of a state from which on they are joined.
-_SEGMENTS = 64
+_SEGMENTS = 8
 
 
 class MemoryStore(Store):
@@ -69,10 +69,13 @@ class MemoryStore(Store):
         if change.events.num_rows:
             self._events.append(change.events)
         self._snapshots = list(snapshots)
+        before = self._states.get(state.commit - 1)
         self._states[state.commit] = (settings, state.bare())
-        for number in [*self._states]:
-            if number <= state.commit - RETAINED and number not in self._snapshots:
-                del self._states[number]
+        gone = state.commit - RETAINED
+        for number in [one for one in self._states if one <= gone and one not in self._snapshots]:
+            del self._states[number]
+        if change.entered is None and before is not None and before[1].rows.segments is state.rows.segments:
+            return self._states[state.commit][1]
         if len(np.unique(state.rows.segments)) > _SEGMENTS:
             self._join(settings, state)
         self._collect()
@@ -98,7 +101,9 @@ class MemoryStore(Store):
 
     def _collect(self) -> None:
         """Forget segments that no state knows."""
-        live = {int(one) for _, state in self._states.values() for one in np.unique(state.rows.segments)}
+        # Of states between which nothing came or went the rows are the same.
+        segments = {id(state.rows.segments): state.rows.segments for _, state in self._states.values()}
+        live = set(np.unique(np.concatenate([*segments.values()])).tolist()) if segments else set()
         self._segments = {number: table for number, table in self._segments.items() if number in live}
 
     def _join(self, settings: BufferSettings, state: State) -> None:

@@ -52,7 +52,7 @@ class Estimate:
         return asdict(self)
 
 
-def estimate(config: TrainConfig, precision: Precision, *, tokens: int, longest: int) -> Estimate:
+def estimate(config: TrainConfig, precision: Precision, *, tokens: int, longest: int, measured: int = 0) -> Estimate:
     """Return what a run takes.
 
     Parameters
@@ -61,6 +61,8 @@ def estimate(config: TrainConfig, precision: Precision, *, tokens: int, longest:
         Of all its steps, padding included.
     longest
         Of one forward pass, padding included.
+    measured
+        Of what passes forward alone, at least.
 
     Notes
     -----
@@ -87,7 +89,7 @@ def estimate(config: TrainConfig, precision: Precision, *, tokens: int, longest:
     kept = layer + layers * hidden * width * longest if config.gradient_checkpointing else layers * layer
     # Forward, backward through the activations, and what is computed again; of a whole model its own gradients too.
     passes = 2 + config.gradient_checkpointing + whole
-    products = 2 * (trained if whole else frozen) * passes * tokens
+    products = 2 * (trained if whole else frozen) * (passes * tokens + measured)
     return Estimate(
         parameters=counts["total"],
         trained_parameters=trained,

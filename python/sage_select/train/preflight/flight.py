@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from sage_select.render.quiet import quiet_libraries
 from sage_select.train.adapter_files import with_adapter
 from sage_select.train.config import TrainConfig
 from sage_select.train.hardware import require_training_packages
+from sage_select.train.pacing import decides_meanwhile
 from sage_select.train.packing import Layout
 from sage_select.train.preflight.estimate import Estimate, estimate
 from sage_select.train.preflight.report import Preflight
 from sage_select.train.prepare import Prepared, prepare
+from sage_select.train.rounds import Rounds
 from sage_select.train.schedule_summary import ScheduleSummary
 from sage_select.train.stages import Stages, silent_stages
 
@@ -37,12 +41,17 @@ class Flight:
         Share of the computed tokens that is padding: of the rows of a step `in_order`, `sorted` by length, `packed`.
     estimate
         What it takes.
+    rounds
+        Of an order that is decided while training: `rounds`, before how many of them what is left is `measured`, and
+        `forward_passes` for that; None of one that is known. The figures of `schedule` on tokens and padding are then
+        those of the rows in the order of the selection.
     """
 
     prepared: Prepared
     schedule: ScheduleSummary
     padding: dict[str, float]
     estimate: Estimate
+    rounds: dict[str, int] | None
 
     @property
     def report(self) -> Preflight:
@@ -55,6 +64,7 @@ class Flight:
             **self.report.as_dict(),
             "schedule": self.schedule.as_dict(),
             "padding": self.padding,
+            "rounds": self.rounds,
             "estimate": self.estimate.as_dict(),
             "precision": self.prepared.precision,
             "fingerprint": self.prepared.fingerprint,
@@ -106,9 +116,29 @@ def preflight(
         layouts = _layouts(schedule, prepared, config)
         layout = layouts["packed" if config.packing else "sorted"]
         longest = int(layout.lengths.max()) * config.batch_size
-        price = estimate(config, prepared.precision, tokens=layout.computed, longest=longest)
+        rounds = Rounds.of(len(prepared.rows.row_ids), config) if decides_meanwhile(config) else None
+        # Which rows are measured is not known: no fewer tokens than those of the shortest ones.
+        shortest = np.cumsum(np.sort(prepared.rows.lengths))
+        measured = sum(int(shortest[left - 1]) for left in rounds.measured) if rounds else 0
+        price = estimate(config, prepared.precision, tokens=layout.computed, longest=longest, measured=measured)
     summary = ScheduleSummary.of(schedule, layout, prepared.schedule_digest)
-    return Flight(prepared, summary, {name: one.padding for name, one in layouts.items()}, price)
+    if rounds is not None:
+        summary = replace(summary, kendall_tau=None)
+    return Flight(
+        prepared,
+        summary,
+        {name: one.padding for name, one in layouts.items()},
+        price,
+        None if rounds is None else _rounds(rounds, config),
+    )
+
+
+def _rounds(rounds: Rounds, config: TrainConfig) -> dict[str, int]:
+    return {
+        "rounds": rounds.count,
+        "measured": len(rounds.measured),
+        "forward_passes": rounds.passes_to_measure(config.batch_size),
+    }
 
 
 def _layouts(schedule: Schedule, prepared: Prepared, config: TrainConfig) -> dict[str, Layout]:

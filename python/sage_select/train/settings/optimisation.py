@@ -141,7 +141,8 @@ class OptimisationSettings(Settings):
     seed: Annotated[
         Whole,
         Setting(
-            "of the adapter's first weights and of dropout; never of the order, which is the selection's",
+            "of the adapter's first weights, of dropout and of the order within rounds of --curriculum; never of the "
+            "selection's order",
             ge=0,
             lt=2**32,
         ),

@@ -154,11 +154,16 @@ impl PriorityTree {
         let mut place = ((u128::from(hash) * u128::from(self.total())) >> 64) as u64;
         let mut node = 0;
         for level in self.levels.iter().rev() {
-            node *= FAN;
-            while place >= level[node] {
-                place -= level[node];
-                node += 1;
+            // Without a branch on the place, which nobody can predict.
+            let (mut end, mut before, mut child) = (0, 0, 0);
+            for weight in &level[node * FAN..][..FAN] {
+                end += weight;
+                let is_before = end <= place;
+                before = if is_before { end } else { before };
+                child += usize::from(is_before);
             }
+            place -= before;
+            node = node * FAN + child;
         }
         node
     }
