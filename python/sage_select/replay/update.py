@@ -321,17 +321,13 @@ def _vectors(column: str | None) -> str:
 
 def _held(old: ReplayRows, rows: ReplayRows, some: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the rows of the buffer that are offered again, and which of the offered they are."""
-    if not old.n or not len(some):
+    again = some[np.isin(rows.words[some], old.words)]
+    if not len(again):
         return some[:0], some[:0]
-    order = np.argsort(old.words)
-    place = np.minimum(np.searchsorted(old.words[order], rows.words[some]), old.n - 1)
-    same = old.words[order][place] == rows.words[some]
-    if not same.any():
-        return some[:0], some[:0]
-    held, twice = order[place[same]], some[same]
     # 64 bits may be those of two ids.
-    truly = pc.equal(old.ids.take(pa.array(held)), rows.ids.take(pa.array(twice))).to_numpy(zero_copy_only=False)
-    return held[truly], twice[truly]
+    place = pc.index_in(rows.ids.take(pa.array(again)), old.ids)
+    there = place.is_valid().to_numpy(zero_copy_only=False)
+    return place.drop_null().to_numpy().astype(np.int64), again[there]
 
 
 def _parted(kept: Membership, held: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -141,6 +141,8 @@ def test_equal_hashes_are_told_apart_by_ids(monkeypatch: pytest.MonkeyPatch) -> 
         for some in ("cb", "d", "a"):
             buffer.update(table(list(some)), groups=["one"] * len(some))
         assert sorted(held(buffer)) == ["a", "b"]
+        assert buffer.update(table(["b", "a"]), groups=["one"] * 2).repeated == 2
+        assert sorted(held(buffer)) == ["a", "b"]
 
 
 def test_a_policy_that_fails_leaves_the_buffer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

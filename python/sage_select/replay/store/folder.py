@@ -174,7 +174,9 @@ class FolderStore(Store):
         DataError
             It is damaged, or missing.
         """
-        part = self._manifest.segments[number]
+        part = self._manifest.segments.get(number)
+        if part is None:
+            raise DataError("names rows of a file that it does not", where=self.name, got=f"segment {number}")
         if part not in self._tables:
             with self._refused("the replay buffer cannot be read"):
                 data = self._checked(part, self._opened[part].read())
@@ -357,9 +359,9 @@ class FolderStore(Store):
         with damage_errors(str(self.path / part.file), "a Parquet file"):
             # Without Arrow's threads, which a process that ends at once may leave in the middle of their beginning.
             table = pq.ParquetFile(pa.BufferReader(data), pre_buffer=False).read(use_threads=False)
-        if table.schema.names != EVENTS.names:
-            raise DataError("is no log of a replay buffer", where=str(self.path / part.file))
-        return table.cast(EVENTS)
+            if table.schema.names == EVENTS.names:
+                return table.cast(EVENTS)
+        raise DataError("is no log of a replay buffer", where=str(self.path / part.file))
 
     # -- who writes
 
