@@ -210,7 +210,8 @@ class BufferView:
         return self._payload(mine)
 
     def _show(self, state: State) -> None:
-        if state.rows.segments is not self._state.rows.segments:
+        before = self._state
+        if state.rows.segments is not before.rows.segments or state.schema is not before.schema:
             self._joined = None
         self._state = bound(state, self._store.segment)
 
