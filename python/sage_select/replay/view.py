@@ -274,6 +274,6 @@ class BufferView:
     def _is_small(self) -> bool:
         """Tell whether all rows may be held once more in one piece, from which any are taken at once."""
         rows = self._state.rows
-        tables = [self._store.segment(one) for one in np.unique(rows.segments).tolist()]
+        tables = [self._store.segment(one) for one in rows.lies_in]
         every = sum(table.num_rows for table in tables)
         return bool(sum(table.nbytes for table in tables) * rows.n <= _HELD_BYTES * max(every, 1))

@@ -212,7 +212,7 @@ class FolderStore(Store):
             members = self._write_members(state)
         elif change.events:
             open_events.append(self._write_parquet(name, log_of(change.events)))
-        live = {int(one) for one in np.unique(state.rows.segments)}
+        live = set(state.rows.lies_in)
         manifest = Manifest.of(
             settings,
             state,

@@ -77,7 +77,7 @@ class MemoryStore(Store):
         if before is not None and before[1].rows.segments is state.rows.segments:
             self._live[state.commit] = self._live[state.commit - 1]
         else:
-            self._live[state.commit] = frozenset(np.unique(state.rows.segments).tolist())
+            self._live[state.commit] = frozenset(state.rows.lies_in)
             if len(self._live[state.commit]) > _SEGMENTS:
                 self._join(settings, state)
         gone = state.commit - RETAINED
