@@ -154,8 +154,8 @@ def some_ids(given: Any, id_column: str) -> pa.Array:
         given = sorted(given, key=str)
     if isinstance(given, str):
         given = [given]
-    if isinstance(given, np.ndarray) and given.ndim == 1:
-        given = given.tolist()
+    if isinstance(given, np.ndarray) or (hasattr(given, "to_list") and not hasattr(given, "columns")):
+        given = given.tolist() if isinstance(given, np.ndarray) else given.to_list()  # of polars, or of pandas
     if isinstance(given, list | tuple) and not any(isinstance(one, dict) for one in given):
         wrong = [one for one in given if isinstance(one, bool) or not isinstance(one, str | int | np.integer)]
         if wrong:
@@ -173,13 +173,13 @@ def vectors_of(column: pa.ChunkedArray, name: str) -> NDArray[np.float32]:
         It holds no vectors, or some of another width, or a row has none.
     """
     lists = column.combine_chunks()
-    kind = lists.type
+    kind, own = lists.type, None if name == VECTORS else name
     fixed = pa.types.is_fixed_size_list(kind)
     if not (fixed or pa.types.is_list(kind) or pa.types.is_large_list(kind)) or not _are_numbers(kind.value_type):
         raise DataError("embeddings are lists of numbers", where=Where(column=name), got=str(kind))
     missing = lists.is_null().to_numpy(zero_copy_only=False)
     if missing.any():
-        raise DataError("a row has no vector", where=Where(row=int(np.flatnonzero(missing)[0]), column=name))
+        raise DataError("a row has no vector", where=Where(row=int(np.flatnonzero(missing)[0]), column=own))
     if not len(lists):
         return np.empty((0, kind.list_size if fixed else 0), np.float32)
     widths = np.full(len(lists), kind.list_size) if fixed else lists.value_lengths().to_numpy()
@@ -187,12 +187,12 @@ def vectors_of(column: pa.ChunkedArray, name: str) -> NDArray[np.float32]:
         row = int(np.flatnonzero(widths != widths[0])[0])
         got = f"{widths[row]}"
         raise DataError(
-            "vectors of different widths", where=Where(row=row, column=name), expected=f"{widths[0]}", got=got
+            "vectors of different widths", where=Where(row=row, column=own), expected=f"{widths[0]}", got=got
         )
     matrix = np.asarray(lists.flatten().cast(pa.float32())).reshape(len(lists), int(widths[0]))
     wrong = np.flatnonzero(~np.isfinite(matrix).all(axis=1))
     if len(wrong):
-        raise DataError("a vector holds what is no finite number", where=Where(row=int(wrong[0]), column=name))
+        raise DataError("a vector holds what is no finite number", where=Where(row=int(wrong[0]), column=own))
     return matrix
 
 
@@ -300,10 +300,11 @@ def _with_vectors(table: pa.Table, given: Any, n: int) -> tuple[pa.Table, str | 
         _column(table, given, "embeddings")
         return table, given
     try:
-        matrix = np.ascontiguousarray(given, np.float32)
+        with np.errstate(over="ignore"):  # what is too large is refused as no finite number
+            matrix = np.ascontiguousarray(given, np.float32)
     except (TypeError, ValueError):
         raise DataError("embeddings are numbers", got=type(given).__name__) from None
-    if matrix.ndim != 2 or len(matrix) != n:
+    if matrix.ndim != 2 or len(matrix) != n or not matrix.shape[1]:
         raise UsageError("embeddings are one vector a row", expected=f"({n:,}, d)", got=f"shape {matrix.shape}")
     values = pa.FixedSizeListArray.from_arrays(pa.array(matrix.ravel()), matrix.shape[1])
     return table.append_column(pa.field(VECTORS, values.type), values), VECTORS

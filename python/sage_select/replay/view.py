@@ -192,6 +192,9 @@ class BufferView:
         DataError
             A file is damaged.
         """
+        for name, value in (("step", 0 if step is None else step), ("rank", rank), ("world", world)):
+            if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 0:
+                raise UsageError(f"{name} is a whole number", expected="0 or more", got=repr(value)[:80])
         if not 0 <= rank < world:
             raise UsageError("a rank is below the number of processes", got=f"rank {rank} of {world}")
         count = self._count(n)
@@ -207,7 +210,8 @@ class BufferView:
         return self._payload(mine)
 
     def _show(self, state: State) -> None:
-        if state.rows.segments is not self._state.rows.segments:
+        before = self._state
+        if state.rows.segments is not before.rows.segments or state.schema is not before.schema:
             self._joined = None
         self._state = bound(state, self._store.segment)
 

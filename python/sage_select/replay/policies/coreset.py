@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +16,8 @@ from sage_select.replay.policies.policy import Candidates, Membership, Policy, p
 from sage_select.strategies import STRATEGIES, Pool, SelectionRequest, Strategy
 
 __all__ = ["Coreset"]
+
+_LARGEST: Final = float(np.finfo(np.float32).max)
 
 
 @policy("coreset", place=60, leaves="not picked")
@@ -52,7 +54,7 @@ class Coreset(Policy):
             n=rows.n,
             seed=candidates.seed,
             hashes=rows.keyed,
-            difficulty=rows.scores.astype(np.float32) if "scores" in needs else None,
+            difficulty=np.clip(rows.scores, -_LARGEST, _LARGEST).astype(np.float32) if "scores" in needs else None,
             matrix=None if vectors is None else Matrix.from_array(vectors, metric=metric),
             has_ids=True,
         )

@@ -26,7 +26,7 @@ class Herding(Policy):
     As iCaRL has it (arXiv 1611.07725).
 
     Rows without groups are one group. The mean of a group is that of all its rows that were offered, those that left
-    included; it is part of what a commit writes, d numbers a group.
+    included; it is part of what a commit writes, d numbers a group. A deletion begins it anew, with the rows that stay.
     """
 
     def keep(self, candidates: Candidates) -> Membership:
@@ -37,7 +37,7 @@ class Herding(Policy):
             raise UsageError("policy 'herding' needs embeddings", hint="give embeddings with each update")
         of, names = _groups(rows)
         new = np.arange(candidates.held, rows.n)
-        state = _plus(candidates.state, vectors[new], of[new], marks_of(names, candidates.seed), 1)
+        state = _plus(candidates.state, vectors[new], of[new], marks_of(names, candidates.seed))
         if rows.n <= candidates.capacity:
             return Membership(np.arange(rows.n), state)
         sizes = np.bincount(of, minlength=len(names))
@@ -51,12 +51,12 @@ class Herding(Policy):
     def without(
         self, state: Mapping[str, Any], rows: ReplayRows, words: NDArray[np.uint64], seed: int
     ) -> Mapping[str, Any]:
-        """Return the state in which deleted rows were never offered, as far as they were still there."""
-        del words
+        """Return the means of the rows that stay: sums would tell of those that are deleted."""
+        del state, words
         if not rows.n or rows.vectors is None:
-            return state
+            return {}
         of, names = _groups(rows)
-        return _plus(state, rows.vectors, of, marks_of(names, seed), -1)
+        return _plus({}, rows.vectors, of, marks_of(names, seed))
 
 
 def _groups(rows: ReplayRows) -> tuple[NDArray[np.int64], list[str]]:
@@ -64,9 +64,9 @@ def _groups(rows: ReplayRows) -> tuple[NDArray[np.int64], list[str]]:
 
 
 def _plus(
-    state: Mapping[str, Any], vectors: NDArray[np.float32], of: NDArray[np.int64], marks: list[str], sign: int
+    state: Mapping[str, Any], vectors: NDArray[np.float32], of: NDArray[np.int64], marks: list[str]
 ) -> dict[str, Any]:
-    """Return the number and the sum of the vectors of each group with these more, or fewer.
+    """Return the number and the sum of the vectors of each group with these more.
 
     Raises
     ------
@@ -79,8 +79,8 @@ def _plus(
         count, total = found.get(mark, (0, np.zeros(vectors.shape[1])))
         if len(total) != vectors.shape[1]:
             raise DataError("vectors of another width than before", expected=str(len(total)), got=f"{vectors.shape[1]}")
-        found[mark] = (count + sign * len(more), total + sign * more.sum(axis=0))
-    return {mark: [count, total.tolist()] for mark, (count, total) in sorted(found.items()) if count > 0}
+        found[mark] = (count + len(more), total + more.sum(axis=0))
+    return {mark: [count, total.tolist()] for mark, (count, total) in sorted(found.items())}
 
 
 def _herded(

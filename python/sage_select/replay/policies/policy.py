@@ -115,9 +115,9 @@ class Policy(Settings):
         Parameters
         ----------
         rows
-            Those of them that were in the buffer.
+            Those of the buffer that stay.
         words
-            The words of all that were named, there or not.
+            The words of all rows that are deleted, there or not.
         """
         del rows, words, seed
         return state

@@ -25,7 +25,7 @@ from sage_select.io.guards.damage import damage_errors
 from sage_select.io.tables.digest import digest_bytes
 from sage_select.replay.gather import gathered
 from sage_select.replay.settings import BufferSettings
-from sage_select.replay.state import EVENTS, State, events_table, renamed
+from sage_select.replay.state import EVENTS, Event, State, log_of, renamed
 from sage_select.replay.store.held import HeldFile
 from sage_select.replay.store.manifest import Manifest, Part, read_manifest
 from sage_select.replay.store.members import members_of
@@ -207,11 +207,11 @@ class FolderStore(Store):
             segments[state.commit] = self._write_rows(state.commit, entered)
         name = f"events-{state.commit:010d}.parquet"
         if joins or len(open_events) >= _FILES:  # the log does not tell of rows that lie elsewhere from now on
-            log = pa.concat_tables([*(self._log(one) for one in open_events), change.events])
+            log = pa.concat_tables([*(self._log(one) for one in open_events), log_of(change.events)])
             closed, open_events = [*closed, self._write_parquet(name, log)], []
             members = self._write_members(state)
-        elif change.events.num_rows:
-            open_events.append(self._write_parquet(name, change.events))
+        elif change.events:
+            open_events.append(self._write_parquet(name, log_of(change.events)))
         live = {int(one) for one in np.unique(state.rows.segments)}
         manifest = Manifest.of(
             settings,
@@ -235,7 +235,7 @@ class FolderStore(Store):
         number = state.commit
         segments = {} if rows is None else {number: self._write_rows(number, rows)}
         events = self._write_parquet(
-            f"events-{number:010d}.parquet", pa.concat_tables([log, renamed(change.events, ids, names)])
+            f"events-{number:010d}.parquet", pa.concat_tables([log, renamed(log_of(change.events), ids, names)])
         )
         manifest = Manifest.of(
             settings,
@@ -279,19 +279,20 @@ class FolderStore(Store):
 
     def _write_rows(self, number: int, table: pa.Table) -> Part:
         name = f"rows-{number:010d}.arrow"
-        with self._new(name) as file, pa.ipc.new_file(pa.PythonFile(file, "w"), table.schema) as writer:
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_file(sink, table.schema) as writer:
             writer.write_table(table.combine_chunks())
-        part = self._named(name, file, table.num_rows)
+        part = self._write(name, sink, table.num_rows)
         self._tables[part] = table
         return part
 
     def _write_parquet(self, name: str, table: pa.Table) -> Part:
-        with self._new(name) as file:
-            pq.write_table(table, pa.PythonFile(file, "w"), compression="zstd")
-        return self._named(name, file, table.num_rows)
+        sink = pa.BufferOutputStream()
+        pq.write_table(table, sink, compression="zstd")
+        return self._write(name, sink, table.num_rows)
 
     def _write_members(self, state: State) -> Part:
-        rows = events_table("member", state.rows, commit=state.commit, update=state.counters.updates)
+        rows = Event("member", state.rows, state.commit, state.counters.updates).table()
         return self._write_parquet(f"members-{state.commit:010d}.parquet", rows)
 
     def _write_manifest(self, manifest: Manifest) -> None:
@@ -315,7 +316,10 @@ class FolderStore(Store):
             yield file
             file.finish()
 
-    def _named(self, name: str, file: HashedFile, rows: int) -> Part:
+    def _write(self, name: str, sink: pa.BufferOutputStream, rows: int) -> Part:
+        """Write a file at once, where Arrow would in parts of a few bytes."""
+        with self._new(name) as file:
+            file.write(sink.getvalue())
         self._files.rename(temporary_of(self.path, name), self.path / name)
         return Part(file=name, digest=file.digest, rows=rows)
 
