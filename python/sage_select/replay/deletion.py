@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sage_select import kernels
 from sage_select.replay.rows import ReplayRows, words_of
 from sage_select.replay.settings import BufferSettings
-from sage_select.replay.state import State, events_table
+from sage_select.replay.state import Event, State
 from sage_select.replay.store.store import Change, Purge
 from sage_select.seeds import stage_key
 
@@ -100,7 +100,7 @@ def deletion(state: State, settings: BufferSettings, ids: pa.Array) -> Deletion:
     known = set(leaving.ids.to_pylist())
     there = [name for name, one in zip(names, ids.to_pylist(), strict=True) if one in known]
     absent = [name for name, one in zip(names, ids.to_pylist(), strict=True) if one not in known]
-    events = events_table("deleted", leaving, commit=number, update=state.counters.updates)
+    events = [Event("deleted", leaving.bare(), number, state.counters.updates)]
     after = replace(
         state,
         commit=number,

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-import pyarrow as pa
 
 from sage_select.replay.deletion import forgotten_rows
 from sage_select.replay.gather import Segment, gathered
 from sage_select.replay.settings import BufferSettings
-from sage_select.replay.state import EVENTS, State, events_table
+from sage_select.replay.state import Event, State
 from sage_select.replay.store.store import Change
 
 __all__ = ["gone_back"]
@@ -44,10 +43,10 @@ def gone_back(state: State, before: State, settings: BufferSettings, segment: Se
     segments[written], places[written] = number, np.arange(np.count_nonzero(written))
     found = replace(then, segments=segments, places=places)
     log = [
-        events_table("left", now.take(gone), commit=number, update=update, reasons=["rollback"] * len(gone)),
-        events_table("entered", found.take(came), commit=number, update=update),
-        events_table("scored", found.take(stays), commit=number, update=update),
+        Event("left", now.take(gone).bare(), number, update, ["rollback"] * len(gone)),
+        Event("entered", found.take(came).bare(), number, update),
+        Event("scored", found.take(stays).bare(), number, update),
     ]
     after = replace(before, commit=number, rows=found, forgotten=state.forgotten)
     entered = gathered(before, segment, np.flatnonzero(written)) if written.any() else None
-    return Change(after, entered, pa.concat_tables([EVENTS.empty_table(), *log]))
+    return Change(after, entered, log)

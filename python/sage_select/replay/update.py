@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -18,7 +17,7 @@ from sage_select.replay.offered import VECTORS, Offered
 from sage_select.replay.policies.policy import Candidates, Membership, check_membership
 from sage_select.replay.rows import NOT_KNOWN, ReplayRows
 from sage_select.replay.settings import BufferSettings
-from sage_select.replay.state import EVENTS, State, events_table
+from sage_select.replay.state import Event, State
 from sage_select.replay.store.store import Change
 
 __all__ = ["Updated", "merged", "resized", "updated"]
@@ -88,7 +87,8 @@ def updated(
     if len(again):
         anew = twice[scored[twice] >= 0]
         old = old.with_scores(again, rows.scores[anew], update)
-    some = some[~np.isin(some, np.concatenate([forgotten, twice]))]
+    if len(forgotten) or len(twice):
+        some = some[~np.isin(some, np.concatenate([forgotten, twice]))]
     offered = rows.take(some)
     candidates = Candidates(
         rows=old.then(offered),
@@ -102,9 +102,9 @@ def updated(
     kept = policy.keep(candidates)
     check_membership(kept, policy, candidates)
     staying, entering = _parted(kept, old.n)
-    leaving = np.setdiff1d(np.arange(old.n), staying, assume_unique=True)
+    leaving = _others(staying, old.n)
     if len(again):
-        events.append(events_table("scored", old.take(again), commit=number, update=update))
+        events.append(Event("scored", old.take(again).bare(), number, update))
     came = replace(offered.take(entering), segments=np.full(len(entering), number), places=np.arange(len(entering)))
     events += _log(old, leaving, came, policy.leaves, kept.reasons, number, update)
     told = Updated(
@@ -134,7 +134,7 @@ def updated(
         policy_state=kept.state,
     )
     entered = fitted(new.table.take(pa.array(some[entering])), schema) if len(entering) else None
-    return Change(after, entered, pa.concat_tables([EVENTS.empty_table(), *events])), told
+    return Change(after, entered, events), told
 
 
 def _passed_by(state: State, schema: pa.Schema, n: int, forgotten: int) -> tuple[Change, Updated]:
@@ -143,7 +143,7 @@ def _passed_by(state: State, schema: pa.Schema, n: int, forgotten: int) -> tuple
     counters = state.counters.plus(seen=n, updates=1, passed_by=passed_by, forgotten=forgotten)
     after = replace(state, commit=number, schema=schema, counters=counters)
     told = Updated(offered=n, passed_by=passed_by, forgotten=forgotten, commit=number)
-    return Change(after, None, EVENTS.empty_table()), told
+    return Change(after, None), told
 
 
 def resized(state: State, settings: BufferSettings, payload: Callable[[], pa.Table]) -> tuple[Change, Updated]:
@@ -161,7 +161,7 @@ def resized(state: State, settings: BufferSettings, payload: Callable[[], pa.Tab
     )
     kept = policy.keep(candidates)
     check_membership(kept, policy, candidates)
-    leaving = np.setdiff1d(np.arange(state.rows.n), kept.rows, assume_unique=True)
+    leaving = _others(kept.rows, state.rows.n)
     events = _log(state.rows, leaving, ReplayRows.none(), "capacity", {}, number, update)
     after = replace(
         state,
@@ -171,7 +171,7 @@ def resized(state: State, settings: BufferSettings, payload: Callable[[], pa.Tab
         policy_state=kept.state,
     )
     told = Updated(left=len(leaving), commit=number)
-    return Change(after, None, pa.concat_tables([EVENTS.empty_table(), *events])), told
+    return Change(after, None, events), told
 
 
 def merged(
@@ -206,7 +206,7 @@ def merged(
     gone = np.flatnonzero(~np.isin(state.rows.words, rows.words))
     number = state.commit + 1
     if change is None:
-        change = Change(replace(before, commit=number), None, EVENTS.empty_table())
+        change = Change(replace(before, commit=number), None)
         told = replace(told, commit=number)
     reasons = {int(row): "deleted" for row in deleted}
     log = _log(state.rows, gone, ReplayRows.none(), policy.leaves, reasons, number, state.counters.updates)
@@ -214,9 +214,7 @@ def merged(
     more = other.counters.seen - other.rows.n
     counters = change.state.counters.plus(seen=more, passed_by=more, left=len(gone))
     after = replace(change.state, counters=counters)
-    return Change(after, change.entered, pa.concat_tables([change.events, *log])), replace(
-        told, left=told.left + len(gone)
-    )
+    return Change(after, change.entered, [*change.events, *log]), replace(told, left=told.left + len(gone))
 
 
 def _together(held: pa.Table, offered: pa.Table, schema: pa.Schema) -> pa.Table:
@@ -336,6 +334,13 @@ def _parted(kept: Membership, held: int) -> tuple[NDArray[np.int64], NDArray[np.
     return kept.rows[:cut], kept.rows[cut:] - held
 
 
+def _others(rows: NDArray[np.int64], n: int) -> NDArray[np.int64]:
+    """Return which of n rows are none of these."""
+    others = np.ones(n, np.bool_)
+    others[rows] = False
+    return np.flatnonzero(others)
+
+
 def _log(
     old: ReplayRows,
     leaving: NDArray[np.int64],
@@ -344,19 +349,13 @@ def _log(
     reasons: Mapping[int, str],
     number: int,
     update: int,
-) -> list[pa.Table]:
-    """Return the log of rows that leave and rows that come."""
+) -> list[Event]:
+    """Return what is told of rows that leave and rows that come."""
     log = []
     if len(leaving):
-        gone = old.take(leaving)
-        instead: list[Any] = came.ids.slice(0, gone.n).to_pylist() if came.n else []
-        instead += [None] * (gone.n - len(instead))
-        why = [reasons.get(int(row), reason) for row in leaving]
-        log.append(
-            events_table(
-                "left", gone, commit=number, update=update, reasons=why, replaced_by=pa.array(instead, pa.string())
-            )
-        )
+        instead = came.ids.slice(0, len(leaving)).to_pylist()
+        why = [reasons.get(row, reason) for row in leaving.tolist()]
+        log.append(Event("left", old.take(leaving).bare(), number, update, why, instead))
     if came.n:
-        log.append(events_table("entered", came, commit=number, update=update))
+        log.append(Event("entered", came.bare(), number, update))
     return log
