@@ -52,6 +52,9 @@ class TrainResult:
         What the evaluations during training came to: `rows` and their trained `tokens`; the `first`, the `best` and
         the `last` one, each with `step` and `loss`; `weights_of`, the step whose weights are left, and
         `stopped_early`. None where nothing was held out.
+    replay
+        What was replayed beside the rows of the selection (`sage_select.train.replaying.Replay.facts`), the `buffer`,
+        and in `update` whether the rows were offered to it, and what became of them. None where no buffer was named.
     """
 
     output_dir: Path
@@ -70,6 +73,7 @@ class TrainResult:
     adapter_digest: str
     notices: tuple[str, ...]
     held_out: Mapping[str, Any] | None = None
+    replay: Mapping[str, Any] | None = None
 
     @property
     def lora_weights(self) -> Path:
@@ -92,6 +96,7 @@ class TrainResult:
             "schedule": dict(self.schedule),
             "notices": list(self.notices),
             "held_out": None if self.held_out is None else dict(self.held_out),
+            "replay": None if self.replay is None else dict(self.replay),
         }
 
     @classmethod
@@ -103,7 +108,8 @@ class TrainResult:
         KeyError, ValueError
             If a part is missing, or of another type.
         """
-        parts = {field.name: values[field.name] for field in fields(cls)}
+        # Runs of an earlier version say nothing of replay.
+        parts = {field.name: {"replay": None, **values}[field.name] for field in fields(cls)}
         TypeAdapter(RowSummary).validate_python(parts["rows"])
         if parts["adapter"] not in KINDS:
             raise ValueError("unknown kind of adapter")
