@@ -42,7 +42,7 @@ def write_run(folder: RunFolder, which: str) -> None:
         path = folder.path / name
         path.parent.mkdir(exist_ok=True)
         path.write_text(which)
-    for name in ("schedule.arrow", "ledger.arrow"):
+    for name in ("schedule.arrow", "replayed.arrow", "ledger.arrow"):
         folder.put_file(name, lambda place: place.write_text(which))
     ledger = Ledger(folder.ledger, [which], after=0)
     ledger.open()

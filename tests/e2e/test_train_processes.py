@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from sage_select import ReplayBuffer
 from sage_select.errors import UsageError
 from sage_select.train import TrainConfig, train
 from sage_select.train.processes import ALONE, Processes, launched
@@ -60,9 +62,13 @@ def test_two_processes_train_what_one_does(shared_model: Path, tmp_path: Path) -
     }
     # Rows are measured in three forward passes, so that one process has one more than the other.
     paced = {**settings, "curriculum": "self_paced", "rounds": 2, "batch_size": 3, "gradient_accumulation": 1}
-    runs = {"plain": settings, "paced": paced}
+    # Two buffers that are alike, since the rows of a run are offered to its own.
+    ReplayBuffer.open(tmp_path / "buffer").update([{**row, "sage_row_id": f"old-{row['sage_row_id']}"} for row in rows])
+    shutil.copytree(tmp_path / "buffer", tmp_path / "buffer-two")
+    plain = {**settings, "replay": str(tmp_path / "buffer"), "replay_ratio": "1/2"}
+    runs = {"plain": plain, "paced": paced}
     alone = {name: train(rows, TrainConfig(**one, output_dir=tmp_path / name)) for name, one in runs.items()}
-    shared = {**settings, "output_dir": str(tmp_path / "plain-two")}
+    shared = {**plain, "replay": str(tmp_path / "buffer-two"), "output_dir": str(tmp_path / "plain-two")}
     both = in_two([shared, {**paced, "output_dir": str(tmp_path / "paced-two")}], rows, tmp_path / "script.py")
     assert both.returncode == 0, both.stderr[-3000:]
     for name, result in alone.items():
@@ -70,6 +76,10 @@ def test_two_processes_train_what_one_does(shared_model: Path, tmp_path: Path) -
     one, two = (lines(tmp_path / name / "logs" / "consumed.jsonl") for name in ("plain", "plain-two"))
     assert [step["rows"] for step in one] == [step["rows"] for step in two]
     assert two[0]["losses"] == pytest.approx(one[0]["losses"], rel=1e-5)
+    assert any(row.startswith("old-") for step in two for row in step["rows"])
+    buffers = [ReplayBuffer.open(tmp_path / name, create=False) for name in ("buffer", "buffer-two")]
+    assert buffers[0].commit == buffers[1].commit == 2
+    assert buffers[0].ids().equals(buffers[1].ids())
     one_paced, two_paced = (lines(tmp_path / name / "logs" / "rounds.jsonl") for name in ("paced", "paced-two"))
     assert [line["rows"] for line in two_paced] == [line["rows"] for line in one_paced]
     assert two_paced[0]["losses"] == pytest.approx(one_paced[0]["losses"], rel=1e-5)

@@ -76,11 +76,14 @@ def replay_facts(replay: Mapping[str, Any]) -> dict[str, object]:
         The facts of `sage_select.train.replaying.Replay`, with the `buffer`.
     """
     commit = "not there yet" if replay["commit"] is None else f"commit {replay['commit']:,}"
+    most = "once" if replay["most"] == 1 else f"at most {replay['most']:,} times"
+    buffer = f"{counted(replay['holds'], 'row')} in {replay['buffer']} ({commit})"
     facts: dict[str, object] = {
         "replayed": f"{replay['times']:,} beside {replay['new_times']:,} of the selection ({replay['ratio']} "
         f"{replay['basis']}), {replay['tokens']:,} tokens beside {replay['new_tokens']:,}: "
-        f"{counted(replay['rows'], 'row')}, each at most {replay['most']:,} times, of {replay['holds']:,} in "
-        f"{replay['buffer']} ({commit})"
+        f"{counted(replay['rows'], 'row')}, each {most}, of the {buffer}"
+        if replay["times"]
+        else f"nothing, of the {buffer}"
     }
     update = replay.get("update") or {}
     if update.get("done"):

@@ -26,7 +26,7 @@ from sage_select.train.prepare import Prepared, prepare
 from sage_select.train.processes import Processes
 from sage_select.train.prolong import prolongs
 from sage_select.train.replaced import LOSSES_NAME, REPLAYED_NAME, SCHEDULE_NAME
-from sage_select.train.replaying.buffer import check_writable
+from sage_select.train.replaying.buffer import check_writable, refuse_in_one_another
 from sage_select.train.replaying.ending import with_update
 from sage_select.train.reporters import require_reporters
 from sage_select.train.result import TrainResult
@@ -132,6 +132,8 @@ class _Run:
                 **{one.name: one.value for one in self._config.method.inputs()},
             }
         )
+        if self._config.replay is not None:
+            refuse_in_one_another(self._config.replay, folder.path)
         with quiet_libraries():
             self._processes.join(has_gpu=device_here() == "cuda")
             recorded = None

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sage_select.replay import ReplayBuffer
     from sage_select.train.config import TrainConfig
 
-__all__ = ["ID_COLUMN", "Buffer", "check_writable", "open_buffer", "refuse_unfit"]
+__all__ = ["ID_COLUMN", "Buffer", "check_writable", "open_buffer", "refuse_in_one_another", "refuse_unfit"]
 
 #: The column by which rows of selections are known.
 ID_COLUMN: Final = "sage_row_id"
@@ -128,6 +128,18 @@ def check_writable(folder: Path) -> bool:
     return not there
 
 
+def refuse_in_one_another(buffer: Path, run: Path) -> None:
+    """Raise UsageError where a buffer lies in the folder of a run, or a run in that of a buffer."""
+    place, folder = user_path(buffer).resolve(), run.resolve()
+    if place == folder or folder in place.parents or place in folder.parents:
+        raise UsageError(
+            "a replay buffer and a run cannot share a folder",
+            where=str(place),
+            got=str(folder),
+            hint="name another with --replay, such as one beside the run",
+        )
+
+
 def refuse_unfit(buffer: Buffer | None, table: pa.Table, shape: Shape, config: TrainConfig) -> None:
     """Refuse a selection whose rows a buffer could not take when the run is finished.
 
@@ -157,10 +169,8 @@ def refuse_unfit(buffer: Buffer | None, table: pa.Table, shape: Shape, config: T
             if missing == ["groups"]
             else "take a buffer with another policy, or leave it as it is with --no-replay-update",
         )
-    if not len(buffer.ids):
-        return
     held = buffer.table.schema
-    for name in _required(shape):
+    for name in _required(shape) if len(buffer.ids) else ():
         if name not in held.names:
             raise DataError(
                 "the rows of the replay buffer are of another shape, so that those of the selection cannot join them",

@@ -105,7 +105,7 @@ def offer(
 
     folder = user_path(config.replay) if config.replay is not None else Path()
     buffer = ReplayBuffer.open(folder)
-    table = offered_rows(rows, buffer.table().schema if len(buffer) else None)
+    table = offered_rows(rows, buffer.table().schema)
     ids = table[ID_COLUMN].to_pylist()
     trained = np.flatnonzero([row_id in losses for row_id in ids])
     table, ids = table.take(pa.array(trained)), [ids[row] for row in trained.tolist()]

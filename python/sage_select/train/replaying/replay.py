@@ -39,6 +39,8 @@ __all__ = ["REPLAYED", "Replay", "known_rows", "may_be_replayed", "replay_of"]
 
 #: The origin, in a schedule, of a row that is replayed.
 REPLAYED: Final = "replayed"
+#: More rows than these are no run.
+_MOST: Final = 2**31 - 1
 #: Tokenises rows, of which there may be none with anything to train.
 Tokenise = Callable[[OrderedRows], TrainingRows]
 
@@ -152,6 +154,10 @@ def replay_of(
     from sage_select.replay.ratio import Ratio
 
     ratio = Ratio.of(config.replay_ratio, config.replay_basis)
+    if _most_replayed(new, ratio, config) > _MOST:
+        raise UsageError(
+            "the run would replay too many rows", expected=f"at most {_MOST:,}", hint="lower --replay-ratio"
+        )
     key = _key(new, ratio, config)
     found = None if recorded is None else read_replayed(recorded)
     if found is None or found.about["key"] != key:
@@ -201,7 +207,9 @@ def _decided(
     folder = config.replay or Path()
     first = open_buffer(folder)
     commit = agreed(None if first is None else first.commit)
-    buffer = first if commit is None or (first is not None and first.commit == commit) else open_buffer(folder, commit)
+    buffer = first if first is not None and first.commit == commit else None
+    if buffer is None and commit is not None:  # of several processes the others go by what the first has seen
+        buffer = open_buffer(folder, commit)
     if config.replay_update:
         held = None if buffer is None else buffer.table.schema
         refuse_unfit(buffer, offered_rows(trained, held), trained.shape, config)
@@ -220,7 +228,7 @@ def _decided(
     draws = Draws(
         len(usable),
         _drawing(buffer, usable, config.seed),
-        expected=_expected(new, ratio, config),
+        expected=None if ratio.basis == "tokens_of_total" else _most_replayed(new, ratio, config),
         repeat=config.replay_shortfall == "repeat",
     )
     laid = interleaved(new, pool, draws, ratio, config)
@@ -270,10 +278,8 @@ def _drawing(buffer: Buffer | None, usable: NDArray[np.int64], seed: int) -> Cal
     return draw
 
 
-def _expected(new: TrainingRows, ratio: Ratio, config: TrainConfig) -> int | None:
-    """Return how many rows are replayed at most, where that is known before."""
-    if ratio.basis == "tokens_of_total":
-        return None
+def _most_replayed(new: TrainingRows, ratio: Ratio, config: TrainConfig) -> int:
+    """Return how many rows are replayed at most; with tokens about so many."""
     rows = len(set(new.row_ids)) * math.ceil(config.epochs)
     if config.max_steps:
         rows = config.max_steps * config.batch_size * config.gradient_accumulation
