@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -225,6 +225,75 @@ def test_training(method: str, case: str, trained: Any, benchmark: BenchmarkFixt
     training, notes = trained(case)
     group = f"training {STEPS} steps of {ROWS} problems of GSM8K"
     measure(benchmark, lambda: training.by(method), group=group, method=method, case=case, rounds=1, note=notes[method])
+
+
+#: How often a run is trained with its ledger and without, in turn: the difference is far below what runs differ by.
+_LEDGER_TURNS = 7
+LEDGERS = ("ours", "ours without a ledger")
+
+
+@contextmanager
+def without_ledger() -> Iterator[None]:
+    """Leave out what the ledger of losses costs: reading them back from each step, their record, and the file of them.
+
+    Which rows a step consumed is noted all the same, as every run proves at its end that they are the planned ones.
+    """
+    import torch
+
+    from sage_select.train import losses_file, own_loss, trainer
+
+    def note(self: Any, loss: Any) -> None:
+        del loss
+        slots, places, *_ = (torch.cat(parts) for parts in zip(*self._done, strict=True))
+        noted = places[slots.argsort()].tolist()
+        self._ledger.add(noted, [0.0] * len(noted), [1] * len(noted))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trainer.OrderedTrainer, "_note", note)
+        patch.setattr(own_loss, "replace", lambda one, **_: one)
+        patch.setattr(losses_file, "write_losses", lambda path, *_: path.touch())
+        yield
+
+
+@pytest.fixture(scope="module")
+def ledgers(
+    models: dict[str, Path], rows: list[dict[str, str]], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], tuple[Callable[[str], Trained], str]]:
+    """Return what trains a model with its ledger or without, and what to note: the difference, and its spread."""
+    known: dict[str, tuple[Callable[[str], Trained], str]] = {}
+
+    def turns(case: str) -> tuple[Callable[[str], Trained], str]:
+        if case not in known:
+            training = Training(rows, models[case], tmp_path_factory.mktemp("ledgers"))
+
+            def by(method: str) -> Trained:
+                with nullcontext() if method == "ours" else without_ledger():
+                    return training.ours()
+
+            shares = []
+            for turn in range(_LEDGER_TURNS + 1):
+                order = LEDGERS if turn % 2 else LEDGERS[::-1]
+                found = {method: by(method) for method in order}
+                assert found["ours"][1] == found[LEDGERS[1]][1]
+                if turn:  # the first warms up
+                    shares.append(100 * (found["ours"][0] / found[LEDGERS[1]][0] - 1))
+            note = (
+                f"{statistics.median(shares):+.1f} % seconds of the processor with a ledger (median of "
+                f"{_LEDGER_TURNS} runs in turn, {min(shares):+.1f} to {max(shares):+.1f} %)"
+            )
+            known[case] = by, note
+        return known[case]
+
+    return turns
+
+
+@pytest.mark.parametrize("case", ["stories260k"])
+@pytest.mark.parametrize("method", LEDGERS)
+def test_ledger(method: str, case: str, ledgers: Any, benchmark: BenchmarkFixture) -> None:
+    by, note = ledgers(case)
+    group = f"the ledger of {STEPS} steps of {ROWS} problems of GSM8K"
+    own = note if method == "ours" else ""
+    measure(benchmark, lambda: by(method), group=group, method=method, case=case, rounds=1, note=own)
 
 
 #: Each says, as it ends, after how many seconds its first step had been taken.

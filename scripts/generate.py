@@ -13,14 +13,17 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from sage_select.cli import build_table, train_table
+from sage_select.cli import build_table, replay_table, train_table
 from sage_select.cli.build_table import derived, written
 from sage_select.cli.events import EVENTS, SCHEMA_VERSION
 from sage_select.cli.flags import Flag, lowered
+from sage_select.cli.replay_table import derived_replay, written_replay
 from sage_select.cli.train_table import derived_train, written_train
 from sage_select.pipeline import STAGES, Registry
 from sage_select.pipeline.spec.keys import keys_of
 from sage_select.pipeline.spec.schema import json_schema
+from sage_select.replay.draws import DRAWS
+from sage_select.replay.policies import POLICIES
 from sage_select.train.curricula import CURRICULA
 from sage_select.train.kinds import BITS, INITIALISATIONS, KINDS, why_not
 from sage_select.train.methods import METHODS
@@ -36,16 +39,17 @@ _TAKES = {"text": "text", "int": "a whole number", "float": "a number", "bool": 
 
 def generated(root: Path = ROOT) -> dict[Path, str]:
     """Return path -> text of every file that is derived, or has a derived part."""
-    table, train = derived(), derived_train()
+    table, train, replay = derived(), derived_train(), derived_replay()
     files = {
         Path(build_table.__file__).with_suffix(".json"): written(table),
         Path(train_table.__file__).with_suffix(".json"): written_train(train),
+        Path(replay_table.__file__).with_suffix(".json"): written_replay(replay),
         root / "docs" / "spec.schema.json": json.dumps(json_schema(), indent=1, ensure_ascii=False) + "\n",
         root / "docs" / "events.schema.json": json.dumps(events_schema(), indent=1, ensure_ascii=False) + "\n",
     }
     for page in (root / "README.md", *sorted((root / "docs").glob("*.md"))):
         text = page.read_text(encoding="utf-8")
-        filled = _filled(text, table.flags, train.flags)
+        filled = _filled(text, table.flags, train.flags, replay.made)
         if filled != text or "<!-- table: " in text:
             files[page] = filled
     return files
@@ -79,17 +83,16 @@ def events_schema() -> dict[str, Any]:
     }
 
 
-def _filled(text: str, flags: list[Flag], training: list[Flag]) -> str:
+def _filled(text: str, flags: list[Flag], training: list[Flag], replay: list[Flag]) -> str:
     """Return a page with its tables written anew between their markers."""
     registries = {registry.kinds: registry for registry in Registry.every}
+    elsewhere = {METHODS.kinds: training, POLICIES.kinds: replay, DRAWS.kinds: replay}
 
     def table(match: re.Match[str]) -> str:
         ours = {"options": lambda: _options(flags), "keys": _keys, "training": lambda: _options(training)}
         own = {**ours, **_OF_TRAINING}
         registry = registries.get(match[1])
-        lines = "\n".join(
-            own[match[1]]() if match[1] in own else _table(registry, training if registry is METHODS else flags)
-        )
+        lines = "\n".join(own[match[1]]() if match[1] in own else _table(registry, elsewhere.get(match[1], flags)))
         return f"<!-- table: {match[1]} -->\n{lines}\n<!-- end of table -->"
 
     return re.sub(r"<!-- table: (\w+) -->\n.*?<!-- end of table -->", table, text, flags=re.DOTALL)

@@ -36,6 +36,8 @@ class Origin:
     SELECTED: Final = "selected"
     AUGMENTED: Final = "augmented"
     REPLAY: Final = "replay"
+    #: With the answer of a teacher in place of its own.
+    TAUGHT: Final = "taught"
 
 
 class Reason:

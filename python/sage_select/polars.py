@@ -152,7 +152,7 @@ def _rows_of(frame: pl.DataFrame, chosen: Selection) -> pl.DataFrame:
     own = pl.from_arrow(chosen.table().select(list(COLUMNS)))
     if (chosen.table_indices < 0).any():
         raise UsageError(
-            "select of a frame gives rows of the frame, and augment makes others",
+            "select of a frame gives rows of the frame, and others came to them",
             hint="frame.sage.selection(...).to_polars() has them, in Arrow's types",
         )
     return frame[chosen.table_indices].select(pl.exclude(*COLUMNS)).hstack(pl.DataFrame(own))

@@ -1,4 +1,4 @@
-"""The examples in README.md and docs/training.md run: shell lines in turn, Python blocks in one session."""
+"""The examples in README.md, docs/training.md and docs/replay.md run: shell lines in turn, Python in one session."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ from sage_select import demo
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
 TRAINING = (ROOT / "docs" / "training.md").read_text()
+REPLAY = (ROOT / "docs" / "replay.md").read_text()
 
 
-def blocks(language: str) -> list[str]:
-    found = re.findall(rf"^```{language}\n(.*?)^```", README + TRAINING, flags=re.MULTILINE | re.DOTALL)
+def blocks(language: str, text: str = README + TRAINING) -> list[str]:
+    found = re.findall(rf"^```{language}\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
     assert found, f"no {language} block"
     return found
 
@@ -45,6 +46,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for i in range(200)
     ]
     (folder / "chats.jsonl").write_text("".join(json.dumps(chat) + "\n" for chat in chats))
+    week2 = [
+        {**chat, "messages": [*chat["messages"], *chat["messages"]], "id": f"{chat['id']}-2"} for chat in chats[:60]
+    ]
+    (folder / "week2.jsonl").write_text("".join(json.dumps(chat) + "\n" for chat in week2))
     (folder / "keep.txt").write_text("chat-7\nchat-8\n")
     (folder / "leak.txt").write_text("chat-9\n")
     (folder / "heldout.jsonl").write_text(
@@ -53,6 +58,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "more.csv").write_text("question,answer\nwhat is 9 plus 2?,it is 11.\n")
     rows = [{"instruction": f"write about topic {i}", "output": f"topic {i} is fine"} for i in range(200)]
     (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    new = [{"instruction": f"tell of matter {i}", "output": f"matter {i} is well"} for i in range(80)]
+    (folder / "new.jsonl").write_text("".join(json.dumps(row) + "\n" for row in new))
     (folder / "queries.csv").write_text("Query,Tool\n" + "".join(f"find {i} things,Tool{i % 5}\n" for i in range(60)))
     pl.DataFrame({"text": [f"intent number {i} of many" for i in range(400)]}).write_parquet(folder / "intents.parquet")
     vectors = np.random.default_rng(0).normal(size=(len(chats), 16)).astype(np.float16)
@@ -77,6 +84,21 @@ def test_shell_examples(folder: Path) -> None:
         done = run(line, folder)
         assert done.returncode == 0, f"{line}\n{done.stderr}"
     assert (folder / "run" / "lora_weights" / "adapter_model.safetensors").is_file()
+
+
+def test_examples_of_replay(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    for line in [line for block in blocks("sh", REPLAY) for line in block.splitlines() if line.strip()]:
+        done = run(line, folder)
+        assert done.returncode == 0, f"{line}\n{done.stderr}"
+    session: dict[str, object] = {}
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        for block in blocks("python", REPLAY):
+            exec(compile(block, "replay.md", "exec"), session)
+    first, second, third = out.getvalue().splitlines()
+    assert (first[:2], second) == ("4 ", "['selected', 'selected', 'replay']")
+    assert third == "[('entered', 4)]"
 
 
 def test_python_examples(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

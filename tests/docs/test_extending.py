@@ -31,7 +31,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with the package of the page, installed beside it, and some rows."""
     folder = tmp_path_factory.mktemp("extending")
     files = re.findall(r"^```\w+ file=(\S+)\n(.*?)^```$", PAGE.read_text(), flags=re.DOTALL | re.MULTILINE)
-    assert len(files) == 11
+    assert len(files) == 12
     for name, text in files:
         path = folder / "package" / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -66,7 +66,7 @@ def program(folder: Path, command: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_every_command_of_the_page_does_what_it_says(folder: Path, commands: list[str]) -> None:
-    assert len(commands) == 8
+    assert len(commands) == 10
     for command in commands:
         done = program(folder, command)
         assert done.returncode == (2 if "refused" in command else 0), f"{command}: {done.stderr}"
@@ -85,6 +85,13 @@ def test_every_command_of_the_page_does_what_it_says(folder: Path, commands: lis
     assert tables["ordered"]["sage_phase"].to_pylist() == [int(one) for one in loud]
     assert min(text.count("?") for text in tables["questions"]["text"].to_pylist()) == 6
     assert set(tables["easiest"]["sage_reason"].to_pylist()) == {"length"}
+    kept = [
+        json.loads(row)["loss"] for row in program(folder, "sage-select replay draw buffer 100%").stdout.splitlines()
+    ]
+    assert kept == [0] * 5
+    assert "lowest (the rows of the lowest scores)" in " ".join(
+        program(folder, "sage-select replay init -h").stdout.split()
+    )
     dropped = json.loads((folder / "longer.arrow.manifest.json").read_text())["rows"]["dropped"]
     assert dropped["without_short: fewer than 4 words"] == 3
 

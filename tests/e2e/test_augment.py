@@ -381,7 +381,7 @@ def test_arrays_and_frames_are_told_what_they_cannot_have(rows: list[dict[str, A
     frame = polars.DataFrame(
         {"question": [f"where is the great hotel number {row}?" for row in range(9)], "answer": ["here"] * 9}
     )
-    with pytest.raises(UsageError, match="augment makes others"):
+    with pytest.raises(UsageError, match="others came to them"):
         frame.sage.select(k=3, strategy="random", augment="rules")
     made = frame.sage.selection(k=3, strategy="random", augment="rules")
     assert made.to_polars().height == len(made) > 3

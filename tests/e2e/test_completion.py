@@ -58,6 +58,9 @@ def test_options_commands_and_words_are_offered() -> None:
     assert asked("bash", "completion", "") == list(SHELLS)
     assert "--lora-r" in asked("bash", "--lora", module="train")
     assert asked("bash", "build", "--force", "--qui") == ["--quiet"]
+    assert asked("bash", "replay", "up") == ["update"]
+    assert asked("bash", "replay", "init", "buffer", "--policy", "res") == ["reservoir"]
+    assert asked("bash", "replay", "mix", "--basis", "of_n") == ["of_new"]
 
 
 @pytest.mark.parametrize(

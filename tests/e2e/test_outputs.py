@@ -12,6 +12,7 @@ from programs import Program
 from tests.support.commits import Dying
 
 import sage_select
+from sage_select import ReplayBuffer
 from sage_select.cli import select
 from sage_select.errors import DataError
 from sage_select.io.commit.files import Files
@@ -39,7 +40,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def test_every_file_setting_is_declared_as_an_input() -> None:
     """One that is not would be left out of the digests, and could be overwritten."""
-    of_files = {"path", "file", "model", "pin", "exclude", "queries", "tokenizer"}
+    of_files = {"path", "file", "model", "pin", "exclude", "queries", "tokenizer", "buffer"}
     settings = {
         (op.name, field): info for op in STAGES.values() if op is not Sink for field, info in op.model_fields.items()
     }
@@ -57,6 +58,7 @@ SETTINGS = {
     "embeddings": (["rows.jsonl", "--strategy", "diversity", "--embeddings", "e.npy"], "e.jsonl"),
     "a model": (["rows.jsonl", "--score-model", "model"], "model/out.arrow"),
     "a tokenizer": (["rows.jsonl", "-k", "9 tokens", "--tokenizer", "model"], "model/weights.jsonl"),
+    "a replay buffer": (["rows.jsonl", "--replay", "seen"], "seen/rows.jsonl"),
     "the spec": (["--spec", "sage.yaml"], "spec.jsonl"),
     "the folder's spec": ([], "spec.jsonl"),
 }
@@ -68,6 +70,8 @@ def test_an_input_is_never_the_output(case: str, more: list[str], folder: Path, 
     (folder / "q.jsonl").write_text(ROWS)
     (folder / "ids.jsonl").write_text("0\n")
     (folder / "model").mkdir()
+    ReplayBuffer.open(folder / "seen")
+    (folder / "seen" / "rows.jsonl").write_text(ROWS)
     (folder / "model" / "weights.jsonl").write_text("{}")
     np.save(folder / "s.npy", np.arange(40.0))
     np.save(folder / "e.npy", np.ones((40, 8), np.float32))

@@ -13,7 +13,7 @@ from sage_select.errors import UsageError
 from sage_select.pipeline import Pipeline, Stage
 from sage_select.pipeline.plan import explain, resolve
 from sage_select.pipeline.spec import load_spec
-from sage_select.stages import Augment, Dedup, Embed, Holdout, Mix, Score, Select, Sink, Source
+from sage_select.stages import Augment, Dedup, Embed, Holdout, Mix, Replay, Score, Select, Sink, Source
 
 HERE = Path(__file__).parent
 
@@ -31,6 +31,8 @@ def assert_golden(name: str, text: str) -> None:
     [
         ("select", ["--help"]),
         *(("select", [command, "--help"]) for command in ("build", "diff", "inspect", "init", "schema")),
+        *(("select", ["replay", command, "--help"]) for command in ("init", "update", "draw", "mix", "delete")),
+        ("select", ["replay", "--help"]),
         ("train", ["--help"]),
     ],
 )
@@ -83,6 +85,12 @@ PLANS: dict[str, tuple[Stage, ...]] = {
         Source(path="a.jsonl"),
         Select(strategy="random"),
         Augment(factor=0.5, cap="30%", edits=["typo", "case"]),
+        Sink(),
+    ),
+    "replay": (
+        Source(path="a.jsonl"),
+        Select(strategy="random"),
+        Replay(buffer="seen", ratio=0.2, basis="of_total"),
         Sink(),
     ),
     "loss_topk": (Source(path="a.jsonl"), Score(model="org/name"), Select(strategy="loss_topk"), Sink()),

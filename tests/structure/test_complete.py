@@ -14,8 +14,9 @@ import pytest
 
 import sage_select
 from sage_select import errors
-from sage_select.cli import build_table, train_table
+from sage_select.cli import build_table, replay_table, train_table
 from sage_select.cli.build_table import derived, written
+from sage_select.cli.replay_table import derived_replay, written_replay
 from sage_select.cli.train_table import derived_train, written_train
 from sage_select.columns import COLUMNS, PREFIX
 from sage_select.declare.option import option_of
@@ -58,6 +59,8 @@ def test_the_table_of_options_is_current() -> None:
     assert written(derived()) == (Path(build_table.__file__).with_suffix(".json")).read_text(encoding="utf-8"), (
         "make generate writes it anew"
     )
+    made = written_replay(derived_replay())
+    assert made == (Path(replay_table.__file__).with_suffix(".json")).read_text(encoding="utf-8")
     table = written_train(derived_train())
     assert table == (Path(train_table.__file__).with_suffix(".json")).read_text(encoding="utf-8")
 
@@ -68,6 +71,7 @@ def test_all_that_is_derived_is_current(root: Path, monkeypatch: pytest.MonkeyPa
     assert {path.name for path in found} >= {
         "README.md",
         "options.md",
+        "replay.md",
         "spec.md",
         "spec.schema.json",
         "events.schema.json",

@@ -35,11 +35,15 @@ print("LOADED", *sorted(sys.modules))
         ("select", ["inspect", "--help"]),
         ("select", ["diff", "--help"]),
         ("select", ["export", "--help"]),
+        ("select", ["replay", "--help"]),
+        ("select", ["replay", "init", "--help"]),
+        ("select", ["replay", "update", "-h"]),
         ("train", ["--help"]),
         ("train", ["--version"]),
         ("train", ["merge", "--help"]),
         ("train", ["info", "-h"]),
         ("train", ["teacher-logits", "--help"]),
+        ("train", ["teacher-outputs", "--help"]),
     ],
 )
 def test_help_and_version_are_light(module: str, arguments: list[str]) -> None:

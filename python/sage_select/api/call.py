@@ -22,7 +22,7 @@ from sage_select.errors import SageWarning, UsageError
 from sage_select.pipeline import Pipeline, Stage
 from sage_select.pipeline.clashes import keyword_of
 from sage_select.pipeline.plan import resolve
-from sage_select.stages import Augment, Dedup, Embed, Holdout, Mix, Order, Score, Select, Source
+from sage_select.stages import Augment, Dedup, Embed, Holdout, Mix, Order, Replay, Score, Select, Source
 
 __all__ = ["planned", "select"]
 
@@ -185,7 +185,7 @@ def planned(
     ):
         origin = {} if embeddings is None else given.column_or_file("embed.file", embeddings)
         steps.append(Embed.make(**origin, **of_stage["embed"]))
-    steps.append(chosen)
+    steps += [chosen, *_replay(of_stage["replay"])]
     if of_stage["order"]:
         steps.append(Order.make(**of_stage["order"]))
     if of_stage["augment"]:
@@ -215,6 +215,15 @@ def _mix(settings: Mapping[str, Any]) -> list[Stage]:
     if "shares" not in settings:
         raise UsageError("no shares to mix in are given", got=f"mix_{next(iter(settings))}", hint="give mix")
     return [Mix.of(settings, {name: keyword_of(Mix, name, info) or name for name, info in Mix.options().items()})]
+
+
+def _replay(settings: Mapping[str, Any]) -> list[Stage]:
+    """Return the stage that adds rows of a replay buffer, where one is named."""
+    if not settings:
+        return []
+    if "buffer" not in settings:
+        raise UsageError("no replay buffer is named", got=f"replay_{next(iter(settings))}", hint="give replay")
+    return [Replay.make(**settings)]
 
 
 def _dedup(settings: Mapping[str, Any], data: Any) -> Dedup:

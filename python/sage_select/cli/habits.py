@@ -104,6 +104,7 @@ COMMAND_HABITS: Final[Mapping[str, str]] = {
     **dict.fromkeys(("new", "template", "scaffold"), "init"),
     **dict.fromkeys(("config-schema", "json-schema"), "schema"),
     **dict.fromkeys(("trace", "lookup", "lineage"), "why"),
+    **dict.fromkeys(("buffer", "rehearse", "rehearsal", "memory"), "replay"),
     **dict.fromkeys(("train", "finetune", "fine-tune"), "a program of its own: sage-train"),
 }
 

@@ -23,6 +23,8 @@ from sage_select.cli.habits import SELECT_HABITS
 from sage_select.cli.init import INIT_HELP, init
 from sage_select.cli.inspect import INSPECT_HELP, inspect, inspect_options
 from sage_select.cli.plan import PLAN_HELP
+from sage_select.cli.replay import replay_app
+from sage_select.cli.replay_table import replay_table
 from sage_select.cli.schema import SCHEMA_HELP, schema
 from sage_select.cli.streams import emit
 from sage_select.cli.top import TOP_HELP, top
@@ -71,6 +73,7 @@ def program() -> typer.Typer:
     app.command("inspect", cls=GroupedCommand, help=INSPECT_HELP, short_help="Say what rows are like, and show some.")(
         inspect_options(table)(inspect)
     )
+    app.add_typer(replay_app(), name="replay")
     app.command("init", help=INIT_HELP, short_help="Write a commented spec to begin with.")(init)
     app.command("schema", help=SCHEMA_HELP, short_help="Print the JSON schema of specs.")(schema)
     app.command("completion", help=COMPLETION_HELP, short_help="Print what completes words in a shell.")(completion)
@@ -105,4 +108,5 @@ def _run() -> object:
 
 
 def _words() -> dict[str, list[str]]:
-    return {flag.spelling: flag.words for flag in build_table().flags}
+    flags = [*replay_table().made, *build_table().flags]
+    return {flag.spelling: flag.words for flag in flags}

@@ -7,13 +7,21 @@ from typing import TYPE_CHECKING, Any
 
 from sage_select.display import counted
 from sage_select.render.lost import KINDS
+from sage_select.train.methods import LIKELIHOOD
 from sage_select.train.row_summary import DroppedRow, counts_by_reason
 from sage_select.train.schedule_summary import ScheduleSummary
 
 if TYPE_CHECKING:
     from sage_select.train import TrainResult
 
-__all__ = ["padding_in_words", "replay_facts", "row_facts", "steps_in_words", "training_facts"]
+__all__ = [
+    "held_out_in_words",
+    "padding_in_words",
+    "replay_facts",
+    "row_facts",
+    "steps_in_words",
+    "training_facts",
+]
 
 
 def training_facts(result: TrainResult) -> dict[str, object]:
@@ -32,8 +40,11 @@ def training_facts(result: TrainResult) -> dict[str, object]:
         facts["loss"] = f"{result.loss_first:.3f} in the one step, before it changed anything"
     else:
         facts["loss"] = f"{result.loss_first:.3f} at first, {result.loss_last:.3f} at last"
+    if result.loss_of != LIKELIHOOD:
+        facts["loss"] = f"{facts['loss']}: that of {result.loss_of}"
     if result.held_out is not None:
-        facts.update(held_out_facts(result.held_out, result.schedule["steps"]))
+        kind = "loss" if result.loss_of == LIKELIHOOD else LIKELIHOOD
+        facts.update(held_out_facts(result.held_out, result.schedule["steps"], kind))
     facts["trained"] = f"{result.parameters['trained']:,} of {result.parameters['total']:,} weights ({result.adapter})"
     facts["adapter" if result.adapter != "full" else "model"] = result.weights
     facts["checkpoints"] = result.output_dir / "checkpoints"
@@ -96,13 +107,18 @@ def replay_facts(replay: Mapping[str, Any]) -> dict[str, object]:
     return facts
 
 
-def held_out_facts(held_out: Mapping[str, Any], steps: int) -> dict[str, object]:
-    """Return what the evaluations during training came to, and which weights are left."""
+def held_out_in_words(held_out: Mapping[str, Any], kind: str = "loss") -> str:
+    """Say what evaluations came to; `kind` is what their losses are called."""
     ends = ", ".join(
         f"{held_out[name]['loss']:.3f} at {name} (step {held_out[name]['step']:,})"
         for name in ("first", "best", "last")
     )
-    facts: dict[str, object] = {"held out": f"loss {ends}, on {counted(held_out['rows'], 'row')}"}
+    return f"{kind} {ends}, on {counted(held_out['rows'], 'row')}"
+
+
+def held_out_facts(held_out: Mapping[str, Any], steps: int, kind: str = "loss") -> dict[str, object]:
+    """Return what the evaluations during training came to, and which weights are left."""
+    facts: dict[str, object] = {"held out": held_out_in_words(held_out, kind)}
     if held_out["stopped_early"]:
         facts["stopped"] = f"after step {steps:,}, since the loss on held-out rows fell no more"
     if held_out["weights_of"] != steps:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sage_select.cli.train_commands import train_commands
+from sage_select.cli.subcommands import subcommands
 from sage_select.cli.train_habits import TrainCommand
 from sage_select.errors import UsageError, nearest
 
@@ -18,7 +18,7 @@ class TrainProgram(TrainCommand):
     @property
     def commands(self) -> Mapping[str, Any]:
         """The other commands, also for what completes words in a shell."""
-        return train_commands()
+        return subcommands("sage_select.cli.train_commands")
 
     def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
         """Parse the words for the command that they are for.

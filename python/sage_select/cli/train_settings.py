@@ -19,7 +19,15 @@ from sage_select.train.config import TrainConfig
 from sage_select.train.presets import PRESETS
 from sage_select.train.settings.declared import Setting
 
-__all__ = ["CommandSettings", "ConfiguredRun", "GivenSettings", "MeasuringSettings", "configured", "groups"]
+__all__ = [
+    "CommandSettings",
+    "ConfiguredRun",
+    "GivenSettings",
+    "MeasuringSettings",
+    "configured",
+    "groups",
+    "settings_of_teacher",
+]
 
 _COMMAND_LINE: Final = "command line"
 
@@ -229,6 +237,25 @@ def configured(
     config = TrainConfig.of(told.values, told.names())
     console.summary("settings", told.facts(config))
     return ConfiguredRun(selection, config, measuring, is_demo, told.sources)
+
+
+def settings_of_teacher(settings: Mapping[str, Mapping[str, Any]]) -> tuple[Path, TrainConfig]:
+    """Return the selection and the settings of a command that asks a teacher about rows.
+
+    Raises
+    ------
+    UsageError
+        If a setting is wrong, no model is named, or there is no such selection.
+    """
+    told = GivenSettings()
+    told.add_command_line(settings, ())
+    command = CommandSettings.make(**told.take(CommandSettings.model_fields))
+    selection = user_path(command.selection)
+    if not selection.exists():
+        raise UsageError("there is no such selection", where=str(selection), hint="name it with --selection")
+    if "model" not in told.values:
+        raise UsageError("no model is named", expected="--model with the folder or repository of the teacher")
+    return selection, TrainConfig.of(told.values, told.names())
 
 
 def _shown(value: Any) -> str:

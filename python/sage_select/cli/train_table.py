@@ -7,13 +7,14 @@ current by a test.
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from sage_select.cli.build_table import flags_of_members, others_declare
 from sage_select.cli.flags import Flag, flags_of
 
-__all__ = ["Alias", "TrainTable", "derived_train", "train_table", "written_train"]
+__all__ = ["Alias", "TrainTable", "derived_train", "flags_among", "train_table", "written_train"]
 
 _FILE: Final = Path(__file__).with_suffix(".json")
 
@@ -49,6 +50,15 @@ def train_table() -> TrainTable:
     return TrainTable(
         [Flag(**flag) for flag in value["flags"]], {key: Alias(*one) for key, one in value["aliases"].items()}
     )
+
+
+def flags_among(groups: Collection[str], names: Collection[str] = (), *, without: Collection[str] = ()) -> list[Flag]:
+    """Return the options of some classes of settings, without some of them, and others by name."""
+    return [
+        flag
+        for flag in train_table().flags
+        if (flag.stage in groups and flag.setting not in without) or flag.setting in names
+    ]
 
 
 def written_train(table: TrainTable) -> str:

@@ -54,10 +54,8 @@ def why(
 
 def _told(facts: Mapping[str, Any]) -> dict[str, str]:
     """Return the lines for a person."""
-    # Row reports of earlier versions know of no rows that came later.
     parent = facts.get("parent")
-    added = facts.get("origin") == Origin.AUGMENTED
-    place = ["no row of the input"] if added else [f"row {facts['row_number']:,} of the input"]
+    place = ["no row of the input"] if _came_later(facts) else [f"row {facts['row_number']:,} of the input"]
     if facts["file"] is not None:
         of_file = f"row {facts['row']:,}" if facts["line"] is None else f"line {facts['line']:,}"
         place.append(f"{facts['file']}, {of_file}")
@@ -84,13 +82,18 @@ def _told(facts: Mapping[str, Any]) -> dict[str, str]:
     return lines
 
 
+def _came_later(facts: Mapping[str, Any]) -> bool:
+    """Tell whether a row is none of the input; row reports of earlier versions know of none."""
+    return facts.get("origin") not in (None, Origin.SELECTED)
+
+
 def _outcome(facts: Mapping[str, Any]) -> str:
     if facts["kept"] and facts["stage"].partition(" ")[0] != "select":
         return f"added by stage {facts['stage']}: {facts['reason']}"
     if facts["kept"]:
         how = "pinned" if facts["reason"] == "pinned" else f"by {facts['reason']}"
         return f"selected {how}, pick {facts['rank'] + 1:,}; stage {facts['stage']}"
-    how = "left out" if facts.get("origin") == Origin.AUGMENTED else "not selected"
+    how = "left out" if _came_later(facts) else "not selected"
     return f"{how}; stage {facts['stage']}: {facts['reason']}"
 
 

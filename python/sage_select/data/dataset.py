@@ -153,7 +153,7 @@ class Dataset:
     @property
     def seen_n(self) -> int:
         """Rows ever seen: those of the input, and those that came later, whether they are in or not."""
-        return self.input_n + sum(len(one.parents) for one in self.additions)
+        return self.input_n + sum(one.n for one in self.additions)
 
     @property
     def is_added(self) -> NDArray[np.bool_]:
@@ -305,10 +305,11 @@ class Dataset:
         return replace(self, read=read, input_n=n, index=index, fate=lambda: lineage)
 
     def append(self, addition: Addition, features: Mapping[str, Any]) -> Dataset:
-        """Return the dataset with rows that were made of rows that are in, behind them.
+        """Return the dataset with rows that were made of rows that are in, or are from elsewhere, behind them.
 
         What is not known of new rows is not known: only `features` are there for all rows afterwards, and those that
-        follow from the parent: the rank is its rank, the gain unknown (NaN), the reason that of the addition.
+        follow from the parent: the rank is its rank, the gain unknown (NaN), the reason that of the addition. Rows from
+        elsewhere have the ranks behind all others, in their order.
 
         Parameters
         ----------
@@ -323,15 +324,16 @@ class Dataset:
             If there are only arrays, or an id is there already.
         """
         if self.rows is None or self.ids is None:
-            raise ValueError("rows are made of rows, and there are only arrays")
-        n, k, parents = self.n, len(addition.parents), addition.parents
+            raise ValueError("rows come to rows, and there are only arrays")
+        n, k, parents = self.n, addition.n, addition.parents
         ids = pa.chunked_array([*self.ids.chunks, addition.ids.cast(self.ids.type)], self.ids.type)
-        lineage = self.lineage.append(self.input_rows(parents), addition.ids)
+        lineage = self.lineage.append(np.full(k, -1) if parents is None else self.input_rows(parents), addition.ids)
         reasons, gain = self.feature("reason"), self.feature("gain")
         # Ranks before they are those of the parents as well, which is what tells the picks of a smaller budget.
         ranks = self.ranks
+        behind = np.arange(n, n + k) if parents is None else ranks[parents]
         own = {
-            "rank": np.concatenate([ranks, ranks[parents]]),
+            "rank": np.concatenate([ranks, behind]),
             "reason": np.concatenate(
                 [np.zeros(n, np.int64) if reasons is None else reasons, np.full(k, len(self.reasons))]
             ),
@@ -341,7 +343,7 @@ class Dataset:
         return replace(
             self,
             n=n + k,
-            rows=self.rows.append(addition.table, parents),
+            rows=self.rows.append(addition.table, parents, addition.source),
             ids=ids,
             features=self.features.append(features).having(**own),
             index=np.concatenate([self.input_rows(np.arange(n)), self.seen_n + np.arange(k)]),

@@ -100,7 +100,7 @@ class HeldOut(NamedTuple):
 
 @dataclass(frozen=True)
 class Lineage:
-    """What became of each of the n rows ever seen: those of the input, and behind them those that stages made of them.
+    """What became of each of the n rows ever seen: those of the input, and behind them those that stages added.
 
     Attributes
     ----------
@@ -118,7 +118,7 @@ class Lineage:
     held_out
         The held-out rows that rows which left repeat; None where none did for that.
     parents
-        int64 (n,): the row that it was made of; -1 for rows of the input. None where there are no others.
+        int64 (n,): the row that it was made of; -1 for rows that were made of none. None where none came later.
     """
 
     ids: pa.ChunkedArray | None
@@ -223,7 +223,7 @@ class Lineage:
         )
 
     def append(self, parents: NDArray[np.int64], ids: pa.Array) -> Lineage:
-        """Return this with rows behind all others that were made of them; `parents` counts rows as they are here.
+        """Return this with rows behind all others; `parents` are those that they were made of as counted here, or -1.
 
         Raises
         ------
@@ -231,7 +231,7 @@ class Lineage:
             If rows have no ids, or one of these is there already.
         """
         if self.ids is None:
-            raise ValueError("rows that are made of others have ids, and these have none")
+            raise ValueError("rows that come to others have ids, and these have none")
         k, n = len(parents), self.n + len(parents)
         ids = ids.cast(self.ids.type)
         names = pa.chunked_array([*self.ids.chunks, ids], self.ids.type)

@@ -16,7 +16,7 @@ from sage_select.render import Conversation, Example, to_example
 from sage_select.render.tokens import Encoded, Predicted, Renderer
 from sage_select.train.selection import OrderedRows, Row
 
-__all__ = ["DEFAULT_TURNS", "HeldOut", "Question", "ToolTurns", "prepare"]
+__all__ = ["DEFAULT_TURNS", "HeldOut", "Question", "ToolTurns", "ends_of_turns", "prepare", "turn_tokens"]
 
 #: Turns of each kind that are generated, where nothing else is said.
 DEFAULT_TURNS: Final = 200
@@ -276,9 +276,9 @@ class _Choice:
         tokenizer = renderer.tokenizer
         self.left_out: Counter[str] = Counter()
         special = renderer.special_ids
-        answers = [(turn, one, _ids(tokenizer, one.text, special)) for turn, one in written if one is not None]
+        answers = [(turn, one, turn_tokens(tokenizer, one.text, special)) for turn, one in written if one is not None]
         self.left_out["the chat template does not write them as a turn"] = len(written) - len(answers)
-        self.ends = _ends([ids for _, _, ids in answers], special)
+        self.ends = ends_of_turns([ids for _, _, ids in answers], special)
         whole = [part for part in answers if not self.ends.intersection(part[2][:-1])]
         self.left_out["the chat template writes them as several turns"] = len(answers) - len(whole)
         longest = max((len(ids) for _, _, ids in whole), default=0)
@@ -327,14 +327,14 @@ class _Choice:
         return lines
 
 
-def _ids(tokenizer: Any, text: str, special: Collection[int]) -> list[int]:
+def turn_tokens(tokenizer: Any, text: str, special: Collection[int]) -> list[int]:
     """Return the tokens of a turn, without white space after a special token that ends it."""
     ids = list(tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
     stripped = list(tokenizer(text.rstrip(), add_special_tokens=False, verbose=False)["input_ids"])
     return stripped if stripped and stripped[-1] in special else ids
 
 
-def _ends(answers: Sequence[Sequence[int]], special: Collection[int]) -> frozenset[int]:
+def ends_of_turns(answers: Sequence[Sequence[int]], special: Collection[int]) -> frozenset[int]:
     """Return the tokens that end turns: special ones, and the one that ends all and stands nowhere else."""
     ends = {ids[-1] for ids in answers if ids}
     if len(ends) == 1 and not any(ends.intersection(ids[:-1]) for ids in answers):

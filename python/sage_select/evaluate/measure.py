@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
 import torch
-from transformers import GenerationConfig
 
-from sage_select.evaluate.held_out import HeldOut, Question
+from sage_select.evaluate.held_out import HeldOut
 from sage_select.evaluate.result import Evaluation, Prediction
 from sage_select.render.tokens import Encoded
+from sage_select.rewriting.generate import generated
 from sage_select.score.batches import length_batches
 from sage_select.score.token_loss import TokenLoss
 from sage_select.train.stages import Stages
 
-__all__ = ["measure"]
+__all__ = ["measure", "stop_tokens"]
 
 
 def measure(
@@ -89,27 +89,15 @@ def _answers(
 ) -> list[tuple[str, bool]]:
     """Return each turn as it is generated greedily, and whether it was cut off."""
     questions, tokenizer = held_out.questions, held_out.tokenizer
-    stops = _stop_tokens(model, held_out)
+    stops = stop_tokens(model, tokenizer, held_out.stops, held_out.inside)
     pad = next((token for token in (tokenizer.pad_token_id, *stops) if token is not None), 0)
-    # What is left out here would be taken from the model's own settings.
-    settings = GenerationConfig(
-        do_sample=False,
-        num_beams=1,
-        repetition_penalty=1.0,
-        no_repeat_ngram_size=0,
-        max_new_tokens=held_out.max_new_tokens,
-        eos_token_id=stops or None,
-        pad_token_id=pad,
-    )
     answers = [("", False)] * len(questions)
     done = 0
     lengths = [len(question.prompt) + held_out.max_new_tokens for question in questions]
     for batch in length_batches(lengths, batch_tokens):
-        ids, mask = _left_padded([questions[index] for index in batch], pad)
-        generated = model.generate(
-            input_ids=ids.to(model.device), attention_mask=mask.to(model.device), generation_config=settings
-        )
-        for index, tokens in zip(batch, generated[:, ids.shape[1] :].tolist(), strict=True):
+        prompts = [questions[index].prompt for index in batch]
+        written = generated(model, prompts, most=held_out.max_new_tokens, stops=stops, pad=pad)
+        for index, tokens in zip(batch, written, strict=True):
             answers[index] = _answer(tokenizer, tokens, stops)
         done += len(batch)
         progress(done, len(questions))
@@ -123,19 +111,17 @@ def _answer(tokenizer: Any, tokens: list[int], stops: list[int]) -> tuple[str, b
     return str(tokenizer.decode(tokens[:end], skip_special_tokens=False)), end is None
 
 
-def _stop_tokens(model: Any, held_out: HeldOut) -> list[int]:
+def stop_tokens(model: Any, tokenizer: Any, ends: Collection[int], inside: Collection[int]) -> list[int]:
+    """Return the tokens by which a turn of a model ends, ascending.
+
+    Parameters
+    ----------
+    model, tokenizer
+        Whose own stops they are as well.
+    ends, inside
+        Tokens that end turns as the template writes them, and those that stand inside of turns and so never end one.
+    """
     known = model.generation_config.eos_token_id
     known = [known] if isinstance(known, int) else list(known or [])
-    stops = {*known, held_out.tokenizer.eos_token_id, *held_out.stops} - {None}
-    return sorted(stops - held_out.inside)
-
-
-def _left_padded(questions: Sequence[Question], pad: int) -> tuple[torch.Tensor, torch.Tensor]:
-    longest = max(len(question.prompt) for question in questions)
-    ids = torch.full((len(questions), longest), pad)
-    mask = torch.zeros_like(ids)
-    for place, question in enumerate(questions):
-        start = longest - len(question.prompt)
-        ids[place, start:] = torch.tensor(question.prompt)
-        mask[place, start:] = 1
-    return ids, mask
+    stops = {*known, tokenizer.eos_token_id, *ends} - {None}
+    return sorted(stops - set(inside))

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
-__all__ = ["Parsed", "ToolCall", "parse_tool_calls"]
+__all__ = ["Parsed", "ToolCall", "parse_tool_calls", "thought_and_words"]
 
 
 @dataclass(frozen=True)
@@ -99,12 +99,8 @@ def parse_tool_calls(text: str) -> Parsed:
     >>> parse_tool_calls('<tool_call>{"name": "sea')
     Parsed(calls=(), failures=1)
     """
+    text = _after_thought(text)
     marker = _MARKER.search(text)
-    thought = _THOUGHT.match(text)
-    opened = text.lstrip().startswith("<think>")
-    if thought is not None and (marker is None or opened or marker.start() >= thought.end()):
-        text = text[thought.end() :]
-        marker = _MARKER.search(text)
     if marker is None or text.lstrip().startswith(("{", "[{")):
         whole = _whole(text)
         if marker is None or whole.calls:
@@ -119,6 +115,31 @@ def parse_tool_calls(text: str) -> Parsed:
             calls.extend(found[0])
         marker = _MARKER.search(text, marker.end() if found is None else found[1])
     return Parsed(tuple(calls), failures)
+
+
+def thought_and_words(text: str) -> tuple[str, str]:
+    """Return what a turn thinks first, and what it says in words then, up to the marker of its first call.
+
+    Examples
+    --------
+    >>> thought_and_words('<think>Where?</think>Let me see.<tool_call>{"name": "search"}</tool_call>')
+    ('Where?', 'Let me see.')
+    >>> thought_and_words("Hello")
+    ('', 'Hello')
+    """
+    spoken = _after_thought(text)
+    thought = text[: len(text) - len(spoken)].strip().removeprefix("<think>").removesuffix("</think>")
+    marker = _MARKER.search(spoken)
+    return thought, spoken if marker is None else spoken[: marker.start()]
+
+
+def _after_thought(text: str) -> str:
+    """Return a turn without what is thought first; a call before any thought ends is part of what is said."""
+    marker, thought = _MARKER.search(text), _THOUGHT.match(text)
+    if thought is None:
+        return text
+    opened = text.lstrip().startswith("<think>")
+    return text[thought.end() :] if marker is None or opened or marker.start() >= thought.end() else text
 
 
 def _whole(text: str) -> Parsed:

@@ -25,6 +25,7 @@ from sage_select.io.tables.column_values import (
     truth_column,
 )
 from sage_select.io.tables.digest import digest_table
+from sage_select.io.tables.merge import merged
 from sage_select.io.tables.nested import decode_rows
 from sage_select.io.tables.rows import RowLocations, Rows
 from sage_select.io.tables.take import take_rows
@@ -48,6 +49,7 @@ __all__ = [
     "from_object",
     "group_column",
     "group_names",
+    "merged",
     "npy_header",
     "numeric_column",
     "open_output",

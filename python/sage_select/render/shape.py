@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final
 
 import pyarrow as pa
@@ -90,6 +90,11 @@ class Shape:
     def is_text(self) -> bool:
         """True where every row is one plain text, without turns."""
         return self.name in ("text", "template")
+
+    def only(self, names: Sequence[str]) -> Shape:
+        """Return the shape with those of its parts alone for which a table of these columns has some."""
+        fields = {part: column for part, column in self.fields.items() if column in names}
+        return replace(self, fields=fields, columns=tuple(one for one in self.columns if one in names))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the shape as JSON values, for a manifest."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -13,10 +13,10 @@ from typing import Any, Literal, Self
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sage_select.errors import SageWarning, UsageError
+from sage_select.errors import SageError, SageWarning, UsageError
 from sage_select.paths import user_path
 from sage_select.replay.deletion import Receipt, deletion
-from sage_select.replay.gather import bound, gathered
+from sage_select.replay.gather import gathered
 from sage_select.replay.mixing import mixed
 from sage_select.replay.offered import as_table, ids_of, offered, some_ids
 from sage_select.replay.ratio import Ratio
@@ -136,8 +136,11 @@ class ReplayBuffer(BufferView):
     def refresh(self) -> None:
         """Look at the last commit, where another process has made some."""
         if not self._pinned and self._store.latest() != self.commit:
+            known = self._state
             self._settings, state = self._store.load()
             self._show(state)
+            if (known.counters.draws, known.draw_state) != (state.counters.draws, state.draw_state):
+                self._draw_from(state)  # another process has drawn
 
     # -- drawing
 
@@ -202,20 +205,16 @@ class ReplayBuffer(BufferView):
                 on_shortfall=on_shortfall,
                 compat=compat,
             )
-            if found.short:
-                text = f"{found.due:,} rows to replay, and {found.due - found.short:,} there"
-                warnings.warn(text, SageWarning, stacklevel=3)
-            replayed = self._payload(found.rows)
+            replayed = None if state.schema is None else self._payload(found.rows)
+            joined = found.joined(table, replayed, interleave=interleave)
             if found.draws or found.carry != dict(state.carry):
-                counters = state.counters.plus(draws=found.draws, replayed=len(found.rows), short=found.short)
-                self._commit(
-                    Change(
-                        replace(self._next(), counters=counters, carry=found.carry, draw_state=self._draw_state),
-                        None,
-                        found.events,
-                    )
-                )
-        return found.joined(table, replayed, interleave=interleave)
+                self._steps += found.draws
+                counters = state.counters.plus(replayed=len(found.rows), short=found.short)
+                self._commit(Change(replace(self._next(), counters=counters, carry=found.carry), None, found.events))
+        if found.short:
+            text = f"{found.due:,} rows to replay, and {found.due - found.short:,} there"
+            warnings.warn(text, SageWarning, stacklevel=2)
+        return joined
 
     # -- changing
 
@@ -269,7 +268,13 @@ class ReplayBuffer(BufferView):
         goes by the first. A row that was deleted never comes back.
         """
         new = offered(
-            rows, self._settings.id_column, scores=scores, embeddings=embeddings, groups=groups, lengths=lengths
+            rows,
+            self._settings.id_column,
+            scores=scores,
+            embeddings=embeddings,
+            groups=groups,
+            lengths=lengths,
+            plain=self._state.schema,
         )
         with self._changing():
             change, told = updated(self._state, self._settings, new, self.table, evolve=evolve)
@@ -302,8 +307,10 @@ class ReplayBuffer(BufferView):
             raise UsageError("give ids, or a condition", got="both" if ids is not None else "neither")
         with self._changing():
             chosen = some_ids(ids, self._settings.id_column) if where is None else self._ids_where(where)
+            if not len(chosen):
+                return Receipt(self.commit, (), (), (), (), ())
             gone = deletion(self._state, self._settings, chosen)
-            state, purge = self._store.purge(self._settings, gone.change, gone.ids, gone.names)
+            state, purge = self._store.purge(self._settings, self._with_draws(gone.change), gone.ids, gone.names)
             self._show(state)
         return gone.receipt(self.commit, purge)
 
@@ -313,6 +320,8 @@ class ReplayBuffer(BufferView):
         A smaller buffer lets rows go as its policy says. A larger reservoir admits rows that come below its threshold
         alone: a sample cannot be made larger without the rows that it was drawn from.
         """
+        if capacity is None:
+            raise UsageError("how many rows there may be", expected="a whole number", got="None")
         with self._changing():
             settings = BufferSettings.make(**{**self._settings.settings(), "capacity": capacity})
             change, told = resized(self._state, settings, self.table)
@@ -331,10 +340,11 @@ class ReplayBuffer(BufferView):
         UsageError
             Policies or seeds differ.
         """
+        if not isinstance(other, ReplayBuffer):
+            raise UsageError("only a replay buffer can be merged", got=type(other).__name__)
         with self._changing():
-            theirs = other._state
-            rows = gathered(theirs, other._store.segment) if theirs.schema is not None else other.table()
-            change, told = merged(self._state, self._settings, theirs, other._settings, rows, self.table)
+            rows = gathered(other._state, other._store.segment)
+            change, told = merged(self._state, self._settings, other._state, other._settings, rows, self.table)
             self._commit(change)
         return replace(told, commit=self.commit)
 
@@ -351,7 +361,9 @@ class ReplayBuffer(BufferView):
         with self._changing():
             held = self._store.snapshots()
             if commit not in held:
-                raise UsageError("there is no such snapshot", expected=", ".join(map(str, held)), got=str(commit))
+                raise UsageError(
+                    "there is no such snapshot", expected=", ".join(map(str, held)) or "none", got=str(commit)
+                )
             self._commit(Change(self._next(), None, EVENTS.empty_table()), [one for one in held if one != commit])
 
     def rollback(self, commit: int) -> None:
@@ -365,14 +377,14 @@ class ReplayBuffer(BufferView):
         with self._changing():
             store = self._store.another()
             settings, old = store.load(commit)
-            before = bound(old, store.segment, settings.id_column)
-            change = gone_back(self._state, before, store.segment)
+            change = gone_back(self._state, old, store.segment)
             self._settings = settings
+            self._draw_from(old)
             self._commit(change)
 
     # -- inside
 
-    @contextmanager
+    @contextlib.contextmanager
     def _changing(self) -> Iterator[None]:
         """Be the only writer, on the last commit."""
         if self._pinned:
@@ -380,13 +392,15 @@ class ReplayBuffer(BufferView):
                 "an older commit cannot be changed", where=self._store.name, hint="open the buffer without commit"
             )
         with self._store.writing():
+            self.refresh()
+            before = self._settings, self._steps, self._draw_state
             try:
-                self.refresh()
                 yield
             except BaseException:
                 # What was not committed has not happened, here as on the disk.
-                self._settings, state = self._store.load()
-                self._show(state)
+                self._settings, self._steps, self._draw_state = before
+                with contextlib.suppress(SageError):  # unless it was what came after the commit that failed
+                    self.refresh()
                 raise
 
     def _next(self) -> State:
@@ -395,7 +409,13 @@ class ReplayBuffer(BufferView):
 
     def _commit(self, change: Change, snapshots: list[int] | None = None) -> None:
         held = self._store.snapshots() if snapshots is None else snapshots
-        self._show(self._store.commit(self._settings, change, held))
+        self._show(self._store.commit(self._settings, self._with_draws(change), held))
+
+    def _with_draws(self, change: Change) -> Change:
+        """Return the change with the draws that there were since the last commit."""
+        state = change.state
+        counters = replace(state.counters, draws=self._steps)
+        return replace(change, state=replace(state, counters=counters, draw_state=self._draw_state))
 
     def _ids_where(self, where: pc.Expression) -> pa.Array:
         if not isinstance(where, pc.Expression):

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from sage_select import kernels
+from sage_select.replay.rows import words_of
 from sage_select.replay.settings import BufferSettings
 from sage_select.replay.state import State, events_table
 from sage_select.replay.store.store import Change, Purge
@@ -88,15 +89,17 @@ def deletion(state: State, settings: BufferSettings, ids: pa.Array) -> Deletion:
     number = state.commit + 1
     is_there = pc.is_in(state.rows.ids, ids).to_numpy(zero_copy_only=False)
     gone = np.flatnonzero(is_there)
-    known = set(state.rows.take(gone).ids.to_pylist())
+    leaving, staying = state.rows.take(gone), state.rows.take(np.flatnonzero(~is_there))
+    known = set(leaving.ids.to_pylist())
     there = [name for name, one in zip(names, ids.to_pylist(), strict=True) if one in known]
     absent = [name for name, one in zip(names, ids.to_pylist(), strict=True) if one not in known]
-    events = events_table("deleted", state.rows.take(gone), commit=number, update=state.counters.updates)
+    events = events_table("deleted", leaving, commit=number, update=state.counters.updates)
     after = replace(
         state,
         commit=number,
-        rows=state.rows.take(np.flatnonzero(~is_there)),
+        rows=staying,
         counters=state.counters.plus(deleted=len(gone)),
+        policy_state=settings.policy.without(state.policy_state, staying, words_of(ids), settings.seed),
         forgotten=tuple(sorted({*state.forgotten, *hashes.tolist()})),
     )
     return Deletion(Change(after, None, events), ids, pa.array(names, pa.string()), _bare(there), _bare(absent))

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from sage_select.replay.offered import ids_of, vectors_of
+from sage_select.replay.offered import vectors_of
 from sage_select.replay.state import State
 
 __all__ = ["Segment", "bound", "fitted", "gathered"]
@@ -29,42 +29,38 @@ def gathered(
     if columns is not None:
         schema = pa.schema([schema.field(one) for one in columns])
     segments, places = state.rows.segments[some], state.rows.places[some]
-    tables, order = [], []
-    for one in np.unique(segments):
-        own = np.flatnonzero(segments == one)
-        table = segment(int(one))
+    numbers, which = np.unique(segments, return_inverse=True)
+    tables = []
+    for one in numbers.tolist():
+        table = segment(one)
         known = table if columns is None else table.select([name for name in columns if name in table.column_names])
-        tables.append(fitted(known.take(pa.array(places[own])), schema))
-        order.append(own)
+        tables.append(fitted(known, schema))
     if not tables:
         return schema.empty_table()
-    back = np.empty(len(some), np.int64)
-    back[np.concatenate(order)] = np.arange(len(some))
-    return tables[0] if len(tables) == 1 else pa.concat_tables(tables).take(pa.array(back))
+    starts = np.cumsum([0, *(table.num_rows for table in tables)])
+    return pa.concat_tables(tables).take(pa.array(starts[which] + places))
 
 
 def fitted(table: pa.Table, schema: pa.Schema) -> pa.Table:
     """Return rows with the columns of a schema: null where they have none."""
     if table.schema.equals(schema, check_metadata=True):
         return table
-    n = table.num_rows
-    arrays = [
-        table[field.name].cast(field.type) if field.name in table.column_names else pa.nulls(n, field.type)
-        for field in schema
-    ]
-    return pa.Table.from_arrays(arrays, schema=schema)
+    return pa.Table.from_arrays([_column(table, field) for field in schema], schema=schema)
 
 
-def bound(state: State, segment: Segment, id_column: str) -> State:
-    """Return the state with rows that find their ids and vectors in the segments, whatever brought them."""
-    rows, column = state.rows, state.vector_column or ""
-    if state.schema is None:
-        return state
+def _column(table: pa.Table, field: pa.Field) -> pa.ChunkedArray | pa.Array:
+    if field.name not in table.column_names or pa.types.is_null(table.schema.field(field.name).type):
+        return pa.nulls(table.num_rows, field.type)
+    return table[field.name].cast(field.type)
 
-    def ids(some: NDArray[np.int64]) -> pa.Array:
-        return ids_of(gathered(state, segment, some, [id_column]), id_column)
+
+def bound(state: State, segment: Segment) -> State:
+    """Return the state with rows that find their vectors in the segments, whatever brought them."""
+    bare, column = state.bare(), state.vector_column
+    if state.schema is None or column is None:
+        return bare
 
     def vectors(some: NDArray[np.int64]) -> NDArray[np.float32]:
-        return vectors_of(gathered(state, segment, some, [column])[column], column)
+        return vectors_of(gathered(bare, segment, some, [column])[column], column)
 
-    return replace(state, rows=replace(rows, ids_of=ids, vectors_of=vectors if column else None))
+    return replace(bare, rows=replace(bare.rows, vectors_of=vectors))

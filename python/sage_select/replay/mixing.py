@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -20,8 +20,15 @@ from sage_select.replay.state import EVENTS, State
 __all__ = ["Mixture", "mixed"]
 
 _ORIGIN: Final = "sage_origin"
-#: Draws of rows to replay: of which, how many, by which draw.
-Drawing = Callable[[NDArray[np.int64], int, int], NDArray[np.int64]]
+
+
+class Drawing(Protocol):
+    """Draws of rows to replay."""
+
+    def __call__(
+        self, eligible: NDArray[np.int64], count: int, /, *, more: int = 0, remember: bool = True
+    ) -> NDArray[np.int64]:
+        """Return so many of some rows, by the draw after so many more; whether the rule remembers that it has been."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +58,13 @@ class Mixture:
         """The log of it: nothing comes and nothing leaves."""
         return EVENTS.empty_table()
 
-    def joined(self, new: pa.Table, replayed: pa.Table, *, interleave: bool) -> pa.Table:
-        """Return new and replayed rows as one table.
+    def joined(self, new: pa.Table, replayed: pa.Table | None, *, interleave: bool) -> pa.Table:
+        """Return new and replayed rows as one table, with the columns of both even where none is replayed.
+
+        Parameters
+        ----------
+        replayed
+            The rows; None where the buffer has never held any.
 
         Raises
         ------
@@ -60,8 +72,8 @@ class Mixture:
             A column has two types.
         """
         new = _with_origin(new, Origin.SELECTED, every=False)
-        if not replayed.num_rows:
-            return new
+        if replayed is None:
+            return new.replace_schema_metadata(None)
         replayed = _with_origin(replayed, Origin.REPLAY, every=True)
         for field in replayed.schema:
             own = new.schema.field(field.name).type if field.name in new.column_names else field.type
@@ -110,29 +122,28 @@ def mixed(
     owed = Fraction(carry.get(ratio.key, 0))
     if not new.rows.n:
         return Mixture(np.empty(0, np.int64), 0, 0, 0, carry)
-    first = state.counters.draws
     if compat == "sage":
+        if ratio.basis != "of_new":
+            raise UsageError("SAGE's ratio is one of the new rows", expected="basis of_new", got=ratio.basis)
         due = max(1, int(new.rows.n * float(ratio.value)))
         count = min(due, len(eligible))  # SAGE replays what is there
-        return Mixture(draw(eligible, count, first), count, 0, 1, carry)
+        return Mixture(draw(eligible, count), count, 0, 1, carry)
     if ratio.basis == "tokens_of_total":
         return _by_tokens(state, new, ratio, eligible, draw, owed, carry, on_shortfall)
     due, owed = ratio.due(new.rows.n, owed)
     carry[ratio.key] = str(owed)
-    rows, draws = _rows(eligible, due, draw, first, repeat=on_shortfall == "repeat")
+    rows, draws = _rows(eligible, due, draw, repeat=on_shortfall == "repeat")
     _refuse_short(due - len(rows), due, on_shortfall)
     return Mixture(rows, due, due - len(rows), draws, carry)
 
 
-def _rows(
-    eligible: NDArray[np.int64], due: int, draw: Drawing, first: int, *, repeat: bool
-) -> tuple[NDArray[np.int64], int]:
+def _rows(eligible: NDArray[np.int64], due: int, draw: Drawing, *, repeat: bool) -> tuple[NDArray[np.int64], int]:
     """Return as many rows as are due, or as there are; and how many draws it took."""
     if not due:
         return np.empty(0, np.int64), 0
-    found = [draw(eligible, min(due, len(eligible)), first)]
+    found = [draw(eligible, min(due, len(eligible)))]
     while repeat and len(eligible) and (missing := due - sum(map(len, found))):
-        found.append(draw(eligible, min(missing, len(eligible)), first + len(found)))
+        found.append(draw(eligible, min(missing, len(eligible)), more=len(found)))
     return np.concatenate(found), len(found)
 
 
@@ -156,15 +167,16 @@ def _by_tokens(
     found: list[int] = []
     draws = 0
     while owed > 0 and len(eligible) and (not draws or on_shortfall == "repeat"):
-        order = draw(eligible, len(eligible), state.counters.draws + draws)
-        draws += 1
+        order = draw(eligible, len(eligible), more=draws, remember=False)
         if not state.rows.tokens[order].sum():
             break
-        for row in order.tolist():
-            if owed <= 0:
-                break
-            found.append(row)
-            owed -= int(state.rows.tokens[row])
+        # The first rows whose tokens are enough; of the draw no more than these have been.
+        enough = np.cumsum(state.rows.tokens[order]) >= -(-owed.numerator // owed.denominator)
+        count = int(enough.argmax()) + 1 if enough[-1] else len(order)
+        draw(eligible, count, more=draws)
+        draws += 1
+        found += order[:count].tolist()
+        owed -= int(state.rows.tokens[order[:count]].sum())
     short = 1 if owed > 0 else 0
     _refuse_short(short, 1, on_shortfall)
     # Rows that are not there are not owed for ever: they are told.

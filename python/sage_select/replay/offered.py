@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from sage_select import io
 from sage_select.errors import DataError, UsageError, Where
+from sage_select.io.guards.damage import damage_errors
 from sage_select.replay.rows import NOT_KNOWN, ReplayRows, words_of
 
 __all__ = ["VECTORS", "Offered", "as_table", "ids_of", "offered", "some_ids", "vectors_of"]
@@ -72,7 +73,8 @@ def ids_of(table: pa.Table, column: str) -> pa.Array:
             hint="name another with id_column, or take rows that sage-select has written: these have sage_row_id",
         )
     ids = table[column].combine_chunks()
-    if pa.types.is_integer(ids.type):
+    types = pa.types
+    if any(is_so(ids.type) for is_so in (types.is_integer, types.is_large_string, types.is_string_view, types.is_null)):
         ids = ids.cast(pa.string())
     elif ids.type != pa.string():
         raise DataError("ids are text or whole numbers", where=Where(column=column), got=str(ids.type))
@@ -90,15 +92,21 @@ def offered(
     embeddings: Any = None,
     groups: Any = None,
     lengths: Any = None,
+    plain: pa.Schema | None = None,
 ) -> Offered:
     """Return rows as they are offered to a buffer.
+
+    Parameters
+    ----------
+    plain
+        A schema of which it is known that rows are held as they are.
 
     Raises
     ------
     UsageError, DataError
         As `ReplayBuffer.update`.
     """
-    table = as_table(given)
+    table = _valid(given) if isinstance(given, pa.Table) and given.schema == plain else as_table(given)
     _refuse_ours(table)
     n = table.num_rows
     ids = ids_of(table, id_column)
@@ -117,10 +125,17 @@ def offered(
         tokens=_lengths(table, lengths, n),
         segments=unknown,
         places=np.arange(n),
-        ids_of=lambda some: ids.take(pa.array(some)),
+        ids=ids,
         vectors_of=None if vectors is None else lambda some: vectors[some],
     )
     return Offered(table, rows, vector_column)
+
+
+def _valid(table: pa.Table) -> pa.Table:
+    """Return a table whose values are those that Arrow promises."""
+    with damage_errors("rows", "an Arrow table"):
+        table.validate(full=True)
+    return table
 
 
 def some_ids(given: Any, id_column: str) -> pa.Array:
@@ -134,13 +149,13 @@ def some_ids(given: Any, id_column: str) -> pa.Array:
     if given is None:
         return pa.array([], pa.string())
     if isinstance(given, pa.Array | pa.ChunkedArray):
-        return (
-            given.combine_chunks().cast(pa.string()) if isinstance(given, pa.ChunkedArray) else given.cast(pa.string())
-        )
+        return ids_of(pa.table({id_column: given}), id_column)
     if isinstance(given, set | frozenset):
         given = sorted(given, key=str)
     if isinstance(given, str):
         given = [given]
+    if isinstance(given, np.ndarray) or (hasattr(given, "to_list") and not hasattr(given, "columns")):
+        given = given.tolist() if isinstance(given, np.ndarray) else given.to_list()  # of polars, or of pandas
     if isinstance(given, list | tuple) and not any(isinstance(one, dict) for one in given):
         wrong = [one for one in given if isinstance(one, bool) or not isinstance(one, str | int | np.integer)]
         if wrong:
@@ -158,13 +173,13 @@ def vectors_of(column: pa.ChunkedArray, name: str) -> NDArray[np.float32]:
         It holds no vectors, or some of another width, or a row has none.
     """
     lists = column.combine_chunks()
-    kind = lists.type
+    kind, own = lists.type, None if name == VECTORS else name
     fixed = pa.types.is_fixed_size_list(kind)
     if not (fixed or pa.types.is_list(kind) or pa.types.is_large_list(kind)) or not _are_numbers(kind.value_type):
         raise DataError("embeddings are lists of numbers", where=Where(column=name), got=str(kind))
     missing = lists.is_null().to_numpy(zero_copy_only=False)
     if missing.any():
-        raise DataError("a row has no vector", where=Where(row=int(np.flatnonzero(missing)[0]), column=name))
+        raise DataError("a row has no vector", where=Where(row=int(np.flatnonzero(missing)[0]), column=own))
     if not len(lists):
         return np.empty((0, kind.list_size if fixed else 0), np.float32)
     widths = np.full(len(lists), kind.list_size) if fixed else lists.value_lengths().to_numpy()
@@ -172,12 +187,12 @@ def vectors_of(column: pa.ChunkedArray, name: str) -> NDArray[np.float32]:
         row = int(np.flatnonzero(widths != widths[0])[0])
         got = f"{widths[row]}"
         raise DataError(
-            "vectors of different widths", where=Where(row=row, column=name), expected=f"{widths[0]}", got=got
+            "vectors of different widths", where=Where(row=row, column=own), expected=f"{widths[0]}", got=got
         )
     matrix = np.asarray(lists.flatten().cast(pa.float32())).reshape(len(lists), int(widths[0]))
     wrong = np.flatnonzero(~np.isfinite(matrix).all(axis=1))
     if len(wrong):
-        raise DataError("a vector holds what is no finite number", where=Where(row=int(wrong[0]), column=name))
+        raise DataError("a vector holds what is no finite number", where=Where(row=int(wrong[0]), column=own))
     return matrix
 
 
@@ -186,15 +201,17 @@ def _are_numbers(kind: pa.DataType) -> bool:
 
 
 def _refuse_ours(table: pa.Table) -> None:
-    twice = [name for name in table.column_names if table.column_names.count(name) > 1]
-    if twice:
-        raise DataError("a column is there twice", where=Where(column=twice[0]))
-    if VECTORS in table.column_names:
+    names = table.column_names
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise DataError("a column is there twice", where=Where(column=twice))
+    if VECTORS in names:
         raise DataError("has a column of our own name", where=Where(column=VECTORS), hint="name it otherwise")
 
 
 def _refuse_twice(ids: pa.Array, words: NDArray[np.uint64], column: str) -> None:
-    if len(np.unique(words)) == len(words):
+    in_order = np.sort(words)
+    if not (in_order[1:] == in_order[:-1]).any():
         return
     counts = pc.value_counts(ids)
     twice = counts.filter(pc.greater(counts.field("counts"), 1))
@@ -251,8 +268,8 @@ def _groups(table: pa.Table, given: Any, n: int) -> pa.Array:
     if values is None:
         return pa.nulls(n, pa.string())
     try:
-        found = values if isinstance(values, pa.Array) else pa.array(values)
-        found = found.cast(pa.string())
+        found = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
+        found = (found if isinstance(found, pa.Array) else pa.array(found)).cast(pa.string())
     except (pa.ArrowException, TypeError, ValueError):
         raise DataError("groups are text or whole numbers", got=type(values).__name__) from None
     if len(found) != n:
@@ -283,10 +300,11 @@ def _with_vectors(table: pa.Table, given: Any, n: int) -> tuple[pa.Table, str | 
         _column(table, given, "embeddings")
         return table, given
     try:
-        matrix = np.ascontiguousarray(given, np.float32)
+        with np.errstate(over="ignore"):  # what is too large is refused as no finite number
+            matrix = np.ascontiguousarray(given, np.float32)
     except (TypeError, ValueError):
         raise DataError("embeddings are numbers", got=type(given).__name__) from None
-    if matrix.ndim != 2 or len(matrix) != n:
+    if matrix.ndim != 2 or len(matrix) != n or not matrix.shape[1]:
         raise UsageError("embeddings are one vector a row", expected=f"({n:,}, d)", got=f"shape {matrix.shape}")
     values = pa.FixedSizeListArray.from_arrays(pa.array(matrix.ravel()), matrix.shape[1])
     return table.append_column(pa.field(VECTORS, values.type), values), VECTORS

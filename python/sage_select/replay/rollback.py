@@ -27,11 +27,13 @@ def gone_back(state: State, before: State, segment: Segment) -> Change:
     came = np.flatnonzero(~np.isin(then.words, now.words))
     gone = np.flatnonzero(~np.isin(now.words, then.words))
     stays = np.flatnonzero(np.isin(then.words, now.words))
-    place = dict(zip(now.words.tolist(), range(now.n), strict=True))
-    same = np.array([place[word] for word in then.words[stays].tolist()], np.int64)
-    segments, places = np.full(then.n, number), np.zeros(then.n, np.int64)
-    segments[stays], places[stays] = now.segments[same], now.places[same]
-    places[came] = np.arange(len(came))
+    # A row may have left and come again with other columns: only what lies at one place is the same.
+    lies = set(zip(now.segments.tolist(), now.places.tolist(), strict=True))
+    written = np.array(
+        [one not in lies for one in zip(then.segments.tolist(), then.places.tolist(), strict=True)], bool
+    )
+    segments, places = then.segments.copy(), then.places.copy()
+    segments[written], places[written] = number, np.arange(np.count_nonzero(written))
     found = replace(then, segments=segments, places=places)
     log = [
         events_table("left", now.take(gone), commit=number, update=update, reasons=["rollback"] * len(gone)),
@@ -39,5 +41,5 @@ def gone_back(state: State, before: State, segment: Segment) -> Change:
         events_table("scored", found.take(stays), commit=number, update=update),
     ]
     after = replace(before, commit=number, rows=found, forgotten=state.forgotten)
-    entered = gathered(before, segment, came) if len(came) else None
+    entered = gathered(before, segment, np.flatnonzero(written)) if written.any() else None
     return Change(after, entered, pa.concat_tables([EVENTS.empty_table(), *log]))

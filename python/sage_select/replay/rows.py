@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +17,8 @@ from sage_select.seeds import stage_key
 
 __all__ = ["NOT_KNOWN", "ReplayRows", "words_of"]
 
+#: A function from row numbers to vectors, float32 (m, d).
+Vectors = Callable[[NDArray[np.int64]], NDArray[np.float32]]
 #: Where a whole number is not known.
 NOT_KNOWN: Final = -1
 #: The key under which ids become words; all draws are keyed anew.
@@ -49,8 +51,8 @@ class ReplayRows:
     segments, places
         int64 (n,): where the payload lies: the commit that brought it in, and the row of its segment; segments are -1
         for rows that are offered.
-    ids_of
-        Function from row numbers to their ids.
+    ids
+        string (n,): the id of each row.
     vectors_of
         Function from row numbers to their vectors, float32 (m, d); None where there are none.
     """
@@ -63,18 +65,13 @@ class ReplayRows:
     tokens: NDArray[np.int64]
     segments: NDArray[np.int64]
     places: NDArray[np.int64]
-    ids_of: Callable[[NDArray[np.int64]], pa.Array]
-    vectors_of: Callable[[NDArray[np.int64]], NDArray[np.float32]] | None = None
+    ids: pa.Array
+    vectors_of: Vectors | None = None
 
     @property
     def n(self) -> int:
         """Number of rows."""
         return len(self.words)
-
-    @cached_property
-    def ids(self) -> pa.Array:
-        """The ids, string (n,)."""
-        return self.ids_of(np.arange(self.n))
 
     @cached_property
     def vectors(self) -> NDArray[np.float32] | None:
@@ -110,31 +107,25 @@ class ReplayRows:
 
     def take(self, rows: NDArray[np.int64]) -> ReplayRows:
         """Return some of the rows, in this order."""
-        of, vectors_of = self.ids_of, self.vectors_of
-        arrays = {
-            one.name: getattr(self, one.name)[rows] for one in fields(self) if one.name not in ("groups", *_FUNCTIONS)
-        }
+        vectors_of = self.vectors_of
+        arrays = {name: getattr(self, name)[rows] for name in _numbers(self)}
         return ReplayRows(
             **arrays,
             groups=_taken(self.groups, rows),
-            ids_of=lambda some: of(rows[some]),
+            ids=self.ids.take(pa.array(rows)),
             vectors_of=None if vectors_of is None else lambda some: vectors_of(rows[some]),
         )
 
     def then(self, later: ReplayRows) -> ReplayRows:
         """Return these rows and others after them; there are vectors where both have some, or one has no rows."""
-        arrays = {
-            one.name: np.concatenate([getattr(self, one.name), getattr(later, one.name)])
-            for one in fields(self)
-            if one.name not in ("groups", *_FUNCTIONS)
-        }
+        arrays = {name: np.concatenate([getattr(self, name), getattr(later, name)]) for name in _numbers(self)}
         first, vectors = self.n, None
         if (self.vectors_of or not self.n) and (later.vectors_of or not later.n):
-            vectors = _joined(self.vectors_of, later.vectors_of, first, _stacked)
+            vectors = _joined(self.vectors_of, later.vectors_of, first)
         return ReplayRows(
             **arrays,
             groups=pa.concat_arrays([self.groups, later.groups]),
-            ids_of=_joined(self.ids_of, later.ids_of, first, pa.concat_arrays),
+            ids=pa.concat_arrays([self.ids, later.ids]),
             vectors_of=vectors,
         )
 
@@ -157,15 +148,13 @@ class ReplayRows:
             tokens=whole,
             segments=whole,
             places=whole,
-            ids_of=_no_ids,
+            ids=pa.array([], pa.string()),
         )
 
 
-def _no_ids(some: NDArray[np.int64]) -> pa.Array:
-    return pa.array([], pa.string()).take(pa.array(some))
-
-
-_FUNCTIONS: Final = ("ids_of", "vectors_of")
+def _numbers(rows: ReplayRows) -> list[str]:
+    """Return the names of what is a number of each row."""
+    return [one.name for one in fields(rows) if one.name not in ("groups", "ids", "vectors_of")]
 
 
 def _taken(groups: pa.Array, rows: NDArray[np.int64]) -> pa.Array:
@@ -174,15 +163,10 @@ def _taken(groups: pa.Array, rows: NDArray[np.int64]) -> pa.Array:
     return groups.take(pa.array(rows))
 
 
-def _joined(
-    one: Callable[[NDArray[np.int64]], Any] | None,
-    other: Callable[[NDArray[np.int64]], Any] | None,
-    first: int,
-    together: Callable[[list[Any]], Any],
-) -> Callable[[NDArray[np.int64]], Any]:
+def _joined(one: Vectors | None, other: Vectors | None, first: int) -> Vectors:
     """Return the function of rows of which the first so many are those of `one`."""
 
-    def found(some: NDArray[np.int64]) -> Any:
+    def found(some: NDArray[np.int64]) -> NDArray[np.float32]:
         before = some < first
         if one is not None and before.all():
             return one(some)
@@ -190,13 +174,9 @@ def _joined(
             return other(some - first)
         if one is None or other is None:
             raise IndexError("rows that are not there")
-        parts = together([one(some[before]), other(some[~before] - first)])
+        parts = np.concatenate([one(some[before]), other(some[~before] - first)])
         back = np.empty(len(some), np.int64)
         back[np.concatenate([np.flatnonzero(before), np.flatnonzero(~before)])] = np.arange(len(some))
-        return parts.take(pa.array(back)) if isinstance(parts, pa.Array) else parts[back]
+        return parts[back]
 
     return found
-
-
-def _stacked(parts: list[NDArray[np.float32]]) -> NDArray[np.float32]:
-    return np.concatenate(parts)

@@ -91,6 +91,10 @@ class State:
     carry: Mapping[str, str] = field(default_factory=dict)
     forgotten: tuple[int, ...] = ()
 
+    def bare(self) -> State:
+        """Return the state of rows that find their vectors nowhere, and so hold on to no earlier state."""
+        return replace(self, rows=replace(self.rows, vectors_of=None))
+
 
 #: The log: a row for each time that a row came, left, was scored anew or deleted.
 EVENTS: Final = pa.schema(
@@ -146,7 +150,7 @@ def events_table(
 
 
 def renamed(events: pa.Table, ids: pa.Array, names: pa.Array) -> pa.Table:
-    """Return a log in which rows have other names, and nothing else by which they are known."""
+    """Return a log in which rows have other names, and nothing is said of them but when they came and left."""
     for column in ("row_id", "replaced_by"):
         place = pc.index_in(events[column], ids)
         events = events.set_column(
@@ -155,8 +159,8 @@ def renamed(events: pa.Table, ids: pa.Array, names: pa.Array) -> pa.Table:
             pc.if_else(pc.is_valid(place), names.take(place.combine_chunks()), events[column]),
         )
     known = pc.is_in(events["row_id"], names)
-    return events.set_column(
-        events.schema.get_field_index("word"),
-        events.schema.field("word"),
-        pc.if_else(known, pa.scalar(0, pa.uint64()), events["word"]),
-    )
+    for column in ("group", "score", "scored", "tokens", "word"):
+        field = EVENTS.field(column)
+        nothing = pa.scalar(None if field.nullable else 0, field.type)
+        events = events.set_column(EVENTS.get_field_index(column), field, pc.if_else(known, nothing, events[column]))
+    return events

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from sage_select.errors import DataError, UsageError, Where
@@ -76,16 +77,18 @@ def updated(
     policy = settings.policy
     admissible = policy.admissible(rows, state.policy_state, settings.seed)
     some = np.arange(n) if admissible is None else admissible
-    forgotten = _forgotten(state, settings, rows, some)
-    some = some[~np.isin(some, forgotten)]
-    held, twice = _held(state.rows, rows, some)
+    forgotten = _forgotten(state, settings, rows)
+    if not len(some) and policy.rescores:
+        return _passed_by(state, schema, n, len(forgotten))
+    # A policy that goes by the first score may turn a row away by another one while it is there.
+    held, twice = _held(state.rows, rows, some if policy.rescores else np.arange(n))
     old, events = state.rows, []
     number = state.commit + 1
     again = held[scored[twice] >= 0] if policy.rescores else held[:0]
     if len(again):
         anew = twice[scored[twice] >= 0]
         old = old.with_scores(again, rows.scores[anew], update)
-    some = some[~np.isin(some, twice)]
+    some = some[~np.isin(some, np.concatenate([forgotten, twice]))]
     offered = rows.take(some)
     candidates = Candidates(
         rows=old.then(offered),
@@ -132,6 +135,15 @@ def updated(
     )
     entered = fitted(new.table.take(pa.array(some[entering])), schema) if len(entering) else None
     return Change(after, entered, pa.concat_tables([EVENTS.empty_table(), *events])), told
+
+
+def _passed_by(state: State, schema: pa.Schema, n: int, forgotten: int) -> tuple[Change, Updated]:
+    """Return the commit of so many rows of which none may come in: of a long stream that is most of them."""
+    number, passed_by = state.commit + 1, n - forgotten
+    counters = state.counters.plus(seen=n, updates=1, passed_by=passed_by, forgotten=forgotten)
+    after = replace(state, commit=number, schema=schema, counters=counters)
+    told = Updated(offered=n, passed_by=passed_by, forgotten=forgotten, commit=number)
+    return Change(after, None, EVENTS.empty_table()), told
 
 
 def resized(state: State, settings: BufferSettings, payload: Callable[[], pa.Table]) -> tuple[Change, Updated]:
@@ -183,12 +195,12 @@ def merged(
             raise UsageError(f"buffers of another {name} cannot be merged", expected=str(own), got=str(theirs))
     policy = settings.policy
     joined = policy.merged_state(state.policy_state, other.policy_state)
-    if policy.mergeable:
-        stay = policy.admissible(state.rows, joined, settings.seed)
-        rows = state.rows if stay is None else state.rows.take(stay)
-    else:
-        rows = state.rows
-    before = replace(state, rows=rows, policy_state=joined)
+    forgotten = tuple(sorted({*state.forgotten, *other.forgotten}))
+    deleted = _forgotten(replace(state, forgotten=forgotten), settings, state.rows)
+    rows = state.rows.take(np.setdiff1d(np.arange(state.rows.n), deleted))
+    if policy.mergeable and (stay := policy.admissible(rows, joined, settings.seed)) is not None:
+        rows = rows.take(stay)
+    before = replace(state, rows=rows, policy_state=joined, forgotten=forgotten)
     offered = Offered(table, replace(other.rows, places=np.arange(other.rows.n)), other.vector_column)
     change, told = updated(before, settings, offered, payload, evolve=True)
     gone = np.flatnonzero(~np.isin(state.rows.words, rows.words))
@@ -196,9 +208,11 @@ def merged(
     if change is None:
         change = Change(replace(before, commit=number), None, EVENTS.empty_table())
         told = replace(told, commit=number)
-    log = _log(state.rows, gone, ReplayRows.none(), policy.leaves, {}, number, state.counters.updates)
-    # What the other has seen counts, and not how many of its rows came over.
-    counters = change.state.counters.plus(seen=other.counters.seen - other.rows.n, left=len(gone))
+    reasons = {int(row): "deleted" for row in deleted}
+    log = _log(state.rows, gone, ReplayRows.none(), policy.leaves, reasons, number, state.counters.updates)
+    # All that the other has seen counts, and not its rows alone.
+    more = other.counters.seen - other.rows.n
+    counters = change.state.counters.plus(seen=more, passed_by=more, left=len(gone))
     after = replace(change.state, counters=counters)
     return Change(after, change.entered, pa.concat_tables([change.events, *log])), replace(
         told, left=told.left + len(gone)
@@ -211,6 +225,13 @@ def _together(held: pa.Table, offered: pa.Table, schema: pa.Schema) -> pa.Table:
 
 
 def _refuse_missing(settings: BufferSettings, rows: ReplayRows) -> None:
+    """Refuse rows that lack what the policy goes by.
+
+    Raises
+    ------
+    UsageError
+        As said.
+    """
     policy = settings.policy
     missing = {
         "scores": np.isnan(rows.scores).any(),
@@ -218,7 +239,7 @@ def _refuse_missing(settings: BufferSettings, rows: ReplayRows) -> None:
         "groups": rows.groups.null_count > 0,
     }
     spelled = {"scores": "scores", "vectors": "embeddings", "groups": "groups"}
-    for need in sorted(policy.needs_always):
+    for need in sorted(policy.needs()):
         if missing[need]:
             raise UsageError(
                 f"policy {policy.name!r} needs {spelled[need]}", hint=f"give {spelled[need]} with each update"
@@ -233,7 +254,10 @@ def _schema(state: State, new: Offered, *, evolve: bool) -> pa.Schema:
     DataError
         A column is another than before, or vectors have another width.
     """
-    own, came = state.schema, new.table.schema.remove_metadata()
+    own, came = state.schema, new.table.schema
+    if own is not None and own.equals(came, check_metadata=True) and new.vector_column is state.vector_column is None:
+        return own
+    came = pa.schema([field.with_nullable(True) for field in came])
     if own is None:
         return came
     if state.vector_column != new.vector_column:
@@ -242,6 +266,7 @@ def _schema(state: State, new: Offered, *, evolve: bool) -> pa.Schema:
             expected=_vectors(state.vector_column),
             got=_vectors(new.vector_column),
         )
+    _refuse_other_width(state.rows, new.rows)
     fields = {field.name: field for field in own}
     for field in came:
         known = fields.get(field.name)
@@ -253,17 +278,18 @@ def _schema(state: State, new: Offered, *, evolve: bool) -> pa.Schema:
                     hint="leave it out, or say that columns may change (evolve)",
                 )
             fields[field.name] = field
-        elif known.type != field.type:
-            if pa.types.is_null(known.type):
-                fields[field.name] = field
-            elif not pa.types.is_null(field.type):
-                is_vector = field.name == VECTORS
-                raise DataError(
-                    "vectors of another width" if is_vector else "a column of another type than before",
-                    where=None if is_vector else Where(column=field.name),
-                    expected=str(known.type.list_size if is_vector else known.type),
-                    got=str(field.type.list_size if is_vector else field.type),
-                )
+        elif known.type != field.type and pa.types.is_null(known.type):
+            fields[field.name] = field
+        elif known.type != field.type and field.name == VECTORS:
+            raise _other_width(known.type.list_size, field.type.list_size)
+        elif known.type != field.type and not pa.types.is_null(field.type):
+            raise DataError(
+                "a column of another type than before",
+                where=Where(column=field.name),
+                expected=str(known.type),
+                got=str(field.type),
+                hint="cast it to the type that it had",
+            )
     missing = [name for name in fields if name not in came.names]
     if missing and not evolve:
         raise DataError(
@@ -274,18 +300,30 @@ def _schema(state: State, new: Offered, *, evolve: bool) -> pa.Schema:
     return pa.schema(list(fields.values()))
 
 
+def _refuse_other_width(old: ReplayRows, new: ReplayRows) -> None:
+    """Refuse vectors of another width than those of the buffer."""
+    if old.n and new.n and old.vectors_of and new.vectors_of:
+        first = np.zeros(1, np.int64)
+        expected, got = (rows.shape[1] for rows in (old.vectors_of(first), new.vectors_of(first)))
+        if expected != got:
+            raise _other_width(expected, got)
+
+
+def _other_width(expected: int, got: int) -> DataError:
+    return DataError("vectors of another width than before", expected=str(expected), got=str(got))
+
+
 def _vectors(column: str | None) -> str:
     if column is None:
         return "no vectors"
     return "vectors apart from the rows" if column == VECTORS else f"vectors in the column {column}"
 
 
-def _forgotten(state: State, settings: BufferSettings, rows: ReplayRows, some: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return which of some rows were deleted once."""
-    if not state.forgotten or not len(some):
-        return some[:0]
-    hashes = forgotten_hashes(settings, rows.ids_of(some))
-    return some[np.isin(hashes, np.array(state.forgotten, np.uint64))]
+def _forgotten(state: State, settings: BufferSettings, rows: ReplayRows) -> NDArray[np.int64]:
+    """Return which rows were deleted once."""
+    if not state.forgotten or not rows.n:
+        return np.empty(0, np.int64)
+    return np.flatnonzero(np.isin(forgotten_hashes(settings, rows.ids), np.array(state.forgotten, np.uint64)))
 
 
 def _held(old: ReplayRows, rows: ReplayRows, some: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -299,7 +337,7 @@ def _held(old: ReplayRows, rows: ReplayRows, some: NDArray[np.int64]) -> tuple[N
         return some[:0], some[:0]
     held, twice = order[place[same]], some[same]
     # 64 bits may be those of two ids.
-    truly = np.array(old.ids_of(held).to_pylist(), object) == np.array(rows.ids_of(twice).to_pylist(), object)
+    truly = pc.equal(old.ids.take(pa.array(held)), rows.ids.take(pa.array(twice))).to_numpy(zero_copy_only=False)
     return held[truly], twice[truly]
 
 

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import asdict
 from fractions import Fraction
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -27,6 +27,9 @@ from sage_select.seeds import stage_key
 
 __all__ = ["BufferView"]
 
+#: Rows of so many bytes are held once more in one piece.
+_HELD_BYTES: Final = 64 << 20
+
 
 class BufferView:
     """A replay buffer as it is at a commit."""
@@ -34,7 +37,11 @@ class BufferView:
     def __init__(self, store: Store, settings: BufferSettings, state: State) -> None:
         self._store = store
         self._settings = settings
+        self._state = state
+        #: All rows in one piece, once some were drawn.
+        self._joined: pa.Table | None = None
         self._show(state)
+        self._draw_from(state)
 
     @property
     def commit(self) -> int:
@@ -50,6 +57,11 @@ class BufferView:
     def capacity(self) -> int:
         """How many rows there may be."""
         return self._settings.capacity
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The columns of its rows; that of ids alone before there were any."""
+        return self._payload(np.empty(0, np.int64)).schema
 
     def __len__(self) -> int:
         """Return how many rows there are."""
@@ -129,11 +141,16 @@ class BufferView:
         row that came in its place (of several the first for the first), `update`, `score`, `scored`, `group`, `tokens`,
         `arrival`. Rows that never came in are counted, and not listed.
         """
-        return self._store.history().drop_columns(["segment", "place", "word"])
+        log = self._store.history().drop_columns(["segment", "place", "word"])
+        return log.filter(pc.less_equal(log["commit"], self.commit))
 
     def commits(self) -> list[int]:
         """Return the commits that can be gone back to: the last 8, and those of snapshots."""
         return self._store.commits()
+
+    def snapshots(self) -> list[int]:
+        """Return the commits that are held until they are released."""
+        return self._store.snapshots()
 
     def draw(
         self,
@@ -153,7 +170,8 @@ class BufferView:
         exclude
             Ids, or rows, that are not drawn.
         step
-            Which draw it is: the same step gives the same rows. Where nothing is said each call is another.
+            Which draw it is: the same step gives the same rows. Where nothing is said each call is another, and how
+            many there were is part of the next commit; what a process draws and does not commit is forgotten with it.
         rank, world
             Of several processes each draws others: this one's part of `n * world` rows.
 
@@ -174,25 +192,32 @@ class BufferView:
         DataError
             A file is damaged.
         """
+        for name, value in (("step", 0 if step is None else step), ("rank", rank), ("world", world)):
+            if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 0:
+                raise UsageError(f"{name} is a whole number", expected="0 or more", got=repr(value)[:80])
         if not 0 <= rank < world:
             raise UsageError("a rank is below the number of processes", got=f"rank {rank} of {world}")
         count = self._count(n)
-        step = self._next_step() if step is None else step
         eligible = self._eligible(exclude)
-        drawn = self._drawn(eligible, min(count * world, len(eligible)), step)
+        if step is None:
+            drawn = self._drawn(eligible, min(count * world, len(eligible)))
+            self._steps += 1
+        else:
+            drawn = self._drawn(eligible, min(count * world, len(eligible)), step)
         mine = drawn[rank * count : (rank + 1) * count]
         if len(mine) < count:
             warnings.warn(f"{count:,} rows to draw, and {len(mine):,} there", SageWarning, stacklevel=2)
         return self._payload(mine)
 
     def _show(self, state: State) -> None:
-        self._state = bound(state, self._store.segment, self._settings.id_column)
+        if state.rows.segments is not self._state.rows.segments:
+            self._joined = None
+        self._state = bound(state, self._store.segment)
+
+    def _draw_from(self, state: State) -> None:
+        """Go on with the draws from where a commit left them."""
         self._steps = state.counters.draws
         self._draw_state: Mapping[str, Any] = state.draw_state
-
-    def _next_step(self) -> int:
-        self._steps += 1
-        return self._steps - 1
 
     def _count(self, n: int | float | str) -> int:
         if isinstance(n, bool) or not isinstance(n, int | float | str | np.integer):
@@ -202,7 +227,7 @@ class BufferView:
                 raise UsageError("how many rows to draw", expected="0 or more", got=str(n))
             return int(n)
         text = str(n)
-        share = Ratio.of(Fraction(text[:-1]) / 100 if text.endswith("%") else text).value
+        share = Ratio.of(text.removesuffix("%")).value / (100 if text.endswith("%") else 1)
         if share > 1:
             raise UsageError("a share of the buffer is at most 1", got=text)
         return int(share * len(self) + Fraction(1, 2))
@@ -210,23 +235,44 @@ class BufferView:
     def _eligible(self, exclude: Any) -> NDArray[np.int64]:
         """Return the rows that may be drawn."""
         rows = self._state.rows
-        ids = some_ids(exclude, self._settings.id_column) if not isinstance(exclude, pa.Array) else exclude
+        ids = some_ids(exclude, self._settings.id_column)
         if not len(ids) or not rows.n:
             return np.arange(rows.n)
         return np.flatnonzero(~np.isin(rows.words, words_of(ids)))
 
-    def _drawn(self, eligible: NDArray[np.int64], count: int, step: int) -> NDArray[np.int64]:
-        """Return so many of some rows."""
+    def _drawn(
+        self,
+        eligible: NDArray[np.int64],
+        count: int,
+        step: int | None = None,
+        *,
+        more: int = 0,
+        remember: bool = True,
+    ) -> NDArray[np.int64]:
+        """Return so many of some rows: those of a step, or of the draw after so many more, which is remembered."""
         rule, seed = self._settings.draw, self._settings.seed
         rows = self._state.rows if len(eligible) == self._state.rows.n else self._state.rows.take(eligible)
-        key = stage_key(seed, f"replay draw {step}")
-        found = rule.draw(rows, count, key, self._draw_state, stage_key(seed, "replay passes"))
+        key = stage_key(seed, f"replay draw {self._steps + more if step is None else step}")
+        state = self._draw_state if step is None else rule.state_of(step)
+        found = rule.draw(rows, count, key, state, stage_key(seed, "replay passes"))
         check_drawn(found, rule, rows, count)
-        self._draw_state = found.state
+        if step is None and remember:
+            self._draw_state = found.state
         return eligible[found.rows]
 
     def _payload(self, some: NDArray[np.int64] | None) -> pa.Table:
         if self._state.schema is None:
             return pa.table({self._settings.id_column: pa.array([], pa.string())})
         columns = [name for name in self._state.schema.names if name != VECTORS]
-        return gathered(self._state, self._store.segment, some, columns)
+        if self._joined is None and self._is_small():
+            self._joined = gathered(self._state, self._store.segment, None, columns).combine_chunks()
+        if self._joined is None:
+            return gathered(self._state, self._store.segment, some, columns)
+        return self._joined if some is None else self._joined.take(pa.array(some))
+
+    def _is_small(self) -> bool:
+        """Tell whether all rows may be held once more in one piece, from which any are taken at once."""
+        rows = self._state.rows
+        tables = [self._store.segment(one) for one in np.unique(rows.segments).tolist()]
+        every = sum(table.num_rows for table in tables)
+        return bool(sum(table.nbytes for table in tables) * rows.n <= _HELD_BYTES * max(every, 1))

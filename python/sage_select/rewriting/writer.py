@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,6 +18,7 @@ from sage_select.render.model_files import (
     require_vocabulary,
 )
 from sage_select.render.truncate import context_length
+from sage_select.rewriting.generate import drawn, generated
 from sage_select.score.batches import length_batches
 from sage_select.score.language_model import default_device, default_dtype
 
@@ -31,8 +31,6 @@ _MORE: Final = 16
 _MOST: Final = 512
 #: Tokens of a batch with its padding, those to be written among them.
 _BATCH_TOKENS: Final = {"cuda": 32_768, "cpu": 4_096}
-#: What the likeliest tokens must have in all, of which one is drawn (Holtzman et al. 2020, nucleus sampling).
-_NUCLEUS: Final = 0.95
 #: What ends a text of a model that goes on where it has no chat template to tell it.
 _ENDS: Final = "\n"
 
@@ -207,43 +205,26 @@ class Writer:
         return self._batch(prompts[:half], seeds[:half]) + self._batch(prompts[half:], seeds[half:])
 
     def _generated(self, prompts: list[list[int]], seeds: list[int]) -> list[str | None]:
-        torch = require("torch", _EXTRA)
-        transformers = require("transformers", _EXTRA)
         own = self._model.generation_config
         stops = own.eos_token_id if own.eos_token_id is not None else self._tokenizer.eos_token_id
         stops = [stops] if isinstance(stops, int) else list(stops or [])
         pad = next(
             (token for token in (self._tokenizer.pad_token_id, own.pad_token_id, *stops) if token is not None), 0
         )
-        longest = max(map(len, prompts))
-        ids = torch.full((len(prompts), longest), pad)
-        mask = torch.zeros_like(ids)
-        for row, prompt in enumerate(prompts):
-            # A causal model goes on at the right end.
-            start = 0 if self._encodes else longest - len(prompt)
-            ids[row, start : start + len(prompt)] = torch.tensor(prompt)
-            mask[row, start : start + len(prompt)] = 1
-        settings = transformers.GenerationConfig(
-            do_sample=False,
-            num_beams=1,
-            repetition_penalty=1.0,
-            no_repeat_ngram_size=0,
-            max_new_tokens=_room(longest),
-            eos_token_id=stops or None,
-            pad_token_id=pad,
+        written = generated(
+            self._model,
+            prompts,
+            most=_room(max(map(len, prompts))),
+            stops=stops,
+            pad=pad,
+            draw=drawn(self._temperature, seeds) if self._temperature else None,
+            encodes=self._encodes,
             decoder_start_token_id=own.decoder_start_token_id,
             forced_bos_token_id=own.forced_bos_token_id,
             forced_eos_token_id=own.forced_eos_token_id,
             bos_token_id=own.bos_token_id,
             bad_words_ids=own.bad_words_ids,
         )
-        found = self._model.generate(
-            input_ids=ids.to(self.device),
-            attention_mask=mask.to(self.device),
-            generation_config=settings,
-            logits_processor=[_drawn(self._temperature, seeds)] if self._temperature else None,
-        )
-        written = found[:, 0 if self._encodes else longest :].tolist()
         # What comes beyond the room of a row is there for longer ones alone.
         return [
             self._text(tokens[: _room(len(prompt))], stops) for prompt, tokens in zip(prompts, written, strict=True)
@@ -262,28 +243,3 @@ class Writer:
 def _room(tokens: int) -> int:
     """Return how many tokens may be written after so many."""
     return min(_TIMES * tokens + _MORE, _MOST)
-
-
-def _drawn(temperature: float, seeds: Sequence[int]) -> Callable[[Any, Any], Any]:
-    """Return what turns the likeliest token of each row into one that is drawn: Gumbel noise, of each row its own.
-
-    The largest of log-probabilities and such noise is a draw by these probabilities (Gumbel 1954).
-    """
-    torch = require("torch", _EXTRA)
-    rows = []
-    for seed in seeds:
-        generator = torch.Generator()
-        generator.manual_seed(seed)
-        rows.append(generator)
-
-    def draw(ids: Any, scores: Any) -> Any:
-        del ids
-        likely = torch.log_softmax(scores.float() / temperature, dim=-1)
-        ordered, order = torch.sort(likely, dim=-1, descending=True, stable=True)
-        before = torch.cumsum(ordered.exp(), dim=-1) - ordered.exp()
-        beyond = torch.zeros_like(likely, dtype=torch.bool).scatter(-1, order, before > _NUCLEUS)
-        noise = torch.stack([torch.rand(scores.shape[-1], generator=one) for one in rows])
-        noise = -torch.log(-torch.log(noise.clamp(1e-20, 1 - 1e-7)))
-        return (likely + noise.to(likely.device)).masked_fill(beyond, -math.inf)
-
-    return draw

@@ -9,9 +9,23 @@ from sage_select.stages.embed import Embed
 from sage_select.stages.holdout import Holdout
 from sage_select.stages.mix import Mix
 from sage_select.stages.order import Order
+from sage_select.stages.replay import Replay
 from sage_select.stages.score import Score
 from sage_select.stages.select import Select
 from sage_select.stages.sink import Sink
 from sage_select.stages.source import Source
 
-__all__ = ["Augment", "Compare", "Dedup", "Embed", "Holdout", "Mix", "Order", "Score", "Select", "Sink", "Source"]
+__all__ = [
+    "Augment",
+    "Compare",
+    "Dedup",
+    "Embed",
+    "Holdout",
+    "Mix",
+    "Order",
+    "Replay",
+    "Score",
+    "Select",
+    "Sink",
+    "Source",
+]

@@ -31,13 +31,12 @@ from sage_select.scorers import Scorer
 from sage_select.seeds import stage_key
 from sage_select.stages.holdout import Holdout
 from sage_select.stages.inputs.children import NO_WORDS, Children, made_of
+from sage_select.stages.inputs.later import refuse_unknown_features
 from sage_select.stages.order import Order
 from sage_select.stages.source import Source
 
 __all__ = ["Augment"]
 
-#: What new rows have as well as those they were made of.
-_KNOWN: Final = frozenset({"contents", "texts"})
 #: Bytes of a row as Python objects: in any case, and for each of its bytes.
 _OBJECT_BYTES: Final = (700.0, 4.0)
 #: From which share of the rows tried on it is told that they are left out.
@@ -137,16 +136,7 @@ class Augment(Stage):
                 expected="holdout before augment",
                 hint="move the holdout step before it",
             )
-        known = set(_KNOWN)
-        for step in later:
-            missing = sorted(step.needs() - known)
-            if missing:
-                raise UsageError(
-                    f"{step.name} comes after augment and needs {missing[0]}, which the rows that it adds do not have",
-                    expected=f"augment after {step.name}, or {missing[0]} that are computed after augment",
-                    hint="move the augment step behind it",
-                )
-            known |= frozenset() if step.given else step.gives
+        refuse_unknown_features(self, later, "move the augment step behind it")
 
     def check_input(self, data: Dataset) -> None:
         """Refuse rows of which nothing may be said in other words.

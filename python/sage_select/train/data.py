@@ -6,7 +6,8 @@ import hashlib
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -14,7 +15,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from sage_select.errors import DataError
-from sage_select.render import to_example
+from sage_select.render import Example, to_example
 from sage_select.train.long_rows import LongRows, why_untrained
 from sage_select.train.preflight.calls import Calls
 from sage_select.train.row_summary import DroppedRow, RowSummary, bad_rows_error
@@ -24,8 +25,9 @@ if TYPE_CHECKING:
     from sage_select.render.tokens import Encoded, Renderer
     from sage_select.train.config import TrainConfig
 
-__all__ = ["DroppedRow", "RowSummary", "TrainingRows", "tokenise", "tokenise_as"]
+__all__ = ["BadRows", "DroppedRow", "RowSummary", "TrainingRows", "tokenise", "tokenise_as"]
 
+ValueT = TypeVar("ValueT")
 #: What becomes of rows that cannot be read, or that the chat template refuses.
 OnBadRow = Literal["error", "drop"]
 
@@ -111,12 +113,12 @@ def tokenise(
     row_ids: list[str] = []
     numbers: list[int] = []
     dropped: list[DroppedRow] = []
-    bad = _BadRows(on_bad_row)
+    bad = BadRows(on_bad_row)
     digest = hashlib.blake2b(digest_size=16)
     long, calls = LongRows(renderer.on_long_row), Calls()
     trained = trained_rows = 0
     for done, row in enumerate(rows, start=1):
-        examples = bad.encoded(rows, row, renderer, calls)
+        examples = bad.tried(rows, row, partial(_encoded, row, renderer, calls)) or []
         learned = [one for one in examples if one.trained]
         for one in learned:
             digest.update(struct.pack("<if", len(one.input_ids), row.weight))
@@ -186,8 +188,21 @@ def tokenise_as(
     )
 
 
-class _BadRows:
-    """Rows that cannot be read, or that the chat template refuses."""
+def _encoded(row: Row, renderer: Renderer, calls: Calls, example: Example) -> list[Encoded]:
+    """Return the training examples of a row, its calls counted."""
+    encoded = renderer.encode_all(example, row.where)
+    calls.add(row.row_id, example)
+    return encoded
+
+
+class BadRows:
+    """Rows that cannot be read, or that the chat template refuses.
+
+    Parameters
+    ----------
+    policy
+        As `tokenise` takes it.
+    """
 
     def __init__(self, policy: OnBadRow | None) -> None:
         self._policy = policy
@@ -199,19 +214,17 @@ class _BadRows:
         """All of them."""
         return [*self._unreadable, *self._refused]
 
-    def encoded(self, rows: OrderedRows, row: Row, renderer: Renderer, calls: Calls) -> list[Encoded]:
-        """Return the training examples of a row, none where it is bad; its calls are counted where it is not."""
+    def tried(self, rows: OrderedRows, row: Row, work: Callable[[Example], ValueT]) -> ValueT | None:
+        """Return what is made of a row; None of a bad one, which is noted."""
         kind = self._unreadable
         try:
             example = to_example(row.values, rows.shape, row.where)
             kind = self._refused
-            encoded = renderer.encode_all(example, row.where)
+            return work(example)
         except DataError as error:
             reason = error.message if error.got is None else f"{error.message} ({error.got})"
             kind.append(DroppedRow(row.number, row.row_id, reason))
-            return []
-        calls.add(row.row_id, example)
-        return encoded
+            return None
 
     def check(self, rows: OrderedRows, most: float) -> None:
         """Refuse the selection where the policy says so.

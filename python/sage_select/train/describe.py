@@ -12,10 +12,19 @@ from sage_select.errors import DataError, UsageError
 from sage_select.paths import user_path
 from sage_select.train.adapter_files import read_adapter, tensor_shapes
 from sage_select.train.checkpoints import list_checkpoints, newest_complete
+from sage_select.train.evaluations import read_evaluations, summary_of
 from sage_select.train.fingerprint import ROWS
 from sage_select.train.kinds import KINDS
 from sage_select.train.ledger import losses_at_both_ends, read_steps
-from sage_select.train.replaced import ADAPTER_FILES, LEDGER_NAME, RECORD_NAME, ROUNDS_NAME, WEIGHT_FOLDERS
+from sage_select.train.methods import METHODS
+from sage_select.train.replaced import (
+    ADAPTER_FILES,
+    EVALUATIONS_NAME,
+    LEDGER_NAME,
+    RECORD_NAME,
+    ROUNDS_NAME,
+    WEIGHT_FOLDERS,
+)
 from sage_select.train.rounds_file import read_rounds
 
 __all__ = ["describe"]
@@ -96,7 +105,7 @@ def _run(folder: Path) -> dict[str, Any]:
         "learning_rate": identity.get("learning_rate"),
         "selection": selection,
         "replay": _replay(result.get("replay") or about.get("replay")),
-        **_progress(folder, result),
+        **_progress(folder, result, str(identity.get("method"))),
         "curriculum": _curriculum(folder, identity),
         "checkpoints": [one.step for one in reversed(checkpoints)],
         "goes_on_from": None if whole is None else whole.step,
@@ -128,19 +137,24 @@ def _curriculum(folder: Path, identity: Mapping[str, Any]) -> dict[str, Any] | N
     return {"name": identity["curriculum"], "rounds_a_pass": identity.get("rounds"), "decided": decided}
 
 
-def _progress(folder: Path, result: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the steps and the losses, of a run that has not ended as far as they are recorded."""
+def _progress(folder: Path, result: Mapping[str, Any], method: str) -> dict[str, Any]:
+    """Return the steps, the losses and the evaluations, of a run that has not ended as far as they are recorded."""
+    # A method of a package that is not here goes by its name.
+    loss_of = result.get("loss_of") or (METHODS[method].loss_of() if method in set(METHODS) else method)
     if result:
         return {
             "steps": result.get("steps"),
-            "loss": {"first": result.get("loss_first"), "last": result.get("loss_last")},
+            "loss": {"first": result.get("loss_first"), "last": result.get("loss_last"), "of": loss_of},
+            "held_out": result.get("held_out"),
         }
+    evaluated = folder / "logs" / EVALUATIONS_NAME
+    held_out = summary_of(list(read_evaluations(evaluated))) if evaluated.is_file() else None
     ledger = folder / "logs" / LEDGER_NAME
     steps = list(read_steps(ledger)) if ledger.is_file() else []
     if not steps:
-        return {"steps": 0, "loss": None}
+        return {"steps": 0, "loss": None, "held_out": held_out}
     first, last = losses_at_both_ends(steps)
-    return {"steps": steps[-1].step, "loss": {"first": first, "last": last}}
+    return {"steps": steps[-1].step, "loss": {"first": first, "last": last, "of": loss_of}, "held_out": held_out}
 
 
 def _weights(folder: Path) -> dict[str, Any]:

@@ -10,8 +10,9 @@ from typing import Any
 
 from sage_select.errors import DataError
 from sage_select.train.json_lines import JsonLines, read_json_lines
+from sage_select.train.methods import LIKELIHOOD
 
-__all__ = ["EvaluationRecord", "Evaluations", "read_evaluations"]
+__all__ = ["EvaluationRecord", "Evaluations", "read_evaluations", "summary_of"]
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,7 @@ class Evaluations:
     @property
     def best(self) -> EvaluationRecord | None:
         """The one with the lowest loss, of equal ones the first; None where there is none."""
-        return min(self._made, key=lambda one: one.loss, default=None)
+        return _best(self._made)
 
     def stale(self, patience: int) -> bool:
         """Say whether so many evaluations in a row were no better than one before them."""
@@ -126,18 +127,25 @@ class Evaluations:
 
     def summary(self) -> dict[str, Any] | None:
         """Return what was evaluated, and the first, the best and the last one, as plain values; None without any."""
-        if not self._made:
-            return None
-        ends: Sequence[tuple[str, EvaluationRecord | None]] = (
-            ("first", self._made[0]),
-            ("best", self.best),
-            ("last", self.last),
-        )
-        return {
-            "rows": self._made[0].rows,
-            "tokens": self._made[0].tokens,
-            **{name: {"step": one.step, "loss": one.loss} for name, one in ends if one is not None},
-        }
+        return summary_of(self._made)
+
+
+def summary_of(made: Sequence[EvaluationRecord]) -> dict[str, Any] | None:
+    """Return what evaluations came to, as `Evaluations.summary` does."""
+    best = _best(made)
+    if best is None:
+        return None
+    ends = {"first": made[0], "best": best, "last": made[-1]}
+    return {
+        "rows": made[0].rows,
+        "tokens": made[0].tokens,
+        **{name: {"step": one.step, "loss": one.loss} for name, one in ends.items()},
+        "loss_of": LIKELIHOOD,
+    }
+
+
+def _best(made: Sequence[EvaluationRecord]) -> EvaluationRecord | None:
+    return min(made, key=lambda one: one.loss, default=None)
 
 
 def read_evaluations(path: Path) -> Iterator[EvaluationRecord]:

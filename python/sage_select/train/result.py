@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter
 
 from sage_select.train.kinds import KINDS
+from sage_select.train.methods import LIKELIHOOD
 from sage_select.train.row_summary import RowSummary
 from sage_select.train.schedule_summary import ScheduleSummary
 
@@ -32,6 +33,8 @@ class TrainResult:
         Optimizer steps of the whole run; fewer than were planned where it was stopped early.
     loss_first, loss_last
         Mean loss in nats per trained token in the first and the last tenth of the steps.
+    method, loss_of
+        The training method, and what these losses are those of: `negative log-likelihood`, or the method's own.
     rows
         Counts of `sage_select.train.RowSummary.as_dict`.
     schedule
@@ -50,8 +53,8 @@ class TrainResult:
         What the user should know.
     held_out
         What the evaluations during training came to: `rows` and their trained `tokens`; the `first`, the `best` and
-        the `last` one, each with `step` and `loss`; `weights_of`, the step whose weights are left, and
-        `stopped_early`. None where nothing was held out.
+        the `last` one, each with `step` and `loss`, a negative log-likelihood under any method (`loss_of`);
+        `weights_of`, the step whose weights are left, and `stopped_early`. None where nothing was held out.
     replay
         What was replayed beside the rows of the selection (`sage_select.train.replaying.Replay.facts`), the `buffer`,
         and in `update` whether the rows were offered to it, and what became of them. None where no buffer was named.
@@ -73,6 +76,8 @@ class TrainResult:
     adapter_digest: str
     notices: tuple[str, ...]
     held_out: Mapping[str, Any] | None = None
+    method: str = "sft"
+    loss_of: str = LIKELIHOOD
     replay: Mapping[str, Any] | None = None
 
     @property
@@ -108,8 +113,7 @@ class TrainResult:
         KeyError, ValueError
             If a part is missing, or of another type.
         """
-        # Runs of an earlier version say nothing of replay.
-        parts = {field.name: {"replay": None, **values}[field.name] for field in fields(cls)}
+        parts = {one.name: values[one.name] for one in fields(cls) if one.default is MISSING or one.name in values}
         TypeAdapter(RowSummary).validate_python(parts["rows"])
         if parts["adapter"] not in KINDS:
             raise ValueError("unknown kind of adapter")

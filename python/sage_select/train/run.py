@@ -363,6 +363,8 @@ class _Run:
             notices=tuple(self._notices),
             held_out=trained.held_out,
             replay=prepared.about["replay"],
+            method=config.method.name,
+            loss_of=config.method.loss_of(),
         )
         folder.finish(prepared.identity, result)
         return self._offered(folder, prepared, result)

@@ -71,6 +71,7 @@ class OrderedTrainer(SFTTrainer):  # type: ignore[misc]
         self._router_options = {"output_router_logits": True} if self.aux_loss_enabled else {}
         self._text_only = partial(text_only, base)
         self._done: list[tuple[torch.Tensor, ...]] = []
+        self._adds = True
         self._flops_per_token = 6 * base.num_parameters(exclude_embeddings=True)
         # Our loss takes the token count of the whole step, also where the model's own forward would not.
         self.model_accepts_loss_kwargs = True
@@ -137,10 +138,12 @@ class OrderedTrainer(SFTTrainer):  # type: ignore[misc]
         # The part that the router's loss of each pass has in that of the step.
         self.current_gradient_accumulation_steps = len(inputs["passes"])
         losses = []
-        for number, one in enumerate(passes or [_without_weight(inputs["passes"][-1])], start=1):
+        # Where there are fewer than processes, this one only takes part in adding up gradients.
+        self._adds = bool(passes)
+        for number, one in enumerate(passes or inputs["passes"][-1:], start=1):
             with nullcontext() if number >= len(passes) else self.accelerator.no_sync(model=model):
                 losses.append(super().training_step(model, one, num_items_in_batch))
-        if not passes:  # there are fewer than processes: this one only takes part in adding up gradients
+        if not self._adds:
             self._done = []
         loss: torch.Tensor = torch.stack(losses).sum()
         self._note(loss)
@@ -164,7 +167,7 @@ class OrderedTrainer(SFTTrainer):  # type: ignore[misc]
         if self.aux_loss_enabled and rows.router is not None:
             loss = loss + self.router_aux_loss_coef * rows.router / self.current_gradient_accumulation_steps
         # Gradients of several processes are averaged, and are to be added up.
-        return loss * self._processes.count if self._processes.count > 1 else loss
+        return loss * (self._processes.count if self._adds else 0) if self._processes.count > 1 else loss
 
     def row_losses(self, model: torch.nn.Module, inputs: dict[str, torch.Tensor]) -> RowLosses:
         """Return the losses of the rows of one forward pass, the model's own under any method, and note nothing."""
@@ -208,8 +211,3 @@ class OrderedTrainer(SFTTrainer):  # type: ignore[misc]
         """Return the trained tokens of the step, which is the one batch."""
         trained = [(one["labels"][:, 1:] != -100).sum() for batch in batch_samples for one in batch["passes"]]
         return torch.stack(trained).sum().to(device)
-
-
-def _without_weight(one: dict[str, Any]) -> dict[str, Any]:
-    """Return a forward pass that teaches nothing."""
-    return {**one, "weight": torch.zeros_like(one["weight"])}

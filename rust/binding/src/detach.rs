@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use pyo3::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
-use sage_select_core::{Control, Error};
+use sage_select_core::{Control, Error, FEW_ROWS};
 
 use crate::error::{from_core, kernel_error};
 
@@ -49,6 +49,20 @@ impl Watch {
 }
 
 impl Call<'_> {
+    /// Runs work on so many rows: in the pool, or, where they are few, on the calling thread.
+    ///
+    /// Only for kernels that say that they use no other thread for few rows.
+    pub(crate) fn run_on<T: Send>(
+        self,
+        rows: usize,
+        work: impl FnOnce(&Watch) -> Result<T, Error> + Send,
+    ) -> PyResult<T> {
+        if rows > FEW_ROWS {
+            return self.run(work);
+        }
+        here(self.py, || work(&Watch::default()))
+    }
+
     /// Runs `work` in the pool, without the GIL.
     ///
     /// Meanwhile the calling thread checks for signals and calls `progress(done, total)`, ten times a second,

@@ -30,7 +30,8 @@ pub(crate) fn hashes_of_ids<'py>(
     threads: usize,
 ) -> PyResult<Bound<'py, PyArray1<u64>>> {
     let ids = convert::texts(py, &ids)?;
-    let hashes = Call { py, threads, progress: None }.run(|watch| rng::hashes_of_ids(key, &ids, watch))?;
+    let hashes = Call { py, threads, progress: None }
+        .run_on(ids.len(), |watch| rng::hashes_of_ids(key, &ids, watch))?;
     Ok(hashes.into_pyarray(py))
 }
 
@@ -55,6 +56,7 @@ pub(crate) fn hashes_of_words<'py>(
     threads: usize,
 ) -> PyResult<Bound<'py, PyArray1<u64>>> {
     let words = convert::values::<UInt64Type>(py, &words)?;
-    let hashes = Call { py, threads, progress: None }.run(|_| rng::hashes_of_words(key, &words))?;
+    let hashes =
+        Call { py, threads, progress: None }.run_on(words.len(), |_| rng::hashes_of_words(key, &words))?;
     Ok(hashes.into_pyarray(py))
 }

@@ -39,6 +39,6 @@ pub(crate) fn bottom_k<'py>(
     threads: usize,
 ) -> PyResult<Bound<'py, PyArray1<i64>>> {
     let hashes = convert::values::<UInt64Type>(py, &hashes)?;
-    let rows = Call { py, threads, progress: None }.run(|_| topk::bottom_k(&hashes, k))?;
+    let rows = Call { py, threads, progress: None }.run_on(hashes.len(), |_| topk::bottom_k(&hashes, k))?;
     Ok(convert::indices(&rows).into_pyarray(py))
 }

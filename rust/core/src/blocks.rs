@@ -28,6 +28,9 @@ pub(crate) fn reserved<T>(len: usize) -> Result<Vec<T>, Error> {
     Ok(values)
 }
 
+/// Up to so many rows the kernels that say so use no thread but the calling one: handing work over takes as long.
+pub const FEW_ROWS: usize = 4096;
+
 /// Refuses more rows than a 32-bit row number can count.
 pub(crate) fn check_countable(rows: usize) -> Result<(), Error> {
     match u32::try_from(rows) {
@@ -39,7 +42,7 @@ pub(crate) fn check_countable(rows: usize) -> Result<(), Error> {
 /// Calls `work(first_row, block)` on every block of `rows_per_block` rows of `out`, in parallel.
 ///
 /// A row is `width` (at least 1) consecutive values. `control` counts the finished rows. The error returned is
-/// the one of the earliest block, whichever thread came first.
+/// the one of the earliest block, whichever thread came first. A single block is the calling thread's.
 pub(crate) fn fill<T: Send>(
     out: &mut [T],
     width: usize,
@@ -48,6 +51,9 @@ pub(crate) fn fill<T: Send>(
     work: impl Fn(usize, &mut [T]) -> Result<(), Error> + Sync,
 ) -> Result<(), Error> {
     let total = (out.len() / width) as u64;
+    if out.len() <= rows_per_block.saturating_mul(width) {
+        return if out.is_empty() { Ok(()) } else { work(0, out).and_then(|()| control.tick(total, total)) };
+    }
     let done = AtomicU64::new(0);
     let failed = out.par_chunks_mut(rows_per_block * width).enumerate().find_map_first(|(index, block)| {
         let rows = (block.len() / width) as u64;

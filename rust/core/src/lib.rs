@@ -28,6 +28,7 @@ mod testing;
 pub mod text;
 pub mod topk;
 
+pub use blocks::FEW_ROWS;
 pub use control::{Control, Unwatched};
 pub use error::Error;
 pub use matrix::{Matrix, MatrixView, Metric};

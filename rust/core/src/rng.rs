@@ -14,10 +14,10 @@
 use rayon::prelude::*;
 
 use crate::blocks;
-use crate::{Control, Error};
+use crate::{Control, Error, Unwatched};
 
 const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
-const BLOCK: usize = 4096;
+const BLOCK: usize = blocks::FEW_ROWS;
 
 /// The finaliser of SplitMix64: a bijection of 64-bit words whose output bits all depend on all input bits.
 #[inline]
@@ -91,9 +91,12 @@ pub fn hashes_of_rows(key: u64, rows: usize) -> Result<Vec<u64>, Error> {
 /// [`Error::OutOfMemory`].
 pub fn hashes_of_words(key: u64, words: &[u64]) -> Result<Vec<u64>, Error> {
     let mut hashes = blocks::zeroed(words.len())?;
-    hashes.par_iter_mut().with_min_len(BLOCK).zip(words).for_each(|(hash, &word)| {
-        *hash = keyed_hash(key, word);
-    });
+    blocks::fill(&mut hashes, 1, BLOCK, &Unwatched, |first, block| {
+        for (hash, &word) in block.iter_mut().zip(&words[first..]) {
+            *hash = keyed_hash(key, word);
+        }
+        Ok(())
+    })?;
     Ok(hashes)
 }
 

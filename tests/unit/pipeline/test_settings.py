@@ -6,7 +6,7 @@ import pytest
 
 from sage_select.errors import UsageError
 from sage_select.pipeline import STAGES, Stage
-from sage_select.stages import Augment, Compare, Dedup, Embed, Holdout, Mix, Order, Score, Select, Sink, Source
+from sage_select.stages import Augment, Compare, Dedup, Embed, Holdout, Mix, Order, Replay, Score, Select, Sink, Source
 from sage_select.strategies import STRATEGIES
 from sage_select.strategies.objectives import OBJECTIVES
 
@@ -96,6 +96,8 @@ def test_refused(op: type[Stage], settings: dict[str, object], message: str) -> 
 
 SOME = [
     Source(path="a.jsonl", prompt_column="q", completion_column="a"),
+    Replay(buffer="seen"),
+    Replay(buffer="seen", ratio="30%", basis="of_total", shortfall="error"),
     Source(demo=True),
     Score(),
     Score(column="loss", higher_is_harder=False),

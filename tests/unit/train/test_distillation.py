@@ -376,7 +376,8 @@ def test_a_run_is_known_by_its_teacher(
 
     run(chats(4), max_steps=1, epochs=3)
     assert run(chats(4), max_steps=1, epochs=3).cached
-    assert describe(tmp_path / "run")["method"] == "distillation"
+    said = describe(tmp_path / "run")
+    assert (said["method"], said["loss"]["of"]) == ("distillation", "distillation")
     with pytest.raises(OutputError, match=r"teacher: .* before, .* now"):
         run(chats(4), max_steps=1, epochs=3, teacher=str(tiny_model))
 
@@ -428,6 +429,7 @@ SETTINGS: list[tuple[dict[str, Any], str]] = [
     ({"method": "distillation", "teacher": "t", "teacher_logits": "f"}, "at most one of teacher and teacher_logits"),
     ({"method": "distillation", "teacher": "t", "js_beta": 0.3}, "'forward_kl' does not use js_beta"),
     ({"method": "distillation", "teacher_logits": "f", "hidden_cosine": 1.0}, "hidden_cosine would do nothing"),
+    ({"method": "distillation", "teacher": "t", "untaught": "plain"}, "untaught would do nothing"),
     ({"method": "distillation", "teacher": "t", "distillation_alpha": 0.0}, "more than 0, got 0"),
     ({"method": "distillation", "teacher": "t", "distillation_temperature": -1}, "more than 0, got -1"),
     ({"method": "distillation", "teacher": "t", "distillation_temperature": 101.0}, "at most 100, got 101"),

@@ -16,10 +16,12 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from training_runs import Chats, Runner
 from transformers import AutoModelForCausalLM
 
+from sage_select.cli.train_commands.info import _shown
 from sage_select.errors import DataError, UsageError
 from sage_select.render.quiet import quiet_libraries
 from sage_select.train import TrainConfig
 from sage_select.train.data import tokenise
+from sage_select.train.describe import describe
 from sage_select.train.evaluations import EvaluationRecord, Evaluations, read_evaluations
 from sage_select.train.selection import load_selection
 
@@ -88,11 +90,27 @@ def test_a_run_interrupted_three_times_evaluates_and_ends_the_same(run: Runner, 
     for at in (1, 3, 4):
         with pytest.raises(KeyboardInterrupt):
             run(stop_after=at, resume=at > 1, **settings)
+    lines = run.evaluations()
+    best = min(lines, key=lambda one: one["loss"])
+    told = describe(run.folder / "run")
+    assert told["finished"] is False
+    assert told["held_out"] == {
+        **{name: lines[0][name] for name in ("rows", "tokens")},
+        **{
+            name: {"step": one["step"], "loss": one["loss"]}
+            for name, one in (("first", lines[0]), ("best", best), ("last", lines[-1]))
+        },
+        "loss_of": "negative log-likelihood",
+    }
     resumed = run(resume=True, **settings)
     assert resumed.resumed_from == 4
     for name in ("logs/consumed.jsonl", "logs/evaluations.jsonl", "lora_weights/adapter_model.safetensors"):
         assert (run.folder / "run" / name).read_bytes() == (run.folder / "whole" / name).read_bytes(), name
     assert resumed.held_out == whole.held_out
+    assert describe(run.folder / "run")["held_out"] == whole.held_out
+    with (run.folder / "run" / "logs" / "evaluations.jsonl").open("w") as file:
+        file.write("[]\n{}\n")
+    assert describe(run.folder / "run")["held_out"] == whole.held_out, "the result of a finished run is its own"
 
 
 def test_the_best_weights_are_kept_and_left_and_a_run_that_gets_no_better_stops(
@@ -115,6 +133,11 @@ def test_the_best_weights_are_kept_and_left_and_a_run_that_gets_no_better_stops(
         "checkpoint-2",
         "checkpoint-4",
     ]
+    shown = _shown("held_out", describe(stopped.output_dir)["held_out"])
+    assert shown == (
+        "negative log-likelihood 5.000 at first (step 1), 4.000 at best (step 2), 4.500 at last (step 4), on 11 rows; "
+        "stopped early, after step 4; the weights are of step 2"
+    )
     again = run("stopped", early_stopping=2, lr_schedule="constant", warmup=0, **settings)
     assert again.cached
     # Killed before its weights were written, it takes no step more.

@@ -93,6 +93,7 @@ CHANGED: dict[str, Any] = {
     "divergence": "reverse_kl",
     "js_beta": 0.3,
     "hidden_cosine": 0.5,
+    "untaught": "plain",
     "replay": Path("buffer"),
     "replay_ratio": "1/3",
     "replay_basis": "of_total",
@@ -114,6 +115,7 @@ BESIDE: dict[str, dict[str, Any]] = {
     "teacher_logits": {"method": "distillation", "teacher_logits": "l.arrow"},
     **{name: _TAUGHT for name in METHODS["distillation"].model_fields if name != "teacher_logits"},
     "js_beta": {**_TAUGHT, "divergence": "js"},
+    "untaught": {"method": "distillation", "teacher_logits": "l.arrow"},
 }
 
 #: Settings that act through the tokens or the model's digest, or change no weight.

@@ -14,7 +14,7 @@ from model_classes import make_model
 from tiny_model import TEMPLATE
 from training_runs import Chats, Runner
 
-from sage_select.errors import OutputError, UsageError
+from sage_select.errors import DataError, OutputError, UsageError
 
 pytestmark = [pytest.mark.train, pytest.mark.usefixtures("interruptible")]
 
@@ -83,6 +83,16 @@ def test_a_run_cut_off_after_its_last_step_is_only_finished(run: Runner) -> None
     assert resumed.resumed_from == resumed.steps == 6
     assert resumed.adapter_digest == whole.adapter_digest
     assert run.steps() == run.steps("whole")
+
+
+def test_a_run_that_changed_nothing_is_no_result_when_it_is_resumed_either(run: Runner) -> None:
+    # The rate rises from 0, and there is no second step.
+    settings = {"max_steps": 1, "warmup": 1, "save_steps": 1}
+    for about in ({}, {"resume": True}, {"resume": True}):
+        with pytest.raises(DataError, match="nothing was learned: after 1 steps no weight has changed"):
+            run(**settings, **about)
+        assert (run.folder / "run" / "checkpoints" / "checkpoint-1").is_dir()
+        assert not (run.folder / "run" / "lora_weights").exists()
 
 
 def test_other_settings_or_rows_cannot_resume(run: Runner, chats: Chats) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pyarrow as pa
 import pytest
 from kills import killed_at_each_operation
 
+from sage_select.cli.train_facts import training_facts
 from sage_select.errors import DataError, OutputError, ResourceError, UsageError
 from sage_select.train import TrainConfig, TrainResult, train
 
@@ -209,6 +211,29 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     return stop_after
 
 
+def test_rows_without_a_teacher_are_trained_plainly_where_that_is_said(
+    store: Callable[..., Any], run: Callable[..., TrainResult], chats: Chats, tmp_path: Path
+) -> None:
+    rows = chats(6)
+    store(rows.slice(0, 3))
+
+    def losses(name: str, selection: Any, **settings: Any) -> dict[str, float]:
+        run(selection, name, **{"batch_size": 6, "gradient_accumulation": 1, "max_steps": 1, **settings})
+        step = json.loads((tmp_path / name / "logs" / "consumed.jsonl").read_text().splitlines()[0])
+        return dict(zip(step["rows"], step["losses"], strict=True))
+
+    with pytest.raises(UsageError, match=r"nothing of 3 of 6 examples[\s\S]*--untaught plain"):
+        run(rows, "refused")
+    with pytest.raises(UsageError, match="nothing of 3 of 3 examples"):
+        run(rows.slice(3), "none", untaught="plain")
+    for alpha in (0.7, 1.0):
+        both = losses(f"both{alpha}", rows, untaught="plain", distillation_alpha=alpha)
+        taught = losses(f"taught{alpha}", rows.slice(0, 3), distillation_alpha=alpha)
+        plain = losses(f"plain{alpha}", rows.slice(3), method="sft", teacher_logits=None, distillation_alpha=None)
+        assert both == pytest.approx({**taught, **plain}, rel=1e-5)
+    assert set(taught) | set(plain) == set(both)
+
+
 def test_what_was_stopped_goes_on_and_ends_with_the_same_bytes(
     store: Callable[..., Any], chats: Chats, small_blocks: Callable[[int], None], tmp_path: Path
 ) -> None:
@@ -358,6 +383,14 @@ def test_held_out_rows_are_evaluated_on_their_own_loss(
     given = {"teacher": None, "teacher_logits": None, "distillation_alpha": None}
     plain = run(chats(12), "plain", method="sft", **given, **about)
     assert taught.loss_first != plain.loss_first
+    assert (taught.loss_of, plain.loss_of) == ("distillation", "negative log-likelihood")
+    said, usual = training_facts(taught), training_facts(plain)
+    assert str(said["loss"]).endswith("before it changed anything: that of distillation")
+    assert str(usual["loss"]).endswith("before it changed anything")
+    assert str(said["held out"]).startswith("negative log-likelihood ")
+    assert str(usual["held out"]).startswith("loss ")
+    again = TrainResult.from_dict(json.loads(json.dumps(taught.as_dict())), taught.output_dir)
+    assert (again.method, again.loss_of) == ("distillation", "distillation")
     assert taught.held_out is not None
     assert plain.held_out is not None
     assert taught.held_out["last"]["loss"] == pytest.approx(plain.held_out["last"]["loss"], rel=1e-4)

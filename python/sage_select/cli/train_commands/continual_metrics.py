@@ -8,7 +8,7 @@ import typer
 
 from sage_select.cli.console import Console
 from sage_select.cli.streams import emit
-from sage_select.cli.train_commands import TrainSubcommand
+from sage_select.cli.subcommands import Subcommand
 
 __all__ = ["COMMAND"]
 
@@ -57,4 +57,4 @@ def continual_metrics(
     emit("".join(f"{one.name:<{width}}  {value:8.4f}  {one.formula} ({one.source})\n" for one, value in found))
 
 
-COMMAND: Final = TrainSubcommand(continual_metrics, _HELP, "Say what a model forgot, by its scores task by task.")
+COMMAND: Final = Subcommand(continual_metrics, _HELP, "Say what a model forgot, by its scores task by task.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -9,7 +10,7 @@ import typer
 
 from sage_select.cli.console import Console
 from sage_select.cli.streams import emit
-from sage_select.cli.train_commands import TrainSubcommand
+from sage_select.cli.subcommands import Subcommand
 
 __all__ = ["COMMAND", "info"]
 
@@ -54,6 +55,8 @@ def _shown(name: str, value: Any) -> str:
         trained, total = value.get("trained"), value.get("total")
         share = f" of {total:,}, {trained / total:.2%}" if trained is not None and total else ""
         return f"{total:,}" if trained is None else f"{trained:,} trained{share}"
+    if name == "held_out":
+        return _held_out(value)
     if name == "bytes":
         return f"{value / 1e6:,.1f} MB"
     if isinstance(value, dict):
@@ -63,8 +66,19 @@ def _shown(name: str, value: Any) -> str:
     return _number(value)
 
 
+def _held_out(value: Mapping[str, Any]) -> str:
+    """Return what the evaluations of a run came to in words."""
+    from sage_select.cli.train_facts import held_out_in_words
+
+    said = held_out_in_words(value, value.get("loss_of", "loss"))
+    if value.get("stopped_early"):
+        said += f"; stopped early, after step {value['last']['step']:,}"
+    weights_of = value.get("weights_of")
+    return said if weights_of in (None, value["last"]["step"]) else f"{said}; the weights are of step {weights_of:,}"
+
+
 def _number(value: Any) -> str:
     return f"{value:,}" if type(value) is int else f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-COMMAND: Final = TrainSubcommand(info, _HELP, "Say what a run or an adapter is.")
+COMMAND: Final = Subcommand(info, _HELP, "Say what a run or an adapter is.")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final, cast
 import typer
 
 from sage_select.cli.console import Console
-from sage_select.cli.train_commands import TrainSubcommand
+from sage_select.cli.subcommands import Subcommand
 from sage_select.errors import UsageError
 
 if TYPE_CHECKING:
@@ -77,4 +77,4 @@ def merge(
     console.result(result.as_dict())
 
 
-COMMAND: Final = TrainSubcommand(merge, _HELP, "Write the base model with an adapter in its weights.")
+COMMAND: Final = Subcommand(merge, _HELP, "Write the base model with an adapter in its weights.")

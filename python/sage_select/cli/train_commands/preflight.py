@@ -13,7 +13,7 @@ import typer
 from sage_select.cli.build_options import with_options
 from sage_select.cli.console import Console
 from sage_select.cli.measure import evaluated_file, held_out_file
-from sage_select.cli.train_commands import TrainSubcommand
+from sage_select.cli.subcommands import Subcommand
 from sage_select.cli.train_habits import TrainCommand
 from sage_select.cli.train_options import COMMAND as OPTIONS
 from sage_select.cli.train_options import begin
@@ -171,4 +171,4 @@ def _marked(pieces: list[tuple[bool, str]]) -> str:
     return "".join(parts)
 
 
-COMMAND: Final = TrainSubcommand(preflight, _HELP, "Say what a run would learn and take.", TrainCommand)
+COMMAND: Final = Subcommand(preflight, _HELP, "Say what a run would learn and take.", TrainCommand)

@@ -10,10 +10,9 @@ import typer
 
 from sage_select.cli.build_options import with_options
 from sage_select.cli.console import Console
-from sage_select.cli.train_commands import TrainSubcommand
-from sage_select.cli.train_table import train_table
+from sage_select.cli.subcommands import Subcommand
+from sage_select.cli.train_table import flags_among
 from sage_select.errors import UsageError
-from sage_select.paths import user_path
 
 __all__ = ["COMMAND"]
 
@@ -74,16 +73,7 @@ _OPTIONS: Final[Mapping[str, tuple[Any, Any]]] = {
 }
 
 
-def _flags() -> list[Any]:
-    """Return the options of training that count here as well."""
-    return [
-        flag
-        for flag in train_table().flags
-        if (flag.stage in _GROUPS and flag.setting not in _NOT) or flag.setting in _NAMES
-    ]
-
-
-@with_options(_flags(), _OPTIONS)
+@with_options(flags_among(_GROUPS, _NAMES, without=_NOT), _OPTIONS)
 def teacher_logits(
     settings: dict[str, dict[str, Any]],
     *,
@@ -103,21 +93,15 @@ def teacher_logits(
     if any(not 0 < one < float("inf") for one in temperature or ()):
         raise UsageError("a temperature is above 0", got=", ".join(f"{one:g}" for one in temperature or ()))
     console.begin("sage-train: loading the training libraries")
-    from sage_select.cli.train_settings import CommandSettings, GivenSettings
-    from sage_select.train import TrainConfig
+    from sage_select.cli.train_settings import settings_of_teacher
     from sage_select.train.distilling.write import size_of
     from sage_select.train.distilling.write import teacher_logits as stored
 
-    told = GivenSettings()
-    told.add_command_line(settings, ())
-    command = CommandSettings.make(**told.take(CommandSettings.model_fields))
-    selection = user_path(command.selection)
-    if not selection.exists():
-        raise UsageError("there is no such selection", where=str(selection), hint="name it with --selection")
+    selection, config = settings_of_teacher(settings)
     result = stored(
         selection,
         output,
-        TrainConfig.of(told.values, told.names()),
+        config,
         k=k,
         temperatures=sorted(set(temperature or (1.0, 2.0))),
         adapter=teacher_adapter,
@@ -137,4 +121,4 @@ def teacher_logits(
     console.result(result.as_dict())
 
 
-COMMAND: Final = TrainSubcommand(teacher_logits, _HELP, "Store what a teacher would say at each trained token.")
+COMMAND: Final = Subcommand(teacher_logits, _HELP, "Store what a teacher would say at each trained token.")

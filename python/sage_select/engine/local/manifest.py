@@ -47,7 +47,7 @@ def manifest_of(done: Finished) -> dict[str, Any]:
         for one, owner in declared_elsewhere(plan.steps)
     ]
     order = dict.fromkeys(data.reasons)
-    added = {str(Cause(one.stage, one.reason)): len(one.parents) for one in data.additions}
+    added = {str(Cause(one.stage, one.reason)): one.n for one in data.additions}
     return {
         "program": {"name": "sage-select", "version": __version__},
         "fingerprint": identity(plan, inputs),

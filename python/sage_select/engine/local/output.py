@@ -47,22 +47,23 @@ def origins_of(data: Dataset, numbers: NDArray[np.int64]) -> pa.Array:
 
 def block_of(data: Dataset, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return for rows ever seen the block they came with: 0 for the input, then 1 for each addition on."""
-    ends = data.input_n + np.cumsum([0, *(len(one.parents) for one in data.additions)])
+    ends = data.input_n + np.cumsum([0, *(one.n for one in data.additions)])
     return np.searchsorted(ends, numbers, side="right")
 
 
 def parents_of(data: Dataset, numbers: NDArray[np.int64]) -> pa.Array:
     """Return the id of the row that each of these rows ever seen was made of, string; null where of none.
 
-    What the input says of a row made of another in an earlier run stays true.
+    What is said of a row that was made of another in an earlier run stays true.
     """
     lineage = data.lineage
     made = np.full(len(numbers), -1) if lineage.parents is None else lineage.parents[numbers]
     found = pa.nulls(len(numbers), pa.string()) if lineage.ids is None else _some(lineage.ids, made)
     if data.read is None:
         return found
-    given = io.parent_ids(data.read.table)
-    return pc.coalesce(found, _some(given, np.where(numbers < data.input_n, numbers, -1)))
+    tables = (data.read.table, *(one.table for one in data.additions))
+    given = pa.chunked_array([chunk for one in tables for chunk in io.parent_ids(one).chunks], pa.string())
+    return pc.coalesce(found, _some(given, numbers))
 
 
 def _some(values: pa.ChunkedArray, numbers: NDArray[np.int64]) -> pa.Array:

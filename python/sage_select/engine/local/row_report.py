@@ -22,7 +22,7 @@ _BLOCK: Final = 1 << 16
 
 
 def row_report(data: Dataset, seed: int, threads: int | None = None) -> pa.Table:
-    """Return one row for every row ever seen: those of the input, in its order, and those that were made of them.
+    """Return one row for every row ever seen: those of the input, in its order, and those that came later.
 
     Parameters
     ----------
@@ -36,7 +36,8 @@ def row_report(data: Dataset, seed: int, threads: int | None = None) -> pa.Table
     Returns
     -------
     table
-        `sage_row_id`; `origin` (`augmented` of rows made of others, else `selected`, whether it was or not) and
+        `sage_row_id`; `origin` (`augmented` of rows made of others, `replay` of rows of a replay buffer, else
+        `selected`, whether it was or not) and
         `parent`, the id of the row that it was made of; `file`, `row` (within the file, from 0), `line` (from 1, of
         text) and `first_words`, null where there are no rows but arrays, and but for the words of rows made of others;
         `kept`, `stage` and `reason` (which stage took or dropped it and why), `rank`,
@@ -117,7 +118,9 @@ def _places(data: Dataset) -> dict[str, pa.Array | pa.ChunkedArray]:
         pa.nulls(part.count, pa.int64()) if part.lines is None else pa.array(np.asarray(part.lines, np.int64))
         for part in parts
     ]
-    words = [first_words(table, data.shape) for table in (data.read.table, *(one.table for one in data.additions))]
+    tables = (data.read.table, *(one.table for one in data.additions))
+    # Rows from elsewhere may have parts that those of the input have not.
+    words = [first_words(table, data.shape.only(table.column_names)) for table in tables]
     return {
         "file": pa.chunked_array([*files, pa.nulls(added, pa.string())], pa.string()),
         "row": pa.chunked_array([*rows, pa.nulls(added, pa.int64())], pa.int64()),

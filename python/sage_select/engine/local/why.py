@@ -46,7 +46,7 @@ def why(selection: Path, row: str, *, verify: bool = True) -> dict[str, Any]:
         If the output or its report is not as it was written.
     """
     _, manifest, report = io.open_with_report(selection, verify=verify)
-    if manifest is None or report is None:
+    if manifest is None or report is None or "program" not in manifest:
         raise UsageError(
             "there is no row report beside this selection",
             where=str(selection),

@@ -114,7 +114,9 @@ def check_target(names: OutputNames, form: OutputFormat, *, force: bool, overwri
 
 
 def _is_own(names: OutputNames) -> bool:
-    return os.path.lexists(names.manifest) and not _foreign(names, list(names.parts), force=True)
+    # There may be no row report.
+    present = [path for path in names.parts if os.path.lexists(path)]
+    return os.path.lexists(names.manifest) and not _foreign(names, present, force=True)
 
 
 def _foreign(names: OutputNames, present: list[Path], *, force: bool) -> dict[Path, str]:

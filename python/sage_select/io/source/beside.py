@@ -37,6 +37,10 @@ class Beside:
             file.release()
         return self._digests[name]
 
+    def known(self, name: str) -> str | None:
+        """Return the digest of what was read under this name, None where nothing was yet."""
+        return self._digests.get(name)
+
     def was_read(self, name: str, digest: str) -> None:
         """Take note of the digest of what was read under this name by other means.
 

@@ -13,7 +13,7 @@ from sage_select.io.tables.strict_json import encode
 __all__ = ["differing_columns", "merged"]
 
 
-def merged(tables: Sequence[tuple[str, pa.Table]]) -> tuple[pa.Table, list[str]]:
+def merged(tables: Sequence[tuple[str, pa.Table]], *, apart: bool = False) -> tuple[pa.Table, list[str]]:
     """Return the rows of all tables, in order, as one table, and notices.
 
     Whole numbers, and decimal ones, of several widths take the widest; a column that is null throughout takes the type
@@ -24,26 +24,28 @@ def merged(tables: Sequence[tuple[str, pa.Table]]) -> tuple[pa.Table, list[str]]
     ----------
     tables
         Names for messages, and tables.
+    apart
+        Whether they were never meant to be alike, so that each may have columns of its own.
 
     Raises
     ------
     DataError
-        Where a table lacks a column of those before and has another besides, which is rather a column by another name;
-        or a column has types that no type holds without loss.
+        Where a table lacks a column of those before and has another besides, which is rather a column by another name
+        (unless they are `apart`); or a column has types that no type holds without loss.
     """
     first_name, first = tables[0]
     fields = {field.name: (field, first_name) for field in first.schema}
     notices = []
     for name, table in tables[1:]:
         names = set(table.schema.names)
-        if fields.keys() - names and names - fields.keys():
+        if not apart and fields.keys() - names and names - fields.keys():
             raise differing_columns(name, names, first_name, set(fields))
         for field in table.schema:
             before, where = fields.get(field.name, (field, name))
             common = _common(before, field)
             if common is None:
                 raise DataError(
-                    "files read together have a column of different types",
+                    "rows read together have a column of different types",
                     where=Where(file=name, column=field.name),
                     expected=f"{before.type}, as in {where}",
                     got=str(field.type),

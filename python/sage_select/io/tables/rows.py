@@ -114,15 +114,24 @@ class Rows:
         )
         return replace(self, table=_only(self.table, numbers), places=places, bad=BadRows())
 
-    def append(self, table: pa.Table, parents: NDArray[np.int64]) -> Rows:
-        """Return the rows with others of these columns behind them; each has the place of the row it was made of."""
+    def append(self, table: pa.Table, parents: NDArray[np.int64] | None, source: str = "") -> Rows:
+        """Return the rows with others of these columns behind them.
+
+        Each has the place of the row that it was made of; where `parents` is None, one of its own in `source`.
+        """
         before = self.places
         numbers, all_places = (
             (np.arange(self.table.num_rows), before)
             if isinstance(before, RowLocations)
             else (before.numbers, before.all)
         )
-        places = _SomeLocations(all_places, np.concatenate([numbers, numbers[parents]]))
+        if parents is None:
+            first = sum(part.count for part in all_places.parts)
+            all_places = RowLocations((*all_places.parts, FileRows(source, table.num_rows)))
+            own = np.arange(first, first + table.num_rows)
+        else:
+            own = numbers[parents]
+        places = _SomeLocations(all_places, np.concatenate([numbers, own]))
         # A column without nulls may have some in the others.
         both = pa.concat_tables([self.table, table], promote_options="default")
         return replace(self, table=both, places=places)

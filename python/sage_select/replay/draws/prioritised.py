@@ -18,7 +18,9 @@ __all__ = ["Prioritised"]
 
 @draw_rule("prioritised", place=40)
 class Prioritised(DrawRule):
-    """Rows in proportion to a power of their latest score (prioritised replay, arXiv 1511.05952), none twice in a draw.
+    """Rows in proportion to a power of their latest score, none twice in a draw.
+
+    Prioritised replay (arXiv 1511.05952).
 
     A row without a score has the highest there is, so that it is seen. Where no score is above 0 all rows are as
     likely.

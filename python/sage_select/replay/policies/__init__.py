@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from sage_select.replay.policies.policy import POLICIES, Membership, Policy, policy
+from sage_select.replay.policies.policy import POLICIES, Candidates, Membership, Policy, policy
 
-__all__ = ["POLICIES", "Membership", "Policy", "policy"]
+__all__ = ["POLICIES", "Candidates", "Membership", "Policy", "policy"]

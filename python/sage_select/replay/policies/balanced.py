@@ -14,9 +14,15 @@ from sage_select.replay.policies.policy import Candidates, Membership, Policy, p
 from sage_select.replay.rows import ReplayRows
 from sage_select.seeds import stage_key
 
-__all__ = ["Balanced", "quotas_of"]
+__all__ = ["Balanced", "marks_of", "quotas_of"]
 
 _ALL: Final = 2**64 - 1
+
+
+def marks_of(names: list[str], seed: int) -> list[str]:
+    """Return by what states know groups: keyed hashes, since a deleted row may have been the only one of its group."""
+    hashes = kernels.keyed_hashes(stage_key(seed, "replay group marks"), pa.array(names, pa.string()), threads=1)
+    return [f"{one:016x}" for one in hashes.tolist()]
 
 
 def quotas_of(sizes: NDArray[np.int64], names: list[str], total: int, key: int) -> NDArray[np.int64]:
@@ -42,9 +48,10 @@ class Balanced(Policy):
         """Return the rows of the smallest hashes of each group."""
         rows, seed = candidates.rows, candidates.seed
         of, names = rows.group_codes
+        marks = marks_of(names, seed)
         keys = rows.keyed(stage_key(seed, "replay balanced"))
-        thresholds = {name: int(value) for name, value in candidates.state.get("thresholds", {}).items()}
-        limit = np.array([thresholds.get(name, _ALL) for name in names], np.uint64)
+        thresholds = {mark: int(value) for mark, value in candidates.state.get("thresholds", {}).items()}
+        limit = np.array([thresholds.get(mark, _ALL) for mark in marks], np.uint64)
         fits = np.flatnonzero(keys <= limit[of]) if thresholds else np.arange(rows.n)
         sizes = np.bincount(of[fits], minlength=len(names))
         quotas = quotas_of(sizes, names, candidates.capacity, stage_key(seed, "replay groups"))
@@ -56,14 +63,14 @@ class Balanced(Policy):
         kept = order[place < quotas[of[order]]]
         for group in np.flatnonzero(quotas < sizes):
             own = kept[of[kept] == group]
-            thresholds[names[group]] = int(keys[own].max()) if len(own) else 0
-        return Membership(np.sort(kept), {"thresholds": {name: str(one) for name, one in sorted(thresholds.items())}})
+            thresholds[marks[group]] = int(keys[own].max()) if len(own) else 0
+        return Membership(np.sort(kept), {"thresholds": {mark: str(one) for mark, one in sorted(thresholds.items())}})
 
     def merged_state(self, one: Mapping[str, Any], other: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the smaller threshold of each group."""
         both = [state.get("thresholds", {}) for state in (one, other)]
-        names = sorted({*both[0], *both[1]})
-        merged = {name: str(min(int(state.get(name, _ALL)) for state in both)) for name in names}
+        marks = sorted({*both[0], *both[1]})
+        merged = {mark: str(min(int(state.get(mark, _ALL)) for state in both)) for mark in marks}
         return {"thresholds": merged} if merged else {}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 
 from sage_select.declare.settings import Choice
 from sage_select.encode import hash_texts
-from sage_select.errors import UsageError
 from sage_select.kernels import Matrix, Metric
 from sage_select.render import detect_shape, plain_texts
 from sage_select.replay.policies.policy import Candidates, Membership, Policy, policy
 from sage_select.strategies import STRATEGIES, Pool, SelectionRequest, Strategy
 
 __all__ = ["Coreset"]
+
+_LARGEST: Final = float(np.finfo(np.float32).max)
 
 
 @policy("coreset", place=60, leaves="not picked")
@@ -30,14 +31,21 @@ class Coreset(Policy):
 
     strategy: Annotated[Strategy, Choice(STRATEGIES, "hybrid", "the rule that picks rows")]
 
+    def needs(self) -> frozenset[Literal["scores", "vectors", "groups"]]:
+        """Return what rows have to come with: no vectors, which are made where there are none."""
+        return frozenset({"scores"}) if "scores" in self._needs else frozenset()
+
+    @property
+    def _needs(self) -> frozenset[str]:
+        """What the strategy needs."""
+        return self.strategy.needs().union(*(_needs(one) for one in self.strategy.members()))
+
     def keep(self, candidates: Candidates) -> Membership:
         """Return the picks."""
         rows = candidates.rows
         if rows.n <= candidates.capacity:
             return Membership(np.arange(rows.n))
-        needs = {*self.strategy.needs(), *(need for one in self.strategy.members() for need in _needs(one))}
-        if "scores" in needs and np.isnan(rows.scores).any():
-            raise UsageError(f"strategy {self.strategy.name!r} needs scores", hint="give scores with each update")
+        needs = self._needs
         metric: Metric = getattr(self.strategy, "metric", "cosine")
         vectors = None
         if "vectors" in needs:
@@ -46,7 +54,7 @@ class Coreset(Policy):
             n=rows.n,
             seed=candidates.seed,
             hashes=rows.keyed,
-            difficulty=rows.scores.astype(np.float32) if "scores" in needs else None,
+            difficulty=np.clip(rows.scores, -_LARGEST, _LARGEST).astype(np.float32) if "scores" in needs else None,
             matrix=None if vectors is None else Matrix.from_array(vectors, metric=metric),
             has_ids=True,
         )

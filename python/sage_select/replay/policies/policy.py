@@ -89,6 +89,10 @@ class Policy(Settings):
     rescores: ClassVar[bool] = True
     mergeable: ClassVar[bool] = False
 
+    def needs(self) -> frozenset[Literal["scores", "vectors", "groups"]]:
+        """Return what every offered row has to have under these settings."""
+        return self.needs_always
+
     def admissible(self, offered: ReplayRows, state: Mapping[str, Any], seed: int) -> NDArray[np.int64] | None:
         """Return which offered rows may stay; None for all. What others are offered with them makes no difference."""
         del offered, state, seed
@@ -102,6 +106,21 @@ class Policy(Settings):
         """Return the state from which the buffers of two streams are joined."""
         del other
         return one
+
+    def without(
+        self, state: Mapping[str, Any], rows: ReplayRows, words: NDArray[np.uint64], seed: int
+    ) -> Mapping[str, Any]:
+        """Return the state without what it tells of rows that are deleted.
+
+        Parameters
+        ----------
+        rows
+            Those of the buffer that stay.
+        words
+            The words of all rows that are deleted, there or not.
+        """
+        del rows, words, seed
+        return state
 
 
 #: All policies, by name.

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,14 +27,24 @@ class Weighted(SmallestKeys):
     where many are drawn of few. The score is that which a row first came with.
     """
 
-    def keys(self, rows: ReplayRows, seed: int) -> NDArray[np.uint64]:
-        """Return -ln(u) / score of each row, as the bits of a float64, which are ordered as it is."""
-        wrong = np.flatnonzero(~(rows.scores > 0))
+    def admissible(self, offered: ReplayRows, state: Mapping[str, Any], seed: int) -> NDArray[np.int64] | None:
+        """Return the offered rows whose keys are no larger than the threshold.
+
+        Raises
+        ------
+        DataError
+            A weight is 0 or below.
+        """
+        wrong = np.flatnonzero(~(offered.scores > 0))
         if len(wrong):
             raise DataError(
                 "a weight is not above 0",
                 where=Where(row=int(wrong[0])),
-                got=f"{rows.scores[wrong[0]]:g} for {rows.ids[int(wrong[0])].as_py()!r}",
+                got=f"{offered.scores[wrong[0]]:g} for {offered.ids[int(wrong[0])].as_py()!r}",
                 hint="leave out rows that are never to be replayed",
             )
+        return super().admissible(offered, state, seed)
+
+    def keys(self, rows: ReplayRows, seed: int) -> NDArray[np.uint64]:
+        """Return -ln(u) / score of each row, as the bits of a float64, which are ordered as it is."""
         return kernels.exponential_keys(rows.keyed(stage_key(seed, "replay weighted")), rows.scores)

@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
-import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -28,14 +26,22 @@ from sage_select.io.tables.digest import digest_bytes
 from sage_select.replay.gather import gathered
 from sage_select.replay.settings import BufferSettings
 from sage_select.replay.state import EVENTS, State, events_table, renamed
+from sage_select.replay.store.held import HeldFile
 from sage_select.replay.store.manifest import Manifest, Part, read_manifest
 from sage_select.replay.store.members import members_of
+from sage_select.replay.store.names import (
+    commits_in,
+    is_hidden,
+    is_ours,
+    is_temporary,
+    manifest_name,
+    temporary_of,
+)
 from sage_select.replay.store.store import RETAINED, Change, Purge, Store
 
 __all__ = ["FolderStore"]
 
-_NAME: Final = re.compile(r"manifest-(\d{10})\.json")
-_OURS: Final = re.compile(r"(manifest|rows|events|members)-\d{10}\.(json|arrow|parquet)")
+_Found = TypeVar("_Found")
 #: Logs, or segments, from which on they are joined: a commit opens as many files at most.
 _FILES: Final = 64
 
@@ -49,8 +55,7 @@ class FolderStore(Store):
         self._files = Files() if files is None else files
         self._verify = verify
         self._shown: Manifest | None = None
-        self._opened: dict[Part, BinaryIO] = {}
-        weakref.finalize(self, _close, self._opened)
+        self._opened: dict[Part, HeldFile] = {}
         self._tables: dict[Part, pa.Table] = {}
         self._names: dict[int, frozenset[str]] = {}
 
@@ -69,21 +74,21 @@ class FolderStore(Store):
         with store._refused("the replay buffer cannot be made"):
             if not path.parent.is_dir():
                 raise ResourceError("the folder that is to hold the replay buffer is not there", where=str(path.parent))
-            if os.path.lexists(path) and (not path.is_dir() or any(not _is_hidden(one) for one in path.iterdir())):
+            if os.path.lexists(path) and (not path.is_dir() or any(not is_hidden(one.name) for one in path.iterdir())):
                 raise OutputError(
                     "is no replay buffer, and something is there", where=str(path), hint="name another folder"
                 )
             if not path.is_dir():
                 store._files.make_folder(path)
             with store._locked():
-                if not _numbers(path):
+                if not commits_in(path):
                     store._write_manifest(Manifest.new(settings))
         return store
 
     @classmethod
     def is_there(cls, path: Path) -> bool:
         """Tell whether a folder holds a buffer."""
-        return path.is_dir() and bool(_numbers(path))
+        return bool(commits_in(path))
 
     def another(self) -> FolderStore:
         """Return another look at the same folder."""
@@ -91,19 +96,26 @@ class FolderStore(Store):
 
     def latest(self) -> int:
         """Return the number of the last commit."""
-        numbers = _numbers(self.path)
+        numbers = commits_in(self.path)
         if not numbers:
             raise UsageError("there is no replay buffer", where=self.name, hint="make one: sage-select replay init")
         return numbers[-1]
 
+    def digest(self, commit: int) -> str:
+        """Return the digest of the manifest of a commit, which names all that the buffer is then."""
+        with self._refused("the replay buffer cannot be read"):
+            return digest_bytes((self.path / manifest_name(commit)).read_bytes())
+
     def commits(self) -> list[int]:
         """Return the commits that can be gone back to."""
-        last = self._read(self.latest())
-        return [one for one in _numbers(self.path) if one >= last.oldest]
+        oldest = 0
+        with contextlib.suppress(DataError):  # where the last is damaged, those before it can be looked at all the same
+            oldest = self._last().oldest
+        return [one for one in commits_in(self.path) if one >= oldest]
 
     def snapshots(self) -> list[int]:
         """Return the commits that are held."""
-        return list(self._read(self.latest()).snapshots)
+        return list(self._last().snapshots)
 
     def load(self, commit: int | None = None) -> tuple[BufferSettings, State]:
         """Return settings and state of a commit.
@@ -113,25 +125,38 @@ class FolderStore(Store):
         UsageError
             There is no such commit any more.
         DataError
-            A file is damaged, or of a newer version.
+            A file is damaged, missing, or of a newer version.
+        ResourceError
+            A file cannot be read.
         """
-        while True:
-            number = self.latest() if commit is None else commit
-            if commit is not None and commit not in self.commits():
-                known = ", ".join(map(str, self.commits()))
-                raise UsageError("there is no such commit", where=self.name, expected=known, got=str(commit))
-            try:
-                manifest = self._read(number)
-                tables = [self._log(one) for one in manifest.open_events]
-                members = None if manifest.members is None else self._log(manifest.members)
-                self._hold(manifest)
-            except FileNotFoundError as error:
-                # What a writer has joined meanwhile: its commit is there by now.
-                if commit is None and self.latest() > number:
-                    continue
-                raise DataError("a file is missing", where=str(error.filename or self.name)) from None
-            self._shown = manifest
+
+        def found() -> tuple[BufferSettings, State]:
+            if commit is not None and commit not in (known := self.commits()):
+                raise UsageError(
+                    "there is no such commit", where=self.name, expected=", ".join(map(str, known)), got=str(commit)
+                )
+            manifest = self._read(self.latest() if commit is None else commit)
+            tables = [self._log(one) for one in manifest.open_events]
+            members = None if manifest.members is None else self._log(manifest.members)
+            self._hold(manifest)
             return manifest.settings, manifest.state(members_of(members, tables))
+
+        return self._beside_writers(found)
+
+    def _last(self) -> Manifest:
+        """Return the manifest of the last commit."""
+        return self._beside_writers(lambda: self._read(self.latest()))
+
+    def _beside_writers(self, read: Callable[[], _Found]) -> _Found:
+        """Return what is read from the last commit; once more where a writer removed its files meanwhile."""
+        while True:
+            numbers = commits_in(self.path)
+            try:
+                with self._refused("the replay buffer cannot be read", but=FileNotFoundError):
+                    return read()
+            except FileNotFoundError as error:
+                if commits_in(self.path) == numbers:
+                    raise DataError("a file is missing", where=str(error.filename or self.name)) from None
 
     @property
     def _manifest(self) -> Manifest:
@@ -151,17 +176,15 @@ class FolderStore(Store):
         """
         part = self._manifest.segments[number]
         if part not in self._tables:
-            file = self._opened[part]
-            file.seek(0)
-            data = self._checked(part, file.read())
+            with self._refused("the replay buffer cannot be read"):
+                data = self._checked(part, self._opened[part].read())
             with damage_errors(str(self.path / part.file), "an Arrow file"):
                 self._tables[part] = pa.ipc.open_file(pa.py_buffer(data)).read_all()
         return self._tables[part]
 
     def history(self) -> pa.Table:
         """Return the log."""
-        manifest = self._read(self.latest())
-        tables = [self._log(one) for one in manifest.events]
+        tables = self._beside_writers(lambda: [self._log(one) for one in self._read(self.latest()).events])
         return pa.concat_tables([EVENTS.empty_table(), *tables])
 
     @contextlib.contextmanager
@@ -177,12 +200,13 @@ class FolderStore(Store):
         last, state, entered = self._manifest, change.state, change.entered
         segments, open_events = dict(last.segments), list(last.open_events)
         closed, members = list(last.events[: last.open_from]), last.members
-        if len(segments) >= _FILES:
+        joins = len(segments) >= _FILES
+        if joins:
             state, entered = self._joined(state, entered, _smallest(state, segments))
         if entered is not None and entered.num_rows:
             segments[state.commit] = self._write_rows(state.commit, entered)
         name = f"events-{state.commit:010d}.parquet"
-        if len(open_events) >= _FILES:
+        if joins or len(open_events) >= _FILES:  # the log does not tell of rows that lie elsewhere from now on
             log = pa.concat_tables([*(self._log(one) for one in open_events), change.events])
             closed, open_events = [*closed, self._write_parquet(name, log)], []
             members = self._write_members(state)
@@ -200,11 +224,11 @@ class FolderStore(Store):
             members=members,
         )
         self._write_manifest(manifest)
-        return state
+        return state.bare()
 
     def purge(self, settings: BufferSettings, change: Change, ids: pa.Array, names: pa.Array) -> tuple[State, Purge]:
         """Make a commit of new files alone, with which all others go."""
-        before = {one.name for one in self.path.iterdir() if _OURS.fullmatch(one.name)}
+        before = {one.name for one in self.path.iterdir() if is_ours(one.name)}
         ended = self.commits()
         log = renamed(self.history(), ids, names)
         state, rows = self._joined(change.state, None, [*self._manifest.segments])
@@ -224,8 +248,18 @@ class FolderStore(Store):
             members=self._write_members(state),
         )
         self._write_manifest(manifest)
-        after = {one.name for one in self.path.iterdir() if _OURS.fullmatch(one.name)}
-        return state, Purge(tuple(sorted(after - before)), tuple(sorted(before - after)), tuple(ended))
+        try:
+            self._sweep(manifest)
+            self._files.sync_folder(self.path)
+        except OSError as error:
+            raise ResourceError(
+                "the rows are deleted, and files that hold them could not be removed",
+                where=self.name,
+                got=error.strerror or str(error),
+                hint="the next change of the buffer removes them",
+            ) from None
+        after = {one.name for one in self.path.iterdir() if is_ours(one.name)}
+        return state.bare(), Purge(tuple(sorted(after - before)), tuple(sorted(before - after)), tuple(ended))
 
     # -- what is written
 
@@ -245,47 +279,48 @@ class FolderStore(Store):
 
     def _write_rows(self, number: int, table: pa.Table) -> Part:
         name = f"rows-{number:010d}.arrow"
-        with self._new(name) as file, pa.ipc.new_file(pa.PythonFile(file, "w"), table.schema) as writer:
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_file(sink, table.schema) as writer:
             writer.write_table(table.combine_chunks())
-        part = self._named(name, file, table.num_rows)
+        part = self._write(name, sink, table.num_rows)
         self._tables[part] = table
         return part
 
     def _write_parquet(self, name: str, table: pa.Table) -> Part:
-        with self._new(name) as file:
-            pq.write_table(table, pa.PythonFile(file, "w"), compression="zstd")
-        return self._named(name, file, table.num_rows)
+        sink = pa.BufferOutputStream()
+        pq.write_table(table, sink, compression="zstd")
+        return self._write(name, sink, table.num_rows)
 
     def _write_members(self, state: State) -> Part:
         rows = events_table("member", state.rows, commit=state.commit, update=state.counters.updates)
         return self._write_parquet(f"members-{state.commit:010d}.parquet", rows)
 
     def _write_manifest(self, manifest: Manifest) -> None:
-        name = f"manifest-{manifest.commit:010d}.json"
+        name = manifest_name(manifest.commit)
         with self._new(name) as file:
             file.write(manifest.text().encode())
         self._files.sync_folder(self.path)
-        self._files.rename(self._temporary(name), self.path / name)
+        self._files.rename(temporary_of(self.path, name), self.path / name)
         self._files.sync_folder(self.path)
         self._hold(manifest)
         with contextlib.suppress(OSError):  # the commit is made; what is left over is swept by the next
             self._sweep(manifest)
 
-    def _temporary(self, name: str) -> Path:
-        return self.path / f".{name}.tmp"
-
     @contextlib.contextmanager
     def _new(self, name: str) -> Iterator[HashedFile]:
         """Write a file under a temporary name, and bring it to the disk."""
-        place = self._temporary(name)
+        place = temporary_of(self.path, name)
         self._files.remove(place)
         file = HashedFile(self._files, place)
         with contextlib.closing(file):
             yield file
             file.finish()
 
-    def _named(self, name: str, file: HashedFile, rows: int) -> Part:
-        self._files.rename(self._temporary(name), self.path / name)
+    def _write(self, name: str, sink: pa.BufferOutputStream, rows: int) -> Part:
+        """Write a file at once, where Arrow would in parts of a few bytes."""
+        with self._new(name) as file:
+            file.write(sink.getvalue())
+        self._files.rename(temporary_of(self.path, name), self.path / name)
         return Part(file=name, digest=file.digest, rows=rows)
 
     # -- what is read
@@ -293,15 +328,16 @@ class FolderStore(Store):
     def _hold(self, manifest: Manifest) -> None:
         """Open the segments of a commit, so that they can be read whatever a writer removes meanwhile."""
         parts = set(manifest.segments.values())
-        opened = {part: self._opened.get(part) or (self.path / part.file).open("rb") for part in parts}
-        _close({part: file for part, file in self._opened.items() if part not in opened})
-        self._opened.clear()
-        self._opened.update(opened)
+        self._opened = {part: self._opened.get(part) or HeldFile(self.path / part.file) for part in parts}
         self._tables = {part: table for part, table in self._tables.items() if part in parts}
         self._shown = manifest
 
     def _read(self, number: int) -> Manifest:
-        return read_manifest(self.path / f"manifest-{number:010d}.json", verify=self._verify)
+        place = self.path / manifest_name(number)
+        manifest = read_manifest(place, verify=self._verify)
+        if manifest.commit != number:
+            raise DataError("is the manifest of another commit", where=str(place), got=str(manifest.commit))
+        return manifest
 
     def _checked(self, part: Part, data: bytes) -> bytes:
         """Return the bytes of a file, or refuse others than were written."""
@@ -311,7 +347,7 @@ class FolderStore(Store):
                 where=str(self.path / part.file),
                 expected=part.digest,
                 got=digest_bytes(data),
-                hint="go back to a commit before it: sage-select replay rollback",
+                hint="a commit before it may be whole: open it with commit=, or go back to it with rollback",
             )
         return data
 
@@ -319,7 +355,8 @@ class FolderStore(Store):
         """Return a file of the log, or of all rows."""
         data = self._checked(part, (self.path / part.file).read_bytes())
         with damage_errors(str(self.path / part.file), "a Parquet file"):
-            table = pq.read_table(pa.BufferReader(data))
+            # Without Arrow's threads, which a process that ends at once may leave in the middle of their beginning.
+            table = pq.ParquetFile(pa.BufferReader(data), pre_buffer=False).read(use_threads=False)
         if table.schema.names != EVENTS.names:
             raise DataError("is no log of a replay buffer", where=str(self.path / part.file))
         return table.cast(EVENTS)
@@ -335,15 +372,17 @@ class FolderStore(Store):
             yield
 
     @contextlib.contextmanager
-    def _refused(self, message: str) -> Iterator[None]:
+    def _refused(self, message: str, but: type[OSError] | None = None) -> Iterator[None]:
         try:
             yield
         except OSError as error:
+            if but is not None and isinstance(error, but):
+                raise
             raise ResourceError(message, where=self.name, got=error.strerror or str(error)) from None
 
     def _sweep(self, last: Manifest) -> None:
         """Remove commits that are too old, and the files of ours that no commit names; the caller holds the lock."""
-        numbers = _numbers(self.path)
+        numbers = commits_in(self.path)
         held = [one for one in numbers if one > last.commit - RETAINED or one in last.snapshots]
         held = [one for one in held if last.oldest <= one <= last.commit]
         named: set[str] = set()
@@ -352,10 +391,11 @@ class FolderStore(Store):
                 named |= self._named_by(one, last)
             except DataError:
                 return  # what an unreadable commit names is not known: nothing goes
+        self._names = {one: self._names[one] for one in held}
         gone = [
             entry
             for entry in self.path.iterdir()
-            if (_OURS.fullmatch(entry.name) and entry.name not in named) or _is_temporary(entry.name)
+            if (is_ours(entry.name) and entry.name not in named) or is_temporary(entry.name)
         ]
         # Manifests first: what they name goes after them.
         for entry in sorted(gone, key=lambda one: (not one.name.startswith("manifest"), one.name)):
@@ -365,14 +405,9 @@ class FolderStore(Store):
         """Return the files that a commit needs."""
         if number not in self._names:
             manifest = last if number == last.commit else self._read(number)
-            names = (f"manifest-{number:010d}.json", *(part.file for part in manifest.parts()))
+            names = (manifest_name(number), *(part.file for part in manifest.parts()))
             self._names[number] = frozenset(names)
         return self._names[number]
-
-
-def _close(opened: Mapping[Part, BinaryIO]) -> None:
-    for file in opened.values():
-        file.close()
 
 
 def _smallest(state: State, segments: Mapping[int, Part]) -> list[int]:
@@ -381,18 +416,5 @@ def _smallest(state: State, segments: Mapping[int, Part]) -> list[int]:
     by_size = sorted(segments, key=lambda number: (live.get(number, 0), number))
     return [
         *by_size[: len(by_size) // 2],
-        *(one for one in by_size[len(by_size) // 2 :] if 2 * live[one] < segments[one].rows),
+        *(one for one in by_size[len(by_size) // 2 :] if 2 * live.get(one, 0) < segments[one].rows),
     ]
-
-
-def _numbers(path: Path) -> list[int]:
-    """Return the numbers of all commits, the oldest first."""
-    return sorted(int(found[1]) for entry in path.iterdir() if (found := _NAME.fullmatch(entry.name)))
-
-
-def _is_temporary(name: str) -> bool:
-    return name.startswith(".") and name.endswith(".tmp") and _OURS.fullmatch(name[1:-4]) is not None
-
-
-def _is_hidden(path: Path) -> bool:
-    return path.name == ".lock" or _is_temporary(path.name)

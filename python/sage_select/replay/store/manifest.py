@@ -6,7 +6,7 @@ import base64
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -23,7 +23,6 @@ __all__ = ["FORMAT_VERSION", "Manifest", "Part", "read_manifest"]
 
 FORMAT_VERSION: Final = 1
 _MOST_BYTES: Final = 1 << 30
-_KIND: Final = "replay buffer"
 
 _Count = Annotated[int, Field(ge=0)]
 
@@ -41,7 +40,7 @@ class Part(_Checked):
 
 
 class _Document(_Checked):
-    kind: str
+    kind: Literal["replay buffer"]
     commit: _Count
     oldest: _Count
     settings: dict[str, Any]
@@ -136,7 +135,7 @@ class Manifest:
         head = self.head
         schema = None if head.schema is None else base64.b64encode(head.schema.serialize()).decode()
         content = {
-            "kind": _KIND,
+            "kind": "replay buffer",
             "commit": head.commit,
             "oldest": self.oldest,
             "settings": self.settings.settings(),
@@ -191,7 +190,7 @@ def read_manifest(place: Path, *, verify: bool = True) -> Manifest:
         raise DataError(
             "has been changed or damaged since it was written",
             where=str(place),
-            hint="go back to a commit before it: sage-select replay rollback",
+            hint="the commits before it may be whole: open one with commit=",
         )
     found.pop("digest", None)
     return _of(found, place)

@@ -30,7 +30,6 @@ def members_of(members: pa.Table | None, log: Sequence[pa.Table]) -> ReplayRows:
     is_in = np.isin(np.array(found["event"].to_pylist(), object), _IN)
     found = found.filter(pa.array(is_in))
     found = found.sort_by("arrival")
-    ids = found["row_id"].combine_chunks()
     whole = {name: found[name].fill_null(NOT_KNOWN).to_numpy() for name in ("scored", "tokens")}
     return ReplayRows(
         words=found["word"].to_numpy(),
@@ -41,5 +40,5 @@ def members_of(members: pa.Table | None, log: Sequence[pa.Table]) -> ReplayRows:
         tokens=whole["tokens"],
         segments=found["segment"].to_numpy(),
         places=found["place"].to_numpy(),
-        ids_of=lambda some: ids.take(pa.array(some)),
+        ids=found["row_id"].combine_chunks(),
     )

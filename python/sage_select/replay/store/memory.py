@@ -17,8 +17,8 @@ from sage_select.replay.store.store import RETAINED, Change, Purge, Store
 
 __all__ = ["MemoryStore"]
 
-#: Segments from which on those that are live are joined.
-_SEGMENTS = 64
+#: Segments of a state from which on they are joined.
+_SEGMENTS = 8
 
 
 class MemoryStore(Store):
@@ -69,14 +69,17 @@ class MemoryStore(Store):
         if change.events.num_rows:
             self._events.append(change.events)
         self._snapshots = list(snapshots)
-        self._states[state.commit] = (settings, state)
-        for number in [*self._states]:
-            if number <= state.commit - RETAINED and number not in self._snapshots:
-                del self._states[number]
+        before = self._states.get(state.commit - 1)
+        self._states[state.commit] = (settings, state.bare())
+        gone = state.commit - RETAINED
+        for number in [one for one in self._states if one <= gone and one not in self._snapshots]:
+            del self._states[number]
+        if change.entered is None and before is not None and before[1].rows.segments is state.rows.segments:
+            return self._states[state.commit][1]
+        if len(np.unique(state.rows.segments)) > _SEGMENTS:
+            self._join(settings, state)
         self._collect()
-        if len(self._segments) > _SEGMENTS:
-            state = self._joined(settings, state)
-        return state
+        return self._states[state.commit][1]
 
     def segment(self, number: int) -> pa.Table:
         """Return the rows of a segment."""
@@ -88,27 +91,25 @@ class MemoryStore(Store):
 
     def purge(self, settings: BufferSettings, change: Change, ids: pa.Array, names: pa.Array) -> tuple[State, Purge]:
         """Delete rows from the log and from segments; older commits end."""
-        state = change.state
-        self._events = [renamed(table, ids, names) for table in self._events]
-        self.commit(settings, change, ())
-        state = self._joined(settings, state)
-        ended = [number for number in self.commits() if number != state.commit]
-        self._states = {state.commit: self._states[state.commit]}
+        ended = tuple(self.commits())
+        self._events = [renamed(table, ids, names) for table in [*self._events, change.events]]
+        self._snapshots = []
+        self._states = {}
+        self._join(settings, change.state)
         self._collect()
-        return state, Purge((), (), tuple(ended))
+        return self._states[change.state.commit][1], Purge((), (), ended)
 
     def _collect(self) -> None:
         """Forget segments that no state knows."""
-        live = {int(one) for _, state in self._states.values() for one in np.unique(state.rows.segments)}
+        # Of states between which nothing came or went the rows are the same.
+        segments = {id(state.rows.segments): state.rows.segments for _, state in self._states.values()}
+        live = set(np.unique(np.concatenate([*segments.values()])).tolist()) if segments else set()
         self._segments = {number: table for number, table in self._segments.items() if number in live}
 
-    def _joined(self, settings: BufferSettings, state: State) -> State:
-        """Return the state with all its rows in one segment, of a number that no commit has."""
-        number = -state.commit - 1
-        if not state.rows.n:
-            return state
-        self._segments[number] = gathered(state, self.segment).combine_chunks()
-        rows = replace(state.rows, segments=np.full(state.rows.n, number), places=np.arange(state.rows.n))
-        joined = replace(state, rows=rows)
-        self._states[state.commit] = (settings, joined)
-        return joined
+    def _join(self, settings: BufferSettings, state: State) -> None:
+        """Make a commit of which all rows lie in one segment, of a number that no commit has."""
+        number, n = -state.commit - 1, state.rows.n
+        if n:
+            self._segments[number] = gathered(state, self.segment).combine_chunks()
+        joined = replace(state.rows, segments=np.full(n, number), places=np.arange(n))
+        self._states[state.commit] = (settings, replace(state, rows=joined).bare())

@@ -88,6 +88,12 @@ class GrowingStream:
         self.rows += batch.num_rows
         self._note()
 
+    def table(self) -> pa.Table:
+        """Return the rows that are there for good."""
+        with self._part.open("rb") as file:
+            data = file.read(self._bytes)
+        return pa.ipc.open_stream(data + _END).read_all()
+
     def finish(self) -> None:
         """End the stream and give it the name of the output."""
         with self._part.open("r+b") as file:

@@ -94,7 +94,8 @@ class Distilled:
         student = self._head(model, inputs, after, **options)
         told = self._source.told(TeacherInputs(inputs, after, owner, places))
         device = student.logits.device
-        rest = (targets, *told.parts)
+        taught = torch.ones_like(targets, dtype=torch.bool) if told.taught is None else told.taught
+        rest = (targets, taught, *told.parts)
         chunks = zip(
             torch.split(student.logits, _CHUNK), *(torch.split(one.to(device), _CHUNK) for one in rest), strict=True
         )
@@ -105,9 +106,14 @@ class Distilled:
         owner = owner.to(device)
         return by_row(losses, torch.ones_like(owner), owner, len(places), student.router)
 
-    def _losses(self, logits: torch.Tensor, targets: torch.Tensor, *parts: torch.Tensor) -> torch.Tensor:
+    def _losses(
+        self, logits: torch.Tensor, targets: torch.Tensor, taught: torch.Tensor, *parts: torch.Tensor
+    ) -> torch.Tensor:
         """Return the losses of some tokens, without those of hidden states."""
         losses = self._scale * self._divergence(*self._source.pair(parts, logits))
-        if self._alpha < 1:
-            losses = losses + (1 - self._alpha) * cross_entropy(logits.float(), targets, reduction="none")
-        return losses
+        every = bool(taught.all())
+        if self._alpha == 1 and every:
+            return losses
+        own = cross_entropy(logits.float(), targets, reduction="none")
+        losses = losses + (1 - self._alpha) * own
+        return losses if every else torch.where(taught, losses, own)

@@ -44,10 +44,14 @@ class TeacherOutputs:
         Tensors with a row for each trained token, as `Source.pair` takes them.
     hidden
         (n, width): what enters the output layer of the teacher; None where that is not known.
+    taught
+        bool (n,): whether the teacher was asked about the token; None where it was about all. Of others the parts are
+        those of some distribution, which is not looked at.
     """
 
     parts: tuple[torch.Tensor, ...]
     hidden: torch.Tensor | None = None
+    taught: torch.Tensor | None = None
 
 
 class Source(Protocol):

@@ -198,8 +198,8 @@ def check_stored(settings: Distillation, material: Material) -> str:
     Raises
     ------
     UsageError
-        If it is no such file, the tokenizer has other tokens, the temperature is none of the file's, or a row is
-        missing or has other tokens, which is named.
+        If it is no such file, the tokenizer has other tokens, the temperature is none of the file's, or a row has other
+        tokens or is missing, where that is an error, which is named.
     DataError
         If it is damaged.
     """
@@ -232,8 +232,11 @@ def check_stored(settings: Distillation, material: Material) -> str:
             other.append(example.row_id)
         elif {len(one) for one in stored.values(place)} != {example.trained}:
             raise DataError("the file of teacher logits is damaged", where=where, got=f"row {example.row_id!r}")
-    if missing or other:
+    every = len(material.rows.row_ids)
+    if other or (missing and (settings.untaught == "error" or len(missing) == every)):
         raise _other_rows(stored, material, missing, other)
+    if missing:
+        material.notice(f"{len(missing):,} of {every:,} examples have no teacher: they are trained on their own tokens")
     return digest_files([stored.path])
 
 
@@ -244,7 +247,8 @@ def _other_rows(stored: StoredRows, material: Material, missing: Sequence[str], 
             f"the file holds nothing of {len(missing):,} of {len(material.rows.row_ids):,} examples",
             where=where,
             got=f"the first is of row {missing[0]!r}",
-            hint="make it of this selection, or of one that has all of its rows",
+            hint="make it of this selection, or of one that has all of its rows; or train such rows plainly: "
+            "--untaught plain",
         )
     told = {
         "the longest row": (stored.plan.max_length, material.renderer.max_length),

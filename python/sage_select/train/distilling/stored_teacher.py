@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -45,16 +45,27 @@ class StoredTeacher:
         self._stored, self._temperature = stored, temperature
         self._known = stored.plan.known
         self._tail = stored.plan.temperatures.index(temperature)
-        self._places = [place for one in examples_of(rows) if (place := stored.place(one)) is not None]
+        self._examples = [(stored.place(one), one.trained) for one in examples_of(rows)]
 
     def told(self, asked: TeacherInputs) -> TeacherOutputs:
         """Return ids, log-probabilities and tails of the trained tokens, in their order."""
         order = torch.unique_consecutive(asked.owner).tolist()
         places = asked.places.tolist()
-        values = [self._stored.values(self._places[places[owner]]) for owner in order]
+        examples = [self._examples[places[owner]] for owner in order]
+        values = [self._nothing(n) if place is None else self._stored.values(place) for place, n in examples]
         ids, log_probs, tails = (np.concatenate(one) for one in zip(*values, strict=True))
         parts = (ids, log_probs, np.ascontiguousarray(tails[:, self._tail]))
-        return TeacherOutputs(tuple(torch.from_numpy(one) for one in parts))
+        taught = np.repeat([place is not None for place, _ in examples], [n for _, n in examples])
+        return TeacherOutputs(
+            tuple(torch.from_numpy(one) for one in parts), taught=None if taught.all() else torch.from_numpy(taught)
+        )
+
+    def _nothing(self, n: int) -> tuple[np.ndarray[Any, Any], ...]:
+        """Return what stands for so many tokens of which nothing was stored: any distribution."""
+        k, kinds = self._stored.plan.k, (np.int32, np.float16, np.float32)
+        ids = np.broadcast_to(np.arange(k, dtype=kinds[0]), (n, k))
+        tails = np.full((n, len(self._stored.plan.temperatures)), 0.5, kinds[2])
+        return ids, np.zeros((n, k), kinds[1]), tails
 
     def pair(self, parts: Sequence[torch.Tensor], logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return both distributions over the stored tokens, and the bucket where there are others."""

@@ -45,7 +45,8 @@ def require_same_tokens(student: Any, teacher: Any, where: str) -> None:
         where=where,
         expected=f"the {len(ours):,} tokens of the student under the same numbers",
         got=f"in student and teacher {said}",
-        hint="take a teacher of the same family: one with other tokens can teach by the texts that it writes alone",
+        hint="take a teacher of the same family: one with other tokens can teach by the texts that it writes alone: "
+        "sage-train teacher-outputs",
     )
 
 

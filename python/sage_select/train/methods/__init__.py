@@ -6,6 +6,6 @@ used.
 
 from __future__ import annotations
 
-from sage_select.train.methods.method import METHODS, Material, Method, method
+from sage_select.train.methods.method import LIKELIHOOD, METHODS, Material, Method, method
 
-__all__ = ["METHODS", "Material", "Method", "method"]
+__all__ = ["LIKELIHOOD", "METHODS", "Material", "Method", "method"]

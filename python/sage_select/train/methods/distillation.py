@@ -66,6 +66,13 @@ class Distillation(Method):
             identity=False,
         ),
     ] = None
+    untaught: Annotated[
+        Literal["error", "plain"],
+        Setting(
+            "what becomes of rows of which the file of teacher logits holds nothing: error (they are named), or plain "
+            "(they are trained on their own tokens alone, as rows that are new beside replayed ones)"
+        ),
+    ] = "error"
     distillation_alpha: Annotated[
         float,
         Setting("share of the teacher in the loss; the rest is that of the tokens themselves", gt=0, le=1),
@@ -114,6 +121,8 @@ class Distillation(Method):
             raise ValueError(
                 f"{', '.join(given)} would do nothing: with teacher_logits no teacher is in memory; name it as teacher"
             )
+        if self.teacher_logits is None and self.untaught != "error":
+            raise ValueError("untaught would do nothing: a teacher in memory is asked about every row")
         return self
 
     def content(self, material: Material) -> Mapping[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from sage_select.declare import Registry, Settings
 
@@ -16,7 +16,11 @@ if TYPE_CHECKING:
     from sage_select.train.own_loss import Objective
     from sage_select.train.settings.model import Precision
 
-__all__ = ["METHODS", "Material", "Method", "method"]
+__all__ = ["LIKELIHOOD", "METHODS", "Material", "Method", "method"]
+
+
+#: What the loss of a model itself is that of, and that of held-out rows under any method.
+LIKELIHOOD: Final = "negative log-likelihood"
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,11 @@ class Method(Settings):
 
         taken = [name for name in cls.model_fields if name in TrainConfig.model_fields]
         return (f"has an option {taken[0]!r}, which every run has", "another name") if taken else None
+
+    @classmethod
+    def loss_of(cls) -> str:
+        """Return what the losses of a run are those of, in words: of the method, unless it says otherwise."""
+        return cls.name
 
     def content(self, material: Material) -> Mapping[str, str]:
         """Check what the method needs, before any model is loaded, and return what names it: part of what a run is.

@@ -78,13 +78,14 @@ def open_buffer(folder: Path, commit: int | None = None) -> Buffer | None:
         It is damaged, or of a newer version, or something else lies there.
     """
     from sage_select.replay import ReplayBuffer
+    from sage_select.replay.store.names import commits_in, manifest_name
 
     path = user_path(folder)
     if path.is_file():
         raise UsageError(
             "is a file, and a replay buffer is a folder", where=str(path), hint="name another with --replay"
         )
-    if not path.is_dir() or not any(path.glob("manifest-*.json")):
+    if not commits_in(path):
         if path.is_dir() and any(one for one in path.iterdir() if not one.name.startswith(".")):
             raise UsageError(
                 "is no replay buffer, and something is there", where=str(path), hint="name another with --replay"
@@ -93,7 +94,7 @@ def open_buffer(folder: Path, commit: int | None = None) -> Buffer | None:
     for left in reversed(range(_TRIES)):
         opened = ReplayBuffer.open(path, create=False, commit=commit)
         try:
-            digest = digest_bytes((path / f"manifest-{opened.commit:010d}.json").read_bytes())
+            digest = digest_bytes((path / manifest_name(opened.commit)).read_bytes())
         except FileNotFoundError:  # a writer has gone on meanwhile, and no longer keeps this commit
             if not left:
                 raise DataError("its manifest is missing", where=str(path)) from None
@@ -161,7 +162,7 @@ def refuse_unfit(buffer: Buffer | None, table: pa.Table, shape: Shape, config: T
         return
     where, policy = str(config.replay), buffer.opened.settings.policy
     given = {"scores", *(["groups"] if config.replay_task is not None else [])}
-    if missing := sorted(set(policy.needs_always) - given):
+    if missing := sorted(policy.needs() - given):
         raise UsageError(
             f"the replay buffer goes by {' and '.join(missing)} (policy {policy.name}), which the rows do not have",
             where=where,

@@ -138,7 +138,7 @@ class RowSettings(Settings):
     max_dropped: Annotated[
         Share | None,
         Setting(
-            "refuse to train where more of the rows than this share are dropped, for whatever reason",
+            "refuse the selection where more of its rows than this share are dropped, for whatever reason",
             metavar="SHARE",
             ge=0,
             le=1,

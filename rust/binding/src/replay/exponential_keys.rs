@@ -20,6 +20,6 @@ pub(crate) fn exponential_keys<'py>(
     let hashes = convert::values::<UInt64Type>(py, &hashes)?;
     let weights = convert::values::<Float64Type>(py, &weights)?;
     let keys = Call { py, threads, progress: None }
-        .run(|watch| replay::exponential_keys(&hashes, &weights, watch))?;
+        .run_on(hashes.len(), |watch| replay::exponential_keys(&hashes, &weights, watch))?;
     Ok(keys.into_pyarray(py))
 }

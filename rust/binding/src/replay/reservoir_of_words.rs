@@ -22,7 +22,7 @@ pub(crate) fn reservoir_of_words<'py>(
 ) -> PyResult<(Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<u64>>)> {
     let words = convert::values::<UInt64Type>(py, &words)?;
     let held = Call { py, threads, progress: None }
-        .run(|watch| replay::reservoir_of_words(key, &words, k, threshold, watch))?;
+        .run_on(words.len(), |watch| replay::reservoir_of_words(key, &words, k, threshold, watch))?;
     let (keys, rows): (Vec<u64>, Vec<usize>) = held.into_iter().unzip();
     Ok((convert::indices(&rows).into_pyarray(py), keys.into_pyarray(py)))
 }

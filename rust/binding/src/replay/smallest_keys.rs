@@ -20,7 +20,7 @@ pub(crate) fn smallest_keys<'py>(
 ) -> PyResult<Bound<'py, PyArray1<i64>>> {
     let keys = convert::values::<UInt64Type>(py, &keys)?;
     let ids = ids.as_ref().map(|ids| convert::texts(py, ids)).transpose()?;
-    let rows =
-        Call { py, threads, progress: None }.run(|_| replay::smallest_keys(&keys, k, ids.as_deref()))?;
+    let rows = Call { py, threads, progress: None }
+        .run_on(keys.len(), |_| replay::smallest_keys(&keys, k, ids.as_deref()))?;
     Ok(convert::indices(&rows).into_pyarray(py))
 }

@@ -19,6 +19,6 @@ pub(crate) fn within_threshold<'py>(
 ) -> PyResult<Bound<'py, PyArray1<i64>>> {
     let keys = convert::values::<UInt64Type>(py, &keys)?;
     let rows = Call { py, threads, progress: None }
-        .run(|watch| replay::within_threshold(&keys, threshold, watch))?;
+        .run_on(keys.len(), |watch| replay::within_threshold(&keys, threshold, watch))?;
     Ok(convert::indices(&rows).into_pyarray(py))
 }

@@ -3,7 +3,7 @@
 use crate::{Control, Error, blocks};
 
 /// Rows of a task.
-const BLOCK: usize = 4096;
+const BLOCK: usize = blocks::FEW_ROWS;
 /// Ranks of smaller and larger weights could be zero, subnormal or infinite, and tie.
 const WEIGHTS: std::ops::RangeInclusive<f64> = 1e-280..=1e280;
 

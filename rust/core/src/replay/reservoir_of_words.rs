@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use crate::blocks::check_countable;
+use crate::blocks::{FEW_ROWS, check_countable};
 use crate::rng::keyed_hash;
 use crate::topk::Smallest;
 use crate::{Control, Error};
@@ -29,23 +29,25 @@ pub fn reservoir_of_words(
     // No row has the number u32::MAX, so this bound admits the threshold itself.
     let smallest = || Smallest::below(k, (threshold, u32::MAX));
     // The k smallest are the same however the words are cut: a part for each thread keeps thresholds low.
-    let part = words.len().div_ceil(rayon::current_num_threads()).max(BLOCK);
-    let parts: Vec<Vec<(u64, u32)>> = words
-        .par_chunks(part)
-        .enumerate()
-        .map(|(at, words)| {
-            let mut best = smallest();
-            let mut row = (at * part) as u32;
-            for block in words.chunks(BLOCK) {
-                control.tick(0, 0)?;
-                for &word in block {
-                    best.push((keyed_hash(key, word), row));
-                    row += 1;
-                }
+    let threads = if words.len() <= FEW_ROWS { 1 } else { rayon::current_num_threads() };
+    let part = words.len().div_ceil(threads).max(BLOCK);
+    let best_of = |(at, words): (usize, &[u64])| {
+        let mut best = smallest();
+        let mut row = (at * part) as u32;
+        for block in words.chunks(BLOCK) {
+            control.tick(0, 0)?;
+            for &word in block {
+                best.push((keyed_hash(key, word), row));
+                row += 1;
             }
-            Ok(best.into_sorted())
-        })
-        .collect::<Result<_, Error>>()?;
+        }
+        Ok(best.into_sorted())
+    };
+    let parts: Vec<Vec<(u64, u32)>> = if words.len() <= FEW_ROWS {
+        vec![best_of((0, words))?]
+    } else {
+        words.par_chunks(part).enumerate().map(best_of).collect::<Result<_, Error>>()?
+    };
     let mut best = smallest();
     parts.into_iter().flatten().for_each(|entry| best.push(entry));
     Ok(best.into_sorted().into_iter().map(|(hash, row)| (hash, row as usize)).collect())

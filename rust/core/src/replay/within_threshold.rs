@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use crate::blocks::check_countable;
+use crate::blocks::{FEW_ROWS, check_countable};
 use crate::{Control, Error};
 
 /// Rows that one task looks at.
@@ -29,6 +29,9 @@ pub fn within_threshold(keys: &[u64], threshold: u64, control: &impl Control) ->
         rows.shrink_to_fit();
         Ok(rows)
     };
+    if keys.len() <= FEW_ROWS {
+        return Ok(block((0, keys))?.into_iter().map(|row| row as usize).collect());
+    }
     let found: Vec<Vec<u32>> = keys.par_chunks(BLOCK).enumerate().map(block).collect::<Result<_, Error>>()?;
     Ok(found.into_iter().flatten().map(|row| row as usize).collect())
 }

@@ -70,16 +70,18 @@ fn select<K: Ord + Copy + Send + Sync>(
     key: impl Fn(usize) -> Result<K, Error> + Sync,
 ) -> Result<Vec<usize>, Error> {
     check_countable(rows)?;
-    let chunks: Vec<Result<Vec<(K, u32)>, Error>> = (0..rows.div_ceil(CHUNK))
-        .into_par_iter()
-        .map(|chunk| {
-            let mut best = Smallest::new(k);
-            for row in chunk * CHUNK..rows.min((chunk + 1) * CHUNK) {
-                best.push((key(row)?, row as u32));
-            }
-            Ok(best.into_sorted())
-        })
-        .collect();
+    let best_of = |chunk: usize| {
+        let mut best = Smallest::new(k);
+        for row in chunk * CHUNK..rows.min((chunk + 1) * CHUNK) {
+            best.push((key(row)?, row as u32));
+        }
+        Ok(best.into_sorted())
+    };
+    let chunks: Vec<Result<Vec<(K, u32)>, Error>> = match rows.div_ceil(CHUNK) {
+        // The calling thread's: see `FEW_ROWS`.
+        1 => vec![best_of(0)],
+        count => (0..count).into_par_iter().map(best_of).collect(),
+    };
     let mut best = Smallest::new(k);
     // In row order, so that the first error is the one of the lowest row.
     for chunk in chunks {
