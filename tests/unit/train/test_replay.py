@@ -328,6 +328,18 @@ def test_rows_of_another_shape_are_read_as_what_they_are(runs: Runs) -> None:
         preflight(rows("a", 8), runs.config("a"))
 
 
+@pytest.mark.parametrize("read", [{"text_column": "body"}, {"template": "it says {body}"}])
+def test_rows_are_read_as_those_of_the_selection_are(runs: Runs, read: dict[str, Any]) -> None:
+    ReplayBuffer.open(runs.buffer).update(pa.table({"body": ["one", "two"], "sage_row_id": ["x", "y"]}))
+    selection = [{"body": f"row {number}"} for number in range(4)]
+    replay = preflight(selection, runs.config("a", **read)).prepared.replay
+    assert replay is not None
+    assert replay.replayed is not None
+    assert replay.replayed.shape.options == replay.trained.shape.options
+    with pytest.raises(DataError, match="no shape that is known"):
+        preflight(rows("a", 4), runs.config("a", replay_update=False))
+
+
 def test_rows_that_cannot_be_trained_are_told_and_never_drawn(runs: Runs) -> None:
     table = pa.table({"prompt": ["a", "b", "c"], "completion": ["x", "", "z"], "sage_row_id": ["1", "2", "3"]})
     ReplayBuffer.open(runs.buffer).update(table)

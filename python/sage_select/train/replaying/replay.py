@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from sage_select import io
 from sage_select.display import counted
-from sage_select.errors import DataError, UsageError, Where
+from sage_select.errors import DataError, UsageError
 from sage_select.render import Shape, ShapeOptions, detect_shape, row_digests
 from sage_select.seeds import stage_key
 from sage_select.train.data import TrainingRows
@@ -25,7 +25,7 @@ from sage_select.train.replaying.buffer import ID_COLUMN, Buffer, open_buffer, r
 from sage_select.train.replaying.interleave import Draws, Interleaved, interleaved
 from sage_select.train.replaying.offer import offered_rows
 from sage_select.train.replaying.recorded import Recorded, read_replayed, write_replayed
-from sage_select.train.replaying.told import named, tell, unit_of
+from sage_select.train.replaying.told import amount, named, tell
 from sage_select.train.row_summary import counts_by_reason
 from sage_select.train.run_folder import RunFolder
 from sage_select.train.schedule import Schedule
@@ -238,7 +238,7 @@ def _decided(
             where=str(folder),
             expected=f"{laid.missing + len(laid.drawn):,} times" if ratio.basis != "tokens_of_total" else None,
             got=f"{counted(len(usable), 'row')} in the buffer that {'is' if len(usable) == 1 else 'are'} not of the "
-            f"selection, {laid.missing:,} {unit_of(ratio)} missing",
+            f"selection, {amount(laid.missing, ratio)} missing",
             hint="lower --replay-ratio, or let rows be replayed again with --replay-shortfall repeat",
         )
     distinct = list(dict.fromkeys(laid.drawn.tolist()))
@@ -352,15 +352,16 @@ def _ordered(table: pa.Table, options: ShapeOptions, source: str) -> OrderedRows
 
 def _shape(schema: pa.Schema, options: ShapeOptions, source: str) -> Shape:
     """Return how rows of a buffer are read: as the user says of the selection, else by their columns."""
-    own = [one for one in (options.text_column, options.prompt_column, options.completion_column) if one is not None]
-    try:
-        known = options if all(one in schema.names for one in own) and options.template is None else ShapeOptions()
-        return detect_shape(schema, known)
-    except UsageError as error:
-        raise DataError(
-            "the rows of the replay buffer have no shape that is known",
-            where=Where(file=source, column=own[0] if own else None),
-            expected=error.expected,
-            got=error.got or ", ".join(schema.names)[:200],
-            hint="name another buffer with --replay",
-        ) from None
+    said: UsageError | None = None
+    for one in dict.fromkeys((options, ShapeOptions())):
+        try:
+            return detect_shape(schema, one)
+        except UsageError as error:
+            said = said or error
+    raise DataError(
+        "the rows of the replay buffer have no shape that is known",
+        where=source,
+        expected=None if said is None else said.expected,
+        got=", ".join(schema.names)[:200],
+        hint="name another buffer with --replay",
+    )

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from sage_select.replay.ratio import Ratio
     from sage_select.train.config import TrainConfig
 
-__all__ = ["named", "tell", "unit_of"]
+__all__ = ["amount", "named", "tell"]
 
 
 def named(folder: Path | None) -> str:
@@ -21,9 +21,9 @@ def named(folder: Path | None) -> str:
     return f"the replay buffer {folder}"
 
 
-def unit_of(ratio: Ratio) -> str:
-    """Return what a ratio counts."""
-    return "tokens" if ratio.basis == "tokens_of_total" else "rows"
+def amount(count: int, ratio: Ratio) -> str:
+    """Return so many of what a ratio counts, in words."""
+    return counted(count, "token" if ratio.basis == "tokens_of_total" else "row")
 
 
 def tell(
@@ -65,7 +65,7 @@ def tell(
         notice(f"{buffer} has rows that cannot be trained: {dropped}")
     if facts["missing"]:
         notice(
-            f"{facts['missing']:,} {unit_of(ratio)} fewer are replayed than --replay-ratio says: {buffer} has no more"
+            f"{amount(facts['missing'], ratio)} fewer than --replay-ratio says: {buffer} has no more"
             " that are not of the selection"
         )
     if facts["most"] > 1:
