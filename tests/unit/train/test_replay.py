@@ -348,6 +348,11 @@ def test_rows_that_cannot_be_trained_are_told_and_never_drawn(runs: Runs) -> Non
     assert seen.replay is not None
     assert (seen.replay["unusable"], seen.replay["rows"]) == (1, 2)
     assert runs.told("rows that cannot be trained: 1 x")
+    runs.open().delete(["1", "3"])
+    none = preflight(selection, runs.config("a"), notice=runs.notices.append)
+    assert none.replay is not None
+    assert (none.replay["unusable"], none.replay["times"], none.replay["missing"]) == (1, 0, 6)
+    assert runs.told("6 rows fewer than --replay-ratio says")
 
 
 def damaged(runs: Runs, pattern: str) -> None:

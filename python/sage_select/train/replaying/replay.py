@@ -26,7 +26,7 @@ from sage_select.train.replaying.interleave import Draws, Interleaved, interleav
 from sage_select.train.replaying.offer import offered_rows
 from sage_select.train.replaying.recorded import Recorded, read_replayed, write_replayed
 from sage_select.train.replaying.told import amount, named, tell
-from sage_select.train.row_summary import counts_by_reason
+from sage_select.train.row_summary import DroppedRow, counts_by_reason
 from sage_select.train.run_folder import RunFolder
 from sage_select.train.schedule import Schedule
 from sage_select.train.selection import OrderedRows
@@ -212,51 +212,44 @@ def _decided(
         buffer = open_buffer(folder, commit)
     if config.replay_update:
         held = None if buffer is None else buffer.table.schema
-        refuse_unfit(buffer, offered_rows(trained, held), trained.shape, config)
+        # Which types they have there, without a value.
+        refuse_unfit(buffer, offered_rows(trained.at(np.empty(0, np.int64)), held), trained.shape, config)
     holds = 0 if buffer is None else len(buffer.ids)
     facts: dict[str, Any] = {"ratio": str(ratio.value), "basis": ratio.basis, "holds": holds}
-    pool, usable, own, dropped = None, np.empty(0, np.int64), 0, ""
+    pool = _Pool()
     if buffer is not None and holds and ratio.of_new:
-        is_own = np.isin(np.array(buffer.ids.to_pylist(), object), np.array(selection.row_ids(), object))
-        own, others = int(is_own.sum()), np.flatnonzero(~is_own)
-        if len(others):
-            pool = tokenise(_ordered(buffer.table, selection.shape.options, named(folder)).at(others))
-            dropped = counts_by_reason(pool.summary.dropped)
-            place = {row_id: row for row, row_id in enumerate(buffer.ids.to_pylist())}
-            usable = np.array([place[row_id] for row_id in dict.fromkeys(pool.row_ids)], np.int64)
-            pool = pool if len(usable) else None
+        pool = _Pool.of(buffer, selection, tokenise, named(folder))
     draws = Draws(
-        len(usable),
-        _drawing(buffer, usable, config.seed),
+        len(pool.usable),
+        _drawing(buffer, pool.usable, config.seed),
         expected=None if ratio.basis == "tokens_of_total" else _most_replayed(new, ratio, config),
         repeat=config.replay_shortfall == "repeat",
     )
-    laid = interleaved(new, pool, draws, ratio, config)
+    laid = interleaved(new, pool.rows, draws, ratio, config)
     if laid.missing and config.replay_shortfall == "error":
         raise UsageError(
             "there are fewer rows to replay than --replay-ratio says",
             where=str(folder),
             expected=f"{laid.missing + len(laid.drawn):,} times" if ratio.basis != "tokens_of_total" else None,
-            got=f"{counted(len(usable), 'row')} in the buffer that {'is' if len(usable) == 1 else 'are'} not of the "
-            f"selection, {amount(laid.missing, ratio)} missing",
+            got=f"{counted(len(pool.usable), 'row')} in the buffer to replay, {amount(laid.missing, ratio)} missing",
             hint="lower --replay-ratio, or let rows be replayed again with --replay-shortfall repeat",
         )
     distinct = list(dict.fromkeys(laid.drawn.tolist()))
     within = {row: number for number, row in enumerate(distinct)}
     times = np.bincount(laid.drawn) if len(laid.drawn) else np.zeros(1, np.int64)
     facts |= {
-        "of_the_selection": own,
-        "unusable": 0 if pool is None else len(pool.summary.dropped),
+        "of_the_selection": pool.own,
+        "unusable": len(pool.dropped),
         "rows": len(distinct),
         "times": len(laid.drawn),
         "most": int(times.max()),
         "missing": laid.missing,
-        **_consumed(laid, new, pool),
+        **_consumed(laid, new, pool.rows),
     }
     table = pa.table({ID_COLUMN: pa.array([], pa.string())})
     if buffer is not None:
-        table = buffer.table.take(pa.array(usable[distinct] if distinct else usable[:0]))
-    tell(notice, config, ratio, facts, dropped, there=buffer is not None)
+        table = buffer.table.take(pa.array(pool.usable[distinct] if distinct else pool.usable[:0]))
+    tell(notice, config, ratio, facts, counts_by_reason(pool.dropped), there=buffer is not None)
     about = {
         "key": key,
         "steps": laid.steps,
@@ -265,6 +258,41 @@ def _decided(
         "digest": None if buffer is None else buffer.digest,
     }
     return Recorded(table, [within[row] for row in laid.drawn.tolist()], about)
+
+
+@dataclass(frozen=True)
+class _Pool:
+    """The rows of a buffer that may be replayed.
+
+    Attributes
+    ----------
+    rows
+        Those that have something to train, tokenised; None where there are none.
+    usable
+        int64: their numbers in the buffer.
+    own
+        How many others are of the selection.
+    dropped
+        Those that cannot be trained, and why.
+    """
+
+    rows: TrainingRows | None = None
+    usable: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    own: int = 0
+    dropped: tuple[DroppedRow, ...] = ()
+
+    @classmethod
+    def of(cls, buffer: Buffer, selection: OrderedRows, tokenise: Tokenise, source: str) -> _Pool:
+        """Return the rows of a buffer that are not of the selection, tokenised."""
+        ids, selected = buffer.ids.to_pylist(), {*selection.row_ids()}
+        others = np.array([number for number, row_id in enumerate(ids) if row_id not in selected], np.int64)
+        own = len(ids) - len(others)
+        if not len(others):
+            return cls(own=own)
+        rows = tokenise(_ordered(buffer.table, selection.shape.options, source).at(others))
+        place = {row_id: row for row, row_id in enumerate(ids)}
+        usable = np.array([place[row_id] for row_id in dict.fromkeys(rows.row_ids)], np.int64)
+        return cls(rows if len(usable) else None, usable, own, rows.summary.dropped)
 
 
 def _drawing(buffer: Buffer | None, usable: NDArray[np.int64], seed: int) -> Callable[[int, int], NDArray[np.int64]]:
