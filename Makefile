@@ -71,9 +71,10 @@ test-python: setup
 	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal
 
 # Other mutants: SAGE_TORTURE_SEED=1. The files of what is found: SAGE_TORTURE_KEEP=FOLDER.
-torture: setup  ## meet 3,000 damaged files by every program, and kill 200 builds: no crash, nothing lost, no silent difference
-	@SAGE_TORTURE=$${SAGE_TORTURE:-3000} SAGE_KILLS=$${SAGE_KILLS:-200} \
-	  $(BIN)/python -m pytest -q tests/e2e/test_torture.py tests/e2e/test_kill_build.py tests/e2e/test_kill_train.py
+torture: setup  ## meet 3,000 damaged files by every program, and kill 300 builds and writers of buffers: no crash, nothing lost, no silent difference
+	@SAGE_TORTURE=$${SAGE_TORTURE:-3000} SAGE_KILLS=$${SAGE_KILLS:-300} \
+	  $(BIN)/python -m pytest -q tests/e2e/test_torture.py tests/e2e/test_kill_build.py tests/e2e/test_kill_train.py \
+	    tests/e2e/test_replay_durability.py
 
 check: setup  ## format, lint, types, then all tests
 	@cargo fmt --all --check

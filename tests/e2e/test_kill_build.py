@@ -1,7 +1,7 @@
 """Builds killed with SIGKILL at random moments: then a rerun gives the same bytes, and the cache answers.
 
 One process has loaded all that a build needs and forks a child for each; nothing of a child cleans up. 20 kills as a
-rule; `make torture` takes 200 (SAGE_KILLS), at other moments with SAGE_TORTURE_SEED.
+rule; `make torture` takes 300 (SAGE_KILLS), at other moments with SAGE_TORTURE_SEED.
 """
 
 from __future__ import annotations

@@ -155,7 +155,7 @@ class Twin:
     def back(self, before: Twin) -> Twin:
         """Return the buffer as it was, with what was deleted since."""
         found = copy.deepcopy(before)
-        found.gone |= self.gone
+        found.delete(self.gone)
         return found
 
 

@@ -22,7 +22,7 @@ from sage_select.replay.offered import as_table, ids_of, offered, some_ids
 from sage_select.replay.ratio import Ratio
 from sage_select.replay.rollback import gone_back
 from sage_select.replay.settings import BufferSettings
-from sage_select.replay.state import EVENTS, State
+from sage_select.replay.state import State
 from sage_select.replay.store import FolderStore, MemoryStore, Store
 from sage_select.replay.store.store import Change
 from sage_select.replay.update import Updated, merged, resized, updated
@@ -210,7 +210,7 @@ class ReplayBuffer(BufferView):
             if found.draws or found.carry != dict(state.carry):
                 self._steps += found.draws
                 counters = state.counters.plus(replayed=len(found.rows), short=found.short)
-                self._commit(Change(replace(self._next(), counters=counters, carry=found.carry), None, found.events))
+                self._commit(Change(replace(self._next(), counters=counters, carry=found.carry), None))
         if found.short:
             text = f"{found.due:,} rows to replay, and {found.due - found.short:,} there"
             warnings.warn(text, SageWarning, stacklevel=2)
@@ -353,7 +353,7 @@ class ReplayBuffer(BufferView):
         with self._changing():
             held = sorted({*self._store.snapshots(), self.commit})
             number = self.commit
-            self._commit(Change(self._next(), None, EVENTS.empty_table()), held)
+            self._commit(Change(self._next(), None), held)
         return number
 
     def release(self, commit: int) -> None:
@@ -364,7 +364,7 @@ class ReplayBuffer(BufferView):
                 raise UsageError(
                     "there is no such snapshot", expected=", ".join(map(str, held)) or "none", got=str(commit)
                 )
-            self._commit(Change(self._next(), None, EVENTS.empty_table()), [one for one in held if one != commit])
+            self._commit(Change(self._next(), None), [one for one in held if one != commit])
 
     def rollback(self, commit: int) -> None:
         """Make the buffer what it was at a commit. That is a commit, too: it can be gone back from.
@@ -377,7 +377,7 @@ class ReplayBuffer(BufferView):
         with self._changing():
             store = self._store.another()
             settings, old = store.load(commit)
-            change = gone_back(self._state, old, store.segment)
+            change = gone_back(self._state, old, settings, store.segment)
             self._settings = settings
             self._draw_from(old)
             self._commit(change)
@@ -414,6 +414,8 @@ class ReplayBuffer(BufferView):
     def _with_draws(self, change: Change) -> Change:
         """Return the change with the draws that there were since the last commit."""
         state = change.state
+        if state.counters.draws == self._steps and state.draw_state is self._draw_state:
+            return change
         counters = replace(state.counters, draws=self._steps)
         return replace(change, state=replace(state, counters=counters, draw_state=self._draw_state))
 

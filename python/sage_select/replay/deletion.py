@@ -11,13 +11,13 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from sage_select import kernels
-from sage_select.replay.rows import words_of
+from sage_select.replay.rows import ReplayRows, words_of
 from sage_select.replay.settings import BufferSettings
-from sage_select.replay.state import State, events_table
+from sage_select.replay.state import Event, State
 from sage_select.replay.store.store import Change, Purge
 from sage_select.seeds import stage_key
 
-__all__ = ["Deletion", "Receipt", "deletion", "forgotten_hashes"]
+__all__ = ["Deletion", "Receipt", "deletion", "forgotten_hashes", "forgotten_rows"]
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -81,6 +81,13 @@ def forgotten_hashes(settings: BufferSettings, ids: pa.Array) -> NDArray[np.uint
     return kernels.keyed_hashes(stage_key(settings.seed, "replay forgotten"), ids)
 
 
+def forgotten_rows(state: State, settings: BufferSettings, rows: ReplayRows) -> NDArray[np.int64]:
+    """Return which rows were deleted once."""
+    if not state.forgotten or not rows.n:
+        return np.empty(0, np.int64)
+    return np.flatnonzero(np.isin(forgotten_hashes(settings, rows.ids), np.array(state.forgotten, np.uint64)))
+
+
 def deletion(state: State, settings: BufferSettings, ids: pa.Array) -> Deletion:
     """Return the commit in which rows of these ids are deleted."""
     ids = pc.unique(ids)
@@ -93,7 +100,7 @@ def deletion(state: State, settings: BufferSettings, ids: pa.Array) -> Deletion:
     known = set(leaving.ids.to_pylist())
     there = [name for name, one in zip(names, ids.to_pylist(), strict=True) if one in known]
     absent = [name for name, one in zip(names, ids.to_pylist(), strict=True) if one not in known]
-    events = events_table("deleted", leaving, commit=number, update=state.counters.updates)
+    events = [Event("deleted", leaving.bare(), number, state.counters.updates)]
     after = replace(
         state,
         commit=number,

@@ -15,7 +15,7 @@ from sage_select.columns import Origin
 from sage_select.errors import DataError, UsageError, Where
 from sage_select.replay.offered import Offered
 from sage_select.replay.ratio import Ratio
-from sage_select.replay.state import EVENTS, State
+from sage_select.replay.state import State
 
 __all__ = ["Mixture", "mixed"]
 
@@ -52,11 +52,6 @@ class Mixture:
     short: int
     draws: int
     carry: Mapping[str, str]
-
-    @property
-    def events(self) -> pa.Table:
-        """The log of it: nothing comes and nothing leaves."""
-        return EVENTS.empty_table()
 
     def joined(self, new: pa.Table, replayed: pa.Table | None, *, interleave: bool) -> pa.Table:
         """Return new and replayed rows as one table, with the columns of both even where none is replayed.

@@ -2,16 +2,40 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Final, Literal, get_args
 
 from sage_select.errors import UsageError
 
-__all__ = ["BASES", "Basis", "Ratio"]
+__all__ = ["BASES", "Basis", "Ratio", "fraction_of"]
 
 Basis = Literal["of_new", "of_total", "tokens_of_total"]
 BASES: Final[tuple[str, ...]] = get_args(Basis)
+
+
+#: A power of ten that takes longer to write out than anything is replayed for.
+_ENDLESS: Final = re.compile(r"[eE][+-]?_*0*[1-9][\d_]{3,}")
+
+
+def fraction_of(value: Any) -> Fraction:
+    """Return a number, or a text such as 1/3 or 0.25, as the fraction that it is.
+
+    Raises
+    ------
+    ValueError
+        It is none, or has a power of ten beyond three digits.
+    """
+    if isinstance(value, Fraction):
+        return value
+    text = str(value)
+    if _ENDLESS.search(text):
+        raise ValueError(f"no number: {text[:80]!r}")
+    try:
+        return Fraction(text)
+    except ZeroDivisionError:
+        raise ValueError(f"no number: {text[:80]!r}") from None
 
 
 @dataclass(frozen=True)
@@ -52,8 +76,8 @@ class Ratio:
         if basis not in BASES:
             raise UsageError("unknown basis of a ratio", expected=", ".join(BASES), got=str(basis)[:80])
         try:
-            ratio = value if isinstance(value, Fraction) else Fraction(str(value))
-        except (ValueError, ZeroDivisionError):
+            ratio = fraction_of(value)
+        except ValueError:
             raise UsageError("no ratio", expected="a number such as 0.25 or 1/4", got=str(value)[:80]) from None
         most = "" if basis == "of_new" else ", and below 1: of all there is, some is new"
         if ratio < 0 or (most and ratio >= 1):

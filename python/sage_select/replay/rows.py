@@ -105,6 +105,17 @@ class ReplayRows:
         """Return a draw of each row, uint64 (n,): a function of the key and the id."""
         return kernels.keyed_words(key, self.words)
 
+    @cached_property
+    def lies_in(self) -> list[int]:
+        """The segments in which rows lie, rising."""
+        # Numpy's own `unique` hashes, which takes many times as long for so few.
+        ordered = np.sort(self.segments)
+        return [*ordered[:1].tolist(), *ordered[1:][ordered[1:] != ordered[:-1]].tolist()]
+
+    def bare(self) -> ReplayRows:
+        """Return the same without vectors, and so without what those are found in."""
+        return self if self.vectors_of is None else replace(self, vectors_of=None)
+
     def take(self, rows: NDArray[np.int64]) -> ReplayRows:
         """Return some of the rows, in this order."""
         vectors_of = self.vectors_of

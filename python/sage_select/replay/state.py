@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from sage_select.replay.rows import ReplayRows
 
-__all__ = ["EVENTS", "Counters", "State", "events_table", "renamed"]
+__all__ = ["EVENTS", "Counters", "Event", "State", "log_of", "renamed"]
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,8 @@ class Counters:
 
     def plus(self, **more: int) -> Counters:
         """Return the counters raised by these."""
-        return replace(self, **{name: getattr(self, name) + value for name, value in more.items()})
+        own = vars(self)
+        return Counters(**{**own, **{name: own[name] + value for name, value in more.items()}})
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ class State:
 
     def bare(self) -> State:
         """Return the state of rows that find their vectors nowhere, and so hold on to no earlier state."""
-        return replace(self, rows=replace(self.rows, vectors_of=None))
+        return self if self.rows.vectors_of is None else replace(self, rows=self.rows.bare())
 
 
 #: The log: a row for each time that a row came, left, was scored anew or deleted.
@@ -117,36 +118,62 @@ EVENTS: Final = pa.schema(
 )
 
 
-def events_table(
-    event: str,
-    rows: ReplayRows,
-    *,
-    commit: int,
-    update: int,
-    reasons: list[str] | None = None,
-    replaced_by: pa.Array | None = None,
-) -> pa.Table:
-    """Return the log of what happened to some rows."""
-    n = rows.n
-    return pa.table(
-        {
-            "commit": pa.array([commit] * n, pa.int64()),
-            "event": pa.array([event] * n, pa.string()),
-            "row_id": rows.ids,
-            "reason": pa.nulls(n, pa.string()) if reasons is None else pa.array(reasons, pa.string()),
-            "replaced_by": pa.nulls(n, pa.string()) if replaced_by is None else replaced_by,
-            "update": pa.array([update] * n, pa.int64()),
-            "score": pa.array(rows.scores, from_pandas=True),
-            "scored": pa.array(rows.scored, mask=rows.scored < 0),
-            "group": rows.groups,
-            "tokens": pa.array(rows.tokens, mask=rows.tokens < 0),
-            "arrival": pa.array(rows.arrivals),
-            "segment": pa.array(rows.segments),
-            "place": pa.array(rows.places),
-            "word": pa.array(rows.words),
-        },
-        schema=EVENTS,
-    )
+@dataclass(frozen=True)
+class Event:
+    """What happened to some rows in a commit, as the log will hold it.
+
+    Attributes
+    ----------
+    name
+        `entered`, `left`, `scored`, `deleted`, or `member` for rows that are there.
+    rows
+        The rows.
+    commit, update
+        The commit, and how many updates there were by then.
+    reasons
+        Why each row left, where it did.
+    replaced_by
+        Ids of the rows that came in their place, fewer where fewer came.
+    """
+
+    name: str
+    rows: ReplayRows
+    commit: int
+    update: int
+    reasons: Sequence[str] = ()
+    replaced_by: Sequence[str] = ()
+
+    def table(self) -> pa.Table:
+        """Return it as a part of the log."""
+        rows, n = self.rows, self.rows.n
+
+        def texts(values: Sequence[str]) -> pa.Array:
+            return pa.array([*values, *[None] * (n - len(values))], pa.string())
+
+        return pa.table(
+            {
+                "commit": pa.repeat(pa.scalar(self.commit, pa.int64()), n),
+                "event": pa.repeat(self.name, n),
+                "row_id": rows.ids,
+                "reason": texts(self.reasons),
+                "replaced_by": texts(self.replaced_by),
+                "update": pa.repeat(pa.scalar(self.update, pa.int64()), n),
+                "score": pa.array(rows.scores, from_pandas=True),
+                "scored": pa.array(rows.scored, mask=rows.scored < 0),
+                "group": rows.groups,
+                "tokens": pa.array(rows.tokens, mask=rows.tokens < 0),
+                "arrival": pa.array(rows.arrivals),
+                "segment": pa.array(rows.segments),
+                "place": pa.array(rows.places),
+                "word": pa.array(rows.words),
+            },
+            schema=EVENTS,
+        )
+
+
+def log_of(events: Iterable[Event]) -> pa.Table:
+    """Return the log that events make."""
+    return pa.concat_tables([EVENTS.empty_table(), *(one.table() for one in events)])
 
 
 def renamed(events: pa.Table, ids: pa.Array, names: pa.Array) -> pa.Table:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,13 +11,13 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from sage_select.errors import DataError, UsageError, Where
-from sage_select.replay.deletion import forgotten_hashes
+from sage_select.replay.deletion import forgotten_rows
 from sage_select.replay.gather import fitted
 from sage_select.replay.offered import VECTORS, Offered
 from sage_select.replay.policies.policy import Candidates, Membership, check_membership
 from sage_select.replay.rows import NOT_KNOWN, ReplayRows
 from sage_select.replay.settings import BufferSettings
-from sage_select.replay.state import EVENTS, State, events_table
+from sage_select.replay.state import Event, State
 from sage_select.replay.store.store import Change
 
 __all__ = ["Updated", "merged", "resized", "updated"]
@@ -77,7 +76,7 @@ def updated(
     policy = settings.policy
     admissible = policy.admissible(rows, state.policy_state, settings.seed)
     some = np.arange(n) if admissible is None else admissible
-    forgotten = _forgotten(state, settings, rows)
+    forgotten = forgotten_rows(state, settings, rows)
     if not len(some) and policy.rescores:
         return _passed_by(state, schema, n, len(forgotten))
     # A policy that goes by the first score may turn a row away by another one while it is there.
@@ -88,7 +87,8 @@ def updated(
     if len(again):
         anew = twice[scored[twice] >= 0]
         old = old.with_scores(again, rows.scores[anew], update)
-    some = some[~np.isin(some, np.concatenate([forgotten, twice]))]
+    if len(forgotten) or len(twice):
+        some = some[~np.isin(some, np.concatenate([forgotten, twice]))]
     offered = rows.take(some)
     candidates = Candidates(
         rows=old.then(offered),
@@ -102,9 +102,9 @@ def updated(
     kept = policy.keep(candidates)
     check_membership(kept, policy, candidates)
     staying, entering = _parted(kept, old.n)
-    leaving = np.setdiff1d(np.arange(old.n), staying, assume_unique=True)
+    leaving = _others(staying, old.n)
     if len(again):
-        events.append(events_table("scored", old.take(again), commit=number, update=update))
+        events.append(Event("scored", old.take(again).bare(), number, update))
     came = replace(offered.take(entering), segments=np.full(len(entering), number), places=np.arange(len(entering)))
     events += _log(old, leaving, came, policy.leaves, kept.reasons, number, update)
     told = Updated(
@@ -134,7 +134,7 @@ def updated(
         policy_state=kept.state,
     )
     entered = fitted(new.table.take(pa.array(some[entering])), schema) if len(entering) else None
-    return Change(after, entered, pa.concat_tables([EVENTS.empty_table(), *events])), told
+    return Change(after, entered, events), told
 
 
 def _passed_by(state: State, schema: pa.Schema, n: int, forgotten: int) -> tuple[Change, Updated]:
@@ -143,7 +143,7 @@ def _passed_by(state: State, schema: pa.Schema, n: int, forgotten: int) -> tuple
     counters = state.counters.plus(seen=n, updates=1, passed_by=passed_by, forgotten=forgotten)
     after = replace(state, commit=number, schema=schema, counters=counters)
     told = Updated(offered=n, passed_by=passed_by, forgotten=forgotten, commit=number)
-    return Change(after, None, EVENTS.empty_table()), told
+    return Change(after, None), told
 
 
 def resized(state: State, settings: BufferSettings, payload: Callable[[], pa.Table]) -> tuple[Change, Updated]:
@@ -161,7 +161,7 @@ def resized(state: State, settings: BufferSettings, payload: Callable[[], pa.Tab
     )
     kept = policy.keep(candidates)
     check_membership(kept, policy, candidates)
-    leaving = np.setdiff1d(np.arange(state.rows.n), kept.rows, assume_unique=True)
+    leaving = _others(kept.rows, state.rows.n)
     events = _log(state.rows, leaving, ReplayRows.none(), "capacity", {}, number, update)
     after = replace(
         state,
@@ -171,7 +171,7 @@ def resized(state: State, settings: BufferSettings, payload: Callable[[], pa.Tab
         policy_state=kept.state,
     )
     told = Updated(left=len(leaving), commit=number)
-    return Change(after, None, pa.concat_tables([EVENTS.empty_table(), *events])), told
+    return Change(after, None, events), told
 
 
 def merged(
@@ -196,7 +196,7 @@ def merged(
     policy = settings.policy
     joined = policy.merged_state(state.policy_state, other.policy_state)
     forgotten = tuple(sorted({*state.forgotten, *other.forgotten}))
-    deleted = _forgotten(replace(state, forgotten=forgotten), settings, state.rows)
+    deleted = forgotten_rows(replace(state, forgotten=forgotten), settings, state.rows)
     rows = state.rows.take(np.setdiff1d(np.arange(state.rows.n), deleted))
     if policy.mergeable and (stay := policy.admissible(rows, joined, settings.seed)) is not None:
         rows = rows.take(stay)
@@ -206,7 +206,7 @@ def merged(
     gone = np.flatnonzero(~np.isin(state.rows.words, rows.words))
     number = state.commit + 1
     if change is None:
-        change = Change(replace(before, commit=number), None, EVENTS.empty_table())
+        change = Change(replace(before, commit=number), None)
         told = replace(told, commit=number)
     reasons = {int(row): "deleted" for row in deleted}
     log = _log(state.rows, gone, ReplayRows.none(), policy.leaves, reasons, number, state.counters.updates)
@@ -214,9 +214,7 @@ def merged(
     more = other.counters.seen - other.rows.n
     counters = change.state.counters.plus(seen=more, passed_by=more, left=len(gone))
     after = replace(change.state, counters=counters)
-    return Change(after, change.entered, pa.concat_tables([change.events, *log])), replace(
-        told, left=told.left + len(gone)
-    )
+    return Change(after, change.entered, [*change.events, *log]), replace(told, left=told.left + len(gone))
 
 
 def _together(held: pa.Table, offered: pa.Table, schema: pa.Schema) -> pa.Table:
@@ -319,16 +317,11 @@ def _vectors(column: str | None) -> str:
     return "vectors apart from the rows" if column == VECTORS else f"vectors in the column {column}"
 
 
-def _forgotten(state: State, settings: BufferSettings, rows: ReplayRows) -> NDArray[np.int64]:
-    """Return which rows were deleted once."""
-    if not state.forgotten or not rows.n:
-        return np.empty(0, np.int64)
-    return np.flatnonzero(np.isin(forgotten_hashes(settings, rows.ids), np.array(state.forgotten, np.uint64)))
-
-
 def _held(old: ReplayRows, rows: ReplayRows, some: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the rows of the buffer that are offered again, and which of the offered they are."""
     if not old.n or not len(some):
+        return some[:0], some[:0]
+    if not np.isin(old.words, rows.words[some]).any():
         return some[:0], some[:0]
     order = np.argsort(old.words)
     place = np.minimum(np.searchsorted(old.words[order], rows.words[some]), old.n - 1)
@@ -347,6 +340,13 @@ def _parted(kept: Membership, held: int) -> tuple[NDArray[np.int64], NDArray[np.
     return kept.rows[:cut], kept.rows[cut:] - held
 
 
+def _others(rows: NDArray[np.int64], n: int) -> NDArray[np.int64]:
+    """Return which of n rows are none of these."""
+    others = np.ones(n, np.bool_)
+    others[rows] = False
+    return np.flatnonzero(others)
+
+
 def _log(
     old: ReplayRows,
     leaving: NDArray[np.int64],
@@ -355,19 +355,13 @@ def _log(
     reasons: Mapping[int, str],
     number: int,
     update: int,
-) -> list[pa.Table]:
-    """Return the log of rows that leave and rows that come."""
+) -> list[Event]:
+    """Return what is told of rows that leave and rows that come."""
     log = []
     if len(leaving):
-        gone = old.take(leaving)
-        instead: list[Any] = came.ids.slice(0, gone.n).to_pylist() if came.n else []
-        instead += [None] * (gone.n - len(instead))
-        why = [reasons.get(int(row), reason) for row in leaving]
-        log.append(
-            events_table(
-                "left", gone, commit=number, update=update, reasons=why, replaced_by=pa.array(instead, pa.string())
-            )
-        )
+        instead = came.ids.slice(0, len(leaving)).to_pylist()
+        why = [reasons.get(row, reason) for row in leaving.tolist()]
+        log.append(Event("left", old.take(leaving).bare(), number, update, why, instead))
     if came.n:
-        log.append(events_table("entered", came, commit=number, update=update))
+        log.append(Event("entered", came.bare(), number, update))
     return log

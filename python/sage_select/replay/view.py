@@ -210,7 +210,8 @@ class BufferView:
         return self._payload(mine)
 
     def _show(self, state: State) -> None:
-        if state.rows.segments is not self._state.rows.segments:
+        before = self._state
+        if state.rows.segments is not before.rows.segments or state.schema is not before.schema:
             self._joined = None
         self._state = bound(state, self._store.segment)
 
@@ -273,6 +274,6 @@ class BufferView:
     def _is_small(self) -> bool:
         """Tell whether all rows may be held once more in one piece, from which any are taken at once."""
         rows = self._state.rows
-        tables = [self._store.segment(one) for one in np.unique(rows.segments).tolist()]
+        tables = [self._store.segment(one) for one in rows.lies_in]
         every = sum(table.num_rows for table in tables)
         return bool(sum(table.nbytes for table in tables) * rows.n <= _HELD_BYTES * max(every, 1))

@@ -22,7 +22,7 @@ from sage_select.errors import UsageError
 from sage_select.pipeline.cost import Cost, Size
 from sage_select.pipeline.run import Run
 from sage_select.pipeline.stage import Stage, stage
-from sage_select.replay.ratio import Ratio
+from sage_select.replay.ratio import Ratio, fraction_of
 from sage_select.seeds import stage_key
 from sage_select.stages.inputs.later import refuse_unknown_features
 from sage_select.stages.inputs.replayed import (
@@ -45,8 +45,8 @@ def _as_ratio(value: Any) -> Any:
     """Return a ratio as the fraction that it is, as text: 0.25 and 25% are 1/4."""
     text = str(value).strip()
     try:
-        return str(Fraction(text.removesuffix("%").strip()) / (100 if text.endswith("%") else 1))
-    except (ValueError, ZeroDivisionError):
+        return str(fraction_of(text.removesuffix("%").strip()) / (100 if text.endswith("%") else 1))
+    except ValueError:
         raise ValueError(f"is no ratio such as 1/4, 0.25 or 25%: {text[:80]!r}") from None
 
 
@@ -221,16 +221,19 @@ class Replay(Stage):
 
     def cost(self, size: Size) -> Cost | None:
         """Return the cost of the buffer's rows with the columns of both, their words, and the new rows."""
-        m = len(buffer_beside(io.Beside(), self.buffer).buffer)
+        m = self._rows_there()
         rows = (size.row_bytes + size.word_bytes) * m
-        return Cost(_COPIES * rows, size.seconds(text=2 * rows, rows=m), size.row_bytes * self._due(size))
+        return Cost(
+            _COPIES * rows, size.seconds(text=2 * rows, rows=m), size.row_bytes * (self.size_after(size).n - size.n)
+        )
 
     def size_after(self, size: Size) -> Size:
-        """Return the size with all rows that are due, at most as many as come."""
-        return replace(size, n=size.n + self._due(size))
+        """Return the size with all rows that are due, or that the buffer has; some of these may be left out."""
+        due, _ = Ratio.of(self.ratio, self.basis).due(size.n, Fraction(0))
+        return replace(size, n=size.n + min(due, self._rows_there()))
 
-    def _due(self, size: Size) -> int:
-        return Ratio.of(self.ratio, self.basis).due(size.n, Fraction(0))[0]
+    def _rows_there(self) -> int:
+        return len(buffer_beside(io.Beside(), self.buffer).buffer)
 
     def describe(self) -> str:
         """Return how much is replayed, from where."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -157,10 +158,9 @@ def test_a_policy_that_fails_leaves_the_buffer(monkeypatch: pytest.MonkeyPatch, 
         ):
             with monkeypatch.context() as patch:
                 patch.setattr(Fifo, "keep", keep)
-                with pytest.raises(error):
-                    buffer.update(table("de"))
-                with pytest.raises(error):
-                    buffer.resize(2)
+                for change in (partial(buffer.update, table("de")), partial(buffer.resize, 2)):
+                    with pytest.raises(error):
+                        change()
             assert (buffer.table(), buffer.members(), buffer.history(), buffer.stats()) == before
             assert buffer.capacity == 3
         buffer.update(table("d"))

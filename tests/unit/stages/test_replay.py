@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sage_select import DataError, Pipeline, ReplayBuffer, Selection, UsageError, select
@@ -62,6 +62,7 @@ def test_rows_come_behind_the_picks_and_are_known_as_replayed(tmp_path: Path) ->
     assert chosen.table_indices.tolist().count(-1) == 5
 
 
+@settings(deadline=None, max_examples=50)
 @given(new=st.integers(1, 30), ratio=st.fractions(0, 3, max_denominator=9), total=st.booleans())
 def test_as_many_come_as_the_ratio_says(
     tmp_path_factory: pytest.TempPathFactory, new: int, ratio: Fraction, total: bool
@@ -286,21 +287,23 @@ def test_a_commit_that_was_made_meanwhile_is_not_read(tmp_path: Path, monkeypatc
 
 
 @pytest.mark.parametrize(
-    ("settings", "message"),
+    ("given_settings", "message"),
     [
         ({"replay_ratio": "1/2"}, "no replay buffer is named"),
         ({"replay": "b", "replay_ratio": "much"}, "is no ratio"),
         ({"replay": "b", "replay_ratio": -1}, "out of range"),
         ({"replay": "b", "replay_ratio": True}, "is no ratio"),
         ({"replay": "b", "replay_ratio": "1/0"}, "is no ratio"),
+        ({"replay": "b", "replay_ratio": "1e999999999"}, "is no ratio"),
+        ({"replay": "b", "replay_ratio": "nan"}, "is no ratio"),
         ({"replay": "b", "replay_ratio": 1, "replay_basis": "of_total"}, "below 1"),
         ({"replay": "b", "replay_basis": "tokens"}, "of_new"),
         ({"replay": "nothere"}, "there is no replay buffer"),
     ],
 )
-def test_settings_that_mean_nothing_are_refused(tmp_path: Path, settings: dict[str, Any], message: str) -> None:
+def test_settings_that_mean_nothing_are_refused(tmp_path: Path, given_settings: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        select(texts(0, 4), k=4, strategy="random", **settings)
+        select(texts(0, 4), k=4, strategy="random", **given_settings)
 
 
 def test_replay_stands_between_selection_and_order(tmp_path: Path) -> None:

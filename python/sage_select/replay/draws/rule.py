@@ -76,10 +76,17 @@ def check_drawn(drawn: Any, rule: DrawRule, rows: ReplayRows, count: int) -> Non
     """
     found: Any = drawn.rows if isinstance(drawn, Drawn) else None
     whole = isinstance(found, np.ndarray) and found.shape == (count,) and found.dtype.kind in "iu"
-    if not whole or (count and (found.min() < 0 or found.max() >= rows.n or len(np.unique(found)) < count)):
+    if not whole or (count and (found.min() < 0 or found.max() >= rows.n or _marked(found, rows.n) < count)):
         raise fault(
             rule,
             "did not draw rows of the buffer",
             expected=f"{count:,} different whole numbers from 0 to below {rows.n:,}",
             got=f"{found.dtype} of shape {found.shape}" if isinstance(found, np.ndarray) else type(drawn).__name__,
         )
+
+
+def _marked(rows: NDArray[np.int64], n: int) -> int:
+    """Return how many of n rows are named: faster than sorting or hashing their numbers."""
+    marks = np.zeros(n, np.bool_)
+    marks[rows] = True
+    return int(np.count_nonzero(marks))

@@ -25,7 +25,7 @@ from sage_select.io.guards.damage import damage_errors
 from sage_select.io.tables.digest import digest_bytes
 from sage_select.replay.gather import gathered
 from sage_select.replay.settings import BufferSettings
-from sage_select.replay.state import EVENTS, State, events_table, renamed
+from sage_select.replay.state import EVENTS, Event, State, log_of, renamed
 from sage_select.replay.store.held import HeldFile
 from sage_select.replay.store.manifest import Manifest, Part, read_manifest
 from sage_select.replay.store.members import members_of
@@ -207,12 +207,12 @@ class FolderStore(Store):
             segments[state.commit] = self._write_rows(state.commit, entered)
         name = f"events-{state.commit:010d}.parquet"
         if joins or len(open_events) >= _FILES:  # the log does not tell of rows that lie elsewhere from now on
-            log = pa.concat_tables([*(self._log(one) for one in open_events), change.events])
+            log = pa.concat_tables([*(self._log(one) for one in open_events), log_of(change.events)])
             closed, open_events = [*closed, self._write_parquet(name, log)], []
             members = self._write_members(state)
-        elif change.events.num_rows:
-            open_events.append(self._write_parquet(name, change.events))
-        live = {int(one) for one in np.unique(state.rows.segments)}
+        elif change.events:
+            open_events.append(self._write_parquet(name, log_of(change.events)))
+        live = set(state.rows.lies_in)
         manifest = Manifest.of(
             settings,
             state,
@@ -235,7 +235,7 @@ class FolderStore(Store):
         number = state.commit
         segments = {} if rows is None else {number: self._write_rows(number, rows)}
         events = self._write_parquet(
-            f"events-{number:010d}.parquet", pa.concat_tables([log, renamed(change.events, ids, names)])
+            f"events-{number:010d}.parquet", pa.concat_tables([log, renamed(log_of(change.events), ids, names)])
         )
         manifest = Manifest.of(
             settings,
@@ -292,7 +292,7 @@ class FolderStore(Store):
         return self._write(name, sink, table.num_rows)
 
     def _write_members(self, state: State) -> Part:
-        rows = events_table("member", state.rows, commit=state.commit, update=state.counters.updates)
+        rows = Event("member", state.rows, state.commit, state.counters.updates).table()
         return self._write_parquet(f"members-{state.commit:010d}.parquet", rows)
 
     def _write_manifest(self, manifest: Manifest) -> None:

@@ -12,7 +12,7 @@ import pyarrow as pa
 from sage_select.errors import UsageError
 from sage_select.replay.gather import gathered
 from sage_select.replay.settings import BufferSettings
-from sage_select.replay.state import EVENTS, State, renamed
+from sage_select.replay.state import EVENTS, Event, State, log_of, renamed
 from sage_select.replay.store.store import RETAINED, Change, Purge, Store
 
 __all__ = ["MemoryStore"]
@@ -30,7 +30,11 @@ class MemoryStore(Store):
         self._settings = settings
         self._states: dict[int, tuple[BufferSettings, State]] = {0: (settings, State())}
         self._segments: dict[int, pa.Table] = {}
-        self._events: list[pa.Table] = []
+        #: In which segments the rows of each state lie.
+        self._live: dict[int, frozenset[int]] = {0: frozenset()}
+        #: The log up to the last deletion, and what happened since.
+        self._purged = EVENTS.empty_table()
+        self._events: list[Event] = []
         self._snapshots: list[int] = []
 
     def another(self) -> MemoryStore:
@@ -66,18 +70,19 @@ class MemoryStore(Store):
         state = change.state
         if change.entered is not None:
             self._segments[state.commit] = change.entered
-        if change.events.num_rows:
-            self._events.append(change.events)
+        self._events += change.events
         self._snapshots = list(snapshots)
         before = self._states.get(state.commit - 1)
         self._states[state.commit] = (settings, state.bare())
+        if before is not None and before[1].rows.segments is state.rows.segments:
+            self._live[state.commit] = self._live[state.commit - 1]
+        else:
+            self._live[state.commit] = frozenset(state.rows.lies_in)
+            if len(self._live[state.commit]) > _SEGMENTS:
+                self._join(settings, state)
         gone = state.commit - RETAINED
         for number in [one for one in self._states if one <= gone and one not in self._snapshots]:
-            del self._states[number]
-        if change.entered is None and before is not None and before[1].rows.segments is state.rows.segments:
-            return self._states[state.commit][1]
-        if len(np.unique(state.rows.segments)) > _SEGMENTS:
-            self._join(settings, state)
+            del self._states[number], self._live[number]
         self._collect()
         return self._states[state.commit][1]
 
@@ -87,24 +92,24 @@ class MemoryStore(Store):
 
     def history(self) -> pa.Table:
         """Return the log."""
-        return pa.concat_tables([EVENTS.empty_table(), *self._events])
+        return pa.concat_tables([self._purged, log_of(self._events)])
 
     def purge(self, settings: BufferSettings, change: Change, ids: pa.Array, names: pa.Array) -> tuple[State, Purge]:
         """Delete rows from the log and from segments; older commits end."""
         ended = tuple(self.commits())
-        self._events = [renamed(table, ids, names) for table in [*self._events, change.events]]
+        self._events += change.events
+        self._purged, self._events = renamed(self.history(), ids, names), []
         self._snapshots = []
-        self._states = {}
+        self._states, self._live = {}, {}
         self._join(settings, change.state)
         self._collect()
         return self._states[change.state.commit][1], Purge((), (), ended)
 
     def _collect(self) -> None:
-        """Forget segments that no state knows."""
-        # Of states between which nothing came or went the rows are the same.
-        segments = {id(state.rows.segments): state.rows.segments for _, state in self._states.values()}
-        live = set(np.unique(np.concatenate([*segments.values()])).tolist()) if segments else set()
-        self._segments = {number: table for number, table in self._segments.items() if number in live}
+        """Forget segments in which no state has rows."""
+        if len(self._segments) > len(self._live[max(self._live)]):
+            live = frozenset().union(*self._live.values())
+            self._segments = {number: table for number, table in self._segments.items() if number in live}
 
     def _join(self, settings: BufferSettings, state: State) -> None:
         """Make a commit of which all rows lie in one segment, of a number that no commit has."""
@@ -113,3 +118,4 @@ class MemoryStore(Store):
             self._segments[number] = gathered(state, self.segment).combine_chunks()
         joined = replace(state.rows, segments=np.full(n, number), places=np.arange(n))
         self._states[state.commit] = (settings, replace(state, rows=joined).bare())
+        self._live[state.commit] = frozenset({number})

@@ -11,7 +11,7 @@ from typing import Final
 import pyarrow as pa
 
 from sage_select.replay.settings import BufferSettings
-from sage_select.replay.state import State
+from sage_select.replay.state import Event, State
 
 __all__ = ["RETAINED", "Change", "Purge", "Store"]
 
@@ -30,12 +30,12 @@ class Change:
     entered
         The rows that came, in the order of their places; None where none did.
     events
-        The log of the commit.
+        What happened to rows.
     """
 
     state: State
     entered: pa.Table | None
-    events: pa.Table
+    events: Sequence[Event] = ()
 
 
 @dataclass(frozen=True)
