@@ -42,7 +42,7 @@ def write_run(folder: RunFolder, which: str) -> None:
         path = folder.path / name
         path.parent.mkdir(exist_ok=True)
         path.write_text(which)
-    for name in ("schedule.arrow", "ledger.arrow"):
+    for name in ("schedule.arrow", "replayed.arrow", "ledger.arrow"):
         folder.put_file(name, lambda place: place.write_text(which))
     ledger = Ledger(folder.ledger, [which], after=0)
     ledger.open()
@@ -108,7 +108,7 @@ def which_run(path: Path) -> str:
     assert all(which in text for text in there.values()), there
     assert not [name for name in path.iterdir() if name.name.startswith(".") and name.name != ".sage-train.lock"]
     steps = [step.step for step in read_steps(path / "logs" / "consumed.jsonl")]
-    assert (steps, len(there)) == (([1, 2, 3, 4], 11) if which == "old" else ([1], 3))
+    assert (steps, len(there)) == (([1, 2, 3, 4], 12) if which == "old" else ([1], 3))
     return which
 
 

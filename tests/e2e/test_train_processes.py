@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from sage_select import ReplayBuffer
 from sage_select.errors import UsageError
 from sage_select.train import TrainConfig, train
 from sage_select.train.processes import ALONE, Processes, launched
@@ -113,12 +114,19 @@ def test_two_processes_train_what_one_does(
     }
     # Rows are measured in three forward passes, so that one process has one more than the other.
     paced = {"curriculum": "self_paced", "rounds": 2, "batch_size": 3, "gradient_accumulation": 1}
-    cases = {"plain": {}, "paced": paced, **others}
-    alone = [
-        train(ROWS, TrainConfig.of({**settings, **about, "output_dir": tmp_path / "one" / name}))
-        for name, about in cases.items()
-    ]
-    shared = [{**settings, **about, "output_dir": str(tmp_path / "two" / name)} for name, about in cases.items()]
+    cases = {"plain": {}, "paced": paced, "replayed": {"replay_ratio": "1/2"}, **others}
+    # Two buffers that are alike, since the rows of a run are offered to its own.
+    for place in ("one", "two"):
+        old = [{**row, "sage_row_id": f"old-{row['sage_row_id']}"} for row in ROWS]
+        (tmp_path / place).mkdir()
+        ReplayBuffer.open(tmp_path / place / "buffer").update(old)
+
+    def told(place: str, name: str) -> dict[str, Any]:
+        about = {**settings, **cases[name], "output_dir": str(tmp_path / place / name)}
+        return {**about, "replay": str(tmp_path / place / "buffer")} if name == "replayed" else about
+
+    alone = [train(ROWS, TrainConfig.of(told("one", name))) for name in cases]
+    shared = [told("two", name) for name in cases]
     both = in_two(shared, tmp_path / "script.py")
     assert both.returncode == 0, both.stderr[-3000:]
     for run, (name, about) in zip(alone, cases.items(), strict=True):
@@ -128,6 +136,9 @@ def test_two_processes_train_what_one_does(
         for first, second in zip(one, two, strict=True):
             assert second["losses"] == pytest.approx(first["losses"], rel=1e-5)
     assert len({run.adapter_digest for run in alone}) == len(alone)
+    buffers = [ReplayBuffer.open(tmp_path / place / "buffer", create=False) for place in ("one", "two")]
+    assert [one.commit for one in buffers] == [2, 2]
+    assert buffers[0].ids().equals(buffers[1].ids())
     measured_alone, measured = (lines(tmp_path / place / "paced" / "logs" / "rounds.jsonl") for place in ("one", "two"))
     assert [line["rows"] for line in measured] == [line["rows"] for line in measured_alone]
     assert measured[0]["losses"] == pytest.approx(measured_alone[0]["losses"], rel=1e-5)

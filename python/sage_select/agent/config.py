@@ -53,7 +53,8 @@ class AgentSFTConfig:
         Whether so many rows are selected, by which strategy (`loss_topk`, `diversity`, `hybrid`, `random`), on the
         scores of which column.
     use_online_continual, continual_buffer_size, continual_replay_ratio
-        A replay buffer.
+        Whether a replay buffer (`replay_dir`, of so many rows) takes the rows of each run when it is finished, and so
+        many of its rows are trained for each new one. It is a reservoir: every row ever seen is as likely to be there.
     lora_r, lora_alpha, lora_dropout, lora_target_modules, use_dora, use_lora_plus, lora_plus_lr_ratio
         The adapter.
     num_epochs, batch_size, gradient_accumulation, learning_rate, warmup_ratio, lr_scheduler
@@ -131,12 +132,6 @@ class AgentSFTConfig:
         for name, why in _DECIDED.items():
             if getattr(self, name) != defaults[name]:
                 raise UsageError(f"{name} has no meaning here: {why}", hint=f"leave out {name}")
-        if self.use_online_continual:
-            raise UsageError(
-                "there is no replay buffer yet",
-                got="use_online_continual",
-                hint="mix rows of earlier data into the selection: `sage-select build old.jsonl new.jsonl --mix ...`",
-            )
         if self.eval_strategy not in ("no", "steps"):
             raise UsageError(
                 "rows are evaluated by steps", expected="eval_strategy 'steps' or 'no'", got=repr(self.eval_strategy)
@@ -162,6 +157,11 @@ class AgentSFTConfig:
     def lora_dir(self) -> Path:
         """Where the adapter and the tokenizer lie."""
         return self.output_dir / "lora_weights"
+
+    @property
+    def replay_dir(self) -> Path:
+        """Where the replay buffer lies: beside `output_dir`, so that runs beside each other share it."""
+        return self.output_dir.parent / "replay"
 
     @property
     def effective_batch_size(self) -> int:

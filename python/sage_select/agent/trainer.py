@@ -14,6 +14,7 @@ from sage_select.errors import OutputError, UsageError
 from sage_select.evaluate import compare, evaluate_tuned
 from sage_select.render.model_files import load_config, load_tokenizer
 from sage_select.render.truncate import context_length
+from sage_select.replay import ReplayBuffer
 from sage_select.train import TrainConfig, TrainResult, train
 from sage_select.train.optimizers import OPTIMIZERS
 
@@ -71,6 +72,10 @@ class AgentSFTTrainer:
         if self.config.dev_data is not None:
             rows = self._at_most(self.config.dev_data, self.config.max_eval_samples)
         evaluated = rows if settings.evaluates else None
+        if settings.replay is not None:
+            # Of this size, where there is none.
+            settings.replay.parent.mkdir(parents=True, exist_ok=True)
+            ReplayBuffer.open(settings.replay, self.config.continual_buffer_size)
         self.result = train(self.train_dataset, settings, eval_data=evaluated, notice=self._notice)
         if rows is not None:
             self.evaluation = compare(
@@ -142,6 +147,9 @@ class AgentSFTTrainer:
         if config.dev_data is not None and config.eval_strategy == "steps":
             evaluation["eval_steps"] = config.eval_steps
             evaluation["final_weights"] = "best" if config.load_best_model else "last"
+        replay: dict[str, Any] = {}
+        if config.use_online_continual:
+            replay = {"replay": config.replay_dir, "replay_ratio": config.continual_replay_ratio}
         return TrainConfig(
             model=config.base_model,
             output_dir=config.output_dir,
@@ -166,6 +174,7 @@ class AgentSFTTrainer:
             save_steps=config.save_steps,
             keep_checkpoints=config.save_total_limit,
             **evaluation,
+            **replay,
             dataloader_workers=config.dataloader_num_workers,
             seed=config.seed,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -111,6 +111,7 @@ def measurement_of(
         If the result file is not ours to replace.
     """
     from sage_select.evaluate import check_result_path, find_overlap, prepare_held_out
+    from sage_select.train.replaying.replay import may_be_replayed
     from sage_select.train.selection import load_selection
 
     turns = _most_turns(eval_turns)
@@ -130,6 +131,10 @@ def measurement_of(
     with console.progress("comparing held-out rows with the selection") as progress:
         overlap = find_overlap(held_out, trained, progress=progress)
     apart = overlap.apart(held_out)
+    replayed = [] if (rows := may_be_replayed(config, trained)) is None else [find_overlap(apart, rows)]
+    for one in replayed:
+        apart = one.apart(apart)
+        overlap = replace(overlap, overlapping=(*overlap.overlapping, *one.overlapping))
     prepared = prepare_held_out(apart, config, turns=turns, stages=console.progress)
     for notice in (*overlap.notices, *prepared.notices):
         console.notice(notice)

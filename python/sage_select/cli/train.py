@@ -36,6 +36,7 @@ OUTPUT-DIR receives
   checkpoints/    what --resume continues from
   logs/           TensorBoard, consumed.jsonl: the rows of each step with their losses, and evaluations.jsonl
   schedule.arrow  which rows each step consumes, with weight and place
+  replayed.arrow  the rows of --replay that it trains
   ledger.arrow    the loss of each row in each pass, for sage-select build --ledger
   settings.yaml   all settings, and who said them; --config takes it again
   run.json        what was run, written last
@@ -46,6 +47,7 @@ Examples:
   sage-train --selection out.arrow --model Qwen/Qwen2.5-0.5B-Instruct
   sage-train --selection out.arrow --model ./base --load-in-4bit --bf16 --output-dir runs/a
   sage-train --selection out.arrow --model ./base --output-dir runs/a --resume
+  sage-train --selection week2.arrow --model ./base --from-adapter runs/week1 --replay buffer --output-dir runs/week2
   sage-train --config train.yaml --epochs 1
   sage-train preflight --config train.yaml --show 3    # what would be trained, without training
   sage-train merge runs/a --output merged              # other commands: sage-train COMMAND --help

@@ -14,7 +14,14 @@ from sage_select.train.schedule_summary import ScheduleSummary
 if TYPE_CHECKING:
     from sage_select.train import TrainResult
 
-__all__ = ["held_out_in_words", "padding_in_words", "row_facts", "steps_in_words", "training_facts"]
+__all__ = [
+    "held_out_in_words",
+    "padding_in_words",
+    "replay_facts",
+    "row_facts",
+    "steps_in_words",
+    "training_facts",
+]
 
 
 def training_facts(result: TrainResult) -> dict[str, object]:
@@ -24,6 +31,8 @@ def training_facts(result: TrainResult) -> dict[str, object]:
     facts["steps"] = f"{steps_in_words(schedule)}, in {result.precision} on {result.device}"
     if result.resumed_from:
         facts["steps"] = f"{facts['steps']}, resumed after step {result.resumed_from:,}"
+    if result.replay is not None:
+        facts.update(replay_facts(result.replay))
     facts["padding"] = padding_in_words(schedule)
     if schedule.kendall_tau is not None and schedule.kendall_tau < 1:
         facts["order"] = f"Kendall's tau {schedule.kendall_tau:.3f} with the order of the selection"
@@ -66,6 +75,35 @@ def row_facts(rows: Mapping[str, Any]) -> dict[str, object]:
             if kind in rows["lost_words"]
         )
         facts["lost"] = f"the chat template leaves out {', '.join(lost)}"
+    return facts
+
+
+def replay_facts(replay: Mapping[str, Any]) -> dict[str, object]:
+    """Return what is replayed beside the rows of the selection, and what became of the buffer: label -> what is said.
+
+    Parameters
+    ----------
+    replay
+        The facts of `sage_select.train.replaying.Replay`, with the `buffer`.
+    """
+    commit = "not there yet" if replay["commit"] is None else f"commit {replay['commit']:,}"
+    most = "once" if replay["most"] == 1 else f"at most {replay['most']:,} times"
+    buffer = f"{counted(replay['holds'], 'row')} in {replay['buffer']} ({commit})"
+    facts: dict[str, object] = {
+        "replayed": f"{replay['times']:,} beside {replay['new_times']:,} of the selection ({replay['ratio']} "
+        f"{replay['basis']}), {replay['tokens']:,} tokens beside {replay['new_tokens']:,}: "
+        f"{counted(replay['rows'], 'row')}, each {most}, of the {buffer}"
+        if replay["times"]
+        else f"nothing, of the {buffer}"
+    }
+    update = replay.get("update") or {}
+    if update.get("done"):
+        facts["buffer"] = (
+            f"offered {counted(update['offered'], 'row')}: they were there already"
+            if "made_before" in update
+            else f"offered {counted(update['offered'], 'row')}: {update['entered']:,} came in, {update['left']:,} "
+            f"left, {update['repeated']:,} were there; commit {update['commit']:,}"
+        )
     return facts
 
 

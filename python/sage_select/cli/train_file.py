@@ -32,6 +32,7 @@ _PATHS: Final = (
     "chat_template",
     "from_adapter",
     "schedule_file",
+    "replay",
     "eval_data",
     "eval_result",
 )

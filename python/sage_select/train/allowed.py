@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from sage_select.errors import OutputError, UsageError, nearest
-from sage_select.train.fingerprint import EVALUATED, ROWS, SCHEDULE, TEMPLATE, TOKENIZER, TOKENS
+from sage_select.train.fingerprint import EVALUATED, REPLAY, ROWS, SCHEDULE, TEMPLATE, TOKENIZER, TOKENS
 from sage_select.train.ledger import Step
 from sage_select.train.schedule import Schedule
 
@@ -21,6 +21,7 @@ _NAMES: Final[Mapping[str, str]] = {
     SCHEDULE: "schedule",
     TEMPLATE: "template",
     EVALUATED: "evaluated_rows",
+    REPLAY: "replay",
 }
 #: What follows from other parts, so that it may change with any of them.
 _FOLLOWS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -39,6 +40,7 @@ _FIXED: Final[Mapping[str, str]] = {
     ),
     **dict.fromkeys(("optimizer", "loraplus_ratio"), "the state of the optimizer is that of another"),
     **dict.fromkeys((EVALUATED, "eval_split", "eval_steps"), _OTHERS),
+    **dict.fromkeys((REPLAY, "replay_ratio"), "what is replayed is settled when a run begins"),
     "curriculum": "the steps that were taken are of another order",
     "rounds": "rounds were decided of other sizes",
     "model": "what was trained so far is for another base model",

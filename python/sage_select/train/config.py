@@ -26,6 +26,7 @@ from sage_select.train.settings.evaluation import EvaluationSettings
 from sage_select.train.settings.method import MethodSettings
 from sage_select.train.settings.model import ModelSettings
 from sage_select.train.settings.optimisation import OptimisationSettings
+from sage_select.train.settings.replay import ReplaySettings, refuse_beside_replay
 from sage_select.train.settings.rows import RowSettings
 from sage_select.train.settings.running import RunningSettings
 from sage_select.values.location import Reads, Writes
@@ -39,6 +40,7 @@ class TrainConfig(
     AdapterSettings,
     OptimisationSettings,
     CurriculumSettings,
+    ReplaySettings,
     RowSettings,
     EvaluationSettings,
     RunningSettings,
@@ -94,6 +96,7 @@ class TrainConfig(
         OPTIMIZERS.need(self.optimizer)
         refuse_unusable(self)
         refuse_beside(self)
+        refuse_beside_replay(self)
 
     @classmethod
     def groups(cls) -> Iterator[type[Settings]]:
@@ -153,7 +156,7 @@ _OF_ONE_CALL: Final = ("force", "resume", "allow_change")
 
 def _anywhere(name: str, value: Any) -> Any:
     """Return a path as one that holds from any folder; another value as it is."""
-    if name in ("output_dir", "chat_template", "selection", "eval_data", "from_adapter", "schedule_file") or (
+    if name in ("output_dir", "chat_template", "selection", "eval_data", "from_adapter", "schedule_file", "replay") or (
         name == "model" and is_local(str(value))
     ):
         return str(user_path(Path(str(value))).absolute())

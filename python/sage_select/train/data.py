@@ -77,6 +77,7 @@ def tokenise(
     on_bad_row: OnBadRow | None = None,
     max_bad: float = 0.01,
     on_lost_words: Literal["error", "warn"] = "warn",
+    none_is_fine: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> TrainingRows:
     """Render and tokenise rows in their training order.
@@ -94,6 +95,8 @@ def tokenise(
         Under `drop`, the share of the rows that may be left out so.
     on_lost_words
         `error` refuses a selection of whose words the chat template leaves out some.
+    none_is_fine
+        Whether there may be no row with anything to train.
     progress
         Called with (rows done, rows).
 
@@ -145,7 +148,7 @@ def tokenise(
         **long.counts(),
         lost_words=renderer.seen.lost.as_dict(),
     )
-    if not row_ids:
+    if not row_ids and not none_is_fine:
         raise _nothing(rows, summary)
     if on_lost_words == "error" and summary.lost_words:
         raise DataError(
@@ -166,7 +169,12 @@ def tokenise(
 
 
 def tokenise_as(
-    config: TrainConfig, rows: OrderedRows, renderer: Renderer, progress: Callable[[int, int], None]
+    config: TrainConfig,
+    rows: OrderedRows,
+    renderer: Renderer,
+    progress: Callable[[int, int], None],
+    *,
+    none_is_fine: bool = False,
 ) -> TrainingRows:
     """Tokenise rows as the settings of a run say; it raises what `tokenise` does."""
     return tokenise(
@@ -175,6 +183,7 @@ def tokenise_as(
         on_bad_row=config.on_bad_row,
         max_bad=config.max_bad,
         on_lost_words=config.on_lost_words,
+        none_is_fine=none_is_fine,
         progress=progress,
     )
 
@@ -248,7 +257,9 @@ class _Lists:
 
     def array(self) -> pa.LargeListArray:
         lengths = np.array([0, *map(len, self._parts)], dtype=np.int64)
-        return pa.LargeListArray.from_arrays(np.cumsum(lengths), pa.array(np.concatenate(self._parts)))
+        return pa.LargeListArray.from_arrays(
+            np.cumsum(lengths), pa.array(np.concatenate([np.zeros(0, np.int32), *self._parts]))
+        )
 
 
 def _nothing(rows: OrderedRows, summary: RowSummary) -> DataError:

@@ -104,11 +104,21 @@ def _run(folder: Path) -> dict[str, Any]:
         "optimizer": identity.get("optimizer"),
         "learning_rate": identity.get("learning_rate"),
         "selection": selection,
+        "replay": _replay(result.get("replay") or about.get("replay")),
         **_progress(folder, result, str(identity.get("method"))),
         "curriculum": _curriculum(folder, identity),
         "checkpoints": [one.step for one in reversed(checkpoints)],
         "goes_on_from": None if whole is None else whole.step,
     }
+
+
+def _replay(facts: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Return what a run replays, and whether its rows were offered to the buffer; None where it has none."""
+    if not facts:
+        return None
+    shown = ("buffer", "commit", "ratio", "basis", "new_times", "times", "rows", "new_tokens", "tokens")
+    update = facts.get("update") or {}
+    return {**{name: facts.get(name) for name in shown}, "update": update.get("commit") if update.get("done") else None}
 
 
 def _first(identity: Mapping[str, Any], about: Mapping[str, Any]) -> str | None:

@@ -16,8 +16,9 @@ from sage_select.train.stages import Stages
 
 if TYPE_CHECKING:
     from sage_select.render.tokens import Renderer
+    from sage_select.train.replaying import Replay
 
-__all__ = ["evaluated_rows", "tokenise_held_out"]
+__all__ = ["evaluated_rows", "tokenise_held_out", "without_replayed"]
 
 
 def evaluated_rows(
@@ -58,6 +59,22 @@ def evaluated_rows(
     for text in notices:
         notice(text)
     return trained, held_out
+
+
+def without_replayed(held_out: OrderedRows | None, replay: Replay, notice: Callable[[str], None]) -> OrderedRows | None:
+    """Return the rows to evaluate that repeat none of those that are replayed, which are trained, too.
+
+    Raises
+    ------
+    DataError
+        If no row is left to evaluate.
+    """
+    if held_out is None or replay.replayed is None:
+        return held_out
+    overlap = find_overlap(held_out, replay.replayed)
+    if overlap.overlapping:
+        notice(f"of rows that are replayed: {overlap.notices[0]}")
+    return overlap.apart(held_out)
 
 
 def tokenise_held_out(

@@ -11,7 +11,18 @@ from sage_select.train.config import TrainConfig
 from sage_select.train.kinds import initialisation
 from sage_select.train.settings.model import Precision
 
-__all__ = ["EVALUATED", "ROWS", "SCHEDULE", "TEMPLATE", "TOKENIZER", "TOKENS", "differences", "fingerprint", "identity"]
+__all__ = [
+    "EVALUATED",
+    "REPLAY",
+    "ROWS",
+    "SCHEDULE",
+    "TEMPLATE",
+    "TOKENIZER",
+    "TOKENS",
+    "differences",
+    "fingerprint",
+    "identity",
+]
 
 #: The parts of a run that are digests: the ids of its rows in their order, what is trained on each, which examples each
 #: step consumes, what makes tokens of a text, what writes conversations, and the rows evaluated meanwhile.
@@ -21,6 +32,8 @@ SCHEDULE = "schedule of the steps"
 TOKENIZER = "tokenizer"
 TEMPLATE = "chat template"
 EVALUATED = "evaluated rows"
+#: What is replayed: the commit of the buffer, and the rows that were drawn; there only where a buffer is named.
+REPLAY = "replay buffer"
 #: Raised when the same settings begin to train different weights.
 _RECIPE = 5
 
@@ -39,6 +52,7 @@ def identity(
     adapter: str | None = None,
     processes: int = 1,
     evaluated: str | None = None,
+    replay: Mapping[str, str] | None = None,
     method: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Return the parts that define a run, each a short value fit for a message.
@@ -63,10 +77,13 @@ def identity(
         Digests of what makes tokens of a text, and of what writes conversations.
     evaluated
         Digest of the rows that are evaluated meanwhile, if any.
+    replay
+        What names the rows that are replayed, and by which ratio; None where there is no buffer.
     method
         Settings of the training method that name something -> what names its content.
     """
     settings = {**config.identity(), "from_adapter": adapter, **(method or {})}
+    settings |= replay or {}
     if processes > 1:
         settings["processes"] = processes
     if initialisation(config.init_lora_weights).random_on_device:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sage_select.paths import user_path
 from sage_select.train.adapter_files import adapter_digest, adapter_folder, base_of_run
 from sage_select.train.config import TrainConfig
 from sage_select.train.fingerprint import fingerprint, identity
@@ -14,6 +16,7 @@ from sage_select.train.hardware import device_here, precision_here
 from sage_select.train.methods import Material
 from sage_select.train.pacing import notices_of
 from sage_select.train.preflight.report import Preflight, preflight_of
+from sage_select.train.replaying import Replay, known_rows, replay_of
 from sage_select.train.schedule import Schedule
 from sage_select.train.schedule_file import read_schedule
 from sage_select.train.settings.model import Precision
@@ -33,7 +36,8 @@ class Prepared:
     Attributes
     ----------
     rows, renderer, chat_template
-        The tokenised rows, by what they were tokenised, and the template in place of the model's own, if one is given.
+        The tokenised rows, those that are replayed behind those of the selection, by what they were tokenised, and the
+        template in place of the model's own, if one is given.
     preflight
         What would be learned, and from what.
     precision
@@ -49,6 +53,8 @@ class Prepared:
         What the run is known by, in parts and as one digest.
     held_out
         Rows to evaluate during training, tokenised; None where there are none.
+    replay
+        What is replayed; None where no buffer is named.
     about
         What else is to be known of it, also where it does not end.
     """
@@ -65,6 +71,7 @@ class Prepared:
     identity: dict[str, Any]
     fingerprint: str
     held_out: TrainingRows | None
+    replay: Replay | None
     about: dict[str, Any]
 
 
@@ -78,8 +85,23 @@ def prepare(
     sources: Mapping[str, str],
     check: bool = True,
     processes: int = 1,
+    recorded: Path | None = None,
+    agreed: Callable[[Any], Any] = lambda value: value,
 ) -> Prepared:
     """Read, render and tokenise a selection, and tell what there is to know of it.
+
+    Parameters
+    ----------
+    selection, config, eval_data, stages, notice, sources
+        As `train` takes them.
+    check
+        Whether rows are refused of which more is lost than the settings allow.
+    processes
+        Those that share the forward passes of each step.
+    recorded
+        What the run of the folder replays, if there is one that goes on.
+    agreed
+        Gives all processes the value of the first.
 
     Raises
     ------
@@ -91,26 +113,37 @@ def prepare(
     from sage_select.render.model_files import model_revision
     from sage_select.train.base_model import given_template, open_renderer
     from sage_select.train.data import tokenise_as
-    from sage_select.train.evaluated_rows import evaluated_rows, tokenise_held_out
+    from sage_select.train.evaluated_rows import evaluated_rows, tokenise_held_out, without_replayed
     from sage_select.train.selection import load_selection
 
     ordered = load_selection(selection, config)
     for text in ordered.notices:
         notice(text)
+    everything = ordered = ordered if config.replay is None else known_rows(ordered)
     ordered, apart = evaluated_rows(ordered, config, eval_data, notice)
     precision, device = precision_here(config), device_here()
     renderer = open_renderer(config)
     with stages("tokenising") as progress:
-        rows = tokenise_as(config, ordered, renderer, progress)
-    found = preflight_of(rows, renderer, config, source=ordered.source)
+        new = rows = tokenise_as(config, ordered, renderer, progress)
+    found = preflight_of(new, renderer, config, source=ordered.source)
     for text in (*renderer.notices, *found.lines):
         notice(text)
     if check:
         found.check()
+    replay = None
+    if config.replay is not None:
+        with stages("tokenising rows to replay") as progress:
+            tokenise = partial(tokenise_as, config, renderer=renderer, progress=progress, none_is_fine=True)
+            replay = replay_of(
+                config, everything, ordered, new, tokenise, recorded=recorded, agreed=agreed, notice=notice
+            )
+        rows, apart = replay.rows, without_replayed(apart, replay, notice)
     held_out = None if apart is None else tokenise_held_out(apart, renderer, config, stages, notice)
     material = Material(config, rows, renderer, precision, notice)
     schedule = (
-        Schedule.of(rows, config)
+        replay.schedule
+        if replay is not None
+        else Schedule.of(rows, config)
         if config.schedule_file is None
         else read_schedule(config.schedule_file, rows, ordered, config, notice)
     )
@@ -127,8 +160,8 @@ def prepare(
         config,
         precision=precision,
         model=revision,
-        rows=rows.order_digest,
-        tokens=rows.digest,
+        rows=new.order_digest,
+        tokens=new.digest,
         schedule=schedule_digest,
         tokenizer=renderer.tokenizer_fingerprint,
         template=renderer.template_fingerprint,
@@ -136,6 +169,7 @@ def prepare(
         adapter=adapter,
         processes=processes,
         evaluated=None if held_out is None else f"{held_out.order_digest} {held_out.digest}",
+        replay=None if replay is None else replay.identity,
         method=config.method.content(material),
     )
     given = {"selection": selection, "eval_data": eval_data}
@@ -153,11 +187,15 @@ def prepare(
         identity=parts,
         fingerprint=fingerprint(parts),
         held_out=held_out,
+        replay=replay,
         about={
             "model": config.model,
             "selection": named.get("selection", "rows in memory"),
             "from_adapter": None if config.from_adapter is None else str(config.from_adapter),
             "preflight": found.as_dict(),
+            "replay": None
+            if replay is None
+            else {"buffer": str(user_path(config.replay or "").absolute()), **replay.facts},
             "held_out": None if held_out is None else held_out.summary.as_dict(),
         },
     )

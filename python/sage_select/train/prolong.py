@@ -8,7 +8,7 @@ from typing import Any, Final
 from sage_select.errors import UsageError
 from sage_select.train.config import TrainConfig
 from sage_select.train.data import TrainingRows
-from sage_select.train.fingerprint import EVALUATED, SCHEDULE, differences
+from sage_select.train.fingerprint import EVALUATED, REPLAY, SCHEDULE, differences
 from sage_select.train.rounds import Rounds
 from sage_select.train.run_folder import Found
 from sage_select.train.schedule import Schedule
@@ -39,6 +39,9 @@ def prolongs(found: Found, identity: Mapping[str, Any], rows: TrainingRows, conf
     """
     theirs = {name: found.identity.get(name) for name in _LENGTH}
     if not differences(found.identity, identity) or config.schedule_file is not None:
+        return False
+    if config.replay is not None:
+        _refuse_longer_replay(found, identity)
         return False
     before = config.changed(**theirs)
     theirs[SCHEDULE] = Schedule.of(rows, before).digest(rows.order_digest)
@@ -76,6 +79,16 @@ def prolongs(found: Found, identity: Mapping[str, Any], rows: TrainingRows, conf
         expected="--lr-schedule constant, and a --warmup in steps",
         hint="train on from its adapter in a run of its own: --from-adapter OUTPUT-DIR and another --output-dir",
     )
+
+
+def _refuse_longer_replay(found: Found, identity: Mapping[str, Any]) -> None:
+    """Refuse a run that is the same but for its length, and what it replays for that."""
+    differing = {name for name in {*found.identity, *identity} if found.identity.get(name) != identity.get(name)}
+    if differing & {*_LENGTH} and differing <= {*_LENGTH, SCHEDULE, REPLAY}:
+        raise UsageError(
+            "the run cannot be made longer: what it replays was settled for so many steps when it began",
+            hint="train on from its adapter in a run of its own: --from-adapter OUTPUT-DIR and another --output-dir",
+        )
 
 
 def warmup_steps(config: TrainConfig, steps: int) -> int:

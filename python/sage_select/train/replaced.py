@@ -21,6 +21,7 @@ __all__ = [
     "LEDGER_NAME",
     "LOSSES_NAME",
     "RECORD_NAME",
+    "REPLAYED_NAME",
     "ROUNDS_NAME",
     "SCHEDULE_NAME",
     "SETTINGS_NAME",
@@ -36,6 +37,8 @@ EVALUATIONS_NAME = "evaluations.jsonl"
 ROUNDS_NAME = "rounds.jsonl"
 #: The schedule of a run, in its folder.
 SCHEDULE_NAME = "schedule.arrow"
+#: The rows of a replay buffer that a run trains, in its folder.
+REPLAYED_NAME = "replayed.arrow"
 #: The loss of each row each time that it was consumed, in the folder of a run.
 LOSSES_NAME = "ledger.arrow"
 #: The record of a run, in its folder; its member `lora_weights`, or `tuned_model`, names the files written there.

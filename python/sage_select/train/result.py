@@ -55,6 +55,9 @@ class TrainResult:
         What the evaluations during training came to: `rows` and their trained `tokens`; the `first`, the `best` and
         the `last` one, each with `step` and `loss`, a negative log-likelihood under any method (`loss_of`);
         `weights_of`, the step whose weights are left, and `stopped_early`. None where nothing was held out.
+    replay
+        What was replayed beside the rows of the selection (`sage_select.train.replaying.Replay.facts`), the `buffer`,
+        and in `update` whether the rows were offered to it, and what became of them. None where no buffer was named.
     """
 
     output_dir: Path
@@ -75,6 +78,7 @@ class TrainResult:
     held_out: Mapping[str, Any] | None = None
     method: str = "sft"
     loss_of: str = LIKELIHOOD
+    replay: Mapping[str, Any] | None = None
 
     @property
     def lora_weights(self) -> Path:
@@ -97,6 +101,7 @@ class TrainResult:
             "schedule": dict(self.schedule),
             "notices": list(self.notices),
             "held_out": None if self.held_out is None else dict(self.held_out),
+            "replay": None if self.replay is None else dict(self.replay),
         }
 
     @classmethod

@@ -25,7 +25,9 @@ from sage_select.train.plan import plan_of, recorded_schedule
 from sage_select.train.prepare import Prepared, prepare
 from sage_select.train.processes import Processes
 from sage_select.train.prolong import prolongs
-from sage_select.train.replaced import LOSSES_NAME, SCHEDULE_NAME
+from sage_select.train.replaced import LOSSES_NAME, REPLAYED_NAME, SCHEDULE_NAME
+from sage_select.train.replaying.buffer import check_writable, refuse_in_one_another
+from sage_select.train.replaying.ending import with_update
 from sage_select.train.reporters import require_reporters
 from sage_select.train.result import TrainResult
 from sage_select.train.run_folder import Found, RunFolder, no_run_to_resume
@@ -126,11 +128,18 @@ class _Run:
                 "chat_template": self._config.chat_template,
                 "from_adapter": self._config.from_adapter,
                 "schedule_file": self._config.schedule_file,
+                "replay": self._config.replay,
                 **{one.name: one.value for one in self._config.method.inputs()},
             }
         )
+        if self._config.replay is not None:
+            refuse_in_one_another(self._config.replay, folder.path)
         with quiet_libraries():
             self._processes.join(has_gpu=device_here() == "cuda")
+            recorded = None
+            if self._config.replay is not None:
+                here = self._processes.is_first and not self._config.force
+                recorded = self._processes.from_first(folder.replayed() if here else None)
             prepared = prepare(
                 selection,
                 self._config,
@@ -139,6 +148,8 @@ class _Run:
                 notice=self._notice,
                 sources=self._sources,
                 processes=self._processes.count,
+                recorded=recorded,
+                agreed=self._processes.from_first,
             )
             # Of several processes the first alone holds the folder, and says how to go on.
             with folder.locked() if self._processes.is_first else nullcontext(), resource_failures(folder.path):
@@ -146,7 +157,15 @@ class _Run:
                 claimed = self._processes.from_first(claimed)
                 if isinstance(claimed, TrainResult):
                     return claimed
+                if claimed is None and recorded is None:
+                    self._check_buffer()
                 return self._train(folder, prepared, claimed)
+
+    def _check_buffer(self) -> None:
+        """Find out before the run whether its rows can be offered to the buffer after it."""
+        config = self._config
+        if self._processes.is_first and config.replay is not None and config.replay_update:
+            check_writable(config.replay)
 
     def _notice(self, text: str) -> None:
         self._notices.append(text)
@@ -166,7 +185,7 @@ class _Run:
         changes, goes_on = self._changes(folder, found, prepared)
         if found.result is not None and not goes_on:
             if folder.adapter_digest() == found.result.adapter_digest:
-                return replace(found.result, cached=True)
+                return replace(self._offered(folder, prepared, found.result), cached=True)
             self._notice("the adapter of the finished run is missing or was changed")
         if not config.resume:
             raise OutputError(
@@ -259,6 +278,8 @@ class _Run:
                     seal(one.folder, prepared.identity)
             about = {**prepared.about, "parameters": parameters, "changes": self._changed}
             folder.start(prepared.identity, prepared.settings, about, anew=checkpoint is None)
+            if prepared.replay is not None:
+                folder.put_file(REPLAYED_NAME, prepared.replay.write)
             write_plan()
 
         try:
@@ -341,8 +362,13 @@ class _Run:
             parameters=parameters,
             notices=tuple(self._notices),
             held_out=trained.held_out,
+            replay=prepared.about["replay"],
             method=config.method.name,
             loss_of=config.method.loss_of(),
         )
         folder.finish(prepared.identity, result)
-        return result
+        return self._offered(folder, prepared, result)
+
+    def _offered(self, folder: RunFolder, prepared: Prepared, result: TrainResult) -> TrainResult:
+        """Return the result of a finished run once its rows were offered to the buffer, if it has one."""
+        return with_update(result, folder, prepared.identity, self._config, prepared.replay, self._notice)

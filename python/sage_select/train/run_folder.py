@@ -28,6 +28,7 @@ from sage_select.train.replaced import (
     LEDGER_NAME,
     LOSSES_NAME,
     RECORD_NAME,
+    REPLAYED_NAME,
     ROUNDS_NAME,
     SCHEDULE_NAME,
     SETTINGS_NAME,
@@ -43,7 +44,7 @@ __all__ = ["ADAPTER_FILES", "RUN_PARTS", "Found", "RunFolder", "no_run_to_resume
 
 _FORMAT_VERSION = 1
 #: What a run writes into its folder: files, and all.
-_FILES = (SETTINGS_NAME, SCHEDULE_NAME, LOSSES_NAME, RECORD_NAME)
+_FILES = (SETTINGS_NAME, SCHEDULE_NAME, REPLAYED_NAME, LOSSES_NAME, RECORD_NAME)
 RUN_PARTS = ("checkpoints", "logs", *WEIGHT_FOLDERS, *_FILES)
 
 
@@ -171,6 +172,20 @@ class RunFolder:
     def holds_a_run(self) -> bool:
         """Say whether there is a run, finished or not."""
         return (self.path / RECORD_NAME).exists()
+
+    def replayed(self) -> Path | None:
+        """Return what the run of the folder replays; None where there is no run, or it replays nothing.
+
+        Raises
+        ------
+        OutputError
+            If another process trains into this folder.
+        """
+        if not self.path.is_dir():
+            return None
+        with self.locked():  # a run that was set aside when the program was killed is in its place again
+            path = self.path / REPLAYED_NAME
+            return path if self.holds_a_run() and path.is_file() else None
 
     def refuse_unless_same(self, found: Found, identity: Mapping[str, Any]) -> None:
         """Raise OutputError naming the parts in which the run in this folder differs from `identity`."""

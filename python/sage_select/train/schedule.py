@@ -43,7 +43,7 @@ class Schedule:
     origins, parents
         Strings (entries): `core`, `replayed` or `augmented`, and the id of the row that the row was made of.
     examples
-        Number of all examples.
+        Number of all examples of the selection; those of rows that are replayed have the places behind them.
     """
 
     starts: NDArray[np.int64]
@@ -96,8 +96,8 @@ class Schedule:
         return np.repeat(np.arange(self.steps), np.diff(self.starts))
 
     def passes(self, step: int) -> float:
-        """Return how often each example has been consumed after so many steps, on average."""
-        return float(self.starts[step]) / self.examples
+        """Return how often each example of the selection has been consumed after so many steps, on average."""
+        return np.count_nonzero(self.places[: self.starts[step]] < self.examples) / self.examples
 
     def save_interval(self, config: TrainConfig) -> int:
         """Return the steps between two checkpoints: those of the settings, else a tenth of the run."""
@@ -151,7 +151,8 @@ class Schedule:
         Two examples of one step, which are trained together, count as neither.
         """
         seen, first = np.unique(self.places, return_index=True)
-        return kendall_tau(self.step_of[first]) if len(seen) else None
+        of_selection = first[seen < self.examples]
+        return kendall_tau(self.step_of[of_selection]) if len(of_selection) else None
 
     def __iter__(self) -> Iterator[list[int]]:
         for start, end in zip(self.starts[:-1].tolist(), self.starts[1:].tolist(), strict=True):

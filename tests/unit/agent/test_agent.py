@@ -81,6 +81,30 @@ def test_it_selects_trains_and_measures(tiny_model: Path, tmp_path: Path) -> Non
         trainer.save_model(tmp_path / "copy")
 
 
+@pytest.mark.train
+def test_online_continual_learning_replays_rows_of_the_run_before(tiny_model: Path, tmp_path: Path) -> None:
+    results = []
+    for day in range(2):
+        config = AgentSFTConfig(
+            base_model=str(tiny_model),
+            train_data=[{**row, "day": day, "messages": row["messages"][1:]} for row in chats(8 + day)[4 * day :]],
+            output_dir=tmp_path / f"day{day}",
+            use_online_continual=True,
+            continual_buffer_size=6,
+            **SMALL,
+        )
+        assert config.replay_dir == tmp_path / "replay"
+        results.append(AgentSFTTrainer(config).train())
+    first, second = (result.replay for result in results)
+    assert first is not None
+    assert second is not None
+    assert (first["times"], first["update"]["entered"], second["holds"]) == (0, 6, 6)
+    assert (second["times"], second["new_times"], second["ratio"]) == (1, 5, "1/4")
+    config.continual_buffer_size = 7
+    with pytest.raises(UsageError, match="another capacity"):
+        AgentSFTTrainer(config).train()
+
+
 def test_a_selection_is_trained_as_it_was_planned(tmp_path: Path) -> None:
     select(chats(9), strategy="random", budget="100%", dedup="none").write(tmp_path / "out.arrow")
     trainer = AgentSFTTrainer(AgentSFTConfig(train_data=tmp_path / "out.arrow"))
@@ -105,7 +129,6 @@ def test_tasks_have_their_shares() -> None:
         ({"eval_strategy": "epoch"}, "by steps"),
         ({"greater_is_better": True}, "lowest loss"),
         ({"report_to": "wandb"}, "TensorBoard"),
-        ({"use_online_continual": True}, "no replay buffer"),
         ({"use_coreset_selection": True}, "coreset_target_size"),
     ],
 )

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from sage_select.train import TrainConfig
-from sage_select.train.fingerprint import differences, fingerprint, identity
+from sage_select.train.fingerprint import REPLAY, differences, fingerprint, identity
 from sage_select.train.methods import METHODS
+from sage_select.train.settings.replay import ReplaySettings
 
 PARTS: dict[str, Any] = {"precision": "fp32", "model": "digest", "rows": "r", "tokens": "t"}
 PARTS |= {"adapter": "a", "schedule": "s", "evaluated": "e", "tokenizer": "k", "template": "c"}
@@ -92,6 +93,13 @@ CHANGED: dict[str, Any] = {
     "divergence": "reverse_kl",
     "js_beta": 0.3,
     "hidden_cosine": 0.5,
+    "untaught": "plain",
+    "replay": Path("buffer"),
+    "replay_ratio": "1/3",
+    "replay_basis": "of_total",
+    "replay_shortfall": "report",
+    "replay_task": "maths",
+    "replay_update": False,
 }
 
 _TAUGHT: dict[str, Any] = {"method": "distillation", "teacher": "t"}
@@ -103,9 +111,11 @@ BESIDE: dict[str, dict[str, Any]] = {
     "decay": {"lr_schedule": "warmup_stable_decay"},
     "rounds": {"curriculum": "self_paced"},
     "allow_change": {"resume": True},
+    **{name: {"replay": Path("b")} for name in ReplaySettings.model_fields if name != "replay"},
     "teacher_logits": {"method": "distillation", "teacher_logits": "l.arrow"},
     **{name: _TAUGHT for name in METHODS["distillation"].model_fields if name != "teacher_logits"},
     "js_beta": {**_TAUGHT, "divergence": "js"},
+    "untaught": {"method": "distillation", "teacher_logits": "l.arrow"},
 }
 
 #: Settings that act through the tokens or the model's digest, or change no weight.
@@ -141,6 +151,8 @@ ELSEWHERE = {
     "force",
     "allow_change",
     "report_to",
+    # What they come to is: the rows that are drawn, and where the schedule has them.
+    *ReplaySettings.model_fields,
 }
 
 #: What has to be said beside a value.
@@ -170,6 +182,15 @@ def test_a_setting_changes_the_run_unless_it_acts_elsewhere(name: str) -> None:
 def test_each_part_counts(part: str) -> None:
     config = TrainConfig(model="m")
     assert len(differences(identity(config, **PARTS), identity(config, **{**PARTS, part: "other"}))) == 1
+
+
+def test_what_is_replayed_counts_where_a_buffer_is_named() -> None:
+    config = TrainConfig(model="m", replay=Path("b"))
+    none, one, other = (
+        identity(config, **PARTS, replay=named) for named in (None, {REPLAY: "commit 1"}, {REPLAY: "commit 2"})
+    )
+    assert REPLAY not in none
+    assert differences(one, other) == ["replay buffer: commit 1 before, commit 2 now"]
 
 
 def test_the_order_of_targets_does_not_count() -> None:

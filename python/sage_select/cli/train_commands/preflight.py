@@ -92,7 +92,7 @@ def preflight(
 
 def _facts(flight: Flight) -> dict[str, Mapping[str, object]]:
     """Return what is said of a run, by headings."""
-    from sage_select.cli.train_facts import padding_in_words, row_facts, steps_in_words
+    from sage_select.cli.train_facts import padding_in_words, replay_facts, row_facts, steps_in_words
 
     report, price = flight.report, flight.estimate
     answers, lengths, calls = report.answers, report.lengths, report.calls
@@ -132,6 +132,8 @@ def _facts(flight: Flight) -> dict[str, Mapping[str, object]]:
         "time": f"at least {_duration(price.seconds_at_least)}: so long the matrix products take alone",
     }
     told = {name: text for name, text in run.items() if text is not None}
+    if flight.replay is not None:
+        told = {"steps": told.pop("steps"), **replay_facts(flight.replay), **told}
     return {"rows": rows, f"tokens a row: {spread}": histogram, "run": told}
 
 

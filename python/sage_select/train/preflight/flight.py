@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +54,12 @@ class Flight:
     rounds: dict[str, int] | None
 
     @property
+    def replay(self) -> Mapping[str, Any] | None:
+        """What would be replayed, as `TrainResult.replay` has it; None where no buffer is named."""
+        replay: Mapping[str, Any] | None = self.prepared.about["replay"]
+        return replay
+
+    @property
     def report(self) -> Preflight:
         """The report on its rows."""
         return self.prepared.preflight
@@ -65,6 +71,7 @@ class Flight:
             "schedule": self.schedule.as_dict(),
             "padding": self.padding,
             "rounds": self.rounds,
+            "replay": self.replay,
             "estimate": self.estimate.as_dict(),
             "precision": self.prepared.precision,
             "fingerprint": self.prepared.fingerprint,
