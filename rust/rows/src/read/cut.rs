@@ -9,7 +9,7 @@ use super::rows::Rows;
 use crate::json::{Fault, Lexer};
 
 /// Bytes of a part, and the rest of its last line.
-pub(super) const PART_BYTES: usize = 1 << 20;
+pub(super) const PART_BYTES: usize = 2 << 20;
 
 /// The first parts are smaller: all others wait for what they show, so that all threads should have some of them.
 pub(super) const FIRST_PARTS: usize = 8;
