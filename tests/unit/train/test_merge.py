@@ -193,7 +193,7 @@ def test_a_folder_says_what_it_is(run: Callable[..., TrainResult], tiny_model: P
     assert (said["adapter"], said["rank"], said["alpha"], said["held_in"]) == ("dora", 4, 8, "4 bits")
     assert said["targets"]["layers"] == 14
     assert said["parameters"] == dict(result.parameters)
-    assert said["loss"] == {"first": result.loss_first, "last": result.loss_last}
+    assert said["loss"] == {"first": result.loss_first, "last": result.loss_last, "of": "negative log-likelihood"}
     assert (said["steps"], said["goes_on_from"], said["checkpoints"][-1]) == (3, 3, 3)
     assert said["selection"]["rows"] == said["selection"]["trained"] == 6
     assert said["bytes"] == (result.lora_weights / "adapter_model.safetensors").stat().st_size
