@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from sage_select import kernels
@@ -14,7 +15,7 @@ from sage_select.replay.policies.policy import Candidates, Membership, Policy, p
 from sage_select.replay.rows import ReplayRows
 from sage_select.seeds import stage_key
 
-__all__ = ["LossTopK", "by_score"]
+__all__ = ["LossTopK"]
 
 #: Scores of rows once offered by which an outlier is judged, and the fewest that say anything.
 _SAMPLE: Final = 256
@@ -25,15 +26,11 @@ _NORMAL: Final = 1.4826
 _NOTHING: Final = 2200.0
 
 
-def by_score(scores: NDArray[np.float64], rows: ReplayRows) -> NDArray[np.int64]:
-    """Return the rows by score, the highest first, those without one last; of equal scores the smaller id."""
-    known = np.where(np.isnan(scores), -np.inf, scores) + 0.0  # -0 and 0 are one
-    order = np.lexsort((rows.words, -known))
-    tied = known[order][1:] == known[order][:-1]
-    if not tied.any():
-        return order
-    ids = rows.ids.to_pylist()
-    return np.array(sorted(range(rows.n), key=lambda row: (-known[row], ids[row])), np.int64)
+def _descending(scores: NDArray[np.float64]) -> NDArray[np.uint64]:
+    """Return keys that rise as scores fall, -0 and 0 being one; the highest of all where there is no score."""
+    bits = (-np.where(np.isnan(scores), -np.inf, scores) + 0.0).view(np.uint64)
+    sign = np.uint64(1 << 63)
+    return np.where(bits & sign, ~bits, bits | sign)
 
 
 @policy("loss_topk", place=50, needs_always=frozenset({"scores"}), leaves="lower score")
@@ -73,10 +70,12 @@ class LossTopK(Policy):
             if len(values) >= _FEWEST and spread > 0:
                 out = np.flatnonzero(rows.scores[candidates.held :] > middle + self.outlier_guard * spread)
                 reasons = {int(candidates.held + row): "outlier" for row in out}
-        order = by_score(scores, rows)
+        some = np.arange(rows.n)
         if reasons:
-            order = order[~np.isin(order, list(reasons))]
-        return Membership(np.sort(order[: candidates.capacity]), state, reasons)
+            some = np.delete(some, list(reasons))
+        ids = rows.ids if len(some) == rows.n else rows.ids.take(pa.array(some))
+        highest = kernels.smallest_keys(_descending(scores[some]), min(candidates.capacity, len(some)), ids)
+        return Membership(np.sort(some[highest]), state, reasons)
 
     def without(
         self, state: Mapping[str, Any], rows: ReplayRows, words: NDArray[np.uint64], seed: int
