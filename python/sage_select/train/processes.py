@@ -6,6 +6,7 @@ added up. Only the first writes. What is decided meanwhile (to save, to stop) is
 
 from __future__ import annotations
 
+import atexit
 import os
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
@@ -43,6 +44,9 @@ class Processes:
             from accelerate import PartialState
 
             PartialState(cpu=not has_gpu)
+            # Once, however many runs there are.
+            atexit.unregister(_leave)
+            atexit.register(_leave)
 
     def any(self, value: bool) -> bool:
         """Return whether it is so in any of the processes; all must ask."""
@@ -100,3 +104,11 @@ def launched() -> Processes:
             "model with --load-in-4bit",
         )
     return Processes(int(count), int(os.environ["RANK"]))
+
+
+def _leave() -> None:
+    """Part from the others before the interpreter is taken down: threads that still wait for them would abort it."""
+    import torch.distributed
+
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
