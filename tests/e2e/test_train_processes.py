@@ -21,7 +21,9 @@ import json, sys
 from sage_select.train import TrainConfig, train
 runs, rows = json.loads(sys.argv[1])
 for settings in runs:
-    print("RESULT", train(rows, TrainConfig.of(settings)).adapter_digest, flush=True)
+    # In one write: what two processes print in several gets mixed.
+    sys.stdout.write(f"RESULT {train(rows, TrainConfig.of(settings)).adapter_digest}\\n")
+    sys.stdout.flush()
 """
 TORCHRUN = {
     "WORLD_SIZE": "3",
