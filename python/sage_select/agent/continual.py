@@ -87,6 +87,11 @@ class OnlineContinualLearner:
         """How many rows there are."""
         return 0 if self._buffer is None else len(self._buffer)
 
+    @property
+    def short(self) -> int:
+        """How many rows should have been replayed so far and were not there, as beside the first batch."""
+        return 0 if self._buffer is None else int(self._buffer.stats()["short"])
+
     def update_buffer(self, new_samples: Any, metrics: Mapping[str, float] | None = None) -> pa.Table:
         """Insert rows and return the batch to train on: them, and replayed rows after them.
 
@@ -110,7 +115,7 @@ class OnlineContinualLearner:
         if self._order == "insert_first":
             buffer.update(table, scores=scores)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", SageWarning)  # the first batches find few rows, or none
+            warnings.simplefilter("ignore", SageWarning)  # the first batches find few rows, or none: see `short`
             batch = buffer.mix(table, self.replay_ratio, compat=self._compat)
         if self._order == "draw_first":
             buffer.update(table, scores=scores)

@@ -69,6 +69,15 @@ def test_what_a_ratio_owes_is_carried_unless_it_is_to_be_as_sage_has_it() -> Non
     assert counts[False] == [1] * 8
 
 
+def test_rows_that_are_not_there_to_replay_are_counted() -> None:
+    one = learner("random")
+    assert one.short == 0
+    one.update_buffer(batch(0, 8))
+    assert one.short == 2
+    one.update_buffer(batch(1, 8))
+    assert one.short == 2
+
+
 def test_a_buffer_in_a_folder_outlives_the_learner(tmp_path: Path) -> None:
     kept = []
     for day in range(3):
