@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeAlias, final
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "HASHING_TABLE_BYTES",
     "K_MEANS_BOUNDS_BYTES",
     "MEMBERS_COPIED",
+    "HeldTable",
     "JsonTable",
     "KernelError",
     "Matrix",
@@ -35,6 +37,7 @@ __all__ = [
     "hashing_encoder",
     "herding",
     "instruction_set",
+    "interleave",
     "k_center",
     "k_means",
     "lexical_difficulty",
@@ -319,6 +322,12 @@ def row_texts(table: _Stream, alike: bool, threads: int) -> tuple[_Stream | None
 def render_rows(
     table: _Stream, layout: _RowLayout, threads: int, progress: _Progress
 ) -> tuple[_Stream, NDArray[np.bool_], NDArray[np.int64], NDArray[np.int64]]: ...
+
+@final
+class HeldTable:
+    def __init__(self, table: _Stream) -> None: ...
+
+def interleave(tables: list[HeldTable], which: _Array, rows: _Array) -> pa.RecordBatch: ...
 
 @final
 class JsonTable:

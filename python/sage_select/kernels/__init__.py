@@ -53,6 +53,7 @@ from sage_select.kernels.select import (
     target_match,
     threshold_filter,
 )
+from sage_select.kernels.tables import HeldTable, interleave
 from sage_select.kernels.text import (
     HASHING_TABLE_BYTES,
     HASHING_TABLES,
@@ -74,6 +75,7 @@ __all__ = [
     "Filtered",
     "FoundRows",
     "Greedy",
+    "HeldTable",
     "JsonTable",
     "Limits",
     "Matched",
@@ -99,6 +101,7 @@ __all__ = [
     "hashing_encoder",
     "herding",
     "instruction_set",
+    "interleave",
     "k_center",
     "k_means",
     "keyed_hashes",

@@ -4,17 +4,57 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from sage_select.kernels import HeldTable, interleave
 from sage_select.replay.offered import vectors_of
 from sage_select.replay.state import State
 
-__all__ = ["Segment", "bound", "fitted", "gathered"]
+__all__ = ["Gathering", "Segment", "bound", "fitted", "gathered"]
 
 Segment = Callable[[int], pa.Table]
+
+#: Rows of a piece of what is gathered: texts of one piece are at most 2 GB.
+_PIECE_ROWS: Final = 1 << 16
+
+
+class Gathering:
+    """Rows of a buffer from its segments, each of which is handed to the kernel once.
+
+    Parameters
+    ----------
+    segment
+        Function from the number of a segment to its rows.
+    """
+
+    def __init__(self, segment: Segment) -> None:
+        self._segment = segment
+        self._held: dict[int, HeldTable] = {}
+        self._schema: pa.Schema | None = None
+
+    def rows(self, state: State, some: NDArray[np.int64] | None, schema: pa.Schema) -> pa.Table:
+        """Return rows of a state, in this order; all, in the order in which they came, where none are named."""
+        if schema is not self._schema:
+            self._held, self._schema = {}, schema
+        numbers = state.rows.lies_in
+        self._held = {one: self._held.get(one) or self._table(one, schema) for one in numbers}
+        segments, places = state.rows.segments, state.rows.places
+        if some is not None:
+            segments, places = segments[some], places[some]
+        if not len(places):
+            return schema.empty_table()
+        tables, which = list(self._held.values()), np.searchsorted(numbers, segments)
+        pieces = [slice(start, start + _PIECE_ROWS) for start in range(0, len(places), _PIECE_ROWS)]
+        found = [interleave(tables, which[piece], places[piece]) for piece in pieces]
+        return found[0] if len(found) == 1 else pa.concat_tables(found)
+
+    def _table(self, number: int, schema: pa.Schema) -> HeldTable:
+        table = self._segment(number)
+        return HeldTable(fitted(table.select([name for name in schema.names if name in table.column_names]), schema))
 
 
 def gathered(
@@ -24,21 +64,10 @@ def gathered(
     columns: Sequence[str] | None = None,
 ) -> pa.Table:
     """Return rows of a buffer, in this order; all, in the order in which they came, where none are named."""
-    some = np.arange(state.rows.n) if some is None else some
     schema = pa.schema([]) if state.schema is None else state.schema
     if columns is not None:
         schema = pa.schema([schema.field(one) for one in columns])
-    segments, places = state.rows.segments[some], state.rows.places[some]
-    numbers, which = np.unique(segments, return_inverse=True)
-    tables = []
-    for one in numbers.tolist():
-        table = segment(one)
-        known = table if columns is None else table.select([name for name in columns if name in table.column_names])
-        tables.append(fitted(known, schema))
-    if not tables:
-        return schema.empty_table()
-    starts = np.cumsum([0, *(table.num_rows for table in tables)])
-    return pa.concat_tables(tables).take(pa.array(starts[which] + places))
+    return Gathering(segment).rows(state, some, schema)
 
 
 def fitted(table: pa.Table, schema: pa.Schema) -> pa.Table:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from sage_select import kernels
@@ -108,9 +109,7 @@ class ReplayRows:
     @cached_property
     def lies_in(self) -> list[int]:
         """The segments in which rows lie, rising."""
-        # Numpy's own `unique` hashes, which takes many times as long for so few.
-        ordered = np.sort(self.segments)
-        return [*ordered[:1].tolist(), *ordered[1:][ordered[1:] != ordered[:-1]].tolist()]
+        return sorted(pc.unique(pa.array(self.segments)).to_pylist())
 
     def bare(self) -> ReplayRows:
         """Return the same without vectors, and so without what those are found in."""
@@ -119,7 +118,7 @@ class ReplayRows:
     def take(self, rows: NDArray[np.int64]) -> ReplayRows:
         """Return some of the rows, in this order."""
         vectors_of = self.vectors_of
-        arrays = {name: getattr(self, name)[rows] for name in _numbers(self)}
+        arrays = {name: getattr(self, name)[rows] for name in _NUMBERS}
         return ReplayRows(
             **arrays,
             groups=_taken(self.groups, rows),
@@ -129,7 +128,7 @@ class ReplayRows:
 
     def then(self, later: ReplayRows) -> ReplayRows:
         """Return these rows and others after them; there are vectors where both have some, or one has no rows."""
-        arrays = {name: np.concatenate([getattr(self, name), getattr(later, name)]) for name in _numbers(self)}
+        arrays = {name: np.concatenate([getattr(self, name), getattr(later, name)]) for name in _NUMBERS}
         first, vectors = self.n, None
         if (self.vectors_of or not self.n) and (later.vectors_of or not later.n):
             vectors = _joined(self.vectors_of, later.vectors_of, first)
@@ -163,9 +162,8 @@ class ReplayRows:
         )
 
 
-def _numbers(rows: ReplayRows) -> list[str]:
-    """Return the names of what is a number of each row."""
-    return [one.name for one in fields(rows) if one.name not in ("groups", "ids", "vectors_of")]
+#: What is a number of each row.
+_NUMBERS: Final = tuple(name for name in ReplayRows.__annotations__ if name not in ("groups", "ids", "vectors_of"))
 
 
 def _taken(groups: pa.Array, rows: NDArray[np.int64]) -> pa.Array:

@@ -89,10 +89,10 @@ def updated(
         old = old.with_scores(again, rows.scores[anew], update)
     if len(forgotten) or len(twice):
         some = some[~np.isin(some, np.concatenate([forgotten, twice]))]
-    offered = rows.take(some)
+    offered = rows if len(some) == n else rows.take(some)
     candidates = Candidates(
-        rows=old.then(offered),
-        held=old.n,
+        there=old,
+        offered=offered,
         capacity=settings.capacity,
         seed=settings.seed,
         update=update,
@@ -151,8 +151,8 @@ def resized(state: State, settings: BufferSettings, payload: Callable[[], pa.Tab
     number, policy = state.commit + 1, settings.policy
     update = state.counters.updates
     candidates = Candidates(
-        rows=state.rows,
-        held=state.rows.n,
+        there=state.rows,
+        offered=ReplayRows.none(),
         capacity=settings.capacity,
         seed=settings.seed,
         update=update,
@@ -319,13 +319,14 @@ def _vectors(column: str | None) -> str:
 
 def _held(old: ReplayRows, rows: ReplayRows, some: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the rows of the buffer that are offered again, and which of the offered they are."""
-    again = some[np.isin(rows.words[some], old.words)]
-    if not len(again):
+    found = pc.index_in(pa.array(old.words), value_set=pa.array(rows.words[some]))
+    if found.null_count == old.n:
         return some[:0], some[:0]
     # 64 bits may be those of two ids.
-    place = pc.index_in(rows.ids.take(pa.array(again)), old.ids)
+    held = np.flatnonzero(found.is_valid().to_numpy(zero_copy_only=False))
+    place = pc.index_in(old.ids.take(pa.array(held)), value_set=rows.ids.take(pa.array(some)))
     there = place.is_valid().to_numpy(zero_copy_only=False)
-    return place.drop_null().to_numpy().astype(np.int64), again[there]
+    return held[there], some[place.drop_null().to_numpy()]
 
 
 def _parted(kept: Membership, held: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

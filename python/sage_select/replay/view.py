@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import asdict
 from fractions import Fraction
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from sage_select.display import displayed
 from sage_select.errors import SageWarning, UsageError
 from sage_select.replay.draws.rule import check_drawn
-from sage_select.replay.gather import bound, gathered
+from sage_select.replay.gather import Gathering, bound
 from sage_select.replay.offered import VECTORS, some_ids
 from sage_select.replay.ratio import Ratio
 from sage_select.replay.rows import words_of
@@ -27,9 +27,6 @@ from sage_select.seeds import stage_key
 
 __all__ = ["BufferView"]
 
-#: Rows of so many bytes are held once more in one piece.
-_HELD_BYTES: Final = 64 << 20
-
 
 class BufferView:
     """A replay buffer as it is at a commit."""
@@ -38,8 +35,8 @@ class BufferView:
         self._store = store
         self._settings = settings
         self._state = state
-        #: All rows in one piece, once some were drawn.
-        self._joined: pa.Table | None = None
+        self._gathering = Gathering(store.segment)
+        self._shown: pa.Schema | None = None
         self._show(state)
         self._draw_from(state)
 
@@ -210,9 +207,8 @@ class BufferView:
         return self._payload(mine)
 
     def _show(self, state: State) -> None:
-        before = self._state
-        if state.rows.segments is not before.rows.segments or state.schema is not before.schema:
-            self._joined = None
+        if state.schema is not None and (self._shown is None or state.schema is not self._state.schema):
+            self._shown = pa.schema([field for field in state.schema if field.name != VECTORS], state.schema.metadata)
         self._state = bound(state, self._store.segment)
 
     def _draw_from(self, state: State) -> None:
@@ -236,8 +232,8 @@ class BufferView:
     def _eligible(self, exclude: Any) -> NDArray[np.int64]:
         """Return the rows that may be drawn."""
         rows = self._state.rows
-        ids = some_ids(exclude, self._settings.id_column)
-        if not len(ids) or not rows.n:
+        ids = None if exclude is None else some_ids(exclude, self._settings.id_column)
+        if ids is None or not len(ids) or not rows.n:
             return np.arange(rows.n)
         return np.flatnonzero(~np.isin(rows.words, words_of(ids)))
 
@@ -262,18 +258,6 @@ class BufferView:
         return eligible[found.rows]
 
     def _payload(self, some: NDArray[np.int64] | None) -> pa.Table:
-        if self._state.schema is None:
+        if self._shown is None:
             return pa.table({self._settings.id_column: pa.array([], pa.string())})
-        columns = [name for name in self._state.schema.names if name != VECTORS]
-        if self._joined is None and self._is_small():
-            self._joined = gathered(self._state, self._store.segment, None, columns).combine_chunks()
-        if self._joined is None:
-            return gathered(self._state, self._store.segment, some, columns)
-        return self._joined if some is None else self._joined.take(pa.array(some))
-
-    def _is_small(self) -> bool:
-        """Tell whether all rows may be held once more in one piece, from which any are taken at once."""
-        rows = self._state.rows
-        tables = [self._store.segment(one) for one in rows.lies_in]
-        every = sum(table.num_rows for table in tables)
-        return bool(sum(table.nbytes for table in tables) * rows.n <= _HELD_BYTES * max(every, 1))
+        return self._gathering.rows(self._state, some, self._shown)

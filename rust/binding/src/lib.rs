@@ -10,6 +10,7 @@ mod convert;
 mod detach;
 mod error;
 mod hashes;
+mod interleave;
 mod json;
 mod matrix;
 mod replay;
@@ -27,6 +28,8 @@ mod _native {
     use super::error::KernelError;
     #[pymodule_export]
     use super::hashes::{hash_rows, hashes_of_ids, hashes_of_rows, hashes_of_words};
+    #[pymodule_export]
+    use super::interleave::{HeldTable, interleave};
     #[pymodule_export]
     use super::json::JsonTable;
     #[pymodule_export]

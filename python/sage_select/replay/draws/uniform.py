@@ -22,4 +22,4 @@ class Uniform(DrawRule):
     def draw(self, rows: ReplayRows, count: int, key: int, state: Mapping[str, Any], pass_key: int) -> Drawn:
         """Return the rows of the smallest hashes."""
         del pass_key
-        return Drawn(kernels.smallest_keys(rows.keyed(key), count), state)
+        return Drawn(kernels.reservoir_of_words(key, rows.words, count)[0], state)

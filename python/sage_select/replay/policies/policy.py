@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -25,10 +26,8 @@ class Candidates:
 
     Attributes
     ----------
-    rows
-        All of them; none is there twice.
-    held
-        How many are those of the buffer.
+    there, offered
+        The rows of the buffer, and those that are offered; none is there twice.
     capacity
         How many may stay.
     seed
@@ -41,13 +40,28 @@ class Candidates:
         Function without arguments to the columns of all rows.
     """
 
-    rows: ReplayRows
-    held: int
+    there: ReplayRows
+    offered: ReplayRows
     capacity: int
     seed: int
     update: int
     state: Mapping[str, Any]
     payload: Callable[[], pa.Table]
+
+    @property
+    def held(self) -> int:
+        """How many are those of the buffer."""
+        return self.there.n
+
+    @property
+    def n(self) -> int:
+        """How many there are."""
+        return self.there.n + self.offered.n
+
+    @cached_property
+    def rows(self) -> ReplayRows:
+        """All of them: first those of the buffer."""
+        return self.there.then(self.offered)
 
 
 @dataclass(frozen=True)
@@ -141,11 +155,11 @@ def check_membership(kept: Any, rule: Policy, candidates: Candidates) -> None:
     if (
         not whole
         or len(rows) > candidates.capacity
-        or (len(rows) and (rows[0] < 0 or rows[-1] >= candidates.rows.n or (rows[1:] <= rows[:-1]).any()))
+        or (len(rows) and (rows[0] < 0 or rows[-1] >= candidates.n or (rows[1:] <= rows[:-1]).any()))
     ):
         raise fault(
             rule,
             "did not return rows to retain",
-            expected=f"at most {candidates.capacity:,} rising whole numbers from 0 to below {candidates.rows.n:,}",
+            expected=f"at most {candidates.capacity:,} rising whole numbers from 0 to below {candidates.n:,}",
             got=f"{rows.dtype} of shape {rows.shape}" if isinstance(rows, np.ndarray) else type(kept).__name__,
         )

@@ -32,20 +32,26 @@ class SmallestKeys(Policy):
 
     def admissible(self, offered: ReplayRows, state: Mapping[str, Any], seed: int) -> NDArray[np.int64] | None:
         """Return the offered rows whose keys are no larger than the threshold."""
+        threshold = self.threshold(state)
+        return None if threshold is None else kernels.within_threshold(self.keys(offered, seed), threshold)
+
+    @staticmethod
+    def threshold(state: Mapping[str, Any]) -> int | None:
+        """Return the largest key that may come in; None where any may."""
         threshold = int(state.get("threshold", _ALL))
-        return None if threshold == _ALL else kernels.within_threshold(self.keys(offered, seed), threshold)
+        return None if threshold == _ALL else threshold
 
     def keep(self, candidates: Candidates) -> Membership:
         """Return the rows of the smallest keys; of equal keys the one of the smaller id."""
-        rows, state = candidates.rows, dict(candidates.state)
-        if rows.n <= candidates.capacity:
-            return Membership(np.arange(rows.n), state)
-        keys = self.keys(rows, candidates.seed)
-        smallest = kernels.smallest_keys(keys, candidates.capacity)
-        last = keys[smallest[-1]]
-        if np.count_nonzero(keys == last) > 1:  # ids decide, and not which row came first
-            smallest = kernels.smallest_keys(keys, candidates.capacity, rows.ids)
-        return Membership(np.sort(smallest), {**state, "threshold": str(last)})
+        state, capacity = dict(candidates.state), candidates.capacity
+        if candidates.n <= capacity:
+            return Membership(np.arange(candidates.n), state)
+        keys = np.concatenate([self.keys(rows, candidates.seed) for rows in (candidates.there, candidates.offered)])
+        last = np.partition(keys, capacity - 1)[capacity - 1]
+        smallest = np.flatnonzero(keys <= last)
+        if len(smallest) > capacity:  # ids decide, and not which row came first
+            smallest = np.sort(kernels.smallest_keys(keys, capacity, candidates.rows.ids))
+        return Membership(smallest, {**state, "threshold": str(last)})
 
     def merged_state(self, one: Mapping[str, Any], other: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the smaller threshold: above it one of the streams may have lost rows."""

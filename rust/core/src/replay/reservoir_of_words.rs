@@ -43,14 +43,15 @@ pub fn reservoir_of_words(
         }
         Ok(best.into_sorted())
     };
-    let parts: Vec<Vec<(u64, u32)>> = if words.len() <= FEW_ROWS {
-        vec![best_of((0, words))?]
+    let sorted = if words.len() <= FEW_ROWS {
+        best_of((0, words))?
     } else {
-        words.par_chunks(part).enumerate().map(best_of).collect::<Result<_, Error>>()?
+        let parts: Vec<_> = words.par_chunks(part).enumerate().map(best_of).collect::<Result<_, Error>>()?;
+        let mut best = smallest();
+        parts.into_iter().flatten().for_each(|entry| best.push(entry));
+        best.into_sorted()
     };
-    let mut best = smallest();
-    parts.into_iter().flatten().for_each(|entry| best.push(entry));
-    Ok(best.into_sorted().into_iter().map(|(hash, row)| (hash, row as usize)).collect())
+    Ok(sorted.into_iter().map(|(hash, row)| (hash, row as usize)).collect())
 }
 
 #[cfg(test)]
