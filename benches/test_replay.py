@@ -1,7 +1,9 @@
 """Replay buffers beside those that people use: rows of text in, rows of text out.
 
-A buffer of 2,048 rows that has seen a million takes updates, each followed by a draw of 512 rows. `torchrl_list` is
-TorchRL's buffer over a list, which retains the latest rows; `avalanche` its reservoir, which has no draws;
+A buffer of 2,048 rows that has seen a million takes updates of new rows, each followed by a draw of 512 rows.
+`torchrl_list` is TorchRL's buffer over a list, which retains the latest rows and gives out the objects that it was
+given; `torchrl_columns` its buffer over TensorDicts, from which a draw is columns, as ours is; `avalanche` its
+reservoir, which has no draws, so that `updates alone` is what it is compared in;
 `sage` the rule that this library descends from, in plain Python: all rows sorted by loss at each update, and
 `random.sample`. On disk, `whole_file` is what a program does that has no log: all rows written anew as one Feather
 file.
@@ -9,11 +11,12 @@ file.
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 import shutil
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -64,14 +67,18 @@ def _seen(path: Path | None, policy: str) -> ReplayBuffer:
     return buffer
 
 
-def ours(size: int, count: int, policy: str = "reservoir", path: Path | None = None) -> Step:
+def ours(size: int, count: int, policy: str = "reservoir", path: Path | None = None, *, drawn: int = DRAWN) -> Step:
     buffer, tables = _seen(path, policy), _tables(size, count)
 
-    def step(at: int) -> pa.Table:
-        buffer.update(tables[at], scores="loss" if policy == "loss_topk" else None)
-        return buffer.draw(DRAWN)
+    def step(at: int) -> object:
+        told = buffer.update(tables[at], scores="loss" if policy == "loss_topk" else None)
+        return buffer.draw(drawn) if drawn else told
 
     return step
+
+
+def ours_alone(size: int, count: int) -> Step:
+    return ours(size, count, drawn=0)
 
 
 def torchrl_list(size: int, count: int) -> Step:
@@ -85,6 +92,26 @@ def torchrl_list(size: int, count: int) -> Step:
             buffer.add(lists[at][0])
         else:
             buffer.extend(lists[at])
+        return buffer.sample()
+
+    return step
+
+
+def torchrl_columns(size: int, count: int) -> Step:
+    data = rival("torchrl.data", "torchrl")
+    torch, dicts = rival("torch", "torch"), rival("tensordict", "tensordict")
+    buffer = data.ReplayBuffer(storage=data.LazyStackStorage(CAPACITY), batch_size=DRAWN)
+
+    def columns(rows: Sequence[dict[str, Any]]) -> Any:
+        texts = {name: dicts.NonTensorStack(*[row[name] for row in rows]) for name in rows[0] if name != "loss"}
+        return dicts.TensorDict({**texts, "loss": torch.tensor([row["loss"] for row in rows])}, batch_size=[len(rows)])
+
+    made = [columns(rows) for rows in _lists(size, count)]
+    for start in range(0, CAPACITY, 256):
+        buffer.extend(columns([_row(start + one) for one in range(256)]))
+
+    def step(at: int) -> object:
+        buffer.extend(made[at])
         return buffer.sample()
 
     return step
@@ -127,34 +154,47 @@ def sage(size: int, count: int, policy: str = "random") -> Step:
     return step
 
 
-def _run(step: Step, count: int) -> Callable[[], object]:
+def _run(make: Callable[[int], Step], count: int, rounds: int) -> Callable[[], object]:
+    """Return so many steps, which were run once: each time of rows that did not come before."""
+    step, next_one = make(count * (rounds + 1)), itertools.count()
+
     def work() -> object:
-        for at in range(count):
-            last = step(at)
+        for _ in range(count):
+            last = step(next(next_one))
         return last
 
+    work()
     return work
 
 
-@pytest.mark.parametrize("method", [ours, torchrl_list, avalanche, sage], ids=lambda method: method.__name__)
+@pytest.mark.parametrize("method", [ours, torchrl_list, torchrl_columns, sage], ids=lambda method: method.__name__)
 @pytest.mark.parametrize("size", [256, 10, 1])
 def test_update_and_draw(method: Callable[[int, int], Step], size: int, benchmark: BenchmarkFixture) -> None:
-    count = 40
-    work = _run(method(size, count), count)
-    work()
+    count, rounds = 40, 5
+    work = _run(partial(method, size), count, rounds)
     group = f"{count} updates of a replay buffer of {CAPACITY:,} rows, and draws of {DRAWN}"
-    note = "no draws" if method is avalanche else "the latest rows stay" if method is torchrl_list else ""
-    name = "ours" if method is ours else method.__name__
-    measure(benchmark, work, group=group, method=name, case=f"{size} rows an update", rounds=5, note=note)
+    note = "the latest rows stay" if method.__name__.startswith("torchrl") else ""
+    measure(
+        benchmark, work, group=group, method=method.__name__, case=f"{size} rows an update", rounds=rounds, note=note
+    )
+
+
+@pytest.mark.parametrize("method", [ours_alone, avalanche], ids=lambda method: method.__name__)
+@pytest.mark.parametrize("size", [256, 10, 1])
+def test_update(method: Callable[[int, int], Step], size: int, benchmark: BenchmarkFixture) -> None:
+    count, rounds = 40, 5
+    work = _run(partial(method, size), count, rounds)
+    group = f"{count} updates alone of a replay buffer of {CAPACITY:,} rows"
+    name = "ours" if method is ours_alone else method.__name__
+    measure(benchmark, work, group=group, method=name, case=f"{size} rows an update", rounds=rounds)
 
 
 @pytest.mark.parametrize("method", [ours, sage], ids=lambda method: method.__name__)
 def test_loss_topk(method: Callable[..., Step], benchmark: BenchmarkFixture) -> None:
-    count = 20
-    work = _run(method(256, count, "loss_topk"), count)
-    work()
+    count, rounds = 20, 5
+    work = _run(partial(method, 256, policy="loss_topk"), count, rounds)
     group = f"{count} updates of 256 rows, the highest losses stay, and draws of {DRAWN}"
-    measure(benchmark, work, group=group, method=method.__name__, rounds=5)
+    measure(benchmark, work, group=group, method=method.__name__, rounds=rounds)
 
 
 def ours_in_a_folder(folder: Path, count: int) -> Step:
@@ -180,9 +220,8 @@ def whole_file(folder: Path, count: int) -> Step:
 
 @pytest.mark.parametrize("method", [ours_in_a_folder, whole_file], ids=lambda method: method.__name__)
 def test_durable(method: Callable[[Path, int], Step], tmp_path: Path, benchmark: BenchmarkFixture) -> None:
-    count = 10
-    work = _run(method(tmp_path, count), count)
-    work()
+    count, rounds = 10, 3
+    work = _run(partial(method, tmp_path), count, rounds)
     group = f"{count} updates of 256 rows of a replay buffer on disk"
-    measure(benchmark, work, group=group, method=method.__name__, rounds=3)
+    measure(benchmark, work, group=group, method=method.__name__, rounds=rounds)
     shutil.rmtree(tmp_path)

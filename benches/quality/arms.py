@@ -14,7 +14,7 @@ from benches.quality.cases import Case
 from sage_select import kernels
 from sage_select.strategies.objectives import OBJECTIVES
 
-__all__ = ["ARMS", "DIVERSITY", "EXACT", "HYBRID", "RANDOM", "Rule"]
+__all__ = ["ARMS", "AUTO", "DIVERSITY", "EXACT", "HYBRID", "RANDOM", "Rule"]
 
 Rows = NDArray[np.int64]
 #: Picks so many rows of a case.
@@ -83,13 +83,15 @@ def graph_facility(case: Case, k: int) -> Rows:
     return kernels.facility_location(matrix, k, dense_limit=0, centroids=centroids, probe=probe, threads=1).indices
 
 
+AUTO = "auto (default)"
 RANDOM = "random"
 DIVERSITY = "diversity (default)"
 HYBRID = "hybrid (default)"
 EXACT = "facility location, all pairs"
 
 ARMS: dict[str, Rule] = {
-    RANDOM: chosen(strategy="random"),
+    RANDOM: chosen(strategy="random", embeddings=None, scores=None),
+    AUTO: chosen(strategy="auto"),
     "random, balanced over cells": stratified_random,
     "random, balanced by label": balanced_random,
     "loss_topk": chosen(strategy="loss_topk"),

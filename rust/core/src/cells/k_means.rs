@@ -144,7 +144,8 @@ mod tests {
         a.iter().zip(b).map(|(&a, &b)| (f64::from(a) - f64::from(b)).powi(2)).sum()
     }
 
-    /// The definition, for rows and means of whole numbers over a power of two, whose distances are exact.
+    /// The definition of a round, for rows of whole numbers, whose distances are exact. Those to means are not, so that
+    /// they are the canonical ones.
     fn by_hand(tied: &Tied, options: KMeans<'_>) -> Vec<f32> {
         let row = |at: usize| tied.row(options.sample[at]);
         let mut centroids: Vec<Vec<f32>> = (0..options.cells).map(|at| row(at).to_vec()).collect();
@@ -172,7 +173,9 @@ mod tests {
                 let largest =
                     (0..options.cells).max_by(|&a, &b| sizes[a].cmp(&sizes[b]).then(b.cmp(&a))).unwrap();
                 let free = members(largest).into_iter().filter(|at| !taken.contains(at));
-                let far = |at: usize| distance(row(at), &centroids[largest]);
+                let far = |at: usize| {
+                    metric::squared_distance(Simd::active().unwrap(), row(at), &centroids[largest])
+                };
                 if let Some(at) = free.max_by(|&a, &b| far(a).total_cmp(&far(b)).then(b.cmp(&a))) {
                     centroids[cell] = row(at).to_vec();
                     taken.push(at);
