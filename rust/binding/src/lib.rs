@@ -11,6 +11,7 @@ mod detach;
 mod error;
 mod hashes;
 mod json;
+mod lexical;
 mod matrix;
 mod replay;
 mod rows;
@@ -29,6 +30,11 @@ mod _native {
     use super::hashes::{hash_rows, hashes_of_ids, hashes_of_rows, hashes_of_words};
     #[pymodule_export]
     use super::json::JsonTable;
+    #[pymodule_export]
+    use super::lexical::{
+        character_counts, compression_ratio, lexical_difficulty, lexical_diversity, lexical_entropy,
+        ngram_rarity, ngram_repetition,
+    };
     #[pymodule_export]
     use super::matrix::{Matrix, instruction_set};
     #[pymodule_export]
@@ -70,7 +76,7 @@ mod _native {
     #[pymodule_export]
     use super::select::threshold::threshold_filter;
     #[pymodule_export]
-    use super::text::{hashing_encoder, lexical_difficulty, phrases, word_counts};
+    use super::text::{hashing_encoder, phrases, word_counts};
     #[pymodule_export]
     use super::topk::{bottom_k, top_k};
 
