@@ -86,8 +86,8 @@ def compression_ratio(texts: Texts, *, threads: int | None = None, progress: Pro
     """Return the bytes of each text by DEFLATE divided by its bytes in UTF-8.
 
     Low where a text repeats itself; 1 or a little more where nothing is gained, as in most texts below a hundred bytes.
-    DEFLATE (RFC 1951) is written by the Rust crate miniz_oxide at level 6, without header and checksum: the same bytes
-    on every machine. Repetitions are found up to 32 KiB back.
+    DEFLATE (RFC 1951) is written by libdeflate at level 6, without header and checksum: the same bytes on every
+    machine. Repetitions are found up to 32 KiB back.
 
     Examples
     --------

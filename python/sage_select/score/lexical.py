@@ -125,7 +125,7 @@ LEXICAL_MEASURES: Final[Mapping[LexicalMeasureName, LexicalMeasure]] = {
             _of_few_bytes,
             f"have fewer than {_COMPRESSIBLE} bytes: so short a text is compressed little, whatever it says",
         ),
-        work=10.0,
+        work=5.0,
     ),
     "rarity": LexicalMeasure(
         "n-gram rarity",

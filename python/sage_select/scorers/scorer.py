@@ -34,6 +34,8 @@ class Scorer(Settings):
         Whether the number of a row follows from that row alone, to the last bit, whatever other rows there are.
     turnable
         Whether the stage's `higher_is_harder` may say otherwise: not where the rule itself knows which end is hard.
+    always_finite
+        Whether no row of whatever text lacks a number.
     implied_by
         The option that chooses this scorer where none is named.
     """
@@ -41,6 +43,7 @@ class Scorer(Settings):
     given: ClassVar[bool] = False
     alone: ClassVar[bool] = False
     turnable: ClassVar[bool] = True
+    always_finite: ClassVar[bool] = False
 
     @property
     def sees_rows_alone(self) -> bool:

@@ -16,6 +16,7 @@ from sage_select.pipeline.run import Run
 from sage_select.pipeline.stage import Stage, stage
 from sage_select.scorers import SCORERS, Scorer, finite_scores, one_a_row
 from sage_select.stages.inputs.arrays import array_of, nan_for_none
+from sage_select.stages.inputs.limits import protected_rows
 from sage_select.stages.inputs.usable_scores import GOES_ON, OnBadScore, tell_ties, usable_scores
 
 __all__ = ["Score"]
@@ -57,11 +58,16 @@ class Score(Stage):
     ] = "error"
 
     @model_validator(mode="after")
-    def _turnable(self) -> Score:
+    def _of_use(self) -> Score:
         if self.higher_is_harder is False and not self.scorer.may_be_turned:
             raise ValueError(
                 "higher_is_harder = false needs a file, a column, a model or another measure: "
                 f"{self.scorer.label} has its own"
+            )
+        if self.on_bad_score != "error" and self.scorer.always_finite:
+            raise ValueError(
+                f"on_bad_score = {self.on_bad_score} needs scores that may be missing, of a file, a column or a model: "
+                f"{self.scorer.label} gives every row one"
             )
         return self
 
@@ -125,6 +131,7 @@ class Score(Stage):
                 on_bad=self.on_bad_score,
                 higher_is_harder=self.higher,
                 stage=run.label(self),
+                pinned=lambda: protected_rows(data, self, run).pinned,
                 reporter=run.reporter,
             )
             if run.consumers(self):

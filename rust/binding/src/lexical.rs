@@ -31,7 +31,7 @@ pub(crate) fn lexical_difficulty<'py>(
     threads: usize,
     progress: Option<Py<PyAny>>,
 ) -> Values<'py> {
-    values(py, &texts, threads, progress, |texts, watch| entropy::difficulties(texts, watch))
+    values(py, &texts, threads, progress, entropy::difficulties)
 }
 
 /// The entropy of each text's own words.
@@ -42,7 +42,7 @@ pub(crate) fn lexical_entropy<'py>(
     threads: usize,
     progress: Option<Py<PyAny>>,
 ) -> Values<'py> {
-    values(py, &texts, threads, progress, |texts, watch| entropy::entropies(texts, watch))
+    values(py, &texts, threads, progress, entropy::entropies)
 }
 
 /// The moving-average type-token ratio of each text.
@@ -65,7 +65,7 @@ pub(crate) fn compression_ratio<'py>(
     threads: usize,
     progress: Option<Py<PyAny>>,
 ) -> Values<'py> {
-    values(py, &texts, threads, progress, |texts, watch| compression::ratios(texts, watch))
+    values(py, &texts, threads, progress, compression::ratios)
 }
 
 /// How few texts have each text's n-grams.

@@ -56,6 +56,17 @@ def test_rows_without_a_score_come_last(lower: bool) -> None:
 
 
 @pytest.mark.parametrize("mode", ["drop", "lowest"])
+def test_a_pinned_row_cannot_leave_for_its_score(mode: str) -> None:
+    options = {"scores": "quality", "on_bad_score": mode, "pin": [1]}
+    if mode == "drop":
+        with pytest.raises(UsageError, match=r"is pinned, and has no score that can be used\n  got: .*row 1"):
+            chosen(table(BAD), **options)
+        return
+    with pytest.warns(SageWarning, match="put last"):
+        assert 1 in chosen(table(BAD), **options).indices
+
+
+@pytest.mark.parametrize("mode", ["drop", "lowest"])
 def test_where_no_row_has_a_score_nothing_can_be_chosen(mode: str) -> None:
     for values, kind in (([None] * 5, pa.float32()), ([None] * 5, None), ([float("nan")] * 5, None)):
         with pytest.raises(DataError, match="no row has a score that can be used"):
@@ -115,6 +126,8 @@ def test_what_a_plan_says() -> None:
         ({"lexical_measure": "rarity", "lexical_ngram": 0}, "at least 1"),
         ({"lexical_measure": "length"}, "expected 'difficulty', 'words'"),
         ({"column": "q", "lexical_measure": "words"}, "does not use lexical_measure"),
+        ({"lexical_measure": "rarity", "on_bad_score": "drop"}, "gives every row one"),
+        ({"on_bad_score": "lowest"}, "needs scores that may be missing"),
         ({"column": "q", "on_bad_score": "skip"}, "expected 'error', 'drop' or 'lowest'"),
     ],
 )

@@ -28,6 +28,8 @@ __all__ = [
 ]
 
 _SHOWN_COLUMNS: Final = 30
+#: What texts say that stand for no number, in any case.
+_NONE: Final = ["", "na", "n/a", "null", "none"]
 
 
 def require_column(rows: Rows, name: str) -> pa.ChunkedArray:
@@ -58,8 +60,8 @@ def numeric_column(rows: Rows, name: str, *, missing: Literal["error", "nan"] = 
     rows, name
         The rows, and the column or the path.
     missing
-        What becomes of values that are null, NaN, infinite or blank text: an error, or `nan`: null and blank become
-        NaN, and NaN and infinite ones stay.
+        What becomes of values that are null, NaN, infinite, or text that says so (blank, NA, N/A, null, None): an
+        error, or `nan`: they become NaN, but infinite ones stay.
 
     Raises
     ------
@@ -219,10 +221,11 @@ def _first(mask: pa.ChunkedArray) -> int:
 
 
 def _parsed(rows: Rows, name: str, column: pa.ChunkedArray, *, blank: bool) -> npt.NDArray[np.float64]:
-    """Return the numbers that texts spell; with `blank`, NaN for texts without any sign."""
+    """Return the numbers that texts spell; with `blank`, NaN for those that say that there is none."""
     trimmed = pc.ascii_trim_whitespace(column)
     if blank:
-        trimmed = pc.if_else(pc.equal(trimmed, ""), None, trimmed)
+        none = pc.is_in(pc.utf8_lower(trimmed), value_set=pa.array(_NONE, trimmed.type))
+        trimmed = pc.if_else(none, None, trimmed)
     try:
         return np.asarray(trimmed.cast(pa.float64()).to_numpy())
     except pa.ArrowInvalid:

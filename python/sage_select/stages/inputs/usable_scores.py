@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from sage_select.data import Cause, Dataset
 from sage_select.display import counted
-from sage_select.errors import DataError, Where
+from sage_select.errors import DataError, UsageError, Where
 from sage_select.pipeline.run import Reporter
 from sage_select.scorers import finite_scores
 
@@ -37,6 +38,7 @@ def usable_scores(
     on_bad: OnBadScore,
     higher_is_harder: bool,
     stage: str,
+    pinned: Callable[[], NDArray[np.int64]],
     reporter: Reporter,
 ) -> tuple[Dataset, NDArray[np.float32]]:
     """Return the rows and their scores, all of them finite; those that are not are refused, left out or put last.
@@ -53,6 +55,8 @@ def usable_scores(
         Which end is hard: `lowest` is the other.
     stage
         Which stage the row report names.
+    pinned
+        Gives the rows that are selected in any case, and cannot leave.
     reporter
         Who is told how many rows there were, and the first of them.
 
@@ -60,6 +64,8 @@ def usable_scores(
     ------
     DataError
         If there are such rows and `on_bad` is `error`, or there are no others.
+    UsageError
+        If one that would leave is pinned.
     """
     if on_bad == "error":
         return data, finite_scores(values, data, where, hint=GOES_ON)
@@ -78,11 +84,22 @@ def usable_scores(
     named = ", ".join(data.label(int(row)) for row in rows[:_NAMED]) + (", ..." if count > _NAMED else "")
     said = f"no score that can be used (null, NaN or infinite) in {counted(count, 'row')} of {data.n:,}"
     if on_bad == "drop":
+        _refuse_pinned(rows[np.isin(rows, pinned())], data)
         reporter.notice(f"{said}, left out: {named}")
         return data.drop(bad, Cause(stage, _WHY)), wide[~bad].astype(np.float32)
     easiest = wide[~bad].min() if higher_is_harder else wide[~bad].max()
     reporter.notice(f"{said}, put last with {easiest:g}, the score of the easiest of all others: {named}")
     return data, np.where(bad, easiest, wide).astype(np.float32)
+
+
+def _refuse_pinned(rows: NDArray[np.int64], data: Dataset) -> None:
+    if len(rows):
+        more = f" (more such rows: {len(rows) - 1:,})" if len(rows) > 1 else ""
+        raise UsageError(
+            f"a row is pinned, and has no score that can be used{more}",
+            got=data.label(int(rows[0])),
+            hint="--on-bad-score lowest keeps such rows; or take it off the pinned ones",
+        )
 
 
 def tell_ties(scores: NDArray[np.float32], reporter: Reporter) -> None:
