@@ -1,4 +1,4 @@
-"""Lexical measures beside what one writes in Python: words by a regular expression, counts by `Counter`, DEFLATE by zlib.
+"""Lexical measures beside loops in Python: words by a regular expression, counts by `Counter`, DEFLATE by zlib.
 
 The answers are compared first. zlib's bytes differ from ours by some in a hundred.
 """

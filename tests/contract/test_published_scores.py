@@ -158,6 +158,19 @@ def test_what_is_no_score_is_refused(case: str) -> None:
         assert word in str(refused.value)
 
 
+def test_the_option_of_the_command_line_is_told_in_python() -> None:
+    with pytest.raises(UsageError, match="scores takes the name of a column"):
+        sage_select.select(pa.table({"text": ["one"], "s": [1]}), score_column="s")
+
+
+def test_texts_that_say_that_there_is_none_are_missing() -> None:
+    values = ["3", "N/A", " none ", "", "nan", "NULL", None, "4.5"]
+    table = pa.table({"text": [f"row {row}" for row in range(len(values))], "s": values})
+    with pytest.warns(sage_select.SageWarning, match="6 rows of 8, left out"):
+        chosen = sage_select.select(table, k=2, strategy="loss_topk", scores="s", on_bad_score="drop")
+    assert chosen.indices.tolist() == [7, 0]
+
+
 def test_a_column_with_dots_in_its_name_is_itself() -> None:
     table = pa.table({"text": ["one", "two", "six"], "s.a": [1, 3, 2], "s": [{"a": 9}, {"a": 1}, {"a": 1}]})
     assert sage_select.select(table, k=1, strategy="loss_topk", scores="s.a").indices.tolist() == [1]
