@@ -24,6 +24,7 @@ from sage_select.pipeline.spec.keys import keys_of
 from sage_select.pipeline.spec.schema import json_schema
 from sage_select.replay.draws import DRAWS
 from sage_select.replay.policies import POLICIES
+from sage_select.score import LEXICAL_MEASURES
 from sage_select.train.curricula import CURRICULA
 from sage_select.train.kinds import BITS, INITIALISATIONS, KINDS, why_not
 from sage_select.train.methods import METHODS
@@ -33,6 +34,8 @@ from sage_select.train.presets import PRESETS
 __all__ = ["generated"]
 
 ROOT = Path(__file__).resolve().parent.parent
+#: What the command line calls the setting of a lexical measure.
+_SETTINGS = {"window": "--lexical-window", "length": "--lexical-ngram"}
 #: What comes after an option, by its kind.
 _TAKES = {"text": "text", "int": "a whole number", "float": "a number", "bool": "", "texts": "text, several times"}
 
@@ -90,7 +93,7 @@ def _filled(text: str, flags: list[Flag], training: list[Flag], replay: list[Fla
 
     def table(match: re.Match[str]) -> str:
         ours = {"options": lambda: _options(flags), "keys": _keys, "training": lambda: _options(training)}
-        own = {**ours, **_OF_TRAINING}
+        own = {**ours, **_OF_TRAINING, "lexical_measures": _lexical_measures}
         registry = registries.get(match[1])
         lines = "\n".join(own[match[1]]() if match[1] in own else _table(registry, elsewhere.get(match[1], flags)))
         return f"<!-- table: {match[1]} -->\n{lines}\n<!-- end of table -->"
@@ -108,6 +111,19 @@ def _table(registry: Mapping[str, Any], flags: list[Flag]) -> Iterator[str]:
         settings = [setting for setting in member.model_fields if setting in (own if registry is STAGES else spelt)]
         said = ", ".join(f"`{(own or spelt)[setting]}`" for setting in settings)
         yield f"| `{name}` | {member.summary()} | {said} |"
+
+
+def _lexical_measures() -> Iterator[str]:
+    """Yield the table of lexical measures: what each is, its formula, which end is hard, and its setting."""
+    yield "| `--lexical-measure` | is | formula | hard | setting |"
+    yield "|---|---|---|---|---|"
+    for name, measure in LEXICAL_MEASURES.items():
+        setting = (
+            "" if measure.setting is None else f"n, `{_SETTINGS[measure.setting]}`, {measure.default} unless given"
+        )
+        formula = measure.formula.replace("{n}", "n")
+        hard = "high" if measure.higher_is_harder else "low"
+        yield f"| `{name}` | {measure.summary} | {formula} | {hard} | {setting} |"
 
 
 def _options(flags: list[Flag]) -> Iterator[str]:

@@ -41,6 +41,8 @@ __all__ = [
     "k_center",
     "k_means",
     "lexical_difficulty",
+    "lexical_diversity",
+    "lexical_entropy",
     "medoids",
     "mmr",
     "near_duplicates",
@@ -144,8 +146,26 @@ def top_k(scores: _Array, k: int, threads: int) -> NDArray[np.int64]:
 def bottom_k(hashes: _Array, k: int, threads: int) -> NDArray[np.int64]:
     """Return the `k` rows of smallest uint64 hash, by (hash ascending, row ascending)."""
 
-def lexical_difficulty(texts: _Stream, threads: int) -> NDArray[np.float32]:
+def lexical_difficulty(texts: _Stream, threads: int, progress: _Progress) -> NDArray[np.float32]:
     """Return the lexical difficulty of each text."""
+
+def lexical_entropy(texts: _Stream, threads: int, progress: _Progress) -> NDArray[np.float32]:
+    """Return the entropy of each text's own words."""
+
+def lexical_diversity(texts: _Stream, window: int, threads: int, progress: _Progress) -> NDArray[np.float32]:
+    """Return the moving-average type-token ratio of each text."""
+
+def compression_ratio(texts: _Stream, threads: int, progress: _Progress) -> NDArray[np.float32]:
+    """Return the compressed share of each text's bytes."""
+
+def ngram_rarity(texts: _Stream, length: int, threads: int, progress: _Progress) -> NDArray[np.float32]:
+    """Return how few texts have each text's n-grams."""
+
+def ngram_repetition(texts: _Stream, length: int, threads: int, progress: _Progress) -> NDArray[np.float32]:
+    """Return the share of each text's n-grams that repeat one before."""
+
+def character_counts(texts: _Stream, threads: int, progress: _Progress) -> NDArray[np.int64]:
+    """Return how many characters each text has."""
 
 def word_counts(texts: _Stream, threads: int, progress: _Progress) -> NDArray[np.int64]:
     """Return how many words each text has."""

@@ -15,12 +15,13 @@ import numpy as np
 import polars as pl
 import pytest
 
-from sage_select import demo
+from sage_select import SageWarning, demo
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
 TRAINING = (ROOT / "docs" / "training.md").read_text()
 REPLAY = (ROOT / "docs" / "replay.md").read_text()
+LEXICAL = (ROOT / "docs" / "lexical-scores.md").read_text()
 
 
 def blocks(language: str, text: str = README + TRAINING) -> list[str]:
@@ -99,6 +100,17 @@ def test_examples_of_replay(folder: Path, monkeypatch: pytest.MonkeyPatch) -> No
     first, second, third = out.getvalue().splitlines()
     assert (first[:2], second) == ("4 ", "['selected', 'selected', 'replay']")
     assert third == "[('entered', 4)]"
+
+
+def test_examples_of_lexical_scores(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    for line in [line for block in blocks("sh", LEXICAL) for line in block.splitlines()]:
+        done = run(line, folder)
+        assert done.returncode == 0, f"{line}\n{done.stderr}"
+    session: dict[str, object] = {}
+    with pytest.warns(SageWarning, match="fewer than 10 words"):
+        exec(compile(blocks("python", LEXICAL)[0], "lexical-scores.md", "exec"), session)
+    assert len(session["picked"].indices) == 20  # type: ignore[attr-defined]
 
 
 def test_python_examples(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -60,6 +60,12 @@ CALLS: dict[str, Callable[[int | None], Any]] = {
         kernels.keyed_hashes(1, 9999) % np.uint64(99), 300, threads=threads
     ),
     "lexical": lambda threads: kernels.lexical_difficulty(pa.array(texts()), threads=threads),
+    "entropy": lambda threads: kernels.lexical_entropy(pa.array(texts()), threads=threads),
+    "diversity": lambda threads: kernels.lexical_diversity(pa.array(texts()), window=5, threads=threads),
+    "compression": lambda threads: kernels.compression_ratio(pa.array(texts()), threads=threads),
+    "rarity": lambda threads: kernels.ngram_rarity(pa.array(texts()), length=2, threads=threads),
+    "repetition": lambda threads: kernels.ngram_repetition(pa.array(texts()), length=2, threads=threads),
+    "characters": lambda threads: kernels.character_counts(pa.array(texts()), threads=threads),
     "words": lambda threads: kernels.word_counts(pa.array(texts()), threads=threads),
     "phrases": lambda threads: kernels.phrases(pa.array(texts()), length=3, threads=threads),
     "encoder": lambda threads: kernels.hashing_encoder(pa.array(texts()), threads=threads)[0],
@@ -177,7 +183,13 @@ def test_chunks_do_not_change_a_bit(cuts: list[int], wide: bool) -> None:
     bounds = [0, *sorted(cuts), 60]
     chunks = [column.slice(a, b - a) for a, b in itertools.pairwise(bounds)]
     chunked = pa.chunked_array(chunks, column.type)
-    for kernel in (kernels.hash_rows, kernels.lexical_difficulty, kernels.word_counts):
+    for kernel in (
+        kernels.hash_rows,
+        kernels.lexical_difficulty,
+        kernels.word_counts,
+        kernels.compression_ratio,
+        functools.partial(kernels.ngram_rarity, length=2),
+    ):
         assert kernel(chunked).tolist() == kernel(column).tolist()
     assert kernels.keyed_hashes(1, chunked).tolist() == kernels.keyed_hashes(1, column).tolist()
     assert digest(kernels.hashing_encoder(chunked)) == digest(kernels.hashing_encoder(column))

@@ -89,7 +89,7 @@ def test_a_bad_score_is_told_alike_whoever_finds_it(bad: float, higher_is_harder
             told.add(str(refused.value))
     expected = (
         "scores, row 1203: 2 scores are not finite numbers\n  expected: a number within float32\n"
-        f"  got: {bad}\n  hint: mend the score, or take the row out of the input"
+        f"  got: {bad}\n  hint: --on-bad-score drop leaves such rows out, and lowest puts them behind all others"
     )
     assert told == {expected}
 

@@ -20,6 +20,11 @@ from sage_select.values.location import Reads, location_of
 __all__ = ["by_stage", "document", "files"]
 
 _WIDTH: Final = 108
+#: What the command line has options for, and `select` takes by the argument of the values themselves.
+_BY_NAME: Final = {
+    "score_column": "scores takes the name of a column, too",
+    "embedding_column": "embeddings takes the name of a column, too",
+}
 
 
 def files() -> list[str]:
@@ -48,9 +53,8 @@ def by_stage(options: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {stage: {} for stage, _ in owners.values()}
     for name, value in options.items():
         if name not in owners:
-            raise UsageError(
-                f"select() has no argument {name!r}", hint=nearest(name, owners) or "help(select) lists them"
-            )
+            hint = _BY_NAME.get(name) or nearest(name, owners) or "help(select) lists them"
+            raise UsageError(f"select() has no argument {name!r}", hint=hint)
         if value is not None:
             stage, setting = owners[name]
             found[stage][setting] = value

@@ -21,6 +21,15 @@ from sage_select.kernels.cells import (
 )
 from sage_select.kernels.hashes import bottom_k_hashes, hash_rows, keyed_hashes, keyed_words
 from sage_select.kernels.json import FoundRows, JsonTable
+from sage_select.kernels.lexical import (
+    character_counts,
+    compression_ratio,
+    lexical_difficulty,
+    lexical_diversity,
+    lexical_entropy,
+    ngram_rarity,
+    ngram_repetition,
+)
 from sage_select.kernels.matrix import Matrix, Metric, instruction_set
 from sage_select.kernels.replay import (
     PriorityTree,
@@ -60,7 +69,6 @@ from sage_select.kernels.text import (
     NGRAMS_BYTES,
     Phrases,
     hashing_encoder,
-    lexical_difficulty,
     phrases,
     word_counts,
 )
@@ -93,6 +101,8 @@ __all__ = [
     "assign_cells",
     "bottom_k_hashes",
     "cell_distances",
+    "character_counts",
+    "compression_ratio",
     "d2",
     "exponential_keys",
     "facility_location",
@@ -107,10 +117,14 @@ __all__ = [
     "keyed_hashes",
     "keyed_words",
     "lexical_difficulty",
+    "lexical_diversity",
+    "lexical_entropy",
     "medoids",
     "mmr",
     "near_duplicates",
     "nearest_members",
+    "ngram_rarity",
+    "ngram_repetition",
     "phrases",
     "render_rows",
     "reservoir_of_words",

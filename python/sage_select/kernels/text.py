@@ -18,7 +18,6 @@ __all__ = [
     "NGRAMS_BYTES",
     "Phrases",
     "hashing_encoder",
-    "lexical_difficulty",
     "phrases",
     "word_counts",
 ]
@@ -49,41 +48,15 @@ class Phrases(NamedTuple):
     bags: NDArray[np.uint64]
 
 
-def lexical_difficulty(texts: pa.Array | pa.ChunkedArray, *, threads: int | None = None) -> NDArray[np.float32]:
-    """Score how long and how varied each text is: ``log2(1 + t) + H``.
-
-    `t` is the number of words and `H` the Shannon entropy, in bits, of the distribution of the words within the
-    text. A text without words scores 0.
+def word_counts(
+    texts: pa.Array | pa.ChunkedArray, *, threads: int | None = None, progress: Progress | None = None
+) -> NDArray[np.int64]:
+    """Count the words of each text.
 
     Words are runs of letters, digits and ``_`` of any script with the marks that follow them, as Unicode divides text
     (UAX #29, https://www.unicode.org/reports/tr29/), but punctuation always ends one. Chinese, Japanese, Thai, Lao,
     Khmer and Burmese are divided by ICU's dictionaries, the longest known word first. Words are one by Unicode's
     form NFC and full case folding, without soft hyphens, joiners and marks of direction. Emoji are no words.
-
-    Returns
-    -------
-    numpy.ndarray
-        float32, shape (n,).
-
-    Raises
-    ------
-    DataError
-        The column does not hold text, or a text is null.
-
-    Examples
-    --------
-    >>> lexical_difficulty(pa.array(["", "word", "one two three", "Two two two"])).tolist()
-    [0.0, 1.0, 3.5849626064300537, 2.0]
-    """
-    column = arrays.texts(texts)
-    with map_errors():
-        return _native.lexical_difficulty(column, resolve_threads(threads))
-
-
-def word_counts(
-    texts: pa.Array | pa.ChunkedArray, *, threads: int | None = None, progress: Progress | None = None
-) -> NDArray[np.int64]:
-    """Count the words of each text, as `lexical_difficulty` tells them apart.
 
     Returns
     -------
@@ -106,7 +79,7 @@ def word_counts(
 
 
 def phrases(texts: pa.Array | pa.ChunkedArray, *, length: int, threads: int | None = None) -> Phrases:
-    """Return the runs of `length` words of each text, as 64-bit hashes; words are those of `lexical_difficulty`.
+    """Return the runs of `length` words of each text, as 64-bit hashes; words are those of `word_counts`.
 
     A text of fewer words is one phrase, which no longer text has.
 

@@ -116,6 +116,11 @@ class Stage(Settings):
         return frozenset()
 
     @property
+    def effect_here(self) -> Literal["keeps", "drops", "adds", "reorders"]:
+        """What becomes of the rows with these settings: `effect`, where a stage says nothing else."""
+        return self.effect
+
+    @property
     def settles(self) -> bool:
         """Whether it settles which rows there are: what stages after it need is looked up only when it is done."""
         return self.chooses or (self.effect == "adds" and not self.opens)

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from sage_select.score.language_model import ScoreResult, language_model_scores
-from sage_select.score.lexical import lexical_scores
+from sage_select.score.lexical import LEXICAL_MEASURES, LexicalMeasure, LexicalMeasureName, lexical_scores
 from sage_select.score.token_lengths import token_lengths
 
-__all__ = ["ScoreResult", "language_model_scores", "lexical_scores", "token_lengths"]
+__all__ = [
+    "LEXICAL_MEASURES",
+    "LexicalMeasure",
+    "LexicalMeasureName",
+    "ScoreResult",
+    "language_model_scores",
+    "lexical_scores",
+    "token_lengths",
+]

@@ -21,20 +21,30 @@ __all__ = ["Column"]
 class Column(Scorer):
     """The numbers of a column of the input."""
 
-    column: Annotated[str, Option("a column of the input that holds the score", flag="--score-column")]
+    column: Annotated[
+        str,
+        Option(
+            "a column of the input that holds the score, or a field of one of objects: scores.helpfulness",
+            flag="--score-column",
+        ),
+    ]
 
     def score(self, data: Dataset, run: Run) -> NDArray[Any]:
         """Return the numbers of the column."""
         del run
         if data.rows is None:
             raise UsageError("a score column needs rows", hint="pass the scores as an array")
-        return io.numeric_column(data.rows, self.column)
+        return io.numeric_column(data.rows, self.column, missing="nan")
 
     def preview(self, data: Dataset, size: Size) -> Size:
         """Return the size; a column that holds no numbers is refused."""
         if data.rows is not None:
-            io.numeric_column(data.rows, self.column)
+            io.numeric_column(data.rows, self.column, missing="nan")
         return size
+
+    def first_scores(self, data: Dataset) -> NDArray[Any] | None:
+        """Return the numbers of the first rows."""
+        return None if data.rows is None else io.numeric_column(data.rows, self.column, missing="nan")
 
     def cost(self, size: Size) -> Cost:
         """Return the cost of float64 numbers."""

@@ -33,7 +33,9 @@ class Scorer(Settings):
     alone
         Whether the number of a row follows from that row alone, to the last bit, whatever other rows there are.
     turnable
-        Whether `higher_is_harder` may say otherwise: not where the rule itself knows which end is hard.
+        Whether the stage's `higher_is_harder` may say otherwise: not where the rule itself knows which end is hard.
+    always_finite
+        Whether no row of whatever text lacks a number.
     implied_by
         The option that chooses this scorer where none is named.
     """
@@ -41,6 +43,22 @@ class Scorer(Settings):
     given: ClassVar[bool] = False
     alone: ClassVar[bool] = False
     turnable: ClassVar[bool] = True
+    always_finite: ClassVar[bool] = False
+
+    @property
+    def sees_rows_alone(self) -> bool:
+        """Whether `alone` holds with these settings."""
+        return self.alone
+
+    @property
+    def may_be_turned(self) -> bool:
+        """Whether `turnable` holds with these settings."""
+        return self.turnable
+
+    @property
+    def higher_is_harder(self) -> bool:
+        """Which end of its numbers is hard, where nobody says otherwise."""
+        return True
 
     @abstractmethod
     def score(self, data: Dataset, run: Run) -> NDArray[Any]:
@@ -53,6 +71,11 @@ class Scorer(Settings):
         """Return the size of the input with what is known of it here, as `Stage.preview` does."""
         del data
         return size
+
+    def first_scores(self, data: Dataset) -> NDArray[Any] | None:
+        """Return the numbers of the first rows, as far as a dry run can know them; None where it cannot."""
+        del data
+        return None
 
     def cost(self, size: Size) -> Cost | None:
         """Return what the numbers take, none of which is held by then; None where that is not known."""
@@ -89,7 +112,9 @@ def one_a_row(values: Any, scorer: Scorer, n: int) -> NDArray[Any]:
     return array
 
 
-def finite_scores(values: NDArray[Any], data: Dataset, where: Where) -> NDArray[np.float32]:
+def finite_scores(
+    values: NDArray[Any], data: Dataset, where: Where, *, hint: str = "mend the score, or take the row out of the input"
+) -> NDArray[np.float32]:
     """Return the numbers of the rows that are in as float32, every one of them finite.
 
     `where` names the file or column; the row is added where a number is refused. Float32 values are returned as they
@@ -106,11 +131,16 @@ def finite_scores(values: NDArray[Any], data: Dataset, where: Where) -> NDArray[
     wide = np.asarray(values, np.float64)
     bad = np.flatnonzero(~(np.abs(wide) <= _FLOAT32_MOST))
     if len(bad):
+        row = int(bad[0])
+        # A place that has a row is one in the rows themselves, of a column.
+        in_rows = data.rows if where.row is not None else None
         raise DataError(
             "a score must be a finite number" if len(bad) == 1 else f"{len(bad):,} scores are not finite numbers",
-            where=dataclasses.replace(where, row=int(data.input_rows(bad[:1])[0]), line=None),
+            where=dataclasses.replace(where, row=int(data.input_rows(bad[:1])[0]), line=None)
+            if in_rows is None
+            else in_rows.where(row, where.column),
             expected="a number within float32",
-            got=str(wide[bad[0]]),
-            hint="mend the score, or take the row out of the input",
+            got="null or NaN" if in_rows is not None and np.isnan(wide[row]) else str(wide[row]),
+            hint=hint,
         )
     return wide.astype(np.float32)

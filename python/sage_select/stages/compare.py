@@ -83,7 +83,7 @@ class Compare(Stage):
         UsageError
             As said, or if it stands twice.
         """
-        other = next((step for step in later if step.effect == "drops" or isinstance(step, Compare)), None)
+        other = next((step for step in later if step.effect_here == "drops" or isinstance(step, Compare)), None)
         if not self.idle and other is not None and not other.idle:
             raise UsageError(
                 f"{other.name} comes after compare, so that its figures tell of other rows than the output has",

@@ -52,7 +52,7 @@ class Order(Stage):
             As said.
         """
         super().refuse_later(later)
-        leaving = next((step for step in later if step.effect == "drops" and not step.idle), None)
+        leaving = next((step for step in later if step.effect_here == "drops" and not step.idle), None)
         if leaving is not None and not self.order.nested:
             raise UsageError(
                 f"{leaving.name} comes after order {self.order.name!r}, which holds for all rows together alone",

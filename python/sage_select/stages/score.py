@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Final, Literal
 
 import numpy as np
 from pydantic import model_validator
@@ -15,9 +15,13 @@ from sage_select.pipeline.cost import Cost, Size, in_turn
 from sage_select.pipeline.run import Run
 from sage_select.pipeline.stage import Stage, stage
 from sage_select.scorers import SCORERS, Scorer, finite_scores, one_a_row
-from sage_select.stages.inputs.arrays import array_of
+from sage_select.stages.inputs.arrays import array_of, nan_for_none
+from sage_select.stages.inputs.limits import protected_rows
+from sage_select.stages.inputs.usable_scores import GOES_ON, OnBadScore, tell_ties, usable_scores
 
 __all__ = ["Score"]
+
+_BAD: Final = {"drop": "rows without a usable score are left out", "lowest": "rows without a usable score come last"}
 
 
 @stage("score", place=30, gives=frozenset({"scores"}), keywords="named")
@@ -29,24 +33,64 @@ class Score(Stage):
     scorer
         Where the numbers come from; it need not be named where an option implies it.
     higher_is_harder
-        False where a low number means a hard row.
+        False where a low number means a hard row; None: as the scorer declares.
+    on_bad_score
+        What becomes of rows without a usable score.
     """
 
     version: ClassVar[int] = 2
 
     scorer: Annotated[Scorer, Choice(SCORERS, "lexical", "where scores come from")]
     higher_is_harder: Annotated[
-        bool,
-        Option("which end of the score is hard", flag="--higher-is-harder/--lower-is-harder", default="higher"),
-    ] = True
+        bool | None,
+        Option(
+            "which end of the score is hard, and picked first: of a quality score the good end",
+            flag="--higher-is-harder/--lower-is-harder",
+            default="higher, unless the measure says otherwise",
+        ),
+    ] = None
+    on_bad_score: Annotated[
+        OnBadScore,
+        Option(
+            "what becomes of rows whose score is null, NaN or infinite: error (they are named), drop (they are left "
+            "out and counted), or lowest (they get the score of the easiest of all others)"
+        ),
+    ] = "error"
 
     @model_validator(mode="after")
-    def _turnable(self) -> Score:
-        if not self.higher_is_harder and not self.scorer.turnable:
+    def _of_use(self) -> Score:
+        if self.higher_is_harder is False and not self.scorer.may_be_turned:
             raise ValueError(
-                f"higher_is_harder = false needs a file, a column or a model: {self.scorer.label} has its own"
+                "higher_is_harder = false needs a file, a column, a model or another measure: "
+                f"{self.scorer.label} has its own"
+            )
+        if self.on_bad_score != "error" and self.scorer.always_finite:
+            raise ValueError(
+                f"on_bad_score = {self.on_bad_score} needs scores that may be missing, of a file, a column or a model: "
+                f"{self.scorer.label} gives every row one"
             )
         return self
+
+    @model_validator(mode="after")
+    def _declared_end(self) -> Score:
+        # Whether it was named or not, the same end is the same score: equal values, one fingerprint.
+        if self.higher_is_harder is None:
+            object.__setattr__(self, "higher_is_harder", self.scorer.higher_is_harder)
+        return self
+
+    @property
+    def higher(self) -> bool:
+        """Whether a high number means a hard row."""
+        return bool(self.higher_is_harder)
+
+    def unused_options(self) -> list[str]:
+        """Return the settings that say what holds anyway."""
+        return ["on_bad_score"] if self.on_bad_score == "error" else []
+
+    @property
+    def effect_here(self) -> Literal["keeps", "drops", "adds", "reorders"]:
+        """`drops` where rows without a usable score leave."""
+        return "drops" if self.on_bad_score == "drop" else "keeps"
 
     @property
     def given(self) -> bool:
@@ -63,7 +107,8 @@ class Score(Stage):
         """
         array = run.given(self, "file")
         if array is not None:
-            values, where = data.of_input(array_of(array, "scores", 1, data.input_n)), Where(file="scores")
+            given = array if self.on_bad_score == "error" else nan_for_none(array)
+            values, where = data.of_input(array_of(given, "scores", 1, data.input_n)), Where(file="scores")
         else:
             if data.rows is None and not self.scorer.given:
                 raise UsageError(
@@ -73,16 +118,33 @@ class Score(Stage):
         # A look at 10 million scores costs more than their ranking, which finds the bad ones in passing.
         seen_later = (
             array is not None
+            and self.on_bad_score == "error"
             and values.dtype == np.float32
             and len(run.consumers(self)) > 0
-            and all(step.checks_scores for step in run.after(self) if step.effect == "drops")
+            and all(step.checks_scores for step in run.after(self) if step.effect_here == "drops")
         )
-        finite = values if seen_later else finite_scores(values, data, where)
-        return data.with_feature("scores", Scores(finite, self.higher_is_harder))
+        if not seen_later:
+            data, values = usable_scores(
+                values,
+                data,
+                where,
+                on_bad=self.on_bad_score,
+                higher_is_harder=self.higher,
+                stage=run.label(self),
+                pinned=lambda: protected_rows(data, self, run).pinned,
+                reporter=run.reporter,
+            )
+            if run.consumers(self):
+                tell_ties(values, run.reporter)
+        return data.with_feature("scores", Scores(values, self.higher))
 
     def preview(self, data: Dataset, size: Size) -> Size:
-        """Return the size as the scorer knows it."""
-        return self.scorer.preview(data, size)
+        """Return the size as the scorer knows it; bad scores among the first rows are refused as in `run`."""
+        size = self.scorer.preview(data, size)
+        first = self.scorer.first_scores(data) if self.on_bad_score == "error" else None
+        if first is not None:
+            finite_scores(first, data, self.scorer.where(data), hint=GOES_ON)
+        return size
 
     def cost(self, size: Size) -> Cost | None:
         """Return the cost of the scorer, and of a float32 number a row."""
@@ -91,9 +153,10 @@ class Score(Stage):
 
     def describe(self) -> str:
         """Return where the numbers come from and which end is hard."""
-        if not self.scorer.turnable:
-            return self.scorer.describe()
-        return f"{self.scorer.describe()}, {'higher' if self.higher_is_harder else 'lower'} is harder"
+        told = self.scorer.describe()
+        if self.scorer.may_be_turned:
+            told += f", {'higher' if self.higher else 'lower'} is harder"
+        return told if self.on_bad_score == "error" else f"{told}, {_BAD[self.on_bad_score]}"
 
 
 def _who_needs(consumers: list[Stage]) -> str:

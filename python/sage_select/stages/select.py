@@ -30,6 +30,7 @@ from sage_select.stages.inputs.limits import (
     with_lengths,
 )
 from sage_select.stages.inputs.queries import Queries, query_vectors, read_queries
+from sage_select.stages.inputs.usable_scores import GOES_ON
 from sage_select.stages.source import Source
 from sage_select.strategies import STRATEGIES, Constraints, Picks, Pool, Strategy, request_of
 from sage_select.strategies.constraints import check_picks, verify_picks
@@ -193,7 +194,7 @@ class Select(Stage):
             except DataError:
                 # The kernel met a score that had not been looked at yet; the check tells all about it.
                 if data.scores is not None:
-                    finite_scores(data.scores.values, data, Where(file="scores"))
+                    finite_scores(data.scores.values, data, Where(file="scores"), hint=GOES_ON)
                 raise
         return data.select(
             Selected(

@@ -12,6 +12,7 @@ mod error;
 mod hashes;
 mod interleave;
 mod json;
+mod lexical;
 mod matrix;
 mod replay;
 mod rows;
@@ -32,6 +33,11 @@ mod _native {
     use super::interleave::{HeldTable, interleave};
     #[pymodule_export]
     use super::json::JsonTable;
+    #[pymodule_export]
+    use super::lexical::{
+        character_counts, compression_ratio, lexical_difficulty, lexical_diversity, lexical_entropy,
+        ngram_rarity, ngram_repetition,
+    };
     #[pymodule_export]
     use super::matrix::{Matrix, instruction_set};
     #[pymodule_export]
@@ -73,7 +79,7 @@ mod _native {
     #[pymodule_export]
     use super::select::threshold::threshold_filter;
     #[pymodule_export]
-    use super::text::{hashing_encoder, lexical_difficulty, phrases, word_counts};
+    use super::text::{hashing_encoder, phrases, word_counts};
     #[pymodule_export]
     use super::topk::{bottom_k, top_k};
 

@@ -3,24 +3,12 @@
 use numpy::{IntoPyArray, PyArray1};
 use pyo3::prelude::*;
 use pyo3_arrow::PyChunkedArray;
-use sage_select_core::text::{encoder, lexical, phrases as core_phrases, words};
+use sage_select_core::text::{encoder, phrases as core_phrases, words};
 
 use crate::convert;
 use crate::detach::Call;
 
 type Array<'py, T> = Bound<'py, PyArray1<T>>;
-
-/// The lexical difficulty of each text.
-#[pyfunction]
-pub(crate) fn lexical_difficulty<'py>(
-    py: Python<'py>,
-    texts: PyChunkedArray,
-    threads: usize,
-) -> PyResult<Bound<'py, PyArray1<f32>>> {
-    let texts = convert::texts(py, &texts)?;
-    let values = Call { py, threads, progress: None }.run(|watch| lexical::difficulties(&texts, watch))?;
-    Ok(values.into_pyarray(py))
-}
 
 /// How many words each text has.
 #[pyfunction]

@@ -24,6 +24,7 @@ from sage_select.io.output.target import check_target, preflight_output
 from sage_select.pipeline import Pipeline, Reporter, Stage
 from sage_select.pipeline.plan import fingerprint, node_keys, schedule
 from sage_select.pipeline.spec import load_spec
+from sage_select.scorers import Scorer
 from sage_select.stages import Order, Select
 from sage_select.values.budget import Budget
 from sage_select.values.location import InputSetting
@@ -180,7 +181,9 @@ def _other_order_reason(plan: Pipeline) -> str:
 def _sees_each_row_alone(step: Stage) -> bool:
     """Return whether what a stage gives a row follows from that row, whatever other rows there are."""
     _, *held = step.members()
-    return step.given or (all(getattr(one, "alone", False) for one in held) if held else step.scope == "row")
+    return step.given or (
+        all(isinstance(one, Scorer) and one.sees_rows_alone for one in held) if held else step.scope == "row"
+    )
 
 
 def not_nested_reason(plan: Pipeline) -> str:
@@ -188,7 +191,9 @@ def not_nested_reason(plan: Pipeline) -> str:
     choices = [place for place, step in enumerate(plan.steps) if step.chooses]
     if len(choices) != 1:
         return f"the pipeline selects {len(choices)} times"
-    after = [step.name for step in plan.steps[choices[0] + 1 :] if step.effect in ("drops", "adds") and not step.idle]
+    after = [
+        step.name for step in plan.steps[choices[0] + 1 :] if step.effect_here in ("drops", "adds") and not step.idle
+    ]
     return f"{after[0]} comes after the selection" if after else ""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,8 @@ import pyarrow.compute as pc
 
 from sage_select.columns import PARENT
 from sage_select.errors import DataError, UsageError, Where, nearest
+from sage_select.io.tables.nested import is_json_text
+from sage_select.io.tables.paths import fields_within, value_column
 from sage_select.io.tables.rows import Rows
 from sage_select.kernels.vectors import lists_of_one_width
 
@@ -26,6 +28,8 @@ __all__ = [
 ]
 
 _SHOWN_COLUMNS: Final = 30
+#: What texts say that stand for no number, in any case.
+_NONE: Final = ["", "na", "n/a", "null", "none"]
 
 
 def require_column(rows: Rows, name: str) -> pa.ChunkedArray:
@@ -45,34 +49,71 @@ def require_column(rows: Rows, name: str) -> pa.ChunkedArray:
     return rows.table.column(name)
 
 
-def numeric_column(rows: Rows, name: str) -> npt.NDArray[np.float64]:
-    """Return a column of finite numbers as float64, shape (rows,).
+def numeric_column(rows: Rows, name: str, *, missing: Literal["error", "nan"] = "error") -> npt.NDArray[np.float64]:
+    """Return a column of numbers as float64, shape (rows,); `scores.helpfulness` is a field of a column of objects.
 
-    Strings, as CSV has them, are read as numbers.
+    Whole numbers, floats of any width, decimals and dictionary-encoded ones are read, and strings as numbers, as CSV
+    has them.
+
+    Parameters
+    ----------
+    rows, name
+        The rows, and the column or the path.
+    missing
+        What becomes of values that are null, NaN, infinite, or text that says so (blank, NA, N/A, null, None): an
+        error, or `nan`: they become NaN, but infinite ones stay.
 
     Raises
     ------
     UsageError
-        Where there is no such column.
+        Where there is no such column, or no such field.
     DataError
-        Where a value is null, no number, not finite, or a whole number that float64 cannot hold; naming the row.
+        Where a value is no number, missing, or a whole number that float64 cannot hold; naming the row.
     """
-    column = require_column(rows, name)
+    column = value_column(rows, name)
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
     kind = column.type
-    _refuse_null(rows, name, column)
-    if pa.types.is_string(kind):
-        values = _parsed(rows, name, column)
+    text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
+    if missing == "error":
+        _refuse_null(rows, name, column)
+    if text:
+        if name in rows.table.schema.names and is_json_text(rows.table.schema.field(name)):
+            raise DataError(
+                "a column holds objects, and no numbers",
+                where=rows.where(0, name),
+                expected="numbers",
+                got=str(column[0].as_py())[:80] if len(column) else None,
+                hint=f"name a field of it, such as {name}.quality",
+            )
+        values = _parsed(rows, name, column, blank=missing == "nan")
     elif pa.types.is_integer(kind) or pa.types.is_decimal(kind):
         values = _exact(rows, name, column)
-    elif pa.types.is_floating(kind):
+    elif pa.types.is_floating(kind) or pa.types.is_null(kind):
         values = column.cast(pa.float64()).to_numpy()
     else:
-        raise DataError("a column is not one of numbers", where=rows.where(0, name), expected="numbers", got=str(kind))
-    bad = np.flatnonzero(~np.isfinite(values))
-    if len(bad):
+        raise DataError(
+            "a column is not one of numbers",
+            where=rows.where(0, name),
+            expected="numbers",
+            got=str(kind),
+            hint=_numbers_of(name, kind),
+        )
+    if missing == "error" and len(bad := np.flatnonzero(~np.isfinite(values))):
         row = int(bad[0])
         raise DataError("a number is not finite", where=rows.where(row, name), got=str(values[row]))
     return values
+
+
+def _numbers_of(name: str, kind: pa.DataType) -> str | None:
+    """Return what to do where a column holds something else than numbers."""
+    if fields := fields_within(kind):
+        return f"name a field of it: {', '.join(f'{name}.{field}' for field in fields[:_SHOWN_COLUMNS])}"
+    if pa.types.is_boolean(kind):
+        return "write 1 and 0 in place of true and false"
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
+        return "write one number a row, such as the mean of the list, to a column of its own"
+    return None
 
 
 def parent_ids(table: pa.Table) -> pa.ChunkedArray:
@@ -179,15 +220,23 @@ def _first(mask: pa.ChunkedArray) -> int:
     return int(pc.index(mask, True).as_py())
 
 
-def _parsed(rows: Rows, name: str, column: pa.ChunkedArray) -> npt.NDArray[np.float64]:
+def _parsed(rows: Rows, name: str, column: pa.ChunkedArray, *, blank: bool) -> npt.NDArray[np.float64]:
+    """Return the numbers that texts spell; with `blank`, NaN for those that say that there is none."""
     trimmed = pc.ascii_trim_whitespace(column)
+    if blank:
+        none = pc.is_in(pc.utf8_lower(trimmed), value_set=pa.array(_NONE, trimmed.type))
+        trimmed = pc.if_else(none, None, trimmed)
     try:
         return np.asarray(trimmed.cast(pa.float64()).to_numpy())
     except pa.ArrowInvalid:
         row = _first_uncastable(trimmed, pa.float64())
         text = column[row].as_py()
         raise DataError(
-            "a text is not a number", where=rows.where(row, name), expected="a number", got=repr(text[:80])
+            "a text is not a number",
+            where=rows.where(row, name),
+            expected="a number",
+            got=repr(text[:80]),
+            hint="write a number such as 4.5, or null where there is none",
         ) from None
 
 

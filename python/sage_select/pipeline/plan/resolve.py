@@ -53,7 +53,9 @@ def _with_defaults(steps: list[Stage]) -> list[Stage]:
     """
     for name, kind in STAGES.items():
         if kind.by_default and kind.belongs(steps) and not any(step.name == name for step in steps):
-            dropping = [place for place, step in enumerate(steps) if step.effect == "drops" and kind.effect == "keeps"]
+            dropping = [
+                place for place, step in enumerate(steps) if step.effect_here == "drops" and kind.effect == "keeps"
+            ]
             first = max(dropping, default=-1) + 1
             place = next((at for at, step in enumerate(steps) if at >= first and step.place > kind.place), len(steps))
             steps.insert(place, kind())

@@ -27,21 +27,21 @@ def _given_first(steps: list[Stage]) -> list[Stage]:
     rest: list[Stage] = []
     for place, step in enumerate(steps[len(sources) :], len(sources)):
         earlier = [other for other in steps[:place] if other.gives & step.gives or other.needs() & step.gives]
-        movable = step.effect == "keeps" and step.given and not earlier
+        movable = step.effect_here == "keeps" and step.given and not earlier
         (first if movable else rest).append(step)
     return [*sources, *sorted(first, key=lambda step: step.place), *rest]
 
 
 def _computed_late(steps: list[Stage]) -> list[Stage]:
     """Move each stage that computes features down to the first that uses them, or else to the last that drops rows."""
-    for step in [step for step in reversed(steps) if step.effect == "keeps" and step.gives and not step.given]:
+    for step in [step for step in reversed(steps) if step.effect_here == "keeps" and step.gives and not step.given]:
         place = next(index for index, other in enumerate(steps) if other is step)
         later = steps[place + 1 :]
         stop = next(
             (i for i, other in enumerate(later) if other.needs() & step.gives or other.gives & step.gives), None
         )
         if stop is None:
-            dropping = [index for index, other in enumerate(later) if other.effect == "drops"]
+            dropping = [index for index, other in enumerate(later) if other.effect_here == "drops"]
             stop = dropping[-1] if dropping else 0
         # Among providers that meet before one stage, those of the rule's order come first.
         while stop and later[stop - 1].gives and later[stop - 1].place > step.place:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from sage_select.errors import DataError, Where
 
-__all__ = ["array_of", "misfit", "no_numbers", "ragged"]
+__all__ = ["array_of", "misfit", "nan_for_none", "no_numbers", "ragged"]
 
 
 def array_of(value: Any, name: str, dimensions: int, n: int) -> NDArray[Any]:
@@ -25,6 +25,14 @@ def array_of(value: Any, name: str, dimensions: int, n: int) -> NDArray[Any]:
     if array.dtype.kind not in "fiu":
         raise no_numbers(array, name)
     return array
+
+
+def nan_for_none(value: Any) -> Any:
+    """Return numbers with NaN in place of None, and all else as it is."""
+    array = np.asarray(value)
+    if array.dtype != object or array.ndim != 1:
+        return value
+    return [np.nan if one is None else one for one in array]
 
 
 def misfit(name: str, dimensions: int, n: int, got: str) -> DataError:

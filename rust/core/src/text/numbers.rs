@@ -11,6 +11,12 @@ pub(super) struct Numbers {
     table: Vec<u32>,
 }
 
+impl Default for Numbers {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Numbers {
     pub(super) fn new() -> Self {
         Self { hashes: Vec::new(), table: vec![0; SMALLEST] }

@@ -51,7 +51,7 @@ pub fn phrases(texts: &[&str], length: usize, control: &impl Control) -> Result<
 }
 
 /// The number of words counts: a short text is not found in the middle of a long one.
-fn of(words: &[u64]) -> u64 {
+pub(super) fn of(words: &[u64]) -> u64 {
     words.iter().fold(words.len() as u64, |state, &word| mix64(state.rotate_left(5) ^ word))
 }
 

@@ -1,11 +1,9 @@
-//! Lexical difficulty: how long a text is and how varied its words are.
+//! The entropy of a text's own words, and lexical difficulty: how long a text is and how varied its words are.
 
-use super::numbers::Numbers;
-use super::words;
-use crate::blocks;
+use super::each;
+use crate::text::numbers::Numbers;
+use crate::text::words;
 use crate::{Control, Error};
-
-const BLOCK: usize = 64;
 
 /// `log2(1 + t) + H` of each text: `t` words, and the Shannon entropy `H`, in bits, of the distribution of
 /// the words in that text.
@@ -17,32 +15,48 @@ const BLOCK: usize = 64;
 /// # Errors
 /// [`Error::OutOfMemory`], or what `control` stops with.
 pub fn difficulties(texts: &[&str], control: &impl Control) -> Result<Vec<f32>, Error> {
-    let mut values = blocks::zeroed(texts.len())?;
-    blocks::fill(&mut values, 1, BLOCK, control, |first, block| {
-        let (mut buffer, mut words, mut counts) = (Vec::new(), Numbers::new(), Vec::new());
-        for (value, text) in block.iter_mut().zip(&texts[first..]) {
-            words.clear();
-            counts.clear();
-            words::for_each_hash(text, &mut buffer, |hash, _| {
-                let word = words.of(hash) as usize;
-                if word == counts.len() {
-                    counts.push(0);
-                }
-                counts[word] += 1;
-            });
-            *value = of_counts(&mut counts) as f32;
-        }
-        Ok(())
-    })?;
-    Ok(values)
+    each(texts, control, Counted::default, |counted, text| {
+        let (words, entropy) = counted.words_and_entropy(text);
+        libm::log2(1.0 + words) + entropy
+    })
 }
 
-/// The difficulty of a text whose distinct words occur so often; counts of 1 are left out of these.
-fn of_counts(counts: &mut Vec<usize>) -> f64 {
-    let words = counts.iter().sum::<usize>() as f64;
-    if words == 0.0 {
-        return 0.0;
+/// The `H` of [`difficulties`] alone: at most `log2(t)`, where no word is said twice.
+///
+/// # Errors
+/// [`Error::OutOfMemory`], or what `control` stops with.
+pub fn entropies(texts: &[&str], control: &impl Control) -> Result<Vec<f32>, Error> {
+    each(texts, control, Counted::default, |counted, text| counted.words_and_entropy(text).1)
+}
+
+/// How often a text has each of its words.
+#[derive(Default)]
+struct Counted {
+    words: Numbers,
+    counts: Vec<usize>,
+    buffer: Vec<char>,
+}
+
+impl Counted {
+    /// How many words a text has, and the entropy of their distribution.
+    fn words_and_entropy(&mut self, text: &str) -> (f64, f64) {
+        let Self { words, counts, buffer } = self;
+        words.clear();
+        counts.clear();
+        words::for_each_hash(text, buffer, |hash, _| {
+            let word = words.of(hash) as usize;
+            if word == counts.len() {
+                counts.push(0);
+            }
+            counts[word] += 1;
+        });
+        let words = counts.iter().sum::<usize>() as f64;
+        (words, if words == 0.0 { 0.0 } else { entropy(words, counts) })
     }
+}
+
+/// The entropy of so many words, of which the distinct ones occur so often; counts of 1 are left out of these.
+fn entropy(words: f64, counts: &mut Vec<usize>) -> f64 {
     counts.retain(|&count| count > 1);
     counts.sort_unstable();
     let each = |equal: &[usize]| {
@@ -50,8 +64,7 @@ fn of_counts(counts: &mut Vec<usize>) -> f64 {
         std::iter::repeat_n(count * libm::log2(count), equal.len())
     };
     let spent: f64 = counts.chunk_by(|a, b| a == b).flat_map(each).sum();
-    let entropy = (libm::log2(words) - spent / words).max(0.0);
-    libm::log2(1.0 + words) + entropy
+    (libm::log2(words) - spent / words).max(0.0)
 }
 
 #[cfg(test)]
@@ -64,7 +77,7 @@ mod tests {
     use crate::Unwatched;
 
     /// The definition, over the words themselves.
-    fn plain(text: &str) -> f32 {
+    fn plain(text: &str) -> (f64, f64) {
         let mut counts: HashMap<String, usize> = HashMap::new();
         words::for_each_word(text, &mut Vec::new(), |word| {
             *counts.entry(word.iter().collect()).or_default() += 1
@@ -72,14 +85,19 @@ mod tests {
         let words = counts.values().sum::<usize>() as f64;
         let share = |&count: &usize| count as f64 / words;
         let entropy: f64 = counts.values().map(|count| -share(count) * share(count).log2()).sum();
-        ((1.0 + words).log2() + entropy) as f32
+        (words, entropy)
     }
 
     proptest! {
         #[test]
         fn is_the_entropy_and_the_length(text in "([a-cA-C_é中文ก]{1,2}[ .]){0,60}") {
-            let value = difficulties(&[&text], &Unwatched).unwrap()[0];
-            prop_assert!((value - plain(&text)).abs() <= 4.0 * f32::EPSILON * value.max(1.0), "{value} {}", plain(&text));
+            let (words, entropy) = plain(&text);
+            for (value, expected) in [
+                (difficulties(&[&text], &Unwatched).unwrap()[0], ((1.0 + words).log2() + entropy) as f32),
+                (entropies(&[&text], &Unwatched).unwrap()[0], entropy as f32),
+            ] {
+                prop_assert!((value - expected).abs() <= 4.0 * f32::EPSILON * value.max(1.0), "{value} {expected}");
+            }
         }
 
         #[test]
@@ -100,5 +118,10 @@ mod tests {
             values.unwrap(),
             [0.0, 0.0, 1.0, (2.0 + 3.0f64.log2()) as f32, 2.0, (5.0f64.log2() + 1.0) as f32]
         );
+    }
+    #[test]
+    fn entropy_leaves_length_out() {
+        let texts = ["", "...", "word word", "a b", "a b a b", "a b c d"];
+        assert_eq!(entropies(&texts, &Unwatched).unwrap(), [0.0, 0.0, 0.0, 1.0, 1.0, 2.0]);
     }
 }
