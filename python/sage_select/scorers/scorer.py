@@ -33,7 +33,7 @@ class Scorer(Settings):
     alone
         Whether the number of a row follows from that row alone, to the last bit, whatever other rows there are.
     turnable
-        Whether `higher_is_harder` may say otherwise: not where the rule itself knows which end is hard.
+        Whether the stage's `higher_is_harder` may say otherwise: not where the rule itself knows which end is hard.
     implied_by
         The option that chooses this scorer where none is named.
     """
@@ -41,6 +41,11 @@ class Scorer(Settings):
     given: ClassVar[bool] = False
     alone: ClassVar[bool] = False
     turnable: ClassVar[bool] = True
+
+    @property
+    def higher_is_harder(self) -> bool:
+        """Which end of its numbers is hard, where nobody says otherwise."""
+        return True
 
     @abstractmethod
     def score(self, data: Dataset, run: Run) -> NDArray[Any]:

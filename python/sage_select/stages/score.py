@@ -29,24 +29,33 @@ class Score(Stage):
     scorer
         Where the numbers come from; it need not be named where an option implies it.
     higher_is_harder
-        False where a low number means a hard row.
+        False where a low number means a hard row; None: as the scorer declares.
     """
 
     version: ClassVar[int] = 2
 
     scorer: Annotated[Scorer, Choice(SCORERS, "lexical", "where scores come from")]
     higher_is_harder: Annotated[
-        bool,
-        Option("which end of the score is hard", flag="--higher-is-harder/--lower-is-harder", default="higher"),
-    ] = True
+        bool | None,
+        Option(
+            "which end of the score is hard",
+            flag="--higher-is-harder/--lower-is-harder",
+            default="higher, unless the measure says otherwise",
+        ),
+    ] = None
 
     @model_validator(mode="after")
     def _turnable(self) -> Score:
-        if not self.higher_is_harder and not self.scorer.turnable:
+        if self.higher_is_harder is False and not self.scorer.turnable:
             raise ValueError(
                 f"higher_is_harder = false needs a file, a column or a model: {self.scorer.label} has its own"
             )
         return self
+
+    @property
+    def higher(self) -> bool:
+        """Whether a high number means a hard row."""
+        return self.scorer.higher_is_harder if self.higher_is_harder is None else self.higher_is_harder
 
     @property
     def given(self) -> bool:
@@ -78,7 +87,7 @@ class Score(Stage):
             and all(step.checks_scores for step in run.after(self) if step.effect == "drops")
         )
         finite = values if seen_later else finite_scores(values, data, where)
-        return data.with_feature("scores", Scores(finite, self.higher_is_harder))
+        return data.with_feature("scores", Scores(finite, self.higher))
 
     def preview(self, data: Dataset, size: Size) -> Size:
         """Return the size as the scorer knows it."""
@@ -93,7 +102,7 @@ class Score(Stage):
         """Return where the numbers come from and which end is hard."""
         if not self.scorer.turnable:
             return self.scorer.describe()
-        return f"{self.scorer.describe()}, {'higher' if self.higher_is_harder else 'lower'} is harder"
+        return f"{self.scorer.describe()}, {'higher' if self.higher else 'lower'} is harder"
 
 
 def _who_needs(consumers: list[Stage]) -> str:
