@@ -155,7 +155,7 @@ def _check_spelling(fault: _Fault, whose: str, option: Option, info: FieldInfo) 
     ):
         fault(f"{whose} of a kind that cannot be typed", expected='Option(flag=""): then specs and programs set it')
     both = option.flag is not None and "/" in option.flag
-    if both and info.annotation is not bool:
+    if both and info.annotation not in (bool, bool | None):
         fault(f"{whose} with two spellings, and it is neither true nor false", expected="--name", got=option.flag)
     if info.annotation is bool and info.default is True and option.flag and not both:
         fault(

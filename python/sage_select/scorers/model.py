@@ -60,7 +60,7 @@ class Model(Scorer):
         Option(
             "of learnability: the model that knows what is to be learned, with the same tokenizer",
             flag="--score-reference-model",
-            default="the model itself, with the adapter of reference_adapter",
+            default="the same one, with the adapter for it",
             when={"measure": "learnability"},
         ),
     ] = None

@@ -78,7 +78,7 @@ def test_windows_do_not_matter(shared_model: Path, expected: list[float], monkey
 
 
 def test_rows_that_are_cut_are_counted(shared_model: Path) -> None:
-    result = language_model_scores(ROWS, ScoringModel(ScoringModel(str(shared_model), device="cpu")), max_length=16)
+    result = language_model_scores(ROWS, ScoringModel(str(shared_model), device="cpu"), max_length=16)
     full = Renderer(load_tokenizer(str(shared_model)), max_length=512)
     lengths = [len(full.encode(row).input_ids) for row in ROWS]
     assert result.max_length == 16
@@ -190,17 +190,17 @@ def test_a_loss_that_is_not_finite_is_refused_with_its_row(shared_model: Path, m
     with pytest.raises(DataError, match=r"here, row 1: the model's loss on this row is not a finite number"):
         language_model_scores(
             [ROWS[3], ROWS[0]],
-            ScoringModel(ScoringModel(str(shared_model), device="cpu")),
+            ScoringModel(str(shared_model), device="cpu"),
             where=lambda row: Where(file="here", row=row),
         )
 
 
 def test_options_that_make_no_sense_are_refused(shared_model: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="the model takes 512 tokens, not 513"):
-        language_model_scores(ROWS, ScoringModel(ScoringModel(str(shared_model), device="cpu")), max_length=513)
+        language_model_scores(ROWS, ScoringModel(str(shared_model), device="cpu"), max_length=513)
     with pytest.raises(UsageError, match="no device 'gpu'"):
         language_model_scores(ROWS, ScoringModel(str(shared_model), device="gpu"))
-    with pytest.raises(UsageError, match="holds no tokenizer"):
+    with pytest.raises(UsageError, match="holds no model"):
         language_model_scores(ROWS, ScoringModel(str(tmp_path), device="cpu"))
 
 
@@ -220,9 +220,7 @@ def test_real_conversations(shared_model: Path, shared_data: Path) -> None:
     examples = [to_example(row, detect_shape(list(row)), None) for row in rows]
     renderer = Renderer(load_tokenizer(str(shared_model)), max_length=256, on_long_row="keep_end")
     expected = naive(load_causal_lm(str(shared_model), "float32"), [renderer.encode(example) for example in examples])
-    result = language_model_scores(
-        examples, ScoringModel(ScoringModel(str(shared_model), device="cpu")), max_length=256
-    )
+    result = language_model_scores(examples, ScoringModel(str(shared_model), device="cpu"), max_length=256)
     np.testing.assert_allclose(result.figures["loss"], expected, rtol=2e-5)
     assert result.cut_rows == 5
     # Their tools alone are longer, so that training leaves them out.
@@ -237,7 +235,7 @@ def test_long_rows_are_scored_as_they_are_trained(shared_model: Path) -> None:
 
     def scored(policy: LongRow, example: Conversation) -> ScoreResult:
         return language_model_scores(
-            [example], ScoringModel(ScoringModel(str(shared_model), device="cpu")), max_length=60, on_long_row=policy
+            [example], ScoringModel(str(shared_model), device="cpu"), max_length=60, on_long_row=policy
         )
 
     def loss(policy: LongRow, example: Conversation) -> list[float]:
