@@ -12,6 +12,7 @@ from sage_select.render.adapter_files import adapter_digest, adapter_folder, rea
 from sage_select.render.extras import release_series, require
 from sage_select.render.model_files import load_causal_lm, model_content, model_revision, require_vocabulary
 from sage_select.render.quantised import one_arithmetic, quantised
+from sage_select.render.quiet import quiet_libraries
 
 __all__ = ["Precision", "ScoringModel", "default_device", "default_dtype"]
 
@@ -146,24 +147,26 @@ class ScoringModel:
             It does not fit into memory, or a package is missing.
         """
         torch = require("torch", _EXTRA)
+        try:
+            with quiet_libraries():
+                return self._loaded(tokenizer)
+        except torch.OutOfMemoryError:
+            raise ResourceError(f"the model does not fit into the memory of {self.place}", where=self.name) from None
+
+    def _loaded(self, tokenizer: Any) -> Any:
         bits = _BITS.get(self.precision or "")
         options: dict[str, Any] = {"device_map": {"": self.place}} if bits else {}
         given = self.adapter_digest  # refused before a model is loaded
-        try:
-            model = load_causal_lm(
-                self.name, self.dtype, None if bits is None else quantised(bits, self.dtype), **options
-            )
-            one_arithmetic(model)
-            require_vocabulary(model, tokenizer, self.name)
-            if given is not None and self.adapter is not None:
-                from sage_select.render.adapted import load_adapter
+        model = load_causal_lm(self.name, self.dtype, None if bits is None else quantised(bits, self.dtype), **options)
+        one_arithmetic(model)
+        require_vocabulary(model, tokenizer, self.name)
+        if given is not None and self.adapter is not None:
+            require("peft", _EXTRA)
+            from sage_select.render.adapted import load_adapter
 
-                require("peft", _EXTRA)
-                # The model itself, in which the adapter now is.
-                model = load_adapter(model, adapter_folder(self.adapter)).get_base_model().eval()
-            return model if bits else model.to(self.place)
-        except torch.OutOfMemoryError:
-            raise ResourceError(f"the model does not fit into the memory of {self.place}", where=self.name) from None
+            # The model itself, in which the adapter now is.
+            model = load_adapter(model, adapter_folder(self.adapter)).get_base_model().eval()
+        return model if bits else model.to(self.place)
 
 
 def default_device() -> str:

@@ -46,6 +46,16 @@ class Ledger(Scorer):
             flag="--ledger-score",
         ),
     ] = "mean_loss"
+    forgetting_loss: Annotated[
+        float | None,
+        Option(
+            "of forgetting: the loss in nats a token up to which a row is known; then a pass counts that does not know "
+            "a row which the one before knew, and rows that no pass knew count as many as there are passes",
+            default="any rise counts",
+            gt=0,
+            when={"ledger_score": "forgetting"},
+        ),
+    ] = None
     ledger_unknown: Annotated[
         Literal["error", "lowest", "highest"],
         Option(
@@ -129,6 +139,20 @@ class Ledger(Scorer):
         if self.ledger_score == "last_loss":
             return coded.dictionary, means[np.flatnonzero(np.r_[owners[1:] != owners[:-1], True])]
         if self.ledger_score == "forgetting":
-            risen = (owners[1:] == owners[:-1]) & (means[1:] > means[:-1])
-            return coded.dictionary, np.bincount(owners[1:][risen], minlength=count).astype(np.float64)
+            return coded.dictionary, self._forgotten(owners, means, count, passes.max() + 1)
         return coded.dictionary, np.bincount(owner, value * weight) / np.bincount(owner, weight)
+
+    def _forgotten(self, owners: NDArray[np.int64], means: Numbers, count: int, passes: int) -> Numbers:
+        """Return how often each of so many rows was forgotten, of their losses in the order of rows and passes.
+
+        Toneva et al. 2019 (arXiv 1812.05159) count the passes that get wrong what the one before got right, and take
+        what was never right for forgotten without end: here it has as many as there are passes, which is more than any
+        other row can have.
+        """
+        rises = (owners[1:] == owners[:-1]) & (means[1:] > means[:-1])
+        if self.forgetting_loss is None:
+            return np.bincount(owners[1:][rises], minlength=count).astype(np.float64)
+        known = means <= self.forgetting_loss
+        found = np.bincount(owners[1:][rises & known[:-1] & ~known[1:]], minlength=count).astype(np.float64)
+        found[np.bincount(owners[known], minlength=count) == 0] = passes
+        return found
