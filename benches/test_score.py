@@ -30,7 +30,7 @@ from benches.measure import measure
 SHARED = Path(os.environ.get("SAGE_DATA") or ROOT.parent / "shared" / "data")
 LONG, SHORT = "gsm8k/train.jsonl.gz", "clinc150/train.parquet"
 MODEL = Path(os.environ.get("SAGE_MODELS") or ROOT.parent / "shared" / "models") / "stories260k"
-ROWS = max(32, int(200 * SCALE))
+ROWS = max(32, int(120 * SCALE))
 #: How many times our seconds the rivals take at least: one row at a time, and batches of rows as they come.
 _ONE_BY_ONE, _BATCHES = {"stories260k": 1.2, "Llama of 3 M": 1.5}, 1.0
 #: Times that all run, in turn.

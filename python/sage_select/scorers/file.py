@@ -24,7 +24,7 @@ from sage_select.values.location import FilePath
 
 __all__ = ["File"]
 
-#: How the names of tables end; what else is named is an array.
+#: How the names of tables end; what else is named is an array, unless one of its columns is named too.
 _TABLES: Final = frozenset({".arrow", ".arrows", ".feather", ".ipc", ".parquet", ".csv", ".tsv", ".jsonl", ".ndjson"})
 #: By which columns a table names its rows: the first that it has.
 _IDS: Final = ("sage_row_id", "row_id", "id")
@@ -49,19 +49,18 @@ class File(Scorer):
 
     @model_validator(mode="after")
     def _column(self) -> File:
-        named = self.scores_column is not None
-        if self._is_table and not named:
+        if self._is_table and self.scores_column is None:
             raise ValueError(
                 f"{self.file} is a table, and scores_column does not name one of its columns, such as loss"
             )
-        if named and not self._is_table:
+        if self.scores_column is not None and str(self.file).lower().endswith(".npy"):
             raise ValueError(f"scores_column names a column of a table, and {self.file} is an array")
         return self
 
     @property
     def _is_table(self) -> bool:
         ends = PurePath(str(self.file)).suffixes[-2:]
-        return any(end.lower() in _TABLES for end in ends)
+        return self.scores_column is not None or any(end.lower() in _TABLES for end in ends)
 
     @property
     def higher_is_harder(self) -> bool:
