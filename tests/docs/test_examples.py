@@ -1,4 +1,4 @@
-"""The examples in README.md, docs/training.md and docs/replay.md run: shell lines in turn, Python in one session."""
+"""The examples in README.md and in docs (training, replay, scores) run: shell lines in turn, Python in one session."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ README = (ROOT / "README.md").read_text()
 TRAINING = (ROOT / "docs" / "training.md").read_text()
 REPLAY = (ROOT / "docs" / "replay.md").read_text()
 LEXICAL = (ROOT / "docs" / "lexical-scores.md").read_text()
+SCORES = (ROOT / "docs" / "scores.md").read_text()
 
 
 def blocks(language: str, text: str = README + TRAINING) -> list[str]:
@@ -85,6 +86,22 @@ def test_shell_examples(folder: Path) -> None:
         done = run(line, folder)
         assert done.returncode == 0, f"{line}\n{done.stderr}"
     assert (folder / "run" / "lora_weights" / "adapter_model.safetensors").is_file()
+
+
+@pytest.mark.train
+def test_examples_of_scores(folder: Path) -> None:
+    for line in [line for block in blocks("sh", SCORES) for line in block.splitlines() if line.strip()]:
+        done = run(line, folder)
+        assert done.returncode == 0, f"{line}\n{done.stderr}"
+
+
+def test_every_measure_is_documented() -> None:
+    from sage_select.score import MEASURES
+
+    table = re.findall(r"^\| `(\w+)` \| .* \| (?:\*\*)?(high|low)(?:\*\*)? \|", SCORES, flags=re.MULTILINE)
+    assert {name: end == "high" for name, end in table} == {
+        name: one.higher_is_harder for name, one in MEASURES.items()
+    }
 
 
 def test_examples_of_replay(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

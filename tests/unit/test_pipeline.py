@@ -47,7 +47,7 @@ CHAIN = (
 
 def test_equal_by_value_in_every_spelling(rows: Path) -> None:
     again = Pipeline.read("rows.jsonl", seed=3).score(column="loss")
-    assert again == Pipeline.read("rows.jsonl", seed=3).score(column="loss", higher_is_harder=True)
+    assert again == Pipeline.read("rows.jsonl", seed=3).score(column="loss", scorer="column")
     assert again != Pipeline.read("rows.jsonl", seed=4).score(column="loss")
     for pipeline in (CHAIN, again, CHAIN.write("out.parquet"), CHAIN.plan()):
         (rows.parent / "x.yaml").write_text(pipeline.to_yaml())

@@ -129,7 +129,10 @@ def _run(plan: Pipeline, console: Console, **options: Any) -> None:
         stages = stage_facts(outcome)
         for one in stages if outcome.cached else ():
             console.stage(one.stage, "cached", (one.rows_in, one.rows_out))
-        summaries: dict[str, Mapping[str, object]] = {title: build_facts(outcome), "stages": stage_lines(stages)}
+        summaries: dict[str, Mapping[str, object]] = {
+            title: build_facts(outcome),
+            "stages": stage_lines(stages, outcome.rates),
+        }
         if metrics := outcome.manifest.get("metrics"):
             subsets = metrics["random_subsets"]
             title = f"beside {subsets} random subsets of equal budget" if subsets else "beside nothing else to select"

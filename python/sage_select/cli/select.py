@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import functools
 import gc
+import sys
 from typing import Annotated, Final
 
 import typer
@@ -26,6 +27,7 @@ from sage_select.cli.plan import PLAN_HELP
 from sage_select.cli.replay import replay_app
 from sage_select.cli.replay_table import replay_table
 from sage_select.cli.schema import SCHEMA_HELP, schema
+from sage_select.cli.score import SCORE_HELP, score, score_options
 from sage_select.cli.streams import emit
 from sage_select.cli.top import TOP_HELP, top
 from sage_select.cli.why import WHY_HELP, why
@@ -63,6 +65,9 @@ def program() -> typer.Typer:
     app.command("plan", cls=GroupedCommand, help=PLAN_HELP, short_help="Say what a build would do and take.")(
         with_options(table.flags, PLANNING)(functools.partial(plan, table=table))
     )
+    app.command("score", cls=GroupedCommand, help=SCORE_HELP, short_help="Write what a language model says of rows.")(
+        score_options(table)(score)
+    )
     app.command("top", help=TOP_HELP, short_help="Write the first rows of a selection.")(top)
     app.command("export", help=EXPORT_HELP, short_help="Print the entry by which another trainer reads a selection.")(
         export
@@ -98,9 +103,17 @@ def _program(
 def main() -> None:
     """Run `sage-select`."""
     gc.set_threshold(_OBJECTS)
-    # A process that ends gives all back: Python would look through every object three times on its way out.
-    atexit.register(gc.freeze)
+    atexit.register(_keep_objects)
     run_program(_run, SELECT_HABITS)
+
+
+def _keep_objects() -> None:
+    """Keep Python from looking through every object three times on its way out, as a process that ends gives all back.
+
+    A library that torch loads counts objects on its way out, and would tell of each that it had leaked.
+    """
+    if "torch" not in sys.modules:
+        gc.freeze()
 
 
 def _run() -> object:

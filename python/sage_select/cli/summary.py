@@ -78,8 +78,8 @@ def stage_facts(outcome: Outcome) -> list[StageFacts]:
     return found
 
 
-def stage_lines(facts: Iterable[StageFacts]) -> dict[str, str]:
-    """Return a line for each stage: `cached  840 -> 838 rows: 2 exact copies`."""
+def stage_lines(facts: Iterable[StageFacts], rates: Mapping[str, str]) -> dict[str, str]:
+    """Return a line for each stage: `cached  840 -> 838 rows: 2 exact copies`, and how fast its model was."""
     lines = {}
     for one in facts:
         state = f"{one.state} ({one.held:,} rows)" if one.state == "partly cached" else one.state
@@ -87,7 +87,8 @@ def stage_lines(facts: Iterable[StageFacts]) -> dict[str, str]:
         rows = f"{one.rows_in:,} -> {counted(one.rows_out, 'row')}" if moved else counted(one.rows_out, "row")
         left = ", ".join(_counted(reason, count) for reason, count in one.dropped.items())
         more = "; left out: " if one.rows_out > one.rows_in else ": "
-        lines[one.stage] = f"{state:<8} {rows}" + (f"{more}{left}" if left else "")
+        rate = f"; {rates[one.stage]}" if one.stage in rates else ""
+        lines[one.stage] = f"{state:<8} {rows}" + (f"{more}{left}" if left else "") + rate
     return lines
 
 

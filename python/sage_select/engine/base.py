@@ -83,6 +83,8 @@ class Outcome:
         Whether the output was there already, made by the same plan from the same inputs.
     reused
         Label of a stage -> what of its values was in the cache.
+    rates
+        Label of a stage -> how fast its model was.
     """
 
     output: Path
@@ -90,3 +92,4 @@ class Outcome:
     manifest: Mapping[str, Any]
     cached: bool
     reused: Mapping[str, Reused] = field(default_factory=dict)
+    rates: Mapping[str, str] = field(default_factory=dict)

@@ -12,7 +12,7 @@ from sage_select.evaluate.result import Evaluation, Prediction
 from sage_select.render.tokens import Encoded
 from sage_select.rewriting.generate import generated
 from sage_select.score.batches import length_batches
-from sage_select.score.token_loss import TokenLoss
+from sage_select.score.token_means import TokenMeans
 from sage_select.train.stages import Stages
 
 __all__ = ["measure", "stop_tokens"]
@@ -72,11 +72,11 @@ def _losses(
     model: Any, rows: Sequence[Encoded], batch_tokens: int, progress: Callable[[int, int], None]
 ) -> list[float]:
     """Return the sum of the token losses of each row, in nats."""
-    mean_losses = TokenLoss(model)
+    means_of = TokenMeans(model, only_loss=True)
     losses = [0.0] * len(rows)
     done = 0
     for batch in length_batches([len(row.input_ids) for row in rows], batch_tokens):
-        means = mean_losses([rows[index] for index in batch]).tolist()
+        means = means_of([rows[index] for index in batch])[:, 0].tolist()
         for index, mean in zip(batch, means, strict=True):
             losses[index] = mean * rows[index].trained
         done += len(batch)

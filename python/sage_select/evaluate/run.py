@@ -139,7 +139,7 @@ class _Session:
             held_out = prepare_held_out(rows, self._config, turns=turns, stages=self._stages, notice=self._notice)
         with quiet_libraries(), hidden_launchers():
             from sage_select.evaluate.measure import measure
-            from sage_select.train.adapter import load_adapter
+            from sage_select.render.adapted import load_adapter
             from sage_select.train.base_model import load_base_model
             from sage_select.train.hardware import precision_here
 

@@ -119,6 +119,8 @@ class Run:
         Values that models computed before; None to compute all.
     reused
         Label of a stage -> what of its values was in the cache.
+    rates
+        Label of a stage -> how fast its model was, which is no part of any manifest: no two runs are alike in it.
     worked
         The stages that are done.
     """
@@ -133,6 +135,7 @@ class Run:
     told: dict[str, Any] = field(default_factory=dict)
     cache: Cache | None = None
     reused: dict[str, Reused] = field(default_factory=dict)
+    rates: dict[str, str] = field(default_factory=dict)
     worked: list[Worked] = field(default_factory=list)
 
     def given(self, stage: Stage, setting: str) -> Any:
@@ -159,8 +162,7 @@ class Run:
             raise TypeError(f"{member.label} has blocks of values, and is not declared as held=True")
         if self.cache is None or not member.versioned():
             return compute_blocks
-        stage = next(step for step in self.steps if any(one is member for one in step.members()))
-        label = self.label(stage)
+        label = self.label_of(member)
 
         def count(rows: int, held: bool) -> None:
             before = self.reused.get(label, Reused())
@@ -168,6 +170,15 @@ class Run:
 
         who = {"kind": member.kind, "name": member.name, "version": member.version, "package": member.package()}
         return HeldBlocks(self.cache, {**who, "program": __version__}, key, count)
+
+    def tell_rate(self, member: Settings, line: str) -> None:
+        """Take how fast the model of a member of a stage was, in words."""
+        if line:
+            self.rates[self.label_of(member)] = line
+
+    def label_of(self, member: Settings) -> str:
+        """Return what reports call the stage that a member is of."""
+        return self.label(next(step for step in self.steps if any(one is member for one in step.members())))
 
     def label(self, stage: Stage) -> str:
         """Return what reports call a stage: its name, and its number where several have it."""

@@ -20,7 +20,7 @@ from sage_select.render.model_files import (
 from sage_select.render.truncate import context_length
 from sage_select.rewriting.generate import drawn, generated
 from sage_select.score.batches import length_batches
-from sage_select.score.language_model import default_device, default_dtype
+from sage_select.score.scoring_model import default_device, default_dtype
 
 __all__ = ["Asked", "Writer", "Written"]
 

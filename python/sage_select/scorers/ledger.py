@@ -6,16 +6,16 @@ from typing import Annotated, Final, Literal
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from sage_select import io
 from sage_select.data import Dataset
 from sage_select.declare.option import Option
 from sage_select.display import counted
-from sage_select.errors import DataError, UsageError, Where
+from sage_select.errors import DataError, Where
 from sage_select.pipeline.cost import Cost, Size
 from sage_select.pipeline.run import Run
+from sage_select.scorers.by_id import at, ids_of, places_of, refuse_absent
 from sage_select.scorers.scorer import Scorer, scorer
 from sage_select.values.location import FilePath
 
@@ -24,7 +24,6 @@ __all__ = ["Ledger"]
 Numbers = NDArray[np.float64]
 Figure = Literal["mean_loss", "last_loss", "forgetting", "entropy"]
 _NEEDED: Final = ("row_id", "pass", "loss", "tokens")
-_NAMED: Final = 5
 
 
 @scorer("ledger", place=35, given=True, implied_by="ledger")
@@ -47,6 +46,16 @@ class Ledger(Scorer):
             flag="--ledger-score",
         ),
     ] = "mean_loss"
+    forgetting_loss: Annotated[
+        float | None,
+        Option(
+            "of forgetting: the loss in nats a token up to which a row is known; then a pass counts that does not know "
+            "a row which the one before knew, and rows that no pass knew count as many as there are passes",
+            default="any rise counts",
+            gt=0,
+            when={"ledger_score": "forgetting"},
+        ),
+    ] = None
     ledger_unknown: Annotated[
         Literal["error", "lowest", "highest"],
         Option(
@@ -66,23 +75,20 @@ class Ledger(Scorer):
         DataError
             If rows are not in the ledger, or it is none.
         """
-        if data.ids is None:
-            raise UsageError("a ledger knows rows by their ids", hint="pass rows, or the scores as an array")
         rows = io.read(str(self.ledger))
         data.files.was_read(str(self.ledger), rows.digest)
         ids, figures = self._figures(rows)
-        places = pc.index_in(data.ids.cast(pa.string()), value_set=ids)
-        known: Numbers = figures[places.drop_null().to_numpy(zero_copy_only=False).astype(np.int64)]
+        places = places_of(data, ids, "a ledger")
+        known = at(figures, places)
         if not places.null_count:
             return known
         if self.ledger_unknown == "error" or not len(known):
-            absent = data.ids.filter(pc.is_null(places)).slice(0, _NAMED).to_pylist()
-            more = ", ..." if places.null_count > _NAMED else ""
-            raise DataError(
-                f"{counted(places.null_count, 'row')} of {data.n:,} are not in the ledger",
-                where=self.ledger,
-                got=f"ids {', '.join(map(str, absent))}{more}",
-                hint="score rows that the run has trained: its selection, such as its out.arrow; rows of it that were "
+            refuse_absent(
+                data,
+                places,
+                "the ledger",
+                str(self.ledger),
+                "score rows that the run has trained: its selection, such as its out.arrow; rows of it that were "
                 "held out or had nothing to train get a figure with --ledger-unknown lowest, or highest",
             )
         run.reporter.notice(
@@ -118,11 +124,7 @@ class Ledger(Scorer):
                 expected=f"columns {', '.join(needed)}",
                 got=f"no {', '.join(missing)}",
             )
-        ids = io.require_column(rows, "row_id")
-        if ids.null_count:
-            row = pc.index(ids.is_null(), True).as_py()
-            raise DataError("an id is missing", where=rows.where(row, "row_id"))
-        coded = ids.cast(pa.string()).combine_chunks().dictionary_encode()
+        coded = ids_of(rows, "row_id").dictionary_encode()
         owner = coded.indices.to_numpy().astype(np.int64)
         value = io.numeric_column(rows, "entropy" if self.ledger_score == "entropy" else "loss").astype(np.float64)
         weight = io.numeric_column(rows, "tokens").astype(np.float64)
@@ -137,6 +139,20 @@ class Ledger(Scorer):
         if self.ledger_score == "last_loss":
             return coded.dictionary, means[np.flatnonzero(np.r_[owners[1:] != owners[:-1], True])]
         if self.ledger_score == "forgetting":
-            risen = (owners[1:] == owners[:-1]) & (means[1:] > means[:-1])
-            return coded.dictionary, np.bincount(owners[1:][risen], minlength=count).astype(np.float64)
+            return coded.dictionary, self._forgotten(owners, means, count, passes.max() + 1)
         return coded.dictionary, np.bincount(owner, value * weight) / np.bincount(owner, weight)
+
+    def _forgotten(self, owners: NDArray[np.int64], means: Numbers, count: int, passes: int) -> Numbers:
+        """Return how often each of so many rows was forgotten, of their losses in the order of rows and passes.
+
+        Toneva et al. 2019 (arXiv 1812.05159) count the passes that get wrong what the one before got right, and take
+        what was never right for forgotten without end: here it has as many as there are passes, which is more than any
+        other row can have.
+        """
+        rises = (owners[1:] == owners[:-1]) & (means[1:] > means[:-1])
+        if self.forgetting_loss is None:
+            return np.bincount(owners[1:][rises], minlength=count).astype(np.float64)
+        known = means <= self.forgetting_loss
+        found = np.bincount(owners[1:][rises & known[:-1] & ~known[1:]], minlength=count).astype(np.float64)
+        found[np.bincount(owners[known], minlength=count) == 0] = passes
+        return found

@@ -137,7 +137,7 @@ class _Work:
         stages: Stages | None,
         notice: Callable[[str], None] | None,
     ) -> None:
-        from sage_select.train.adapter_files import adapter_folder
+        from sage_select.render.adapter_files import adapter_folder
         from sage_select.train.stages import silent_stages
 
         self._target, self._config, self._most = target, config, max_new_tokens
@@ -244,8 +244,8 @@ class _Work:
 
     def _plan(self, renderer: Renderer, prompts: Prompts) -> dict[str, Any]:
         """Return all that the answers depend on."""
+        from sage_select.render.adapter_files import adapter_digest
         from sage_select.render.model_files import model_revision
-        from sage_select.train.adapter_files import adapter_digest
         from sage_select.train.hardware import device_here, precision_here
 
         config = self._config

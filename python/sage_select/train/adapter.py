@@ -12,19 +12,17 @@ from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict
-from peft.tuners.lora import LoraLayer
-from safetensors import SafetensorError
 from safetensors.torch import save_file
 from transformers import set_seed
 from transformers.pytorch_utils import Conv1D
 
-from sage_select.errors import DataError, UsageError
-from sage_select.train.adapter_files import adapter_folder, tensor_shapes
+from sage_select.errors import UsageError
+from sage_select.render.adapted import load_adapter, sort_layers
+from sage_select.render.adapter_files import ADAPTER_FILES, adapter_folder
 from sage_select.train.config import TrainConfig
 from sage_select.train.data import TrainingRows
 from sage_select.train.kinds import INITIALISATIONS, KINDS, Initialisation, initialisation
 from sage_select.train.own_loss import check_trainable
-from sage_select.train.run_folder import ADAPTER_FILES
 from sage_select.train.targets import find_targets
 
 __all__ = [
@@ -33,7 +31,6 @@ __all__ = [
     "cast_adapter_to_float32",
     "count_parameters",
     "is_finite",
-    "load_adapter",
     "make_trainee",
     "save_adapter",
     "save_trained",
@@ -89,7 +86,7 @@ def make_trainee(model: Any, config: TrainConfig, rows: TrainingRows) -> Trainee
         first = initialisation(config.init_lora_weights)
         trained, notices = _new_adapter(model, config, first)
         notices += first.begin(trained, config, rows)
-        _sort(trained.peft_config["default"])
+        sort_layers(trained.peft_config["default"])
         if first.alters_base:
             weights = get_peft_model_state_dict(trained, save_embedding_layers=False)
             initial = {name: weight.detach().float().cpu().clone() for name, weight in weights.items()}
@@ -171,7 +168,7 @@ def _new_adapter(model: Any, config: TrainConfig, first: Initialisation) -> tupl
                 got=said,
                 hint="use --adapter lora with the default first weights, or name other --lora-target",
             ) from None
-    _sort(adapter)
+    sort_layers(adapter)
     return adapted, notices
 
 
@@ -194,13 +191,6 @@ def _refuse_narrow(model: Any, adapter: LoraConfig, first: Initialisation) -> No
             got=f"a width of {widths[narrowest]}",
             hint=f"--lora-r {max(1, widths[narrowest] // first.widths)} or less, or other --lora-target",
         )
-
-
-def _sort(adapter: LoraConfig) -> None:
-    """Put the names of layers in order: PEFT writes sets by their hashes, also into checkpoints."""
-    for key in ("target_modules", "target_parameters"):
-        if isinstance(getattr(adapter, key), set | list):
-            setattr(adapter, key, sorted(getattr(adapter, key)))
 
 
 def shape_of_trained(model: Any, config: TrainConfig) -> Any:
@@ -270,64 +260,3 @@ def count_parameters(model: Any) -> dict[str, int]:
         counts["total"] += numbers
         counts["trained"] += numbers if parameter.requires_grad else 0
     return counts
-
-
-def load_adapter(model: torch.nn.Module, folder: Path, *, dropout: float | None = None) -> PeftModel:
-    """Return `model` with the adapter in `folder`; `model` itself is changed.
-
-    Parameters
-    ----------
-    dropout
-        Where the adapter is to be trained on: its dropout. None: it is only used.
-
-    Raises
-    ------
-    UsageError
-        If there is no adapter.
-    DataError
-        If it is damaged or was trained on another model.
-    """
-    # Without the safetensors the library would load a pickle.
-    missing = [name for name in ADAPTER_FILES if not (folder / name).is_file()]
-    if missing:
-        raise UsageError(
-            "the folder holds no adapter", where=str(folder), expected=f"{' and '.join(missing)}, as in lora_weights/"
-        )
-    options: dict[str, Any] = {}
-    try:
-        if dropout is not None:
-            settings = LoraConfig.from_pretrained(str(folder))
-            settings.lora_dropout = dropout
-            options = {"config": settings, "is_trainable": True}
-        with warnings.catch_warnings():
-            warnings.filterwarnings("error", message="Found missing adapter keys")
-            adapted = PeftModel.from_pretrained(model, str(folder), **options)
-        _sort(adapted.peft_config["default"])
-        _refuse_unread(adapted, folder / ADAPTER_FILES[1])
-        return adapted
-    except (
-        OSError,
-        RuntimeError,
-        ValueError,
-        KeyError,
-        TypeError,
-        AttributeError,
-        SafetensorError,
-        UserWarning,
-    ) as error:
-        said = str(error).strip().partition("\n")[0]
-        raise DataError(
-            "the adapter cannot be loaded", where=str(folder), got=said, hint="it may be damaged, or of another model"
-        ) from None
-
-
-def _refuse_unread(adapted: PeftModel, file: Path) -> None:
-    """Raise KeyError where there are weights for a layer that got no adapter: PEFT passes over them.
-
-    Names of layers that the model does not have are those of older releases, which PEFT translates.
-    """
-    parts = dict(adapted.get_base_model().named_modules())
-    for name in tensor_shapes(file):
-        layer, mark, _ = name.removeprefix("base_model.model.").partition(".lora_")
-        if mark and layer in parts and not isinstance(parts[layer], LoraLayer):
-            raise KeyError(f"there are weights for {layer}, which adapter_config.json does not name")

@@ -8,11 +8,12 @@ from typing import Any
 from sage_select.errors import UsageError
 from sage_select.render.chat import load_chat_template
 from sage_select.render.model_files import load_causal_lm, load_config, load_tokenizer, require_vocabulary
+from sage_select.render.quantised import one_arithmetic
 from sage_select.render.tokens import Renderer
 from sage_select.render.truncate import context_length
 from sage_select.train.config import TrainConfig
 from sage_select.train.kinds import KINDS
-from sage_select.train.quantisation import one_arithmetic, quantisation
+from sage_select.train.quantisation import quantisation
 from sage_select.train.settings.model import Precision
 from sage_select.train.settings.rows import MAX_LENGTH_CAP
 
@@ -70,7 +71,7 @@ def load_base_model(config: TrainConfig, precision: Precision, tokenizer: Any) -
     if config.attn_implementation is not None:
         options["attn_implementation"] = config.attn_implementation
     held: Precision = precision if KINDS[config.adapter].lora is not None else "fp32"
-    model = load_causal_lm(config.model, _DTYPES[held], quantisation(config, precision), **options)
+    model = load_causal_lm(config.model, _DTYPES[held], quantisation(config, _DTYPES[precision]), **options)
     one_arithmetic(model)
     require_vocabulary(model, tokenizer, config.model)
     return model

@@ -10,7 +10,7 @@ from typing import Any
 
 from sage_select.errors import DataError, UsageError
 from sage_select.paths import user_path
-from sage_select.train.adapter_files import read_adapter, tensor_shapes
+from sage_select.render.adapter_files import ADAPTER_FILES, read_adapter, tensor_shapes
 from sage_select.train.checkpoints import list_checkpoints, newest_complete
 from sage_select.train.evaluations import read_evaluations, summary_of
 from sage_select.train.fingerprint import ROWS
@@ -18,7 +18,6 @@ from sage_select.train.kinds import KINDS
 from sage_select.train.ledger import losses_at_both_ends, read_steps
 from sage_select.train.methods import METHODS
 from sage_select.train.replaced import (
-    ADAPTER_FILES,
     EVALUATIONS_NAME,
     LEDGER_NAME,
     RECORD_NAME,

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from sage_select.errors import UsageError
+from sage_select.render.adapter_files import ADAPTER_FOLDER, MODEL_FOLDER
 from sage_select.train.named import Barred, Table
 
 if TYPE_CHECKING:
@@ -213,12 +214,12 @@ class Kind:
 KINDS: Final = Table(
     "adapter",
     (
-        Kind("lora", "A product of two thin matrices beside each layer (arXiv 2106.09685)", 2e-4, "lora_weights", {}),
+        Kind("lora", "A product of two thin matrices beside each layer (arXiv 2106.09685)", 2e-4, ADAPTER_FOLDER, {}),
         Kind(
             "dora",
             "The same, and the length of each row of a weight apart from its direction (DoRA, arXiv 2402.09353)",
             2e-4,
-            "lora_weights",
+            ADAPTER_FOLDER,
             {"use_dora": True},
             {
                 "load_in_8bit": (
@@ -231,7 +232,7 @@ KINDS: Final = Table(
             "full",
             "No adapter: all weights of the model itself are trained, in float32",
             2e-5,
-            "tuned_model",
+            MODEL_FOLDER,
             None,
             {
                 **dict.fromkeys(BITS, ("weights that are trained cannot be held in so few bits", "leave it out")),

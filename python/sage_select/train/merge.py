@@ -14,12 +14,13 @@ from sage_select.errors import DataError, OutputError, ResourceError, UsageError
 from sage_select.io.commit.lock import locked
 from sage_select.io.commit.overlap import check_overlap
 from sage_select.paths import user_path
+from sage_select.render.adapter_files import ADAPTER_FILES, adapter_digest, adapter_folder, read_adapter
 from sage_select.render.quiet import quiet_libraries
-from sage_select.train.adapter_files import adapter_digest, adapter_folder, base_of_run, read_adapter
 from sage_select.train.checkpoints import sync
 from sage_select.train.failures import resource_failures
+from sage_select.train.from_adapter import base_of_run
 from sage_select.train.hardware import require_training_packages
-from sage_select.train.replaced import ADAPTER_FILES, RECORD_NAME
+from sage_select.train.replaced import RECORD_NAME
 from sage_select.train.settings.model import Precision
 from sage_select.values.location import InputSetting
 
@@ -159,8 +160,8 @@ class _Merge:
     def run(self) -> Merged:
         import torch
 
+        from sage_select.render.adapted import load_adapter
         from sage_select.render.model_files import load_causal_lm, load_config, model_revision
-        from sage_select.train.adapter import load_adapter
 
         config = load_config(self._base)
         recorded = base_of_run(self._folder)

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sage_select.paths import user_path
-from sage_select.train.adapter_files import adapter_digest, adapter_folder, base_of_run
+from sage_select.render.adapter_files import adapter_digest, adapter_folder
 from sage_select.train.config import TrainConfig
 from sage_select.train.fingerprint import fingerprint, identity
+from sage_select.train.from_adapter import base_of_run
 from sage_select.train.hardware import device_here, precision_here
 from sage_select.train.methods import Material
 from sage_select.train.pacing import notices_of

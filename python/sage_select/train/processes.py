@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import os
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Final, TypeVar
 
 from sage_select.errors import UsageError
@@ -38,12 +39,12 @@ class Processes:
         """Whether this is the one that writes and reports."""
         return self.rank == 0
 
-    def join(self, *, has_gpu: bool) -> None:
-        """Meet the others, before anything is asked of them."""
+    def join(self, *, has_gpu: bool, patience: timedelta | None = None) -> None:
+        """Meet the others, before anything is asked of them; how long one waits for another is torch's if not said."""
         if self.count > 1:
             from accelerate import PartialState
 
-            PartialState(cpu=not has_gpu)
+            PartialState(cpu=not has_gpu, **({} if patience is None else {"timeout": patience}))
             # Once, however many runs there are.
             atexit.unregister(_leave)
             atexit.register(_leave)

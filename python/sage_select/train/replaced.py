@@ -12,11 +12,11 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from sage_select.render.adapter_files import ADAPTER_FILES
 from sage_select.train.checkpoints import CHECKPOINT_NAME, sync
 from sage_select.train.kinds import KINDS
 
 __all__ = [
-    "ADAPTER_FILES",
     "EVALUATIONS_NAME",
     "LEDGER_NAME",
     "LOSSES_NAME",
@@ -45,8 +45,6 @@ LOSSES_NAME = "ledger.arrow"
 RECORD_NAME = "run.json"
 #: All settings of a run, in its folder, as `--config` takes them.
 SETTINGS_NAME = "settings.yaml"
-#: An adapter as PEFT writes it.
-ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
 #: Where trained weights lie in the folder of a run.
 WEIGHT_FOLDERS = tuple(dict.fromkeys(kind.folder for kind in KINDS.values()))
 

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 from sage_select.errors import OutputError
 from sage_select.render.quiet import quiet_libraries
-from sage_select.train.adapter_files import with_adapter
 from sage_select.train.allowed import Change, allowed_changes, refuse_other_steps
 from sage_select.train.checkpoints import Checkpoint, list_checkpoints, newest_complete, read_seal, seal
 from sage_select.train.config import TrainConfig
 from sage_select.train.failures import resource_failures
+from sage_select.train.from_adapter import with_adapter
 from sage_select.train.hardware import device_here, require_training_packages
 from sage_select.train.kinds import KINDS
 from sage_select.train.launchers import started_processes

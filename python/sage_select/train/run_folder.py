@@ -23,7 +23,6 @@ from sage_select.train.checkpoints import sync
 from sage_select.train.fingerprint import differences
 from sage_select.train.kinds import KINDS, Kind
 from sage_select.train.replaced import (
-    ADAPTER_FILES,
     EVALUATIONS_NAME,
     LEDGER_NAME,
     LOSSES_NAME,
@@ -40,7 +39,7 @@ from sage_select.train.replaced import (
 from sage_select.train.result import TrainResult
 from sage_select.values.location import InputSetting
 
-__all__ = ["ADAPTER_FILES", "RUN_PARTS", "Found", "RunFolder", "no_run_to_resume"]
+__all__ = ["RUN_PARTS", "Found", "RunFolder", "no_run_to_resume"]
 
 _FORMAT_VERSION = 1
 #: What a run writes into its folder: files, and all.

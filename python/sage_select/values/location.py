@@ -13,6 +13,7 @@ from sage_select.display import is_url
 from sage_select.paths import STREAM, path_problem
 
 __all__ = [
+    "AdapterPath",
     "BufferPath",
     "FilePath",
     "InputSetting",
@@ -33,11 +34,11 @@ class Reads:
     Parameters
     ----------
     kind
-        `rows` (a file, pattern, folder or URL), `file`, `model` (a folder or the name of a repository), or `buffer`
-        (the folder of a replay buffer).
+        `rows` (a file, pattern, folder or URL), `file`, `model` (a folder or the name of a repository), `adapter` (its
+        folder, or that of the run that trained it), or `buffer` (the folder of a replay buffer).
     """
 
-    kind: Literal["rows", "file", "model", "buffer"]
+    kind: Literal["rows", "file", "model", "adapter", "buffer"]
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class InputSetting:
     """A setting that names something to read: `source.path`, of kind `rows`, with its value."""
 
     name: str
-    kind: Literal["rows", "file", "model", "buffer"]
+    kind: Literal["rows", "file", "model", "adapter", "buffer"]
     value: str
 
 
@@ -126,6 +127,8 @@ LocalRowsPath = Annotated[str | list[str], BeforeValidator(_as_texts), AfterVali
 FilePath = Annotated[str | None, BeforeValidator(_as_text), AfterValidator(_local), Reads("file")]
 #: A folder with a model, or the name of a repository.
 ModelName = Annotated[str | None, BeforeValidator(_as_text), AfterValidator(_local), Reads("model")]
+#: The folder of an adapter, or of a run of sage-train that trained one.
+AdapterPath = Annotated[str | None, BeforeValidator(_as_text), AfterValidator(_local), Reads("adapter")]
 #: The folder of a replay buffer.
 BufferPath = Annotated[str, BeforeValidator(_as_text), AfterValidator(_local), Reads("buffer")]
 #: A file or folder of this machine to write.

@@ -19,6 +19,8 @@ EXAMPLES = {"string": "a", "integer": 3, "number": 0.5, "boolean": True, "array"
 BESIDE: dict[str, dict[str, Any]] = {
     "max_bad": {"on_bad_row": "drop"},
     "short": {"size": "50%"},
+    # The words alone have no other end.
+    "higher_is_harder": {"column": "a"},
 }
 
 

@@ -94,6 +94,26 @@ def test_a_selection_is_scored_by_a_ledger(tmp_path: Path, figure: str, expected
     )
 
 
+def test_forgetting_by_a_loss_up_to_which_rows_are_known(tmp_path: Path) -> None:
+    losses = {"never": [3, 2, 4], "always": [1, 0.5, 1.5], "once": [1, 2, 3], "twice": [1, 2, 1, 3], "learned": [3, 1]}
+    path = tmp_path / "ledger.parquet"
+    rows = [(name, number, loss, 2) for name, own in losses.items() for number, loss in enumerate(own, start=1)]
+    pa.parquet.write_table(ledger(rows), path)
+    found = select(
+        [{"id": name, "prompt": f"say {name}", "completion": name} for name in losses],
+        strategy="loss_topk",
+        id_column="id",
+        budget=5,
+        ledger=str(path),
+        ledger_score="forgetting",
+        forgetting_loss=1.5,
+    ).table()
+    counts = dict(zip(found["sage_row_id"].to_pylist(), found["sage_score"].to_pylist(), strict=True))
+    assert counts == {"never": 4, "always": 0, "once": 1, "twice": 2, "learned": 0}
+    with pytest.raises(UsageError, match="does not use forgetting_loss"):
+        select([{"text": "a"}], strategy="loss_topk", budget=1, ledger="l", forgetting_loss=1.0)
+
+
 def test_rows_that_a_ledger_does_not_know_are_counted(tmp_path: Path) -> None:
     path = tmp_path / "ledger.parquet"
     pa.parquet.write_table(ledger(ROWS), path)

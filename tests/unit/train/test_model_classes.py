@@ -236,7 +236,8 @@ def test_experts_that_are_named_are_trained_saved_and_loaded(
 ) -> None:
     import torch
 
-    from sage_select.train.adapter import load_adapter, save_adapter
+    from sage_select.render.adapted import load_adapter
+    from sage_select.train.adapter import save_adapter
 
     adapted, _, notices = step(make_model(name), lora_target="all-linear,experts", learning_rate=1e-2)
     assert any("no dropout" in notice for notice in notices)

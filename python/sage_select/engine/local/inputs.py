@@ -16,6 +16,7 @@ from sage_select.cache import key_of
 from sage_select.columns import SOURCE
 from sage_select.pipeline import Pipeline
 from sage_select.pipeline.run import GIVEN
+from sage_select.render.adapter_files import adapter_digest, adapter_folder
 from sage_select.render.model_files import model_content
 from sage_select.stages.inputs.replayed import buffer_beside
 from sage_select.stages.source import RowCount, Source
@@ -56,6 +57,8 @@ def _setting_digest(setting: InputSetting, files: io.Beside) -> str:
         return digest
     if setting.kind == "model":
         return model_content(setting.value) or setting.value
+    if setting.kind == "adapter":
+        return adapter_digest(adapter_folder(setting.value))
     if setting.kind == "buffer":
         return buffer_beside(files, setting.value).digest
     return files.digest(setting.value)

@@ -71,5 +71,10 @@ def write_result(done: Finished, *, force: bool = False, overwrite_foreign: bool
         overwrite_foreign=overwrite_foreign,
     )
     return Outcome(
-        written.path, written.manifest_path, io.read_manifest(target) or {}, cached=False, reused=done.run.reused
+        written.path,
+        written.manifest_path,
+        io.read_manifest(target) or {},
+        cached=False,
+        reused=done.run.reused,
+        rates=done.run.rates,
     )

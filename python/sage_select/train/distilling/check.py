@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from sage_select.errors import UsageError
+from sage_select.render.adapter_files import adapter_digest, adapter_folder
 from sage_select.render.model_files import load_config, load_tokenizer, model_revision
 from sage_select.render.truncate import context_length
-from sage_select.train.adapter_files import adapter_digest, adapter_folder
 from sage_select.train.distilling.vocabulary import require_same_tokens
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from sage_select.errors import UsageError
-from sage_select.train.adapter import load_adapter
-from sage_select.train.adapter_files import adapter_folder
+from sage_select.render.adapted import load_adapter
+from sage_select.render.adapter_files import adapter_folder
 from sage_select.train.base_model import load_base_model
 from sage_select.train.config import TrainConfig
 from sage_select.train.distilling.head import Head

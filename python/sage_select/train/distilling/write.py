@@ -139,7 +139,7 @@ class _Work:
         stages: Stages | None,
         notice: Callable[[str], None] | None,
     ) -> None:
-        from sage_select.train.adapter_files import adapter_folder
+        from sage_select.render.adapter_files import adapter_folder
         from sage_select.train.stages import silent_stages
 
         self._target, self._config, self._k, self._temperatures = target, config, k, temperatures
@@ -211,8 +211,8 @@ class _Work:
 
     def _prepared(self, selection: Any) -> tuple[TrainingRows, StoredPlan, Any]:
         """Return the training examples, what the file is to be known by, and the tokenizer."""
+        from sage_select.render.adapter_files import adapter_digest
         from sage_select.render.model_files import load_config, load_tokenizer, model_revision
-        from sage_select.train.adapter_files import adapter_digest
         from sage_select.train.base_model import open_renderer
         from sage_select.train.data import tokenise_as
         from sage_select.train.distilling.check import require_room

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sage_select.render.quiet import quiet_libraries
-from sage_select.train.adapter_files import with_adapter
 from sage_select.train.config import TrainConfig
+from sage_select.train.from_adapter import with_adapter
 from sage_select.train.hardware import require_training_packages
 from sage_select.train.pacing import decides_meanwhile
 from sage_select.train.packing import Layout

@@ -1,4 +1,4 @@
-"""The loss of a causal language model on the trained tokens of rows, without a tensor of all logits.
+"""What a causal language model says of the trained tokens of rows, without a tensor of all logits.
 
 Logits are made for the trained positions alone, some hundred at a time: the output layer is held back while the rest
 of the model runs, and applied to chunks of what it would have seen. Models that do more to logits than that layer
@@ -16,31 +16,39 @@ from numpy.typing import NDArray
 
 from sage_select.render.tokens import IGNORED, Encoded
 
-__all__ = ["TokenLoss"]
+__all__ = ["FIGURES", "TokenMeans"]
 
-#: float32 logits held at once (256 MB).
-_CHUNK_LOGITS: Final = 1 << 26
+#: float32 logits held at once (128 MB); their log-probabilities and probabilities are as large.
+_CHUNK_LOGITS: Final = 1 << 25
+#: What is found at each trained token, in this order.
+FIGURES: Final = ("loss", "entropy", "el2n")
 
 
-class TokenLoss:
-    """Mean loss per trained token under one model.
+class TokenMeans:
+    """Means over the trained tokens of a row under one model.
 
     Parameters
     ----------
     model
         A causal language model of transformers, in evaluation mode, on the device to use.
+    only_loss
+        Whether the loss alone is wanted.
     """
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, *, only_loss: bool = False) -> None:
         self._model = model
+        self._figures = 1 if only_loss else len(FIGURES)
         self._head = model.get_output_embeddings()
         self._head_is_all: bool | None = None  # not known before the first batch
 
     @torch.inference_mode()
     def __call__(self, rows: Sequence[Encoded]) -> NDArray[np.float64]:
-        """Return the mean loss of each row in nats; NaN where a row has nothing trained.
+        """Return the means of each row, (rows, figures) as `FIGURES` has them; NaN where a row has nothing trained.
 
-        Rows are padded on the right and padding is masked, so a row's loss does not depend on the others beyond
+        With p the model's distribution at the place of a trained token y: the loss is -log p(y) and the entropy
+        -sum p log p, both in nats, and the error norm el2n is the length of p - onehot(y), from 0 to the root of 2.
+
+        Rows are padded on the right and padding is masked, so a row's figures do not depend on the others beyond
         rounding.
         """
         longest = max(len(row.input_ids) for row in rows)
@@ -57,16 +65,28 @@ class TokenLoss:
         predicts[:, :-1] = labels[:, 1:] != IGNORED
         targets = labels[:, 1:][predicts[:, :-1]]
         owners = predicts.nonzero()[:, 0].numpy()
-        losses = np.empty(len(targets), np.float64)
+        found = np.empty((self._figures, len(targets)), np.float64)
         device = self._model.device
         for chunk, logits in self._logits(ids.to(device), mask.to(device), predicts.to(device)):
-            loss = torch.nn.functional.cross_entropy(logits.float(), targets[chunk].to(device), reduction="none")
-            losses[chunk] = loss.double().cpu().numpy()
+            found[:, chunk] = self._of(logits.float(), targets[chunk].to(device)).double().cpu().numpy()
         counts = np.bincount(owners, minlength=len(rows))
-        sums = np.bincount(owners, weights=losses, minlength=len(rows))
-        means = np.full(len(rows), np.nan)
-        np.divide(sums, counts, out=means, where=counts > 0)
+        means = np.full((len(rows), self._figures), np.nan)
+        for figure, values in enumerate(found):
+            sums = np.bincount(owners, weights=values, minlength=len(rows))
+            np.divide(sums, counts, out=means[:, figure], where=counts > 0)
         return means
+
+    def _of(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """Return the figures at some positions, (figures, positions), of logits (positions, vocabulary)."""
+        log_p = logits.log_softmax(-1)
+        losses = -log_p.gather(-1, targets[:, None])[:, 0]
+        if self._figures == 1:
+            return losses[None]
+        p = log_p.exp()
+        # Where a token is impossible its logarithm is infinite, and its part of the entropy nothing.
+        entropies = -torch.linalg.vecdot(p, log_p.clamp_(min=torch.finfo(log_p.dtype).min))
+        p[torch.arange(len(targets), device=p.device), targets] -= 1
+        return torch.stack([losses, entropies, torch.linalg.vector_norm(p, dim=-1)])
 
     def _logits(
         self, ids: torch.Tensor, mask: torch.Tensor, predicts: torch.Tensor
