@@ -139,7 +139,9 @@ def offer(
     # Of all rows that are offered few may come in, of a long selection; the others are not asked about.
     said = ask(entering.to_pylist())
     told = buffer.update(table, **known, logits=said.take(pc.index_in(table[ID_COLUMN].combine_chunks(), entering)))
-    return {**asdict(told), "logits": {"rows": len(said) - said.null_count, "bytes": said.nbytes}}
+    # Another process may have changed the buffer while the model was asked.
+    stored = said.filter(pc.is_in(entering, value_set=buffer.ids()))
+    return {**asdict(told), "logits": {"rows": len(stored), "bytes": stored.nbytes}}
 
 
 def _came(history: pa.Table, after: int, ids: list[str]) -> bool:
