@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -116,16 +117,19 @@ def test_two_processes_train_what_one_does(
     }
     # Rows are measured in three forward passes, so that one process has one more than the other.
     paced = {"curriculum": "self_paced", "rounds": 2, "batch_size": 3, "gradient_accumulation": 1}
-    cases = {"plain": {}, "paced": paced, "replayed": {"replay_ratio": "1/2"}, **others}
+    replayed = {"replay_ratio": "1/2", "replay_logits": 6}
+    dark = {"replay_ratio": "1/2", "method": "dark_replay"}
+    cases = {"plain": {}, "paced": paced, "replayed": replayed, "dark": dark, **others}
     # Two buffers that are alike, since the rows of a run are offered to its own.
-    for place in ("one", "two"):
-        old = [{**row, "sage_row_id": f"old-{row['sage_row_id']}"} for row in ROWS]
-        (tmp_path / place).mkdir()
-        ReplayBuffer.open(tmp_path / place / "buffer").update(old)
+    old = [{**row, "sage_row_id": f"old-{row['sage_row_id']}"} for row in ROWS]
+    first = {"max_steps": 1, "output_dir": str(tmp_path / "first"), "replay": str(tmp_path / "one" / "buffer")}
+    (tmp_path / "one").mkdir()
+    train(old, TrainConfig.of({**settings, "replay_logits": 6, **first}))
+    shutil.copytree(tmp_path / "one", tmp_path / "two")
 
     def told(place: str, name: str) -> dict[str, Any]:
         about = {**settings, **cases[name], "output_dir": str(tmp_path / place / name)}
-        return {**about, "replay": str(tmp_path / place / "buffer")} if name == "replayed" else about
+        return {**about, "replay": str(tmp_path / place / "buffer")} if name in ("replayed", "dark") else about
 
     alone = [train(ROWS, TrainConfig.of(told("one", name))) for name in cases]
     shared = [told("two", name) for name in cases]
@@ -139,8 +143,11 @@ def test_two_processes_train_what_one_does(
             assert second["losses"] == pytest.approx(first["losses"], rel=1e-5)
     assert len({run.adapter_digest for run in alone}) == len(alone)
     buffers = [ReplayBuffer.open(tmp_path / place / "buffer", create=False) for place in ("one", "two")]
-    assert [one.commit for one in buffers] == [2, 2]
+    assert [one.commit for one in buffers] == [3, 3]
     assert buffers[0].ids().equals(buffers[1].ids())
+    said = [one.logits() for one in buffers]
+    assert all(one is not None and len(one) == 11 and not one.null_count for one in said)
+    assert said[0].equals(said[1])  # type: ignore[union-attr]
     measured_alone, measured = (lines(tmp_path / place / "paced" / "logs" / "rounds.jsonl") for place in ("one", "two"))
     assert [line["rows"] for line in measured] == [line["rows"] for line in measured_alone]
     assert measured[0]["losses"] == pytest.approx(measured_alone[0]["losses"], rel=1e-5)

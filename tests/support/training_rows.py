@@ -14,7 +14,7 @@ from sage_select.train.row_summary import RowSummary
 def training_rows(table: pa.Table, **facts: list[Any]) -> TrainingRows:
     """Return the examples of a table of `input_ids` and `labels`, each a row of its own: a, b, c, ...
 
-    `facts` are ids (`row_id`), `weight`, `origin`, `parent_id` and `phase` where they are not the common ones.
+    `facts` are ids (`row_id`), `weight`, `origin`, `parent_id`, `phase` and `task` where they are not the common ones.
     """
     n = table.num_rows
     known = pa.table(
@@ -22,6 +22,7 @@ def training_rows(table: pa.Table, **facts: list[Any]) -> TrainingRows:
             "origin": pa.array(facts.get("origin", ["core"] * n), pa.string()),
             "parent_id": pa.array(facts.get("parent_id", [None] * n), pa.string()),
             "phase": pa.array(facts.get("phase", [None] * n), pa.int32()),
+            "task": pa.array(facts.get("task", [None] * n), pa.string()),
         }
     )
     weighed = table.append_column("weight", pa.array(facts.get("weight", [1.0] * n), pa.float32()))

@@ -226,6 +226,7 @@ class ReplayBuffer(BufferView):
         embeddings: Any = None,
         groups: Any = None,
         lengths: Any = None,
+        logits: pa.Array | None = None,
         evolve: bool = False,
     ) -> Updated:
         """Offer rows; return when what became of them is on the disk.
@@ -242,6 +243,10 @@ class ReplayBuffer(BufferView):
             The class or task of each row, or a column of it.
         lengths
             The tokens of each row, or a column of them.
+        logits
+            What a model said of each row, an Arrow array of any type, always the same; null where it was not asked.
+            It lies beside the rows that come in: `logits` gives it back, and no table or draw shows it. A row that is
+            there keeps what it came with.
         evolve
             Whether columns may come that earlier rows have not, and be missing that these have: they are null then.
 
@@ -274,6 +279,7 @@ class ReplayBuffer(BufferView):
             embeddings=embeddings,
             groups=groups,
             lengths=lengths,
+            logits=logits,
             plain=self._state.schema,
         )
         with self._changing():
@@ -282,6 +288,29 @@ class ReplayBuffer(BufferView):
                 self._commit(change)
                 told = replace(told, commit=self.commit)
         return told
+
+    def entering(
+        self,
+        rows: Any,
+        *,
+        scores: Any = None,
+        embeddings: Any = None,
+        groups: Any = None,
+        lengths: Any = None,
+        evolve: bool = False,
+    ) -> pa.Array:
+        """Return the ids of the rows that would come in if they were offered now, string (n,); nothing is changed.
+
+        Parameters and errors are those of `update`; no lock is taken, so that another process may change the buffer
+        before the rows are offered.
+        """
+        self.refresh()
+        new = offered(
+            rows, self._settings.id_column, scores=scores, embeddings=embeddings, groups=groups, lengths=lengths
+        )
+        change, _ = updated(self._state, self._settings, new, self.table, evolve=evolve)
+        came = None if change is None else change.entered
+        return pa.array([], pa.string()) if came is None else ids_of(came, self._settings.id_column)
 
     def delete(self, ids: Any = None, *, where: pc.Expression | None = None) -> Receipt:
         """Delete rows for good: from the buffer, its files, its log and all older commits, and refuse them ever after.

@@ -15,10 +15,14 @@ from sage_select.errors import DataError, UsageError, Where
 from sage_select.io.guards.damage import damage_errors
 from sage_select.replay.rows import NOT_KNOWN, ReplayRows, words_of
 
-__all__ = ["VECTORS", "Offered", "as_table", "ids_of", "offered", "some_ids", "vectors_of"]
+__all__ = ["BESIDE", "LOGITS", "VECTORS", "Offered", "as_table", "ids_of", "offered", "some_ids", "vectors_of"]
 
 #: The column in which vectors lie that are no column of the rows themselves.
 VECTORS: Final = "sage_replay_vector"
+#: The column in which lies what a model said of each row, where it was asked.
+LOGITS: Final = "sage_replay_logits"
+#: Columns that lie beside those of the rows themselves, and are shown by nothing that shows rows.
+BESIDE: Final = (VECTORS, LOGITS)
 
 
 @dataclass(frozen=True)
@@ -92,6 +96,7 @@ def offered(
     embeddings: Any = None,
     groups: Any = None,
     lengths: Any = None,
+    logits: pa.Array | None = None,
     plain: pa.Schema | None = None,
 ) -> Offered:
     """Return rows as they are offered to a buffer.
@@ -116,6 +121,7 @@ def offered(
     unknown = np.full(n, NOT_KNOWN, np.int64)
     table, vector_column = _with_vectors(table, embeddings, n)
     vectors = None if vector_column is None else vectors_of(table[vector_column], vector_column)
+    table = _with_logits(table, logits)
     rows = ReplayRows(
         words=words,
         arrivals=unknown,
@@ -205,8 +211,9 @@ def _refuse_ours(table: pa.Table) -> None:
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise DataError("a column is there twice", where=Where(column=twice))
-    if VECTORS in names:
-        raise DataError("has a column of our own name", where=Where(column=VECTORS), hint="name it otherwise")
+    for name in BESIDE:
+        if name in names:
+            raise DataError("has a column of our own name", where=Where(column=name), hint="name it otherwise")
 
 
 def _refuse_twice(ids: pa.Array, words: NDArray[np.uint64], column: str) -> None:
@@ -308,3 +315,13 @@ def _with_vectors(table: pa.Table, given: Any, n: int) -> tuple[pa.Table, str | 
         raise UsageError("embeddings are one vector a row", expected=f"({n:,}, d)", got=f"shape {matrix.shape}")
     values = pa.FixedSizeListArray.from_arrays(pa.array(matrix.ravel()), matrix.shape[1])
     return table.append_column(pa.field(VECTORS, values.type), values), VECTORS
+
+
+def _with_logits(table: pa.Table, given: pa.Array | None) -> pa.Table:
+    """Return the table with what a model said of its rows as a column of it."""
+    if given is None:
+        return table
+    if not isinstance(given, pa.Array) or len(given) != table.num_rows:
+        got = f"{len(given):,}" if isinstance(given, pa.Array) else type(given).__name__
+        raise UsageError("logits are an Arrow array of one value a row", expected=f"{table.num_rows:,}", got=got)
+    return table.append_column(pa.field(LOGITS, given.type), given)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sage_select.errors import DataError, UsageError, Where
 from sage_select.replay.deletion import forgotten_rows
 from sage_select.replay.gather import fitted
-from sage_select.replay.offered import VECTORS, Offered
+from sage_select.replay.offered import LOGITS, VECTORS, Offered
 from sage_select.replay.policies.policy import Candidates, Membership, check_membership
 from sage_select.replay.rows import NOT_KNOWN, ReplayRows
 from sage_select.replay.settings import BufferSettings
@@ -269,7 +269,7 @@ def _schema(state: State, new: Offered, *, evolve: bool) -> pa.Schema:
     for field in came:
         known = fields.get(field.name)
         if known is None:
-            if not evolve:
+            if not evolve and field.name != LOGITS:
                 raise DataError(
                     "a column that earlier rows have not",
                     where=Where(column=field.name),
@@ -288,7 +288,7 @@ def _schema(state: State, new: Offered, *, evolve: bool) -> pa.Schema:
                 got=str(field.type),
                 hint="cast it to the type that it had",
             )
-    missing = [name for name in fields if name not in came.names]
+    missing = [name for name in fields if name not in came.names and name != LOGITS]
     if missing and not evolve:
         raise DataError(
             "a column of earlier rows is missing",

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from sage_select.display import displayed
 from sage_select.errors import SageWarning, UsageError
 from sage_select.replay.draws.rule import check_drawn
-from sage_select.replay.gather import Gathering, bound
-from sage_select.replay.offered import VECTORS, some_ids
+from sage_select.replay.gather import Gathering, bound, gathered
+from sage_select.replay.offered import BESIDE, LOGITS, some_ids
 from sage_select.replay.ratio import Ratio
 from sage_select.replay.rows import words_of
 from sage_select.replay.settings import BufferSettings
@@ -101,6 +101,29 @@ class BufferView:
                 "tokens": pa.array(rows.tokens, mask=rows.tokens < 0),
             }
         )
+
+    def logits(self, rows: NDArray[np.int64] | None = None) -> pa.Array | None:
+        """Return what a model said of each row, as it was given to `update`, null where nothing was; of all rows.
+
+        Parameters
+        ----------
+        rows
+            Numbers of rows in the order of `table`: of these alone.
+
+        Returns
+        -------
+        pyarrow.Array or None
+            None where no row ever came with any.
+
+        Raises
+        ------
+        DataError
+            A file is damaged.
+        """
+        schema = self._state.schema
+        if schema is None or LOGITS not in schema.names:
+            return None
+        return gathered(self._state, self._store.segment, rows, [LOGITS])[LOGITS].combine_chunks()
 
     def stats(self) -> dict[str, Any]:
         """Return what the buffer is, in numbers.
@@ -208,7 +231,9 @@ class BufferView:
 
     def _show(self, state: State) -> None:
         if state.schema is not None and (self._shown is None or state.schema is not self._state.schema):
-            self._shown = pa.schema([field for field in state.schema if field.name != VECTORS], state.schema.metadata)
+            self._shown = pa.schema(
+                [field for field in state.schema if field.name not in BESIDE], state.schema.metadata
+            )
         self._state = bound(state, self._store.segment)
 
     def _draw_from(self, state: State) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import struct
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -62,6 +62,10 @@ class TrainingRows:
     def order_digest(self) -> str:
         """Digest of the row ids in order."""
         return hashlib.blake2b("\n".join(self.row_ids).encode(), digest_size=16).hexdigest()
+
+    def of_tasks(self, tasks: pa.Array) -> TrainingRows:
+        """Return them with the task of each example, string (n,)."""
+        return replace(self, facts=self.facts.drop_columns(["task"]).append_column("task", tasks))
 
     @property
     def lengths(self) -> NDArray[np.int64]:

@@ -48,7 +48,7 @@ class ForwardPasses:
         starts = np.r_[np.arange(0, count, batch_size), count].astype(np.int64)
         nothing = pa.chunked_array([pa.nulls(count, pa.string())])
         weights, phases = np.ones(count, np.float32), np.full(count, NO_PHASE, np.int32)
-        schedule = Schedule(starts, places[order], weights, phases, nothing, nothing, len(rows.row_ids))
+        schedule = Schedule(starts, places[order], weights, phases, nothing, nothing, nothing, len(rows.row_ids))
         layout = Layout.in_order(starts, lengths[order], per_pass=batch_size)
         self._collate = StepCollator(rows.table, schedule, layout, pad_token_id)
         self._count = schedule.steps

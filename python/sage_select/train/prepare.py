@@ -18,6 +18,7 @@ from sage_select.train.methods import Material
 from sage_select.train.pacing import notices_of
 from sage_select.train.preflight.report import Preflight, preflight_of
 from sage_select.train.replaying import Replay, known_rows, replay_of
+from sage_select.train.replaying.asking import refuse_too_many
 from sage_select.train.schedule import Schedule
 from sage_select.train.schedule_file import read_schedule
 from sage_select.train.settings.model import Precision
@@ -133,6 +134,7 @@ def prepare(
         found.check()
     replay = None
     if config.replay is not None:
+        refuse_too_many(config, renderer.tokenizer)
         with stages("tokenising rows to replay") as progress:
             tokenise = partial(tokenise_as, config, renderer=renderer, progress=progress, none_is_fine=True)
             replay = replay_of(
@@ -140,7 +142,7 @@ def prepare(
             )
         rows, apart = replay.rows, without_replayed(apart, replay, notice)
     held_out = None if apart is None else tokenise_held_out(apart, renderer, config, stages, notice)
-    material = Material(config, rows, renderer, precision, notice)
+    material = Material(config, rows, renderer, precision, notice, None if replay is None else replay.logits)
     schedule = (
         replay.schedule
         if replay is not None

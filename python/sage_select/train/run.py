@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -26,6 +27,7 @@ from sage_select.train.prepare import Prepared, prepare
 from sage_select.train.processes import Processes
 from sage_select.train.prolong import prolongs
 from sage_select.train.replaced import LOSSES_NAME, REPLAYED_NAME, SCHEDULE_NAME
+from sage_select.train.replaying.asking import Asking, trained_model
 from sage_select.train.replaying.buffer import check_writable, refuse_in_one_another
 from sage_select.train.replaying.ending import with_update
 from sage_select.train.reporters import require_reporters
@@ -185,7 +187,9 @@ class _Run:
         changes, goes_on = self._changes(folder, found, prepared)
         if found.result is not None and not goes_on:
             if folder.adapter_digest() == found.result.adapter_digest:
-                return replace(self._offered(folder, prepared, found.result), cached=True)
+                tokenizer = prepared.renderer.tokenizer
+                model = partial(trained_model, config, tokenizer, folder.weights)
+                return replace(self._offered(folder, prepared, found.result, model), cached=True)
             self._notice("the adapter of the finished run is missing or was changed")
         if not config.resume:
             raise OutputError(
@@ -367,8 +371,13 @@ class _Run:
             loss_of=config.method.loss_of(),
         )
         folder.finish(prepared.identity, result)
-        return self._offered(folder, prepared, result)
+        return self._offered(folder, prepared, result, lambda: trained.model)
 
-    def _offered(self, folder: RunFolder, prepared: Prepared, result: TrainResult) -> TrainResult:
-        """Return the result of a finished run once its rows were offered to the buffer, if it has one."""
-        return with_update(result, folder, prepared.identity, self._config, prepared.replay, self._notice)
+    def _offered(
+        self, folder: RunFolder, prepared: Prepared, result: TrainResult, model: Callable[[], Any]
+    ) -> TrainResult:
+        """Return the result of a finished run, of that model, once its rows were offered to the buffer, if any."""
+        config, replay, ask = self._config, prepared.replay, None
+        if replay is not None and config.replay_logits:
+            ask = Asking(config, replay.new, prepared.renderer.tokenizer, model, self._stages)
+        return with_update(result, folder, prepared.identity, config, replay, self._notice, ask)

@@ -42,6 +42,8 @@ class Schedule:
         int32 (entries): the phase that it belongs to, -1 where it has none.
     origins, parents
         Strings (entries): `core`, `replayed` or `augmented`, and the id of the row that the row was made of.
+    tasks
+        Strings (entries): the group under which a replay buffer holds, or takes, the row; null where none is known.
     examples
         Number of all examples of the selection; those of rows that are replayed have the places behind them.
     """
@@ -52,6 +54,7 @@ class Schedule:
     phases: NDArray[np.int32]
     origins: pa.ChunkedArray
     parents: pa.ChunkedArray
+    tasks: pa.ChunkedArray
     examples: int
 
     @classmethod
@@ -82,6 +85,7 @@ class Schedule:
             phases=phases,
             origins=rows.facts["origin"].take(taken),
             parents=rows.facts["parent_id"].take(taken),
+            tasks=rows.facts["task"].take(taken),
             examples=len(rows.row_ids),
         )
 
@@ -104,7 +108,7 @@ class Schedule:
         return config.save_steps or max(1, self.steps // 10)
 
     def digest(self, order_digest: str) -> str:
-        """Return what names the schedule: 32 hex characters over all that it says.
+        """Return what names the schedule: 32 hex characters over all that it says but tasks, which train nothing.
 
         Parameters
         ----------
@@ -143,6 +147,7 @@ class Schedule:
             phases=self.phases[:end],
             origins=self.origins.slice(0, end),
             parents=self.parents.slice(0, end),
+            tasks=self.tasks.slice(0, end),
         )
 
     def agreement(self) -> float | None:

@@ -36,6 +36,7 @@ SCHEMA: Final = pa.schema(
         pa.field("example", pa.int32(), nullable=False),
         pa.field("origin", pa.string(), nullable=False),
         pa.field("parent_id", pa.string()),
+        pa.field("task", pa.string()),
         pa.field("phase", pa.int32()),
         pa.field("weight", pa.float32(), nullable=False),
         pa.field("seed", pa.int64(), nullable=False),
@@ -73,7 +74,7 @@ def write_schedule(path: Path, schedule: Schedule, layout: Layout, rows: Trainin
                 pa.array(slots[part].astype(np.int32)),
                 ids.take(taken),
                 examples.take(taken),
-                *(_whole(texts[part]) for texts in (schedule.origins, schedule.parents)),
+                *(_whole(texts[part]) for texts in (schedule.origins, schedule.parents, schedule.tasks)),
                 pa.array(phases, mask=phases == NO_PHASE),
                 pa.array(schedule.weights[part]),
                 pa.array(np.full(len(taken), seed, np.int64)),
@@ -89,8 +90,8 @@ def read_schedule(
 
     Its rows are consumed in the order of `step` and `slot`; without a slot as they lie in the file; without a step as
     many in each as batch size and accumulation say. A row is consumed with all of its examples, but where `example`
-    says which. `weight`, `phase`, `origin` and `parent_id` win over those of the selection; `seed` has to be that of
-    the run, and `bin` is made anew.
+    says which. `weight`, `phase`, `origin`, `parent_id` and `task` win over those of the selection; `seed` has to be
+    that of the run, and `bin` is made anew.
 
     Parameters
     ----------
@@ -140,9 +141,9 @@ def read_schedule(
     weights = given.numbers("weight")
     phases = given.whole("phase", least=0, missing=NO_PHASE)
     facts, taken = rows.facts, pa.array(place)
-    origins, parents = (
+    origins, parents, tasks = (
         facts[name].take(taken) if (own := given.column(name)) is None else own.take(pa.array(entry))
-        for name in ("origin", "parent_id")
+        for name in ("origin", "parent_id", "task")
     )
     return Schedule(
         starts=np.r_[begins, len(place)].astype(np.int64),
@@ -153,6 +154,7 @@ def read_schedule(
         ),
         origins=pa.chunked_array([_whole(origins).fill_null(CORE)]),
         parents=pa.chunked_array([_whole(parents)]),
+        tasks=pa.chunked_array([_whole(tasks)]),
         examples=len(rows.row_ids),
     )
 

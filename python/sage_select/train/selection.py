@@ -97,7 +97,9 @@ class OrderedRows:
         return list(map(str, self.rows.table.column("sage_row_id").take(pa.array(self.order)).to_pylist()))
 
     def facts(self, numbers: NDArray[np.int64]) -> pa.Table:
-        """Return what is known of rows beside what they say: `origin` and `parent_id` (string), `phase` (int32).
+        """Return what is known of rows beside what they say: `origin`, `parent_id`, `task` (string), `phase` (int32).
+
+        No task is: a replay buffer knows that of a row.
 
         Parameters
         ----------
@@ -116,6 +118,7 @@ class OrderedRows:
                 "origin": pc.if_else(selected, CORE, origin),
                 "parent_id": io.parent_ids(table).take(taken),
                 "phase": phase,
+                "task": pa.nulls(len(numbers), pa.string()),
             }
         )
 

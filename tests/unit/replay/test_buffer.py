@@ -13,7 +13,9 @@ import pyarrow as pa
 import pytest
 from replay_twin import offer, rows
 
+from sage_select.errors import DataError, UsageError
 from sage_select.replay import ReplayBuffer
+from sage_select.replay.policies import POLICIES
 from sage_select.replay.store.held import HeldFile
 
 
@@ -216,3 +218,83 @@ def test_going_back_does_not_bring_back_what_a_merged_buffer_had_deleted(tmp_pat
         one.merge(other)
         one.rollback(1)
         assert one.ids().to_pylist() == ["a", "c"]
+
+
+SAID = pa.struct([("tokens", pa.binary(16)), ("log_probs", pa.large_list(pa.float16()))])
+
+
+def said(*names: str | None) -> pa.Array:
+    half = np.float16
+    values = [
+        None if name is None else {"tokens": name.encode() * 16, "log_probs": [half(-1.5), half(-7)]} for name in names
+    ]
+    return pa.array(values, SAID)
+
+
+def names_of(values: pa.Array | None) -> list[str | None]:
+    assert values is not None
+    return [None if one is None else one["tokens"].decode()[0] for one in values.to_pylist()]
+
+
+def test_what_a_model_said_of_rows_lies_beside_them_and_goes_where_they_go(tmp_path: Path) -> None:
+    for path in places(tmp_path):
+        buffer = ReplayBuffer.open(path, 4, "fifo")
+        buffer.update(table("ab"))
+        assert buffer.logits() is None
+        # Rows with some and rows with none may follow each other, though columns are what they were.
+        buffer.update(table("cd"), logits=said("c", None))
+        buffer.update(table("e"))
+        buffer.update(table("cf"), logits=said("x", "f"))
+        shown = buffer if path is None else ReplayBuffer.open(path)
+        assert (shown.ids().to_pylist(), names_of(shown.logits())) == (list("cdef"), ["c", None, None, "f"])
+        assert names_of(shown.logits(np.array([3, 0, 3]))) == ["f", "c", "f"]
+        known = ["sage_row_id", "text"]
+        new = pa.table({"sage_row_id": ["n"], "text": ["new"]})
+        assert shown.schema.names == shown.table().column_names == shown.draw(2, step=0).column_names == known
+        assert shown.mix(new, 1).column_names == [*known, "sage_origin"]
+        other = ReplayBuffer.open(None, 6, "fifo")
+        other.update(table("z"))
+        other.merge(shown)
+        assert names_of(other.logits()) == [None, "c", None, None, "f"]
+        buffer.update(table("ghij"), logits=said(*"ghij"))
+        buffer.rollback(4)
+        assert names_of(buffer.logits()) == ["c", None, None, "f"]
+        buffer.delete(["f"])
+        assert (buffer.ids().to_pylist(), names_of(buffer.logits())) == (list("cde"), ["c", None, None])
+        if path is not None:
+            assert all(b"f" * 16 not in one.read_bytes() for one in path.iterdir())
+            assert any(b"c" * 16 in one.read_bytes() for one in path.iterdir())
+
+
+@pytest.mark.parametrize("policy", list(POLICIES))
+def test_the_rows_that_would_come_in_are_those_that_come_in(policy: str) -> None:
+    buffer = ReplayBuffer.open(None, 5, policy, seed=3)
+    draws = np.random.default_rng(4)
+    for _ in range(6):
+        ids = [f"row {one}" for one in draws.choice(40, 7, replace=False)]
+        some = pa.table({"sage_row_id": ids, "text": ids})
+        about = {
+            "scores": draws.uniform(0.1, 1, 7),
+            "embeddings": draws.normal(size=(7, 3)),
+            "groups": draws.choice(["x", "y"], 7),
+        }
+        before = (buffer.commit, buffer.table(), buffer.stats())
+        would = buffer.entering(some, **about).to_pylist()
+        assert (buffer.commit, buffer.table(), buffer.stats()) == before
+        told = buffer.update(some, **about)
+        log = buffer.history().to_pylist()
+        assert would == [one["row_id"] for one in log if (one["commit"], one["event"]) == (buffer.commit, "entered")]
+        assert len(would) == told.entered
+
+
+def test_a_column_of_the_name_of_logits_is_refused() -> None:
+    buffer = ReplayBuffer.open(None, 4)
+    with pytest.raises(DataError, match="column 'sage_replay_logits': has a column of our own name"):
+        buffer.update(table("a").append_column("sage_replay_logits", pa.array([1])))
+    for wrong in (said("a", "b"), ["a"]):
+        with pytest.raises(UsageError, match="logits are an Arrow array of one value a row"):
+            buffer.update(table("a"), logits=wrong)
+    buffer.update(table("a"), logits=said("a"))
+    with pytest.raises(DataError, match="of another type than before"):
+        buffer.update(table("b"), logits=pa.array([1]))
+    assert buffer.ids().to_pylist() == ["a"]

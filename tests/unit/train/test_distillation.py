@@ -424,7 +424,10 @@ def test_a_teacher_that_cannot_teach_is_refused(
 
 SETTINGS: list[tuple[dict[str, Any], str]] = [
     ({"method": "sft", "teacher": "t"}, "method 'sft' does not use teacher; distillation does"),
-    ({"method": "distil"}, "unknown method 'distil', known are sft, distillation; did you mean 'distillation'"),
+    (
+        {"method": "distil"},
+        "unknown method 'distil', known are sft, distillation, dark_replay; did you mean 'distillation'",
+    ),
     ({"method": "distillation"}, "needs teacher, a model, or teacher_logits"),
     ({"method": "distillation", "teacher": "t", "teacher_logits": "f"}, "at most one of teacher and teacher_logits"),
     ({"method": "distillation", "teacher": "t", "js_beta": 0.3}, "'forward_kl' does not use js_beta"),

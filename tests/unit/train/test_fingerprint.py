@@ -100,6 +100,9 @@ CHANGED: dict[str, Any] = {
     "replay_shortfall": "report",
     "replay_task": "maths",
     "replay_update": False,
+    "replay_logits": 8,
+    "dark_alpha": 0.3,
+    "dark_beta": 1.0,
 }
 
 _TAUGHT: dict[str, Any] = {"method": "distillation", "teacher": "t"}
@@ -116,6 +119,7 @@ BESIDE: dict[str, dict[str, Any]] = {
     **{name: _TAUGHT for name in METHODS["distillation"].model_fields if name != "teacher_logits"},
     "js_beta": {**_TAUGHT, "divergence": "js"},
     "untaught": {"method": "distillation", "teacher_logits": "l.arrow"},
+    **{name: {"method": "dark_replay", "replay": Path("b")} for name in METHODS["dark_replay"].model_fields},
 }
 
 #: Settings that act through the tokens or the model's digest, or change no weight.

@@ -123,6 +123,7 @@ def test_three_data_sets_in_sequence(runs: Runs) -> None:
             if number and (place == len(entries) or entries[place]["origin"] == "core"):
                 assert replayed == (place - replayed) // 3
         assert {one["row_id"][0] for one in entries if one["origin"] == "replayed"} <= set("abc"[:number])
+        assert [one["task"] for one in entries] == [one["row_id"][0] for one in entries]
         consumed = [json.loads(line) for line in (runs.folder / name / "logs/consumed.jsonl").read_text().splitlines()]
         assert [row for step in consumed for row in step["rows"]] == [one["row_id"] for one in entries]
     assert results[1].schedule["passes"] == 2

@@ -103,6 +103,8 @@ def test_the_digest_tells_schedules_apart() -> None:
     digests += [schedule_of(3, batch_size=1).digest("order"), Schedule.of(rows(3), config).digest("other")]
     assert len(set(digests)) == len(digests)
     assert Schedule.of(rows(3), config).digest("order") == digests[0]
+    # Tasks train nothing: a run of another name for the same rows is the same.
+    assert Schedule.of(rows(3, task=["a", "b", None]), config).digest("order") == digests[0]
 
 
 # Files
@@ -171,6 +173,7 @@ def test_a_schedule_that_was_written_is_read_as_it_was(chosen: OrderedRows, tmp_
         "example": [0, 0, 1, 0, 0],
         "origin": ["core", "core", "core", "augmented", "core"],
         "parent_id": [None, None, None, "r0", None],
+        "task": [None] * 5,
         "phase": [0, 0, 0, 1, 1],
         "weight": [1.0, 2.0, 2.0, 1.0, 0.5],
         "seed": [5] * 5,
@@ -185,7 +188,7 @@ def test_a_schedule_that_was_written_is_read_as_it_was(chosen: OrderedRows, tmp_
 def test_rows_are_consumed_as_a_file_says(read: Read) -> None:
     told: list[str] = []
     schedule = read(
-        {"row_id": "r3", "step": 2, "slot": 1, "weight": 3.0, "origin": "replayed", "phase": 4},
+        {"row_id": "r3", "step": 2, "slot": 1, "weight": 3.0, "origin": "replayed", "phase": 4, "task": "maths"},
         {"row_id": "r1", "step": 2, "slot": 0, "weight": 0, "origin": "core", "phase": None},
         {"row_id": "r3", "step": 1, "slot": 7, "weight": 1, "origin": None, "phase": 3},
         told=told,
@@ -194,6 +197,7 @@ def test_rows_are_consumed_as_a_file_says(read: Read) -> None:
     assert schedule.weights.tolist() == [1.0, 0.0, 3.0]
     assert schedule.phases.tolist() == [3, -1, 4]
     assert schedule.origins.to_pylist() == ["core", "core", "replayed"]
+    assert schedule.tasks.to_pylist() == [None, None, "maths"]
     assert schedule.agreement() == -1.0
     assert told == ["the schedule leaves out 2 of 4 rows that could be trained"]
 

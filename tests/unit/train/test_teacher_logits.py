@@ -118,8 +118,7 @@ def test_the_divergence_of_what_is_stored_is_that_of_a_plain_twin(divergence: st
 
     for k in (1, 5, 30):
         ids, log_probs, tails = top_tokens(theirs, k, (temperature,))
-        source = StoredTeacher.__new__(StoredTeacher)
-        source._temperature, source._known = temperature, 30
+        source = StoredTeacher(lambda _: None, [], known=30, temperature=temperature)
         pair = source.pair((ids, log_probs, tails[:, 0]), ours)
         got = distance(*pair)
         for row in range(7):
@@ -193,20 +192,20 @@ def test_training_on_all_tokens_stored_is_training_beside_the_teacher(
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     """Cut the file into blocks of a few rows; return what stops the teacher after so many of them, -1 never."""
     pytest.importorskip("trl")
-    from sage_select.train.distilling import log_probs, write
+    from sage_select.train.distilling import examples, log_probs
 
-    monkeypatch.setattr(write, "_BLOCK", 60)
-    own = log_probs.LogProbs.batch
+    monkeypatch.setattr(examples, "_BLOCK", 60)
+    own = log_probs.LogProbs.__call__
 
     def stop_after(blocks: int) -> None:
         left = iter(range(blocks))
 
-        def batch(self: Any, examples: Any) -> Any:
+        def asked(self: Any, examples: Any) -> Any:
             if blocks >= 0 and next(left, None) is None:
                 raise KeyboardInterrupt
             return own(self, examples)
 
-        monkeypatch.setattr(log_probs.LogProbs, "batch", batch)
+        monkeypatch.setattr(log_probs.LogProbs, "__call__", asked)
 
     return stop_after
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,10 @@ from numpy.typing import NDArray
 from sage_select.render.tokens import IGNORED
 from sage_select.train.data import TrainingRows
 
-__all__ = ["TokenisedExample", "examples_of"]
+__all__ = ["TokenisedExample", "blocks_of", "examples_of"]
+
+#: Tokens of the examples that are asked about at once, and written: a process that is killed loses no more.
+_BLOCK: Final = 16_384
 
 
 @dataclass(frozen=True)
@@ -53,3 +56,17 @@ def examples_of(rows: TrainingRows) -> Iterator[TokenisedExample]:
         ids, labels = (column[place].values.to_numpy(zero_copy_only=False) for column in columns)
         yield TokenisedExample(row_id, seen[row_id], ids, labels)
         seen[row_id] += 1
+
+
+def blocks_of(examples: Iterable[TokenisedExample]) -> Iterator[list[TokenisedExample]]:
+    """Yield examples that follow each other, as many as reach so many tokens."""
+    block: list[TokenisedExample] = []
+    tokens = 0
+    for one in examples:
+        block.append(one)
+        tokens += len(one.ids)
+        if tokens >= _BLOCK:
+            yield block
+            block, tokens = [], 0
+    if block:
+        yield block

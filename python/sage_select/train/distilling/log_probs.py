@@ -1,4 +1,4 @@
-"""The most likely tokens of a teacher after some examples, as the file holds them."""
+"""The most likely tokens of a model after some examples, as they are stored."""
 
 from __future__ import annotations
 
@@ -18,8 +18,11 @@ from sage_select.train.distilling.head import Head
 from sage_select.train.distilling.stored import StoredPlan, schema_of
 from sage_select.train.own_loss import text_only
 
-__all__ = ["LogProbs", "top_tokens"]
+__all__ = ["LogProbs", "Said", "batch_of", "lists_of", "top_tokens"]
 
+#: Of the n trained tokens of an example the ids (int32) and log-probabilities (float16) of the most likely tokens, both
+#: (n, k), and the probability of all others, float32 (n, temperatures).
+Said = tuple[NDArray[Any], ...]
 #: Trained tokens whose logits are held in float32 at a time.
 _CHUNK: Final = 1024
 
@@ -45,46 +48,45 @@ def top_tokens(
 
 
 class LogProbs:
-    """Asks a teacher.
+    """Asks a model.
 
     Parameters
     ----------
     model
-        Frozen, in evaluation mode.
+        In evaluation mode.
     row
         Token ids, with which it is tried.
-    plan
-        What is stored.
+    k, temperatures
+        As `top_tokens` takes them.
+    known
+        Tokens that the tokenizer knows: the probabilities are over these.
+    batch_size
+        Examples in one forward pass.
     """
 
-    def __init__(self, model: Any, row: Sequence[int], plan: StoredPlan) -> None:
-        self._model, self._head, self._plan = model, Head(model, row), plan
+    def __init__(
+        self, model: Any, row: Sequence[int], *, k: int, known: int, temperatures: Sequence[float], batch_size: int
+    ) -> None:
+        self._model, self._head = model, Head(model, row)
         self._base = model.get_base_model()
+        self._k, self._known, self._temperatures, self._batch_size = k, known, temperatures, batch_size
 
-    def batch(self, examples: Sequence[TokenisedExample]) -> pa.RecordBatch:
-        """Return what the file holds of some examples, in their order; those of like length are asked about together.
+    def __call__(self, examples: Sequence[TokenisedExample]) -> list[Said]:
+        """Return what the model says of some examples, in their order; those of like length are asked about together.
 
         Raises
         ------
         DataError
-            If the teacher says something that is no number.
+            If the model says something that is no number.
         """
         order = sorted(range(len(examples)), key=lambda place: (len(examples[place].ids), place))
-        said: dict[int, tuple[NDArray[Any], ...]] = {}
-        for begin in range(0, len(order), self._plan.batch_size):
-            places = order[begin : begin + self._plan.batch_size]
+        said: dict[int, Said] = {}
+        for begin in range(0, len(order), self._batch_size):
+            places = order[begin : begin + self._batch_size]
             said |= zip(places, self._said([examples[place] for place in places]), strict=True)
-        parts = [said[place] for place in range(len(examples))]
-        arrays = [
-            pa.array([one.row_id for one in examples], pa.string()),
-            pa.array([one.number for one in examples], pa.int32()),
-            pa.array([one.digest for one in examples], pa.binary(16)),
-            *(_lists([part[column] for part in parts]) for column in range(3)),
-        ]
-        return pa.record_batch(arrays, schema=schema_of(self._plan))
+        return [said[place] for place in range(len(examples))]
 
-    def _said(self, examples: Sequence[TokenisedExample]) -> list[tuple[NDArray[Any], ...]]:
-        """Return ids, log-probabilities and tails of each example, a row for each trained token."""
+    def _said(self, examples: Sequence[TokenisedExample]) -> list[Said]:
         shape = len(examples), max(len(one.ids) for one in examples)
         ids, mask = torch.zeros(shape, dtype=torch.int64), torch.zeros(shape, dtype=torch.int64)
         asked = torch.zeros(shape, dtype=torch.bool)
@@ -96,15 +98,12 @@ class LogProbs:
         inputs = {"input_ids": ids.to(device), "attention_mask": mask.to(device)}
         inputs |= text_only(self._base, inputs["input_ids"])
         with torch.no_grad():
-            logits = self._head(self._model, inputs, asked.to(device)).logits[:, : self._plan.known]
-            chunks = [
-                top_tokens(chunk.float(), self._plan.k, self._plan.temperatures)
-                for chunk in torch.split(logits, _CHUNK)
-            ]
+            logits = self._head(self._model, inputs, asked.to(device)).logits[:, : self._known]
+            chunks = [top_tokens(chunk.float(), self._k, self._temperatures) for chunk in torch.split(logits, _CHUNK)]
         tokens, log_probs, tails = (torch.cat(one).cpu() for one in zip(*chunks, strict=True))
         if not (log_probs.isfinite().all() and tails.isfinite().all()):
             raise DataError(
-                "the teacher says something that is no number",
+                "the model says something that is no number",
                 where=", ".join(repr(one.row_id) for one in examples),
                 hint="compute in another precision: --fp32 or --bf16",
             )
@@ -113,7 +112,18 @@ class LogProbs:
         return [tuple(column[start:stop].numpy() for column in columns) for start, stop in pairwise(bounds)]
 
 
-def _lists(parts: Sequence[NDArray[Any]]) -> pa.LargeListArray:
+def batch_of(examples: Sequence[TokenisedExample], said: Sequence[Said], plan: StoredPlan) -> pa.RecordBatch:
+    """Return what a file of teacher logits holds of some examples."""
+    arrays = [
+        pa.array([one.row_id for one in examples], pa.string()),
+        pa.array([one.number for one in examples], pa.int32()),
+        pa.array([one.digest for one in examples], pa.binary(16)),
+        *(lists_of([part[column] for part in said]) for column in range(3)),
+    ]
+    return pa.record_batch(arrays, schema=schema_of(plan))
+
+
+def lists_of(parts: Sequence[NDArray[Any]]) -> pa.LargeListArray:
     """Return the numbers of each part as a list."""
     bounds = np.cumsum([0, *(part.size for part in parts)])
     return pa.LargeListArray.from_arrays(pa.array(bounds, pa.int64()), pa.array(np.concatenate(parts).ravel()))

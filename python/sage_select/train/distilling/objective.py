@@ -52,7 +52,9 @@ def distillation_objective(settings: Distillation, model: Any, material: Materia
 
 
 class Distilled:
-    """alpha * T^2 * divergence + (1 - alpha) * negative log-likelihood, and the cosine of hidden states on top.
+    """alpha * T^2 * divergence + own * negative log-likelihood, and the cosine of hidden states on top.
+
+    Tokens about which the teacher was not asked have their negative log-likelihood alone.
 
     Only what stands after trained tokens is computed, and in float32 a thousand tokens at a time, which are computed
     again for the gradient: beside the logits of both models for the trained tokens, in their own precision, there is
@@ -66,6 +68,8 @@ class Distilled:
         The teacher.
     alpha, temperature, divergence, hidden_cosine
         As the settings of the method.
+    own
+        The weight of the tokens themselves; None: 1 - alpha.
     """
 
     def __init__(
@@ -77,9 +81,10 @@ class Distilled:
         temperature: float,
         divergence: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
         hidden_cosine: float = 0.0,
+        own: float | None = None,
     ) -> None:
         self._head, self._source = head, source
-        self._alpha, self._scale = alpha, alpha * temperature**2
+        self._scale, self._own = alpha * temperature**2, 1 - alpha if own is None else own
         self._divergence = divergence
         self._hidden_cosine = hidden_cosine
 
@@ -110,10 +115,11 @@ class Distilled:
         self, logits: torch.Tensor, targets: torch.Tensor, taught: torch.Tensor, *parts: torch.Tensor
     ) -> torch.Tensor:
         """Return the losses of some tokens, without those of hidden states."""
-        losses = self._scale * self._divergence(*self._source.pair(parts, logits))
         every = bool(taught.all())
-        if self._alpha == 1 and every:
-            return losses
+        if self._own == 0 and every:
+            return self._scale * self._divergence(*self._source.pair(parts, logits))
         own = cross_entropy(logits.float(), targets, reduction="none")
-        losses = losses + (1 - self._alpha) * own
+        if not taught.any():
+            return own
+        losses = self._scale * self._divergence(*self._source.pair(parts, logits)) + self._own * own
         return losses if every else torch.where(taught, losses, own)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
@@ -14,7 +14,7 @@ from sage_select.io.commit.overlap import check_overlap
 from sage_select.paths import user_path
 from sage_select.render.quiet import quiet_libraries
 from sage_select.train.config import TrainConfig
-from sage_select.train.distilling.examples import TokenisedExample, examples_of
+from sage_select.train.distilling.examples import blocks_of, examples_of
 from sage_select.train.distilling.growing import GrowingStream, held
 from sage_select.train.distilling.stored import StoredPlan, StoredRows, bytes_per_token, schema_of
 from sage_select.train.failures import resource_failures
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
 __all__ = ["StoredLogits", "size_of", "teacher_logits"]
 
-#: Tokens of the examples that are written at once: a process that is killed loses no more.
-_BLOCK: Final = 16_384
 #: Bytes of an example besides those of its tokens, about.
 _OF_EXAMPLE: Final = 96
 
@@ -256,7 +254,7 @@ class _Work:
         return rows, plan, tokenizer
 
     def _ask(self, rows: TrainingRows, plan: StoredPlan, tokenizer: Any, stream: GrowingStream) -> None:
-        from sage_select.train.distilling.log_probs import LogProbs
+        from sage_select.train.distilling.log_probs import LogProbs, batch_of
         from sage_select.train.distilling.teacher import frozen_model
 
         total = len(rows.row_ids)
@@ -264,12 +262,19 @@ class _Work:
             return
         with self._stages("loading the teacher"):
             model = frozen_model(self._config, tokenizer, self._adapter)
-            log_probs = LogProbs(model, rows.table["input_ids"][0].as_py(), plan)
+            log_probs = LogProbs(
+                model,
+                rows.table["input_ids"][0].as_py(),
+                k=plan.k,
+                known=plan.known,
+                temperatures=plan.temperatures,
+                batch_size=plan.batch_size,
+            )
         with self._stages("computing what the teacher says") as progress:
             progress(stream.rows, total)
             # Blocks are cut from the first example on, so that a call that goes on cuts them alike.
-            for block in _blocks(islice(examples_of(rows), stream.rows, None)):
-                stream.append(log_probs.batch(block))
+            for block in blocks_of(islice(examples_of(rows), stream.rows, None)):
+                stream.append(batch_of(block, log_probs(block), plan))
                 progress(stream.rows, total)
 
     def _result(self, rows: TrainingRows, trained: int, *, cached: bool, resumed_from: int) -> StoredLogits:
@@ -281,20 +286,6 @@ class _Work:
             cached=cached,
             resumed_from=resumed_from,
         )
-
-
-def _blocks(examples: Iterator[TokenisedExample]) -> Iterator[list[TokenisedExample]]:
-    """Yield examples that follow each other, as many as reach so many tokens."""
-    block: list[TokenisedExample] = []
-    tokens = 0
-    for one in examples:
-        block.append(one)
-        tokens += len(one.ids)
-        if tokens >= _BLOCK:
-            yield block
-            block, tokens = [], 0
-    if block:
-        yield block
 
 
 def _differences(before: StoredPlan, now: StoredPlan) -> list[str]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from sage_select.declare import Registry, Settings
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from sage_select.render.tokens import Renderer
     from sage_select.train.config import TrainConfig
     from sage_select.train.data import TrainingRows
@@ -37,6 +39,9 @@ class Material:
         What is computed in.
     notice
         Called with what the user should know.
+    replayed
+        Of the rows that are replayed `row_id` and `logits`, what a replay buffer holds that a model said of them
+        (`distilling.row_logits.TYPE`), null where that is nothing; None where no row is replayed.
     """
 
     config: TrainConfig
@@ -44,6 +49,7 @@ class Material:
     renderer: Renderer
     precision: Precision
     notice: Callable[[str], None]
+    replayed: pa.Table | None = None
 
 
 class Method(Settings):
@@ -51,6 +57,9 @@ class Method(Settings):
 
     What a setting names that is marked with `Reads` is never written over by the run.
     """
+
+    #: Whether it is for runs that replay alone, and goes by what the buffer holds that a model said of its rows.
+    replays: ClassVar[bool] = False
 
     @classmethod
     def declaration_problem(cls) -> tuple[str, str | None] | None:

@@ -40,14 +40,15 @@ class Buffer:
         That of the manifest of the commit, which names all of its files by theirs.
     table
         Its rows, in the order in which they came.
-    ids
-        Their ids.
+    ids, groups
+        Their ids, and the group of each, null where it has none.
     """
 
     opened: ReplayBuffer
     digest: str
     table: pa.Table
     ids: pa.Array
+    groups: pa.Array
 
     @property
     def commit(self) -> int:
@@ -108,7 +109,7 @@ def open_buffer(folder: Path, commit: int | None = None) -> Buffer | None:
             got=opened.settings.id_column,
             hint="name a buffer of its own with --replay; it is made if absent",
         )
-    return Buffer(opened, digest, opened.table(), opened.ids())
+    return Buffer(opened, digest, opened.table(), opened.ids(), opened.members()["group"].combine_chunks())
 
 
 def check_writable(folder: Path) -> bool:

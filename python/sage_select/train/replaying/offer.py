@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -23,14 +23,19 @@ if TYPE_CHECKING:
     from sage_select.train.config import TrainConfig
     from sage_select.train.data import TrainingRows
 
-__all__ = ["last_losses", "offer", "offered_rows"]
+__all__ = ["Ask", "last_losses", "offer", "offered_rows"]
 
 #: What a selection says of a row that holds beyond that selection.
 _KEPT: Final = (ID_COLUMN, PARENT, "sage_origin", "sage_weight")
+_OF_BUFFERS: Final = "sage_replay_"
+#: What a model says of rows of these ids, a value each.
+Ask = Callable[[Sequence[str]], pa.Array]
 
 
 def offered_rows(rows: OrderedRows, held: pa.Schema | None) -> pa.Table:
     """Return rows as they are offered to a buffer: with all columns but those that are about their selection alone.
+
+    Columns that a buffer names, such as those of `replayed.arrow`, are of another run.
 
     Objects are held as JSON text where the buffer does not hold them otherwise, since those of the next data set may
     have other keys.
@@ -41,7 +46,8 @@ def offered_rows(rows: OrderedRows, held: pa.Schema | None) -> pa.Table:
         The columns of the buffer, if it has any.
     """
     table = rows.rows.table.take(pa.array(rows.order))
-    table = table.drop_columns([name for name in COLUMNS if name not in _KEPT and name in table.column_names])
+    others = [name for name in table.column_names if name in COLUMNS or name.startswith(_OF_BUFFERS)]
+    table = table.drop_columns([name for name in others if name not in _KEPT])
     columns, fields = [], []
     for field in table.schema:
         wanted = field
@@ -83,7 +89,12 @@ def last_losses(path: Path) -> Mapping[str, float]:
 
 
 def offer(
-    config: TrainConfig, rows: OrderedRows, tokenised: TrainingRows, losses: Mapping[str, float], after: int | None
+    config: TrainConfig,
+    rows: OrderedRows,
+    tokenised: TrainingRows,
+    losses: Mapping[str, float],
+    after: int | None,
+    ask: Ask | None = None,
 ) -> dict[str, Any]:
     """Offer the rows that a run has trained to its buffer; return what became of them, as plain values.
 
@@ -95,6 +106,8 @@ def offer(
         Those in the last pass, by id: rows without one were not trained, and are not offered.
     after
         The commit at which an earlier attempt began, if there was one: where that was made the rows are there.
+    ask
+        What is stored beside the rows that come in, if anything is.
 
     Raises
     ------
@@ -114,14 +127,21 @@ def offer(
     tokens: dict[str, int] = {}
     for row_id, length in zip(tokenised.row_ids, tokenised.lengths.tolist(), strict=True):
         tokens[row_id] = tokens.get(row_id, 0) + length
-    told = buffer.update(
-        table,
-        scores=np.array([losses[row_id] for row_id in ids], np.float64),
-        groups=None if config.replay_task is None else pa.array([config.replay_task] * len(ids), pa.string()),
-        lengths=np.array([tokens[row_id] for row_id in ids], np.int64),
-        evolve=True,
-    )
-    return asdict(told)
+    known: dict[str, Any] = {
+        "scores": np.array([losses[row_id] for row_id in ids], np.float64),
+        "groups": None if config.replay_task is None else pa.array([config.replay_task] * len(ids), pa.string()),
+        "lengths": np.array([tokens[row_id] for row_id in ids], np.int64),
+        "evolve": True,
+    }
+    entering = pa.array([], pa.string()) if ask is None else buffer.entering(table, **known)
+    if ask is None or not len(entering):
+        return asdict(buffer.update(table, **known))
+    # Of all rows that are offered few may come in, of a long selection; the others are not asked about.
+    said = ask(entering.to_pylist())
+    told = buffer.update(table, **known, logits=said.take(pc.index_in(table[ID_COLUMN].combine_chunks(), entering)))
+    # Another process may have changed the buffer while the model was asked.
+    stored = said.filter(pc.is_in(entering, value_set=buffer.ids()))
+    return {**asdict(told), "logits": {"rows": len(stored), "bytes": stored.nbytes}}
 
 
 def _came(history: pa.Table, after: int, ids: list[str]) -> bool:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from sage_select import io
@@ -20,6 +21,7 @@ from sage_select.errors import DataError, UsageError
 from sage_select.render import Shape, ShapeOptions, detect_shape, row_digests
 from sage_select.seeds import stage_key
 from sage_select.train.data import TrainingRows
+from sage_select.train.distilling.row_logits import TYPE
 from sage_select.train.fingerprint import REPLAY
 from sage_select.train.replaying.buffer import ID_COLUMN, Buffer, open_buffer, refuse_unfit
 from sage_select.train.replaying.interleave import Draws, Interleaved, interleaved
@@ -66,6 +68,8 @@ class Replay:
         (`tokens`, `new_tokens`).
     identity
         The parts of a run that it makes, as `fingerprint.identity` takes them.
+    logits
+        Of the rows replayed `row_id` and `logits`, as `methods.Material` has them; None where no row is replayed.
     """
 
     rows: TrainingRows
@@ -75,6 +79,7 @@ class Replay:
     replayed: OrderedRows | None
     facts: dict[str, Any]
     identity: dict[str, str]
+    logits: pa.Table | None
     _recorded: Recorded = field(repr=False)
 
     def write(self, path: Path) -> None:
@@ -246,9 +251,12 @@ def _decided(
         "missing": laid.missing,
         **_consumed(laid, new, pool.rows),
     }
-    table = pa.table({ID_COLUMN: pa.array([], pa.string())})
+    table, groups, logits = pa.table({ID_COLUMN: pa.array([], pa.string())}), pa.array([], pa.string()), None
     if buffer is not None:
-        table = buffer.table.take(pa.array(pool.usable[distinct] if distinct else pool.usable[:0]))
+        replayed = pool.usable[distinct] if distinct else pool.usable[:0]
+        table = buffer.table.take(pa.array(replayed))
+        groups = buffer.groups.take(pa.array(replayed))
+        logits = buffer.opened.logits(replayed) if config.method.replays and len(replayed) else None
     tell(notice, config, ratio, facts, counts_by_reason(pool.dropped), there=buffer is not None)
     about = {
         "key": key,
@@ -257,7 +265,7 @@ def _decided(
         "commit": None if buffer is None else buffer.commit,
         "digest": None if buffer is None else buffer.digest,
     }
-    return Recorded(table, [within[row] for row in laid.drawn.tolist()], about)
+    return Recorded(table, [within[row] for row in laid.drawn.tolist()], about, groups, logits)
 
 
 @dataclass(frozen=True)
@@ -318,7 +326,8 @@ def _followed(
     found: Recorded, ratio: Ratio, config: TrainConfig, trained: OrderedRows, new: TrainingRows, tokenise: Tokenise
 ) -> Replay:
     """Return the run that replays what is recorded."""
-    ordered, replayed = None, None
+    ordered, replayed, logits = None, None, None
+    new = new.of_tasks(pa.array([config.replay_task] * len(new.row_ids), pa.string()))
     if found.table.num_rows:
         ordered = _ordered(found.table, trained.shape.options, "the rows to replay")
         replayed = tokenise(ordered)
@@ -328,6 +337,11 @@ def _followed(
                 got=counts_by_reason(replayed.summary.dropped),
                 hint="start the run again with --force",
             )
+        ids = pa.array(ordered.row_ids(), pa.string())
+        groups = found.groups.take(pc.index_in(pa.array(replayed.row_ids, pa.string()), value_set=ids))
+        replayed = replayed.of_tasks(groups)
+        held = pa.nulls(len(ids), TYPE) if found.logits is None else found.logits
+        logits = pa.table({"row_id": ids, "logits": held})
     laid = interleaved(new, replayed, Draws.recorded(found.drawn), ratio, config, steps=found.about["steps"])
     rows = new if replayed is None else _joined(new, replayed)
     schedule = Schedule.taking(rows, laid.starts, laid.places, laid.phases)
@@ -342,6 +356,7 @@ def _followed(
         replayed=ordered,
         facts={"commit": commit, "digest": found.about["digest"], **found.about["facts"]},
         identity={REPLAY: f"{name}{drawn}", "replay_ratio": f"{ratio.value} {ratio.basis}"},
+        logits=logits,
         _recorded=found,
     )
 

@@ -38,7 +38,7 @@ class OptimisationSettings(Settings):
         Path | None,
         Setting(
             "the rows that each step consumes, as the schedule.arrow of a run has them (row_id; step, slot, example, "
-            "weight, phase, origin and parent_id where given), instead of --epochs and --max-steps",
+            "weight, phase, origin, parent_id and task where given), instead of --epochs and --max-steps",
             metavar="FILE",
             # Known by its rows.
             identity=False,

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, model_validator
 
 from sage_select.declare import Settings
 from sage_select.errors import UsageError
-from sage_select.train.settings.declared import Setting
+from sage_select.train.settings.declared import Setting, Whole
 
 __all__ = ["ReplaySettings", "refuse_beside_replay"]
 
@@ -69,6 +69,18 @@ class ReplaySettings(Settings):
             identity=False,
         ),
     ] = True
+    replay_logits: Annotated[
+        Whole,
+        Setting(
+            "of each row that comes into the buffer store so many of the tokens that the trained model finds most "
+            "likely at each trained token, for --method dark_replay: 6 bytes each and 4, and a forward pass over these "
+            "rows after training",
+            metavar="K",
+            default="none",
+            ge=0,
+            identity=False,
+        ),
+    ] = 0
 
     @model_validator(mode="after")
     def _ratio_of_a_buffer(self) -> Self:
@@ -76,6 +88,8 @@ class ReplaySettings(Settings):
         said = [name for name in _BESIDE if getattr(self, name) != fields[name].default]
         if self.replay is None and said:
             raise ValueError(f"{said[0]} is for replay: name the folder of a buffer, or leave it out")
+        if self.replay_logits and not self.replay_update:
+            raise ValueError("replay_logits would do nothing: without replay_update no row comes into the buffer")
         if self.replay is not None:
             from sage_select.replay.ratio import Ratio
 
@@ -87,12 +101,17 @@ class ReplaySettings(Settings):
 
 
 #: Settings that count beside a buffer alone.
-_BESIDE: Final = ("replay_ratio", "replay_basis", "replay_shortfall", "replay_task", "replay_update")
+_BESIDE: Final = ("replay_ratio", "replay_basis", "replay_shortfall", "replay_task", "replay_update", "replay_logits")
 
 
 def refuse_beside_replay(config: Any) -> None:
     """Raise UsageError where a setting does not go together with a replay buffer."""
     if config.replay is None:
+        if config.method.replays:
+            raise UsageError(
+                f"--method {config.method.name} is for rows that are replayed, and none are",
+                expected="the folder of a replay buffer: --replay",
+            )
         return
     if config.schedule_file is not None:
         raise UsageError(
