@@ -24,6 +24,7 @@ __all__ = ["STAGES", "Stage", "stage"]
 FEATURES: Final[Mapping[str, str]] = {
     "scores": "float32",
     "vectors": "float32 list",
+    "predictions": "float32 list",
     "contents": "string",
     "texts": "string",
     "lengths": "int64",

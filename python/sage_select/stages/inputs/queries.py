@@ -57,8 +57,9 @@ class Queries:
 def later_queries(stage: Stage, run: Run) -> list[Queries]:
     """Return the queries of the stages after one that are rows without vectors: what these prepared has `to_embed`."""
     prepared = [run.prepared.get(id(step)) for step in run.consumers(stage)]
-    found = [one for held in prepared for one in getattr(held, "to_embed", ())]
-    return [one for one in found if one.data is not None and one.vectors is None]
+    # The same rows may be compared by several stages.
+    found = {id(one): one for held in prepared for one in getattr(held, "to_embed", ())}
+    return [one for one in found.values() if one.data is not None and one.vectors is None]
 
 
 def read_queries(value: Any, path: str, encoder: Encoder, options: ShapeOptions, data: Dataset, run: Run) -> Queries:
@@ -131,8 +132,8 @@ def _rows_to_embed(rows: io.Rows, options: ShapeOptions) -> Dataset:
     return Dataset(n=rows.table.num_rows, rows=rows, shape=detect_shape(rows.table.schema, options))
 
 
-def query_vectors(queries: Queries, matrix: Matrix) -> NDArray[Any]:
-    """Return the vectors of queries, checked.
+def query_vectors(queries: Queries, matrix: Matrix, called: str = "queries") -> NDArray[Any]:
+    """Return the vectors of queries, checked; `called` is what messages call them.
 
     Raises
     ------
@@ -149,9 +150,9 @@ def query_vectors(queries: Queries, matrix: Matrix) -> NDArray[Any]:
         )
     if vectors.shape[1] != matrix.d:
         raise DataError(
-            "the queries have vectors of another width than the rows",
+            f"the {called} have vectors of another width than the rows",
             where=queries.name,
-            expected=f"{matrix.d} numbers a query",
+            expected=f"{matrix.d} numbers in each",
             got=f"{vectors.shape[1]}",
             hint="make both with the same encoder",
         )
