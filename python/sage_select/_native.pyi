@@ -236,8 +236,7 @@ def d2(
     """Return rows drawn by their squared distances to those before, their gains, and how many pairs were compared."""
 
 def badge(
-    errors: Matrix,
-    hidden: Matrix,
+    factors: tuple[Matrix, Matrix],
     request: _Request,
     key: int,
     order: _Array | None,

@@ -158,6 +158,48 @@ def test_rows_need_no_answer_and_blank_ones_are_not_asked_for(folder: Path, quer
     assert len(read(folder / "next.arrow")) == 5
 
 
+ASKED = [f"{text}?" for text in TEXTS[:12]]
+SHAPES: dict[str, Any] = {
+    "prompt": (lambda one: {"prompt": one, "completion": None}, lambda one: {"prompt": one, "completion": "It is."}),
+    "sharegpt": (
+        lambda one: {"conversations": [{"from": "human", "value": one}]},
+        lambda one: {"conversations": [{"from": "human", "value": one}, {"from": "gpt", "value": "It is."}]},
+    ),
+}
+
+
+@pytest.mark.parametrize("labelled_as", SHAPES)
+@pytest.mark.parametrize("pool_as", SHAPES)
+def test_rows_that_were_answered_are_known_by_what_they_ask(
+    pool_as: str, labelled_as: str, folder: Path, query: Program
+) -> None:
+    write(folder / "pool.jsonl", [SHAPES[pool_as][0](one) for one in ASKED])
+    answered = [{**SHAPES[labelled_as][1](one), "kind": str(at % 2)} for at, one in enumerate(ASKED[:6])]
+    write(folder / "a.jsonl", answered)
+    done = query("pool.jsonl", *LEARNED, "-k", "100%")
+    assert done.code == 0, done.err
+    assert "6 rows (labelled already)" in done.err
+    # Answers have no part in the vectors of labelled rows beside a pool without any.
+    before = read(folder / "next.arrow")["sage_gain"].to_pylist()
+    said = (folder / "a.jsonl").read_text().replace("It is.", "Quite another answer, of other words.")
+    (folder / "a.jsonl").write_text(said)
+    assert query("pool.jsonl", *LEARNED, "-k", "100%", "--force").code == 0
+    after = read(folder / "next.arrow")["sage_gain"].to_pylist()
+    assert after == pytest.approx(before, abs=1e-4)
+
+
+def test_the_same_words_under_another_system_turn_are_another_question(folder: Path, query: Program) -> None:
+    def chat(system: str, *answer: str) -> dict[str, Any]:
+        turns = [("system", system), ("user", "Which one?"), *(("assistant", one) for one in answer)]
+        return {"messages": [{"role": role, "content": content} for role, content in turns]}
+
+    write(folder / "pool.jsonl", [chat("You sell cars."), chat("You sell ships.")])
+    write(folder / "a.jsonl", [chat("You sell ships.", "The long one.")])
+    done = query("pool.jsonl", "--labelled", "a.jsonl", "--strategy", "random", "-k", "100%")
+    assert done.code == 0, done.err
+    assert [row[0]["content"] for row in read(folder / "next.arrow")["messages"].to_pylist()] == ["You sell cars."]
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [

@@ -26,6 +26,7 @@ FEATURES: Final[Mapping[str, str]] = {
     "vectors": "float32 list",
     "predictions": "float32 list",
     "contents": "string",
+    "answered": "bool",
     "texts": "string",
     "lengths": "int64",
     "empty_text": "bool",

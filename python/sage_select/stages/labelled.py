@@ -18,9 +18,8 @@ from sage_select.pipeline.cost import Cost, Size
 from sage_select.pipeline.run import GIVEN, Run
 from sage_select.pipeline.stage import Stage, stage
 from sage_select.stages.inputs.held_out import HeldOutFile, check_apart, given_held_out, held_out_shape, read_held_out
-from sage_select.stages.inputs.labelled import LABELLED, LabelledRows, labels_of
+from sage_select.stages.inputs.labelled import LABELLED, LabelledRows, asked_already, read_labelled
 from sage_select.stages.inputs.limits import protected_rows
-from sage_select.stages.inputs.queries import Queries
 from sage_select.stages.inputs.repeats import repeats_by_words
 from sage_select.stages.source import Source
 from sage_select.values.location import OptionalRowsPath
@@ -35,8 +34,8 @@ _DIGEST_BYTES: Final = 40
 class Labelled(Stage):
     """Rows that are labelled already leave the pool; what is left needs no answer.
 
-    A row leaves that says the same as a labelled one, or has its id. A predictor learns from the labelled rows, and
-    the strategy diversity picks rows unlike them.
+    A row leaves that says the same as a labelled one, has its id, or has no answer and asks the same. A predictor
+    learns from the labelled rows, and the strategy diversity picks rows unlike them.
 
     Attributes
     ----------
@@ -73,7 +72,7 @@ class Labelled(Stage):
 
     def needs(self) -> frozenset[str]:
         """Return what rows are compared by."""
-        return frozenset({"contents"} if self.paths else ())
+        return frozenset({"contents", "answered"} if self.paths else ())
 
     def untrained(self, rows: io.Rows) -> NDArray[np.bool_]:
         """Return all rows: those that are not labelled need no answer."""
@@ -104,9 +103,7 @@ class Labelled(Stage):
             If a file is damaged or holds no row, rows cannot be used and are not to be dropped, or one has no label.
         """
         files = self._read(data, run)
-        labels = None if self.column is None or not files else labels_of(files, self.column)
-        queries = tuple(Queries(file.name, data=file.data) for file in files)
-        run.prepared[id(self)] = LabelledRows(files, queries, labels)
+        run.prepared[id(self)] = read_labelled(files, self.column, data)
         return data
 
     def _read(self, data: Dataset, run: Run) -> tuple[HeldOutFile, ...]:
@@ -159,9 +156,10 @@ class Labelled(Stage):
         return left.with_facts(labelled=self._facts(held, int(np.count_nonzero(leaves)), run))
 
     def _labelled(self, data: Dataset, held: LabelledRows, run: Run) -> NDArray[np.bool_]:
-        """Return which rows say the same as a labelled one, or have its id, bool (n,)."""
+        """Return which rows say or ask the same as a labelled one, or have its id, bool (n,)."""
         found = repeats_by_words(data, held.files, ngrams=None, run=run)
         leaves: NDArray[np.bool_] = found.ranks == HELD_OUT_CAUSES.index(HELD_OUT_SAME)
+        leaves |= asked_already(data, held)
         source = next(step for step in run.steps if isinstance(step, Source))
         for file in held.files:
             table, own = file.rows.table, source.id_column

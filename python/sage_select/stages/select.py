@@ -26,10 +26,10 @@ from sage_select.stages.inputs.limits import (
     Prepared,
     groups_given,
     groups_of_column,
-    rows_of,
     with_departures,
     with_lengths,
 )
+from sage_select.stages.inputs.named_rows import named_rows
 from sage_select.stages.inputs.queries import Queries, query_vectors, read_queries
 from sage_select.stages.source import Source
 from sage_select.strategies import STRATEGIES, Constraints, Picks, Pool, Strategy, request_of
@@ -160,28 +160,7 @@ class Select(Stage):
             If a list of ids cannot be read, a row has no value to be counted by, or there is no query.
         """
         source = next(step for step in run.steps if isinstance(step, Source))
-        own_ids = source.id_column is not None or (
-            data.rows is not None and "sage_row_id" in data.rows.table.column_names
-        )
-        prepared = Prepared(
-            pinned=rows_of(run.given(self, "pin"), self.pin, data, pinned=True, own_ids=own_ids),
-            excluded=rows_of(run.given(self, "exclude"), self.exclude, data, pinned=False, own_ids=own_ids),
-        )
-        prepared.preselected = rows_of(
-            run.given(self, "preselected"),
-            self.preselected,
-            data,
-            pinned=False,
-            own_ids=own_ids,
-            name="preselected",
-        )
-        both = np.intersect1d(prepared.pinned, prepared.preselected)
-        if len(both):
-            raise UsageError(
-                f"{len(both):,} rows are pinned, and are among those selected already",
-                where=data.label(int(data.positions(both)[0])),
-                hint="take each of them out of one of the two lists",
-            )
+        prepared = named_rows(self, data, source, run)
         labelled = labelled_rows(run) if self._after_preselected else None
         if labelled is not None:
             refuse_vectors_of_a_file(self, run, labelled)

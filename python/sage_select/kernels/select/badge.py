@@ -67,8 +67,7 @@ def badge(
     places = None if order is None else arrays.as_arrow(arrays.integers(order, "order", np.uint32))
     with map_errors("gradients"):
         rows, gains, evaluations = _native.badge(
-            errors.native,
-            hidden.native,
+            (errors.native, hidden.native),
             native_request(request),
             as_int(key, "key", maximum=2**64 - 1),
             places,

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from sage_select import io, kernels
@@ -17,12 +18,22 @@ from sage_select.kernels import Matrix
 from sage_select.pipeline.run import Run
 from sage_select.pipeline.stage import Stage
 from sage_select.predictors import Labelled
+from sage_select.render import Conversation, Example, examples, plain_text
 from sage_select.stages.embed import Embed
 from sage_select.stages.inputs.held_out import HeldOutFile
 from sage_select.stages.inputs.queries import Queries, query_vectors
 from sage_select.strategies.pool import Context
 
-__all__ = ["LABELLED", "LabelledRows", "context_of", "labelled_rows", "labelled_to_learn", "refuse_vectors_of_a_file"]
+__all__ = [
+    "LABELLED",
+    "LabelledRows",
+    "asked_already",
+    "context_of",
+    "labelled_rows",
+    "labelled_to_learn",
+    "read_labelled",
+    "refuse_vectors_of_a_file",
+]
 
 #: What messages call the rows.
 LABELLED: Final = "labelled rows"
@@ -38,18 +49,75 @@ class LabelledRows:
         In their order; the rows that can be used of each.
     rows
         The same, to get vectors by the encoder of the pool.
+    asked
+        What comes before the answer of each row of each file.
     labels
         `string`, the label of each row of all files; None where no column is named.
     """
 
     files: tuple[HeldOutFile, ...]
     rows: tuple[Queries, ...]
+    asked: tuple[tuple[Example, ...], ...]
     labels: pa.ChunkedArray | None
 
     @property
     def contents(self) -> pa.ChunkedArray:
         """What each row says, by its digest."""
         return pa.chunked_array([chunk for file in self.files for chunk in file.contents.chunks], pa.string())
+
+
+def without_answer(example: Example) -> Example:
+    """Return a row without the turns of the assistant at its end; a text has none."""
+    if not isinstance(example, Conversation):
+        return example
+    end = len(example.messages)
+    while end and example.messages[end - 1]["role"] == "assistant":
+        end -= 1
+    # Whether a turn is trained is nothing that it says.
+    messages = [{key: value for key, value in one.items() if key != "weight"} for one in example.messages[:end]]
+    return Conversation(messages, example.tools)
+
+
+def read_labelled(files: tuple[HeldOutFile, ...], column: str | None, data: Dataset) -> LabelledRows:
+    """Return labelled rows as stages compare them with a pool.
+
+    Where no row of the pool has an answer, those of the labelled rows have no part in their vectors.
+
+    Raises
+    ------
+    UsageError, DataError
+        As `labels_of`.
+    """
+    labels = None if column is None or not files else labels_of(files, column)
+    asked = tuple(tuple(map(without_answer, examples(file.rows.table, file.shape, file.rows.where))) for file in files)
+    answered = data.feature("answered")
+    queries = []
+    for file, rows in zip(files, asked, strict=True):
+        own = file.data
+        if answered is not None and not answered.any():
+            own = own.with_feature("texts", pa.chunked_array([[plain_text(one) for one in rows]], pa.string()))
+        queries.append(Queries(file.name, data=own))
+    return LabelledRows(files, tuple(queries), asked, labels)
+
+
+def asked_already(data: Dataset, labelled: LabelledRows) -> NDArray[np.bool_]:
+    """Return which rows without an answer ask what a labelled row was asked, system turn and tools included."""
+    found, answered = np.zeros(data.n, np.bool_), data.feature("answered")
+    if answered is None or data.rows is None or data.shape is None:
+        return found
+    alike: dict[str, list[Example]] = {}
+    for one in (one for rows in labelled.asked for one in rows if isinstance(one, Conversation)):
+        alike.setdefault(plain_text(one), []).append(one)
+    # Few rows have the words of a labelled one; these alone are read.
+    met = pc.is_in(data.texts, value_set=pa.array(list(alike), pa.string())).to_numpy()
+    rows = np.flatnonzero(np.asarray(met) & ~answered)
+    table = data.rows.table.take(pa.array(rows))
+    place = data.rows.where
+    own = examples(table, data.shape, lambda row: place(int(rows[row])))
+    for row, example in zip(rows.tolist(), own, strict=True):
+        asked = without_answer(example)
+        found[row] = asked in alike[plain_text(asked)] if plain_text(asked) in alike else False
+    return found
 
 
 def labels_of(files: tuple[HeldOutFile, ...], column: str) -> pa.ChunkedArray:

@@ -129,7 +129,7 @@ def protected_rows(data: Dataset, stage: Stage, run: Run, *, pinned_before: bool
 
 
 def rows_of(
-    value: Any, path: str | None, data: Dataset, *, pinned: bool, own_ids: bool, name: str | None = None
+    value: Any, path: str | None, data: Dataset, *, name: str, pinned: bool, own_ids: bool
 ) -> NDArray[np.int64]:
     """Return the rows, by their numbers in the input, that a file of ids or a list of a program names.
 
@@ -141,12 +141,12 @@ def rows_of(
         The file, or None.
     data
         The rows.
+    name
+        What messages call the list of a program.
     pinned
         Whether they must be in.
     own_ids
         Whether rows have ids of their own: if not, whole numbers of a list are row numbers.
-    name
-        What messages call a list of a program, where it is neither `pin` nor `exclude`.
 
     Raises
     ------
@@ -155,7 +155,6 @@ def rows_of(
     DataError
         If a list of ids cannot be read.
     """
-    name = name or ("pin" if pinned else "exclude")
     if value is not None:
         value = value.tolist() if hasattr(value, "tolist") else value
         if not own_ids and isinstance(value, Iterable) and not isinstance(value, bytes):

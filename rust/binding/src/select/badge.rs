@@ -14,8 +14,7 @@ use crate::matrix::Matrix;
 #[pyfunction]
 pub(crate) fn badge<'py>(
     py: Python<'py>,
-    errors: &Matrix,
-    hidden: &Matrix,
+    factors: (Py<Matrix>, Py<Matrix>),
     request: RequestArg,
     key: u64,
     order: Option<PyArray>,
@@ -23,7 +22,7 @@ pub(crate) fn badge<'py>(
     progress: Option<Py<PyAny>>,
 ) -> PyResult<Picks<'py>> {
     let order = order.map(|order| convert::values::<UInt32Type>(py, &order)).transpose()?;
-    let both = (errors.view(), hidden.view());
+    let both = (factors.0.get().view(), factors.1.get().view());
     let found = Call { py, threads, progress }
         .run(|watch| select::badge(both, &request.of(both.1.len())?, key, order.as_deref(), watch))?;
     Ok(counted(py, found))
