@@ -14,7 +14,7 @@ import pytest
 from programs import Program
 
 import sage_select
-from sage_select import Pipeline
+from sage_select import Pipeline, UsageError
 from sage_select.cli import select
 
 pytest.importorskip("sklearn", reason="the classifier needs the embed extra")
@@ -274,6 +274,18 @@ def test_python_a_spec_and_the_command_line_are_one(folder: Path, query: Program
     assert read(folder / "spec.arrow")["text"].to_pylist() == expected
     piped = Pipeline.read("pool.jsonl").labelled("a.jsonl", column="kind").select("badge", budget=6).run()
     assert piped.table().sort_by("sage_rank")["text"].to_pylist() == expected
+
+
+@pytest.mark.parametrize("last", ["badge", "uncertainty", "diversity"])
+@pytest.mark.parametrize("first", ["random", "diversity"])
+def test_a_pool_may_be_thinned_before(first: str, last: str, query: Program) -> None:
+    start = Pipeline.read("pool.jsonl")
+    thinned = start.labelled("a.jsonl", column="kind").dedup("near").select(first, budget=30).select(last, budget=4)
+    assert len(thinned.run()) == 4
+    late = start.select("diversity", budget=30).labelled("a.jsonl", column="kind").select(last, budget=4)
+    with pytest.raises(UsageError, match="put the step 'labelled' before the first selection"):
+        late.run()
+    assert len(start.select("random", budget=30).labelled("a.jsonl", column="kind").select(last, budget=4).run()) == 4
 
 
 def test_labels_that_contradict_each_other_are_told(folder: Path, query: Program) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Annotated, ClassVar
 
 from sage_select.data import Dataset
@@ -15,18 +15,10 @@ from sage_select.pipeline.stage import Stage, stage
 from sage_select.predictors import PREDICTORS, Predictor, check_predictions, predictions_of
 from sage_select.stages.inputs.arrays import one_a_row
 from sage_select.stages.inputs.labelled import labelled_rows, labelled_to_learn, refuse_vectors_of_a_file
-from sage_select.stages.inputs.queries import Queries
 from sage_select.stages.labelled import Labelled
 from sage_select.strategies import Strategy
 
 __all__ = ["Predict"]
-
-
-@dataclass(frozen=True)
-class _Prepared:
-    """The labelled rows that are to get vectors."""
-
-    to_embed: tuple[Queries, ...] = ()
 
 
 @stage("predict", place=45, gives=frozenset({"predictions"}), keywords="named")
@@ -52,6 +44,11 @@ class Predict(Stage):
     def metric(self) -> str | None:
         """How vectors are compared: a predictor that learns takes them as they are."""
         return "dot" if self.predictor.learns else None
+
+    @property
+    def compares_labelled(self) -> bool:
+        """Whether labelled rows are to have vectors as well."""
+        return self.predictor.learns
 
     def needs(self) -> frozenset[str]:
         """Return what every row has to have."""
@@ -110,7 +107,7 @@ class Predict(Stage):
             )
 
     def prepare(self, data: Dataset, run: Run) -> Dataset:
-        """Have the labelled rows embedded with the rows, where the predictor learns from them.
+        """Refuse labelled rows that would have to get vectors of an encoder that nobody knows.
 
         Raises
         ------
@@ -120,7 +117,6 @@ class Predict(Stage):
         rows = labelled_rows(run) if self.predictor.learns else None
         if rows is not None:
             refuse_vectors_of_a_file(self, run, rows)
-            run.prepared[id(self)] = _Prepared(rows.rows)
         return data
 
     def run(self, data: Dataset, run: Run) -> Dataset:

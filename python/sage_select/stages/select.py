@@ -161,10 +161,10 @@ class Select(Stage):
         """
         source = next(step for step in run.steps if isinstance(step, Source))
         prepared = named_rows(self, data, source, run)
-        labelled = labelled_rows(run) if self._after_preselected else None
+        labelled = labelled_rows(run) if self.compares_labelled else None
         if labelled is not None:
             refuse_vectors_of_a_file(self, run, labelled)
-            prepared.labelled = labelled.rows
+            prepared.labelled = labelled.beside
         groups = run.given(self, "groups")
         if groups is not None:
             prepared.groups = groups_given(data, groups)
@@ -280,7 +280,7 @@ class Select(Stage):
         return None if prepared.queries is None else query_vectors(prepared.queries, matrix)
 
     @property
-    def _after_preselected(self) -> bool:
+    def compares_labelled(self) -> bool:
         """Whether rows that are labelled already count for what is picked: not where all rows have to have scores."""
         return self.strategy.after_preselected and "scores" not in self.needs()
 
@@ -331,7 +331,7 @@ class Select(Stage):
         # What is wrong with picks is the fault of what another package adds, where the strategy holds such.
         rule = next((member for member in strategy.members() if member.package()), strategy)
         among, asked = (pool, request)
-        if self._after_preselected:
+        if self.compares_labelled:
             among, asked = with_context(pool, request)
         picked = strategy.pick(asked, among)
         check_picks(picked, request, pool.n, rule)

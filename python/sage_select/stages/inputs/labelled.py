@@ -47,7 +47,7 @@ class LabelledRows:
     ----------
     files
         In their order; the rows that can be used of each.
-    rows
+    beside
         The same, to get vectors by the encoder of the pool.
     asked
         What comes before the answer of each row of each file.
@@ -56,7 +56,7 @@ class LabelledRows:
     """
 
     files: tuple[HeldOutFile, ...]
-    rows: tuple[Queries, ...]
+    beside: tuple[Queries, ...]
     asked: tuple[tuple[Example, ...], ...]
     labels: pa.ChunkedArray | None
 
@@ -150,7 +150,7 @@ def labelled_to_learn(rows: LabelledRows, data: Dataset) -> Labelled | None:
     """
     if rows.labels is None:
         return None
-    return Labelled(_vectors_of(rows.rows, data), rows.labels.combine_chunks(), rows.contents.combine_chunks())
+    return Labelled(_vectors_of(rows.beside, data), rows.labels.combine_chunks(), rows.contents.combine_chunks())
 
 
 def context_of(rows: tuple[Queries, ...], data: Dataset, metric: str) -> Context | None:
@@ -185,4 +185,10 @@ def refuse_vectors_of_a_file(stage: Stage, run: Run, rows: LabelledRows) -> None
 def _vectors_of(rows: tuple[Queries, ...], data: Dataset) -> NDArray[Any]:
     if data.matrix is None:
         raise UsageError("labelled rows are compared by vectors, and the rows have none", hint="pass embeddings")
+    if any(one.vectors is None for one in rows):
+        raise UsageError(
+            "the labelled rows have no vectors: those of the pool were made before the step 'labelled'",
+            where=rows[0].name,
+            hint="put the step 'labelled' before the first selection, or a step 'embed' behind it",
+        )
     return np.concatenate([np.asarray(query_vectors(one, data.matrix, LABELLED), np.float32) for one in rows])

@@ -78,8 +78,8 @@ class Prepared:
 
     @property
     def to_embed(self) -> tuple[Queries, ...]:
-        """The queries and labelled rows, where they may need vectors."""
-        return (*self.labelled, *(() if self.queries is None else (self.queries,)))
+        """The queries, where they may need vectors."""
+        return () if self.queries is None else (self.queries,)
 
     def groups_of(self, data: Dataset) -> Groups | None:
         """Return the groups of the rows that are in."""

@@ -55,11 +55,17 @@ class Queries:
 
 
 def later_queries(stage: Stage, run: Run) -> list[Queries]:
-    """Return the queries of the stages after one that are rows without vectors: what these prepared has `to_embed`."""
-    prepared = [run.prepared.get(id(step)) for step in run.consumers(stage)]
-    # The same rows may be compared by several stages.
-    found = {id(one): one for held in prepared for one in getattr(held, "to_embed", ())}
-    return [one for one in found.values() if one.data is not None and one.vectors is None]
+    """Return what the stages after one compare rows with, and that has no vectors yet.
+
+    That are queries and held-out rows, which these stages prepared `to_embed`, and, where one of them
+    `compares_labelled`, the labelled rows `beside` the pool, whichever stage has read them: those that use them may
+    come after another choice of rows, and be prepared only then.
+    """
+    users = run.consumers(stage)
+    found = [one for step in users for one in getattr(run.prepared.get(id(step)), "to_embed", ())]
+    if any(getattr(step, "compares_labelled", False) for step in users):
+        found += [one for step in run.steps for one in getattr(run.prepared.get(id(step)), "beside", ())]
+    return [one for one in found if one.data is not None and one.vectors is None]
 
 
 def read_queries(value: Any, path: str, encoder: Encoder, options: ShapeOptions, data: Dataset, run: Run) -> Queries:
