@@ -79,8 +79,8 @@ torture: setup  ## meet 3,000 damaged files by every program, and kill 300 build
 check: setup  ## format, lint, types, then all tests
 	@cargo fmt --all --check
 	@cargo clippy --workspace --all-targets --locked --quiet -- -D warnings
-	@$(BIN)/ruff format --check python tests benches scripts
-	@$(BIN)/ruff check python tests benches scripts
+	@$(BIN)/ruff format --check python tests benches scripts examples
+	@$(BIN)/ruff check python tests benches scripts examples
 	@$(BIN)/mypy
 	@$(MAKE) --no-print-directory test wheel-test
 
@@ -94,8 +94,8 @@ asan:  ## run the Rust tests under AddressSanitizer, on every instruction set: m
 
 fmt: setup  ## format the code
 	@cargo fmt --all
-	@$(BIN)/ruff format --quiet python tests benches scripts
-	@$(BIN)/ruff check --quiet --fix python tests benches scripts
+	@$(BIN)/ruff format --quiet python tests benches scripts examples
+	@$(BIN)/ruff check --quiet --fix python tests benches scripts examples
 
 # Only the benchmarks need these; where one cannot be installed its rows are skipped, with the reason in RESULTS.md.
 $(VENV)/.rivals: $(VENV)/.packages

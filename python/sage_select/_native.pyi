@@ -24,6 +24,7 @@ __all__ = [
     "Matrix",
     "PriorityTree",
     "assign_cells",
+    "badge",
     "bottom_k",
     "cell_distances",
     "d2",
@@ -58,6 +59,7 @@ __all__ = [
     "target_match",
     "threshold_filter",
     "top_k",
+    "uncertainty",
     "water_fill",
     "within_threshold",
     "word_counts",
@@ -255,6 +257,19 @@ def d2(
     matrix: Matrix, request: _Request, key: int, order: _Array | None, threads: int, progress: _Progress
 ) -> tuple[NDArray[np.int64], NDArray[np.float32], int]:
     """Return rows drawn by their squared distances to those before, their gains, and how many pairs were compared."""
+
+def badge(
+    factors: tuple[Matrix, Matrix],
+    request: _Request,
+    key: int,
+    order: _Array | None,
+    threads: int,
+    progress: _Progress,
+) -> tuple[NDArray[np.int64], NDArray[np.float32], int]:
+    """Return rows drawn by the squared distances of outer products, their gains, and how many pairs were compared."""
+
+def uncertainty(probabilities: Matrix, measure: str, threads: int) -> NDArray[np.float32]:
+    """Return how uncertain each row of probabilities is, by `entropy`, `margin` or `least_confidence`."""
 
 def mmr(
     matrix: Matrix,

@@ -46,6 +46,8 @@ class Reason:
     SCORE: Final = "score"
     DIVERSITY: Final = "diversity"
     RANDOM: Final = "random"
+    UNCERTAINTY: Final = "uncertainty"
+    BADGE: Final = "badge"
     TARGET: Final = "target"
     PINNED: Final = "pinned"
     ALL: Final = "all"

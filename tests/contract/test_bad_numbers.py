@@ -27,7 +27,7 @@ def select(strategy: str, objective: str | None, metric: str | None = None, **ar
     if strategy == "target" and "queries" not in settings:
         width = getattr(vectors, "shape", (0, 2))[-1] if getattr(vectors, "ndim", 0) == 2 else 2
         settings["queries"] = np.ones((2, max(width, 1)), np.float32)
-    settings = {**wanted(strategy, None, metric), **settings}
+    settings = {**wanted(strategy, None, metric, of=N), **settings}
     return sage_select.select(strategy=strategy, objective=objective, metric=metric, **used(strategy, settings))
 
 

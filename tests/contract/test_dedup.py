@@ -26,7 +26,7 @@ VECTORS[20:] = VECTORS[:4]
 
 def select(strategy: str, objective: str | None, metric: str | None = None, **arguments: Any) -> Selection:
     given: dict[str, Any] = {"data": TABLE, "scores": SCORES, "embeddings": VECTORS, "budget": "100%", **arguments}
-    given |= wanted(strategy, np.ones((2, given["embeddings"].shape[-1]), np.float32), metric)
+    given |= wanted(strategy, np.ones((2, given["embeddings"].shape[-1]), np.float32), metric, of=given["embeddings"])
     return sage_select.select(strategy=strategy, objective=objective, metric=metric, **used(strategy, given))
 
 

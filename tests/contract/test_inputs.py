@@ -134,7 +134,7 @@ INPUTS: dict[str, Callable[[Path], Any]] = {
 def test_same_rows_from_every_input(kind: str, strategy: str, objective: str | None, tmp_path: Path) -> None:
     queries = tmp_path / "queries.jsonl"
     queries.write_text("".join(json.dumps(row) + "\n" for row in ROWS[5:8]))
-    rule = {"k": 9, "strategy": strategy, "objective": objective, **wanted(strategy, str(queries))}
+    rule = {"k": 9, "strategy": strategy, "objective": objective, **wanted(strategy, str(queries), of=N)}
     expected = sage_select.select(ROWS, **rule)
     chosen = sage_select.select(INPUTS[kind](tmp_path), **rule)
     assert chosen.indices.tolist() == expected.indices.tolist()
@@ -308,7 +308,7 @@ def test_several_columns_are_no_scores() -> None:
 
 @pytest.mark.parametrize(("strategy", "objective"), RULES)
 def test_every_strategy_gives_exactly_k_rows_once(strategy: str, objective: str | None) -> None:
-    rule = {"strategy": strategy, "objective": objective, **wanted(strategy, VECTORS[:3])}
+    rule = {"strategy": strategy, "objective": objective, **wanted(strategy, VECTORS[:3], of=N)}
     for k in (0, 1, 7, N):
         chosen = sage_select.select(scores=SCORES, embeddings=VECTORS, k=k, **rule)
         assert chosen.indices.dtype == np.int64
@@ -323,7 +323,7 @@ def test_every_strategy_gives_exactly_k_rows_once(strategy: str, objective: str 
 @pytest.mark.parametrize(("strategy", "objective"), RULES)
 def test_columns_and_arrays_are_the_same(strategy: str, objective: str | None) -> None:
     table = TABLE.append_column("loss", pa.array(SCORES)).append_column("vector", pa.array(list(VECTORS)))
-    rule = {"k": 9, "strategy": strategy, "objective": objective, **wanted(strategy, VECTORS[:3])}
+    rule = {"k": 9, "strategy": strategy, "objective": objective, **wanted(strategy, VECTORS[:3], of=N)}
     named = {"data": table, "scores": "loss", "embeddings": "vector"}
     given = {"data": TABLE, "scores": SCORES, "embeddings": VECTORS}
     by_name, by_array = (sage_select.select(**used(strategy, {**rule, **arguments})) for arguments in (named, given))

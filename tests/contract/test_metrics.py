@@ -23,7 +23,7 @@ VECTORS = RANDOM.normal(size=(N, 10)).astype(np.float32)
 
 def chosen(strategy: str, objective: str | None, **arguments: Any) -> sage_select.Selection:
     settings: dict[str, Any] = {"scores": SCORES, "embeddings": VECTORS, "k": K, "dedup": "none", **arguments}
-    settings |= wanted(strategy, VECTORS[:3], settings.get("metric"))
+    settings |= wanted(strategy, VECTORS[:3], settings.get("metric"), of=N)
     return sage_select.select(strategy=strategy, objective=objective, **used(strategy, {"data": TABLE, **settings}))
 
 
@@ -91,7 +91,7 @@ def test_groups_of_a_quota_are_counted(strategy: str) -> None:
         "scores": SCORES,
         "embeddings": VECTORS,
         "dedup": "none",
-        **wanted(strategy, VECTORS[:3]),
+        **wanted(strategy, VECTORS[:3], of=N),
     }
     metrics = sage_select.select(k=K, strategy=strategy, quota="kind", **used(strategy, settings)).metrics
     counts = metrics["groups"]["counts"]

@@ -1,4 +1,4 @@
-"""The examples in README.md and in docs (training, replay, scores) run: shell lines in turn, Python in one session."""
+"""The examples in README.md and in docs run: shell lines in turn, Python in one session."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ TRAINING = (ROOT / "docs" / "training.md").read_text()
 REPLAY = (ROOT / "docs" / "replay.md").read_text()
 LEXICAL = (ROOT / "docs" / "lexical-scores.md").read_text()
 SCORES = (ROOT / "docs" / "scores.md").read_text()
+ACTIVE = (ROOT / "docs" / "active-learning.md").read_text()
 
 
 def blocks(language: str, text: str = README + TRAINING) -> list[str]:
@@ -128,6 +129,46 @@ def test_examples_of_lexical_scores(folder: Path, monkeypatch: pytest.MonkeyPatc
     with pytest.warns(SageWarning, match="fewer than 10 words"):
         exec(compile(blocks("python", LEXICAL)[0], "lexical-scores.md", "exec"), session)
     assert len(session["picked"].indices) == 20  # type: ignore[attr-defined]
+
+
+def test_examples_of_active_learning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("sklearn", reason="the classifier needs the embed extra")
+    monkeypatch.chdir(tmp_path)
+    rows = [{"text": f"{'buy' if i % 2 else 'sell'} {i} things", "kind": ("in", "out")[i % 2]} for i in range(80)]
+    for name, some in (("pool", rows), ("labelled", rows[:10]), ("more", rows[10:20])):
+        kept = ("text",) if name == "pool" else ("text", "kind")
+        lines = [json.dumps({key: row[key] for key in kept}) + "\n" for row in some]
+        (tmp_path / f"{name}.jsonl").write_text("".join(lines))
+    shares = np.linspace(0.1, 0.9, 80)
+    np.save(tmp_path / "probabilities.npy", np.stack([shares, 1 - shares], axis=1).astype(np.float32))
+    np.save(tmp_path / "hidden.npy", np.random.default_rng(0).normal(size=(80, 4)).astype(np.float32))
+    for block in blocks("sh", ACTIVE):
+        for line in block.replace("\\\n", " ").splitlines():
+            done = run(line, tmp_path)
+            assert done.returncode == 0, f"{line}\n{done.stderr}"
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        for block in blocks("python", ACTIVE):
+            exec(compile(block, "active-learning.md", "exec"), {})
+    assert out.getvalue() == "5 {'badge'}\n"
+
+
+def test_the_loop_of_active_learning_tells_what_each_way_is_worth(tmp_path: Path) -> None:
+    pytest.importorskip("sklearn", reason="the example needs the bench extra")
+    pytest.importorskip("matplotlib", reason="the example needs the bench extra")
+    program = [sys.executable, str(ROOT / "examples" / "active_learning.py"), "--seeds", "2", "--rounds", "1"]
+    done = subprocess.run([*program, "--output", "out"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out" / "active-learning.svg").read_text().startswith("<?xml")
+    table = (tmp_path / "out" / "active-learning-table.md").read_text()
+    assert table == done.stdout
+    assert [line.split(" | ")[0] for line in table.splitlines()[:4]] == [
+        "| rows labelled",
+        "|---|---|---|",
+        "| random",
+        "| entropy",
+    ]
+    assert len(re.findall(r"^\| \w+ \|", table, flags=re.MULTILINE)) == 13
 
 
 def test_python_examples(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,7 +31,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with the package of the page, installed beside it, and some rows."""
     folder = tmp_path_factory.mktemp("extending")
     files = re.findall(r"^```\w+ file=(\S+)\n(.*?)^```$", PAGE.read_text(), flags=re.DOTALL | re.MULTILINE)
-    assert len(files) == 12
+    assert len(files) == 13
     for name, text in files:
         path = folder / "package" / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -66,14 +66,14 @@ def program(folder: Path, command: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_every_command_of_the_page_does_what_it_says(folder: Path, commands: list[str]) -> None:
-    assert len(commands) == 10
+    assert len(commands) == 11
     for command in commands:
         done = program(folder, command)
         assert done.returncode == (2 if "refused" in command else 0), f"{command}: {done.stderr}"
     assert "expected 'high' or 'low', got 'sideways'" in done.stderr
     tables = {
         name: pa.ipc.open_file(folder / f"{name}.arrow").read_all()
-        for name in ("easiest", "questions", "longer", "ordered", "polite")
+        for name in ("easiest", "questions", "longer", "ordered", "polite", "asked")
     }
     polite = tables.pop("polite")
     assert {table.num_rows for table in tables.values()} == {5}
@@ -84,6 +84,7 @@ def test_every_command_of_the_page_does_what_it_says(folder: Path, commands: lis
     assert loud == sorted(loud)
     assert tables["ordered"]["sage_phase"].to_pylist() == [int(one) for one in loud]
     assert min(text.count("?") for text in tables["questions"]["text"].to_pylist()) == 6
+    assert all("?" in text for text in tables["asked"]["text"].to_pylist())
     assert set(tables["easiest"]["sage_reason"].to_pylist()) == {"length"}
     kept = [
         json.loads(row)["loss"] for row in program(folder, "sage-select replay draw buffer 100%").stdout.splitlines()

@@ -48,7 +48,7 @@ def limits(draw: st.DrawFn) -> dict[str, Any]:
 @settings(max_examples=40, deadline=None)
 def test_no_limit_is_broken(strategy: str, objective: str | None, asked: dict[str, Any]) -> None:
     rule = {"strategy": strategy, "objective": objective, "scores": SCORES, "embeddings": VECTORS}
-    chosen = sage_select.select(**rule, **wanted(strategy, VECTORS[:2]), **asked)
+    chosen = sage_select.select(**rule, **wanted(strategy, VECTORS[:2], of=N), **asked)
     rows = chosen.indices.tolist()
     assert len(set(rows)) == len(rows)
     assert rows[: len(asked["pin"])] == asked["pin"]
@@ -85,7 +85,7 @@ def test_no_limit_is_broken(strategy: str, objective: str | None, asked: dict[st
 @settings(max_examples=10, deadline=None)
 def test_threads_do_not_matter_within_limits(strategy: str, objective: str | None, asked: dict[str, Any]) -> None:
     rule = {"strategy": strategy, "objective": objective, "scores": SCORES, "embeddings": VECTORS}
-    rule |= wanted(strategy, VECTORS[:2]) | asked
+    rule |= wanted(strategy, VECTORS[:2], of=N) | asked
     one, other = (sage_select.select(**rule, threads=threads) for threads in (1, 3))
     assert one.table().equals(other.table())
 
@@ -93,7 +93,7 @@ def test_threads_do_not_matter_within_limits(strategy: str, objective: str | Non
 @pytest.mark.parametrize(("strategy", "objective"), RULES)
 def test_limits_that_hold_anyway_change_nothing(strategy: str, objective: str | None) -> None:
     rule = {"strategy": strategy, "objective": objective, "scores": SCORES, "embeddings": VECTORS, "k": 12}
-    rule |= wanted(strategy, VECTORS[:2])
+    rule |= wanted(strategy, VECTORS[:2], of=N)
     free = sage_select.select(**rule)
     bound = sage_select.select(**rule, groups=["a", "b"] * (N // 2), quota="letter=0:40", pin=[], exclude=[])
     assert bound.indices.tolist() == free.indices.tolist()

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rules import RULES, wanted
+from rules import RULES, probabilities, wanted
 
 import sage_select
 from sage_select.strategies.objectives import OBJECTIVES
@@ -27,10 +27,12 @@ def data(rows: int, seed: int) -> tuple[pa.Table, np.ndarray, np.ndarray]:
 
 
 def picked(table: pa.Table, vectors: np.ndarray, scores: np.ndarray | None, rule: dict[str, Any]) -> list[str]:
+    if "probabilities" in rule:
+        rule = {**rule, "probabilities": probabilities(vectors)}
     found = sage_select.select(
         table,
         **({} if scores is None else {"scores": scores}),
-        **({} if rule["strategy"] in ("random", "loss_topk") else {"embeddings": vectors}),
+        **({} if rule["strategy"] in ("random", "loss_topk", "uncertainty") else {"embeddings": vectors}),
         **rule,
     )
     return [table["text"][row].as_py() for row in found.indices.tolist()]
@@ -55,7 +57,7 @@ def test_rows_are_picked_wherever_they_stand(
     order = np.random.default_rng(seed + 1).permutation(rows)
     queries = vectors[:3].copy()
     rule = {"strategy": strategy, "objective": objective, "k": int(share * rows), "seed": seed}
-    rule |= wanted(strategy, queries)
+    rule |= wanted(strategy, queries, of=vectors)
     straight = picked(table, vectors, given_scores, rule)
     moved = None if given_scores is None else given_scores[order]
     shuffled = picked(table.take(order), vectors[order], moved, rule)

@@ -30,7 +30,13 @@ def many() -> pa.Table:
 @pytest.mark.parametrize(("strategy", "objective"), RULES)
 def test_threads_do_not_matter(strategy: str, objective: str | None) -> None:
     table = many()
-    rule = {"k": 150, "strategy": strategy, "objective": objective, "dedup": "none", **wanted(strategy, QUERIES)}
+    rule = {
+        "k": 150,
+        "strategy": strategy,
+        "objective": objective,
+        "dedup": "none",
+        **wanted(strategy, QUERIES, of=1500),
+    }
     one = sage_select.select(table, **rule, threads=1)
     for threads in (2, 7):
         other = sage_select.select(table, **rule, threads=threads)
@@ -44,7 +50,7 @@ def test_threads_do_not_matter(strategy: str, objective: str | None) -> None:
 def test_chunks_do_not_matter(strategy: str, objective: str | None, table: pa.Table, size: int) -> None:
     chunked = pa.Table.from_batches(table.to_batches(max_chunksize=size), table.schema)
     rule = {"budget": "30%", "strategy": strategy, "objective": objective, "dedup": "none"}
-    rule |= wanted(strategy, QUERIES)
+    rule |= wanted(strategy, QUERIES, of=table.num_rows)
     whole = sage_select.select(table, **rule)
     assert sage_select.select(chunked, **rule).table().equals(whole.table())
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from sage_select.strategies import STRATEGIES
 from sage_select.strategies.objectives import OBJECTIVES
 
-__all__ = ["RULES", "VECTOR_RULES", "paired", "used", "wanted"]
+__all__ = ["RULES", "VECTOR_RULES", "paired", "probabilities", "used", "wanted"]
 
 #: Nothing is as near as this.
 _NEAR = {"cosine": 1.5, "dot": 3e38, "sqeuclidean": -1.0}
@@ -21,11 +23,11 @@ RULES = [
     for objective in (OBJECTIVES if "objective" in rule.model_fields else [None])
 ]
 
-#: Every strategy that needs vectors, with every objective and metric that it heeds.
+#: Every strategy that compares vectors by a metric, with every objective and metric that it heeds.
 VECTOR_RULES = [
     (strategy, objective, metric)
     for strategy, objective in RULES
-    if "vectors" in STRATEGIES[strategy].needs_always
+    if "vectors" in STRATEGIES[strategy].needs_always and "metric" in STRATEGIES[strategy].model_fields
     for metric in (OBJECTIVES[objective].metrics if objective else _NEAR)
 ]
 
@@ -40,9 +42,22 @@ def paired(cases: Sequence[Any], rules: Sequence[Any]) -> list[tuple[Any, ...]]:
     return pairs
 
 
-def wanted(strategy: str, queries: Any, metric: str | None = None) -> dict[str, Any]:
-    """Return what a strategy must be told beside its objective: queries, or a threshold that passes nothing over."""
+def wanted(strategy: str, queries: Any, metric: str | None = None, *, of: Any = None) -> dict[str, Any]:
+    """Return what a strategy must be told beside its objective.
+
+    That is queries, a threshold that passes nothing over, or predictions `of` so many rows, or of rows with vectors.
+    """
+    if "predictions" in STRATEGIES[strategy].needs_always:
+        return {"probabilities": probabilities(of)}
     return {"target": {"queries": queries}, "threshold": {"threshold": _NEAR[metric or "cosine"]}}.get(strategy, {})
+
+
+def probabilities(of: Any) -> np.ndarray:
+    """Return probabilities of 3 classes, float32 (n, 3): of so many rows, some of which tie, or by their vectors."""
+    if isinstance(of, int):
+        of = np.stack([np.arange(of) % 7, np.arange(of) % 5, np.arange(of) % 3], axis=1)
+    odds = np.exp(np.asarray(of, np.float64)[:, :3])
+    return (odds / odds.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
 def used(strategy: str, settings: dict[str, Any]) -> dict[str, Any]:

@@ -22,7 +22,20 @@ from sage_select.errors import SageWarning, UsageError
 from sage_select.pipeline import Pipeline, Stage
 from sage_select.pipeline.clashes import keyword_of
 from sage_select.pipeline.plan import resolve
-from sage_select.stages import Augment, Dedup, Embed, Holdout, Mix, Order, Replay, Score, Select, Source
+from sage_select.stages import (
+    Augment,
+    Dedup,
+    Embed,
+    Holdout,
+    Labelled,
+    Mix,
+    Order,
+    Predict,
+    Replay,
+    Score,
+    Select,
+    Source,
+)
 
 __all__ = ["planned", "select"]
 
@@ -33,6 +46,7 @@ def select(
     k: int | None = None,
     embeddings: ArrayLike | pa.Array | pa.ChunkedArray | str | None = None,
     scores: ArrayLike | str | None = None,
+    probabilities: ArrayLike | pa.Array | pa.ChunkedArray | str | None = None,
     groups: ArrayLike | pa.Array | pa.ChunkedArray | None = None,
     lengths: ArrayLike | None = None,
     seed: int = 0,
@@ -63,6 +77,10 @@ def select(
         One number a row, (n,), the `Path` of an `.npy` file, or of a table of which `scores_column` names a column,
         or the name of a column. Without it rows are scored by lexical difficulty. A
         float32 array is not copied: leave it unchanged for as long as the selection is in use.
+    probabilities
+        How likely a model of yours finds each class, for the strategies `uncertainty` and `badge`: (n, classes), each
+        row summing to 1, or logits with `predictions_are="logits"`; of the same kinds as `embeddings`, or the name of a
+        list column. Without it a logistic regression learns from the `labelled` rows.
     groups
         The values of the column of a `quota`, one a row, where `data` has none.
     lengths
@@ -84,10 +102,10 @@ def select(
     Notes
     -----
     `queries` may also be rows like those of `data`, as a table or a list, or vectors (q, d) of the encoder that made
-    `embeddings`. `holdout` may be a path, several, or rows of any shape, as a table or a list. `pin` and `exclude` may
-    be lists of ids; whole numbers in a list are row numbers, counted from 0, unless the rows have ids of their own
-    (`id_column`, or a column `sage_row_id`). Row numbers are those of the input, whatever left before the selection;
-    exact copies do where there are rows, unless `dedup` says otherwise.
+    `embeddings`. `holdout` and `labelled` may be a path, several, or rows of any shape, as a table or a list. `pin`,
+    `exclude` and `preselected` may be lists of ids; whole numbers in a list are row numbers, counted from 0, unless the
+    rows have ids of their own (`id_column`, or a column `sage_row_id`). Row numbers are those of the input, whatever
+    left before the selection; exact copies do where there are rows, unless `dedup` says otherwise.
 
     Returns
     -------
@@ -116,7 +134,13 @@ def select(
     [1, 2]
     """
     notices: list[str] = []
-    values: dict[str, Any] = {"embeddings": embeddings, "scores": scores, "groups": groups, "lengths": lengths}
+    values: dict[str, Any] = {
+        "embeddings": embeddings,
+        "scores": scores,
+        "probabilities": probabilities,
+        "groups": groups,
+        "lengths": lengths,
+    }
     plan, given = planned(data, notices.append, k=k, seed=seed, **values, **options)
     done = finish(
         plan,
@@ -139,6 +163,7 @@ def planned(
     k: int | None = None,
     embeddings: Any = None,
     scores: Any = None,
+    probabilities: Any = None,
     groups: Any = None,
     lengths: Any = None,
     seed: int = 0,
@@ -158,9 +183,12 @@ def planned(
     if isinstance(scores, Path) and of_stage["score"].get("scores_column") is not None:
         of_stage["score"]["file"], scores = str(scores), None  # a table, which is read by the ids of rows
     embeddings, scores = plain_values(embeddings, "embeddings"), plain_values(scores, "scores")
+    probabilities = plain_values(probabilities, "probabilities")
     groups, lengths = plain_values(groups, "groups"), plain_values(lengths, "lengths")
     given = Given()
-    source = Source.make(path=given.rows(data, scores, embeddings), **of_stage["source"])
+    source = Source.make(
+        path=given.rows(data, scores=scores, embeddings=embeddings, probabilities=probabilities), **of_stage["source"]
+    )
     for name in files():
         value = chosen_options.get(name)
         chosen_options[name] = given.file(f"select.{name}", validated(_as_text(value), name))
@@ -172,7 +200,8 @@ def planned(
         chosen_options["quota"] = "groups"
     chosen = Select.make(**{name: _as_text(value) for name, value in chosen_options.items()})
     dedup = _dedup(of_stage["dedup"], data)
-    steps: list[Stage] = [source, *_holdout(of_stage["holdout"], given), dedup, *_mix(of_stage["mix"])]
+    steps: list[Stage] = [source, *_holdout(of_stage["holdout"], given), *_labelled(of_stage["labelled"], given)]
+    steps += [dedup, *_mix(of_stage["mix"])]
     # Which end is hard says nothing of where scores come from; that the low one is needs some.
     if (
         scores is not None
@@ -188,6 +217,9 @@ def planned(
     ):
         origin = {} if embeddings is None else given.column_or_file("embed.file", embeddings)
         steps.append(Embed.make(**origin, **of_stage["embed"]))
+    if of_stage["predict"] or probabilities is not None:
+        origin = {} if probabilities is None else given.column_or_file("predict.file", probabilities)
+        steps.append(Predict.make(**origin, **of_stage["predict"]))
     steps += [chosen, *_replay(of_stage["replay"])]
     if of_stage["order"]:
         steps.append(Order.make(**of_stage["order"]))
@@ -209,6 +241,14 @@ def _holdout(settings: Mapping[str, Any], given: Given) -> list[Stage]:
     if path is None:
         raise UsageError("no held-out rows are named", got=f"holdout_{next(iter(settings))}", hint="give holdout")
     return [Holdout.make(**{**settings, "path": given.files("holdout.path", path)})]
+
+
+def _labelled(settings: Mapping[str, Any], given: Given) -> list[Stage]:
+    """Return the stage that takes labelled rows out of the pool, where there are such."""
+    if not settings:
+        return []
+    path = settings.get("path")
+    return [Labelled.make(**{**settings, "path": None if path is None else given.files("labelled.path", path)})]
 
 
 def _mix(settings: Mapping[str, Any]) -> list[Stage]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -53,7 +54,7 @@ class Given:
         """Return the settings for values of rows: text names a column, anything else are the values."""
         return {"column": value} if isinstance(value, str) else {"file": self.file(setting, value)}
 
-    def rows(self, data: Any, scores: Any, embeddings: Any) -> str | list[str]:
+    def rows(self, data: Any, **arrays: Any) -> str | list[str]:
         """Return the path of the rows, or `GIVEN` for an object with rows or as many as an array has.
 
         Raises
@@ -61,11 +62,11 @@ class Given:
         UsageError
             If there is nothing to select from.
         """
-        return self.files(_INPUT, data if data is not None else _rows_of_arrays(scores, embeddings))
+        return self.files(_INPUT, data if data is not None else _rows_of_arrays(arrays))
 
 
-def _rows_of_arrays(scores: Any, embeddings: Any) -> RowCount:
-    for name, value in (("scores", scores), ("embeddings", embeddings)):
+def _rows_of_arrays(arrays: Mapping[str, Any]) -> RowCount:
+    for name, value in arrays.items():
         if isinstance(value, str):
             raise UsageError(f"{name}={value!r} names a column, and there is no data", hint="pass data, or an array")
         if value is not None:

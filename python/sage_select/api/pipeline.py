@@ -140,7 +140,7 @@ class Pipeline(Chain):
             )
         given, chain, notices = Given(), Chain(seed=self.seed, steps=self.steps), list[str]()
         if data is not None:
-            path = given.rows(data, None, None)
+            path = given.rows(data)
             chain = chain.replaced(chain.step(Source).changed(path=path, demo=False))
         plan = resolve(chain, notices.append)
         folder = cache_folder(cache)

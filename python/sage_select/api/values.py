@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
 
 from sage_select.errors import DataError, UsageError
 from sage_select.io import read_npy
+from sage_select.io.formats.npy import Kind
 from sage_select.io.guards.damage import damage_errors
 from sage_select.io.inputs.objects import table_of
 
 __all__ = ["plain_values", "validated"]
+
+#: What `.npy` files hold for an argument; vectors where nothing else is said.
+_FILES: Final[Mapping[str, Kind]] = {"scores": "scores", "probabilities": "predictions"}
 
 
 def plain_values(value: Any, name: str) -> Any:
@@ -45,7 +49,7 @@ def plain_values(value: Any, name: str) -> Any:
         Where a sparse or quantised array would have to be written out, or an Arrow array is damaged.
     """
     if isinstance(value, Path):
-        return read_npy(value, rows=None, kind="scores" if name == "scores" else "embeddings")
+        return read_npy(value, rows=None, kind=_FILES.get(name, "embeddings"))
     if _is_instance(value, "torch", "Tensor"):
         return _of_tensor(value, name)
     if _is_instance(value, "polars", "Series"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -62,6 +62,7 @@ def build(
     settings: dict[str, dict[str, Any]],
     table: Table,
     *,
+    always: Collection[str] = (),
     balance: str | None,
     seed: int | None,
     spec: Path | None,
@@ -77,7 +78,10 @@ def build(
     events: str | None,
     quiet: bool,
 ) -> None:
-    """Build the pipeline the options describe and run it, or only say what it would do."""
+    """Build the pipeline the options describe and run it, or only say what it would do.
+
+    `always` names stages that are there whether an option names them or not.
+    """
     del events  # opened before the arguments are read, so that a mistake in them is an event as well
     load_pyarrow()
     from sage_select.cache import cache_folder
@@ -90,7 +94,7 @@ def build(
             raise UsageError("give --quota or --balance, not both", hint="--balance COLUMN is --quota COLUMN")
         settings["select"]["quota"] = balance
     console = Console(quiet=quiet, json_output=json_output)
-    plan = plan_of(settings, table, seed, spec, console)
+    plan = plan_of(settings, table, seed, spec, console, always=always)
     folder = cache_folder(False if no_cache else cache_dir)
     options = {"force": force, "overwrite_foreign": overwrite_foreign, "verify": verify, "threads": threads}
     if explain or dry_run:

@@ -25,7 +25,13 @@ _OFF: Final = "none"
 
 
 def plan_of(
-    settings: Mapping[str, Mapping[str, Any]], table: Table, seed: int | None, spec: Path | None, console: Console
+    settings: Mapping[str, Mapping[str, Any]],
+    table: Table,
+    seed: int | None,
+    spec: Path | None,
+    console: Console,
+    *,
+    always: Collection[str] = (),
 ) -> Pipeline:
     """Return the plan of a spec file with the options laid over it, or of the options alone: a resolved pipeline.
 
@@ -40,6 +46,8 @@ def plan_of(
     spec
         The spec file that was named. Without it, and without an input, the folder's own is used; without
         that, the built-in demo data.
+    always
+        Stages that are there whether an option names them or not, beside source and select.
     console
         Where to say which of these it was, and which strategy was chosen where none was named.
 
@@ -61,7 +69,9 @@ def plan_of(
     base = load_spec(spec) if spec is not None else None
     steps = list(base.steps) if base is not None else []
     for name, kind in STAGES.items():
-        _lay_over(steps, name, kind, given.get(name, {}), [flag for flag in table.flags if flag.stage == name])
+        needed = kind in (Source, Select) or name in always
+        own = [flag for flag in table.flags if flag.stage == name]
+        _lay_over(steps, name, kind, given.get(name, {}), own, needed=needed)
     pipeline = Pipeline(seed=seed if seed is not None else base.seed if base is not None else 0, steps=tuple(steps))
     sink = pipeline.find(Sink) or Sink()
     if spec is not None:
@@ -74,10 +84,18 @@ def plan_of(
         raise
 
 
-def _lay_over(steps: list[Stage], name: str, kind: type[Stage], given: Mapping[str, Any], flags: list[Flag]) -> None:
+def _lay_over(
+    steps: list[Stage],
+    name: str,
+    kind: type[Stage],
+    given: Mapping[str, Any],
+    flags: list[Flag],
+    *,
+    needed: bool,
+) -> None:
     """Lay the options of a stage over that of the spec, or add it where it stands as a rule."""
     places = [place for place, step in enumerate(steps) if step.name == name]
-    if not given and (places or kind not in (Source, Select)):
+    if not given and (places or not needed):
         return
     if len(places) > 1:
         raise UsageError(

@@ -115,7 +115,7 @@ def score_options(table: Table) -> Callable[[Callable[..., None]], Callable[...,
     flags += [
         flag._replace(spelling=f"--{flag.spelling.removeprefix(_PREFIX)}", group="Model")
         for flag in table.flags
-        if flag.stage == "score" and "model" in flag.group.split() and flag.setting != "measure"
+        if flag.stage == "score" and "model" in flag.group.split() and flag.setting != "score_measure"
     ]
     return with_options(flags, _OPTIONS)
 
@@ -191,7 +191,7 @@ def _scorer(settings: Mapping[str, Any], console: Console, *, is_demo: bool) -> 
         console.notice("no model named: using the built-in demo model")
         given["model"] = str(demo.model_path())
     if "reference_model" in given or "reference_adapter" in given:
-        given["measure"] = "learnability"
+        given["score_measure"] = "learnability"
     return Model.of(given, {name: f"--{name.removeprefix('score_').replace('_', '-')}" for name in Model.model_fields})
 
 

@@ -24,6 +24,7 @@ from sage_select.cli.habits import SELECT_HABITS
 from sage_select.cli.init import INIT_HELP, init
 from sage_select.cli.inspect import INSPECT_HELP, inspect, inspect_options
 from sage_select.cli.plan import PLAN_HELP
+from sage_select.cli.query import QUERY_HELP, query
 from sage_select.cli.replay import replay_app
 from sage_select.cli.replay_table import replay_table
 from sage_select.cli.schema import SCHEMA_HELP, schema
@@ -67,6 +68,9 @@ def program() -> typer.Typer:
     )
     app.command("score", cls=GroupedCommand, help=SCORE_HELP, short_help="Write what a language model says of rows.")(
         score_options(table)(score)
+    )
+    app.command("query", cls=GroupedCommand, help=QUERY_HELP, short_help="Pick the next rows to label.")(
+        with_options(table.flags)(functools.partial(query, table=table))
     )
     app.command("top", help=TOP_HELP, short_help="Write the first rows of a selection.")(top)
     app.command("export", help=EXPORT_HELP, short_help="Print the entry by which another trainer reads a selection.")(

@@ -20,6 +20,7 @@ from sage_select.data.lineage import (
     HeldOut,
     Lineage,
 )
+from sage_select.data.predictions import Predictions
 from sage_select.data.selected import NOT_SELECTED, Selected
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "HeldOut",
     "Lengths",
     "Lineage",
+    "Predictions",
     "Scores",
     "Selected",
 ]

@@ -50,7 +50,8 @@ class Dataset:
         The ids of the rows; None where there are only arrays: then the row numbers name the rows.
     features
         Name -> values aligned with the rows: `scores`, `vectors`, `lengths`, `contents` (digests, the same for rows
-        that say the same), `texts` (the words of rows), `empty_text` (true for rows without words).
+        that say the same), `texts` (the words of rows), `answered` (true for rows with anything to train), `empty_text`
+        (true for rows without words).
     index
         int64 (n,): the numbers of the rows in the input, ascending; None where all are in.
     input_n

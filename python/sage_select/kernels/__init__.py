@@ -49,6 +49,7 @@ from sage_select.kernels.select import (
     NearDuplicates,
     NearestMembers,
     Request,
+    badge,
     d2,
     facility_location,
     graph_cut,
@@ -73,6 +74,7 @@ from sage_select.kernels.text import (
     word_counts,
 )
 from sage_select.kernels.topk import top_k
+from sage_select.kernels.uncertainty import UncertaintyMeasure, uncertainty
 
 __all__ = [
     "HASHING_TABLES",
@@ -97,8 +99,10 @@ __all__ = [
     "Refused",
     "Request",
     "RowLayout",
+    "UncertaintyMeasure",
     "WrittenRows",
     "assign_cells",
+    "badge",
     "bottom_k_hashes",
     "cell_distances",
     "character_counts",
@@ -137,6 +141,7 @@ __all__ = [
     "target_match",
     "threshold_filter",
     "top_k",
+    "uncertainty",
     "water_fill",
     "within_threshold",
     "word_counts",

@@ -20,7 +20,20 @@ __all__ = ["PARAMETERS", "PROGRAM_OPTIONS", "clashes", "keyword_of"]
 _NO_KEYWORDS: Final = frozenset({"path", "demo", "file", "column", "model", "encoding", "delimiter"})
 #: The parameters of `select` that no stage declares.
 PARAMETERS: Final = frozenset(
-    {"data", "k", "embeddings", "scores", "groups", "lengths", "seed", "verify", "cache", "threads", "progress"}
+    {
+        "data",
+        "k",
+        "embeddings",
+        "scores",
+        "probabilities",
+        "groups",
+        "lengths",
+        "seed",
+        "verify",
+        "cache",
+        "threads",
+        "progress",
+    }
 )
 #: How the options of `build` are spelt that no stage declares.
 PROGRAM_OPTIONS: Final = frozenset(

@@ -30,6 +30,8 @@ class Size:
         Whether these are certain, rather than estimated.
     d
         Numbers in a vector; 0 where there are none, or it is not known how many.
+    classes
+        Classes of which something is predicted; 0 where nothing is, or it is not known how many there are.
     k
         Rows to pick.
     preselected
@@ -52,6 +54,7 @@ class Size:
     input_n: int = 0
     exact: bool = True
     d: int = 0
+    classes: int = 0
     k: int = 0
     preselected: int = 0
     row_bytes: float = 0.0

@@ -24,7 +24,9 @@ __all__ = ["STAGES", "Stage", "stage"]
 FEATURES: Final[Mapping[str, str]] = {
     "scores": "float32",
     "vectors": "float32 list",
+    "predictions": "float32 list",
     "contents": "string",
+    "answered": "bool",
     "texts": "string",
     "lengths": "int64",
     "empty_text": "bool",

@@ -41,14 +41,13 @@ class Model(Scorer):
         ModelName,
         Option("a causal language model (path or repository) that scores the trained tokens", flag="--score-model"),
     ]
-    measure: Annotated[
+    score_measure: Annotated[
         MeasureName,
         Option(
             "what is taken of it: loss (mean per token), perplexity (its exponential), entropy (mean per token), "
             "mnlp (mean log-probability, lower is harder: the order of loss), el2n (norm of the error), ifd "
             "(perplexity of the answer with its prompt over that without: a second pass), or learnability (loss beyond "
             "that of a reference model); docs/scores.md has the formulas",
-            flag="--score-measure",
         ),
     ] = "loss"
     score_adapter: Annotated[
@@ -61,7 +60,7 @@ class Model(Scorer):
             "of learnability: the model that knows what is to be learned, with the same tokenizer",
             flag="--score-reference-model",
             default="the same one, with the adapter for it",
-            when={"measure": "learnability"},
+            when={"score_measure": "learnability"},
         ),
     ] = None
     reference_adapter: Annotated[
@@ -70,7 +69,7 @@ class Model(Scorer):
             "of learnability: an adapter of that model, such as a later checkpoint",
             flag="--score-reference-adapter",
             metavar="FOLDER",
-            when={"measure": "learnability"},
+            when={"score_measure": "learnability"},
         ),
     ] = None
     on_long_row: Annotated[
@@ -97,14 +96,14 @@ class Model(Scorer):
 
     @model_validator(mode="after")
     def _reference(self) -> Model:
-        if self.measure == "learnability" and self.reference is None:
-            raise ValueError("measure 'learnability' needs reference_model, or reference_adapter")
+        if self.score_measure == "learnability" and self.reference is None:
+            raise ValueError("score_measure 'learnability' needs reference_model, or reference_adapter")
         return self
 
     @property
     def higher_is_harder(self) -> bool:
         """As the measure declares."""
-        return MEASURES[self.measure].higher_is_harder
+        return MEASURES[self.score_measure].higher_is_harder
 
     @property
     def scoring(self) -> ScoringModel:
@@ -127,8 +126,8 @@ class Model(Scorer):
         DataError
             If a row has nothing to train.
         """
-        run.tell(score_measure=self.measure)
-        return MEASURES[self.measure].of(self.figures(data, run, [self.measure]))
+        run.tell(score_measure=self.score_measure)
+        return MEASURES[self.score_measure].of(self.figures(data, run, [self.score_measure]))
 
     def figures(
         self,
@@ -262,7 +261,7 @@ class Model(Scorer):
         return "".join(self._described())
 
     def _described(self) -> Iterator[str]:
-        yield f"{MEASURES[self.measure].summary} under {self.model}"
+        yield f"{MEASURES[self.score_measure].summary} under {self.model}"
         if self.score_adapter is not None:
             yield f" with {self.score_adapter}"
         if self.reference is not None:

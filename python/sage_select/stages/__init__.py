@@ -7,8 +7,10 @@ from sage_select.stages.compare import Compare
 from sage_select.stages.dedup import Dedup
 from sage_select.stages.embed import Embed
 from sage_select.stages.holdout import Holdout
+from sage_select.stages.labelled import Labelled
 from sage_select.stages.mix import Mix
 from sage_select.stages.order import Order
+from sage_select.stages.predict import Predict
 from sage_select.stages.replay import Replay
 from sage_select.stages.score import Score
 from sage_select.stages.select import Select
@@ -21,8 +23,10 @@ __all__ = [
     "Dedup",
     "Embed",
     "Holdout",
+    "Labelled",
     "Mix",
     "Order",
+    "Predict",
     "Replay",
     "Score",
     "Select",

@@ -17,7 +17,7 @@ from sage_select.kernels import Matrix, Metric
 from sage_select.pipeline.cost import Cost, Size
 from sage_select.pipeline.run import Run
 from sage_select.pipeline.stage import Stage, stage
-from sage_select.stages.inputs.arrays import array_of, misfit
+from sage_select.stages.inputs.arrays import one_a_row
 from sage_select.stages.inputs.queries import Queries, later_queries
 
 __all__ = ["Embed"]
@@ -74,7 +74,8 @@ class Embed(Stage):
                 one.vectors = self.encoder.vectors_of_queries(one.need_rows())
         array = run.given(self, "file")
         if array is not None:
-            return self._with(data, data.vectors_of_input(_one_a_row(array, data)), "embeddings", run)
+            given = one_a_row(array, "embeddings", data.input_n)
+            return self._with(data, data.vectors_of_input(given), "embeddings", run)
         if self.encoder.given:
             vectors = self.encoder.vectors(data, run)
             check_vectors(vectors, self.encoder, data.n)
@@ -132,12 +133,3 @@ class Embed(Stage):
         metric = next((one for one in metrics if one != "cosine"), "cosine")
         matrix = Matrix.from_array(vectors, metric=cast("Metric", metric), name=name, threads=run.threads)
         return data.with_feature("vectors", matrix)
-
-
-def _one_a_row(given: Any, data: Dataset) -> Any:
-    """Return vectors that a program handed over, one for each row of the input."""
-    if not isinstance(given, pa.Array | pa.ChunkedArray):
-        return array_of(given, "embeddings", 2, data.input_n)
-    if len(given) != data.input_n:
-        raise misfit("embeddings", 2, data.input_n, f"{len(given):,} rows")
-    return given

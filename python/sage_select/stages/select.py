@@ -21,19 +21,22 @@ from sage_select.pipeline.run import Run
 from sage_select.pipeline.stage import Stage, stage
 from sage_select.scorers import finite_scores
 from sage_select.stages.embed import Embed
+from sage_select.stages.inputs.labelled import context_of, labelled_rows, refuse_vectors_of_a_file
 from sage_select.stages.inputs.limits import (
     Prepared,
     groups_given,
     groups_of_column,
-    rows_of,
     with_departures,
     with_lengths,
 )
+from sage_select.stages.inputs.named_rows import named_rows
 from sage_select.stages.inputs.queries import Queries, query_vectors, read_queries
 from sage_select.stages.inputs.usable_scores import GOES_ON
 from sage_select.stages.source import Source
 from sage_select.strategies import STRATEGIES, Constraints, Picks, Pool, Strategy, request_of
 from sage_select.strategies.constraints import check_picks, verify_picks
+from sage_select.strategies.context import with_context
+from sage_select.strategies.pool import Context
 from sage_select.values.budget import Budget
 from sage_select.values.location import FilePath, ModelName
 from sage_select.values.quota import Quota
@@ -60,6 +63,8 @@ class Select(Stage):
         A column, and the fewest and most rows of each of its values; or as even as can be.
     pin, exclude
         Files with one id a line: rows that are selected in any case, and rows that never are.
+    preselected
+        The same: rows that are labelled or selected already, which are not picked again, and count for diversity.
     tokenizer
         Whose tokens the length of a row is counted in (path or repository); words without one.
     """
@@ -86,6 +91,15 @@ class Select(Stage):
     ] = None
     exclude: Annotated[
         FilePath, Option("rows never to select: a file with one id a line", metavar="FILE", switchable=True)
+    ] = None
+    preselected: Annotated[
+        FilePath,
+        Option(
+            "rows of the input that are labelled or selected already: a file with one id a line; none is picked again, "
+            "and diversity picks rows unlike them",
+            metavar="FILE",
+            switchable=True,
+        ),
     ] = None
     tokenizer: Annotated[
         ModelName,
@@ -137,7 +151,7 @@ class Select(Stage):
         return super().untrained(rows) if column is None else io.truth_column(rows, column)
 
     def prepare(self, data: Dataset, run: Run) -> Dataset:
-        """Look up the rows pinned and excluded, the groups of a quota, lengths and queries.
+        """Look up the rows pinned, excluded and selected before, the groups of a quota, lengths and queries.
 
         Raises
         ------
@@ -147,13 +161,11 @@ class Select(Stage):
             If a list of ids cannot be read, a row has no value to be counted by, or there is no query.
         """
         source = next(step for step in run.steps if isinstance(step, Source))
-        own_ids = source.id_column is not None or (
-            data.rows is not None and "sage_row_id" in data.rows.table.column_names
-        )
-        prepared = Prepared(
-            pinned=rows_of(run.given(self, "pin"), self.pin, data, pinned=True, own_ids=own_ids),
-            excluded=rows_of(run.given(self, "exclude"), self.exclude, data, pinned=False, own_ids=own_ids),
-        )
+        prepared = named_rows(self, data, source, run)
+        labelled = labelled_rows(run) if self.compares_labelled else None
+        if labelled is not None:
+            refuse_vectors_of_a_file(self, run, labelled)
+            prepared.labelled = labelled.beside
         groups = run.given(self, "groups")
         if groups is not None:
             prepared.groups = groups_given(data, groups)
@@ -188,7 +200,8 @@ class Select(Stage):
         strategy = self.strategy.in_positions(data.position)
         step = self if strategy is self.strategy else self.model_copy(update={"strategy": strategy})
         with run.reporter.progress("selecting") as progress:
-            pool = self._pool(data, run, queries=self._query_vectors(data, run), progress=progress)
+            vectors = {"queries": self._query_vectors(data, run), "context": self._context(data, run)}
+            pool = self._pool(data, run, **vectors, progress=progress)
             try:
                 picks = step.pick(pool)
             except DataError:
@@ -196,6 +209,8 @@ class Select(Stage):
                 if data.scores is not None:
                     finite_scores(data.scores.values, data, Where(file="scores"), hint=GOES_ON)
                 raise
+        if picks.scores is not None:
+            data = data.with_feature("scores", picks.scores)
         return data.select(
             Selected(
                 run.label(self),
@@ -265,6 +280,14 @@ class Select(Stage):
             return query_vectors(Queries("queries", vectors=rows), matrix)
         return None if prepared.queries is None else query_vectors(prepared.queries, matrix)
 
+    @property
+    def compares_labelled(self) -> bool:
+        """Whether rows that are labelled already count for what is picked: not where all rows have to have scores."""
+        return self.strategy.after_preselected and "scores" not in self.needs()
+
+    def _context(self, data: Dataset, run: Run) -> Context | None:
+        return context_of(run.prepared[id(self)].labelled, data, self.metric or "cosine")
+
     def _pool(self, data: Dataset, run: Run, **more: Any) -> Pool:
         prepared: Prepared = run.prepared[id(self)]
         matrix = data.matrix
@@ -281,8 +304,12 @@ class Select(Stage):
             hashes=data.hashes,
             difficulty=None if data.scores is None else data.scores.difficulty,
             matrix=matrix,
+            predictions=data.feature("predictions"),
             pinned=data.positions(prepared.pinned),
-            excluded=data.positions(np.union1d(prepared.excluded, prepared.query_rows)),
+            excluded=data.positions(
+                np.union1d(np.union1d(prepared.excluded, prepared.query_rows), prepared.preselected)
+            ),
+            preselected=data.positions(prepared.preselected),
             groups=prepared.groups_of(data),
             lengths=None if self.budget.tokens is None else _lengths(data),
             label=data.label,
@@ -304,7 +331,10 @@ class Select(Stage):
         request = request_of(pool, self.constraints)
         # What is wrong with picks is the fault of what another package adds, where the strategy holds such.
         rule = next((member for member in strategy.members() if member.package()), strategy)
-        picked = strategy.pick(request, pool)
+        among, asked = (pool, request)
+        if self.compares_labelled:
+            among, asked = with_context(pool, request)
+        picked = strategy.pick(asked, among)
         check_picks(picked, request, pool.n, rule)
         picks = Picks.without_gains(pool.pinned, Reason.PINNED).then(picked)
         verify_picks(pool, request, self.constraints, picks, rule)
@@ -342,6 +372,7 @@ class Select(Stage):
             limits.append(f"{' and '.join(fewest + most)} rows of each {quota.column!r}")
         limits += [f"with the rows of {self.pin}"] if self.pin else []
         limits += [f"without those of {self.exclude}"] if self.exclude else []
+        limits += [f"after those of {self.preselected}"] if self.preselected else []
         limits += ["or what there is"] if self.clamp else []
         return limits
 

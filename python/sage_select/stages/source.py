@@ -38,7 +38,7 @@ class RowCount(int):
     """How many rows there are, where only arrays tell."""
 
 
-@stage("source", place=10, effect="adds", opens=True, gives=frozenset({"contents"}), keywords="named")
+@stage("source", place=10, effect="adds", opens=True, gives=frozenset({"contents", "answered"}), keywords="named")
 class Source(Stage):
     """The input rows; those with nothing to train, whose answer is missing or blank, leave.
 
@@ -253,6 +253,8 @@ class Source(Stage):
         data = Dataset(n=rows.table.num_rows, rows=rows, read=rows, shape=shape, ids=ids)
         data = data.with_feature("texts", said.texts)
         data = data if contents is None else data.with_feature("contents", contents)
+        if any("answered" in step.needs() for step in later):
+            data = data.with_feature("answered", said.answered)
         trained = self._trained(rows, said, run)
         if data.n and not trained.any():
             raise DataError(

@@ -70,6 +70,7 @@ class ByDiversity(Strategy):
     needs_always=frozenset({"vectors"}),
     nested=True,
     another_order="what it changes in the objective",
+    after_preselected=True,
 )
 class Diversity(ByDiversity):
     """The rows that represent all others."""

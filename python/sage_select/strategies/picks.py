@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sage_select.data import Scores
+
 __all__ = ["Picks"]
 
 
@@ -28,6 +30,8 @@ class Picks:
         Facts for the manifest: which method, how many cells, digests.
     regions
         int32 (n,): the cell of each row, where rows were taken by cells.
+    scores
+        The number of each row (n,) that they were picked by, where the rule itself made these.
     """
 
     indices: NDArray[np.int64]
@@ -35,6 +39,7 @@ class Picks:
     reasons: tuple[tuple[str, int], ...]
     evidence: Mapping[str, Any] = field(default_factory=dict)
     regions: NDArray[np.int32] | None = None
+    scores: Scores | None = None
 
     @classmethod
     def without_gains(cls, indices: NDArray[np.int64], reason: str, evidence: Mapping[str, Any] | None = None) -> Picks:
@@ -47,7 +52,7 @@ class Picks:
         for reason, count in self.reasons:
             reasons.append((reason, min(count, remaining)))
             remaining -= reasons[-1][1]
-        return Picks(self.indices[:k], self.gains[:k], tuple(reasons), self.evidence, self.regions)
+        return Picks(self.indices[:k], self.gains[:k], tuple(reasons), self.evidence, self.regions, self.scores)
 
     def then(self, others: Picks) -> Picks:
         """Return these picks and after them the others."""
@@ -57,4 +62,5 @@ class Picks:
             (*self.reasons, *others.reasons),
             {**self.evidence, **others.evidence},
             others.regions if self.regions is None else self.regions,
+            others.scores if self.scores is None else self.scores,
         )

@@ -11,12 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sage_select import kernels
+from sage_select.data import Predictions
 from sage_select.errors import UsageError
 from sage_select.kernels import Matrix
 from sage_select.seeds import stage_key
 from sage_select.strategies.request import SelectionRequest
 
-__all__ = ["HASHED_BYTES", "Groups", "Pool", "take_admissible"]
+__all__ = ["HASHED_BYTES", "Context", "Groups", "Pool", "take_admissible"]
 
 #: Bytes a row of hashing ids: 16 for the id as the kernel takes it, 8 for its hash.
 HASHED_BYTES: Final = 24
@@ -39,6 +40,22 @@ class Groups:
 
 
 @dataclass(frozen=True)
+class Context:
+    """Rows that are labelled already and are none of the pool.
+
+    Attributes
+    ----------
+    vectors
+        float32 (m, d), by the encoder of the pool.
+    hashes
+        As of a pool.
+    """
+
+    vectors: NDArray[np.float32]
+    hashes: Callable[[int], NDArray[np.uint64]]
+
+
+@dataclass(frozen=True)
 class Pool:
     """The rows to choose from.
 
@@ -54,10 +71,14 @@ class Pool:
         float32 (n,), a higher number is a harder row; None where the strategy needs none.
     matrix
         The checked vectors (n, d), or None.
+    predictions
+        What a model predicts of each row; None where the strategy needs none.
     queries
         Vectors (q, d) that `target` looks for, or None.
     pinned, excluded
         Numbers of rows that are selected in any case, and of rows that are not.
+    preselected, context
+        Rows that are labelled already, or selected before: numbers of rows of the pool, excluded too, and others.
     groups
         The values of the column of a quota, or None.
     lengths
@@ -77,9 +98,12 @@ class Pool:
     hashes: Callable[[int], NDArray[np.uint64]]
     difficulty: NDArray[np.float32] | None = None
     matrix: Matrix | None = None
+    predictions: Predictions | None = None
     queries: NDArray[Any] | None = None
     pinned: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     excluded: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    preselected: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    context: Context | None = None
     groups: Groups | None = None
     lengths: NDArray[np.int64] | None = None
     label: Callable[[int], str] = "row {}".format
@@ -98,6 +122,20 @@ class Pool:
         if self.matrix is None:
             raise UsageError("this strategy needs embeddings", hint="pass embeddings, or choose random or loss_topk")
         return self.matrix
+
+    def need_probabilities(self) -> Matrix:
+        """Return the probabilities of classes, or say that they are missing."""
+        found = None if self.predictions is None else self.predictions.probabilities
+        if found is None:
+            raise UsageError("this strategy needs probabilities of classes", hint="pass probabilities")
+        return found
+
+    def need_log_likelihoods(self) -> NDArray[np.float32]:
+        """Return how likely a model finds what it writes for each row, or say that this is missing."""
+        found = None if self.predictions is None else self.predictions.log_likelihoods
+        if found is None:
+            raise UsageError("this measure needs what a model writes", hint="name one with --generate-model")
+        return found
 
     def draw_order(self, stage: str) -> NDArray[np.int64] | None:
         """Return all rows by their keyed hashes, or None where the numbers of rows are all that names them."""

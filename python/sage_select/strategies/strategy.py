@@ -16,8 +16,8 @@ from sage_select.strategies.request import SelectionRequest
 
 __all__ = ["METRIC_HELP", "STRATEGIES", "Metric", "Need", "Strategy", "strategy"]
 
-#: What rows may have to have for a member of a registry: a number each, or a vector each.
-Need = Literal["scores", "vectors"]
+#: What rows may have to have for a member of a registry: a number, a vector, or what a model predicts of each.
+Need = Literal["scores", "vectors", "predictions"]
 
 METRIC_HELP = "how vectors are compared: cosine, dot or sqeuclidean"
 #: A metric, as an option.
@@ -40,12 +40,16 @@ class Strategy(Settings):
     evidence_of_picks
         Which of its evidence tells of the rows picked, and not of those there were to pick from: it is not that of a
         smaller budget, so that `top` leaves it out.
+    after_preselected
+        Whether it picks rows unlike those that are labelled already, or selected before: they are among the rows of the
+        pool then, preselected, those that are no rows of the input behind all others.
     """
 
     needs_always: ClassVar[frozenset[Need]] = frozenset()
     nested: ClassVar[bool] = False
     another_order: ClassVar[str] = "not known"
     evidence_of_picks: ClassVar[frozenset[str]] = frozenset()
+    after_preselected: ClassVar[bool] = False
 
     @abstractmethod
     def pick(self, request: SelectionRequest, pool: Pool) -> Picks:
@@ -83,6 +87,11 @@ class Strategy(Settings):
         """Return why this rule became `resolved`, where that needs saying."""
         del resolved
         return ""
+
+    @property
+    def of_written(self) -> bool:
+        """Whether the predictions that it needs are of what a model writes, and not of classes."""
+        return False
 
     @property
     def checks_scores(self) -> bool:

@@ -20,6 +20,7 @@ __all__ = [
     "LocalRowsPath",
     "ManyRowsPath",
     "ModelName",
+    "OptionalRowsPath",
     "OutputPath",
     "Reads",
     "Writes",
@@ -100,6 +101,10 @@ def _local_rows(value: str | list[str]) -> str | list[str]:
     return value if len(value) > 1 else value[0]
 
 
+def _optional_rows(value: str | list[str] | None) -> str | list[str] | None:
+    return None if value is None else _local_rows(value)
+
+
 def _local(text: str | None) -> str | None:
     if text is not None and is_url(text):
         raise ValueError("is a URL; only the input may be one, all else lies on this machine")
@@ -123,6 +128,10 @@ def _nameable(text: str) -> str:
 ManyRowsPath = Annotated[str | list[str] | None, AfterValidator(_many_rows), Reads("rows")]
 #: A file, folder or pattern with rows on this machine, or several.
 LocalRowsPath = Annotated[str | list[str], BeforeValidator(_as_texts), AfterValidator(_local_rows), Reads("rows")]
+#: The same, or nothing.
+OptionalRowsPath = Annotated[
+    str | list[str] | None, BeforeValidator(_as_texts), AfterValidator(_optional_rows), Reads("rows")
+]
 #: A file of this machine to read.
 FilePath = Annotated[str | None, BeforeValidator(_as_text), AfterValidator(_local), Reads("file")]
 #: A folder with a model, or the name of a repository.

@@ -19,6 +19,7 @@ mod rows;
 mod select;
 mod text;
 mod topk;
+mod uncertainty;
 
 /// The kernels of sage-select. Use `sage_select.kernels`, which checks its arguments.
 #[pymodule]
@@ -55,6 +56,8 @@ mod _native {
     #[pymodule_export]
     use super::rows::{render_rows, row_digests, row_texts};
     #[pymodule_export]
+    use super::select::badge::badge;
+    #[pymodule_export]
     use super::select::d2::d2;
     #[pymodule_export]
     use super::select::dpp::ridge_dpp;
@@ -82,6 +85,8 @@ mod _native {
     use super::text::{hashing_encoder, phrases, word_counts};
     #[pymodule_export]
     use super::topk::{bottom_k, top_k};
+    #[pymodule_export]
+    use super::uncertainty::of_rows;
 
     /// Sizes that estimates of memory go by.
     #[pymodule_init]

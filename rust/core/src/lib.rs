@@ -27,6 +27,7 @@ pub mod simd;
 mod testing;
 pub mod text;
 pub mod topk;
+pub mod uncertainty;
 
 pub use blocks::FEW_ROWS;
 pub use control::{Control, Unwatched};

@@ -22,7 +22,7 @@ from sage_select.io.source import opened
 from sage_select.orders import ORDERS
 from sage_select.pipeline import Pipeline, Stage
 from sage_select.pipeline.plan import resolve
-from sage_select.stages import Dedup, Embed, Order, Score, Select, Sink, Source
+from sage_select.stages import Dedup, Embed, Order, Predict, Score, Select, Sink, Source
 from sage_select.strategies import STRATEGIES, Picks, Pool, SelectionRequest, Strategy
 
 MIB = 1 << 20
@@ -77,8 +77,13 @@ def names(found: Estimate) -> list[str]:
 
 @pytest.mark.parametrize(("strategy", "objective"), RULES)
 def test_every_rule_has_an_estimate(strategy: str, objective: str | None, rows: Path) -> None:
-    settings = wanted(strategy, str(rows)) | ({"objective": objective} if objective else {})
-    found = outcome(rows, Select(strategy=strategy, **settings), size=1 << 50)
+    settings = wanted(strategy, str(rows), of=ROWS) | ({"objective": objective} if objective else {})
+    predictions = settings.pop("probabilities", None)
+    steps: list[Stage] = []
+    if predictions is not None:
+        np.save(rows.parent / "predictions.npy", predictions)
+        steps.append(Predict(file=str(rows.parent / "predictions.npy")))
+    found = outcome(rows, *steps, Select(strategy=strategy, **settings), size=1 << 50)
     assert names(found)[0] == "source"
     assert names(found)[-4:] == ["select", "compare", "order", "sink"]
     assert found.unknown == []

@@ -69,7 +69,7 @@ def made(strategy: str, objective: str | None) -> Any:
 
 @pytest.mark.parametrize(("strategy", "objective"), RULES)
 def test_every_rule_says_what_it_costs(strategy: str, objective: str | None) -> None:
-    rule, size = made(strategy, objective), Size(n=50_000, d=128, k=2_000)
+    rule, size = made(strategy, objective), Size(n=50_000, d=128, k=2_000, classes=30)
     small = rule.cost(size)
     assert small.memory > 0
     for larger in (replace(size, n=400_000), replace(size, d=1024), replace(size, k=20_000)):

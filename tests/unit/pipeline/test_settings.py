@@ -6,7 +6,22 @@ import pytest
 
 from sage_select.errors import UsageError
 from sage_select.pipeline import STAGES, Stage
-from sage_select.stages import Augment, Compare, Dedup, Embed, Holdout, Mix, Order, Replay, Score, Select, Sink, Source
+from sage_select.stages import (
+    Augment,
+    Compare,
+    Dedup,
+    Embed,
+    Holdout,
+    Labelled,
+    Mix,
+    Order,
+    Predict,
+    Replay,
+    Score,
+    Select,
+    Sink,
+    Source,
+)
 from sage_select.strategies import STRATEGIES
 from sage_select.strategies.objectives import OBJECTIVES
 
@@ -122,6 +137,14 @@ SOME = [
     Select(quota="source=:3"),
     Holdout(path="dev.jsonl"),
     Holdout(path=["dev.jsonl", "test/*.parquet"], mode="near", ngram=5, share=0.5, threshold=0.9),
+    Labelled(),
+    Labelled(path=["a.jsonl", "b.jsonl"], column="intent"),
+    Predict(),
+    Predict(head_c=1),
+    Predict(file="p.npy", predictions_are="logits"),
+    Predict(model="m", max_new_tokens=9),
+    Select(strategy="uncertainty", measure="mnlp", preselected="labelled.txt"),
+    Select(strategy="badge"),
     Mix(shares="sage"),
     Mix(shares='"a=b"="c,d":0.5', size="10%", by="tokens", short="shrink"),
     Mix(shares="source=a:7,*:3", size="200k tokens", short="fill"),

@@ -40,7 +40,9 @@ def test_the_most_uncertain_row_is_the_hardest(name: MeasureName) -> None:
     values = MEASURES[name].of(FIGURES)
     assert np.argmax(values if MEASURES[name].higher_is_harder else -values) == 2
     settings = {"reference_model": "m"} if MEASURES[name].further == "reference" else {}
-    assert SCORERS["model"](model="m", measure=name, **settings).higher_is_harder is MEASURES[name].higher_is_harder
+    assert (
+        SCORERS["model"](model="m", score_measure=name, **settings).higher_is_harder is MEASURES[name].higher_is_harder
+    )
 
 
 def test_passes_that_are_needed() -> None:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from sage_select.data import Dataset, Scores
+from sage_select.data import Dataset, Predictions, Scores
 from sage_select.declare.faults import failed, fault, name_place, raised_by
 from sage_select.errors import SageError, Where
 from sage_select.kernels import Matrix
@@ -123,4 +123,4 @@ def _check_scores(step: Stage, scores: Scores, data: Dataset) -> None:
         finite_scores(values, data, Where(file=step.called))
 
 
-_FEATURES: Final = {"scores": Scores, "vectors": Matrix}
+_FEATURES: Final = {"scores": Scores, "vectors": Matrix, "predictions": Predictions}

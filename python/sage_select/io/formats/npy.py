@@ -20,7 +20,10 @@ from sage_select.io.source.named import existing_file
 from sage_select.io.source.opened import Input
 from sage_select.paths import user_path
 
-__all__ = ["NpyHeader", "npy_header", "read_npy"]
+__all__ = ["Kind", "NpyHeader", "npy_header", "read_npy"]
+
+#: What an array holds for each row of a table.
+Kind = Literal["embeddings", "predictions", "scores"]
 
 _MAGIC: Final = b"\x93NUMPY"
 _FIRST_ROWS: Final = 256
@@ -30,12 +33,14 @@ _HEADERS: Final = {
     (2, 0): npy_format.read_array_header_2_0,
     (3, 0): npy_format.read_array_header_2_0,
 }
-_SHAPES: Final = {"embeddings": (2, "two axes (rows, dimensions)"), "scores": (1, "one axis, a number a row")}
+_SHAPES: Final = {
+    "embeddings": (2, "two axes (rows, dimensions)"),
+    "predictions": (2, "two axes (rows, classes)"),
+    "scores": (1, "one axis, a number a row"),
+}
 
 
-def read_npy(
-    path: str | Path | Input, *, rows: int | None, kind: Literal["embeddings", "scores"]
-) -> npt.NDArray[np.floating[Any]]:
+def read_npy(path: str | Path | Input, *, rows: int | None, kind: Kind) -> npt.NDArray[np.floating[Any]]:
     """Return the array of an `.npy` file; a large one lies in a mapped copy where its type allows.
 
     Parameters
@@ -45,7 +50,8 @@ def read_npy(
     rows
         How many rows it must have; None for any number.
     kind
-        `"embeddings"`: shape (rows, dimensions), float16, float32 or float64, returned read-only as they are.
+        `"embeddings"`, `"predictions"`: shape (rows, dimensions or classes), float16, float32 or float64, returned
+        read-only as they are.
         `"scores"`: shape (rows,), any real numbers, returned as float64.
 
     Raises
@@ -90,7 +96,7 @@ class NpyHeader:
     first: npt.NDArray[Any] = field(default_factory=lambda: np.empty((0, 1)), compare=False)
 
 
-def npy_header(path: str | Path, *, rows: int | None, kind: Literal["embeddings", "scores"]) -> NpyHeader:
+def npy_header(path: str | Path, *, rows: int | None, kind: Kind) -> NpyHeader:
     """Return what the header says, and the first rows; it refuses what `read_npy` refuses, as far as these show."""
     source = _opened(path)
     header = _checked(source, rows, kind)
@@ -125,7 +131,7 @@ def _opened(path: str | Path) -> Input:
     return Input(existing_file(user_path(path)), str(path))
 
 
-def _checked(source: Input, rows: int | None, kind: Literal["embeddings", "scores"]) -> _Header:
+def _checked(source: Input, rows: int | None, kind: Kind) -> _Header:
     """Return the header, shape and type checked; the file must end where the values do."""
     if source.at(0, len(_MAGIC)) != _MAGIC:
         raise DataError("is not an .npy file", where=source.name, hint="write it with numpy.save")
@@ -146,8 +152,8 @@ def _checked(source: Input, rows: int | None, kind: Literal["embeddings", "score
             expected=f"{rows} rows, as the table",
             got=f"{shape[0]} rows",
         )
-    if kind == "embeddings" and shape[1] == 0:
-        raise DataError("embeddings have no dimensions", where=source.name)
+    if axes > 1 and shape[1] == 0:
+        raise DataError(f"{kind} have no {'classes' if kind == 'predictions' else 'dimensions'}", where=source.name)
     return header
 
 

@@ -128,10 +128,10 @@ def parent_ids(table: pa.Table) -> pa.ChunkedArray:
     return pa.chunked_array([pa.nulls(table.num_rows, pa.string())])
 
 
-def embedding_column(rows: Rows, name: str) -> pa.ChunkedArray:
+def embedding_column(rows: Rows, name: str, *, kind: str = "embeddings") -> pa.ChunkedArray:
     """Return a column of lists of numbers as `FixedSizeList`, over the same memory.
 
-    float16, float32 and float64 stay as they are, whole numbers become float32.
+    float16, float32 and float64 stay as they are, whole numbers become float32. `kind` is what messages call the lists.
 
     Raises
     ------
@@ -142,12 +142,12 @@ def embedding_column(rows: Rows, name: str) -> pa.ChunkedArray:
         first; naming the row and both lengths.
     """
     lists = lists_of_one_width(require_column(rows, name), lambda row: rows.where(row, name))
-    kind = lists.type.value_type
-    if pa.types.is_integer(kind):
+    of = lists.type.value_type
+    if pa.types.is_integer(of):
         return lists.cast(pa.list_(pa.float32(), lists.type.list_size), safe=False)
-    if not pa.types.is_floating(kind):
+    if not pa.types.is_floating(of):
         raise DataError(
-            "embeddings are of the wrong type", where=rows.where(0, name), expected="lists of numbers", got=str(kind)
+            f"{kind} are of the wrong type", where=rows.where(0, name), expected="lists of numbers", got=str(of)
         )
     return lists
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sage_select.kernels.select.badge import badge
 from sage_select.kernels.select.d2 import d2
 from sage_select.kernels.select.dpp import ridge_dpp
 from sage_select.kernels.select.facility import facility_location
@@ -27,6 +28,7 @@ __all__ = [
     "NearDuplicates",
     "NearestMembers",
     "Request",
+    "badge",
     "d2",
     "facility_location",
     "graph_cut",

@@ -81,14 +81,18 @@ def _with_providers(steps: list[Stage]) -> list[Stage]:
     """
     done: list[Stage] = []
     rest = list(steps)
-    while rest:
-        step = rest.pop(0)
+
+    def place(step: Stage, waiting: tuple[Stage, ...]) -> None:
+        # What gives a feature may need one itself, whose provider comes before both.
         for feature in sorted(step.needs()):
-            if any(feature in before.gives for before in done):
+            if any(feature in before.gives for before in (*done, *waiting)):
                 continue
-            place = next((index for index, later in enumerate(rest) if feature in later.gives), None)
-            done.append(_provider(step, feature) if place is None else rest.pop(place))
+            later = next((index for index, other in enumerate(rest) if feature in other.gives), None)
+            place(_provider(step, feature) if later is None else rest.pop(later), (*waiting, step))
         done.append(step)
+
+    while rest:
+        place(rest.pop(0), ())
     return _by_rule(done)
 
 

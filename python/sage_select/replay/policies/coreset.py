@@ -7,6 +7,7 @@ from typing import Annotated, Final, Literal
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+from pydantic import model_validator
 
 from sage_select.declare.settings import Choice
 from sage_select.encode import hash_texts
@@ -30,6 +31,12 @@ class Coreset(Policy):
     """
 
     strategy: Annotated[Strategy, Choice(STRATEGIES, "hybrid", "the rule that picks rows")]
+
+    @model_validator(mode="after")
+    def _has_what_it_needs(self) -> Coreset:
+        if "predictions" in self._needs:
+            raise ValueError(f"a replay buffer has no predictions of rows, which {self.strategy.label} needs")
+        return self
 
     def needs(self) -> frozenset[Literal["scores", "vectors", "groups"]]:
         """Return what rows have to come with: no vectors, which are made where there are none."""

@@ -6,11 +6,12 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from sage_select.errors import DataError, Where
 
-__all__ = ["array_of", "misfit", "nan_for_none", "no_numbers", "ragged"]
+__all__ = ["array_of", "misfit", "nan_for_none", "no_numbers", "one_a_row", "ragged"]
 
 
 def array_of(value: Any, name: str, dimensions: int, n: int) -> NDArray[Any]:
@@ -33,6 +34,15 @@ def nan_for_none(value: Any) -> Any:
     if array.dtype != object or array.ndim != 1:
         return value
     return [np.nan if one is None else one for one in array]
+
+
+def one_a_row(given: Any, name: str, n: int) -> Any:
+    """Return lists of numbers that a program handed over, one for each of `n` rows: an Arrow array, or one of numpy."""
+    if not isinstance(given, pa.Array | pa.ChunkedArray):
+        return array_of(given, name, 2, n)
+    if len(given) != n:
+        raise misfit(name, 2, n, f"{len(given):,} rows")
+    return given
 
 
 def misfit(name: str, dimensions: int, n: int, got: str) -> DataError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import bisect
 from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -31,6 +31,10 @@ __all__ = [
     "held_out_shape",
     "read_held_out",
 ]
+
+
+#: What messages call the rows, where they are no others.
+HELD_OUT: Final = "held-out rows"
 
 
 @dataclass(frozen=True)
@@ -124,7 +128,7 @@ class PreparedHeldOut:
         return str(self.files[number].rows.where(row - self.starts[number]))
 
 
-def read_held_out(path: str, data: Dataset, source: Source, run: Run) -> HeldOutFile:
+def read_held_out(path: str, data: Dataset, source: Source, run: Run, *, called: str = HELD_OUT) -> HeldOutFile:
     """Return the held-out rows of a file, folder or pattern.
 
     Parameters
@@ -137,6 +141,8 @@ def read_held_out(path: str, data: Dataset, source: Source, run: Run) -> HeldOut
         Says what is done about rows that cannot be used.
     run
         The run.
+    called
+        What messages call the rows.
 
     Raises
     ------
@@ -147,28 +153,30 @@ def read_held_out(path: str, data: Dataset, source: Source, run: Run) -> HeldOut
     """
     rows = io.read(path, verify=run.verify, with_bad_rows=True)
     data.files.was_read(path, rows.digest)
-    check_apart(data, rows)
-    return _of_rows(path, rows, data, source, run)
+    check_apart(data, rows, called)
+    return _of_rows(path, rows, data, source, run, called)
 
 
-def given_held_out(value: Any, data: Dataset, source: Source, run: Run) -> HeldOutFile:
+def given_held_out(
+    value: Any, data: Dataset, source: Source, run: Run, *, name: str = "holdout", called: str = HELD_OUT
+) -> HeldOutFile:
     """Return the held-out rows that a program handed over: a table, or a list of dictionaries; it raises as above."""
     if not hasattr(value, "__arrow_c_stream__") and not (
         isinstance(value, list | tuple) and value and isinstance(value[0], dict)
     ):
         raise UsageError(
-            "these are no held-out rows",
-            where="holdout",
+            f"these are no {called}",
+            where=name,
             expected="a path, several, or rows: a table, or a list of dictionaries",
             got=repr(value)[:80],
         )
     rows = io.from_object(value, with_bad_rows=True)
-    check_apart(data, rows)
-    return _of_rows("holdout", rows, data, source, run)
+    check_apart(data, rows, called)
+    return _of_rows(name, rows, data, source, run, called)
 
 
-def _of_rows(name: str, rows: io.Rows, data: Dataset, source: Source, run: Run) -> HeldOutFile:
-    shape = held_out_shape(rows, data)
+def _of_rows(name: str, rows: io.Rows, data: Dataset, source: Source, run: Run, called: str) -> HeldOutFile:
+    shape = held_out_shape(rows, data, called)
     bad, said = bad_rows_of(rows, shape.options, run.reporter)
     n = rows.table.num_rows
     refuse_bad_rows(bad, n, rows.source, source, n)
@@ -176,16 +184,16 @@ def _of_rows(name: str, rows: io.Rows, data: Dataset, source: Source, run: Run) 
         good = good_rows(n, bad)
         kinds = ", ".join(f"{count:,} times: {kind}" for kind, count in bad.counts().items())
         run.reporter.notice(
-            f"{len(bad):,} of {n:,} held-out rows ({name}) cannot be used, and no row is compared with them ({kinds})"
+            f"{len(bad):,} of {n:,} {called} ({name}) cannot be used, and no row is compared with them ({kinds})"
         )
         rows, said = rows.only(good), said.only(good)
     if rows.table.num_rows == 0:
-        raise DataError("there must be at least one held-out row", where=rows.source, got="no rows")
+        raise DataError(f"there must be at least one {called.removesuffix('s')}", where=rows.source, got="no rows")
     found = Dataset(n=rows.table.num_rows, rows=rows, shape=shape)
     return HeldOutFile(name, found.with_feature("texts", said.texts))
 
 
-def held_out_shape(rows: io.Rows, data: Dataset) -> Shape:
+def held_out_shape(rows: io.Rows, data: Dataset, called: str = HELD_OUT) -> Shape:
     """Return how held-out rows are read: as the input, where they have the columns that this names, else by themselves.
 
     Raises
@@ -197,7 +205,7 @@ def held_out_shape(rows: io.Rows, data: Dataset) -> Shape:
         return detect_shape(rows.table.schema, _options(rows, data))
     except UsageError as error:
         raise UsageError(
-            f"held-out rows: {error.message}",
+            f"{called}: {error.message}",
             where=rows.source,
             expected=error.expected,
             got=error.got,
@@ -205,8 +213,8 @@ def held_out_shape(rows: io.Rows, data: Dataset) -> Shape:
         ) from None
 
 
-def check_apart(data: Dataset, rows: io.Rows) -> None:
-    """Refuse held-out rows that are the input itself: nothing would be left.
+def check_apart(data: Dataset, rows: io.Rows, called: str = HELD_OUT) -> None:
+    """Refuse rows beside the input that are the input itself: nothing would be left.
 
     Raises
     ------
@@ -220,11 +228,15 @@ def check_apart(data: Dataset, rows: io.Rows) -> None:
     same = bool(pool.digest) and pool.digest == rows.digest
     if same or are_all_among(pool.files, rows.files):
         raise UsageError(
-            "the held-out rows are the input itself, so that no row would be left",
+            f"the {called} are the input itself, so that no row would be left",
             where=rows.source,
             expected="files that are not the whole of the input",
             got=f"the same as {pool.source}",
-            hint="name the rows to measure on with --holdout (holdout), and those to train on as the input",
+            hint=(
+                "name the rows to measure on with --holdout (holdout), and those to train on as the input"
+                if called == HELD_OUT
+                else None
+            ),
         )
 
 

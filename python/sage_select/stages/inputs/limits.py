@@ -62,6 +62,10 @@ class Prepared:
         The groups of a quota for all rows ever seen; -1 where a row had left.
     queries
         What is looked for, where that is no row of the input.
+    preselected
+        Rows of the input that are labelled or selected already: excluded, too.
+    labelled
+        Labelled rows that are no rows of the input, each file by itself.
     """
 
     pinned: NDArray[np.int64] = field(default_factory=_none)
@@ -69,6 +73,8 @@ class Prepared:
     query_rows: NDArray[np.int64] = field(default_factory=_none)
     groups: Groups | None = None
     queries: Queries | None = None
+    preselected: NDArray[np.int64] = field(default_factory=_none)
+    labelled: tuple[Queries, ...] = ()
 
     @property
     def to_embed(self) -> tuple[Queries, ...]:
@@ -90,13 +96,17 @@ class Protected:
     pinned: NDArray[np.int64]
     excluded: NDArray[np.int64]
     queries: NDArray[np.int64]
+    preselected: NDArray[np.int64] = field(default_factory=_none)
 
     def order(self, apart: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
-        """Return the rows to compare in their order, those pinned first and those excluded last; none of `apart`."""
+        """Return the rows to compare in their order, none of `apart`.
+
+        Those pinned come first, then those selected already, so that what repeats them leaves, and those excluded last.
+        """
         apart = self.queries if apart is None else apart
         between = np.ones(self.n, np.bool_)
-        between[self.pinned] = between[self.excluded] = False
-        order = np.concatenate([self.pinned, np.flatnonzero(between), self.excluded])
+        between[self.pinned] = between[self.preselected] = between[self.excluded] = False
+        order = np.concatenate([self.pinned, self.preselected, np.flatnonzero(between), self.excluded])
         return order[~np.isin(order, apart)] if len(apart) else order
 
 
@@ -111,11 +121,16 @@ def protected_rows(data: Dataset, stage: Stage, run: Run, *, pinned_before: bool
         return data.positions(found[np.sort(first)])
 
     pinned = rows(one.pinned for one in pinning)
+    preselected = rows(one.preselected for one in later)
+    preselected = preselected[~np.isin(preselected, pinned)]
     excluded = rows(np.union1d(one.excluded, one.query_rows) for one in later)
-    return Protected(data.n, pinned, excluded[~np.isin(excluded, pinned)], rows(one.query_rows for one in later))
+    excluded = excluded[~np.isin(excluded, np.concatenate([pinned, preselected]))]
+    return Protected(data.n, pinned, excluded, rows(one.query_rows for one in later), preselected)
 
 
-def rows_of(value: Any, path: str | None, data: Dataset, *, pinned: bool, own_ids: bool) -> NDArray[np.int64]:
+def rows_of(
+    value: Any, path: str | None, data: Dataset, *, name: str, pinned: bool, own_ids: bool
+) -> NDArray[np.int64]:
     """Return the rows, by their numbers in the input, that a file of ids or a list of a program names.
 
     Parameters
@@ -126,6 +141,8 @@ def rows_of(value: Any, path: str | None, data: Dataset, *, pinned: bool, own_id
         The file, or None.
     data
         The rows.
+    name
+        What messages call the list of a program.
     pinned
         Whether they must be in.
     own_ids
@@ -138,7 +155,6 @@ def rows_of(value: Any, path: str | None, data: Dataset, *, pinned: bool, own_id
     DataError
         If a list of ids cannot be read.
     """
-    name = "pin" if pinned else "exclude"
     if value is not None:
         value = value.tolist() if hasattr(value, "tolist") else value
         if not own_ids and isinstance(value, Iterable) and not isinstance(value, bytes):

@@ -55,9 +55,16 @@ class Queries:
 
 
 def later_queries(stage: Stage, run: Run) -> list[Queries]:
-    """Return the queries of the stages after one that are rows without vectors: what these prepared has `to_embed`."""
-    prepared = [run.prepared.get(id(step)) for step in run.consumers(stage)]
-    found = [one for held in prepared for one in getattr(held, "to_embed", ())]
+    """Return what the stages after one compare rows with, and that has no vectors yet.
+
+    That are queries and held-out rows, which these stages prepared `to_embed`, and, where one of them
+    `compares_labelled`, the labelled rows `beside` the pool, whichever stage has read them: those that use them may
+    come after another choice of rows, and be prepared only then.
+    """
+    users = run.consumers(stage)
+    found = [one for step in users for one in getattr(run.prepared.get(id(step)), "to_embed", ())]
+    if any(getattr(step, "compares_labelled", False) for step in users):
+        found += [one for step in run.steps for one in getattr(run.prepared.get(id(step)), "beside", ())]
     return [one for one in found if one.data is not None and one.vectors is None]
 
 
@@ -131,8 +138,8 @@ def _rows_to_embed(rows: io.Rows, options: ShapeOptions) -> Dataset:
     return Dataset(n=rows.table.num_rows, rows=rows, shape=detect_shape(rows.table.schema, options))
 
 
-def query_vectors(queries: Queries, matrix: Matrix) -> NDArray[Any]:
-    """Return the vectors of queries, checked.
+def query_vectors(queries: Queries, matrix: Matrix, called: str = "queries") -> NDArray[Any]:
+    """Return the vectors of queries, checked; `called` is what messages call them.
 
     Raises
     ------
@@ -149,9 +156,9 @@ def query_vectors(queries: Queries, matrix: Matrix) -> NDArray[Any]:
         )
     if vectors.shape[1] != matrix.d:
         raise DataError(
-            "the queries have vectors of another width than the rows",
+            f"the {called} have vectors of another width than the rows",
             where=queries.name,
-            expected=f"{matrix.d} numbers a query",
+            expected=f"{matrix.d} numbers in each",
             got=f"{vectors.shape[1]}",
             hint="make both with the same encoder",
         )

@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from sage_select.data import Scores
 from sage_select.declare.faults import fault
 from sage_select.declare.settings import Settings
 from sage_select.errors import UsageError
@@ -130,6 +131,9 @@ def _what_is_wrong_beside_them(picks: Picks, n: int) -> str | None:
         return f"reasons of {sum(count for _, count in picks.reasons):,} rows, of {k:,}"
     if not isinstance(picks.evidence, Mapping):
         return f"evidence that is no mapping, but {type(picks.evidence).__name__}"
+    scores = picks.scores
+    if scores is not None and (not isinstance(scores, Scores) or scores.values.shape != (n,)):
+        return f"scores that are no Scores of {n:,} rows"
     whole = regions is None or (
         isinstance(regions, np.ndarray) and regions.shape == (n,) and regions.dtype.kind in "iu"
     )

@@ -1,5 +1,6 @@
 //! Greedy selection: one file an objective.
 
+pub(crate) mod badge;
 pub(crate) mod d2;
 pub(crate) mod dpp;
 pub(crate) mod facility;

@@ -1,5 +1,6 @@
 //! Greedy selection: what is worth picking ([`objective`]) apart from how the best is found ([`optimizer`]).
 
+pub mod badge;
 mod candidates;
 pub mod d2;
 mod distance_metric;
@@ -25,6 +26,7 @@ pub mod take_admissible;
 pub mod target;
 pub mod threshold;
 
+pub use badge::{badge, badge_plain};
 pub(crate) use candidates::Candidates;
 pub use d2::{d2, d2_plain};
 pub use dpp::{ridge_dpp, ridge_dpp_plain};

@@ -13,6 +13,23 @@ use crate::{Control, Error, rng};
 /// Proposals drawn by the same weights.
 const BATCH: u64 = 64;
 
+/// Which row is picked where the set is empty.
+pub(in super::super) trait FirstPick {
+    /// The first pick among the candidates, in draw order, and its gain; None where there is none.
+    fn of(&self, candidates: impl Iterator<Item = u32> + Clone, key: u64) -> Option<(u32, f32)>;
+}
+
+/// Every candidate is as likely; the pick has no gain.
+pub(super) struct Uniform;
+
+impl FirstPick for Uniform {
+    fn of(&self, mut candidates: impl Iterator<Item = u32> + Clone, key: u64) -> Option<(u32, f32)> {
+        let count = candidates.clone().count();
+        let place = (rng::uniform(key, 0) * count as f64) as usize;
+        candidates.nth(place.min(count.checked_sub(1)?)).map(|row| (row, f32::NAN))
+    }
+}
+
 /// The picks so far, and what the next proposals are drawn by.
 pub(super) struct Draws<'a> {
     pub(super) weights: Weights<'a>,
@@ -32,11 +49,12 @@ pub(super) struct Draws<'a> {
 }
 
 impl<'a> Draws<'a> {
-    /// Starts with the preselected rows or, where there are none, a pick drawn uniformly. No weight is set.
+    /// Starts with the preselected rows or, where there are none, a first pick. No weight is set.
     pub(super) fn new(
         request: &Request<'a>,
         key: u64,
         order: Option<&'a [u32]>,
+        first: &impl FirstPick,
     ) -> Result<(Self, Vec<u32>), Error> {
         let candidates = request.candidates()?;
         let order = DrawOrder::new(order, candidates.rows())?;
@@ -54,21 +72,16 @@ impl<'a> Draws<'a> {
         };
         let mut set: Vec<u32> = request.preselected().iter().map(|&row| row as u32).collect();
         if set.is_empty() && !draws.is_done() {
-            let row = draws.uniform_draw();
-            draws.accept(row, f32::NAN);
-            set.push(row);
+            // Proposal 0, whether it draws or not.
+            draws.next += 1;
+            let rows = (0..draws.candidates.rows()).map(|place| draws.weights.row(place));
+            let rows = rows.filter(|&row| draws.candidates.contains(row as usize));
+            if let Some((row, gain)) = first.of(rows, key) {
+                draws.accept(row, gain);
+                set.push(row);
+            }
         }
         Ok((draws, set))
-    }
-
-    /// Proposal 0 of an empty set: every candidate is as likely.
-    fn uniform_draw(&mut self) -> u32 {
-        let count = self.candidates.iter().count();
-        let place = (rng::uniform(self.key, 0) * count as f64) as usize;
-        self.next += 1;
-        let rows = (0..self.candidates.rows()).map(|place| self.weights.row(place));
-        let mut rows = rows.filter(|&row| self.candidates.contains(row as usize));
-        rows.nth(place.min(count - 1)).unwrap_or_default()
     }
 
     pub(super) fn is_done(&self) -> bool {

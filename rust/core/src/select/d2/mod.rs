@@ -12,9 +12,17 @@
 mod draws;
 mod lazy;
 mod order;
+mod pairs;
 mod plain;
+mod tiled;
 mod weights;
 
+pub(super) use draws::FirstPick;
+pub(super) use pairs::Pairs;
+
+use self::draws::Uniform;
+use self::pairs::{OfRows, OneByOne};
+use self::tiled::Tiled;
 use super::{Counted, Request, Selection};
 use crate::blocks;
 use crate::matrix::{MatrixView, Metric};
@@ -42,7 +50,7 @@ pub fn d2(
     control: &impl Control,
 ) -> Result<Counted, Error> {
     check(matrix)?;
-    lazy::pick(matrix, request, key, order, control)
+    lazy::pick(|watch| Tiled::new(matrix, watch), request, (key, order), &Uniform, control)
 }
 
 /// The definition of [`d2`], to which it is equal: every pick is compared with every row, in canonical arithmetic.
@@ -57,7 +65,30 @@ pub fn d2_plain(
     control: &impl Control,
 ) -> Result<Selection, Error> {
     check(matrix)?;
-    plain::pick(matrix, request, key, order, control)
+    plain::pick(&OfRows(matrix), request, (key, order), &Uniform, control)
+}
+
+/// Picks rows of any kind by D2 sampling, the first as `first` says where none is preselected; proposed rows are
+/// compared with the set one by one.
+pub(super) fn of_pairs(
+    pairs: &impl Pairs,
+    request: &Request<'_>,
+    draws: (u64, Option<&[u32]>),
+    first: &impl FirstPick,
+    control: &impl Control,
+) -> Result<Counted, Error> {
+    lazy::pick(|_| Ok(OneByOne::new(pairs)), request, draws, first, control)
+}
+
+/// The definition of [`of_pairs`], to which it is equal.
+pub(super) fn of_pairs_plain(
+    pairs: &impl Pairs,
+    request: &Request<'_>,
+    draws: (u64, Option<&[u32]>),
+    first: &impl FirstPick,
+    control: &impl Control,
+) -> Result<Selection, Error> {
+    plain::pick(pairs, request, draws, first, control)
 }
 
 fn check(matrix: MatrixView<'_>) -> Result<(), Error> {

@@ -1,33 +1,34 @@
 //! The definition: the keys of all rows are at hand, and every pick lowers them.
 
-use super::super::k_center::Farthest;
-use super::super::{Request, Selection, nearest_key};
-use super::draws::Draws;
+use rayon::prelude::*;
+
+use super::super::{Request, Selection};
+use super::draws::{Draws, FirstPick};
+use super::pairs::Pairs;
 use crate::blocks;
-use crate::matrix::MatrixView;
 use crate::{Control, Error};
 
 /// Picks with the keys of all rows at hand.
 pub(super) fn pick(
-    matrix: MatrixView<'_>,
+    pairs: &impl Pairs,
     request: &Request<'_>,
-    key: u64,
-    order: Option<&[u32]>,
+    (key, order): (u64, Option<&[u32]>),
+    first: &impl FirstPick,
     control: &impl Control,
 ) -> Result<Selection, Error> {
-    let (mut draws, set) = Draws::new(request, key, order)?;
+    let (mut draws, set) = Draws::new(request, key, order, first)?;
     let Some((&first, others)) = set.split_first() else { return Ok(draws.fill_up()) };
-    let mut keys = blocks::filled(matrix.len(), f32::MAX)?;
-    nearest_key::lower::<Farthest<'_>>(matrix, first as usize, &mut keys);
+    let mut keys = blocks::filled(pairs.rows(), f32::MAX)?;
+    lower(pairs, first, &mut keys);
     weigh(&mut draws, &keys, control)?;
-    others.iter().for_each(|&row| nearest_key::lower::<Farthest<'_>>(matrix, row as usize, &mut keys));
+    others.iter().for_each(|&row| lower(pairs, row, &mut keys));
     draws.add_uncovered(others.len());
     while !draws.is_done() && !draws.weights.all_zero() {
         for proposal in draws.batch() {
             let key = keys[proposal.row as usize];
             if !draws.is_done() && draws.admit(proposal.row) && f64::from(key) > proposal.limit {
                 draws.accept(proposal.row, key);
-                nearest_key::lower::<Farthest<'_>>(matrix, proposal.row as usize, &mut keys);
+                lower(pairs, proposal.row, &mut keys);
             }
         }
         if draws.end_batch(control)? {
@@ -35,6 +36,11 @@ pub(super) fn pick(
         }
     }
     Ok(draws.fill_up())
+}
+
+/// Lowers the keys of all rows to their distances from a new member of the set.
+fn lower(pairs: &impl Pairs, member: u32, keys: &mut [f32]) {
+    keys.par_iter_mut().enumerate().for_each(|(row, key)| *key = key.min(pairs.distance(row as u32, member)));
 }
 
 /// Brings the weights up to date. Rows without one get none.

@@ -28,11 +28,6 @@ pub(super) trait NearestKey: Sync {
     fn key(&self, row: u32, distance: f32) -> f64;
 }
 
-/// Lowers the distances of all rows to those from a new member of the set.
-pub(super) fn lower<N: NearestKey>(matrix: MatrixView<'_>, member: usize, distances: &mut [f32]) {
-    plain::lower::<N>(matrix, member, distances);
-}
-
 /// Picks by the definition: every pick is compared with every row. The first is `start` where there is one, with NaN
 /// for its gain.
 pub(super) fn plain<N: NearestKey>(

@@ -42,7 +42,7 @@ impl<N: NearestKey> Objective for UpToDate<'_, N> {
     }
 }
 
-pub(super) fn lower<N: NearestKey>(matrix: MatrixView<'_>, member: usize, distances: &mut [f32]) {
+fn lower<N: NearestKey>(matrix: MatrixView<'_>, member: usize, distances: &mut [f32]) {
     distances.par_chunks_mut(BLOCK).enumerate().for_each(|(block, distances)| {
         let rows = matrix.rows.part(block * BLOCK, distances.len());
         matrix.simd.run(Lower::<N>::new(rows, matrix.rows.part(member, 1), distances));
