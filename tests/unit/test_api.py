@@ -165,7 +165,7 @@ NEAR = np.array([[1, 0, 0], [0, 1, 0], [1, 0, 0], [1, 0.1, 0], [0, 1, 0], [0, 1,
 )
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_row_numbers_are_those_of_the_input(mode: str, stay: list[int], duplicate_of: list[int], strategy: str) -> None:
-    rule = {"strategy": strategy, "dedup": mode, "budget": "100%", **wanted(strategy, NEAR[:1])}
+    rule = {"strategy": strategy, "dedup": mode, "budget": "100%", **wanted(strategy, NEAR[:1], of=NEAR)}
     vectors = NEAR if mode == "near" or "vectors" in STRATEGIES[strategy].needs_always else None
     chosen = sage_select.select(COPIES, scores=np.arange(6)[::-1], embeddings=vectors, **rule)
     assert sorted(chosen.indices.tolist()) == stay

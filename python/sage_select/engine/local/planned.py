@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,13 +69,22 @@ def planned_stages(plan: Pipeline, found: Estimate | None, cache: Path | None) -
     held = [] if cache is None else holdings(cache)
     estimates = {} if found is None else {one.name: one for one in found.stages}
     stages: list[PlannedStage] = []
-    for step in schedule(plan):
+    steps = schedule(plan)
+    for place, step in enumerate(steps):
         number = 1 + sum(one.name.split(" ")[0] == step.name for one in stages)
         name = step.name if number == 1 else f"{step.name} {number}"
         own = estimates.get(name)
         state, blocks = _cached(step, held)
         stages.append(
-            PlannedStage(name, step.describe(), _typed(step.needs(), own), _added(step, own), state, blocks, own)
+            PlannedStage(
+                name,
+                step.describe(),
+                _typed(step.needs(), own),
+                _added(step, steps[place + 1 :], own),
+                state,
+                blocks,
+                own,
+            )
         )
     return stages
 
@@ -87,8 +96,10 @@ def _typed(features: frozenset[str], own: StageEstimate | None) -> dict[str, str
     return {name: types.get(name, "") for name in sorted(features)}
 
 
-def _added(step: Stage, own: StageEstimate | None) -> dict[str, str]:
-    return _typed(step.gives | step.marks(), own)
+def _added(step: Stage, later: Sequence[Stage], own: StageEstimate | None) -> dict[str, str]:
+    """Return what a stage adds to rows: of the source, which reads them, what a later one needs."""
+    needed = frozenset[str]().union(*(one.needs() for one in later))
+    return _typed((step.gives & needed if step.opens else step.gives) | step.marks(), own)
 
 
 def _cached(step: Stage, held: list[Holding]) -> tuple[str, int]:
