@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 from programs import Program
-from rules import wanted
+from rules import options
 
 from sage_select.columns import COLUMNS
 from sage_select.strategies import STRATEGIES
@@ -52,7 +52,7 @@ def read(path: Path) -> pa.Table:
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_output_and_manifest(strategy: str, folder: Path, chats: Path, build: Program) -> None:
     (folder / "queries.jsonl").write_text("".join(json.dumps(chat(i)) + "\n" for i in (3, 17)))
-    more = [part for name, value in wanted(strategy, "queries.jsonl").items() for part in (f"--{name}", value)]
+    more = options(strategy, "queries.jsonl", folder, 40)
     done = build("chats.jsonl", "--strategy", strategy, "--budget", "25%", "--json", *more)
     assert done.code == 0, done.err
     table = read(folder / "out.arrow")
@@ -75,14 +75,15 @@ def test_output_and_manifest(strategy: str, folder: Path, chats: Path, build: Pr
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_the_selection_is_shown_beside_random_rows(strategy: str, folder: Path, chats: Path, build: Program) -> None:
     (folder / "queries.jsonl").write_text(json.dumps(chat(3)) + "\n")
-    more = [part for name, value in wanted(strategy, "queries.jsonl").items() for part in (f"--{name}", value)]
+    more = options(strategy, "queries.jsonl", folder, 40)
     done = build("chats.jsonl", "--strategy", strategy, "--budget", "25%", *more)
     assert done.code == 0, done.err
     metrics = json.loads((folder / "out.arrow.manifest.json").read_text())["metrics"]
     needs = STRATEGIES[strategy].needs_always if strategy != "auto" else {"vectors"}
     assert metrics["random_subsets"] == 5
     assert (metrics["coverage"] is not None) == ("vectors" in needs)
-    assert (metrics["scores"] is not None) == ("scores" in needs)
+    # The measure of uncertainty is a score, too.
+    assert (metrics["scores"] is not None) == ("scores" in needs or strategy == "uncertainty")
     assert metrics["lengths"]["unit"] == "words"
     assert "beside 5 random subsets of equal budget" in done.err
     lines = dict(line.strip().split("  ", 1) for line in done.err.splitlines() if line.startswith("  "))

@@ -14,6 +14,7 @@ import pyarrow.csv
 import pyarrow.parquet
 import pytest
 from programs import Program
+from rules import options
 
 from sage_select.strategies import STRATEGIES
 
@@ -43,7 +44,7 @@ def told(folder: Path) -> list[dict[str, object]]:
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_every_row_tells_what_it_repeats(strategy: str, folder: Path, rows: Path, build: Program) -> None:
     (folder / "queries.jsonl").write_text('{"text": "what is the weather in rome"}\n')
-    queries = ["--queries", "queries.jsonl"] if strategy == "target" else []
+    queries = options(strategy, "queries.jsonl", folder, 7) if strategy != "threshold" else []
     done = build(
         rows, "--strategy", strategy, *queries, "--dedup", "near", "--dedup-threshold", 0.8, "--id-column", "name",
         "-k", "100%",
@@ -61,9 +62,8 @@ def test_every_row_tells_what_it_repeats(strategy: str, folder: Path, rows: Path
         assert row["kept"] != out
         assert row["stage"] == ("dedup" if out else "select")
         assert (row["similarity"] is None) != out
-        assert (row["score"] is None) == (
-            out or (strategy == "auto" or "scores" not in STRATEGIES[strategy].needs_always)
-        )
+        scored = strategy == "uncertainty" or (strategy != "auto" and "scores" in STRATEGIES[strategy].needs_always)
+        assert (row["score"] is not None) == (scored and not out)
         if out:
             assert row["reason"] == left[str(row["sage_row_id"])]
             assert row["rank"] is None

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet
 import pytest
 from programs import Program
+from rules import probabilities
 
 from sage_select.cli import select
 from sage_select.strategies import STRATEGIES
@@ -35,6 +36,7 @@ def rows(folder: Path) -> None:
     vectors = np.random.default_rng(2).normal(size=(N, 8)).astype(np.float32)
     np.save(folder / "vectors.npy", vectors)
     np.save(folder / "queries.npy", vectors[:3])
+    np.save(folder / "predictions.npy", probabilities(N))
     (folder / "pin.txt").write_text("q5\nq50\n")
     (folder / "exclude.txt").write_text("q7\n")
 
@@ -54,6 +56,8 @@ NESTED: dict[str, list[str]] = {
     "target max": ["--strategy", "target", "--queries", "queries.npy", "--target-rule", "max", *VECTORS],
     "target mean": ["--strategy", "target", "--queries", "queries.npy", "--target-rule", "mean", *VECTORS],
     "threshold": ["--strategy", "threshold", "--threshold", "1.5", "--score-column", "loss", *VECTORS],
+    "uncertainty": ["--strategy", "uncertainty", "--predictions", "predictions.npy"],
+    "badge": ["--strategy", "badge", "--predictions", "predictions.npy", *VECTORS],
     "limits": [
         "--strategy",
         "diversity",

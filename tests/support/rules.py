@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from sage_select.strategies import STRATEGIES
 from sage_select.strategies.objectives import OBJECTIVES
 
-__all__ = ["RULES", "VECTOR_RULES", "paired", "probabilities", "used", "wanted"]
+__all__ = ["RULES", "VECTOR_RULES", "options", "paired", "probabilities", "used", "wanted"]
 
 #: Nothing is as near as this.
 _NEAR = {"cosine": 1.5, "dot": 3e38, "sqeuclidean": -1.0}
@@ -58,6 +59,17 @@ def probabilities(of: Any) -> np.ndarray:
         of = np.stack([np.arange(of) % 7, np.arange(of) % 5, np.arange(of) % 3], axis=1)
     odds = np.exp(np.asarray(of, np.float64)[:, :3])
     return (odds / odds.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+def options(strategy: str, queries: str, folder: Path, rows: int) -> list[str]:
+    """Return what `wanted` says as options, predictions of so many rows in a file of the folder."""
+    found = []
+    for name, value in wanted(strategy, queries, of=rows).items():
+        if name == "probabilities":
+            np.save(folder / "predictions.npy", value)
+            name, value = "predictions", "predictions.npy"
+        found += [f"--{name}", str(value)]
+    return found
 
 
 def used(strategy: str, settings: dict[str, Any]) -> dict[str, Any]:
