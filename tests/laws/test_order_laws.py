@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from rules import RULES, wanted
 
 import sage_select
+from sage_select.strategies import STRATEGIES
 from sage_select.strategies.objectives import OBJECTIVES
 
 WIDTH = 6
@@ -51,7 +52,7 @@ def test_rows_are_picked_wherever_they_stand(
 ) -> None:
     table, vectors, scores = data(rows, seed)
     needed = strategy in ("loss_topk", "hybrid", "threshold") or objective == "mmr"
-    given_scores = scores if needed or (scored and objective == "dpp") else None
+    given_scores = scores if needed or (scored and (objective == "dpp" or strategy == "auto")) else None
     order = np.random.default_rng(seed + 1).permutation(rows)
     queries = vectors[:3].copy()
     rule = {"strategy": strategy, "objective": objective, "k": int(share * rows), "seed": seed}
@@ -60,7 +61,8 @@ def test_rows_are_picked_wherever_they_stand(
     moved = None if given_scores is None else given_scores[order]
     shuffled = picked(table.take(order), vectors[order], moved, rule)
     # Of two rows that make up a cell of k-means, both are as near to its middle.
-    ties = objective == "kmeans" or (objective is not None and "nearly" in OBJECTIVES[objective].another_order)
+    says = OBJECTIVES[objective] if objective is not None else STRATEGIES[strategy]
+    ties = objective == "kmeans" or "nearly" in says.another_order
     if not ties:
         assert shuffled == straight
     elif rule["k"]:

@@ -16,7 +16,7 @@ from sage_select.scorers.scorer import Scorer, scorer
 __all__ = ["Lexical"]
 
 
-@scorer("lexical", place=10, turnable=False, alone=True)
+@scorer("lexical", place=10, turnable=False, alone=True, of_words=True)
 class Lexical(Scorer):
     """Lexical difficulty: log2(1 + words) + entropy of the words in bits."""
 

@@ -34,6 +34,8 @@ class Scorer(Settings):
         Whether the number of a row follows from that row alone, to the last bit, whatever other rows there are.
     turnable
         Whether `higher_is_harder` may say otherwise: not where the rule itself knows which end is hard.
+    of_words
+        Whether the number follows from the words of a row alone, and knows nothing of how right it is.
     implied_by
         The option that chooses this scorer where none is named.
     """
@@ -41,6 +43,7 @@ class Scorer(Settings):
     given: ClassVar[bool] = False
     alone: ClassVar[bool] = False
     turnable: ClassVar[bool] = True
+    of_words: ClassVar[bool] = False
 
     @abstractmethod
     def score(self, data: Dataset, run: Run) -> NDArray[Any]:

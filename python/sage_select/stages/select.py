@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Final, cast
 
 import numpy as np
@@ -130,6 +130,13 @@ class Select(Stage):
         """Return why the strategy became that of `resolved`, where that needs saying."""
         return self.strategy.resolved_because(resolved.strategy) if isinstance(resolved, Select) else ""
 
+    def advice(self, earlier: Sequence[Stage]) -> str:
+        """Return what the strategy advises, by where its scores come from."""
+        scores = next((step for step in reversed(earlier) if "scores" in step.gives), None)
+        return self.strategy.advice(
+            of_words=any(getattr(one, "of_words", False) for one in scores.members()) if scores else False
+        )
+
     def untrained(self, rows: io.Rows) -> NDArray[np.bool_]:
         """Return the rows that are queries by a column."""
         column = getattr(self.strategy, "query_column", None)
@@ -195,6 +202,8 @@ class Select(Stage):
                 if data.scores is not None:
                     finite_scores(data.scores.values, data, Where(file="scores"))
                 raise
+        if picks.notice:
+            run.reporter.notice(picks.notice)
         return data.select(
             Selected(
                 run.label(self),

@@ -28,6 +28,8 @@ class Picks:
         Facts for the manifest: which method, how many cells, digests.
     regions
         int32 (n,): the cell of each row, where rows were taken by cells.
+    notice
+        What users should know of them, in a line; empty where there is nothing.
     """
 
     indices: NDArray[np.int64]
@@ -35,6 +37,7 @@ class Picks:
     reasons: tuple[tuple[str, int], ...]
     evidence: Mapping[str, Any] = field(default_factory=dict)
     regions: NDArray[np.int32] | None = None
+    notice: str = ""
 
     @classmethod
     def without_gains(cls, indices: NDArray[np.int64], reason: str, evidence: Mapping[str, Any] | None = None) -> Picks:
@@ -47,7 +50,7 @@ class Picks:
         for reason, count in self.reasons:
             reasons.append((reason, min(count, remaining)))
             remaining -= reasons[-1][1]
-        return Picks(self.indices[:k], self.gains[:k], tuple(reasons), self.evidence, self.regions)
+        return Picks(self.indices[:k], self.gains[:k], tuple(reasons), self.evidence, self.regions, self.notice)
 
     def then(self, others: Picks) -> Picks:
         """Return these picks and after them the others."""
@@ -57,4 +60,5 @@ class Picks:
             (*self.reasons, *others.reasons),
             {**self.evidence, **others.evidence},
             others.regions if self.regions is None else self.regions,
+            "; ".join(filter(None, (self.notice, others.notice))),
         )

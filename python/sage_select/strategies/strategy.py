@@ -84,6 +84,17 @@ class Strategy(Settings):
         del resolved
         return ""
 
+    def advice(self, *, of_words: bool) -> str:
+        """Return what users should know before rows are picked, in a line; empty where there is nothing.
+
+        Parameters
+        ----------
+        of_words
+            Whether the scores that it uses are those of the words alone.
+        """
+        del of_words
+        return ""
+
     @property
     def checks_scores(self) -> bool:
         """Whether it hands every score to a kernel that refuses what is not finite."""
