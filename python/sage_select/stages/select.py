@@ -318,19 +318,19 @@ class Select(Stage):
         verify_picks(pool, request, self.constraints, picks, rule)
         return picks
 
-    def not_nested_reason(self, n: int, facts: Mapping[str, Any]) -> str:
-        """Return why a smaller budget would not pick the first of these rows; empty where it would.
+    def not_first_reason(self, n: int, k: int, facts: Mapping[str, Any]) -> str:
+        """Return why a budget of `k` would not pick the first of these rows; empty where it would.
 
         Parameters
         ----------
-        n, facts
-            As of `Strategy.not_nested_reason`.
+        n, k, facts
+            As of `Strategy.not_first_reason`.
         """
         if self.budget.tokens is not None:
             return "a smaller budget in tokens passes over other rows"
         if self.quota is not None and (self.quota.balanced or self.quota.minimum):
             return "a quota keeps room for the fewest rows of each value, which are others in a smaller budget"
-        return self.strategy.not_nested_reason(n, facts)
+        return self.strategy.not_first_reason(n, k, facts)
 
     def describe(self) -> str:
         """Return the strategy, the budget, the options that matter for it, and the limits."""

@@ -25,8 +25,10 @@ __all__ = ["Auto"]
 
 #: The objective.
 _FACILITY: Final = Facility()
-#: Where each pick stands for so many rows, those that are not among the nearest of a row say little about it.
-_ROWS_A_PICK: Final = 32
+#: Where each pick stands for so many rows, those that are not among as many nearest say little about a row.
+_ROWS_A_PICK: Final = _FACILITY.k_nn
+#: Of so few rows all pairs are looked at in any case: the nearest are no small part of them.
+_FEW: Final = 4000
 _NO_SCORES: Final = (
     "no scores given: rows are selected by diversity, those that represent all others; "
     "strategy 'hybrid' would use scores of the words, which serve worse"
@@ -39,10 +41,10 @@ class Auto(Hybrid):
     """The rows that represent all others, those with a score out of line left out.
 
     Facility location: over all pairs of rows, as `diversity`, and over the 64 nearest neighbours of each row where a
-    pick stands for 32 rows or more, as `diversity` does above 20,000 rows. Where there are scores, rows that are far
-    harder than the rows around them are not picked, but are represented like all others: as a rule their labels are
-    wrong. How many are left out follows from the scores (`out_of_line`); none are where these tell nothing. Another
-    objective, or an option of `hybrid`, chooses `hybrid`, and `diversity` where there are no scores.
+    pick stands for 64 rows or more, of over 4,000, as `diversity` does above 20,000 rows. Where there are scores, rows
+    that are far harder than the rows around them are not picked, but are represented like all others: as a rule their
+    labels are wrong. How many are left out follows from the scores (`out_of_line`); none are where these tell nothing.
+    Another objective, or an option of `hybrid`, chooses `hybrid`, and `diversity` where there are no scores.
     """
 
     version: ClassVar[int] = 2
@@ -101,9 +103,13 @@ class Auto(Hybrid):
         return picked if self.scored is False or not size.k else out_of_line_cost(size).then(picked)
 
     def not_nested_reason(self, n: int, facts: Mapping[str, Any]) -> str:
-        """Return why a smaller budget would not pick the first of these rows, where it would not."""
-        if facts.get("objective_method") != "graph" and n >= _ROWS_A_PICK:
-            return "with a smaller budget rows are compared with their nearest neighbours alone"
+        """Return why the smallest budget would not pick the first of these rows, where it would not."""
+        return self.not_first_reason(n, 1, facts)
+
+    def not_first_reason(self, n: int, k: int, facts: Mapping[str, Any]) -> str:
+        """Return why a budget of `k` would not pick the first of these rows, where it would not."""
+        if facts.get("objective_method") != "graph" and k and n > _dense_limit(n, k):
+            return "with a budget that small rows are compared with their nearest neighbours alone"
         if facts.get("out_of_line", 0) != facts.get("out_of_line_left_out", 0):
             return "with a smaller budget more rows that are out of line are left out"
         return ""
@@ -132,7 +138,7 @@ class _Unscored(Auto):
 
 def _dense_limit(n: int, k: int) -> int:
     """Return up to how many rows all pairs are looked at, where `k` of `n` rows are selected."""
-    return 0 if n >= _ROWS_A_PICK * k else DENSE_LIMIT
+    return _FEW if n >= _ROWS_A_PICK * k else DENSE_LIMIT
 
 
 def _told(picks: Picks, found: OutOfLine, left_out: int, n: int) -> Picks:

@@ -124,6 +124,19 @@ class Strategy(Settings):
         del n, facts
         return "" if self.nested else f"{self.name} promises nothing about smaller budgets"
 
+    def not_first_reason(self, n: int, k: int, facts: Mapping[str, Any]) -> str:
+        """Return why a budget of `k` would not pick the first of these rows; empty where it would.
+
+        Parameters
+        ----------
+        n, facts
+            As of `not_nested_reason`.
+        k
+            The smaller budget.
+        """
+        del k
+        return self.not_nested_reason(n, facts)
+
 
 #: All strategies, by name.
 STRATEGIES: Registry[Strategy] = Registry("strategy", "sage_select.strategies", Strategy)

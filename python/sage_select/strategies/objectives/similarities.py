@@ -56,8 +56,7 @@ class OverSimilarities(Objective):
         """Pick rows by a kernel that works on similarities.
 
         All pairs up to `dense_limit` rows; above that the graph of the `k_nn` nearest neighbours, found among about
-        4,000 rows in the nearest of about 4 sqrt(n) cells, by our own search or by FAISS. Of so few rows that each
-        would be compared with all others the neighbours are exact.
+        4,000 rows in the nearest of about 4 sqrt(n) cells, by our own search or by FAISS.
         """
 
         def pick(**search: Any) -> kernels.Greedy:
@@ -72,8 +71,6 @@ class OverSimilarities(Objective):
 
         if pool.n <= dense_limit or request.count == 0:
             return pick(), {}
-        if pool.n <= _CANDIDATES and self.neighbors == "cells":
-            return pick(k_nn=self.k_nn), {"graph_neighbors": "all", "graph_k_nn": self.k_nn}
         count, probe = graph_cells(pool.n)
         centroids = train_centroids(pool, count, GRAPH_CELLS)
         search, facts = self._search(pool, centroids, probe)
