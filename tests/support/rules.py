@@ -17,7 +17,8 @@ _NEAR = {"cosine": 1.5, "dot": 3e38, "sqeuclidean": -1.0}
 RULES = [
     (strategy, objective)
     for strategy, rule in STRATEGIES.items()
-    for objective in (OBJECTIVES if "objective" in rule.model_fields and strategy != "auto" else [None])
+    for objective in (OBJECTIVES if "objective" in rule.model_fields else [None])
+    if strategy != "auto" or objective == "facility"
 ]
 
 #: Every strategy that needs vectors, with every objective and metric that it heeds.

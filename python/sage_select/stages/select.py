@@ -132,10 +132,7 @@ class Select(Stage):
 
     def advice(self, earlier: Sequence[Stage]) -> str:
         """Return what the strategy advises, by where its scores come from."""
-        scores = next((step for step in reversed(earlier) if "scores" in step.gives), None)
-        return self.strategy.advice(
-            of_words=any(getattr(one, "of_words", False) for one in scores.members()) if scores else False
-        )
+        return self.strategy.advice(of_words=_of_words(earlier))
 
     def untrained(self, rows: io.Rows) -> NDArray[np.bool_]:
         """Return the rows that are queries by a column."""
@@ -288,6 +285,7 @@ class Select(Stage):
             seed=run.seed,
             hashes=data.hashes,
             difficulty=None if data.scores is None else data.scores.difficulty,
+            of_words=_of_words(_before(self, run)),
             matrix=matrix,
             pinned=data.positions(prepared.pinned),
             excluded=data.positions(np.union1d(prepared.excluded, prepared.query_rows)),
@@ -357,6 +355,12 @@ class Select(Stage):
 def _before(stage: Stage, run: Run) -> list[Stage]:
     place = next(index for index, step in enumerate(run.steps) if step is stage)
     return list(run.steps[:place])
+
+
+def _of_words(earlier: Sequence[Stage]) -> bool:
+    """Return whether the scores that these stages give, if any, are those of the words alone."""
+    scores = next((step for step in reversed(earlier) if "scores" in step.gives), None)
+    return scores is not None and any(getattr(member, "of_words", False) for member in scores.members())
 
 
 def _query_rows(prepared: Prepared, data: Dataset, column: str) -> NDArray[np.int64]:

@@ -33,6 +33,7 @@ _NO_SCORES: Final = (
     "no scores given: rows are selected by diversity, those that represent all others; "
     "strategy 'hybrid' would use scores of the words, which serve worse"
 )
+_OF_WORDS: Final = "scores of the words alone do not tell right rows from wrong ones: rows are selected by diversity"
 _IN_LINE: Final = "the scores show no rows that are out of line with those around them: rows are selected by diversity"
 
 
@@ -79,14 +80,15 @@ class Auto(Hybrid):
         return _NO_SCORES if isinstance(resolved, Diversity | _Unscored) else ""
 
     def advice(self, *, of_words: bool) -> str:
-        """Return nothing: scores of the words show no rows that are out of line, and then none are left out."""
+        """Return nothing: scores of the words are not used."""
         del of_words
         return ""
 
     def pick(self, request: SelectionRequest, pool: Pool) -> Picks:
         """Pick by facility location, the rows out of line left out."""
         found, candidates, left_out = None, request.candidates(pool.n), np.empty(0, np.int64)
-        if pool.difficulty is not None and self.scored is not False and request.count:
+        scored = pool.difficulty is not None and self.scored is not False
+        if scored and request.count and not pool.of_words:
             found = out_of_line(pool)
             found = replace(found, rows=found.rows[np.isin(found.rows, candidates)])
             # As far as enough others remain.
@@ -95,7 +97,9 @@ class Auto(Hybrid):
         greedy, facts = _FACILITY.pick(request.excluding(left_out), pool, limit)
         evidence = {"objective": _FACILITY.name, "objective_method": greedy.method, **facts}
         picks = Picks(greedy.indices, greedy.gains, ((Reason.DIVERSITY, len(greedy.indices)),), evidence)
-        return picks if found is None else _told(picks, found, len(left_out), pool.n)
+        if found is None:
+            return replace(picks, notice=_OF_WORDS) if scored and pool.of_words else picks
+        return _told(picks, found, len(left_out), pool.n)
 
     def cost(self, size: Size) -> Cost | None:
         """Return the cost of the objective, and before it of the look for rows out of line."""

@@ -258,6 +258,15 @@ def test_hybrid_says_that_words_are_no_help() -> None:
     assert not any(advice in notice for notice in sage_select.select(table, score_share=0, **given).notices)
 
 
+def test_scores_of_the_words_are_not_looked_at() -> None:
+    table = pa.table({"text": [f"row {row} " + "more " * (row % 7) for row in range(N)]})
+    given = {"embeddings": VECTORS, "k": 400, "dedup": "none"}
+    words = sage_select.select(table, scorer="lexical", **given)
+    assert any("do not tell right rows from wrong ones" in notice for notice in words.notices)
+    assert words.indices.tolist() == sage_select.select(table, **given).indices.tolist()
+    assert "out_of_line" not in words.evidence
+
+
 def test_regions_are_those_of_the_comparison() -> None:
     chosen = pick(pool(VECTORS, DIRTY), 50)
     assert chosen.regions is not None
