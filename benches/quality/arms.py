@@ -14,7 +14,20 @@ from benches.quality.cases import Case
 from sage_select import kernels
 from sage_select.strategies.objectives import OBJECTIVES
 
-__all__ = ["ARMS", "AUTO", "DIVERSITY", "EXACT", "HYBRID", "RANDOM", "Rule"]
+__all__ = [
+    "ARMS",
+    "AUTO",
+    "AUTO_BY_WORDS",
+    "AUTO_UNSCORED",
+    "DIVERSITY",
+    "EXACT",
+    "HYBRID",
+    "HYBRID_BY_WORDS",
+    "OURS",
+    "OURS_UNSCORED",
+    "RANDOM",
+    "Rule",
+]
 
 Rows = NDArray[np.int64]
 #: Picks so many rows of a case.
@@ -24,8 +37,14 @@ Rule = Callable[[Case, int], Rows]
 def chosen(**options: Any) -> Rule:
     """Return the rule that these options of `sage_select.select` describe."""
 
+    # Vectors that a rule does not use are refused.
+    by_score_alone = options["strategy"] == "loss_topk" and options.get("score_mode") != "stratified"
+    without_vectors = options["strategy"] == "random" or by_score_alone
+
     def rule(case: Case, k: int) -> Rows:
-        given = {"embeddings": case.vectors, "scores": case.losses, "dedup": "none", **options}
+        given = {"scores": case.losses, "dedup": "none", **options}
+        if not without_vectors:
+            given["embeddings"] = case.vectors
         return sage_select.select(case.table, k=k, seed=case.seed, threads=1, **given).indices
 
     return rule
@@ -83,15 +102,20 @@ def graph_facility(case: Case, k: int) -> Rows:
     return kernels.facility_location(matrix, k, dense_limit=0, centroids=centroids, probe=probe, threads=1).indices
 
 
-AUTO = "auto (default)"
 RANDOM = "random"
+AUTO = "auto (default)"
+AUTO_BY_WORDS = "auto, scores of the words alone"
+AUTO_UNSCORED = "auto without losses"
 DIVERSITY = "diversity (default)"
 HYBRID = "hybrid (default)"
+HYBRID_BY_WORDS = "hybrid, scores of the words alone"
 EXACT = "facility location, all pairs"
 
 ARMS: dict[str, Rule] = {
-    RANDOM: chosen(strategy="random", embeddings=None, scores=None),
+    RANDOM: chosen(strategy="random"),
     AUTO: chosen(strategy="auto"),
+    AUTO_BY_WORDS: chosen(strategy="auto", scores=None, scorer="lexical"),
+    AUTO_UNSCORED: chosen(strategy="auto", scores=None),
     "random, balanced over cells": stratified_random,
     "random, balanced by label": balanced_random,
     "loss_topk": chosen(strategy="loss_topk"),
@@ -108,7 +132,13 @@ ARMS: dict[str, Rule] = {
     HYBRID: chosen(strategy="hybrid"),
     **{f"hybrid, {name}": chosen(strategy="hybrid", objective=name) for name in OBJECTIVES if name != "facility"},
     **{f"hybrid, quantile {q:g}": chosen(strategy="hybrid", score_quantile=q) for q in (0, 0.5)},
-    "hybrid, scores of the words alone": chosen(strategy="hybrid", scores=None),
+    HYBRID_BY_WORDS: chosen(strategy="hybrid", scores=None),
     "hybrid, top": chosen(strategy="hybrid", score_mode="top"),
     "hybrid, top, kcenter": chosen(strategy="hybrid", score_mode="top", objective="kcenter", outlier_guard=0.0),
 }
+
+_DIVERSE = [arm for arm in ARMS if arm.startswith("diversity") and arm != "diversity after dedup near"]
+#: The rules that may be chosen where there are losses: none of them knows a label or is shown rows of a task.
+OURS = [arm for arm in ARMS if arm.startswith(("loss_topk", "threshold", "hybrid"))] + _DIVERSE
+#: Those that may be where there are none.
+OURS_UNSCORED = [HYBRID_BY_WORDS, *(arm for arm in _DIVERSE if not arm.endswith(("mmr", "dpp")))]

@@ -14,7 +14,7 @@ from benches.quality.data import SETS, Split, Task
 from benches.quality.spoil import Pool, duplicated, mislabelled, outlying, pool_of
 from sage_select.encode import hash_texts
 
-__all__ = ["CASES", "CLEAN", "HASHED", "WRONG", "Case", "case_of"]
+__all__ = ["ALL", "CASES", "CLEAN", "HASHED", "WRONG", "WRONG_HASHED", "Case", "case_of"]
 
 
 class Case(NamedTuple):
@@ -67,6 +67,8 @@ def _all(pool: Pool, classes: int, rng: np.random.Generator) -> Pool:
 CLEAN = "CLINC150"
 WRONG = "CLINC150, 20 % wrong labels"
 HASHED = "CLINC150, hashing vectors"
+WRONG_HASHED = "CLINC150, 20 % wrong labels, hashing vectors"
+ALL = "CLINC150, 30 % duplicates, 20 % wrong labels, 1 % outliers"
 
 _RECIPES = {
     CLEAN: _Recipe("CLINC150"),
@@ -75,8 +77,9 @@ _RECIPES = {
     WRONG: _Recipe("CLINC150", _wrong),
     "CLINC150, 30 % duplicates": _Recipe("CLINC150", _copies),
     "CLINC150, 1 % outliers": _Recipe("CLINC150", _outliers),
-    "CLINC150, 30 % duplicates, 20 % wrong labels, 1 % outliers": _Recipe("CLINC150", _all),
+    ALL: _Recipe("CLINC150", _all),
     HASHED: _Recipe("CLINC150", hashed=True),
+    WRONG_HASHED: _Recipe("CLINC150", _wrong, hashed=True),
 }
 CASES = tuple(_RECIPES)
 

@@ -5,11 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from benches.quality.arms import DIVERSITY, EXACT, HYBRID, RANDOM
-from benches.quality.cases import CLEAN, HASHED, WRONG
+from benches.quality.arms import (
+    AUTO,
+    AUTO_BY_WORDS,
+    AUTO_UNSCORED,
+    DIVERSITY,
+    EXACT,
+    HYBRID,
+    OURS,
+    OURS_UNSCORED,
+    RANDOM,
+)
+from benches.quality.cases import CASES, CLEAN, HASHED, WRONG
 from benches.quality.outcomes import Outcomes
 
-__all__ = ["REQUIRED", "Requirement", "verdicts"]
+__all__ = ["BEHIND", "REQUIRED", "Requirement", "verdicts"]
+
+#: By how many points auto may be behind the best of our other rules, in any case and at any size.
+BEHIND = 0.5
+#: The arms of auto, and the rules that know no more than it does there.
+_RIVALS = {AUTO: OURS, AUTO_BY_WORDS: OURS_UNSCORED, AUTO_UNSCORED: OURS_UNSCORED}
 
 
 class Requirement(NamedTuple):
@@ -45,3 +60,19 @@ def verdicts(outcomes: Outcomes) -> Iterator[str]:
             found = outcomes.difference(case, size, arm, other)
             verdict = "holds" if found.mean >= points else "**fails**"
             yield f"{case}, {size} x classes: {arm} less {other} is {found}, required {points:+g}: {verdict}"
+    for case in CASES:
+        for size in outcomes.sizes(case):
+            measured = outcomes.arms(case, size)
+            for arm, rivals in _RIVALS.items():
+                best = max(
+                    (rival for rival in rivals if rival in measured),
+                    key=lambda rival: outcomes.accuracy(case, size, rival).mean,
+                    default=None,
+                )
+                if arm in measured and best is not None:
+                    found = outcomes.difference(case, size, arm, best)
+                    verdict = "holds" if found.mean >= -BEHIND else "**fails**"
+                    yield (
+                        f"{case}, {size} x classes: {arm} less {best}, the best of our other rules, is {found}, "
+                        f"required {-BEHIND:+g}: {verdict}"
+                    )

@@ -179,7 +179,8 @@ def test_a_strategy_is_chosen_and_said(folder: Path, rows: Path, build: Program)
     assert "no scores given: rows are selected by diversity" in build(rows, "--explain").err
     scored = build(rows, "-k", 3, "--score-column", "loss", "-o", "s.arrow")
     assert "no scores given" not in scored.err
-    assert "2 by score (easier rows of every region), 1 by diversity" in scored.err
+    assert "no rows that are out of line" in scored.err
+    assert "3 by diversity" in scored.err
     words = build(rows, "-k", 3, "--strategy", "hybrid", "-o", "h.arrow")
     assert "no scores given: rows are scored by lexical difficulty" in words.err
     assert build(rows, "--score-share", 0.5, "-o", "n.arrow").code == 2

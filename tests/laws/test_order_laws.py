@@ -53,7 +53,7 @@ def test_rows_are_picked_wherever_they_stand(
 ) -> None:
     table, vectors, scores = data(rows, seed)
     needed = strategy in ("loss_topk", "hybrid", "threshold") or objective == "mmr"
-    given_scores = scores if needed or (scored and objective == "dpp") else None
+    given_scores = scores if needed or (scored and (objective == "dpp" or strategy == "auto")) else None
     order = np.random.default_rng(seed + 1).permutation(rows)
     queries = vectors[:3].copy()
     rule = {"strategy": strategy, "objective": objective, "k": int(share * rows), "seed": seed}

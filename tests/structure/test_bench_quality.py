@@ -12,8 +12,8 @@ import pytest
 
 pytest.importorskip("sklearn", reason="the benchmarks need the bench extra")
 
-from benches.quality.arms import ARMS, DIVERSITY, EXACT, RANDOM
-from benches.quality.cases import CASES, CLEAN
+from benches.quality.arms import ARMS, AUTO, DIVERSITY, EXACT, HYBRID, OURS, OURS_UNSCORED, RANDOM
+from benches.quality.cases import CASES, CLEAN, WRONG
 from benches.quality.classifier import accuracy, proxy_losses
 from benches.quality.data import Task
 from benches.quality.interval import estimate
@@ -98,6 +98,16 @@ def test_the_record_tells_what_holds(better: float, words: list[str]) -> None:
     assert [line.rsplit(": ", 1)[1] for line in verdicts(found)] == words
     text = report(found, "test", 2, "today")
     assert f"| {DIVERSITY} | {50.5 + 100 * better:.1f} ± 6.4 | {100 * better:.1f} ± 0.0 |" in text
+
+
+@pytest.mark.parametrize(("auto", "verdict"), [(0.696, "holds"), (0.694, "**fails**")])
+def test_auto_is_compared_with_the_best_of_the_others(auto: float, verdict: str) -> None:
+    arms = {RANDOM: 0.9, HYBRID: 0.6, DIVERSITY: 0.7, AUTO: auto}
+    found = Outcomes(Outcome(WRONG, 1, arm, seed, value, 1.0) for arm, value in arms.items() for seed in range(3))
+    (line,) = verdicts(found)
+    assert f"{AUTO} less {DIVERSITY}, the best of our other rules" in line
+    assert line.endswith(verdict)
+    assert {*OURS, *OURS_UNSCORED} <= set(ARMS)
 
 
 def test_what_is_required_names_cases_and_arms_that_exist() -> None:

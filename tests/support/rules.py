@@ -16,12 +16,12 @@ __all__ = ["RULES", "VECTOR_RULES", "options", "paired", "probabilities", "used"
 #: Nothing is as near as this.
 _NEAR = {"cosine": 1.5, "dot": 3e38, "sqeuclidean": -1.0}
 
-#: Every strategy with every objective that it heeds; `auto` stands for one of them.
+#: Every strategy with every objective that it heeds; `auto` with its own, as with others it stands for another rule.
 RULES = [
     (strategy, objective)
     for strategy, rule in STRATEGIES.items()
-    if strategy != "auto"
     for objective in (OBJECTIVES if "objective" in rule.model_fields else [None])
+    if strategy != "auto" or objective == "facility"
 ]
 
 #: Every strategy that compares vectors by a metric, with every objective and metric that it heeds.

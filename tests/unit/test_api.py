@@ -183,9 +183,16 @@ def test_the_strategy_follows_what_there_is() -> None:
     assert [notice for notice in plain.notices if "no scores given" in notice]
     assert plain.indices.tolist() == sage_select.select(COPIES, budget="50%", strategy="diversity").indices.tolist()
     scored = sage_select.select(COPIES, budget="50%", scores=np.arange(6.0))
-    assert set(scored.reasons) == {"score", "diversity"}
-    assert not scored.notices
-    assert sage_select.select(COPIES, budget="50%", strategy="hybrid").reasons == scored.reasons
+    assert set(scored.reasons) == {"diversity"}
+    assert [notice for notice in scored.notices if "no rows that are out of line" in notice]
+    assert scored.indices.tolist() == plain.indices.tolist()
+    words = sage_select.select(COPIES, budget="50%", strategy="hybrid")
+    assert set(words.reasons) == {"score", "diversity"}
+    assert [notice for notice in words.notices if "'diversity' serves better" in notice]
+    # An option of hybrid chooses it.
+    rule = {"budget": "50%", "scores": np.arange(6.0)}
+    chosen = sage_select.select(COPIES, **rule, score_share=0.6)
+    assert chosen.indices.tolist() == sage_select.select(COPIES, **rule, strategy="hybrid").indices.tolist()
     with pytest.raises(
         UsageError, match=r"(?s)'diversity', the default without scores, does not use score_share.*hybrid"
     ):
@@ -302,7 +309,8 @@ def test_the_first_picks_are_those_of_a_smaller_budget() -> None:
     with pytest.raises(UsageError, match="the selection has 6 rows"):
         large.top(7)
     with pytest.raises(UsageError, match="divides its budget"):
-        sage_select.select(**rule, k=6).top(3)
+        sage_select.select(**rule, k=6, strategy="hybrid").top(3)
+    assert sage_select.select(**rule, k=6).top(3).indices.tolist() == sage_select.select(**rule, k=3).indices.tolist()
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])

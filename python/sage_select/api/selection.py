@@ -123,7 +123,7 @@ class Selection:
             raise UsageError(f"k is out of range: the selection has {n:,} rows", got=repr(k))
         why = not_nested_reason(plan)
         if selected is not None:
-            why = why or plan.step(Select).not_nested_reason(selected.pool.n, selected.facts)
+            why = why or plan.step(Select).not_first_reason(selected.pool.n, k, selected.facts)
         if selected is None or (why and k < n):
             raise UsageError(
                 f"the first rows are not what a smaller budget picks: {why}", hint=f"select again with k={k}"

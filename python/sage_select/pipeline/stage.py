@@ -168,6 +168,11 @@ class Stage(Settings):
         del resolved
         return ""
 
+    def advice(self, earlier: Sequence[Stage]) -> str:
+        """Return what users should know before anything runs; `earlier` are the stages before it."""
+        del earlier
+        return ""
+
     def joined(self, other: Stage) -> Stage:
         """Return this and another stage that brings rows as one.
 

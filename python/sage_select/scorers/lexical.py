@@ -21,7 +21,7 @@ __all__ = ["Lexical"]
 _MANY: Final = 0.01
 
 
-@scorer("lexical", place=10, always_finite=True)
+@scorer("lexical", place=10, always_finite=True, of_words=True)
 class Lexical(Scorer):
     """Lexical difficulty, log2(1 + words) + entropy of the words in bits, or another measure of the words."""
 

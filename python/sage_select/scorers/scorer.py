@@ -36,6 +36,8 @@ class Scorer(Settings):
         Whether the stage's `higher_is_harder` may say otherwise: not where the rule itself knows which end is hard.
     always_finite
         Whether no row of whatever text lacks a number.
+    of_words
+        Whether the number follows from the words of a row alone, and knows nothing of how right it is.
     implied_by
         The option that chooses this scorer where none is named.
     """
@@ -44,6 +46,7 @@ class Scorer(Settings):
     alone: ClassVar[bool] = False
     turnable: ClassVar[bool] = True
     always_finite: ClassVar[bool] = False
+    of_words: ClassVar[bool] = False
 
     @property
     def sees_rows_alone(self) -> bool:

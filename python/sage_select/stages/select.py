@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Final, cast
 
 import numpy as np
@@ -145,6 +145,10 @@ class Select(Stage):
         """Return why the strategy became that of `resolved`, where that needs saying."""
         return self.strategy.resolved_because(resolved.strategy) if isinstance(resolved, Select) else ""
 
+    def advice(self, earlier: Sequence[Stage]) -> str:
+        """Return what the strategy advises, by where its scores come from."""
+        return self.strategy.advice(of_words=_of_words(earlier))
+
     def untrained(self, rows: io.Rows) -> NDArray[np.bool_]:
         """Return the rows that are queries by a column."""
         column = getattr(self.strategy, "query_column", None)
@@ -211,6 +215,8 @@ class Select(Stage):
                 raise
         if picks.scores is not None:
             data = data.with_feature("scores", picks.scores)
+        if picks.notice:
+            run.reporter.notice(picks.notice)
         return data.select(
             Selected(
                 run.label(self),
@@ -303,6 +309,7 @@ class Select(Stage):
             seed=run.seed,
             hashes=data.hashes,
             difficulty=None if data.scores is None else data.scores.difficulty,
+            of_words=_of_words(_before(self, run)),
             matrix=matrix,
             predictions=data.feature("predictions"),
             pinned=data.positions(prepared.pinned),
@@ -340,19 +347,19 @@ class Select(Stage):
         verify_picks(pool, request, self.constraints, picks, rule)
         return picks
 
-    def not_nested_reason(self, n: int, facts: Mapping[str, Any]) -> str:
-        """Return why a smaller budget would not pick the first of these rows; empty where it would.
+    def not_first_reason(self, n: int, k: int, facts: Mapping[str, Any]) -> str:
+        """Return why a budget of `k` would not pick the first of these rows; empty where it would.
 
         Parameters
         ----------
-        n, facts
-            As of `Strategy.not_nested_reason`.
+        n, k, facts
+            As of `Strategy.not_first_reason`.
         """
         if self.budget.tokens is not None:
             return "a smaller budget in tokens passes over other rows"
         if self.quota is not None and (self.quota.balanced or self.quota.minimum):
             return "a quota keeps room for the fewest rows of each value, which are others in a smaller budget"
-        return self.strategy.not_nested_reason(n, facts)
+        return self.strategy.not_first_reason(n, k, facts)
 
     def describe(self) -> str:
         """Return the strategy, the budget, the options that matter for it, and the limits."""
@@ -380,6 +387,12 @@ class Select(Stage):
 def _before(stage: Stage, run: Run) -> list[Stage]:
     place = next(index for index, step in enumerate(run.steps) if step is stage)
     return list(run.steps[:place])
+
+
+def _of_words(earlier: Sequence[Stage]) -> bool:
+    """Return whether the scores that these stages give, if any, are those of the words alone."""
+    scores = next((step for step in reversed(earlier) if "scores" in step.gives), None)
+    return scores is not None and any(getattr(member, "of_words", False) for member in scores.members())
 
 
 def _query_rows(prepared: Prepared, data: Dataset, column: str) -> NDArray[np.int64]:

@@ -42,7 +42,7 @@ class Training(NamedTuple):
 CELLS: Final = Training("cells", iterations=10, per_cell=64)
 
 
-def cells(pool: Pool, count: int) -> NDArray[np.int32]:
+def cells(pool: Pool, count: int, training: Training = CELLS) -> NDArray[np.int32]:
     """Divide the rows into `count` cells: every row belongs to its nearest centroid, ties to the lowest.
 
     Returns
@@ -50,7 +50,7 @@ def cells(pool: Pool, count: int) -> NDArray[np.int32]:
     labels
         int32 (n,) in [0, count).
     """
-    return kernels.assign_cells(pool.need_matrix(), train_centroids(pool, count, CELLS), threads=pool.threads)
+    return kernels.assign_cells(pool.need_matrix(), train_centroids(pool, count, training), threads=pool.threads)
 
 
 def train_centroids(

@@ -43,6 +43,15 @@ class Hybrid(ByScore, ByDiversity):
             raise ValueError(f"{self.label} does not use start: its score part comes first")
         return self
 
+    def advice(self, *, of_words: bool) -> str:
+        """Return that scores of the words alone are no help, where there are no others."""
+        if not of_words or self.score_share == 0:
+            return ""
+        return (
+            f"{self.label} takes {self.score_share:.0%} of the rows by scores of their words alone, which do not tell "
+            "right rows from wrong ones: strategy 'diversity' serves better"
+        )
+
     def pick(self, request: SelectionRequest, pool: Pool) -> Picks:
         """Pick `score_share` of the rows (rounded half up) by score, the rest by the objective."""
         scored = self.by_score(request.share(self.score_share), pool)

@@ -32,6 +32,8 @@ class Picks:
         int32 (n,): the cell of each row, where rows were taken by cells.
     scores
         The number of each row (n,) that they were picked by, where the rule itself made these.
+    notice
+        What users should know of them, in a line; empty where there is nothing.
     """
 
     indices: NDArray[np.int64]
@@ -40,6 +42,7 @@ class Picks:
     evidence: Mapping[str, Any] = field(default_factory=dict)
     regions: NDArray[np.int32] | None = None
     scores: Scores | None = None
+    notice: str = ""
 
     @classmethod
     def without_gains(cls, indices: NDArray[np.int64], reason: str, evidence: Mapping[str, Any] | None = None) -> Picks:
@@ -52,7 +55,9 @@ class Picks:
         for reason, count in self.reasons:
             reasons.append((reason, min(count, remaining)))
             remaining -= reasons[-1][1]
-        return Picks(self.indices[:k], self.gains[:k], tuple(reasons), self.evidence, self.regions, self.scores)
+        return Picks(
+            self.indices[:k], self.gains[:k], tuple(reasons), self.evidence, self.regions, self.scores, self.notice
+        )
 
     def then(self, others: Picks) -> Picks:
         """Return these picks and after them the others."""
@@ -63,4 +68,5 @@ class Picks:
             {**self.evidence, **others.evidence},
             others.regions if self.regions is None else self.regions,
             others.scores if self.scores is None else self.scores,
+            "; ".join(filter(None, (self.notice, others.notice))),
         )

@@ -91,6 +91,8 @@ class Pool:
         Threads to use, None for all.
     progress
         Called with (done, total) by the long kernels.
+    of_words
+        Whether the difficulty is that of the words alone, which knows nothing of how right a row is.
     """
 
     n: int
@@ -110,6 +112,7 @@ class Pool:
     has_ids: bool = False
     threads: int | None = None
     progress: Callable[[int, int], None] | None = None
+    of_words: bool = False
 
     def need_difficulty(self) -> NDArray[np.float32]:
         """Return the difficulties, or say that they are missing."""

@@ -88,6 +88,17 @@ class Strategy(Settings):
         del resolved
         return ""
 
+    def advice(self, *, of_words: bool) -> str:
+        """Return what users should know before rows are picked, in a line; empty where there is nothing.
+
+        Parameters
+        ----------
+        of_words
+            Whether the scores that it uses are those of the words alone.
+        """
+        del of_words
+        return ""
+
     @property
     def of_written(self) -> bool:
         """Whether the predictions that it needs are of what a model writes, and not of classes."""
@@ -121,6 +132,19 @@ class Strategy(Settings):
         """
         del n, facts
         return "" if self.nested else f"{self.name} promises nothing about smaller budgets"
+
+    def not_first_reason(self, n: int, k: int, facts: Mapping[str, Any]) -> str:
+        """Return why a budget of `k` would not pick the first of these rows; empty where it would.
+
+        Parameters
+        ----------
+        n, facts
+            As of `not_nested_reason`.
+        k
+            The smaller budget.
+        """
+        del k
+        return self.not_nested_reason(n, facts)
 
 
 #: All strategies, by name.

@@ -21,9 +21,12 @@ def names(plan: Pipeline) -> list[str]:
 def test_a_strategy_gets_what_it_needs() -> None:
     plain = resolve(pipeline(Select(), Sink()))
     assert names(plain) == ["source", "dedup", "embed", "select", "compare", "order", "sink"]
-    assert plain.step(Select).strategy.name == "diversity"
+    assert (plain.step(Select).strategy.name, plain.step(Select).needs()) == ("auto", {"vectors"})
     scored = resolve(pipeline(Score(column="loss"), Select(), Sink()))
-    assert scored.step(Select).strategy.name == "hybrid"
+    assert (scored.step(Select).strategy.name, scored.step(Select).needs()) == ("auto", {"scores", "vectors"})
+    assert resolve(scored) == scored
+    chosen = resolve(pipeline(Score(column="loss"), Select(score_share=0.5), Sink()))
+    assert chosen.step(Select).strategy.name == "hybrid"
     named = resolve(pipeline(Select(strategy="hybrid"), Sink()))
     assert names(named) == ["source", "dedup", "score", "embed", "select", "compare", "order", "sink"]
     random = resolve(pipeline(Select(strategy="random"), Sink()))
@@ -177,7 +180,7 @@ def test_an_order_that_needs_scores_has_them_after_the_selection() -> None:
 def test_the_fingerprint_follows_the_meaning() -> None:
     base = fingerprint(resolve(pipeline(Select(), Sink())))
     assert base == fingerprint(resolve(pipeline(Select(), Sink(path="elsewhere.parquet"))))
-    assert base == fingerprint(resolve(pipeline(Dedup(), Select(strategy="diversity"), Sink())))
+    assert base == fingerprint(resolve(pipeline(Dedup(), Select(strategy="auto"), Sink())))
     others = [
         fingerprint(resolve(pipeline(Select(budget="11%"), Sink()))),
         fingerprint(resolve(pipeline(Select(), Sink(), seed=1))),

@@ -145,7 +145,7 @@ def _rows(plan: Pipeline, manifest: Mapping[str, Any], budget: Budget, source: P
             f"the {pinned:,} pinned rows are more than the budget", expected=f"at least {pinned:,}", got=f"{count:,}"
         )
     earlier = sum(number for cause, number in causes.items() if cause.stage != select.name)
-    why = not_nested_reason(plan) or select.not_nested_reason(counted["in"] - earlier, manifest["evidence"])
+    why = not_nested_reason(plan) or select.not_first_reason(counted["in"] - earlier, count, manifest["evidence"])
     again = f"build again with --budget {count}"
     if why and count < kept:
         raise UsageError(

@@ -34,6 +34,8 @@ def resolve(pipeline: Pipeline, notice: Callable[[str], None] = lambda _: None) 
             step.refuse_unused(_consumers(steps, place))
         step.refuse_earlier(steps[:place])
         step.refuse_later(steps[place + 1 :])
+        if advice := step.advice(steps[:place]):
+            notice(advice)
     return Pipeline(seed=pipeline.seed, steps=tuple(steps))
 
 

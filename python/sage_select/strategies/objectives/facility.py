@@ -7,7 +7,7 @@ from typing import Final
 from sage_select import kernels
 from sage_select.pipeline.cost import Size
 from sage_select.strategies.objectives.objective import SUMS, Found, objective
-from sage_select.strategies.objectives.similarities import OverSimilarities
+from sage_select.strategies.objectives.similarities import DENSE_LIMIT, OverSimilarities
 from sage_select.strategies.pool import Pool
 from sage_select.strategies.request import SelectionRequest
 
@@ -27,9 +27,9 @@ class Facility(OverSimilarities):
     (Nemhauser et al. 1978), where all pairs are held.
     """
 
-    def pick(self, request: SelectionRequest, pool: Pool) -> Found:
-        """Pick greedily."""
-        return self.over_similarities(kernels.facility_location, request, pool)
+    def pick(self, request: SelectionRequest, pool: Pool, dense_limit: int = DENSE_LIMIT) -> Found:
+        """Pick greedily, by all pairs of up to `dense_limit` rows."""
+        return self.over_similarities(kernels.facility_location, request, pool, dense_limit)
 
     def _bytes_of_pairs(self, size: Size) -> float:
         """Return what upper bounds of similarities take, and int16 rows and their tiles meanwhile.

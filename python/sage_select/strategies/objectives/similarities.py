@@ -46,24 +46,30 @@ class OverSimilarities(Objective):
     ] = 64
     neighbors: Annotated[Literal["cells", "faiss"], Option("who finds them: cells (our own search) or faiss")] = "cells"
 
-    def over_similarities(self, kernel: Callable[..., kernels.Greedy], request: SelectionRequest, pool: Pool) -> Found:
+    def over_similarities(
+        self,
+        kernel: Callable[..., kernels.Greedy],
+        request: SelectionRequest,
+        pool: Pool,
+        dense_limit: int = DENSE_LIMIT,
+    ) -> Found:
         """Pick rows by a kernel that works on similarities.
 
-        All pairs up to 20,000 rows; above that the graph of the `k_nn` nearest neighbours, found among about 4,000
-        rows in the nearest of about 4 sqrt(n) cells, by our own search or by FAISS.
+        All pairs up to `dense_limit` rows; above that the graph of the `k_nn` nearest neighbours, found among about
+        4,000 rows in the nearest of about 4 sqrt(n) cells, by our own search or by FAISS.
         """
 
         def pick(**search: Any) -> kernels.Greedy:
             return kernel(
                 pool.need_matrix(),
                 request.for_kernels,
-                dense_limit=DENSE_LIMIT,
+                dense_limit=dense_limit,
                 threads=pool.threads,
                 progress=pool.progress,
                 **search,
             )
 
-        if pool.n <= DENSE_LIMIT or request.count == 0:
+        if pool.n <= dense_limit or request.count == 0:
             return pick(), {}
         count, probe = graph_cells(pool.n)
         centroids = train_centroids(pool, count, GRAPH_CELLS)
@@ -78,12 +84,12 @@ class OverSimilarities(Objective):
             **facts,
         }
 
-    def cost(self, size: Size) -> Cost:
+    def cost(self, size: Size, dense_limit: int = DENSE_LIMIT) -> Cost:
         """Return the cost of all similarities, or of the graph; of either, where rows are only estimated."""
         n = size.n
         if size.k == 0:
             return Cost()
-        if n <= DENSE_LIMIT:
+        if n <= dense_limit:
             # Some fifty gains are computed anew for a pick.
             multiply_adds = float(n) * n / 2 * size.d + 50.0 * size.k * n
             return Cost(
@@ -91,9 +97,9 @@ class OverSimilarities(Objective):
                 size.seconds(multiply_adds=multiply_adds),
             )
         graph = self._graph_cost(size)
-        if size.exact or n * (1 - _ESTIMATE_ERROR) > DENSE_LIMIT:
+        if size.exact or n * (1 - _ESTIMATE_ERROR) > dense_limit:
             return graph
-        dense = self.cost(replace(size, n=DENSE_LIMIT))
+        dense = self.cost(replace(size, n=dense_limit), dense_limit)
         return Cost(max(graph.memory, dense.memory), graph.seconds)
 
     def _bytes_of_pairs(self, size: Size) -> float:
