@@ -19,7 +19,7 @@ from sage_select.pipeline.stage import Stage
 from sage_select.render import ShapeOptions, detect_shape
 from sage_select.stages.inputs.arrays import no_numbers, ragged
 
-__all__ = ["Queries", "later_queries", "query_vectors", "read_queries"]
+__all__ = ["Queries", "compared_queries", "later_queries", "query_vectors", "read_queries"]
 
 
 @dataclass
@@ -56,9 +56,13 @@ class Queries:
 
 def later_queries(stage: Stage, run: Run) -> list[Queries]:
     """Return the queries of the stages after one that are rows without vectors: what these prepared has `to_embed`."""
+    return [one for one in compared_queries(stage, run) if one.data is not None and one.vectors is None]
+
+
+def compared_queries(stage: Stage, run: Run) -> list[Queries]:
+    """Return the queries that the stages after one compare with the vectors that it gives."""
     prepared = [run.prepared.get(id(step)) for step in run.consumers(stage)]
-    found = [one for held in prepared for one in getattr(held, "to_embed", ())]
-    return [one for one in found if one.data is not None and one.vectors is None]
+    return [one for held in prepared for one in getattr(held, "to_embed", ())]
 
 
 def read_queries(value: Any, path: str, encoder: Encoder, options: ShapeOptions, data: Dataset, run: Run) -> Queries:
