@@ -200,7 +200,7 @@ def test_a_folder_that_is_no_model(folder: Path, rows: Path, build: Program) -> 
     (folder / "model").mkdir()
     done = build("rows.jsonl", "--score-model", "model")
     assert done.code == 2
-    assert "expected: tokenizer.json" in done.err
+    assert "and tokenizer.json" in done.err
 
 
 def test_an_existing_output_is_untouched_without_force(folder: Path, rows: Path, build: Program) -> None:

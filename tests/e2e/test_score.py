@@ -20,7 +20,10 @@ import pyarrow.feather as feather
 import pytest
 from programs import Done, Program
 
+from sage_select.api import select
 from sage_select.cli import select as program
+from sage_select.difference import Opened
+from sage_select.errors import UsageError
 from sage_select.render.model_files import load_causal_lm, load_tokenizer
 from sage_select.render.tokens import IGNORED, Renderer
 from sage_select.score import language_model
@@ -171,6 +174,27 @@ def test_tables_that_are_none_of_ours(rows: Path, build: Program) -> None:
     assert set(table("out.arrow")["sage_row_id"]) == {"find 10", "find 11"}
 
 
+def test_tables_from_python(rows: Path, build: Program) -> None:
+    feather.write_feather(
+        pa.table({"id": [row["prompt"] for row in ROWS], "mnlp": [-1.0 * n for n in range(12)]}), "t.arrow"
+    )
+    options: dict[str, Any] = {"k": 2, "strategy": "loss_topk", "id_column": "prompt"}
+    found = select(rows, scores=Path("t.arrow"), scores_column="mnlp", **options)
+    assert sorted(found.indices.tolist()) == [10, 11]
+    found = select(rows, scores=Path("t.arrow"), scores_column="mnlp", higher_is_harder=True, **options)
+    assert sorted(found.indices.tolist()) == [0, 1]
+    with pytest.raises(UsageError, match="the scores are values"):
+        select(scores=[1.0, 2.0], scores_column="mnlp", k=1, strategy="loss_topk")
+    with pytest.raises(UsageError, match="knows rows by their ids"):
+        select(
+            embeddings=np.eye(12, dtype=np.float32),
+            scores=Path("t.arrow"),
+            scores_column="mnlp",
+            k=2,
+            strategy="loss_topk",
+        )
+
+
 def test_another_measure_does_not_run_the_model(rows: Path, model: Path, score: Program, build: Program) -> None:
     assert "a second," in score(rows, "--model", model).err
     said = build(rows, "--score-model", model, "--score-measure", "el2n", "--strategy", "loss_topk", "-k", "3").err
@@ -186,6 +210,8 @@ def test_another_measure_does_not_run_the_model(rows: Path, model: Path, score: 
 def test_an_output_of_something_else_stays(rows: Path, model: Path, score: Program) -> None:
     assert score(rows, "--model", model).code == 0
     before = Path("scores.arrow").read_bytes()
+    with pytest.raises(UsageError, match="is no selection"):
+        Opened.read(Path("scores.arrow"))
     refused = score(rows, "--model", model, "--ifd")
     assert (refused.code, Path("scores.arrow").read_bytes()) == (4, before)
     assert score(rows, "--model", model, "--ifd", "--force").code == 0

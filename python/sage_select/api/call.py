@@ -60,7 +60,8 @@ def select(
         makes vectors from the text. Read-only and Arrow float32 rows that need no scaling are not copied: leave them
         unchanged for as long as the selection is in use.
     scores
-        One number a row, (n,), a `Path`, or the name of a column. Without it rows are scored by lexical difficulty. A
+        One number a row, (n,), the `Path` of an `.npy` file, or of a table of which `scores_column` names a column,
+        or the name of a column. Without it rows are scored by lexical difficulty. A
         float32 array is not copied: leave it unchanged for as long as the selection is in use.
     groups
         The values of the column of a `quota`, one a row, where `data` has none.
@@ -154,6 +155,8 @@ def planned(
     chosen_options = of_stage["select"]
     if k is not None and chosen_options.get("budget") is not None:
         raise UsageError("give k or budget, not both", got=f"k={k!r} and budget={chosen_options['budget']!r}")
+    if isinstance(scores, Path) and of_stage["score"].get("scores_column") is not None:
+        of_stage["score"]["file"], scores = str(scores), None  # a table, which is read by the ids of rows
     embeddings, scores = plain_values(embeddings, "embeddings"), plain_values(scores, "scores")
     groups, lengths = plain_values(groups, "groups"), plain_values(lengths, "lengths")
     given = Given()

@@ -64,7 +64,7 @@ class Opened:
             If it is not as it was written.
         """
         rows, manifest, report = io.open_with_report(path, progress=progress, verify=verify)
-        if manifest is None or "spec" not in manifest or _ID not in rows.table.column_names:
+        if manifest is None or "program" not in manifest or _ID not in rows.table.column_names:
             raise UsageError(
                 "is no selection",
                 where=str(path),

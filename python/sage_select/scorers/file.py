@@ -16,7 +16,7 @@ from sage_select.data import Dataset
 from sage_select.declare.option import Option
 from sage_select.errors import DataError, UsageError, Where
 from sage_select.pipeline.cost import Cost, Size
-from sage_select.pipeline.run import Run
+from sage_select.pipeline.run import GIVEN, Run
 from sage_select.score import MEASURES
 from sage_select.scorers.by_id import at, ids_of, places_of, refuse_absent
 from sage_select.scorers.scorer import Scorer, scorer
@@ -55,6 +55,8 @@ class File(Scorer):
             )
         if self.scores_column is not None and str(self.file).lower().endswith(".npy"):
             raise ValueError(f"scores_column names a column of a table, and {self.file} is an array")
+        if self.scores_column is not None and self.file == GIVEN:
+            raise ValueError("scores_column names a column of a table, and the scores are values")
         return self
 
     @property

@@ -14,7 +14,7 @@ from sage_select.pipeline.spec.schema import json_schema
 KEYS = [(name, key) for name, stage in STAGES.items() for key in keys_of(stage)]
 IDS = [f"{name}-{key.name}" for name, key in KEYS]
 #: What stands for a value of a key that has no default.
-EXAMPLES = {"string": "a", "integer": 3, "number": 0.5, "array": ["a"]}
+EXAMPLES = {"boolean": True, "string": "a", "integer": 3, "number": 0.5, "array": ["a"]}
 #: What keys of the source need or take that their declaration does not tell.
 BESIDE: dict[str, dict[str, Any]] = {
     "max_bad": {"on_bad_row": "drop"},
