@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Annotated, Any, Literal
 
@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import model_validator
 
-from sage_select.cache import Blocks
 from sage_select.data import Dataset
 from sage_select.declare.option import Option
 from sage_select.errors import DataError, UsageError
@@ -25,10 +24,6 @@ from sage_select.scorers.scorer import Scorer, scorer
 from sage_select.values.location import AdapterPath, ModelName
 
 __all__ = ["Model"]
-
-
-def _unshared(blocks: Blocks) -> Blocks:
-    return blocks
 
 
 @scorer("model", place=40, implied_by="model", held=True)
@@ -133,7 +128,6 @@ class Model(Scorer):
         data: Dataset,
         run: Run,
         measures: Sequence[MeasureName],
-        share: Callable[[Blocks], Blocks] = _unshared,
     ) -> dict[str, NDArray[Any]]:
         """Return what these measures are made of: `loss`, `entropy` and `el2n`, the trained `tokens`, and more passes'.
 
@@ -143,8 +137,6 @@ class Model(Scorer):
             The rows, and who is told.
         measures
             What is wanted: each pass that it needs is made.
-        share
-            Makes of what gives values of blocks what shares them out among processes.
 
         Raises
         ------
@@ -166,7 +158,7 @@ class Model(Scorer):
             )
         if "reference" in further and self.reference is not None:
             _same_rendering(self.scoring, self.reference, self.on_long_row)
-        passes = partial(self._pass, data, run, share)
+        passes = partial(self._pass, data, run)
         result = passes(self.scoring)
         self._tell(result, data, run)
         found: dict[str, NDArray[Any]] = {**result.figures, "tokens": result.tokens}
@@ -190,7 +182,6 @@ class Model(Scorer):
         self,
         data: Dataset,
         run: Run,
-        share: Callable[[Blocks], Blocks],
         model: ScoringModel,
         *,
         over: Literal["rows", "answers"] = "rows",
@@ -209,7 +200,7 @@ class Model(Scorer):
                 where=rows.where,
                 max_length=max_length or self.score_max_length,
                 on_long_row=self.on_long_row,
-                blocks=share(run.blocks(self, rows.content)),
+                blocks=run.blocks(self, rows.content),
                 progress=progress,
             )
         before = f"{line}; " if (line := run.rates.get(run.label_of(self))) else ""

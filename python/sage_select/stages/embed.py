@@ -89,7 +89,7 @@ class Embed(Stage):
 
     def describe(self) -> str:
         """Return where the vectors come from, and what is done to them."""
-        of = f" of {_NAMED[self.embed_text]}" if self.embed_text not in (None, "row") else ""
+        of = f", of {_NAMED[self.embed_text]}" if self.embed_text not in (None, "row") else ""
         done = ", whitened" if self.whiten else ", centred" if self.center else ""
         return f"{self.encoder.describe()}{of}{done}"
 
