@@ -1,4 +1,4 @@
-"""The examples in README.md and in docs (training, replay, scores) run: shell lines in turn, Python in one session."""
+"""The examples in README.md and in docs (training, replay, scores, embeddings) run: shell lines in turn, Python in one session."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ README = (ROOT / "README.md").read_text()
 TRAINING = (ROOT / "docs" / "training.md").read_text()
 REPLAY = (ROOT / "docs" / "replay.md").read_text()
 SCORES = (ROOT / "docs" / "scores.md").read_text()
+EMBEDDINGS = (ROOT / "docs" / "embeddings.md").read_text()
 
 
 def blocks(language: str, text: str = README + TRAINING) -> list[str]:
@@ -88,8 +89,9 @@ def test_shell_examples(folder: Path) -> None:
 
 
 @pytest.mark.train
-def test_examples_of_scores(folder: Path) -> None:
-    for line in [line for block in blocks("sh", SCORES) for line in block.splitlines() if line.strip()]:
+@pytest.mark.parametrize("page", [SCORES, EMBEDDINGS], ids=["scores", "embeddings"])
+def test_examples_of_scores_and_vectors(folder: Path, page: str) -> None:
+    for line in [line for block in blocks("sh", page) for line in block.splitlines() if line.strip()]:
         done = run(line, folder)
         assert done.returncode == 0, f"{line}\n{done.stderr}"
 

@@ -267,7 +267,7 @@ def test_killed_it_goes_on_and_damage_is_computed_anew(model: Path, score: Progr
     done = score(rows, "--model", model)
     assert done.code == 0, done.err
     if killed:
-        assert "rows in passes whose figures were in the cache" in done.err
+        assert "rows in passes whose values were in the cache" in done.err
     straight = score(rows, "--model", model, "-o", "straight.arrow", "--no-cache")
     assert straight.code == 0, straight.err
     assert Path("scores.arrow").read_bytes() == Path("straight.arrow").read_bytes()

@@ -101,7 +101,7 @@ def embed(settings: dict[str, dict[str, Any]], *, dtype: str, **options: Any) ->
         one = manifest["vectors"]
         return {"vectors": f"{one['width']:,} numbers ({one['dtype']}), {one['of']}"}
 
-    write_table(settings["source"], "vectors", "embedding", work, told, **options)
+    write_table(settings["source"], "vectors", "embedding", "embedded", work, told, **options)
 
 
 def _take_own_device() -> None:

@@ -78,6 +78,7 @@ def write_table(
     source: dict[str, Any],
     what: str,
     doing: str,
+    did: str,
     work: Callable[[Work], Outcome | None],
     told: Callable[[Mapping[str, Any]], Mapping[str, object]],
     *,
@@ -98,8 +99,8 @@ def write_table(
     ----------
     source
         The options of the source.
-    what, doing
-        What messages call the table and the work: `scores`, `scoring`.
+    what, doing, did
+        What messages call the table and the work: `scores`, `scoring`, `scored`.
     work
         Writes it.
     told
@@ -143,7 +144,7 @@ def write_table(
         is_demo = bool(source.get("demo"))
         outcome = work(Work(lambda: Source.make(**source), is_demo, several, console, writing))
     if outcome is not None:
-        _report(outcome, told(outcome.manifest), console)
+        _report(outcome, did, told(outcome.manifest), console)
 
 
 def _joined(processes: Any) -> Any:
@@ -154,7 +155,7 @@ def _joined(processes: Any) -> Any:
     return processes
 
 
-def _report(outcome: Outcome, told: Mapping[str, object], console: Console) -> None:
+def _report(outcome: Outcome, did: str, told: Mapping[str, object], console: Console) -> None:
     """Say what was written."""
     manifest = outcome.manifest
     held = sum(one.held for one in outcome.reused.values())
@@ -163,14 +164,14 @@ def _report(outcome: Outcome, told: Mapping[str, object], console: Console) -> N
     rate = "; ".join(outcome.rates.values())
     facts: dict[str, object] = {
         "input": f"{manifest['source']['name']}, {counted(rows['in'], 'row')} ({manifest['shape']['name']})",
-        "written": counted(rows["kept"], "row") + (f"; left out: {', '.join(left)}" if left else ""),
+        did: counted(rows["kept"], "row") + (f"; left out: {', '.join(left)}" if left else ""),
         **told,
         **({"held": f"{held:,} rows in passes whose values were in the cache"} if held else {}),
         **({"model": rate} if rate else {}),
         "output": outcome.output,
         "manifest": outcome.manifest_path,
     }
-    console.summary("cached: made before from the same rows in the same way" if outcome.cached else "written", facts)
+    console.summary("cached: made before from the same rows in the same way" if outcome.cached else did, facts)
     console.result(
         {
             "cached": outcome.cached,

@@ -114,7 +114,7 @@ def score(
         ]
         return {"measures": ", ".join(names)}
 
-    write_table(settings["source"], "scores", "scoring", work, told, **options)
+    write_table(settings["source"], "scores", "scoring", "scored", work, told, **options)
 
 
 def _scorer(settings: Mapping[str, Any], console: Console, *, is_demo: bool) -> Model:

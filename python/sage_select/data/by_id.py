@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import PurePath
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +15,8 @@ from sage_select import io
 from sage_select.data.dataset import Dataset
 from sage_select.display import counted
 from sage_select.errors import DataError, UsageError
+
+Values = TypeVar("Values")
 
 __all__ = ["at", "ids_of", "is_table", "places_of", "read_by_id", "refuse_absent"]
 
@@ -30,8 +33,10 @@ def is_table(name: str) -> bool:
     return any(end.lower() in _TABLES for end in PurePath(name).suffixes[-2:])
 
 
-def read_by_id(data: Dataset, file: str, what: str, *, made_by: str, beside: str) -> tuple[io.Rows, pa.Array]:
-    """Return the rows of a table, and where in it each row that is in stands: int32, without nulls.
+def read_by_id(
+    data: Dataset, file: str, what: str, values_of: Callable[[io.Rows], Values], *, made_by: str, beside: str
+) -> tuple[Values, pa.Array]:
+    """Return the values of a table, and where in it each row that is in stands: int32, without nulls.
 
     Parameters
     ----------
@@ -41,6 +46,8 @@ def read_by_id(data: Dataset, file: str, what: str, *, made_by: str, beside: str
         The table.
     what
         What it holds, in the plural: `scores`.
+    values_of
+        Returns the values of its rows, or refuses it.
     made_by, beside
         Which command writes one, and which option takes the same from a column of the input.
 
@@ -64,6 +71,7 @@ def read_by_id(data: Dataset, file: str, what: str, *, made_by: str, beside: str
             hint=f"{made_by} writes one; {what} in a column of the input itself are {beside}",
         )
     ids = ids_of(rows, by)
+    values = values_of(rows)
     counts = pc.value_counts(ids)
     twice = pc.index(pc.greater(counts.field(1), pa.scalar(1, pa.int64())), True).as_py()
     if twice >= 0:
@@ -74,7 +82,7 @@ def read_by_id(data: Dataset, file: str, what: str, *, made_by: str, beside: str
     verb = made_by.rpartition(" ")[2]
     hint = f"{verb} the same input, with the same --id-column, if any"
     refuse_absent(data, places, f"the table of {what}", file, hint)
-    return rows, places
+    return values, places
 
 
 def ids_of(rows: io.Rows, column: str) -> pa.Array:

@@ -72,8 +72,14 @@ class File(Encoder):
         name = str(self.file)
         if not self._is_table:
             return data.vectors_of_input(io.read_npy(data.files.file(name), rows=data.input_n, kind="embeddings"))
-        rows, places = read_by_id(data, name, "embeddings", made_by="sage-select embed", beside="--embedding-column")
-        lists = io.embedding_column(rows, self._column_name)
+        lists, places = read_by_id(
+            data,
+            name,
+            "embeddings",
+            lambda rows: io.embedding_column(rows, self._column_name),
+            made_by="sage-select embed",
+            beside="--embedding-column",
+        )
         numbers = places.to_numpy()
         as_they_lie = len(lists) == len(numbers) and bool((numbers == np.arange(len(numbers))).all())
         return lists if as_they_lie else lists.take(places)

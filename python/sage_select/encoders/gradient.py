@@ -16,7 +16,7 @@ __all__ = ["Gradient"]
 
 @encoder("gradient", place=60, held=True)
 class Gradient(LanguageModelEncoder):
-    """The gradient of a row's loss under a causal language model, randomly projected (LESS); needs the train extra."""
+    """The projected gradient of a row under a causal language model (LESS); needs the train extra."""
 
     takes: ClassVar[frozenset[str]] = frozenset({"rows"})
 

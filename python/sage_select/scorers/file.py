@@ -79,8 +79,15 @@ class File(Scorer):
         return values
 
     def _of_table(self, data: Dataset) -> NDArray[np.float64]:
-        rows, places = read_by_id(data, str(self.file), "scores", made_by="sage-select score", beside="--score-column")
-        return at(io.numeric_column(rows, str(self.scores_column)), places)
+        values, places = read_by_id(
+            data,
+            str(self.file),
+            "scores",
+            lambda rows: io.numeric_column(rows, str(self.scores_column)),
+            made_by="sage-select score",
+            beside="--score-column",
+        )
+        return at(values, places)
 
     def preview(self, data: Dataset, size: Size) -> Size:
         """Return the size with as many rows as the array has; a table may hold more."""
