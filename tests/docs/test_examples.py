@@ -1,4 +1,4 @@
-"""The examples in README.md and in docs (training, replay, scores, embeddings) run: shell lines in turn, Python in one session."""
+"""The examples in README.md and in docs (training, replay, scores, embeddings) run: shell lines, and Python in turn."""
 
 from __future__ import annotations
 

@@ -46,8 +46,10 @@ class HiddenStates:
         return {"rule": "hidden states", "pooling": self.pooling, "layer": self.layer}
 
     def width(self, network: Any) -> int:
-        """Return the width of the states."""
-        return int(network.get_input_embeddings().weight.shape[1] if self.layer == 0 else network.config.hidden_size)
+        """Return the width of the states; that of what the output layer sees may be another than that of the others."""
+        config, head = network.config.get_text_config(), network.get_output_embeddings()
+        is_last = self.layer in (-1, config.num_hidden_layers) and head is not None
+        return int(getattr(head, "in_features", config.hidden_size) if is_last else config.hidden_size)
 
     def of(self, network: Any) -> Callable[[Sequence[Encoded]], NDArray[np.float32]]:
         """Return what gives the vectors of a batch.
@@ -57,7 +59,7 @@ class HiddenStates:
         UsageError
             There is no such layer.
         """
-        layers = int(network.config.num_hidden_layers)
+        layers = int(network.config.get_text_config().num_hidden_layers)
         if not -layers - 1 <= self.layer <= layers:
             raise UsageError(
                 f"the model has no layer {self.layer}",

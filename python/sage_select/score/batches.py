@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sage_select.errors import ResourceError, UsageError
 from sage_select.render.encoded import Encoded
 from sage_select.render.extras import require
+from sage_select.render.quiet import quiet_libraries
 
 __all__ = ["Passes", "Work", "length_batches"]
 
@@ -115,7 +116,8 @@ class Passes:
         places = longest * len(rows)
         if places < self._too_many or len(rows) == 1:
             try:
-                found = self._of(rows)
+                with quiet_libraries():
+                    found = self._of(rows)
             except RuntimeError as error:  # torch.OutOfMemoryError is one
                 if not isinstance(error, torch.OutOfMemoryError) and not any(one in str(error) for one in _NO_MEMORY):
                     raise

@@ -179,7 +179,7 @@ class Embed(Stage):
             run.reporter.notice(notice)
         if encoded.empty_rows:
             why = "nothing to train" if "texts" not in self.encoder.takes else "no words"
-            run.reporter.notice(f"{encoded.empty_rows:,} rows have {why}: they share one reserved vector")
+            run.reporter.notice(f"{_have(encoded.empty_rows)} {why}: they share one reserved vector")
         if encoded.cut_rows:
             run.reporter.notice(
                 f"{encoded.cut_rows:,} rows are longer than the encoder reads: the rest of them has no part"
@@ -221,6 +221,12 @@ class Embed(Stage):
         empty = data.feature("empty_text")
         empty = np.zeros(data.n, np.bool_) if empty is None or self.encoder.given else empty
         centring = Centring.of(array[~empty] if empty.any() else array, whiten=self.whiten)
+        used = int((~empty).sum())
+        if self.whiten and 1 < used <= array.shape[1]:
+            run.reporter.notice(
+                f"whitening {counted(used, 'vector')} of {array.shape[1]:,} numbers makes all of them as good as "
+                "equally far apart: it needs many more rows than numbers"
+            )
         made, nothing = self._done(centring, array, empty)
         if nothing.any():
             run.reporter.notice(
@@ -255,6 +261,10 @@ class Embed(Stage):
             made[nothing | reserved, 0] = 1
         made.flags.writeable = False
         return made, nothing
+
+
+def _have(rows: int) -> str:
+    return f"{counted(rows, 'row')} {'has' if rows == 1 else 'have'}"
 
 
 def _joined(parts: list[Dataset]) -> JoinedExamples:

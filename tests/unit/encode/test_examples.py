@@ -222,3 +222,16 @@ def test_vectors_that_are_not_finite_are_refused_with_their_row(
     monkeypatch.setattr(scoring_model, "load_causal_lm", damaged)
     with pytest.raises(DataError, match="not finite"):
         embed(tiny_model, HiddenStates())
+
+
+def test_the_output_layer_may_see_other_widths_than_the_blocks_give() -> None:
+    from transformers import AutoModelForCausalLM, OPTConfig
+
+    torch.manual_seed(0)
+    config = OPTConfig(
+        vocab_size=60, hidden_size=16, ffn_dim=32, num_hidden_layers=2, num_attention_heads=2, word_embed_proj_dim=8
+    )
+    model = AutoModelForCausalLM.from_config(config).eval()
+    for layer, width in ((-1, 8), (2, 8), (1, 16), (0, 16)):
+        rule = HiddenStates("mean", layer)
+        assert rule.width(model) == rule.of(model)([Encoded([3, 4], [IGNORED, 4], 1, 0)]).shape[1] == width
