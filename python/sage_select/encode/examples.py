@@ -126,14 +126,14 @@ def embed_examples(
 
     def compute(start: int, stop: int) -> Computed:
         vectors.load()
-        begun = time.monotonic()
+        begun, refused = time.monotonic(), rows.refused.count
         found = vectors.of(
             examples[start:stop],
             lambda row: place(start + row),
             lambda done: None if progress is None else progress(start + done, len(examples)),
         )
         rows.work.seconds += time.monotonic() - begun
-        return Computed(found)
+        return Computed(found, lasting=rows.refused.count == refused)  # those refused are to be told again
 
     def identity() -> Mapping[str, Any] | None:
         known = rows.identity()

@@ -156,8 +156,16 @@ class Embed(Stage):
         return self.encoder.preview(data, size)
 
     def cost(self, size: Size) -> Cost | None:
-        """Return the cost of the encoder."""
-        return self.encoder.cost(self.size_after(size))
+        """Return the cost of the encoder, and of centring and whitening."""
+        size = self.size_after(size)
+        cost = self.encoder.cost(size)
+        if cost is None or not (self.center or self.whiten):
+            return cost
+        values = 4.0 * size.d * size.n
+        squares = float(size.d) ** 2 if self.whiten else 0.0
+        # The vectors as they were checked, as they are taken, and as they become.
+        seconds = size.seconds(copied=4 * values, multiply_adds=(4.0 * size.n + size.d) * squares * size.threads)
+        return cost.then(Cost(3 * values + 32 * squares, seconds, values))
 
     def size_after(self, size: Size) -> Size:
         """Return the size with the width of the vectors."""
@@ -178,7 +186,7 @@ class Embed(Stage):
         for notice in encoded.notices:
             run.reporter.notice(notice)
         if encoded.empty_rows:
-            why = "nothing to train" if "texts" not in self.encoder.takes else "no words"
+            why = "no words" if self.shown != RENDERED else "no tokens that it uses"
             run.reporter.notice(f"{_have(encoded.empty_rows)} {why}: they share one reserved vector")
         if encoded.cut_rows:
             run.reporter.notice(

@@ -235,3 +235,27 @@ def test_the_output_layer_may_see_other_widths_than_the_blocks_give() -> None:
     for layer, width in ((-1, 8), (2, 8), (1, 16), (0, 16)):
         rule = HiddenStates("mean", layer)
         assert rule.width(model) == rule.of(model)([Encoded([3, 4], [IGNORED, 4], 1, 0)]).shape[1] == width
+
+
+def test_rows_that_the_template_refuses_are_told_and_have_the_reserved_vector(tiny_model: Path) -> None:
+    """Their block is computed anew each time, so that they are told each time."""
+    from sage_select.cache import Blocks, Computed
+
+    lasting = []
+
+    def blocks(_identity: Any, of: Any, compute: Any) -> Any:
+        for span in of:
+            found: Computed = compute(*span)
+            lasting.append(found.lasting)
+            yield found.table
+
+    template = "{% for m in messages %}{{ raise_exception('no') if m.content == 'no' }}{{ m.content }}{% endfor %}"
+    rows = [ROWS[0], Conversation([{"role": "user", "content": "no"}, {"role": "assistant", "content": "ok"}])]
+    given: Blocks = blocks
+    for some, held in ((rows, False), (rows[:1], True)):
+        model = ScoringModel(str(tiny_model), device="cpu")
+        shown = TokenRows(model, None, "keep_turns", chat_template=template)
+        found = embed_examples(some, shown, HiddenStates(), blocks=given)
+        assert found.empty_rows == len(some) - 1
+        assert any("the chat template refuses 1 row" in line for line in found.notices) is not held
+        assert lasting.pop() is held
