@@ -98,6 +98,7 @@ def methods(model_folder: Path, pairs: list[tuple[str, str]]) -> dict[str, Calla
     from sage_select.render.tokens import IGNORED, Encoded, Renderer
     from sage_select.score import ScoringModel
     from sage_select.score.row_means import RowMeans
+    from sage_select.score.token_rows import TokenRows
 
     name = str(model_folder)
     rows = [
@@ -107,7 +108,7 @@ def methods(model_folder: Path, pairs: list[tuple[str, str]]) -> dict[str, Calla
     renderer = Renderer(load_tokenizer(name), max_length=512)
     rows = [row for row in rows if not renderer.encode(row).cut]
     model = load_causal_lm(name, "float32")
-    ours = RowMeans(ScoringModel(name, device="cpu"), "rows", None, None, "keep_turns", None)
+    ours = RowMeans(TokenRows(ScoringModel(name, device="cpu"), None, "keep_turns"), "rows")
     ours.load()
 
     def losses(batch: list[Encoded]) -> Iterator[float]:

@@ -24,6 +24,7 @@ REPLAY = (ROOT / "docs" / "replay.md").read_text()
 LEXICAL = (ROOT / "docs" / "lexical-scores.md").read_text()
 SCORES = (ROOT / "docs" / "scores.md").read_text()
 ACTIVE = (ROOT / "docs" / "active-learning.md").read_text()
+EMBEDDINGS = (ROOT / "docs" / "embeddings.md").read_text()
 
 
 def blocks(language: str, text: str = README + TRAINING) -> list[str]:
@@ -90,8 +91,9 @@ def test_shell_examples(folder: Path) -> None:
 
 
 @pytest.mark.train
-def test_examples_of_scores(folder: Path) -> None:
-    for line in [line for block in blocks("sh", SCORES) for line in block.splitlines() if line.strip()]:
+@pytest.mark.parametrize("page", [SCORES, EMBEDDINGS], ids=["scores", "embeddings"])
+def test_examples_of_scores_and_vectors(folder: Path, page: str) -> None:
+    for line in [line for block in blocks("sh", page) for line in block.splitlines() if line.strip()]:
         done = run(line, folder)
         assert done.returncode == 0, f"{line}\n{done.stderr}"
 

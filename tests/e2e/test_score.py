@@ -224,10 +224,10 @@ def test_an_output_of_something_else_stays(rows: Path, model: Path, score: Progr
 def test_batches_and_padding_change_no_score(
     rows: Path, model: Path, score: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from sage_select.score import row_means
+    from sage_select.score import token_rows
 
     assert score(rows, "--model", model, "--ifd", "-o", "a.arrow").code == 0
-    monkeypatch.setattr(row_means, "_BATCH_TOKENS", {"cpu": 1})
+    monkeypatch.setattr(token_rows, "_BATCH_TOKENS", {"cpu": 1})
     monkeypatch.setattr(language_model, "_BLOCK_ROWS", 5)
     assert score(rows, "--model", model, "--ifd", "-o", "b.arrow", "--no-cache").code == 0
     found, other = table("a.arrow"), table("b.arrow")
@@ -267,7 +267,7 @@ def test_killed_it_goes_on_and_damage_is_computed_anew(model: Path, score: Progr
     done = score(rows, "--model", model)
     assert done.code == 0, done.err
     if killed:
-        assert "rows in passes whose figures were in the cache" in done.err
+        assert "rows in passes whose values were in the cache" in done.err
     straight = score(rows, "--model", model, "-o", "straight.arrow", "--no-cache")
     assert straight.code == 0, straight.err
     assert Path("scores.arrow").read_bytes() == Path("straight.arrow").read_bytes()

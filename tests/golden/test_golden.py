@@ -30,7 +30,10 @@ def assert_golden(name: str, text: str) -> None:
     ("module", "arguments"),
     [
         ("select", ["--help"]),
-        *(("select", [command, "--help"]) for command in ("build", "diff", "inspect", "init", "schema", "score")),
+        *(
+            ("select", [command, "--help"])
+            for command in ("build", "diff", "inspect", "init", "schema", "score", "embed")
+        ),
         *(("select", ["replay", command, "--help"]) for command in ("init", "update", "draw", "mix", "delete")),
         ("select", ["replay", "--help"]),
         ("train", ["--help"]),

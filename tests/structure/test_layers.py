@@ -10,7 +10,7 @@ import pytest
 
 #: Bottom to top. A module may import its own layer and those before it.
 LAYERS = (
-    "display | errors columns seeds | paths | values | declare | kernels | demo | io | cache | render | encode | score"
+    "display | errors columns seeds | paths | values | declare | kernels | demo | io | cache | render | score | encode"
     " | contamination rewriting | data | pipeline | strategies scorers encoders orders augmenters predictors | evidence"
     " | replay | stages | inspection difference | engine | api | polars | train | evaluate | teaching | agent | export"
     " | cli"

@@ -16,6 +16,7 @@ from sage_select.api.reporter import Callback
 from sage_select.api.selection import Selection
 from sage_select.api.values import plain_values, validated
 from sage_select.cache import cache_folder
+from sage_select.data.by_id import is_table
 from sage_select.display import displayed
 from sage_select.engine import finish
 from sage_select.errors import SageWarning, UsageError
@@ -70,9 +71,9 @@ def select(
         passed over. 10 % where neither is given.
     embeddings
         One vector a row, (n, d) float16, float32 or float64; an Arrow array or a Series of lists of them, a tensor, a
-        table, the path of an `.npy` file as a `Path`, or the name of a list column. Without it the hashing encoder
-        makes vectors from the text. Read-only and Arrow float32 rows that need no scaling are not copied: leave them
-        unchanged for as long as the selection is in use.
+        table, the `Path` of an `.npy` file or of a table that `sage-select embed` wrote, or the name of a list column.
+        Without it the hashing encoder makes vectors from the text. Read-only and Arrow float32 rows that need no
+        scaling are not copied: leave them unchanged for as long as the selection is in use.
     scores
         One number a row, (n,), the `Path` of an `.npy` file, or of a table of which `scores_column` names a column,
         or the name of a column. Without it rows are scored by lexical difficulty. A
@@ -182,6 +183,10 @@ def planned(
         raise UsageError("give k or budget, not both", got=f"k={k!r} and budget={chosen_options['budget']!r}")
     if isinstance(scores, Path) and of_stage["score"].get("scores_column") is not None:
         of_stage["score"]["file"], scores = str(scores), None  # a table, which is read by the ids of rows
+    if isinstance(embeddings, Path) and (
+        is_table(str(embeddings)) or of_stage["embed"].get("embeddings_column") is not None
+    ):
+        of_stage["embed"]["file"], embeddings = str(embeddings), None
     embeddings, scores = plain_values(embeddings, "embeddings"), plain_values(scores, "scores")
     probabilities = plain_values(probabilities, "probabilities")
     groups, lengths = plain_values(groups, "groups"), plain_values(lengths, "lengths")

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from sage_select.cli.build_options import RUNNING, with_options
+from sage_select.cli.build_options import with_options
 from sage_select.cli.build_table import Table
 from sage_select.cli.console import Console
-from sage_select.cli.without_pandas import load_pyarrow
-from sage_select.display import counted
+from sage_select.cli.row_table import Work, table_options, write_table
 from sage_select.errors import UsageError, nearest
 
 if TYPE_CHECKING:
@@ -50,8 +47,6 @@ Exit codes: 0 done, 2 bad arguments, 3 refused data, 4 output exists, 5 environm
 
 _WRITTEN: Final = "Scores"
 _PREFIX: Final = "--score-"
-#: How long one of several processes waits for the others, which may be busy with a block for hours.
-_PATIENCE: Final = timedelta(days=7)
 
 #: The options that set nothing of the source or the model.
 _OPTIONS: Final[Mapping[str, tuple[Any, Any]]] = {
@@ -77,32 +72,7 @@ _OPTIONS: Final[Mapping[str, tuple[Any, Any]]] = {
         ],
         False,
     ),
-    "output": (
-        Annotated[
-            str,
-            typer.Option(
-                "--output",
-                "-o",
-                metavar="PATH",
-                help="Where to write; the format follows the name.",
-                rich_help_panel=_WRITTEN,
-            ),
-        ],
-        "scores.arrow",
-    ),
-    **{
-        name: RUNNING[name]
-        for name in (
-            "force",
-            "overwrite_foreign",
-            "verify",
-            "cache_dir",
-            "no_cache",
-            "json_output",
-            "events",
-            "quiet",
-        )
-    },
+    **table_options(_WRITTEN, "scores.arrow"),
 }
 
 
@@ -125,58 +95,26 @@ def score(
     *,
     measures: list[str] | None,
     ifd: bool,
-    output: str,
-    force: bool,
-    overwrite_foreign: bool,
-    verify: bool,
-    cache_dir: Path | None,
-    no_cache: bool,
-    json_output: bool,
-    events: str | None,
-    quiet: bool,
+    **options: Any,
 ) -> None:
     """Score rows and write the table."""
-    del events  # opened before the arguments are read
-    load_pyarrow()
-    from sage_select.cache import cache_folder
-    from sage_select.engine import write_scores
-    from sage_select.paths import streamed_end
-    from sage_select.stages import Source
-    from sage_select.train.launchers import started_processes
 
-    if no_cache and cache_dir is not None:
-        raise UsageError("--no-cache and --cache-dir contradict each other", hint="give one of them")
-    if streamed_end(output) is not None:
-        raise UsageError("scores are written to a file, beside their manifest", got=output, hint="give a name with -o")
-    with started_processes() as (processes, told):
-        first = processes.is_first
-        console = Console(quiet=quiet or not first, json_output=json_output and first)
-        for text in told if first else ():
-            console.notice(text.replace("a run", "scoring"))
-        given = settings["source"]
-        if given["path"] is None:
-            console.notice("no input named: using the built-in demo data")
-            given["demo"] = True
-        scorer = _scorer(settings["score"], console, is_demo=bool(given.get("demo")))
+    def work(on: Work) -> Outcome | None:
+        from sage_select.engine import write_scores
+
+        scorer = _scorer(settings["score"], on.console, is_demo=on.is_demo)
         wanted = _measures(measures, scorer, ifd=ifd)
-        source = Source.make(**given)
-        console.begin(f"sage-select: scoring with {scorer.model}")
-        several = processes.count > 1
-        outcome = write_scores(
-            source,
-            scorer,
-            wanted,
-            output,
-            console,
-            force=force,
-            overwrite_foreign=overwrite_foreign,
-            verify=verify,
-            cache=cache_folder(False if no_cache else cache_dir),
-            processes=_joined(processes) if several else None,
-            device=_own_device(scorer) if several else None,
-        )
-    if outcome is not None:
-        _report(outcome, console)
+        source = on.source()
+        on.console.begin(f"sage-select: scoring with {scorer.model}")
+        return write_scores(source, scorer, wanted, on.writing(), device=_own_device(scorer) if on.several else None)
+
+    def told(manifest: Mapping[str, Any]) -> dict[str, object]:
+        names = [
+            name if one["higher_is_harder"] else f"{name} (lower is harder)" for name, one in manifest["scores"].items()
+        ]
+        return {"measures": ", ".join(names)}
+
+    write_table(settings["source"], "scores", "scoring", "scored", work, told, **options)
 
 
 def _scorer(settings: Mapping[str, Any], console: Console, *, is_demo: bool) -> Model:
@@ -217,14 +155,6 @@ def _measures(names: list[str] | None, scorer: Model, *, ifd: bool) -> list[Meas
     return [name for name in MEASURES if name in asked | further]
 
 
-def _joined(processes: Any) -> Any:
-    """Meet the other processes."""
-    import torch
-
-    processes.join(has_gpu=torch.cuda.is_available(), patience=_PATIENCE)
-    return processes
-
-
 def _own_device(scorer: Model) -> str | None:
     """Return the device of one of several processes: each has a GPU of its own, if there are any."""
     import torch
@@ -232,32 +162,3 @@ def _own_device(scorer: Model) -> str | None:
     if scorer.score_device is not None or not torch.cuda.is_available():
         return None
     return f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
-
-
-def _report(outcome: Outcome, console: Console) -> None:
-    """Say what was written."""
-    manifest = outcome.manifest
-    held = sum(one.held for one in outcome.reused.values())
-    rows = manifest["rows"]
-    left = [f"{count:,} ({cause})" for cause, count in rows["dropped"].items() if count]
-    rate = "; ".join(outcome.rates.values())
-    facts: dict[str, object] = {
-        "input": f"{manifest['source']['name']}, {counted(rows['in'], 'row')} ({manifest['shape']['name']})",
-        "scored": counted(rows["kept"], "row") + (f"; left out: {', '.join(left)}" if left else ""),
-        "measures": ", ".join(
-            name if one["higher_is_harder"] else f"{name} (lower is harder)" for name, one in manifest["scores"].items()
-        ),
-        **({"held": f"{held:,} rows in passes whose figures were in the cache"} if held else {}),
-        **({"model": rate} if rate else {}),
-        "output": outcome.output,
-        "manifest": outcome.manifest_path,
-    }
-    console.summary("cached: made before from the same rows by the same model" if outcome.cached else "scored", facts)
-    console.result(
-        {
-            "cached": outcome.cached,
-            "output": str(outcome.output),
-            "rates": list(outcome.rates.values()),
-            "manifest": manifest,
-        }
-    )

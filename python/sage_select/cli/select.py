@@ -18,6 +18,7 @@ from sage_select.cli.cache import CACHE_HELP, cache
 from sage_select.cli.completion import COMPLETION_HELP, completed, completion
 from sage_select.cli.console import early_notice, run_program
 from sage_select.cli.diff import DIFF_HELP, diff
+from sage_select.cli.embed import EMBED_HELP, embed, embed_options
 from sage_select.cli.export import EXPORT_HELP, export
 from sage_select.cli.groups import GroupedCommand, Program
 from sage_select.cli.habits import SELECT_HABITS
@@ -71,6 +72,9 @@ def program() -> typer.Typer:
     )
     app.command("query", cls=GroupedCommand, help=QUERY_HELP, short_help="Pick the next rows to label.")(
         with_options(table.flags)(functools.partial(query, table=table))
+    )
+    app.command("embed", cls=GroupedCommand, help=EMBED_HELP, short_help="Write a vector for each row.")(
+        embed_options(table)(embed)
     )
     app.command("top", help=TOP_HELP, short_help="Write the first rows of a selection.")(top)
     app.command("export", help=EXPORT_HELP, short_help="Print the entry by which another trainer reads a selection.")(

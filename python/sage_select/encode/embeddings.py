@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Embeddings"]
+__all__ = ["Embeddings", "is_reserved"]
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,13 @@ class Embeddings:
     @property
     def empty_text(self) -> NDArray[np.int64]:
         """The rows that have that vector for want of words."""
-        return np.flatnonzero(self.array[:, 0] == 1) if self.empty_rows else np.empty(0, np.int64)
+        return np.flatnonzero(is_reserved(self.array)) if self.empty_rows else np.empty(0, np.int64)
 
     def __post_init__(self) -> None:
         self.array.flags.writeable = False
+
+
+def is_reserved(array: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Return which vectors of length 1 are that of rows without any word, bool (n,)."""
+    reserved: NDArray[np.bool_] = array[:, 0] == 1
+    return reserved

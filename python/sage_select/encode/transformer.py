@@ -12,6 +12,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from sage_select.cache import Blocks, Computed, compute_blocks, spans
+from sage_select.encode.blocks import FACTS, gathered
 from sage_select.encode.embeddings import Embeddings
 from sage_select.errors import DataError, ResourceError, UsageError
 from sage_select.io.guards.panics import panics_refused
@@ -26,8 +27,6 @@ __all__ = ["embed_texts"]
 _EXTRA: Final = "embed"
 #: Texts encoded at a time, and held as vectors by a cache; the encoder sorts these by length and pads batches of them.
 _BLOCK_TEXTS: Final = 4096
-#: Under which key of the metadata it stands what there is to tell of a block.
-_FACTS: Final = b"facts"
 
 
 def embed_texts(
@@ -69,27 +68,17 @@ def embed_texts(
         The extra is missing, or one text alone does not fit into memory.
     """
     encoder = _TextEncoder(model, device, batch_size)
-    array: NDArray[np.float32] | None = None
-    done = empty = cut = 0
-    notices: list[str] = []
-    for table in blocks(
+    tables = blocks(
         encoder.identity,
         spans(len(texts), _BLOCK_TEXTS),
         lambda start, stop: Computed(encoder.of(texts.slice(start, stop - start))),
-    ):
-        column, facts = table["vector"], json.loads(table.schema.metadata[_FACTS])
-        if array is None:
-            array = np.empty((len(texts), column.type.list_size), np.float32)
-        for chunk in column.chunks:
-            array[done : done + len(chunk)] = chunk.flatten().to_numpy().reshape(len(chunk), -1)
-            done += len(chunk)
-        empty, cut = empty + facts["empty"], cut + facts["cut"]
-        notices += [notice for notice in facts["notices"] if notice not in notices]
-        if progress is not None:
-            progress(done, len(texts))
+    )
+    array, facts = gathered(tables, len(texts), progress)
     if array is None:
         array = np.empty((0, encoder.dimensions), np.float32)
-    return Embeddings(array, model, empty_rows=empty, cut_rows=cut, revision=model_revision(model), notices=notices)
+    return Embeddings(
+        array, model, empty_rows=facts.empty, cut_rows=facts.cut, revision=model_revision(model), notices=facts.notices
+    )
 
 
 class _TextEncoder:
@@ -145,7 +134,7 @@ class _TextEncoder:
         array[blank, 0] = 1
         column = pa.FixedSizeListArray.from_arrays(pa.array(array.ravel()), self.dimensions)
         facts = {"empty": len(blank), "cut": cut, "notices": notices}
-        return pa.table({"vector": column}).replace_schema_metadata({_FACTS: json.dumps(facts)})
+        return pa.table({"vector": column}).replace_schema_metadata({FACTS: json.dumps(facts)})
 
 
 def _load(model: str, device: str | None) -> tuple[Any, list[str]]:

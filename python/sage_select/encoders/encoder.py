@@ -15,6 +15,7 @@ from sage_select.declare.settings import Settings
 from sage_select.encode import Embeddings
 from sage_select.pipeline.cost import Cost, Size
 from sage_select.pipeline.run import Run
+from sage_select.render import JoinedExamples
 
 __all__ = ["ENCODERS", "Encoder", "check_embeddings", "check_vectors", "encoder"]
 
@@ -32,23 +33,34 @@ class Encoder(Settings):
         Whether no other encoder makes such vectors, so that vectors of queries can only be made together with them.
     implied_by
         The option that chooses this encoder where none is named.
+    takes
+        What it is shown: `texts`, `rows` as they are trained, or either. Of what is `given` it says nothing.
     """
 
     given: ClassVar[bool] = False
     made_of_words: ClassVar[bool] = False
+    takes: ClassVar[frozenset[str]] = frozenset({"texts"})
 
     @classmethod
     def declaration_problem(cls) -> tuple[str, str | None] | None:
         """Return what is wrong with the declaration of an encoder, and what is expected."""
         if cls.given and cls.vectors is Encoder.vectors:
             return "has no method 'vectors'", "def vectors(self, data, run), as given=True says that they are there"
-        if not cls.given and cls.encode is Encoder.encode:
+        if not cls.takes or cls.takes - {"texts", "rows"}:
+            return f"takes {', '.join(sorted(cls.takes)) or 'nothing'}", "takes={'texts'}, {'rows'}, or both"
+        if not cls.given and "rows" in cls.takes and cls.encode_rows is Encoder.encode_rows:
+            return "has no method 'encode_rows'", "def encode_rows(self, rows, run), which returns Embeddings"
+        if not cls.given and "texts" in cls.takes and cls.encode is Encoder.encode:
             return "has no method 'encode'", "def encode(self, texts, run), which returns Embeddings"
         return None
 
     def encode(self, texts: pa.ChunkedArray, run: Run) -> Embeddings:
         """Return one vector a text, float32 (n, d) of length 1: those of the rows, and after them those of queries."""
         raise NotImplementedError(f"{self.label} makes no vectors of texts")
+
+    def encode_rows(self, rows: JoinedExamples, run: Run) -> Embeddings:
+        """Return one vector a row as it is trained, as `encode` does of texts."""
+        raise NotImplementedError(f"{self.label} makes no vectors of rows")
 
     def vectors(self, data: Dataset, run: Run) -> Any:
         """Return one vector for each row that is in: a numpy array (n, d) or an Arrow array of lists."""

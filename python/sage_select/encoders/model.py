@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Annotated, Final
 
 import pyarrow as pa
 
-from sage_select import io
-from sage_select.cache import key_of
 from sage_select.data import Dataset
 from sage_select.declare.option import Option
 from sage_select.encode import Embeddings, embed_texts
+from sage_select.encode.blocks import content_of
 from sage_select.encoders.encoder import Encoder, encoder
 from sage_select.errors import DataError
 from sage_select.paths import user_path
@@ -21,10 +21,25 @@ from sage_select.pipeline.run import Run
 from sage_select.render.model_files import is_local
 from sage_select.values.location import ModelName
 
-__all__ = ["Model"]
+__all__ = ["Model", "configured"]
 
 #: Where a folder gives the width of its vectors.
 _WIDTHS: Final = (("1_Pooling/config.json", "word_embedding_dimension"), ("config.json", "hidden_size"))
+
+
+def configured(model: str, keys: Sequence[tuple[str, str]]) -> int:
+    """Return the first positive number that files of a model's folder have under keys; 0 where none has."""
+    for name, key in keys:
+        file = user_path(model) / name
+        if not file.is_file():
+            continue
+        try:
+            value = json.loads(file.read_text(encoding="utf-8"))[key]
+        except (ValueError, KeyError, TypeError):
+            continue
+        if isinstance(value, int) and value > 0:
+            return value
+    return 0
 
 
 @encoder("model", place=40, implied_by="model", held=True)
@@ -39,7 +54,7 @@ class Model(Encoder):
     def encode(self, texts: pa.ChunkedArray, run: Run) -> Embeddings:
         """Return the vectors of the model."""
         with run.reporter.progress(f"embedding with {self.model}") as progress:
-            blocks = run.blocks(self, lambda start, stop: _content(texts.slice(start, stop - start)))
+            blocks = run.blocks(self, lambda start, stop: content_of(texts.slice(start, stop - start)))
             return embed_texts(texts, str(self.model), blocks=blocks, progress=progress)
 
     def preview(self, data: Dataset, size: Size) -> Size:
@@ -60,16 +75,9 @@ class Model(Encoder):
         model = str(self.model)
         if not is_local(model):
             return 0
-        for name, key in _WIDTHS:
-            file = user_path(model) / name
-            if not file.is_file():
-                continue
-            try:
-                value = json.loads(file.read_text(encoding="utf-8"))[key]
-            except (ValueError, KeyError, TypeError):
-                continue
-            if isinstance(value, int) and value > 0:
-                return value
+        width = configured(model, _WIDTHS)
+        if width:
+            return width
         raise DataError(
             "the model's configuration gives no dimensions", where=model, expected="hidden_size in config.json"
         )
@@ -82,8 +90,3 @@ class Model(Encoder):
     def describe(self) -> str:
         """Return the model."""
         return f"model {self.model}"
-
-
-def _content(texts: pa.ChunkedArray) -> str:
-    """Return what names some texts: 32 hex characters of the digest of their bytes."""
-    return key_of(io.digest_table(pa.table({"text": texts})))

@@ -3,6 +3,17 @@
 from __future__ import annotations
 
 from sage_select.engine.base import Finished, Outcome
-from sage_select.engine.local import finish, run, top, why, write_scores
+from sage_select.engine.local import VectorType, Writing, finish, run, top, why, write_scores, write_vectors
 
-__all__ = ["Finished", "Outcome", "finish", "run", "top", "why", "write_scores"]
+__all__ = [
+    "Finished",
+    "Outcome",
+    "VectorType",
+    "Writing",
+    "finish",
+    "run",
+    "top",
+    "why",
+    "write_scores",
+    "write_vectors",
+]

@@ -123,6 +123,8 @@ class Run:
         Label of a stage -> how fast its model was, which is no part of any manifest: no two runs are alike in it.
     worked
         The stages that are done.
+    share
+        Makes of what gives values of blocks what shares them out among processes; None where there is one process.
     """
 
     steps: Sequence[Stage]
@@ -137,6 +139,7 @@ class Run:
     reused: dict[str, Reused] = field(default_factory=dict)
     rates: dict[str, str] = field(default_factory=dict)
     worked: list[Worked] = field(default_factory=list)
+    share: Callable[[Blocks], Blocks] | None = None
 
     def given(self, stage: Stage, setting: str) -> Any:
         """Return the value that a program handed over for a setting, or None."""
@@ -169,7 +172,8 @@ class Run:
             self.reused[label] = Reused(before.held + rows * held, before.computed + rows * (not held))
 
         who = {"kind": member.kind, "name": member.name, "version": member.version, "package": member.package()}
-        return HeldBlocks(self.cache, {**who, "program": __version__}, key, count)
+        blocks = HeldBlocks(self.cache, {**who, "program": __version__}, key, count)
+        return blocks if self.share is None else self.share(blocks)
 
     def tell_rate(self, member: Settings, line: str) -> None:
         """Take how fast the model of a member of a stage was, in words."""

@@ -8,8 +8,18 @@ transformers before a tokenizer or a model is loaded.
 from __future__ import annotations
 
 from sage_select.render.canonical import canonical_json, row_digests, same_texts
-from sage_select.render.example import Conversation, Example, RowExamples, Text, examples, has_answer, to_example
+from sage_select.render.example import (
+    Conversation,
+    Example,
+    JoinedExamples,
+    RowExamples,
+    Text,
+    examples,
+    has_answer,
+    to_example,
+)
 from sage_select.render.first_words import first_words
+from sage_select.render.parts import TextPart, part_of, part_texts
 from sage_select.render.shape import Shape, ShapeOptions, detect_shape
 from sage_select.render.text import RenderedRows, answered, plain_text, plain_texts, render_rows
 from sage_select.render.unread import unread_keys
@@ -17,17 +27,21 @@ from sage_select.render.unread import unread_keys
 __all__ = [
     "Conversation",
     "Example",
+    "JoinedExamples",
     "RenderedRows",
     "RowExamples",
     "Shape",
     "ShapeOptions",
     "Text",
+    "TextPart",
     "answered",
     "canonical_json",
     "detect_shape",
     "examples",
     "first_words",
     "has_answer",
+    "part_of",
+    "part_texts",
     "plain_text",
     "plain_texts",
     "render_rows",

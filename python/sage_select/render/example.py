@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
 
+from sage_select.cache import key_of
 from sage_select.errors import DataError, Where
+from sage_select.io.tables.digest import digest_table
 from sage_select.render.messages import normalise_messages, normalise_tools, thought_of
 from sage_select.render.shape import Shape
 from sage_select.render.template import parse_template
 from sage_select.render.values import decode_json_text, python_values, text_of
 
-__all__ = ["Conversation", "Example", "RowExamples", "Text", "examples", "has_answer", "is_answer", "to_example"]
+__all__ = [
+    "Conversation",
+    "Example",
+    "JoinedExamples",
+    "RowExamples",
+    "Text",
+    "examples",
+    "has_answer",
+    "is_answer",
+    "to_example",
+]
 
 
 @dataclass(frozen=True)
@@ -101,16 +114,57 @@ class RowExamples:
 
     def __init__(self, table: pa.Table, shape: Shape, where: Callable[[int], Where] | None = None) -> None:
         self._table, self._shape = table, shape
-        self._where = where or (lambda row: Where(row=row))
+        self.where = where or (lambda row: Where(row=row))
 
     def __len__(self) -> int:
         return int(self._table.num_rows)
+
+    def content(self, start: int, stop: int) -> str:
+        """Return what names the content of some rows, and how it is read.
+
+        It is of their bytes: rows with the same canonical JSON may be rendered otherwise.
+        """
+        part = self._table.select(list(dict.fromkeys(self._shape.columns))).slice(start, stop - start)
+        return key_of([self._shape.to_dict(), digest_table(part.replace_schema_metadata(None))])
 
     def __getitem__(self, rows: slice) -> Iterator[Example]:
         """Return the examples from one row to before another, in order."""
         start, stop, _ = rows.indices(len(self))
         part = self._table.slice(start, max(0, stop - start))
-        return examples(part, self._shape, lambda row: self._where(start + row))
+        return examples(part, self._shape, lambda row: self.where(start + row))
+
+
+class JoinedExamples:
+    """The rows of several tables, one behind the other, as `RowExamples` has those of one."""
+
+    def __init__(self, parts: Sequence[RowExamples]) -> None:
+        self._parts = parts
+        self._bounds = [0, *itertools.accumulate(map(len, parts))]
+
+    def __len__(self) -> int:
+        return self._bounds[-1]
+
+    def __getitem__(self, rows: slice) -> Iterator[Example]:
+        """Return the examples from one row to before another, in order."""
+        start, stop, _ = rows.indices(len(self))
+        return (one for part, first, last in self._within(start, stop) for one in part[first:last])
+
+    def content(self, start: int, stop: int) -> str:
+        """Return what names the content of some rows: of those of one table as that table does."""
+        found = [part.content(first, last) for part, first, last in self._within(start, stop)]
+        return found[0] if len(found) == 1 else key_of(found)
+
+    def where(self, row: int) -> Where:
+        """Return the place of a row."""
+        part, first, _ = next(self._within(row, row + 1))
+        return part.where(first)
+
+    def _within(self, start: int, stop: int) -> Iterator[tuple[RowExamples, int, int]]:
+        """Yield the parts of which there are rows, and which of theirs."""
+        for part, first in zip(self._parts, self._bounds, strict=False):
+            begin, end = max(start - first, 0), min(stop - first, len(part))
+            if begin < end:
+                yield part, begin, end
 
 
 def examples(

@@ -18,7 +18,7 @@ class RefusedRows:
     """Counts and names of the rows that a renderer could not write."""
 
     def __init__(self) -> None:
-        self._count = 0
+        self.count = 0
         self._first: list[str] = []
 
     def encoded(self, renderer: Renderer, example: Example, where: Where) -> list[Encoded] | None:
@@ -26,15 +26,15 @@ class RefusedRows:
         try:
             return renderer.encode_all(example, where)
         except DataError as error:
-            self._count += 1
+            self.count += 1
             if len(self._first) < _NAMED:
                 self._first.append(f"row {where.row} ({error.message})")
             return None
 
     def lines(self) -> list[str]:
         """Return a line that counts the rows and names the first five, if there are any."""
-        if not self._count:
+        if not self.count:
             return []
-        rows = f"{self._count:,} row{'' if self._count == 1 else 's'}"
-        more = ", ..." if self._count > _NAMED else ""
+        rows = f"{self.count:,} row{'' if self.count == 1 else 's'}"
+        more = ", ..." if self.count > _NAMED else ""
         return [f"the chat template refuses {rows}: {', '.join(self._first)}{more}"]

@@ -22,7 +22,7 @@ from sage_select.render.shape import Shape
 from sage_select.render.template import parse_template
 from sage_select.render.values import dump_json, python_values
 
-__all__ = ["RenderedRows", "answered", "plain_text", "plain_texts", "render_rows"]
+__all__ = ["RenderedRows", "answered", "held_text", "plain_text", "plain_texts", "render_rows"]
 
 #: Rows that are Python objects at a time.
 _READ_ROWS: Final = 1024
@@ -259,14 +259,15 @@ def _with(texts: pa.ChunkedArray, found: dict[int, str], place: Callable[[int], 
         if own:
             mask = np.zeros(len(chunk), np.bool_)
             mask[np.asarray(own) - first] = True
-            values = pa.array([_held(found[row], place(row)) for row in own], pa.string())
+            values = pa.array([held_text(found[row], place(row)) for row in own], pa.string())
             chunk = pc.replace_with_mask(chunk, pa.array(mask), values)
         chunks.append(chunk)
         first += len(chunk)
     return pa.chunked_array(chunks, pa.string())
 
 
-def _held(text: str, where: Where) -> str:
+def held_text(text: str, where: Where) -> str:
+    """Return the text, which raises DataError where it has half a character."""
     half = next((character for character in text if ord(character) in _SURROGATES), None)
     if half is None:
         return text

@@ -18,8 +18,8 @@ from sage_select.render.tokens import IGNORED, RENDERING_VERSION, Encoded, Rende
 from sage_select.render.truncate import context_length
 from sage_select.rewriting.generate import generated
 from sage_select.score.batches import length_batches
-from sage_select.score.row_means import DEFAULT_MAX_LENGTH
 from sage_select.score.scoring_model import ScoringModel
+from sage_select.score.token_rows import DEFAULT_MAX_LENGTH
 
 __all__ = ["WrittenLikelihood"]
 

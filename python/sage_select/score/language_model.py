@@ -16,8 +16,10 @@ from sage_select.cache import Blocks, Computed, compute_blocks, spans
 from sage_select.errors import Where
 from sage_select.render.example import Example
 from sage_select.render.truncate import LongRow
-from sage_select.score.row_means import RowMeans, Work
+from sage_select.score.batches import Work
+from sage_select.score.row_means import RowMeans
 from sage_select.score.scoring_model import ScoringModel
+from sage_select.score.token_rows import TokenRows
 
 __all__ = ["ScoreResult", "language_model_scores"]
 
@@ -144,7 +146,8 @@ def language_model_scores(
     A row's figures do not depend on the rows around it beyond rounding: padding is masked. No batch holds rows of two
     blocks.
     """
-    means = RowMeans(model, over, max_length, chat_template, on_long_row, batch_tokens)
+    rows = TokenRows(model, max_length, on_long_row, chat_template=chat_template, batch_tokens=batch_tokens)
+    means = RowMeans(rows, over)
     place = where or (lambda row: Where(row=row))
     reached = 0
 

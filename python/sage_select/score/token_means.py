@@ -1,8 +1,8 @@
 """What a causal language model says of the trained tokens of rows, without a tensor of all logits.
 
-Logits are made for the trained positions alone, some hundred at a time: the output layer is held back while the rest
-of the model runs, and applied to chunks of what it would have seen. Models that do more to logits than that layer
-(a soft cap, a scale) are recognised and left to make them themselves.
+Logits are made for the trained positions alone, some hundred at a time: the output layer is held back
+(`sage_select.score.forward`) and applied to chunks of what it would have seen. Models that do more to logits than that
+layer (a soft cap, a scale) are recognised and left to make them themselves.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sage_select.render.tokens import IGNORED, Encoded
+from sage_select.render.tokens import Encoded
+from sage_select.score.forward import output_layer_is_all, padded, run_held_back
 
 __all__ = ["FIGURES", "TokenMeans"]
 
@@ -51,23 +52,12 @@ class TokenMeans:
         Rows are padded on the right and padding is masked, so a row's figures do not depend on the others beyond
         rounding.
         """
-        longest = max(len(row.input_ids) for row in rows)
-        ids = torch.zeros((len(rows), longest), dtype=torch.long)
-        labels = torch.full((len(rows), longest), IGNORED, dtype=torch.long)
-        mask = torch.zeros((len(rows), longest), dtype=torch.long)
-        for index, row in enumerate(rows):
-            length = len(row.input_ids)
-            ids[index, :length] = torch.tensor(row.input_ids)
-            labels[index, :length] = torch.tensor(row.labels)
-            mask[index, :length] = 1
-        # The logits at one position predict the next token.
-        predicts = torch.zeros_like(mask, dtype=torch.bool)
-        predicts[:, :-1] = labels[:, 1:] != IGNORED
-        targets = labels[:, 1:][predicts[:, :-1]]
+        batch = padded(rows, self._model.device)
+        predicts, targets = batch.predicts, batch.targets
         owners = predicts.nonzero()[:, 0].numpy()
         found = np.empty((self._figures, len(targets)), np.float64)
         device = self._model.device
-        for chunk, logits in self._logits(ids.to(device), mask.to(device), predicts.to(device)):
+        for chunk, logits in self._logits(batch.ids, batch.mask, predicts.to(device)):
             found[:, chunk] = self._of(logits.float(), targets[chunk].to(device)).double().cpu().numpy()
         counts = np.bincount(owners, minlength=len(rows))
         means = np.full((len(rows), self._figures), np.nan)
@@ -93,39 +83,18 @@ class TokenMeans:
     ) -> Iterator[tuple[slice, torch.Tensor]]:
         """Yield the logits at the positions in `predicts`, in row order, with the slice of positions they cover."""
         if self._head_is_all is not False:
-            first, hidden = self._run(ids, mask, lambda states: states[:, :1])
+            first, hidden = run_held_back(self._model, ids, mask, lambda states: states[:, :1])
             if self._head_is_all is None:
-                self._head_is_all = hidden is not None and torch.equal(first, self._head(hidden[:, :1]))
+                self._head_is_all = output_layer_is_all(self._model, first, None if hidden is None else hidden[:, :1])
             if self._head_is_all and hidden is not None:
                 states = hidden[predicts]
                 for chunk in _chunks(len(states), first.shape[-1]):
                     yield chunk, self._head(states[chunk])
                 return
-        logits, hidden = self._run(ids, mask, lambda states: states[predicts][None])
+        logits, hidden = run_held_back(self._model, ids, mask, lambda states: states[predicts][None])
         logits = logits[0] if hidden is not None else logits[predicts]
         for chunk in _chunks(len(logits), logits.shape[-1]):
             yield chunk, logits[chunk]
-
-    def _run(self, ids: torch.Tensor, mask: torch.Tensor, select: Any) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Run the model, its output layer on `select(hidden states)` only.
-
-        Returns the logits and the hidden states, or all logits and None where the model has no such layer.
-        """
-        seen: list[torch.Tensor] = []
-
-        def hold_back(_module: Any, args: tuple[Any, ...]) -> tuple[Any, ...] | None:
-            if not args or args[0].shape[:2] != ids.shape:
-                return None
-            seen.append(args[0])
-            return (select(args[0]), *args[1:])
-
-        hook = None if self._head is None else self._head.register_forward_pre_hook(hold_back)
-        try:
-            logits: torch.Tensor = self._model(input_ids=ids, attention_mask=mask, use_cache=False).logits
-        finally:
-            if hook is not None:
-                hook.remove()
-        return logits, seen[0] if seen else None
 
 
 def _chunks(positions: int, vocabulary: int) -> Iterator[slice]:

@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-from pathlib import PurePath
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pydantic import model_validator
 
 from sage_select import io
 from sage_select.data import Dataset
+from sage_select.data.by_id import at, is_table, read_by_id
 from sage_select.declare.option import Option
-from sage_select.errors import DataError, UsageError, Where
+from sage_select.errors import Where
 from sage_select.pipeline.cost import Cost, Size
 from sage_select.pipeline.run import GIVEN, Run
 from sage_select.score import MEASURES
-from sage_select.scorers.by_id import at, ids_of, places_of, refuse_absent
 from sage_select.scorers.scorer import Scorer, scorer
 from sage_select.values.location import FilePath
 
 __all__ = ["File"]
-
-#: How the names of tables end; what else is named is an array, unless one of its columns is named too.
-_TABLES: Final = frozenset({".arrow", ".arrows", ".feather", ".ipc", ".parquet", ".csv", ".tsv", ".jsonl", ".ndjson"})
-#: By which columns a table names its rows: the first that it has.
-_IDS: Final = ("sage_row_id", "row_id", "id")
 
 
 @scorer("file", place=30, given=True, implied_by="file")
@@ -61,8 +53,7 @@ class File(Scorer):
 
     @property
     def _is_table(self) -> bool:
-        ends = PurePath(str(self.file)).suffixes[-2:]
-        return self.scores_column is not None or any(end.lower() in _TABLES for end in ends)
+        return self.scores_column is not None or is_table(str(self.file))
 
     @property
     def higher_is_harder(self) -> bool:
@@ -88,33 +79,13 @@ class File(Scorer):
         return values
 
     def _of_table(self, data: Dataset) -> NDArray[np.float64]:
-        rows = io.read(str(self.file))
-        data.files.was_read(str(self.file), rows.digest)
-        names = rows.table.column_names
-        by = next((name for name in _IDS if name in names), None)
-        if by is None:
-            raise UsageError(
-                "a table of scores has no column with the ids of rows",
-                where=rows.source,
-                expected=f"{', '.join(_IDS[:-1])} or {_IDS[-1]}",
-                got=f"columns {', '.join(names[:20])}",
-                hint="sage-select score writes one; scores in a column of the input itself are --score-column",
-            )
-        ids = ids_of(rows, by)
-        values = io.numeric_column(rows, str(self.scores_column), missing="nan")
-        counts = pc.value_counts(ids)
-        twice = pc.index(pc.greater(counts.field(1), pa.scalar(1, pa.int64())), True).as_py()
-        if twice >= 0:
-            raise DataError(
-                "a table of scores names a row twice", where=rows.source, got=f"id {counts.field(0)[twice].as_py()}"
-            )
-        places = places_of(data, ids, "a table of scores")
-        refuse_absent(
+        values, places = read_by_id(
             data,
-            places,
-            "the table of scores",
             str(self.file),
-            "score the same input, with the same --id-column, if any",
+            "scores",
+            lambda rows: io.numeric_column(rows, str(self.scores_column), missing="nan"),
+            made_by="sage-select score",
+            beside="--score-column",
         )
         return at(values, places)
 

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from sage_select import io
 from sage_select.data import Dataset
+from sage_select.data.by_id import at, ids_of, places_of, refuse_absent
 from sage_select.declare.option import Option
 from sage_select.display import counted
 from sage_select.errors import DataError, Where
 from sage_select.pipeline.cost import Cost, Size
 from sage_select.pipeline.run import Run
-from sage_select.scorers.by_id import at, ids_of, places_of, refuse_absent
 from sage_select.scorers.scorer import Scorer, scorer
 from sage_select.values.location import FilePath
 

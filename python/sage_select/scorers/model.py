@@ -2,35 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Annotated, Any, Literal
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 from pydantic import model_validator
 
-from sage_select import io
-from sage_select.cache import Blocks, key_of
 from sage_select.data import Dataset
 from sage_select.declare.option import Option
 from sage_select.errors import DataError, UsageError
 from sage_select.pipeline.cost import Cost, Size
 from sage_select.pipeline.model_cost import model_cost
 from sage_select.pipeline.run import Run
-from sage_select.render import RowExamples, Shape
+from sage_select.render import RowExamples
 from sage_select.score import MEASURES, MeasureName, Precision, ScoreResult, ScoringModel, language_model_scores
 from sage_select.score.measures import needed
-from sage_select.score.row_means import rendering_of
+from sage_select.score.token_rows import rendering_of
 from sage_select.scorers.scorer import Scorer, scorer
 from sage_select.values.location import AdapterPath, ModelName
 
 __all__ = ["Model"]
-
-
-def _unshared(blocks: Blocks) -> Blocks:
-    return blocks
 
 
 @scorer("model", place=40, implied_by="model", held=True)
@@ -134,7 +127,6 @@ class Model(Scorer):
         data: Dataset,
         run: Run,
         measures: Sequence[MeasureName],
-        share: Callable[[Blocks], Blocks] = _unshared,
     ) -> dict[str, NDArray[Any]]:
         """Return what these measures are made of: `loss`, `entropy` and `el2n`, the trained `tokens`, and more passes'.
 
@@ -144,8 +136,6 @@ class Model(Scorer):
             The rows, and who is told.
         measures
             What is wanted: each pass that it needs is made.
-        share
-            Makes of what gives values of blocks what shares them out among processes.
 
         Raises
         ------
@@ -167,7 +157,7 @@ class Model(Scorer):
             )
         if "reference" in further and self.reference is not None:
             _same_rendering(self.scoring, self.reference, self.on_long_row)
-        passes = partial(self._pass, data, run, share)
+        passes = partial(self._pass, data, run)
         result = passes(self.scoring)
         self._tell(result, data, run)
         found: dict[str, NDArray[Any]] = {**result.figures, "tokens": result.tokens}
@@ -191,7 +181,6 @@ class Model(Scorer):
         self,
         data: Dataset,
         run: Run,
-        share: Callable[[Blocks], Blocks],
         model: ScoringModel,
         *,
         over: Literal["rows", "answers"] = "rows",
@@ -200,16 +189,17 @@ class Model(Scorer):
         """Return what one pass of a model found, and tell how fast it was."""
         if data.rows is None or data.shape is None:
             raise RuntimeError("only rows are scored")
-        rows, what = data.rows, "" if over == "rows" else ", answers without their prompts"
+        rows = RowExamples(data.rows.table, data.shape, data.rows.where)
+        what = "" if over == "rows" else ", answers without their prompts"
         with run.reporter.progress(f"scoring with {model.name}{what}") as progress:
             result = language_model_scores(
-                RowExamples(rows.table, data.shape, rows.where),
+                rows,
                 model,
                 over=over,
                 where=rows.where,
                 max_length=max_length or self.score_max_length,
                 on_long_row=self.on_long_row,
-                blocks=share(run.blocks(self, partial(_content, rows.table.select(_columns(data.shape)), data.shape))),
+                blocks=run.blocks(self, rows.content),
                 progress=progress,
             )
         before = f"{line}; " if (line := run.rates.get(run.label_of(self))) else ""
@@ -298,17 +288,3 @@ def _same_rendering(model: ScoringModel, reference: ScoringModel, on_long_row: A
             expected=f"those of {model.name}",
             hint="take a reference model of the same family",
         )
-
-
-def _columns(shape: Shape) -> list[str]:
-    """Return the columns that are rendered, each once."""
-    return list(dict.fromkeys(shape.columns))
-
-
-def _content(rows: pa.Table, shape: Shape, start: int, stop: int) -> str:
-    """Return what names the content of some rows, and how it is read.
-
-    It is of their bytes: rows with the same canonical JSON may be rendered otherwise.
-    """
-    part = rows.slice(start, stop - start).replace_schema_metadata(None)
-    return key_of([shape.to_dict(), io.digest_table(part)])

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,10 @@ from sage_select.render.model_files import load_causal_lm, load_tokenizer
 from sage_select.render.tokens import IGNORED, Encoded, Renderer
 from sage_select.render.truncate import LongRow
 from sage_select.score import ScoringModel, language_model, language_model_scores, scoring_model
+from sage_select.score.batches import Passes, Work
 from sage_select.score.language_model import ScoreResult
 from sage_select.score.row_means import RowMeans
+from sage_select.score.token_rows import TokenRows
 
 pytestmark = pytest.mark.train
 
@@ -146,36 +149,36 @@ def test_memory_that_does_not_suffice_halves_the_batch(shared_model: Path, expec
     rows = [row for row in map(renderer.encode, ROWS) if row.trained]
     longest = max(len(row.input_ids) for row in rows)
     sizes: list[int] = []
+    work = Work()
+    from sage_select.score.token_means import TokenMeans
 
-    def means(most: int, error: Exception) -> RowMeans:
-        found = RowMeans(ScoringModel(str(shared_model), device="cpu"), "rows", None, None, "keep_turns", None)
-        real = found._loaded
+    model = TokenMeans(ScoringModel(str(shared_model), device="cpu").load(renderer.tokenizer))
 
-        def short(rows: list[Encoded]) -> Any:
+    def means(most: int, error: Exception) -> Passes:
+        def short(rows: Sequence[Encoded]) -> Any:
             sizes.append(len(rows))
             if len(rows) > most:
                 raise error
-            return real[1](rows)
+            return model(rows)
 
-        found.__dict__["_loaded"] = (real[0], short)
-        return found
+        return Passes(short, 4096, work)
 
     cut = means(2, torch.OutOfMemoryError())
-    got = cut._means(rows)[:, 0]
+    got = cut._values(rows)[:, 0]
     np.testing.assert_allclose(got, [value for value in expected if value == value], rtol=2e-5)
     assert sizes == [5, 2, 3, 1, 2]
     sizes.clear()
     # What did not fit is not tried again: the three with the longest row are as many places.
-    cut._means(rows)
+    cut._values(rows)
     assert sizes == [2, 1, 2]
-    assert cut.work.tokens == 2 * sum(len(row.input_ids) for row in rows)
-    assert cut.work.places >= cut.work.tokens
+    assert work.tokens == 2 * sum(len(row.input_ids) for row in rows)
+    assert work.places >= work.tokens
     with pytest.raises(ResourceError, match=rf"one row of {longest} tokens does not fit"):
-        means(0, RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried")).of(
-            [ROWS[5]], lambda row: Where(row=row), lambda done: None
+        means(0, RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"))._values(
+            [renderer.encode(ROWS[5])]
         )
     with pytest.raises(RuntimeError, match="something else"):
-        means(0, RuntimeError("something else"))._means(rows)
+        means(0, RuntimeError("something else"))._values(rows)
 
 
 def test_a_loss_that_is_not_finite_is_refused_with_its_row(shared_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -260,7 +263,7 @@ def test_figures_of_other_settings_are_other_figures(shared_model: Path) -> None
     name = str(shared_model)
 
     def identity(model: ScoringModel, over: Any = "rows", policy: Any = "keep_turns") -> Any:
-        return RowMeans(model, over, 60, None, policy, None).identity()
+        return RowMeans(TokenRows(model, 60, policy), over).identity()
 
     model = ScoringModel(name, device="cpu")
     others = [

@@ -19,7 +19,7 @@ from sage_select.pipeline.stage import Stage
 from sage_select.render import ShapeOptions, detect_shape
 from sage_select.stages.inputs.arrays import no_numbers, ragged
 
-__all__ = ["Queries", "later_queries", "query_vectors", "read_queries"]
+__all__ = ["Queries", "compared_queries", "later_queries", "query_vectors", "read_queries"]
 
 
 @dataclass
@@ -55,7 +55,12 @@ class Queries:
 
 
 def later_queries(stage: Stage, run: Run) -> list[Queries]:
-    """Return what the stages after one compare rows with, and that has no vectors yet.
+    """Return what the stages after one compare rows with, and that has no vectors yet."""
+    return [one for one in compared_queries(stage, run) if one.data is not None and one.vectors is None]
+
+
+def compared_queries(stage: Stage, run: Run) -> list[Queries]:
+    """Return what the stages after one compare with the vectors that it gives.
 
     That are queries and held-out rows, which these stages prepared `to_embed`, and, where one of them
     `compares_labelled`, the labelled rows `beside` the pool, whichever stage has read them: those that use them may
@@ -65,7 +70,7 @@ def later_queries(stage: Stage, run: Run) -> list[Queries]:
     found = [one for step in users for one in getattr(run.prepared.get(id(step)), "to_embed", ())]
     if any(getattr(step, "compares_labelled", False) for step in users):
         found += [one for step in run.steps for one in getattr(run.prepared.get(id(step)), "beside", ())]
-    return [one for one in found if one.data is not None and one.vectors is None]
+    return found
 
 
 def read_queries(value: Any, path: str, encoder: Encoder, options: ShapeOptions, data: Dataset, run: Run) -> Queries:
