@@ -60,9 +60,11 @@ class Embed(Stage):
             default="row, of gradients rendered",
         ),
     ] = None
-    center: Annotated[bool, Option("take the mean of all vectors away from each")] = False
+    center: Annotated[
+        bool, Option("take the mean of all vectors away from each: serves where all rows share words")
+    ] = False
     whiten: Annotated[
-        bool, Option("take the mean away and give all directions the same spread, as PCA whitening does")
+        bool, Option("take the mean away and give all directions the same spread, as PCA does: serves hidden states")
     ] = False
 
     @model_validator(mode="after")
