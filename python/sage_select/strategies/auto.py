@@ -103,6 +103,9 @@ class Auto(Hybrid):
 
     def cost(self, size: Size) -> Cost | None:
         """Return the cost of the objective, and before it of the look for rows out of line."""
+        if not isinstance(self.objective, Facility):
+            # What another objective would cost, which chooses another rule.
+            return (Diversity if self.scored is False else Hybrid)(**self._given()).cost(size)
         picked = _FACILITY.cost(size, _dense_limit(size.n, size.k + size.preselected))
         return picked if self.scored is False or not size.k else out_of_line_cost(size).then(picked)
 
@@ -124,13 +127,21 @@ class Auto(Hybrid):
         return said if self.scored is False else f"{said}, without rows whose score is out of line"
 
 
-class _Scored(Auto):
+class _Decided(Auto):
+    """The rule once it is known whether there are scores."""
+
+    def settings(self) -> dict[str, Any]:
+        """Return the settings that count: any other would choose another rule."""
+        return {"objective": self.objective.name, "metric": self.metric}
+
+
+class _Scored(_Decided):
     """The rule where there are scores."""
 
     scored: ClassVar[bool | None] = True
 
 
-class _Unscored(Auto):
+class _Unscored(_Decided):
     """The rule where there are none."""
 
     scored: ClassVar[bool | None] = False

@@ -70,7 +70,7 @@ def out_of_line(pool: Pool) -> OutOfLine:
     regions = cells(pool, _cells(n), _TRAINING)
     above = 2 * ranks - _doubled_medians(ranks, regions)[regions]
     far_above, far_below = np.count_nonzero(above > n), np.count_nonzero(above < -n)
-    surplus = (far_above - far_below) / n
+    surplus = float(far_above - far_below) / n
     if surplus < max(_LEAST, _DEVIATIONS * math.sqrt(far_above + far_below) / n):
         return OutOfLine(surplus, np.empty(0, np.int64), regions)
     share = min(_MOST, _SHARE_A_SURPLUS * surplus)
@@ -79,7 +79,8 @@ def out_of_line(pool: Pool) -> OutOfLine:
 
 def out_of_line_cost(size: Size) -> Cost:
     """Return what `out_of_line` takes: the cells, then ranks, medians and an order of the rows."""
-    ranked = Cost((HASHED_BYTES + 40.0) * size.n, size.seconds(rows=4 * size.n))
+    held = (8 * _MOST + 4.0) * size.n
+    ranked = Cost((HASHED_BYTES + 40.0) * size.n, size.seconds(rows=4 * size.n), held)
     return cells_cost(size, _cells(size.n), _TRAINING).then(ranked)
 
 

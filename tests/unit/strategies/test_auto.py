@@ -272,3 +272,10 @@ def test_regions_are_those_of_the_comparison() -> None:
     assert chosen.regions is not None
     assert len(np.unique(chosen.regions)) <= N // 16
     assert not np.array_equal(chosen.regions, cells(pool(VECTORS, None), 50))
+
+
+@pytest.mark.parametrize("scored", [True, False])
+def test_what_a_manifest_says_of_it_makes_it_again(scored: bool) -> None:
+    decided = Auto(metric="dot").resolved(scored=scored)
+    assert decided.settings() == {"objective": "facility", "metric": "dot"}
+    assert Auto(**decided.settings()).resolved(scored=scored) == decided
