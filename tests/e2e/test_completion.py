@@ -48,7 +48,7 @@ def test_options_commands_and_words_are_offered() -> None:
     assert asked("bash", "build", "--str") == ["--strategy"]
     commands = typer.main.get_command(select.program()).commands  # type: ignore[attr-defined]
     assert asked("bash", "") == list(commands)
-    assert asked("bash", "e") == ["export"]
+    assert asked("bash", "e") == ["embed", "export"]
     assert asked("bash", "build", "rows.jsonl", "--strategy", "") == list(STRATEGIES)
     assert asked("bash", "build", "--objective", "k") == [name for name in OBJECTIVES if name.startswith("k")]
     assert asked("bash", "build", "--strategy", "=", "hy") == ["hybrid"]

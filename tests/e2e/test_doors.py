@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -39,8 +40,9 @@ def files(folder: Path) -> Path:
 @pytest.mark.parametrize(("strategy", "objective"), RULES)
 def test_both_doors_select_the_same(strategy: str, objective: str | None, files: Path, build: Program) -> None:
     settings = {"strategy": strategy, "objective": objective, "budget": 20, "seed": 3, "id_column": "id"}
-    settings |= {"pin": "pins.txt", **wanted(strategy, "q.npy")}
+    settings |= {"pin": "pins.txt", **wanted(strategy, "q.npy", of=N)}
     settings = {name: value for name, value in settings.items() if value is not None}
+    predicted = settings.pop("probabilities", None)
     scored = "scores" in STRATEGIES[strategy].needs_always or (
         objective is not None and "scores" in OBJECTIVES[objective].needs_always
     )
@@ -50,13 +52,20 @@ def test_both_doors_select_the_same(strategy: str, objective: str | None, files:
         **({"score_column": "loss"} if scored else {}),
         **({"embeddings": "v.npy"} if embedded else {}),
     }
+    if predicted is not None:
+        np.save(files / "p.npy", predicted)
+        named["predictions"] = "p.npy"
     done = build(
         "rows.jsonl", *[part for name, value in named.items() for part in (f"--{name.replace('_', '-')}", value)]
     )
     assert done.code == 0, done.err
     with pa.ipc.open_file(files / "out.arrow") as file:
         table = file.read_all()
-    given = {**({"scores": "loss"} if scored else {}), **({"embeddings": Path("v.npy")} if embedded else {})}
+    given: dict[str, Any] = {
+        **({"scores": "loss"} if scored else {}),
+        **({"embeddings": Path("v.npy")} if embedded else {}),
+        **({} if predicted is None else {"probabilities": predicted}),
+    }
     chosen = sage_select.select("rows.jsonl", **settings, **given)
     assert chosen.table().equals(table)
     manifest = json.loads((files / "out.arrow.manifest.json").read_text())

@@ -178,6 +178,11 @@ FEW = 48
 MANY = [{"prompt": f"find {n}", "completion": f"hotel {n}"} for n in range(6 * FEW + 7)]
 
 
+def one_thread() -> dict[str, str]:
+    """Return the environment of a process that computes as this one does: sums of more threads round otherwise."""
+    return {**os.environ, "OMP_NUM_THREADS": "1"}
+
+
 def launched(arguments: list[str], *before: str) -> list[str]:
     code = f"from sage_select.encode import examples\nexamples._BLOCK_ROWS = {FEW}\n"
     Path("launched.py").write_text(code + "from sage_select.cli.select import main\nmain()\n")
@@ -194,7 +199,9 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_killed_it_goes_on_to_the_same_bytes(model: Path, embed: Program, folder: Path) -> None:
     rows, held = write_rows(folder / "many.jsonl", MANY), Path(os.environ["SAGE_CACHE_DIR"])
     arguments = [str(rows), "--lm", str(model), "--encoder", "gradient", "--gradient-dim", "32"]
-    running = subprocess.Popen(launched(arguments), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    running = subprocess.Popen(
+        launched(arguments), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=one_thread()
+    )
     while running.poll() is None and not any(held.rglob("*.arrow")):
         time.sleep(0.005)
     running.send_signal(signal.SIGKILL)
@@ -215,7 +222,7 @@ def test_processes_share_the_blocks(model: Path, embed: Program, folder: Path) -
     rows = write_rows(folder / "many.jsonl", MANY)
     arguments = [str(rows), "--lm", str(model), "--text", "rendered", "-o", "two.arrow"]
     command = launched(arguments, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2")
-    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    done = subprocess.run(command, capture_output=True, text=True, env=one_thread())
     assert done.returncode == 0, done.stderr
     alone = embed(*arguments[:-1], "one.arrow", "--json")
     assert alone.json["rates"] == []

@@ -51,7 +51,19 @@ def beside(values: list[float]) -> dict[str, Any]:
 
 def test_figures_are_those_of_the_files(files: Path, build: Program) -> None:
     done = build(
-        "rows.jsonl", "--embeddings", "v.npy", "--score-column", "loss", "--quota", "kind=1:", "-k", K, "--seed", 5
+        "rows.jsonl",
+        "--strategy",
+        "hybrid",
+        "--embeddings",
+        "v.npy",
+        "--score-column",
+        "loss",
+        "--quota",
+        "kind=1:",
+        "-k",
+        K,
+        "--seed",
+        5,
     )
     assert done.code == 0, done.err
     manifest = json.loads((files / "out.arrow.manifest.json").read_text())

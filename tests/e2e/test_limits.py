@@ -138,7 +138,7 @@ MISTAKES: dict[str, tuple[list[str], int, list[str]]] = {
     "queries of another width": (
         ["--strategy", "target", "--queries", "wide.npy", "--embeddings", "rows.npy"],
         3,
-        ["wide.npy", "5 numbers a query", "got: 7"],
+        ["wide.npy", "5 numbers in each", "got: 7"],
     ),
     "queries of another encoder": (
         ["--strategy", "target", "--queries", "wide.npy"],

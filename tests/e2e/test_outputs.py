@@ -40,7 +40,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def test_every_file_setting_is_declared_as_an_input() -> None:
     """One that is not would be left out of the digests, and could be overwritten."""
-    of_files = {"path", "file", "model", "pin", "exclude", "queries", "tokenizer", "buffer"}
+    of_files = {"path", "file", "model", "pin", "exclude", "preselected", "queries", "tokenizer", "buffer"}
     settings = {
         (op.name, field): info for op in STAGES.values() if op is not Sink for field, info in op.model_fields.items()
     }

@@ -103,6 +103,7 @@ def test_what_was_consumed_is_what_the_schedule_says(run: Callable[..., TrainRes
             "example": 0,
             "origin": "augmented",
             "parent_id": f"row-{slot}",
+            "task": None,
             "phase": slot,
             "weight": 0.5,
             "seed": 3,
