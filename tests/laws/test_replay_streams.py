@@ -12,7 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from replay_twin import Twin, offer, rows, same
 
@@ -101,8 +101,13 @@ def test_in_memory(what: list[tuple[str, Any]], policy: str, capacity: int, seed
     run(made, Twin(policy, capacity, seed), what, lambda same: same)
 
 
+#: A row that goes with one score and comes again with another, in one commit.
+AGAIN = [("merge", ([], [0, 3], [])), ("merge", ([], [0, 1, 3], [])), ("reopen", None)]
+
+
 @pytest.mark.parametrize("files", [3, 64])
 @settings(deadline=None, max_examples=25)
+@example(what=AGAIN, policy="weighted", capacity=1, seed=0)
 @given(what=operations, policy=policies, capacity=st.integers(1, 6), seed=st.integers(0, 3))
 def test_in_a_folder(files: int, what: list[tuple[str, Any]], policy: str, capacity: int, seed: int) -> None:
     with tempfile.TemporaryDirectory() as place, pytest.MonkeyPatch.context() as patch:

@@ -214,7 +214,8 @@ def merged(
     more = other.counters.seen - other.rows.n
     counters = change.state.counters.plus(seen=more, passed_by=more, left=len(gone))
     after = replace(change.state, counters=counters)
-    return Change(after, change.entered, [*change.events, *log]), replace(told, left=told.left + len(gone))
+    # Rows that go come first: of a row that goes and comes again, with another score, the last that is said counts.
+    return Change(after, change.entered, [*log, *change.events]), replace(told, left=told.left + len(gone))
 
 
 def _together(held: pa.Table, offered: pa.Table, schema: pa.Schema) -> pa.Table:
