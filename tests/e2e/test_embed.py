@@ -178,6 +178,11 @@ FEW = 48
 MANY = [{"prompt": f"find {n}", "completion": f"hotel {n}"} for n in range(6 * FEW + 7)]
 
 
+def test_what_a_build_calls_otherwise_is_named(embed: Program, folder: Path) -> None:
+    done = embed(write_rows(folder / "rows.jsonl", [{"text": "a"}]), "--embed-lm", "model")
+    assert (done.code, "here it is --lm" in done.err) == (2, True)
+
+
 def one_thread() -> dict[str, str]:
     """Return the environment of a process that computes as this one does: sums of more threads round otherwise."""
     return {**os.environ, "OMP_NUM_THREADS": "1"}

@@ -126,6 +126,10 @@ def unknown_option(option: str, declared: Iterable[str], habits: Mapping[str, st
     spelt = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", option).replace("_", "-")
     spelt = spelt.lower() if spelt.startswith("--") else spelt
     instead = spelt if spelt in known else habits.get(spelt)
+    # What a build calls --embed-lm is --lm of `embed`, whose name says the rest.
+    shorter = f"--{spelt[2:].partition('-')[2]}"
+    if instead is None and shorter in known:
+        instead = shorter
     if instead is not None and instead.split()[0].rstrip(",") in {*known, "-"}:
         hint: str | None = f"here it is {instead}"
     elif instead is not None and not instead.startswith("-"):

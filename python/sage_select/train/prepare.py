@@ -18,7 +18,7 @@ from sage_select.train.methods import Material
 from sage_select.train.pacing import notices_of
 from sage_select.train.preflight.report import Preflight, preflight_of
 from sage_select.train.replaying import Replay, known_rows, replay_of
-from sage_select.train.replaying.asking import refuse_too_many
+from sage_select.train.replaying.model_logits import refuse_too_many
 from sage_select.train.schedule import Schedule
 from sage_select.train.schedule_file import read_schedule
 from sage_select.train.settings.model import Precision

@@ -27,9 +27,9 @@ from sage_select.train.prepare import Prepared, prepare
 from sage_select.train.processes import Processes
 from sage_select.train.prolong import prolongs
 from sage_select.train.replaced import LOSSES_NAME, REPLAYED_NAME, SCHEDULE_NAME
-from sage_select.train.replaying.asking import Asking, trained_model
 from sage_select.train.replaying.buffer import check_writable, refuse_in_one_another
 from sage_select.train.replaying.ending import with_update
+from sage_select.train.replaying.model_logits import ModelLogits, trained_model
 from sage_select.train.reporters import require_reporters
 from sage_select.train.result import TrainResult
 from sage_select.train.run_folder import Found, RunFolder, no_run_to_resume
@@ -379,5 +379,5 @@ class _Run:
         """Return the result of a finished run, of that model, once its rows were offered to the buffer, if any."""
         config, replay, ask = self._config, prepared.replay, None
         if replay is not None and config.replay_logits:
-            ask = Asking(config, replay.new, prepared.renderer.tokenizer, model, self._stages)
+            ask = ModelLogits(config, replay.new, prepared.renderer.tokenizer, model, self._stages)
         return with_update(result, folder, prepared.identity, config, replay, self._notice, ask)

@@ -339,9 +339,9 @@ def test_only_rows_that_come_in_are_asked_about_and_rows_without_are_trained_pla
 def test_a_buffer_that_is_changed_while_the_model_is_asked_has_what_fits(
     runs: Runs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from sage_select.train.replaying.asking import Asking
+    from sage_select.train.replaying.model_logits import ModelLogits
 
-    own = Asking.__call__
+    own = ModelLogits.__call__
 
     def beside(self: Any, row_ids: Any) -> Any:
         # Earlier rows come in as well, about which nobody was asked, and one of the four never does.
@@ -350,7 +350,7 @@ def test_a_buffer_that_is_changed_while_the_model_is_asked_has_what_fits(
         ReplayBuffer.open(runs.buffer).delete(["old-3"])
         return own(self, row_ids)
 
-    monkeypatch.setattr(Asking, "__call__", beside)
+    monkeypatch.setattr(ModelLogits, "__call__", beside)
     ReplayBuffer.open(runs.buffer, 4, policy="fifo")
     result = runs(chats("old", 6), "first", replay_logits=3)
     assert result.replay is not None

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sage_select.train.data import TrainingRows
     from sage_select.train.stages import Stages
 
-__all__ = ["Asking", "refuse_too_many", "trained_model"]
+__all__ = ["ModelLogits", "refuse_too_many", "trained_model"]
 
 
 def refuse_too_many(config: TrainConfig, tokenizer: Any) -> None:
@@ -32,8 +32,8 @@ def refuse_too_many(config: TrainConfig, tokenizer: Any) -> None:
         )
 
 
-class Asking:
-    """Asks the trained model about the trained tokens of some rows.
+class ModelLogits:
+    """The most likely tokens of the trained model at the trained tokens of rows, found when it is called.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ class Asking:
         wanted = {*row_ids}
         examples = [one for one in examples_of(self._rows) if one.row_id in wanted]
         model, said = self._model(), []
-        with self._stages("asking the model about rows for the replay buffer") as progress, as_in_use(model):
+        with self._stages("logits of rows for the replay buffer") as progress, as_in_use(model):
             log_probs = LogProbs(
                 model,
                 examples[0].ids.tolist(),
