@@ -19,13 +19,22 @@ __all__ = ["Parsed", "ToolCall", "parse_tool_calls", "thought_and_words"]
 
 @dataclass(frozen=True)
 class ToolCall:
-    """One call: the tool's name and its arguments (an empty object where none are given).
+    """One call.
 
-    Styles that write arguments without quotes give them as text.
+    Parameters
+    ----------
+    name
+        The tool's name.
+    arguments
+        Its arguments, an empty object where none are given.
+    as_text
+        Whether the style writes arguments without quotes, so that each is given as text, whatever its type. No call
+        differs from another by it.
     """
 
     name: str
     arguments: dict[str, Any] = field(default_factory=dict)
+    as_text: bool = field(default=False, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -245,7 +254,7 @@ def _tagged(
         if closing is None:
             return None
         position = closing.end()
-    return [ToolCall(name["name"].strip(), arguments)], position
+    return [ToolCall(name["name"].strip(), arguments, as_text=True)], position
 
 
 def _function(text: str, position: int) -> _Found | None:
