@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Final
 
 from sage_select.errors import UsageError
@@ -30,12 +31,15 @@ class Arm:
         The arm that it is compared with; None where it is nothing's to be better than.
     teacher
         The arm whose adapter teaches; None where none does, or another model is named.
+    selection
+        The file with its rows, where it is one that was selected before.
     """
 
     name: str
     method: MethodSpec
     control: str | None
     teacher: str | None = None
+    selection: Path | None = None
 
 
 def arms_of(

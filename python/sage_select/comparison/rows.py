@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +14,18 @@ import pyarrow.parquet as pq
 
 from sage_select import io
 from sage_select.api import Pipeline
+from sage_select.columns import Origin
+from sage_select.comparison.arms import Arm
+from sage_select.display import is_url
 from sage_select.errors import DataError, UsageError
 from sage_select.io.commit.names import OutputNames
-from sage_select.methods import MethodSpec
+from sage_select.methods import CONTROLS, MethodSpec
+from sage_select.paths import user_path
 from sage_select.pipeline import Stage
-from sage_select.stages import Holdout, Sink
+from sage_select.pipeline.spec import load_spec
+from sage_select.stages import Holdout, Sink, Source
 
-__all__ = ["Pool", "groups_of"]
+__all__ = ["Pool", "groups_of", "pool_of_selection"]
 
 
 @dataclass(frozen=True)
@@ -45,16 +51,29 @@ class Pool:
         source, *others = self.steps
         return Pipeline(seed=seed, steps=(source, Holdout.make(path=self.held_out), *others, *method.steps))
 
-    def build(self, method: MethodSpec, seed: int, path: Path) -> Path:
-        """Write the rows of a method with their manifest, where they are not there already, and return the file.
+    def build(self, arm: Arm, seed: int, path: Path) -> Path:
+        """Write the rows of an arm, where they are not there already, and return the file.
 
         Raises
         ------
         SageError
             As `sage-select build` does.
         """
-        chain = self.chain(method, seed)
+        if arm.selection is not None:
+            return self._apart(arm.selection, path)
+        chain = self.chain(arm.method, seed)
         Pipeline(seed=seed, steps=(*chain.steps, Sink.make(path=str(path)))).run(cache=self.cache, force=True)
+        return path
+
+    def _apart(self, selection: Path, path: Path) -> Path:
+        """Write the rows of a selection in their order, without those that repeat rows to evaluate on."""
+        chain = Pipeline.read(selection).holdout(self.held_out).dedup("none")
+        apart = chain.run(cache=self.cache)
+        table = _in_training_order(io.open_output(selection)[0].table.take(pa.array(np.sort(apart.indices))))
+        temporary = path.with_name(f".{path.name}")
+        with pa.OSFile(str(temporary), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
+            writer.write_table(table)
+        temporary.replace(path)
         return path
 
 
@@ -109,3 +128,61 @@ def groups_of(selection: Path, column: str | None, parts: int) -> Iterator[tuple
 
 def _in_training_order(table: pa.Table) -> pa.Table:
     return table.take(pc.sort_indices(table["sage_position"]))
+
+
+
+def pool_of_selection(selection: Path, steps: tuple[Stage, ...]) -> tuple[tuple[Stage, ...], list[Arm]]:
+    """Return the pool that a selection was made of, and its arm behind that of as many rows drawn at random.
+
+    Parameters
+    ----------
+    selection
+        As `sage-select build` wrote it.
+    steps
+        The pool, where it is named; empty for the one that the manifest names.
+
+    Raises
+    ------
+    UsageError
+        If it is not there, has no manifest, or the pool is not where it was.
+    """
+    if not selection.exists():
+        raise UsageError("there is no such selection", where=str(selection), hint="make one with `sage-select build`")
+    manifest = io.read_manifest(selection)
+    if manifest is None:
+        raise UsageError(
+            "the selection has no manifest beside it, so that nobody knows which rows it was selected from",
+            where=str(selection),
+            hint="compare a file that `sage-select build` wrote",
+        )
+    if not steps:
+        chain = load_spec({key: manifest["spec"][key] for key in ("version", "seed", "steps")})
+        source = chain.step(Source)
+        missing = [one.value for one in source.inputs() if not is_url(one.value) and not _is_there(one.value)]
+        if missing:
+            raise UsageError(
+                "the rows that the selection was made of are not where they were",
+                where=str(selection),
+                got=", ".join(missing),
+                hint="name them: sage-train compare ROWS --selection FILE",
+            )
+        steps = (source,)
+    rows = io.open_output(selection)[0].table
+    drawn = int(pc.sum(pc.equal(rows["sage_origin"], Origin.SELECTED)).as_py() or 0)
+    if not drawn:
+        raise UsageError("the selection has no selected rows", where=str(selection))
+    random = MethodSpec.of(
+        "random_subset",
+        {
+            "summary": CONTROLS["random_subset"],
+            "control": "none",
+            "steps": [{"select": {"strategy": "random", "budget": drawn, "clamp": True}}],
+        },
+    )
+    own = MethodSpec("selection", f"the rows of {selection.name}, in their order", control="none")
+    return steps, [Arm(random.name, random, None), Arm(own.name, own, random.name, selection=selection)]
+
+
+def _is_there(text: str) -> bool:
+    path = user_path(Path(text))
+    return path.exists() or bool(glob.glob(str(path), recursive=True))  # noqa: PTH207

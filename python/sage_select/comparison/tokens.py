@@ -68,7 +68,7 @@ def steps_within(selection: Any, config: TrainConfig, tokens: int, stages: Stage
 
 
 def _replaying(selection: Any, config: TrainConfig, tokens: int, stages: Stages) -> Steps:
-    found = steps_within(selection, config.changed(replay=None, **_NO_REPLAY), tokens, stages)
+    found = steps_within(selection, config.changed(**_NO_REPLAY), tokens, stages)
     best: Steps | None = None
     for _ in range(_TRIES):
         flight = _flown(selection, config.changed(max_steps=found.steps), stages)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from sage_select.comparison.arms import Arm
 from sage_select.comparison.cost import Cost, measured_cost
 from sage_select.comparison.rows import Pool, groups_of
 from sage_select.comparison.tokens import steps_within, tokens_of
@@ -79,15 +80,7 @@ class TrainedArm:
         DataError
             As said.
         """
-        found = RunFolder(self.folder, KINDS[self.kind]).adapter_digest()
-        if found != self.adapter_digest:
-            raise DataError(
-                "the adapter is not the one that was trained: it was changed since, or is gone",
-                where=str(self.weights),
-                expected=self.adapter_digest,
-                got=found or "none",
-                hint="remove the folder of this arm, so that it is trained again",
-            )
+        _refuse_changed(RunFolder(self.folder, KINDS[self.kind]), self.adapter_digest)
 
 
 class _Run(NamedTuple):
@@ -122,11 +115,11 @@ class Workshop:
     stages: Stages
     notice: Callable[[str], None]
 
-    def rows(self, method: MethodSpec, seed: int, folder: Path) -> tuple[Path, Cost]:
-        """Choose the rows of a method, where they were not chosen before, and return their file."""
+    def rows(self, arm: Arm, seed: int, folder: Path) -> tuple[Path, Cost]:
+        """Choose the rows of an arm, where they were not chosen before, and return their file."""
         folder.mkdir(parents=True, exist_ok=True)
         with self.stages("selecting rows"), measured_cost() as cost:
-            path = self.pool.build(method, seed, folder / "selection.arrow")
+            path = self.pool.build(arm, seed, folder / "selection.arrow")
         return path, cost
 
     def tokens(self, selection: Path) -> int:
@@ -195,6 +188,8 @@ class Workshop:
             steps = _noted_steps(folder, run.folder.name) or self._steps(run, config, folder, tokens)
             there = RunFolder(run.folder, KINDS[config.adapter])
             found = there.found()
+            if found is not None and found.result is not None:
+                _refuse_changed(there, found.result.adapter_digest)
             unfinished = found is not None and found.result is None
             told = config.changed(max_steps=steps, resume=unfinished)
             results.append(train(run.rows, told, stages=self.stages, notice=self.notice))
@@ -218,6 +213,18 @@ class Workshop:
         temporary.write_text(json.dumps({**noted, run.folder.name: steps}) + "\n", encoding="utf-8")
         temporary.replace(note)
         return steps
+
+
+def _refuse_changed(there: RunFolder, digest: str) -> None:
+    found = there.adapter_digest()
+    if found != digest:
+        raise DataError(
+            "the adapter is not the one that was trained: it was changed since, or is gone",
+            where=str(there.weights),
+            expected=digest,
+            got=found or "none",
+            hint="remove the folder of this arm and seed, so that it is trained again",
+        )
 
 
 def _noted_steps(folder: Path, name: str) -> int | None:
