@@ -19,7 +19,7 @@ from sage_select.replay.settings import BufferSettings
 from sage_select.stages import Source
 from sage_select.train.config import TrainConfig
 
-__all__ = ["CONTROLS", "Control", "MethodSpec", "load_method"]
+__all__ = ["CONTROLS", "DECIDED", "Control", "MethodSpec", "load_method"]
 
 #: What a method is compared with: itself without what it adds.
 Control = Literal["random_subset", "random_order", "unaugmented", "no_replay", "plain", "none"]
@@ -33,7 +33,7 @@ CONTROLS: Final[Mapping[str, str]] = {
 }
 _KEYS: Final = ("summary", "control", "steps", "train", "sequence", "buffer", "teacher")
 #: Settings of training that are the comparison's to say, as they are the same for all methods or follow from it.
-_DECIDED: Final = (
+DECIDED: Final = (
     "model",
     "output_dir",
     "seed",
@@ -222,9 +222,9 @@ def _train(value: Any, problems: Problems) -> dict[str, Any]:
         problems.add(("train",), _wrong("settings of training by their names", value))
         return {}
     for name in value:
-        if name in _DECIDED:
+        if name in DECIDED:
             problems.add(("train", str(name)), Said(f"{name} is the comparison's to say: leave it out"), key=True)
-    settings = {str(name): one for name, one in value.items() if name not in _DECIDED}
+    settings = {str(name): one for name, one in value.items() if name not in DECIDED}
     # What the comparison adds, so that settings which need it can be checked.
     beside = {"replay": Path("buffer")} if any(name.startswith("replay") for name in settings) else {}
     if settings.get("method") == "distillation":
