@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,6 +13,7 @@ import numpy as np
 
 from sage_select.errors import DataError
 from sage_select.evaluate.readers import Reader, Written, choose_reader, readers_of
+from sage_select.evaluate.tool_calls import ToolCall
 from sage_select.render import Conversation, Example, to_example
 from sage_select.render.tokens import Encoded, Predicted, Renderer
 from sage_select.train.selection import OrderedRows, Row
@@ -43,15 +45,26 @@ class Question:
         Tokens of all that comes before the turn.
     prompt_end
         The last words of the prompt, for the reader.
-    expected
-        Names of the tools that the turn calls, sorted, each once; empty where it calls none.
+    calls
+        What the turn calls, in order, name and arguments; empty where it calls none.
+    tools
+        The tools that the row offers, with their schemas.
+    with_arguments
+        Whether the arguments of the calls, too, are read back from what the template writes.
     """
 
     row: int
     message: int
     prompt: list[int]
     prompt_end: str
-    expected: tuple[str, ...]
+    calls: tuple[ToolCall, ...]
+    tools: Sequence[Mapping[str, Any]] = ()
+    with_arguments: bool = True
+
+    @property
+    def expected(self) -> tuple[str, ...]:
+        """Names of the tools that the turn calls, sorted, each once."""
+        return tuple(sorted({call.name for call in self.calls}))
 
 
 @dataclass(frozen=True)
@@ -68,6 +81,8 @@ class ToolTurns:
         How many are generated from a part of their history, because it is too long: as `on_long_row` says.
     no_figure
         Why there is no figure of tools; None where there is one.
+    no_arguments
+        Why there is none of arguments; None where there is one.
     """
 
     calling: int
@@ -75,6 +90,7 @@ class ToolTurns:
     left_out: Mapping[str, int] = field(default_factory=dict)
     history_cut: int = 0
     no_figure: str | None = None
+    no_arguments: str | None = None
 
 
 @dataclass(frozen=True)
@@ -123,11 +139,16 @@ class HeldOut:
 
 @dataclass(frozen=True)
 class _Turn:
-    """A trained turn: its row among those measured, its message, and the names it calls in order."""
+    """A trained turn: its row among those measured, its message, what it calls in order, and what the row offers."""
 
     row: int
     message: int
-    names: tuple[str, ...]
+    calls: tuple[ToolCall, ...]
+    tools: Sequence[Mapping[str, Any]] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(call.name for call in self.calls)
 
 
 def prepare(
@@ -195,7 +216,9 @@ def prepare(
         examples=tuple(examples),
         owners=tuple(owners),
         questions=() if why else chosen.questions,
-        tools=ToolTurns(len(calling), len(other), chosen.left_out, chosen.history_cut, why),
+        tools=ToolTurns(
+            len(calling), len(other), chosen.left_out, chosen.history_cut, why, why or chosen.no_arguments
+        ),
         reader=chosen.reader,
         stops=chosen.ends | frozenset(map(renderer.tokenizer.convert_tokens_to_ids, renderer.stop_tokens)),
         inside=chosen.inside,
@@ -218,7 +241,13 @@ def _turns(example: Example, row: int) -> Iterator[_Turn]:
         return
     for index, message in enumerate(example.messages):
         if message["role"] == "assistant" and message.get("weight") != 0:
-            yield _Turn(row, index, tuple(call["function"]["name"] for call in message.get("tool_calls", ())))
+            yield _Turn(row, index, _calls(message))
+
+
+def _calls(message: Mapping[str, Any]) -> tuple[ToolCall, ...]:
+    functions = (call["function"] for call in message.get("tool_calls", ()))
+    # Arguments that are no object are what the row says all the same: no reader gives them back.
+    return tuple(ToolCall(one["name"], one["arguments"]) for one in functions)
 
 
 def _sampled(turns: list[_Turn], most: int | None, row_ids: Sequence[str]) -> list[_Turn]:
@@ -247,20 +276,22 @@ def _written(
         except DataError:
             predicted = {}
         for turn in sorted(wanted[place], key=lambda turn: turn.message):
-            yield replace(turn, names=_names(example, turn, predicted)), predicted.get(turn.message)
+            offered = example.tools if isinstance(example, Conversation) else ()
+            whole = replace(turn, calls=_whole(example, turn, predicted), tools=offered)
+            yield whole, predicted.get(turn.message)
 
 
-def _names(example: Example, turn: _Turn, predicted: Mapping[int, Predicted]) -> tuple[str, ...]:
-    """Return the names that a turn calls; turns in a row may be written as one, which has the number of the last."""
-    names = turn.names
+def _whole(example: Example, turn: _Turn, predicted: Mapping[int, Predicted]) -> tuple[ToolCall, ...]:
+    """Return what a turn calls; turns in a row may be written as one, which has the number of the last."""
+    calls = turn.calls
     messages = example.messages if isinstance(example, Conversation) else []
     before = turn.message - 1
     while turn.message in predicted and before >= 0 and before not in predicted:
         if messages[before]["role"] != "assistant" or messages[before].get("weight") == 0:
             break
-        names = (*(call["function"]["name"] for call in messages[before].get("tool_calls", ())), *names)
+        calls = (*_calls(messages[before]), *calls)
         before -= 1
-    return names
+    return calls
 
 
 class _Choice:
@@ -289,13 +320,13 @@ class _Choice:
         room = renderer.max_length - self.max_new_tokens
         cut = [(turn, one, ids, one.within(room)) for turn, one, ids in fitting]
         turns = [
-            (turn, one, prompt, Written(tokenizer.decode(ids), tokenizer.decode(prompt[-_PROMPT_END:]), turn.names))
+            (turn, one, prompt, _as_written(tokenizer, ids, prompt, turn))
             for turn, one, ids, prompt in cut
             if prompt is not None
         ]
         self.left_out["what has to come before them is too long"] = len(cut) - len(turns)
         readers = readers_of(tokenizer, renderer.chat_template)
-        self.reader, right = choose_reader(readers, [written for *_, written in turns])
+        self.reader, right, whole_calls = choose_reader(readers, [written for *_, written in turns])
         unread = [turn for turn, good in zip(turns, right, strict=True) if not good]
         self.left_out["their calls cannot be read back from what the chat template writes"] = len(unread)
         self.left_out = +self.left_out
@@ -310,21 +341,45 @@ class _Choice:
             )
         elif sample and not calling:
             self.no_figure = "no turn that calls a tool can be judged"
-        judged = [turn for turn, good in zip(turns, right, strict=True) if good]
+        judged = [(*turn, with_arguments) for turn, good, with_arguments in zip(turns, right, whole_calls, strict=True) if good]
+        self.no_arguments = self.no_figure or _no_arguments(
+            [(row_ids[turn.row], turn, one.text, good) for turn, one, _, _, good in judged if turn.calls]
+        )
         self.inside = frozenset(token for _, _, ids in fitting for token in ids[:-1])
-        self.history_cut = sum(len(one.prompt) > room for _, one, _, _ in judged)
+        self.history_cut = sum(len(one.prompt) > room for _, one, *_ in judged)
         self.questions = tuple(
-            Question(turn.row, turn.message, prompt, written.prompt, tuple(sorted(set(written.names))))
-            for turn, _, prompt, written in sorted(judged, key=lambda part: (part[0].row, part[0].message))
+            Question(turn.row, turn.message, prompt, written.prompt, turn.calls, turn.tools, good)
+            for turn, _, prompt, written, good in sorted(judged, key=lambda part: (part[0].row, part[0].message))
         )
 
     @property
     def notices(self) -> list[str]:
         lines = [] if self.no_figure is None else [f"no figures of tools: {self.no_figure}"]
+        if self.no_figure is None and self.no_arguments is not None:
+            lines.append(f"no figures of arguments: {self.no_arguments}")
         lines += [f"{count:,} turns are not judged: {why}" for why, count in self.left_out.items()]
         if self.history_cut and self.no_figure is None:
             lines.append(f"{self.history_cut:,} turns are generated from a part of their history, which is too long")
         return lines
+
+
+def _as_written(tokenizer: Any, ids: list[int], prompt: list[int], turn: _Turn) -> Written:
+    arguments = tuple(call.arguments for call in turn.calls)
+    return Written(tokenizer.decode(ids), tokenizer.decode(prompt[-_PROMPT_END:]), turn.names, arguments, turn.tools)
+
+
+def _no_arguments(calling: Sequence[tuple[str, _Turn, str, bool]]) -> str | None:
+    """Return why there is no figure of arguments: too many of the calling turns do not give theirs back."""
+    unread = [(row_id, turn, text) for row_id, turn, text, good in calling if not good]
+    if not calling or len(unread) <= _MOST_UNREAD * len(calling):
+        return None
+    row_id, turn, text = unread[0]
+    expected = ", ".join(json.dumps(call.arguments, ensure_ascii=False) for call in turn.calls)
+    return (
+        "arguments cannot be read back as the rows hold them from what the chat template writes "
+        f"({len(unread):,} of {len(calling):,} turns; row {row_id}, message {turn.message}: {_short(text)} should have "
+        f"the arguments {_short(expected)})"
+    )
 
 
 def turn_tokens(tokenizer: Any, text: str, special: Collection[int]) -> list[int]:

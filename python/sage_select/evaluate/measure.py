@@ -56,7 +56,7 @@ def measure(
 
 def _predictions(held_out: HeldOut, answers: Sequence[tuple[str, bool]]) -> Iterator[Prediction]:
     for question, (text, at_limit) in zip(held_out.questions, answers, strict=True):
-        parsed = held_out.reader.read(text, question.prompt_end)
+        parsed = held_out.reader.calls(text, question.prompt_end, question.tools)
         yield Prediction(
             row_id=held_out.row_ids[question.row],
             message=question.message,
