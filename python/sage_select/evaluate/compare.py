@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from sage_select.errors import UsageError
-from sage_select.evaluate.intervals import Interval, loss_interval, rate_interval
 from sage_select.evaluate.result import Evaluation, Prediction
+from sage_select.evaluate.statistics.intervals import Interval, loss_interval, rate_interval
 
 __all__ = ["compare"]
 
@@ -44,7 +44,7 @@ def compare(base: Evaluation, tuned: Evaluation) -> dict[str, Any]:
 
     Notes
     -----
-    Differences are paired by row, so that what makes a row hard for both cancels; see `sage_select.evaluate.intervals`.
+    Differences are paired by row, so that what makes a row hard for both cancels; see `statistics.intervals`.
     """
     held_out = base.held_out
     if held_out.row_ids != tuned.held_out.row_ids or base.row_tokens != tuned.row_tokens:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sage_select.evaluate.held_out import HeldOut
+from sage_select.evaluate.metrics.record import exactly
 
 __all__ = ["Evaluation", "Prediction"]
 
@@ -41,7 +42,7 @@ class Prediction:
     @property
     def correct(self) -> bool:
         """True where exactly the expected tools are called and nothing was unreadable."""
-        return self.expected == self.predicted and not self.failures
+        return exactly(self.expected, self.predicted, self.failures)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sage_select.evaluate.intervals import FEWEST_ROWS, loss_interval, rate_interval, student_quantile
+from sage_select.evaluate.statistics import FEWEST_ROWS, loss_interval, rate_interval, student_quantile
 
 
 @pytest.mark.parametrize(("degrees", "value"), [(9, 2.262157), (11, 2.200985), (29, 2.045230), (99, 1.984217)])

@@ -1,26 +1,28 @@
-"""How sure a difference between two models is. Rows are the units: the turns of one row are not independent."""
+"""How sure a value, or a difference of two, is. Rows are the units: the turns of one row are not independent."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
 from typing import Any, Final
 
 import numpy as np
 
-__all__ = ["FEWEST_ROWS", "Interval", "loss_interval", "rate_interval", "student_quantile"]
+from sage_select.evaluate.statistics.distributions import beta_quantile, student_quantile
+
+__all__ = ["FEWEST_ROWS", "Interval", "loss_interval", "rate_interval", "unit_interval"]
 
 #: With fewer rows than this an interval says more than the rows do.
 FEWEST_ROWS: Final = 10
-_LEVEL: Final = 0.95
+_TAIL: Final = 0.025
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A 95 % interval for a difference, or why there is none.
+    """A 95 % interval, or why there is none.
 
     Parameters
     ----------
@@ -78,22 +80,41 @@ def rate_interval(changes: Floats, turns: Floats) -> Interval:
     return Interval((max(low, -1.0), min(high, 1.0)))
 
 
-def student_quantile(degrees: int) -> float:
-    """Return the 97.5 % point of Student's t, by its expansion around the normal (Fisher and Cornish 1960).
+def unit_interval(values: Callable[[Floats], Floats], sums: Floats, counted: Sequence[int]) -> Interval:
+    """Return the interval for a value between 0 and 1 that is a function of sums over rows.
 
-    Examples
-    --------
-    >>> round(student_quantile(9), 2)
-    2.26
+    The exact binomial bounds (Clopper and Pearson 1934) for as many independent cases as would give the value the
+    variance that leaving rows out one by one gives it (the jackknife), with Student's t for the rows (Korn and Graubard
+    1998, for samples in clusters). Where each row is one case these are the exact bounds.
+
+    Parameters
+    ----------
+    values
+        Sums (..., parts) -> values (...), NaN where there is none.
+    sums
+        float64 (rows, parts): what each row adds.
+    counted
+        Parts of which at least `FEWEST_ROWS` rows must have something.
     """
-    z = NormalDist().inv_cdf((1 + _LEVEL) / 2)
-    terms = (
-        (z**3 + z) / 4,
-        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
-        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
-        (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160,
-    )
-    return z + math.fsum(term / degrees**power for power, term in enumerate(terms, start=1))
+    rows = int(min((sums[:, place] != 0).sum() for place in counted))
+    if rows < FEWEST_ROWS:
+        return _too_few(rows)
+    totals = sums.sum(axis=0)
+    value = float(values(totals))
+    without = values(totals - sums)
+    if np.isnan(without).any():
+        return Interval(None, "without one of the rows there is no value")
+    everyone = len(sums)
+    variance = float(np.square(without - value).sum()) * (everyone - 1) / everyone
+    cases = float(rows)
+    if 0 < value < 1:
+        if variance <= 0:
+            return Interval(None, "the value is the same whichever row is left out")
+        cases = value * (1 - value) / variance + 1  # the jackknife's variance of a share is p (1 - p) / (n - 1)
+        cases *= min(1.0, (student_quantile(cases - 1) / student_quantile(rows - 1)) ** 2)
+    low = beta_quantile(_TAIL, cases * value, cases * (1 - value) + 1) if value > 0 else 0.0
+    high = beta_quantile(1 - _TAIL, cases * value + 1, cases * (1 - value)) if value < 1 else 1.0
+    return Interval((low, high))
 
 
 def _by_rows(totals: Floats, sizes: Floats, rows: int) -> tuple[float, float]:
