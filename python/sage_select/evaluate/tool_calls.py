@@ -97,8 +97,9 @@ def parse_tool_calls(text: str, *, unescaped: bool = False) -> Parsed:
     r"""Return the tool calls in a generated assistant turn.
 
     Strings of Python calls are read as Python reads them, or as they stand where they are `unescaped`: the template
-    of LFM 2.5 writes them so. Plain text holds none, and that is no failure. A marker that no readable call follows, and a text that begins
-    like a JSON call and does not end like one, count as failures. What is thought first, up to `</think>`, is left out.
+    of LFM 2.5 writes them so. Plain text holds none, and that is no failure. A marker that no readable call follows,
+    and a text that begins like a JSON call and does not end like one, count as failures. What is thought first, up to
+    `</think>`, is left out.
 
     Examples
     --------
@@ -213,8 +214,9 @@ def _calls(value: Any, *, bare: bool) -> list[ToolCall]:
             arguments = json.loads(arguments)
         except (ValueError, RecursionError):
             return [ToolCall(name, torn=True)]
-    whole = isinstance(arguments, dict)
-    return [ToolCall(name, arguments if whole else {}, torn=not whole and arguments is not None)]
+    if isinstance(arguments, dict):
+        return [ToolCall(name, arguments)]
+    return [ToolCall(name, torn=arguments is not None)]
 
 
 def _json(text: str, position: int) -> _Found | None:
