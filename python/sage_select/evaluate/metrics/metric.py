@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
@@ -10,24 +11,27 @@ import numpy as np
 
 from sage_select.evaluate.statistics.intervals import Interval, unit_interval
 
-__all__ = ["Figure", "Judged", "Metric", "RowSums", "figure", "row_sums"]
+__all__ = ["Figure", "Floats", "Judged", "Metric", "R", "RowSums", "figure", "row_sums"]
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
 
 class Judged(Protocol):
-    """What every record has: the row it belongs to."""
+    """What every record has: the row and the message that it belongs to."""
 
     @property
     def row_id(self) -> str:
         """Id of the row."""
 
+    @property
+    def message(self) -> int:
+        """Number of the message in the row."""
+
 
 R = TypeVar("R", bound=Judged)
 
 
-def ratio(sums: Floats) -> Floats:
-    """Return the first sum over the second."""
+def _ratio(sums: Floats) -> Floats:
     return np.asarray(sums[..., 0] / sums[..., 1])
 
 
@@ -54,7 +58,8 @@ class Metric(Generic[R]):
     needs
         Part -> why there is no value where its sum is 0. Of each of them there must be ten rows for an interval.
     value
-        Sums (..., parts) -> values (...). Called with sums of which none that is needed is 0.
+        Sums (..., parts) -> values (...); the first over the second, where nothing else is said. Called with sums of
+        which none that is needed is 0.
     baseline
         Sums (parts,) -> what whoever always says what is most frequent would have, or why there is no such value; None
         for metrics that such an answer has no meaning for.
@@ -72,7 +77,7 @@ class Metric(Generic[R]):
     contribution: Callable[[R], Sequence[float]]
     parts: tuple[str, ...]
     needs: Mapping[str, str]
-    value: Callable[[Floats], Floats] = ratio
+    value: Callable[[Floats], Floats] = _ratio
     baseline: Callable[[Floats], float | str] | None = None
     better: str = "higher"
     counted: tuple[str, ...] = ()
@@ -80,6 +85,11 @@ class Metric(Generic[R]):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "places", tuple(self.parts.index(part) for part in self.needs))
+
+    @property
+    def is_rate(self) -> bool:
+        """True where the value is the first part over the second."""
+        return self.value is _ratio
 
     def values(self, sums: Floats) -> Floats:
         """Return the value of each vector of sums (..., parts), NaN where one that is needed is 0."""
@@ -100,7 +110,7 @@ class RowSums:
     Parameters
     ----------
     row_ids
-        The rows that have a record the metric is over, in order of first appearance.
+        The rows that have a record the metric is over, sorted.
     sums
         float64 (rows, parts).
     records
@@ -156,16 +166,18 @@ class Figure:
 
 
 def row_sums(metric: Metric[R], records: Sequence[R]) -> RowSums:
-    """Return the sums of each row that has a record the metric is over."""
-    rows: dict[str, list[float]] = {}
-    count = 0
+    """Return the sums of each row that has a record the metric is over, the same bits in whatever order they come."""
+    rows: dict[str, list[Sequence[float]]] = {}
     for one in records:
         if metric.among(one):
-            count += 1
-            sums = rows.setdefault(one.row_id, [0.0] * len(metric.parts))
-            for place, part in enumerate(metric.contribution(one)):
-                sums[place] += part
-    return RowSums(tuple(rows), np.array(list(rows.values()), np.float64).reshape(len(rows), len(metric.parts)), count)
+            rows.setdefault(one.row_id, []).append(metric.contribution(one))
+    names = sorted(rows)
+    sums = [[math.fsum(part) for part in zip(*rows[name], strict=True)] for name in names]
+    return RowSums(
+        tuple(names),
+        np.array(sums, np.float64).reshape(len(names), len(metric.parts)),
+        sum(map(len, rows.values())),
+    )
 
 
 def figure(metric: Metric[R], records: Sequence[R]) -> Figure:

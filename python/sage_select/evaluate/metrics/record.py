@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from sage_select.evaluate.tool_calls import ToolCall
 
-__all__ = ["Accepted", "AnswerRecord", "ToolRecord", "exactly", "joined_by_row"]
+__all__ = ["Accepted", "AnswerRecord", "ToolRecord", "exactly", "joined_by_row", "offered_in"]
 
 #: Of an expected call: parameter -> the values that count as right; `""` among them where it may be left out.
 Accepted: TypeAlias = Mapping[str, Sequence[Any]]
@@ -100,6 +100,28 @@ def exactly(expected: Collection[str], predicted: Collection[str], failures: int
     return set(expected) == set(predicted) and not failures
 
 
+def offered_in(tools: Iterable[Mapping[str, Any]]) -> dict[str, Mapping[str, Any] | None]:
+    """Return the tools that a row offers by name, each with the JSON schema of its parameters, None where it has none.
+
+    Parameters
+    ----------
+    tools
+        The row's tools as `sage_select.render` has them: `{"type": "function", "function": {"name": ...}}`.
+
+    Examples
+    --------
+    >>> offered_in([{"type": "function", "function": {"name": "search", "parameters": {"type": "object"}}}])
+    {'search': {'type': 'object'}}
+    """
+    found: dict[str, Mapping[str, Any] | None] = {}
+    for tool in tools:
+        function = tool.get("function", tool)
+        if isinstance(function, Mapping) and isinstance(function.get("name"), str):
+            schema = function.get("parameters")
+            found[function["name"]] = schema if isinstance(schema, Mapping) else None
+    return found
+
+
 def joined_by_row(records: Iterable[ToolRecord]) -> list[ToolRecord]:
     """Return one record a row, with the calls of all its turns one after the other, for metrics of a whole plan.
 
@@ -113,8 +135,8 @@ def joined_by_row(records: Iterable[ToolRecord]) -> list[ToolRecord]:
 
 def _joined(turns: Sequence[ToolRecord]) -> ToolRecord:
     accepted = None
-    if any(turn.accepted is not None for turn in turns):
-        accepted = tuple(one for turn in turns for one in accepted_of(turn))
+    if all(turn.accepted is not None for turn in turns):
+        accepted = tuple(one for turn in turns for one in turn.accepted or ())
     return ToolRecord(
         row_id=turns[0].row_id,
         message=turns[0].message,
@@ -126,10 +148,3 @@ def _joined(turns: Sequence[ToolRecord]) -> ToolRecord:
         text="\n".join(turn.text for turn in turns),
         at_limit=any(turn.at_limit for turn in turns),
     )
-
-
-def accepted_of(record: ToolRecord) -> tuple[Accepted, ...]:
-    """Return of each expected call which values are right: its own, where the record says nothing else."""
-    if record.accepted is not None:
-        return record.accepted
-    return tuple({name: (value,) for name, value in call.arguments.items()} for call in record.expected)

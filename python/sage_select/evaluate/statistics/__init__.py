@@ -10,14 +10,25 @@ from sage_select.evaluate.statistics.intervals import (
     rate_interval,
     unit_interval,
 )
+from sage_select.evaluate.statistics.paired import DRAWS, Difference, compare_rows, paired_bootstrap, swap_test
+from sage_select.evaluate.statistics.verdicts import LEVEL, Verdict, holm, verdicts
 
 __all__ = [
+    "DRAWS",
     "FEWEST_ROWS",
+    "LEVEL",
+    "Difference",
     "Interval",
+    "Verdict",
+    "compare_rows",
+    "holm",
     "loss_interval",
     "mcnemar",
+    "paired_bootstrap",
     "rate_interval",
     "student_p",
     "student_quantile",
+    "swap_test",
     "unit_interval",
+    "verdicts",
 ]

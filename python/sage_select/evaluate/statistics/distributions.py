@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from functools import lru_cache
 from typing import Final
 
 __all__ = ["beta_quantile", "incomplete_beta", "mcnemar", "student_p", "student_quantile"]
@@ -25,7 +25,7 @@ def incomplete_beta(x: float, a: float, b: float) -> float:
     """
     if x <= 0 or x >= 1:
         return float(x >= 1)
-    front = math.exp(math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log1p(-x))
+    front = _kernel(x, a, b)
     if x < (a + 1) / (a + b + 2):
         return front * _fraction(x, a, b) / a
     return 1 - front * _fraction(1 - x, b, a) / b
@@ -39,9 +39,21 @@ def beta_quantile(share: float, a: float, b: float) -> float:
     >>> round(beta_quantile(0.025, 8, 3), 4)  # the lower bound of Clopper and Pearson for 8 of 10
     0.4439
     """
-    return _inverse(lambda x: incomplete_beta(x, a, b), share)
+    low, high = 0.0, 1.0
+    x = a / (a + b)
+    for _ in range(_STEPS):
+        beyond = incomplete_beta(x, a, b) - share
+        low, high = (x, high) if beyond < 0 else (low, x)
+        density = _kernel(x, a, b) / (x * (1 - x)) if 0 < x < 1 else 0.0
+        step = x - beyond / density if density > _TINY else low  # Newton's, where that stays between the bounds
+        found = step if low < step < high else (low + high) / 2
+        if abs(found - x) <= 1e-15 * x or found in (low, high):
+            return found
+        x = found
+    return x
 
 
+@lru_cache(maxsize=1024)
 def student_quantile(degrees: float, level: float = _LEVEL) -> float:
     """Return the point that Student's t is beyond, on one side or the other, with chance 1 - `level`.
 
@@ -50,8 +62,8 @@ def student_quantile(degrees: float, level: float = _LEVEL) -> float:
     >>> round(student_quantile(9), 4)
     2.2622
     """
-    share = _inverse(lambda x: incomplete_beta(x, degrees / 2, 0.5), 1 - level)
-    return math.sqrt(degrees * (1 - share) / share)
+    share = beta_quantile(1 - level, degrees / 2, 0.5)
+    return math.sqrt(degrees * (1 - share) / share) if share > 0 else math.inf
 
 
 def student_p(t: float, degrees: float) -> float:
@@ -75,12 +87,17 @@ def mcnemar(gained: int, lost: int) -> float:
 
     Examples
     --------
-    >>> mcnemar(1, 6), mcnemar(0, 0)  # 2 * (1 + 7) / 2 ** 7
+    >>> round(mcnemar(1, 6), 6), mcnemar(0, 0)  # 2 * (1 + 7) / 2 ** 7
     (0.125, 1.0)
     """
     few, many = sorted((gained, lost))
     # As many or fewer of `few + many` tosses: a binomial sum is an incomplete beta.
     return min(1.0, 2 * incomplete_beta(0.5, many, few + 1)) if many else 1.0
+
+
+def _kernel(x: float, a: float, b: float) -> float:
+    """Return the density of a beta variable, times x (1 - x)."""
+    return math.exp(math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log1p(-x))
 
 
 def _fraction(x: float, a: float, b: float) -> float:
@@ -102,14 +119,3 @@ def _fraction(x: float, a: float, b: float) -> float:
 
 def _kept(value: float) -> float:
     return value if abs(value) > _TINY else _TINY
-
-
-def _inverse(rising: Callable[[float], float], share: float) -> float:
-    """Return where a function that rises from 0 to 1 between 0 and 1 reaches `share`, to the last bit of a float."""
-    low, high = 0.0, 1.0
-    while low < (middle := (low + high) / 2) < high:
-        if rising(middle) < share:
-            low = middle
-        else:
-            high = middle
-    return high

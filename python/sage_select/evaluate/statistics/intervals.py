@@ -11,7 +11,7 @@ import numpy as np
 
 from sage_select.evaluate.statistics.distributions import beta_quantile, student_quantile
 
-__all__ = ["FEWEST_ROWS", "Interval", "loss_interval", "rate_interval", "unit_interval"]
+__all__ = ["FEWEST_ROWS", "Interval", "loss_interval", "rate_interval", "too_few", "unit_interval"]
 
 #: With fewer rows than this an interval says more than the rows do.
 FEWEST_ROWS: Final = 10
@@ -53,7 +53,7 @@ def loss_interval(differences: Floats, tokens: Floats) -> Interval:
     if not np.any(differences):
         return Interval(None, "the two are the same on every row")
     if rows < FEWEST_ROWS:
-        return _too_few(rows)
+        return too_few(rows)
     return Interval(_by_rows(differences, tokens, rows))
 
 
@@ -74,7 +74,7 @@ def rate_interval(changes: Floats, turns: Floats) -> Interval:
     if not np.any(changes):
         return Interval(None, "the two are equal on every row")
     if rows < FEWEST_ROWS:
-        return _too_few(rows)
+        return too_few(rows)
     middle = float(np.mean(turns))
     low, high = _by_rows(np.append(changes, (middle, -middle)), np.append(turns, (middle, middle)), rows + 2)
     return Interval((max(low, -1.0), min(high, 1.0)))
@@ -98,7 +98,7 @@ def unit_interval(values: Callable[[Floats], Floats], sums: Floats, counted: Seq
     """
     rows = int(min((sums[:, place] != 0).sum() for place in counted))
     if rows < FEWEST_ROWS:
-        return _too_few(rows)
+        return too_few(rows)
     totals = sums.sum(axis=0)
     value = float(values(totals))
     without = values(totals - sums)
@@ -124,5 +124,6 @@ def _by_rows(totals: Floats, sizes: Floats, rows: int) -> tuple[float, float]:
     return ratio - half, ratio + half
 
 
-def _too_few(rows: int) -> Interval:
+def too_few(rows: int) -> Interval:
+    """Return no interval, for want of rows."""
     return Interval(None, f"too few rows for an interval ({rows} of at least {FEWEST_ROWS})")
