@@ -5,15 +5,14 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, Final
 
-import torch
-
 from sage_select.evaluate.thinking import begins_thought, thought_end
+from sage_select.render.extras import require
 from sage_select.render.tokens import IGNORED, Encoded
 from sage_select.rewriting.generate import generated
 from sage_select.score.batches import length_batches
-from sage_select.score.token_means import TokenMeans
 
 __all__ = ["Answer", "AskedModel", "Question", "stop_tokens"]
 
@@ -23,6 +22,9 @@ Progress = Callable[[int, int], None]
 _APART: Final = (0.05, 0.02)
 #: float32 numbers of logits that are held at once.
 _MOST_LOGITS: Final = 1 << 25
+#: Places that are held where prompts are shared, in tokens of one pass: most of them are computed once.
+_SHARED_PASS: Final = 4
+_EXTRA: Final = "train"
 
 
 @dataclass(frozen=True)
@@ -75,9 +77,10 @@ class AskedModel:
         self._batch_tokens, self._context = batch_tokens, context
         self._shares: bool | None = None  # not known before the first prompt
 
-    @torch.inference_mode()
     def losses(self, rows: Sequence[Encoded], progress: Progress) -> list[float]:
         """Return the sum of the losses of the trained tokens of each row, in nats."""
+        from sage_select.score.token_means import TokenMeans
+
         means_of = TokenMeans(self.model, only_loss=True)
         losses = [0.0] * len(rows)
         done = 0
@@ -89,7 +92,6 @@ class AskedModel:
             progress(done, len(rows))
         return losses
 
-    @torch.inference_mode()
     def answers(
         self,
         questions: Sequence[Question],
@@ -180,7 +182,6 @@ class AskedModel:
     def _answer(self, tokens: Sequence[int], stops: Collection[int]) -> Answer:
         return Answer(self._decoded(tokens), not tokens or tokens[-1] not in stops)
 
-    @torch.inference_mode()
     def likelihoods(
         self, prompts: Sequence[Sequence[int]], completions: Sequence[Sequence[int]], progress: Progress
     ) -> list[list[float]]:
@@ -198,79 +199,110 @@ class AskedModel:
         progress
             Called with (prompts done, prompts).
         """
-        found = []
-        for done, prompt in enumerate(prompts, start=1):
-            if self._shares is None:
-                alone, shared = self._alone(prompt, completions), self._shared(prompt, completions)
-                self._shares = shared is not None and all(
-                    abs(one - other) <= _APART[0] + _APART[1] * abs(one)
-                    for one, other in zip(alone, shared, strict=True)
-                )
-                found.append(shared if shared is not None and self._shares else alone)
-            else:
-                shared = self._shared(prompt, completions) if self._shares else None
-                found.append(self._alone(prompt, completions) if shared is None else shared)
-            progress(done, len(prompts))
+        found: list[list[float]] = [[] for _ in prompts]
+        done = 0
+        with require("torch", _EXTRA).inference_mode():
+            for batch in self._alike(prompts, completions):
+                scores = self._likelihoods([prompts[place] for place in batch], completions)
+                for place, one in zip(batch, scores, strict=True):
+                    found[place] = one
+                done += len(batch)
+                progress(done, len(prompts))
         return found
 
+    def _alike(self, prompts: Sequence[Sequence[int]], completions: Sequence[Sequence[int]]) -> Iterator[list[int]]:
+        """Yield numbers of prompts of one length each, so that nothing is padded before the completions."""
+        longest = max(map(len, completions))
+        order = sorted(range(len(prompts)), key=lambda place: (len(prompts[place]), place))
+        for length, places in groupby(order, key=lambda place: len(prompts[place])):
+            most = _SHARED_PASS * self._batch_tokens // (len(completions) * (length + longest))
+            yield from _in_parts(list(places), most)
+
+    def _likelihoods(self, prompts: Sequence[Sequence[int]], completions: Sequence[Sequence[int]]) -> list[list[float]]:
+        if self._shares is None:
+            alone, shared = self._alone(prompts[0], completions), self._shared(prompts[:1], completions)
+            self._shares = shared is not None and all(
+                abs(one - other) <= _APART[0] + _APART[1] * abs(one)
+                for one, other in zip(alone, shared[0], strict=True)
+            )
+        found = self._shared(prompts, completions) if self._shares else None
+        return [self._alone(one, completions) for one in prompts] if found is None else found
+
     def _alone(self, prompt: Sequence[int], completions: Sequence[Sequence[int]]) -> list[float]:
-        rows = []
-        for one in completions:
-            ids = [*prompt, *one]
-            rows.append(Encoded(ids, [*([IGNORED] * len(prompt)), *one], len(one), 0))
+        rows = [Encoded([*prompt, *one], [*([IGNORED] * len(prompt)), *one], len(one), 0) for one in completions]
         return [-loss for loss in self.losses(rows, lambda _done, _total: None)]
 
-    def _shared(self, prompt: Sequence[int], completions: Sequence[Sequence[int]]) -> list[float] | None:
-        """Return the log-probabilities with one pass over the prompt; None where the model cannot share it."""
+    def _shared(
+        self, prompts: Sequence[Sequence[int]], completions: Sequence[Sequence[int]]
+    ) -> list[list[float]] | None:
+        """Return the log-probabilities with one pass over prompts of one length; None where these cannot be shared."""
+        torch = require("torch", _EXTRA)
         device = self.model.device
-        first = self.model(input_ids=torch.tensor([list(prompt)], device=device), use_cache=True)
+        first = self.model(input_ids=torch.tensor([list(one) for one in prompts], device=device), use_cache=True)
         cache = getattr(first, "past_key_values", None)
         if not hasattr(cache, "batch_repeat_interleave"):
             return None
-        begins = first.logits[0, -1].float().log_softmax(-1)
-        sums: list[float] = begins[torch.tensor([one[0] for one in completions], device=device)].double().tolist()
+        begins = first.logits[:, -1].float().log_softmax(-1)
+        sums: list[list[float]] = (
+            begins[:, torch.tensor([one[0] for one in completions], device=device)].double().tolist()
+        )
         longer = [place for place, one in enumerate(completions) if len(one) > 1]
-        for part in self._parts([completions[place] for place in longer], len(prompt), first.logits.shape[-1]):
+        for part in self._parts(
+            [completions[place] for place in longer], len(prompts), len(prompts[0]), begins.shape[-1]
+        ):
             places = [longer[one] for one in part]
-            for place, value in zip(
-                places, self._behind(cache, prompt, [completions[one] for one in places]), strict=True
-            ):
-                sums[place] += value
+            values = self._behind(cache, len(prompts), len(prompts[0]), [completions[one] for one in places])
+            for own, more in zip(sums, values, strict=True):
+                for place, value in zip(places, more, strict=True):
+                    own[place] += value
         return sums
 
-    def _parts(self, completions: Sequence[Sequence[int]], before: int, words: int) -> Iterator[list[int]]:
+    def _parts(
+        self, completions: Sequence[Sequence[int]], prompts: int, before: int, words: int
+    ) -> Iterator[list[int]]:
         """Yield numbers of completions whose passes, and logits, are held at once."""
         longest = max(map(len, completions), default=1)
-        most = max(1, min(self._batch_tokens // (before + longest), _MOST_LOGITS // (longest * words)))
+        most = min(
+            _SHARED_PASS * self._batch_tokens // (prompts * (before + longest)),
+            _MOST_LOGITS // (prompts * longest * words),
+        )
         order = sorted(range(len(completions)), key=lambda place: (-len(completions[place]), place))
-        yield from (order[start : start + most] for start in range(0, len(order), most))
+        yield from _in_parts(order, most)
 
-    def _behind(self, cache: Any, prompt: Sequence[int], completions: Sequence[Sequence[int]]) -> list[float]:
-        """Return the log-probabilities of all tokens of completions but their first."""
+    def _behind(self, cache: Any, prompts: int, before: int, completions: Sequence[Sequence[int]]) -> list[list[float]]:
+        """Return of each prompt the log-probabilities of all tokens of completions but their first."""
+        torch = require("torch", _EXTRA)
         device, count = self.model.device, len(completions)
         longest = max(len(one) for one in completions) - 1
         ids = torch.zeros((count, longest), dtype=torch.long)
         targets = torch.full((count, longest), IGNORED)
-        mask = torch.zeros((count, len(prompt) + longest), dtype=torch.long)
-        mask[:, : len(prompt)] = 1
+        mask = torch.zeros((count, before + longest), dtype=torch.long)
+        mask[:, :before] = 1
         for row, one in enumerate(completions):
             ids[row, : len(one) - 1] = torch.tensor(list(one[:-1]))
             targets[row, : len(one) - 1] = torch.tensor(list(one[1:]))
-            mask[row, len(prompt) : len(prompt) + len(one) - 1] = 1
+            mask[row, before : before + len(one) - 1] = 1
         own = copy.deepcopy(cache)
         own.batch_repeat_interleave(count)
-        places = torch.arange(len(prompt), len(prompt) + longest).expand(count, -1)
+        places = torch.arange(before, before + longest).expand(prompts * count, -1)
         logits = self.model(
-            input_ids=ids.to(device),
-            attention_mask=mask.to(device),
+            input_ids=ids.repeat(prompts, 1).to(device),
+            attention_mask=mask.repeat(prompts, 1).to(device),
             position_ids=places.to(device),
             past_key_values=own,
             use_cache=True,
         ).logits.float()
         losses = torch.nn.functional.cross_entropy(
-            logits.transpose(1, 2), targets.to(device), reduction="none", ignore_index=IGNORED
+            logits.transpose(1, 2), targets.repeat(prompts, 1).to(device), reduction="none", ignore_index=IGNORED
         )
-        return [-float(one) for one in losses.double().sum(dim=1)]
+        found: list[list[float]] = (-losses.double().sum(dim=1)).reshape(prompts, count).tolist()
+        return found
+
+
+def _in_parts(numbers: Sequence[int], most: int) -> Iterator[list[int]]:
+    """Yield numbers, at least one and at most so many at once."""
+    step = max(1, most)
+    yield from (list(numbers[start : start + step]) for start in range(0, len(numbers), step))
 
 
 def _ended(tokens: Sequence[int], stops: Collection[int]) -> list[int]:

@@ -42,6 +42,11 @@ class LabelRecord(AnswerRecord):
     log_probability_expected: float | None = None
     tied: int = 1
 
+    @property
+    def correct(self) -> bool:
+        """Whether the expected label is predicted."""
+        return self.expected == self.predicted
+
     @classmethod
     def of(cls, turn: FinalTurn, expected: str, labels: Sequence[str], scores: Sequence[float]) -> LabelRecord:
         """Return the record of a turn from the log-probability of each label."""

@@ -148,17 +148,19 @@ def prepare_held_out(
     evaluators: str | Sequence[str | Evaluator] = _USUAL,
     turns: int | None = DEFAULT_TURNS,
     limits: Limits | None = None,
+    automatic: bool | None = None,
     stages: Stages | None = None,
     notice: Callable[[str], None] | None = None,
 ) -> HeldOut:
     """Make held-out rows ready to measure the model of `config` on, without loading its weights.
 
-    Takes and raises what `evaluate` does: what is wrong with the rows is found here. Evaluators that are named and do
-    not apply to the rows are refused, but for `loss` and `tool_calls` where nobody is named.
+    Takes and raises what `evaluate` does: what is wrong with the rows is found here. Evaluators that do not apply to the
+    rows are left out where they are `automatic`, by default where none is named, and refused otherwise.
     """
     require_training_packages()
     asked = _chosen(evaluators)
-    automatic = evaluators in (AUTO, _USUAL) or list(evaluators) == [AUTO]
+    if automatic is None:
+        automatic = evaluators in (AUTO, _USUAL) or list(evaluators) == [AUTO]
     with quiet_libraries():
         from sage_select.train.base_model import open_renderer
         from sage_select.train.selection import OrderedRows, load_selection

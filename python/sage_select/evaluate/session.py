@@ -9,6 +9,7 @@ from typing import Any, Self
 from sage_select.errors import DataError, UsageError
 from sage_select.evaluate.held_out import HeldOut
 from sage_select.evaluate.result import Evaluation
+from sage_select.io.tables.digest import digest_files
 from sage_select.paths import user_path
 from sage_select.render.adapter_files import MODEL_FOLDER, adapter_digest, adapter_folder
 from sage_select.render.model_files import model_revision
@@ -143,8 +144,9 @@ class EvaluationSession:
 
     def _digest(self, weights: Path, expected: str | None = None) -> str:
         """Return the digest of files of weights, where it is the one that is expected."""
-        whole = (weights / "config.json").is_file()
-        found = model_revision(str(weights)) if whole else adapter_digest(weights)
+        whole = weights / "config.json"
+        files = [whole, *sorted(weights.glob("*.safetensors"))] if whole.is_file() else []
+        found = digest_files(files) if files else adapter_digest(weights)
         if expected not in (None, found):
             raise DataError(
                 "the adapter is not the one that was trained",

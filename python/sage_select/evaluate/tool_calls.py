@@ -38,7 +38,7 @@ class ToolCall:
     name: str
     arguments: dict[str, Any] = field(default_factory=dict)
     as_text: bool = field(default=False, compare=False, repr=False)
-    torn: bool = field(default=False, compare=False)
+    torn: bool = field(default=False, compare=False, repr=False)
 
 
 @dataclass(frozen=True)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Annotated
 
 from sage_select.declare import Option
 from sage_select.errors import UsageError
 from sage_select.evaluate.asked_model import Answer, AskedModel
 from sage_select.evaluate.asked_model import Question as Prompt
+from sage_select.evaluate.bfcl import COLUMN, accepted_in
 from sage_select.evaluate.evaluator import Asked, Evaluator, NotHere, evaluator
 from sage_select.evaluate.material import Material
-from sage_select.evaluate.metrics import Metric, ToolRecord, tool_metrics
+from sage_select.evaluate.metrics import Accepted, Metric, ToolRecord, offered_in, tool_metrics
 from sage_select.evaluate.tool_turns import Question, ToolQuestions, tool_questions
 from sage_select.train.stages import Stages
 
@@ -36,7 +37,7 @@ class ToolCalls(Evaluator):
             If the ranks are no numbers above 0.
         """
         metrics = tool_metrics(_ranks(self.ranks))
-        found = tool_questions(material)
+        found, accepted = tool_questions(material), _accepted(material)
         if found.turns.no_figure is not None:
             return NotHere(found.turns.no_figure)
         if found.turns.no_arguments is not None:
@@ -52,7 +53,7 @@ class ToolCalls(Evaluator):
                     thinking=material.limits.max_thinking,
                     progress=progress,
                 )
-            return judged(found, answers, material.row_ids)
+            return judged(found, answers, material.row_ids, accepted)
 
         calling = sum(bool(one.calls) for one in found.questions)
         return Asked(
@@ -75,15 +76,26 @@ class ToolCalls(Evaluator):
         )
 
 
-def judged(found: ToolQuestions, answers: Sequence[Answer], row_ids: Sequence[str]) -> list[ToolRecord]:
+def judged(
+    found: ToolQuestions,
+    answers: Sequence[Answer],
+    row_ids: Sequence[str],
+    accepted: Mapping[int, tuple[Accepted, ...]] | None = None,
+) -> list[ToolRecord]:
     """Return a record for each turn, with the calls that are read in what a model wrote.
 
-    A call whose arguments are no object counts as an unreadable place, where those of the row are one.
+    A call whose arguments are no object counts as an unreadable place, where those of the row are one. `accepted` are
+    the possible answers of rows that have several, by the index of the row.
     """
-    return [_record(one, answer, found, row_ids[one.row]) for one, answer in zip(found.questions, answers, strict=True)]
+    return [
+        _record(one, answer, found, row_ids[one.row], (accepted or {}).get(one.row))
+        for one, answer in zip(found.questions, answers, strict=True)
+    ]
 
 
-def _record(question: Question, answer: Answer, found: ToolQuestions, row_id: str) -> ToolRecord:
+def _record(
+    question: Question, answer: Answer, found: ToolQuestions, row_id: str, accepted: tuple[Accepted, ...] | None
+) -> ToolRecord:
     parsed = found.reader.calls(answer.text, question.prompt_end, question.tools)
     torn = sum(call.torn for call in parsed.calls) if question.with_arguments else 0
     return ToolRecord(
@@ -92,15 +104,19 @@ def _record(question: Question, answer: Answer, found: ToolQuestions, row_id: st
         expected=question.calls,
         predicted=parsed.calls,
         failures=parsed.failures + torn,
-        offered=_offered(question.tools),
+        offered=offered_in(question.tools),
+        accepted=accepted if accepted is not None and len(accepted) == len(question.calls) else None,
         text=answer.text,
         at_limit=answer.at_limit,
     )
 
 
-def _offered(tools: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any] | None]:
-    functions = (tool["function"] for tool in tools)
-    return {one["name"]: one["parameters"] if isinstance(one.get("parameters"), dict) else None for one in functions}
+def _accepted(material: Material) -> dict[int, tuple[Accepted, ...]]:
+    """Return the possible answers of rows made from BFCL cases, by the index of the row."""
+    if COLUMN not in material.rows.rows.table.column_names:
+        return {}
+    found = ((place, accepted_in(value)) for place, value in enumerate(material.column(COLUMN)))
+    return {place: accepted for place, accepted in found if accepted is not None}
 
 
 def _restricted(

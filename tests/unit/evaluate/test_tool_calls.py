@@ -51,7 +51,7 @@ OBJECT = '{"name": "search", "arguments": {"q": "x", "n": 2}}'
         (f"[TOOL_CALLS] [{OBJECT}]", (A,)),
         (f"<functioncall> {OBJECT}", (A,)),
         (f"<|python_tag|>{OBJECT}", (A,)),
-        ('{"name": "book", "arguments": "not an object"}', (ToolCall("book", torn=True),)),
+        ('{"name": "book", "arguments": "not an object"}', (B,)),
         ('{"name": "book", "arguments": null}', (B,)),
         ("<function=search>\n<parameter=q>\nx\n</parameter>\n<parameter=n>\n2\n</parameter>\n</function>", (TEXT,)),
         ("<tool_call>\n<function=book>\n</function>\n</tool_call>", (B,)),
