@@ -36,6 +36,7 @@ _OF_RUN: Final = (
 )
 #: The key of the manifest of a result.
 _MARK: Final = "evaluation"
+_ELSEWHERE: Final = "name another file with --output, or remove what is there"
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,7 @@ def evaluated(console: Console, settings: Mapping[str, Mapping[str, Any]]) -> No
     """
     from sage_select.evaluate import EvaluationSession, prepare_held_out
     from sage_select.evaluate.evaluator import AUTO, chosen_evaluators
+    from sage_select.evaluate.session import digest_of_run
 
     told = _told(console, settings)
     spelt = {flag.setting: flag.spelling for flag in eval_flags()}
@@ -83,7 +85,7 @@ def evaluated(console: Console, settings: Mapping[str, Mapping[str, Any]]) -> No
     with session:
         found = {"base": session.measure(held_out)}
         if told.weights is not None:
-            found["tuned"] = session.measure(held_out, told.weights)
+            found["tuned"] = session.measure(held_out, told.weights, digest=digest_of_run(told.weights))
     result = _result(told, held_out, overlap, found, console.notices)
     if told.output is not None:
         _write(told.output, result, found)
@@ -303,13 +305,17 @@ def _check_output(output: Path, told: _Told) -> None:
         "chat_template": told.config.chat_template,
     }
     settings = [InputSetting(name, "file", str(one)) for name, one in inputs.items() if one is not None]
-    preflight_output(output, settings, force=True)
+    try:
+        preflight_output(output, settings, force=True)
+    except OutputError as error:
+        error.hint = _ELSEWHERE
+        raise
     manifest = read_manifest(output, verify=False)
     if manifest is not None and _MARK not in manifest:
         raise OutputError(
             "exists already and is not a result of sage-train eval, so that it is never replaced",
             where=str(output),
-            hint="name another file with --output",
+            hint=_ELSEWHERE,
         )
 
 

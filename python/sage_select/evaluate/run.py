@@ -154,8 +154,8 @@ def prepare_held_out(
 ) -> HeldOut:
     """Make held-out rows ready to measure the model of `config` on, without loading its weights.
 
-    Takes and raises what `evaluate` does: what is wrong with the rows is found here. Evaluators that do not apply to the
-    rows are left out where they are `automatic`, by default where none is named, and refused otherwise.
+    Takes and raises what `evaluate` does: what is wrong with the rows is found here. Evaluators that do not apply to
+    the rows are left out where they are `automatic`, by default where none is named, and refused otherwise.
     """
     require_training_packages()
     asked = _chosen(evaluators)

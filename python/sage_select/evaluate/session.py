@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -18,9 +19,10 @@ from sage_select.train import TrainConfig
 from sage_select.train.from_adapter import base_of_run
 from sage_select.train.hardware import require_training_packages
 from sage_select.train.launchers import hidden_launchers
+from sage_select.train.replaced import RECORD_NAME
 from sage_select.train.stages import Stages, silent_stages
 
-__all__ = ["EvaluationSession", "trained_weights"]
+__all__ = ["EvaluationSession", "digest_of_run", "trained_weights"]
 
 
 class EvaluationSession:
@@ -171,3 +173,13 @@ def trained_weights(folder: str | Path) -> Path:
         if (one / "config.json").is_file():
             return one
     return adapter_folder(folder)
+
+
+def digest_of_run(weights: Path) -> str | None:
+    """Return the digest that the run around a folder of weights recorded of them when it had trained them, if any."""
+    try:
+        record = json.loads((weights.parent / RECORD_NAME).read_text(encoding="utf-8"))
+        found = record["result"]["adapter_digest"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return found if isinstance(found, str) else None

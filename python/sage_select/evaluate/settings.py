@@ -31,8 +31,8 @@ class EvalSettings(Settings):
     data: Annotated[
         Path | None,
         Option(
-            "held-out rows, of any format and shape that can be trained on; those that are among the rows the adapter was "
-            "trained on are named and left out",
+            "held-out rows, of any format and shape that can be trained on; those that are among the rows the adapter "
+            "was trained on are named and left out",
             metavar="FILE",
             default="the built-in held-out rows for the demo model",
         ),
@@ -46,8 +46,8 @@ class EvalSettings(Settings):
     run: Annotated[
         Path | None,
         Option(
-            "folder of a run of sage-train, whose adapter is measured beside its base: model, chat template and lengths "
-            "are those of the run where nothing else is said",
+            "folder of a run of sage-train, whose adapter is measured beside its base: model, chat template and "
+            "lengths are those of the run where nothing else is said",
             metavar="FOLDER",
             one_of="trained",
         ),
@@ -69,8 +69,8 @@ class EvalSettings(Settings):
     tools: Annotated[
         Path | None,
         Option(
-            "JSON file of tools, as a list of schemas or name and description: rows of a prompt and the name of a tool, "
-            "such as MetaTool's, become calls of it, and offer these",
+            "JSON file of tools, as a list of schemas or name and description: rows of a prompt and the name of a "
+            "tool, such as MetaTool's, become calls of it, and offer these",
             metavar="FILE",
         ),
     ] = None
@@ -81,8 +81,8 @@ class EvalSettings(Settings):
         int | str,
         BeforeValidator(_turns),
         Option(
-            "the most turns that are generated, of those that call tools and of those that do not, and the most rows whose "
-            "labels are scored",
+            "the most turns that are generated, of those that call tools and of those that do not, and the most rows "
+            "whose labels are scored",
             metavar="N|all",
             default=f"{DEFAULT_TURNS}, and all rows for labels",
         ),
@@ -104,8 +104,8 @@ class EvalSettings(Settings):
     output: Annotated[
         Path | None,
         Option(
-            "file for a record of each row and turn (.arrow, .parquet or .jsonl), beside which FILE.manifest.json holds "
-            "the figures; replaces an older result, nothing else",
+            "file for a record of each row and turn (.arrow, .parquet or .jsonl), beside which FILE.manifest.json "
+            "holds the figures; replaces an older result, nothing else",
             short="-o",
             metavar="FILE",
         ),

@@ -17,8 +17,8 @@ __all__ = ["COMMAND"]
 _HELP: Final = """Measure a model on held-out rows, and an adapter beside the model that it was trained on.
 
 Evaluators ask, and metrics judge the answers; auto takes all that apply to the rows, and says of each why or why not.
-Of tool calls every turn is generated given the row's own turns before it, greedily, up to the tokens that end turns; what
-is thought first does not count for the length. Every figure is printed with how many rows it rests on and a 95 %
+Of tool calls every turn is generated given the row's own turns before it, greedily, up to the tokens that end turns;
+what is thought first does not count for the length. Every figure is printed with how many rows it rests on and a 95 %
 interval over rows. No figure is given where calls, or their arguments, cannot be read back from what the chat template
 itself writes.
 
