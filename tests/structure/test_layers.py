@@ -12,7 +12,7 @@ import pytest
 LAYERS = (
     "display | errors columns seeds | paths | values | declare | kernels | demo | io | cache | render | score | encode"
     " | contamination rewriting | data | pipeline | strategies scorers encoders orders augmenters predictors | evidence"
-    " | replay | stages | inspection difference | engine | api | polars | train | evaluate | teaching | agent | export"
+    " | replay | stages | inspection difference | engine | api | polars | train | evaluate | evaluators | teaching | agent | export"
     " | cli"
 )
 RANKS = {name: rank for rank, group in enumerate(LAYERS.split("|")) for name in group.split()}
@@ -21,7 +21,10 @@ RANKS = {name: rank for rank, group in enumerate(LAYERS.split("|")) for name in 
 FOLDERS = {"io": "guards | tables | source | commit | formats | inputs | output"}
 
 #: Lower layers that a layer must do without: a training run reads the selection's file, never the engine.
-WITHOUT = {name: {"pipeline", "strategies", "stages", "engine", "api"} for name in ("train", "evaluate", "teaching")}
+WITHOUT = {
+    name: {"pipeline", "strategies", "stages", "engine", "api"}
+    for name in ("train", "evaluate", "evaluators", "teaching")
+}
 
 
 def modules(root: Path) -> list[Path]:

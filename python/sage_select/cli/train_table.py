@@ -14,9 +14,24 @@ from typing import Final, NamedTuple
 from sage_select.cli.build_table import flags_of_members, others_declare
 from sage_select.cli.flags import Flag, flags_of
 
-__all__ = ["Alias", "TrainTable", "derived_train", "flags_among", "train_table", "written_train"]
+__all__ = [
+    "EVALUATORS_GROUP",
+    "Alias",
+    "TrainTable",
+    "derived_train",
+    "eval_flags",
+    "flags_among",
+    "train_table",
+    "written_train",
+]
+
 
 _FILE: Final = Path(__file__).with_suffix(".json")
+#: By what the options of evaluators are told apart from others of `sage-train eval`.
+EVALUATORS_GROUP: Final = "evaluators"
+#: Settings of training that count in an evaluation as well: the classes that declare them, less some.
+_EVALUATED: Final = ("ModelSettings", "RowSettings")
+_NOT_EVALUATED: Final = ("torch_compile", "on_lost_words", "on_bad_row", "max_bad", "max_dropped", "max_truncated")
 
 
 class Alias(NamedTuple):
@@ -36,10 +51,13 @@ class TrainTable(NamedTuple):
         The options, in the order of the help.
     aliases
         What others type -> the setting.
+    evaluation
+        The options of `sage-train eval` that training has not: its own, and those of evaluators.
     """
 
     flags: list[Flag]
     aliases: dict[str, Alias]
+    evaluation: list[Flag]
 
 
 def train_table() -> TrainTable:
@@ -48,7 +66,9 @@ def train_table() -> TrainTable:
         return derived_train()
     value = json.loads(_FILE.read_text(encoding="utf-8"))
     return TrainTable(
-        [Flag(**flag) for flag in value["flags"]], {key: Alias(*one) for key, one in value["aliases"].items()}
+        [Flag(**flag) for flag in value["flags"]],
+        {key: Alias(*one) for key, one in value["aliases"].items()},
+        [Flag(**flag) for flag in value["evaluation"]],
     )
 
 
@@ -61,16 +81,31 @@ def flags_among(groups: Collection[str], names: Collection[str] = (), *, without
     ]
 
 
+def eval_flags() -> list[Flag]:
+    """Return the options of `sage-train eval`, its own first."""
+    own = train_table().evaluation
+    options = [flag for flag in own if flag.stage != EVALUATORS_GROUP]
+    asking = [flag for flag in own if flag.stage == EVALUATORS_GROUP]
+    return [*options, *flags_among(_EVALUATED, without=_NOT_EVALUATED), *asking]
+
+
 def written_train(table: TrainTable) -> str:
     """Return a table as its file holds it."""
-    value = {"flags": [flag._asdict() for flag in table.flags], "aliases": table.aliases}
+    value = {
+        "flags": [flag._asdict() for flag in table.flags],
+        "aliases": table.aliases,
+        "evaluation": [flag._asdict() for flag in table.evaluation],
+    }
     return json.dumps(value, indent=1, ensure_ascii=False) + "\n"
 
 
 def derived_train() -> TrainTable:
     """Derive the table from the declarations."""
     from sage_select.cli.train_settings import groups
+    from sage_select.declare import Choice
     from sage_select.declare.option import option_of
+    from sage_select.evaluate.evaluator import AUTO, EVALUATORS
+    from sage_select.evaluate.settings import EvalSettings
     from sage_select.train.settings.declared import Setting
 
     flags: list[Flag] = []
@@ -86,4 +121,8 @@ def derived_train() -> TrainTable:
                 for theirs in (*option.trl, *option.others, *option.words):
                     typed = theirs if theirs.startswith("-") else "--" + theirs.replace("_", "-")
                     aliases[typed] = Alias(name, theirs in option.trl, option.words.get(theirs))
-    return TrainTable(flags, aliases)
+    evaluation = [
+        *flags_of("EvalSettings", EvalSettings, EvalSettings.summary()),
+        *flags_of_members(EVALUATORS_GROUP, "evaluators", Choice(EVALUATORS, AUTO)),
+    ]
+    return TrainTable(flags, aliases, evaluation)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from sage_select.evaluate.evaluator import Measured
 from sage_select.evaluate.held_out import HeldOut
 from sage_select.evaluate.metrics.record import exactly
 
@@ -57,12 +58,22 @@ class Evaluation:
         Of each measured row: the sum of its token losses in nats, and its trained tokens.
     predictions
         Of each turn that was generated, in the order of the rows.
+    measured
+        What each evaluator found, with its records and metrics.
+    adapter_digest
+        Of the settings and weights of the adapter that was measured, or of the whole model; None of the base.
     """
 
     held_out: HeldOut
     row_losses: tuple[float, ...]
     row_tokens: tuple[int, ...]
     predictions: tuple[Prediction, ...]
+    measured: tuple[Measured, ...] = ()
+    adapter_digest: str | None = None
+
+    def of_adapter(self, digest: str | None) -> Evaluation:
+        """Return the evaluation with the digest of what was measured."""
+        return replace(self, adapter_digest=digest)
 
     @property
     def rows(self) -> int:

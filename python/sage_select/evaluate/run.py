@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from sage_select.errors import UsageError
+from sage_select.evaluate.evaluator import AUTO, Evaluator, chosen_evaluators
 from sage_select.evaluate.held_out import DEFAULT_TURNS, HeldOut, prepare
+from sage_select.evaluate.material import Limits
 from sage_select.evaluate.result import Evaluation
+from sage_select.evaluate.session import EvaluationSession
 from sage_select.render.quiet import quiet_libraries
 from sage_select.train import TrainConfig
 from sage_select.train.hardware import require_training_packages
-from sage_select.train.launchers import hidden_launchers
 from sage_select.train.stages import Stages, silent_stages
 
-__all__ = ["evaluate", "evaluate_tuned", "prepare_held_out"]
+__all__ = ["evaluate", "evaluate_adapters", "evaluate_tuned", "prepare_held_out"]
+
+#: What is asked where nothing else is said.
+_USUAL: Final = ("loss", "tool_calls")
 
 
 def evaluate(
@@ -24,7 +28,9 @@ def evaluate(
     rows: Any,
     *,
     config: TrainConfig | None = None,
+    evaluators: str | Sequence[str | Evaluator] = _USUAL,
     turns: int | None = DEFAULT_TURNS,
+    limits: Limits | None = None,
     batch_tokens: int = 8192,
     stages: Stages | None = None,
     notice: Callable[[str], None] | None = None,
@@ -48,8 +54,12 @@ def evaluate(
     config
         How rows are read and cut and how the model is held (`max_length`, `chat_template`, `precision`,
         `load_in_4bit`, ...); other settings have no effect. None: the defaults.
+    evaluators
+        Who asks: names of `sage_select.evaluators`, or these with their options; `auto` for all that apply.
     turns
         The most turns that are generated of those that call tools, and of those that do not; None for all.
+    limits
+        All limits of what is generated, in place of `turns`.
     batch_tokens
         Tokens in one forward pass, with padding.
     stages, notice
@@ -64,7 +74,9 @@ def evaluate(
     ResourceError
         If a package is missing.
     """
-    return _Session(model, config, batch_tokens, stages, notice).run(rows, turns, [adapter])[0]
+    with _session(model, config, batch_tokens, stages) as session:
+        held_out = _held_out(rows, session.config, turns, stages, notice, limits, evaluators)
+        return session.measure(held_out, adapter)
 
 
 def evaluate_tuned(
@@ -82,23 +94,73 @@ def evaluate_tuned(
 
     Takes and raises what `evaluate` does; `compare` puts the two side by side.
     """
-    base, tuned = _Session(model, config, batch_tokens, stages, notice).run(rows, turns, [None, adapter])
-    return base, tuned
+    with _session(model, config, batch_tokens, stages) as session:
+        held_out = _held_out(rows, session.config, turns, stages, notice)
+        return session.measure(held_out, None), session.measure(held_out, adapter)
+
+
+def evaluate_adapters(
+    model: str | Path,
+    adapters: Mapping[str, str | Path | None],
+    held_out: HeldOut,
+    *,
+    config: TrainConfig | None = None,
+    digests: Mapping[str, str] | None = None,
+    batch_tokens: int = 8192,
+    stages: Stages | None = None,
+) -> Iterator[tuple[str, Evaluation]]:
+    """Yield the evaluation of each of several adapters on the same rows; weights of the base are loaded once.
+
+    Parameters
+    ----------
+    model
+        Folder or repository id of the base model.
+    adapters
+        Name -> folder of an adapter, or of a whole model that was trained from the base, or of the run that holds
+        either; None for the base itself.
+    held_out
+        What `prepare_held_out` made of the rows.
+    config
+        As in `evaluate`.
+    digests
+        Name -> `adapter_digest` that the adapter has to have, as the run that trained it recorded: another is refused.
+    batch_tokens, stages
+        As in `evaluate`.
+
+    Raises
+    ------
+    UsageError
+        If a folder holds no adapter, or one of another base model.
+    DataError
+        If an adapter is damaged, is not the one of its digest, or is changed while it is measured. Whoever wants to go
+        on with the others calls `EvaluationSession.measure` for each.
+    """
+    with _session(model, config, batch_tokens, stages) as session:
+        for name, adapter in adapters.items():
+            expected = (digests or {}).get(name)
+            yield name, session.measure(held_out, adapter, digest=expected, name=name)
 
 
 def prepare_held_out(
     rows: Any,
     config: TrainConfig,
     *,
+    evaluators: str | Sequence[str | Evaluator] = _USUAL,
     turns: int | None = DEFAULT_TURNS,
+    limits: Limits | None = None,
+    automatic: bool | None = None,
     stages: Stages | None = None,
     notice: Callable[[str], None] | None = None,
 ) -> HeldOut:
     """Make held-out rows ready to measure the model of `config` on, without loading its weights.
 
-    Takes and raises what `evaluate` does: what is wrong with the rows is found here.
+    Takes and raises what `evaluate` does: what is wrong with the rows is found here. Evaluators that do not apply to
+    the rows are left out where they are `automatic`, by default where none is named, and refused otherwise.
     """
     require_training_packages()
+    asked = _chosen(evaluators)
+    if automatic is None:
+        automatic = evaluators in (AUTO, _USUAL) or list(evaluators) == [AUTO]
     with quiet_libraries():
         from sage_select.train.base_model import open_renderer
         from sage_select.train.selection import OrderedRows, load_selection
@@ -106,57 +168,46 @@ def prepare_held_out(
         ordered = rows if isinstance(rows, OrderedRows) else load_selection(rows, config)
         renderer = open_renderer(config)
         with (stages or silent_stages)("tokenising held-out rows") as progress:
-            held_out = prepare(ordered, renderer, turns=turns, progress=progress)
+            held_out = prepare(
+                ordered,
+                renderer,
+                turns=turns,
+                limits=limits,
+                evaluators=asked,
+                automatic=automatic,
+                progress=progress,
+            )
     for text in (*renderer.notices, *held_out.notices):
         if notice is not None:
             notice(text)
     return held_out
 
 
-class _Session:
-    """How a model is held while it is measured."""
+def _session(
+    model: str | Path, config: TrainConfig | None, batch_tokens: int, stages: Stages | None
+) -> EvaluationSession:
+    settings = TrainConfig(model=str(model)) if config is None else config.changed(model=str(model))
+    return EvaluationSession(settings, batch_tokens=batch_tokens, stages=stages)
 
-    def __init__(
-        self,
-        model: str | Path,
-        config: TrainConfig | None,
-        batch_tokens: int,
-        stages: Stages | None,
-        notice: Callable[[str], None] | None,
-    ) -> None:
-        require_training_packages()
-        if batch_tokens < 1:
-            raise UsageError("a batch holds 1 token or more", got=str(batch_tokens))
-        self._config = TrainConfig(model=str(model)) if config is None else config.changed(model=str(model))
-        self._batch_tokens = batch_tokens
-        self._stages = stages or silent_stages
-        self._notice = notice
 
-    def run(self, rows: Any, turns: int | None, adapters: list[str | Path | None]) -> list[Evaluation]:
-        """Measure the model with each adapter in turn; None is the model alone and must come first."""
-        held_out = rows
-        if not isinstance(rows, HeldOut):
-            held_out = prepare_held_out(rows, self._config, turns=turns, stages=self._stages, notice=self._notice)
-        with quiet_libraries(), hidden_launchers():
-            from sage_select.evaluate.measure import measure
-            from sage_select.render.adapted import load_adapter
-            from sage_select.train.base_model import load_base_model
-            from sage_select.train.hardware import precision_here
+def _held_out(
+    rows: Any,
+    config: TrainConfig,
+    turns: int | None,
+    stages: Stages | None,
+    notice: Callable[[str], None] | None,
+    limits: Limits | None = None,
+    evaluators: str | Sequence[str | Evaluator] = _USUAL,
+) -> HeldOut:
+    if isinstance(rows, HeldOut):
+        return rows
+    return prepare_held_out(
+        rows, config, evaluators=evaluators, turns=turns, limits=limits, stages=stages, notice=notice
+    )
 
-            with self._stages("loading the model"):
-                precision = precision_here(self._config)
-                model = load_base_model(self._config, precision, held_out.tokenizer)
-            found = []
-            for adapter in adapters:
-                name = "the base model" if adapter is None else "the tuned model"
-                if adapter is not None and (Path(adapter) / "config.json").is_file():
-                    del model  # a whole model takes its place
-                    model = load_base_model(self._as_whole(adapter), precision, held_out.tokenizer)
-                elif adapter is not None:
-                    model = load_adapter(model, Path(adapter))
-                found.append(measure(model, held_out, batch_tokens=self._batch_tokens, stages=self._stages, name=name))
-            return found
 
-    def _as_whole(self, model: str | Path) -> TrainConfig:
-        """Return the settings with another model."""
-        return self._config.model_copy(update={"model": str(model)})
+def _chosen(evaluators: str | Sequence[str | Evaluator]) -> list[Evaluator]:
+    """Return evaluators, those that are named by their names with the options that they have by default."""
+    if isinstance(evaluators, str) or all(isinstance(one, str) for one in evaluators):
+        return chosen_evaluators([str(one) for one in evaluators] if not isinstance(evaluators, str) else evaluators)
+    return [one if isinstance(one, Evaluator) else chosen_evaluators([one])[0] for one in evaluators]

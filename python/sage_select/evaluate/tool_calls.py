@@ -7,12 +7,13 @@ name before JSON arguments (DeepSeek, gpt-oss, Kimi, newer Mistral, Gemma 4) and
 
 from __future__ import annotations
 
-import ast
 import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
+
+from sage_select.evaluate.python_calls import Calls, escaped_calls, unescaped_calls
 
 __all__ = ["Parsed", "ToolCall", "parse_tool_calls", "thought_and_words"]
 
@@ -21,20 +22,23 @@ __all__ = ["Parsed", "ToolCall", "parse_tool_calls", "thought_and_words"]
 class ToolCall:
     """One call.
 
-    Parameters
+    Attributes
     ----------
     name
         The tool's name.
     arguments
-        Its arguments, an empty object where none are given.
+        What it is called with; an empty object where nothing is, or what stands there is no object.
     as_text
-        Whether the style writes arguments without quotes, so that each is given as text, whatever its type. No call
-        differs from another by it.
+        Whether texts among the arguments are written without quotes, so that their type is not known by them:
+        `typed_values.typed` finds it.
+    torn
+        Whether what stands in the place of the arguments cannot be read as an object.
     """
 
     name: str
     arguments: dict[str, Any] = field(default_factory=dict)
     as_text: bool = field(default=False, compare=False, repr=False)
+    torn: bool = field(default=False, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,7 @@ _GLM_ARGUMENT: Final = re.compile(
 )
 _FUNCTION_NAME: Final = re.compile(r"(?P<name>[^\n>]+)>")
 _PARAMETER: Final = re.compile(
-    r"\s*<parameter=(?P<key>[^\n>]+)>\s*(?P<value>.*?)\s*</parameter>\s*(?=<parameter=|</function>)", re.DOTALL
+    r"\s*<parameter=(?P<key>[^\n>]+)>\n?(?P<value>.*?)\n?</parameter>\s*(?=<parameter=|</function>)", re.DOTALL
 )
 _INVOKED_NAME: Final = re.compile(r'(?P<name>[^"\n]+)">')
 _INVOKED: Final = re.compile(
@@ -86,16 +90,16 @@ _GEMMA: Final = re.compile(
 )
 _GEMMA_PART: Final = re.compile(r'<\|"\|>(.*?)<\|"\|>|([{,]\s*)([\w.-]+)(?=:)', re.DOTALL)
 _PYTHON_END: Final = re.compile(r"<\|(?:tool_call|python)_end\|>|\Z")
-_PYTHON_NAME: Final = re.compile(r"(?:\A\[|\)\s*,)\s*([\w.]+)\(")
-_CONSTANTS: Final = {"true": True, "false": False, "null": None}
 _THOUGHT: Final = re.compile(r"\A\s*(?:<think>)?.*?</think>", re.DOTALL)
 
 
-def parse_tool_calls(text: str) -> Parsed:
+def parse_tool_calls(text: str, *, unescaped: bool = False) -> Parsed:
     r"""Return the tool calls in a generated assistant turn.
 
-    Plain text holds none, and that is no failure. A marker that no readable call follows, and a text that begins
-    like a JSON call and does not end like one, count as failures. What is thought first, up to `</think>`, is left out.
+    Strings of Python calls are read as Python reads them, or as they stand where they are `unescaped`: the template
+    of LFM 2.5 writes them so. Plain text holds none, and that is no failure. A marker that no readable call follows,
+    and a text that begins like a JSON call and does not end like one, count as failures. What is thought first, up to
+    `</think>`, is left out.
 
     Examples
     --------
@@ -111,13 +115,14 @@ def parse_tool_calls(text: str) -> Parsed:
     text = _after_thought(text)
     marker = _MARKER.search(text)
     if marker is None or text.lstrip().startswith(("{", "[{")):
-        whole = _whole(text)
+        whole = _whole(text, unescaped=unescaped)
         if marker is None or whole.calls:
             return whole
     calls: list[ToolCall] = []
     failures = 0
     while marker is not None:
-        found = _STYLES[str(marker.lastgroup)](text, marker.end())
+        style = str(marker.lastgroup)
+        found = (_unescaped if unescaped and style == "python" else _STYLES[style])(text, marker.end())
         if found is None:
             failures += 1
         else:
@@ -151,14 +156,14 @@ def _after_thought(text: str) -> str:
     return text[thought.end() :] if marker is None or opened or marker.start() >= thought.end() else text
 
 
-def _whole(text: str) -> Parsed:
+def _whole(text: str, *, unescaped: bool) -> Parsed:
     """Read a text without a marker: it is calls as a whole, or it holds none."""
     text = text.strip()
     fenced = _FENCE.match(text)
     if fenced:
         text = fenced[1].strip()
     if re.match(r"\[\s*[\w.]+\(", text):
-        found = _python(text, 0)
+        found = (_unescaped if unescaped else _python)(text, 0)
         return Parsed(tuple(found[0]) if found else (), int(found is None))
     if not text.startswith(("{", "[")):
         return Parsed()
@@ -203,16 +208,15 @@ def _calls(value: Any, *, bare: bool) -> list[ToolCall]:
     name = value.get("name", value.get("tool_name"))
     if not isinstance(name, str) or not name or (bare and not value.keys() & {"arguments", "parameters"}):
         return []
-    return [ToolCall(name, _arguments(value.get("arguments", value.get("parameters"))))]
-
-
-def _arguments(value: Any) -> dict[str, Any]:
-    if isinstance(value, str):
+    arguments = value.get("arguments", value.get("parameters"))
+    if isinstance(arguments, str):
         try:
-            value = json.loads(value)
+            arguments = json.loads(arguments)
         except (ValueError, RecursionError):
-            return {}
-    return value if isinstance(value, dict) else {}
+            return [ToolCall(name, torn=True)]
+    if isinstance(arguments, dict):
+        return [ToolCall(name, arguments)]
+    return [ToolCall(name, torn=arguments is not None)]
 
 
 def _json(text: str, position: int) -> _Found | None:
@@ -283,31 +287,20 @@ def _gemma(text: str, position: int) -> _Found | None:
 
 
 def _python(text: str, position: int) -> _Found | None:
-    """Read a list of Python calls, by its syntax alone; with strings that are not escaped (LFM 2), the names."""
+    """Read a list of Python calls; where that is no Python, since its strings are not escaped, as it stands."""
+    return _python_list(text, position, escaped_calls, unescaped_calls)
+
+
+def _unescaped(text: str, position: int) -> _Found | None:
+    """Read a list of Python calls whose strings are never escaped, as the template of LFM 2.5 writes them."""
+    return _python_list(text, position, unescaped_calls, escaped_calls)
+
+
+def _python_list(text: str, position: int, *ways: Callable[[str], Calls | None]) -> _Found | None:
     end = _PYTHON_END.search(text, position)
-    source = text[position : end.start() if end else len(text)].strip()
-    try:
-        tree = ast.parse(source, mode="eval").body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        if not source.endswith(")]"):
-            return None
-        return [ToolCall(name) for name in _PYTHON_NAME.findall(source)], end.end() if end else len(text)
-    calls = []
-    for node in tree.elts if isinstance(tree, ast.List) else [tree]:
-        if not isinstance(node, ast.Call) or node.args:
-            return None
-        arguments = {part.arg: _literal(part.value, source) for part in node.keywords if part.arg is not None}
-        calls.append(ToolCall(ast.unparse(node.func), arguments))
-    return (calls, end.end() if end else len(text)) if calls else None
-
-
-def _literal(node: ast.expr, source: str) -> Any:
-    if isinstance(node, ast.Name) and node.id in _CONSTANTS:
-        return _CONSTANTS[node.id]
-    try:
-        return ast.literal_eval(node)
-    except (ValueError, TypeError, RecursionError, MemoryError):
-        return ast.get_source_segment(source, node)
+    source = text[position : end.start() if end else len(text)]
+    calls = next((found for way in ways if (found := way(source))), None)
+    return None if calls is None else ([ToolCall(*one) for one in calls], end.end() if end else len(text))
 
 
 def _after(pattern: re.Pattern[str], text: str, position: int) -> int:

@@ -134,7 +134,7 @@ def prompts_of(
     bad.check(rows, config.max_bad)
     refused = (DroppedRow(one.row, str(ids[one.row]), one.reason) for one in bad.rows)
     ends = ends_of_turns(answers, special)
-    reader, _ = choose_reader(readers_of(tokenizer, renderer.chat_template), turns)
+    reader = choose_reader(readers_of(tokenizer, renderer.chat_template), turns).reader
     return Prompts(tuple(asked), (*dropped, *refused), ends, _inside(answers, ends), reader)
 
 

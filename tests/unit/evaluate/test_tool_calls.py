@@ -65,7 +65,7 @@ OBJECT = '{"name": "search", "arguments": {"q": "x", "n": 2}}'
         ('<|tool_call>call:search{q:<|"|>x<|"|>,n:2}<tool_call|><|tool_call>call:book{}<tool_call|>', (A, B)),
         ("<|tool_call_start|>[search(q='x', n=2), book()]<|tool_call_end|><|im_end|>", (A, B)),
         ("[search(q='x', n=2)]", (A,)),
-        ("<|tool_call_start|>[search(q='it's'), book()]<|tool_call_end|>", (ToolCall("search"), B)),
+        ("<|tool_call_start|>[search(q='it's'), book()]<|tool_call_end|>", (ToolCall("search", {"q": "it's"}), B)),
         ('[TOOL_CALLS]search{"q": "x", "n": 2}[TOOL_CALLS]book[ARGS]{}', (A, B)),
         ('<|START_ACTION|>[{"tool_call_id": "0", "tool_name": "book", "parameters": {}}]<|END_ACTION|>', (B,)),
         (f"<think>\nA <tool_call> is due.\n</think>\n\n<tool_call>{OBJECT}</tool_call>", (A,)),

@@ -68,7 +68,7 @@ def read(
     tokens = turn_tokens(tokenizer, turn.text, renderer.special_ids)
     if tokens[-1] in renderer.special_ids:  # where the teacher stops
         tokens = tokens[: tokens.index(tokens[-1]) + 1]
-    reader, _ = choose_reader(readers_of(tokenizer, renderer.chat_template), [])
+    reader = choose_reader(readers_of(tokenizer, renderer.chat_template), []).reader
     before = Conversation([turns[0], {"role": "assistant", "content": "old"}], TOOLS)
     written = tokens if said is None else [*tokenizer(said, add_special_tokens=False)["input_ids"], tokens[-1]]
     reading = Reading(renderer, reader, {tokens[-1]})

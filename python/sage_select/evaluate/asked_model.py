@@ -1,0 +1,327 @@
+"""A loaded model and what evaluators ask of it: losses of rows, answers to prompts, likelihoods of completions."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any, Final
+
+from sage_select.evaluate.thinking import begins_thought, thought_end
+from sage_select.render.extras import require
+from sage_select.render.tokens import IGNORED, Encoded
+from sage_select.rewriting.generate import generated
+from sage_select.score.batches import length_batches
+
+__all__ = ["Answer", "AskedModel", "Question", "stop_tokens"]
+
+Progress = Callable[[int, int], None]
+
+#: How far two ways to the same log-probability may be apart: in few bits, a share of it.
+_APART: Final = (0.05, 0.02)
+#: float32 numbers of logits that are held at once.
+_MOST_LOGITS: Final = 1 << 25
+#: Places that are held where prompts are shared, in tokens of one pass: most of them are computed once.
+_SHARED_PASS: Final = 4
+_EXTRA: Final = "train"
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a model is to go on from.
+
+    Parameters
+    ----------
+    prompt
+        Its tokens.
+    prompt_end
+        Its last words: a thought may have begun there.
+    """
+
+    prompt: Sequence[int]
+    prompt_end: str = ""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a model wrote.
+
+    Parameters
+    ----------
+    text
+        Its words through the token that ended it, special tokens among them.
+    at_limit
+        Whether it was cut off because it had become too long.
+    """
+
+    text: str
+    at_limit: bool
+
+
+class AskedModel:
+    """A causal language model in evaluation mode, perhaps with an adapter.
+
+    Parameters
+    ----------
+    model, tokenizer
+        Both of transformers.
+    batch_tokens
+        Tokens in one forward pass, with padding. Changes the time, not the result beyond rounding.
+    context
+        The most tokens that the model takes; None where nobody knows.
+    """
+
+    def __init__(self, model: Any, tokenizer: Any, *, batch_tokens: int, context: int | None = None) -> None:
+        self.model, self.tokenizer = model.eval(), tokenizer
+        self._batch_tokens, self._context = batch_tokens, context
+        self._shares: bool | None = None  # not known before the first prompt
+
+    def losses(self, rows: Sequence[Encoded], progress: Progress) -> list[float]:
+        """Return the sum of the losses of the trained tokens of each row, in nats."""
+        from sage_select.score.token_means import TokenMeans
+
+        means_of = TokenMeans(self.model, only_loss=True)
+        losses = [0.0] * len(rows)
+        done = 0
+        for batch in length_batches([len(row.input_ids) for row in rows], self._batch_tokens):
+            means = means_of([rows[index] for index in batch])[:, 0].tolist()
+            for index, mean in zip(batch, means, strict=True):
+                losses[index] = mean * rows[index].trained
+            done += len(batch)
+            progress(done, len(rows))
+        return losses
+
+    def answers(
+        self,
+        questions: Sequence[Question],
+        *,
+        most: int,
+        ends: Collection[int],
+        inside: Collection[int],
+        thinking: int = 0,
+        progress: Progress,
+    ) -> list[Answer]:
+        """Return what the model writes after each prompt, the likeliest token each time.
+
+        Parameters
+        ----------
+        questions
+            The prompts.
+        most
+            Tokens of an answer at most.
+        ends, inside
+            Tokens that end answers as the template writes them, and those that stand inside of answers and so never
+            end one; the model's own stops count as well.
+        thinking
+            Tokens that may be thought before the answer, which do not count for `most`.
+        progress
+            Called with (answers done, answers).
+        """
+        stops = stop_tokens(self.model, self.tokenizer, ends, inside)
+        pad = next((token for token in (self.tokenizer.pad_token_id, *stops) if token is not None), 0)
+        found = [Answer("", False)] * len(questions)
+        done = 0
+        for batch in length_batches([len(one.prompt) + most for one in questions], self._batch_tokens):
+            prompts = [questions[index].prompt for index in batch]
+            written = [_ended(one, stops) for one in generated(self.model, prompts, most=most, stops=stops, pad=pad)]
+            for index, tokens in zip(
+                batch, self._thought_out(questions, batch, written, most, thinking, stops, pad), strict=True
+            ):
+                found[index] = self._answer(tokens, stops)
+            done += len(batch)
+            progress(done, len(questions))
+        return found
+
+    def _thought_out(
+        self,
+        questions: Sequence[Question],
+        batch: Sequence[int],
+        written: list[list[int]],
+        most: int,
+        thinking: int,
+        stops: Sequence[int],
+        pad: int,
+    ) -> list[list[int]]:
+        """Return answers, those that were cut off while thinking, or after it, with as much room as others have."""
+        more = []
+        for place, (index, tokens) in enumerate(zip(batch, written, strict=True)):
+            room = thinking
+            if self._context is not None:
+                room = min(room, self._context - len(questions[index].prompt) - most)
+            if room > 0 and tokens[-1:] and tokens[-1] not in stops and self._thinks(questions[index], tokens):
+                more.append((place, room))
+        # Those that go on together are the longest of the batch: some at a time.
+        lengths = [len(questions[batch[place]].prompt) + most + room for place, room in more]
+        for part in length_batches(lengths, self._batch_tokens):
+            places = [more[one][0] for one in part]
+            room = min(more[one][1] for one in part)
+            prompts = [[*questions[batch[place]].prompt, *written[place]] for place in places]
+            for place, tokens in zip(
+                places, generated(self.model, prompts, most=room, stops=stops, pad=pad), strict=True
+            ):
+                written[place] = self._within(questions[batch[place]], [*written[place], *_ended(tokens, stops)], most)
+        return written
+
+    def _thinks(self, question: Question, tokens: Sequence[int]) -> bool:
+        return begins_thought(self._decoded(tokens), question.prompt_end)
+
+    def _within(self, question: Question, tokens: list[int], most: int) -> list[int]:
+        """Return an answer with at most so many tokens behind what was thought."""
+        text = self._decoded(tokens)
+        end = thought_end(text, question.prompt_end)
+        if end is None:
+            return tokens  # it came to no end
+        thought = len(self.tokenizer(text[:end], add_special_tokens=False, verbose=False)["input_ids"])
+        return tokens[: thought + most]
+
+    def _decoded(self, tokens: Sequence[int]) -> str:
+        # Special tokens stay: some of them mark a tool call, or its end.
+        return str(self.tokenizer.decode(list(tokens), skip_special_tokens=False))
+
+    def _answer(self, tokens: Sequence[int], stops: Collection[int]) -> Answer:
+        return Answer(self._decoded(tokens), not tokens or tokens[-1] not in stops)
+
+    def likelihoods(
+        self, prompts: Sequence[Sequence[int]], completions: Sequence[Sequence[int]], progress: Progress
+    ) -> list[list[float]]:
+        """Return of each prompt the log-probability of each completion after it, in nats: the sum over its tokens.
+
+        What the model makes of a prompt is computed once and shared by all completions, where it comes to the same as
+        computing each alone: that is tried with the first prompt.
+
+        Parameters
+        ----------
+        prompts
+            Tokens, at least one each.
+        completions
+            Tokens, at least one each; the same for all prompts.
+        progress
+            Called with (prompts done, prompts).
+        """
+        found: list[list[float]] = [[] for _ in prompts]
+        done = 0
+        with require("torch", _EXTRA).inference_mode():
+            for batch in self._alike(prompts, completions):
+                scores = self._likelihoods([prompts[place] for place in batch], completions)
+                for place, one in zip(batch, scores, strict=True):
+                    found[place] = one
+                done += len(batch)
+                progress(done, len(prompts))
+        return found
+
+    def _alike(self, prompts: Sequence[Sequence[int]], completions: Sequence[Sequence[int]]) -> Iterator[list[int]]:
+        """Yield numbers of prompts of one length each, so that nothing is padded before the completions."""
+        longest = max(map(len, completions))
+        order = sorted(range(len(prompts)), key=lambda place: (len(prompts[place]), place))
+        for length, places in groupby(order, key=lambda place: len(prompts[place])):
+            most = _SHARED_PASS * self._batch_tokens // (len(completions) * (length + longest))
+            yield from _in_parts(list(places), most)
+
+    def _likelihoods(self, prompts: Sequence[Sequence[int]], completions: Sequence[Sequence[int]]) -> list[list[float]]:
+        if self._shares is None:
+            alone, shared = self._alone(prompts[0], completions), self._shared(prompts[:1], completions)
+            self._shares = shared is not None and all(
+                abs(one - other) <= _APART[0] + _APART[1] * abs(one)
+                for one, other in zip(alone, shared[0], strict=True)
+            )
+        found = self._shared(prompts, completions) if self._shares else None
+        return [self._alone(one, completions) for one in prompts] if found is None else found
+
+    def _alone(self, prompt: Sequence[int], completions: Sequence[Sequence[int]]) -> list[float]:
+        rows = [Encoded([*prompt, *one], [*([IGNORED] * len(prompt)), *one], len(one), 0) for one in completions]
+        return [-loss for loss in self.losses(rows, lambda _done, _total: None)]
+
+    def _shared(
+        self, prompts: Sequence[Sequence[int]], completions: Sequence[Sequence[int]]
+    ) -> list[list[float]] | None:
+        """Return the log-probabilities with one pass over prompts of one length; None where these cannot be shared."""
+        torch = require("torch", _EXTRA)
+        device = self.model.device
+        first = self.model(input_ids=torch.tensor([list(one) for one in prompts], device=device), use_cache=True)
+        cache = getattr(first, "past_key_values", None)
+        if not hasattr(cache, "batch_repeat_interleave"):
+            return None
+        begins = first.logits[:, -1].float().log_softmax(-1)
+        sums: list[list[float]] = (
+            begins[:, torch.tensor([one[0] for one in completions], device=device)].double().tolist()
+        )
+        longer = [place for place, one in enumerate(completions) if len(one) > 1]
+        for part in self._parts(
+            [completions[place] for place in longer], len(prompts), len(prompts[0]), begins.shape[-1]
+        ):
+            places = [longer[one] for one in part]
+            values = self._behind(cache, len(prompts), len(prompts[0]), [completions[one] for one in places])
+            for own, more in zip(sums, values, strict=True):
+                for place, value in zip(places, more, strict=True):
+                    own[place] += value
+        return sums
+
+    def _parts(
+        self, completions: Sequence[Sequence[int]], prompts: int, before: int, words: int
+    ) -> Iterator[list[int]]:
+        """Yield numbers of completions whose passes, and logits, are held at once."""
+        longest = max(map(len, completions), default=1)
+        most = min(
+            _SHARED_PASS * self._batch_tokens // (prompts * (before + longest)),
+            _MOST_LOGITS // (prompts * longest * words),
+        )
+        order = sorted(range(len(completions)), key=lambda place: (-len(completions[place]), place))
+        yield from _in_parts(order, most)
+
+    def _behind(self, cache: Any, prompts: int, before: int, completions: Sequence[Sequence[int]]) -> list[list[float]]:
+        """Return of each prompt the log-probabilities of all tokens of completions but their first."""
+        torch = require("torch", _EXTRA)
+        device, count = self.model.device, len(completions)
+        longest = max(len(one) for one in completions) - 1
+        ids = torch.zeros((count, longest), dtype=torch.long)
+        targets = torch.full((count, longest), IGNORED)
+        mask = torch.zeros((count, before + longest), dtype=torch.long)
+        mask[:, :before] = 1
+        for row, one in enumerate(completions):
+            ids[row, : len(one) - 1] = torch.tensor(list(one[:-1]))
+            targets[row, : len(one) - 1] = torch.tensor(list(one[1:]))
+            mask[row, before : before + len(one) - 1] = 1
+        own = copy.deepcopy(cache)
+        own.batch_repeat_interleave(count)
+        places = torch.arange(before, before + longest).expand(prompts * count, -1)
+        logits = self.model(
+            input_ids=ids.repeat(prompts, 1).to(device),
+            attention_mask=mask.repeat(prompts, 1).to(device),
+            position_ids=places.to(device),
+            past_key_values=own,
+            use_cache=True,
+        ).logits.float()
+        losses = torch.nn.functional.cross_entropy(
+            logits.transpose(1, 2), targets.repeat(prompts, 1).to(device), reduction="none", ignore_index=IGNORED
+        )
+        found: list[list[float]] = (-losses.double().sum(dim=1)).reshape(prompts, count).tolist()
+        return found
+
+
+def _in_parts(numbers: Sequence[int], most: int) -> Iterator[list[int]]:
+    """Yield numbers, at least one and at most so many at once."""
+    step = max(1, most)
+    yield from (list(numbers[start : start + step]) for start in range(0, len(numbers), step))
+
+
+def _ended(tokens: Sequence[int], stops: Collection[int]) -> list[int]:
+    """Return tokens through the first that ends an answer."""
+    end = next((place for place, token in enumerate(tokens, start=1) if token in stops), None)
+    return list(tokens[:end])
+
+
+def stop_tokens(model: Any, tokenizer: Any, ends: Collection[int], inside: Collection[int]) -> list[int]:
+    """Return the tokens by which a turn of a model ends, ascending.
+
+    Parameters
+    ----------
+    model, tokenizer
+        Whose own stops they are as well.
+    ends, inside
+        Tokens that end turns as the template writes them, and those that stand inside of turns and so never end one.
+    """
+    known = model.generation_config.eos_token_id
+    known = [known] if isinstance(known, int) else list(known or [])
+    stops = {*known, tokenizer.eos_token_id, *ends} - {None}
+    return sorted(stops - set(inside))
