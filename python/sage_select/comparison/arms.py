@@ -88,7 +88,7 @@ def arms_of(
             teacher = add(_sized(known[method.teacher], budget), (*seen, method.name)).name
         control = method.controlled_by()
         beside = None if control is None else add(_free(control, arms, method))
-        if balance is not None and method.selects:
+        if balance is not None and method.selects and method.control != "none":
             add(_stratified(method, balance, arms))
         arms[method.identity] = Arm(method.name, method, None if beside is None else beside.name, teacher)
         return arms[method.identity]

@@ -13,12 +13,13 @@ from sage_select.comparison.folder import ComparisonFolder
 from sage_select.comparison.judging import judge
 from sage_select.comparison.result import Comparison
 from sage_select.comparison.rows import Pool, pool_of_selection
-from sage_select.comparison.run import Comparing, run_arms
+from sage_select.comparison.run import Comparing, base_cell, run_arms
 from sage_select.comparison.trained import Sequence as InSequence
 from sage_select.comparison.trained import Workshop
 from sage_select.comparison.write import write_comparison
 from sage_select.errors import UsageError
 from sage_select.evaluate import DEFAULT_TURNS, prepare_held_out
+from sage_select.evaluate.evaluator import AUTO
 from sage_select.methods import MethodSpec, known_methods
 from sage_select.paths import user_path
 from sage_select.pipeline import Stage
@@ -44,6 +45,7 @@ def compare(
     task_column: str | None = None,
     parts: int = 4,
     teacher: str | None = None,
+    evaluators: str | Sequence[str] = AUTO,
     turns: int | None = DEFAULT_TURNS,
     cache: bool | str | Path = True,
     stages: Stages | None = None,
@@ -82,6 +84,8 @@ def compare(
         the pool in its order.
     teacher
         A model that teaches, in place of another arm's.
+    evaluators
+        What is asked of each adapter: names of `sage_select.evaluators`, or `auto` for all that apply to the rows.
     turns
         The most turns that are generated of those that call tools, and of those that do not; None for all.
     cache
@@ -141,10 +145,17 @@ def compare(
         "budget": budget,
         "sequence": [task_column, parts],
         "teacher": teacher,
-        "turns": turns,
+        "evaluators": [evaluators, turns],
     }
     evaluator = Evaluator(
-        prepare_held_out(str(user_path(Path(held_out))), config, turns=turns, stages=stages, notice=noted),
+        prepare_held_out(
+            str(user_path(Path(held_out))),
+            config,
+            turns=turns,
+            stages=stages,
+            notice=noted,
+            evaluators=evaluators,
+        ),
         config,
         stages,
     )
@@ -157,6 +168,7 @@ def compare(
         notice=noted,
     )
     with folder.claimed(identity):
+        base = base_cell(evaluator, folder)
         cells, budget_of_tokens = run_arms(
             Comparing(arms, seeds, tokens), workshop, evaluator, folder, told=told or (lambda _cell, _done, _all: None)
         )
@@ -164,7 +176,7 @@ def compare(
             folder=folder.path,
             arms=arms,
             cells=cells,
-            judgements=[judge(arms, cells, metric) for metric in evaluator.metrics],
+            judgements=[judge(arms, cells, base, metric) for metric in evaluator.metrics],
             seeds=seeds,
             tokens=budget_of_tokens,
             rows=len(evaluator.held_out.row_ids),

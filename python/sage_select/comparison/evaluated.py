@@ -4,54 +4,59 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from sage_select.comparison.cells import MetricRows
-from sage_select.comparison.trained import TrainedArm
-from sage_select.evaluate import Evaluation, HeldOut, Prediction, evaluate
-from sage_select.evaluate.metrics import Metric
+from sage_select.evaluate import EvaluationSession, HeldOut
+from sage_select.evaluate.figures import AnyMetric
+from sage_select.evaluate.metrics import Metric, row_sums
 from sage_select.train import TrainConfig
 from sage_select.train.stages import Stages
 
-__all__ = ["Evaluator"]
+__all__ = ["Evaluator", "JudgedMetric"]
 
-#: The metrics, the first of them that has figures the one that verdicts are of.
-_TOOLS: Final = Metric[Any](
-    name="tool selection accuracy",
-    group="tools",
-    definition="of the turns that call tools, the share in which exactly the row's tools are called",
-    over="turns that call tools",
-    among=lambda one: bool(one.expected),
-    contribution=lambda one: (float(one.correct), 1.0),
-    parts=("right", "turns"),
-    needs={"turns": "no turn calls a tool"},
-)
-_FALSE_CALLS: Final = Metric[Any](
-    name="false-call rate",
-    group="tools",
-    definition="of the turns that call no tool, the share in which one is called, or something unreadable is",
-    over="turns that call no tool",
-    among=lambda one: not one.expected,
-    contribution=lambda one: (float(not one.correct), 1.0),
-    parts=("false calls", "turns"),
-    needs={"turns": "every turn calls a tool"},
-    better="lower",
-)
-_LOSS: Final = Metric[Any](
-    name="loss",
-    group="loss",
-    definition="mean negative log-likelihood of a trained token, in nats",
-    over="all rows",
-    among=lambda _one: True,
-    contribution=lambda one: (one[0], one[1]),
-    parts=("loss", "tokens"),
-    needs={"tokens": "no token is trained"},
-    better="lower",
-)
+#: The evaluator of last resort: verdicts are by what a task asks for, where there is one.
+_LOSS = "loss"
+
+
+@dataclass(frozen=True)
+class JudgedMetric:
+    """A metric of an evaluator, as a comparison needs it: a function of sums over rows.
+
+    Attributes
+    ----------
+    evaluator, name, definition, over, better
+        Whose it is, and its words.
+    values
+        Sums (..., parts) -> values (...), NaN where there is none.
+    counted
+        Parts of which there must be ten rows for an interval.
+    is_rate
+        Whether it is the share of cases that are right.
+    """
+
+    evaluator: str
+    name: str
+    definition: str
+    over: str
+    better: str
+    values: Callable[[Any], Any]
+    counted: tuple[int, ...]
+    is_rate: bool
+
+    @classmethod
+    def of(cls, evaluator: str, metric: AnyMetric) -> JudgedMetric:
+        """Return a metric of an evaluator."""
+        words = (metric.name, metric.definition, metric.over, metric.better)
+        if isinstance(metric, Metric):
+            counted = tuple(metric.parts.index(part) for part in metric.counted or metric.needs)
+            return cls(evaluator, *words, metric.values, counted, metric.is_rate)
+        return cls(evaluator, *words, metric.values, (1,), is_rate=False)
 
 
 @dataclass(frozen=True)
@@ -61,7 +66,7 @@ class Evaluator:
     Attributes
     ----------
     held_out
-        The rows.
+        The rows, and what is asked of them.
     config
         How the base model is held.
     stages
@@ -73,43 +78,46 @@ class Evaluator:
     stages: Stages
 
     @property
-    def metrics(self) -> Sequence[Metric[Any]]:
-        """All metrics that these rows have figures of, the one that verdicts are of first."""
-        asked = self.held_out.questions
-        tools = [_TOOLS] if any(one.expected for one in asked) else []
-        others = [_FALSE_CALLS] if any(not one.expected for one in asked) else []
-        return [*tools, *others, _LOSS]
+    def metrics(self) -> Sequence[JudgedMetric]:
+        """All metrics, the one that verdicts are of first: that of a task where there is one, else the loss."""
+        asked = sorted(self.held_out.asked, key=lambda one: one.evaluator == _LOSS)
+        return [JudgedMetric.of(one.evaluator, metric) for one in asked for metric in one.metrics]
 
     @property
     def identity(self) -> str:
-        """What names the rows and the way they are evaluated."""
+        """What names the rows, and what is asked of them."""
         said = [
             self.held_out.row_ids,
-            [(one.row, one.message) for one in self.held_out.questions],
-            self.held_out.max_new_tokens,
+            [[one.evaluator, one.why, sorted(map(str, one.facts.items()))] for one in self.held_out.asked],
             [one.input_ids for one in self.held_out.examples],
         ]
         return hashlib.blake2b(json.dumps(said).encode(), digest_size=16).hexdigest()
 
-    def evaluate(self, trained: TrainedArm) -> Mapping[str, MetricRows]:
-        """Return what each row adds to each metric under an adapter.
+    def evaluate(self, weights: Path | None, digest: str | None, name: str) -> Mapping[str, MetricRows]:
+        """Return what each row adds to each metric.
+
+        Parameters
+        ----------
+        weights, digest
+            The folder of what was trained, and what names it: another is refused. None for the base model.
+        name
+            What it is called where the work is told.
 
         Raises
         ------
         SageError
-            As `sage_select.evaluate.evaluate`.
+            As `EvaluationSession.measure`.
         """
-        found: Evaluation = evaluate(
-            self.config.model, trained.weights, self.held_out, config=self.config, stages=self.stages
-        )
-        losses = np.column_stack([found.row_losses, found.row_tokens]).astype(np.float64)
-        metrics = {_LOSS.name: MetricRows(self.held_out.row_ids, losses)}
-        for metric in self.metrics[:-1]:
-            rows: dict[str, list[float]] = {}
-            for one in found.predictions:
-                if metric.among(one):
-                    sums = rows.setdefault(one.row_id, [0.0, 0.0])
-                    for place, part in enumerate(metric.contribution(one)):
-                        sums[place] += part
-            metrics[metric.name] = MetricRows(tuple(rows), np.array(list(rows.values())))
-        return metrics
+        with EvaluationSession(self.config, stages=self.stages) as session:
+            found = session.measure(self.held_out, weights, digest=digest, name=name)
+        return {
+            metric.name: _rows(metric, measured.records) for measured in found.measured for metric in measured.metrics
+        }
+
+
+def _rows(metric: AnyMetric, records: Sequence[Any]) -> MetricRows:
+    if isinstance(metric, Metric):
+        found = row_sums(metric, records)
+        return MetricRows(found.row_ids, found.sums)
+    sums = np.array([(one.loss, one.tokens) for one in records], np.float64)
+    return MetricRows(tuple(one.row_id for one in records), sums)

@@ -10,7 +10,7 @@ import numpy as np
 
 from sage_select.comparison.arms import Arm
 from sage_select.comparison.cells import Cell, MetricRows
-from sage_select.evaluate.metrics import Metric
+from sage_select.comparison.evaluated import JudgedMetric
 from sage_select.evaluate.statistics import Difference, Verdict, compare_rows, verdicts
 
 __all__ = ["ArmFigures", "Judgement", "judge"]
@@ -53,18 +53,19 @@ class ArmFigures:
 
 @dataclass(frozen=True)
 class Judgement:
-    """One metric over all arms."""
+    """One metric over all arms, and its value of the base model; None where it has none."""
 
-    metric: Metric[Any]
+    metric: JudgedMetric
     arms: Mapping[str, ArmFigures]
+    base: float | None
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
-        about = {name: getattr(self.metric, name) for name in ("name", "definition", "over", "better")}
-        return {**about, "arms": {name: one.as_dict() for name, one in self.arms.items()}}
+        about = {name: getattr(self.metric, name) for name in ("name", "evaluator", "definition", "over", "better")}
+        return {**about, "base": self.base, "arms": {name: one.as_dict() for name, one in self.arms.items()}}
 
 
-def judge(arms: Sequence[Arm], cells: Sequence[Cell], metric: Metric[Any]) -> Judgement:
+def judge(arms: Sequence[Arm], cells: Sequence[Cell], base: Cell, metric: JudgedMetric) -> Judgement:
     """Return what a metric says of all arms, corrected for their number (Holm).
 
     Parameters
@@ -73,6 +74,8 @@ def judge(arms: Sequence[Arm], cells: Sequence[Cell], metric: Metric[Any]) -> Ju
         All arms.
     cells
         Of each arm and seed.
+    base
+        Of the model before it is tuned.
     metric
         The metric.
     """
@@ -89,9 +92,9 @@ def judge(arms: Sequence[Arm], cells: Sequence[Cell], metric: Metric[Any]) -> Ju
         if not seeds:
             why[arm.name] = f"no seed has figures of both {arm.name} and {arm.control}"
             continue
-        ours, theirs = (np.stack([rows[name][seed].sums for seed in seeds]) for name in (arm.name, arm.control))
-        counted = [metric.parts.index(part) for part in metric.counted or metric.needs]
-        found[arm.name] = compare_rows(metric.values, ours, theirs, counted=counted, rate=metric.is_rate)
+        ours, theirs = _aligned([[rows[name][seed] for seed in seeds] for name in (arm.name, arm.control)])
+        rate = metric.is_rate and bool((np.concatenate([ours, theirs])[..., 1] == ours[0, :, 1]).all())
+        found[arm.name] = compare_rows(metric.values, ours, theirs, counted=metric.counted, rate=rate)
     said = verdicts(found, metric.better)
     return Judgement(
         metric,
@@ -101,18 +104,37 @@ def judge(arms: Sequence[Arm], cells: Sequence[Cell], metric: Metric[Any]) -> Ju
             )
             for arm in arms
         },
+        _value(base.metrics.get(metric.name), metric),
     )
+
+
+def _value(rows: MetricRows | None, metric: JudgedMetric) -> float | None:
+    value = float("nan") if rows is None else float(metric.values(rows.sums.sum(axis=0)))
+    return None if np.isnan(value) else value
+
+
+def _aligned(both: Sequence[Sequence[MetricRows]]) -> list[np.ndarray[Any, np.dtype[np.float64]]]:
+    """Return the sums of two arms, float64 (seeds, rows, parts) each, over all rows that any has; 0 where one has none."""
+    names = {row: None for several in both for one in several for row in one.row_ids}
+    places = {row: place for place, row in enumerate(names)}
+    found = []
+    for several in both:
+        sums = np.zeros((len(several), len(places), several[0].sums.shape[1]))
+        for number, one in enumerate(several):
+            sums[number, [places[row] for row in one.row_ids]] = one.sums
+        found.append(sums)
+    return found
 
 
 def _figures(
     rows: Mapping[int, MetricRows],
-    metric: Metric[Any],
+    metric: JudgedMetric,
     one: Difference | None,
     verdict: Verdict | None,
     why: str | None,
 ) -> ArmFigures:
-    values = {seed: float(metric.values(of.sums.sum(axis=0))) for seed, of in sorted(rows.items())}
-    values = {seed: value for seed, value in values.items() if not np.isnan(value)}
+    found = {seed: _value(of, metric) for seed, of in sorted(rows.items())}
+    values = {seed: value for seed, value in found.items() if value is not None}
     each = list(values.values())
     return ArmFigures(
         values=values,

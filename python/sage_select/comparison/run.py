@@ -15,7 +15,10 @@ from sage_select.comparison.folder import ComparisonFolder
 from sage_select.comparison.trained import TrainedArm, Workshop
 from sage_select.errors import DataError, SageError
 
-__all__ = ["PASSES", "Comparing", "run_arms"]
+__all__ = ["BASE", "PASSES", "Comparing", "base_cell", "run_arms"]
+
+#: What the model is called before it is tuned.
+BASE: Final = "base model"
 
 #: Passes over the rows of the smallest arm that make the budget of tokens, where none is named.
 PASSES: Final = 3
@@ -84,6 +87,20 @@ def run_arms(
     return cells, tokens
 
 
+def base_cell(evaluator: Evaluator, folder: ComparisonFolder) -> Cell:
+    """Return what the model gets right before it is tuned, which no arm is compared with."""
+    place = folder.path / "base"
+    before = read_cell(place)
+    if before is not None and before.evaluated == evaluator.identity:
+        return before
+    place.mkdir(exist_ok=True)
+    with measured_cost() as cost:
+        metrics = evaluator.evaluate(None, None, f"the {BASE}")
+    cell = Cell(BASE, 0, evaluated=evaluator.identity, evaluate_seconds=cost.seconds, metrics=metrics)
+    write_cell(cell, place)
+    return cell
+
+
 def _budget(
     comparing: Comparing, workshop: Workshop, selected: Mapping[tuple[str, int], tuple[Path, float] | SageError]
 ) -> int:
@@ -120,7 +137,6 @@ def _cell(
     before = read_cell(place)
     with measured_cost() as cost:
         trained = workshop.train(arm.method, seed, selection, place, tokens=tokens, teacher=teacher)
-    trained.check_unchanged()
     runs[arm.name, seed] = trained
     if (
         before is not None
@@ -130,9 +146,7 @@ def _cell(
     ):
         return before
     with measured_cost() as evaluating:
-        metrics = evaluator.evaluate(trained)
-    # What was evaluated is what was trained, and still is.
-    trained.check_unchanged()
+        metrics = evaluator.evaluate(trained.weights, trained.adapter_digest, f"{arm.name}, seed {seed}")
     cell = Cell(
         arm=arm.name,
         seed=seed,

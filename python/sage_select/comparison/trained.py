@@ -72,16 +72,6 @@ class TrainedArm:
         """The folder of the adapter, or of the whole model."""
         return RunFolder(self.folder, KINDS[self.kind]).weights
 
-    def check_unchanged(self) -> None:
-        """Refuse an adapter that is another one than was trained.
-
-        Raises
-        ------
-        DataError
-            As said.
-        """
-        _refuse_changed(RunFolder(self.folder, KINDS[self.kind]), self.adapter_digest)
-
 
 class _Run(NamedTuple):
     """One call of `train`: its rows, settings and folder, and its share of the tokens of the arm."""

@@ -9,7 +9,9 @@ from typing import Final
 
 import pyarrow as pa
 
+from sage_select.comparison.judging import Judgement
 from sage_select.comparison.result import Comparison
+from sage_select.comparison.run import BASE
 from sage_select.display import displayed
 
 __all__ = ["markdown", "write_comparison"]
@@ -47,7 +49,7 @@ def _lines(found: Comparison) -> Iterator[str]:
     yield (
         f"Every arm consumed {found.tokens:,} tokens, to half a step, under {len(found.seeds)} "
         f"seed{'s' if len(found.seeds) > 1 else ''}, and was evaluated on the same {found.rows:,} rows, which no arm "
-        f"trained on. Verdicts are by {first.name}: {first.definition}."
+        f"trained on. Verdicts are by {first.name}: {first.definition[:1].lower()}{first.definition[1:]}"
     )
     if len(found.seeds) < 2:
         yield ""
@@ -55,28 +57,11 @@ def _lines(found: Comparison) -> Iterator[str]:
     yield ""
     yield "## Verdicts"
     yield ""
-    for name, _, verdict in found.lines():
-        yield f"- **{_cell(name)}**: {_cell(verdict)}"
-    for judgement in found.judgements:
-        metric = judgement.metric
-        yield ""
-        yield f"## {metric.name[:1].upper()}{metric.name[1:]}"
-        yield ""
-        yield f"{metric.definition[:1].upper()}{metric.definition[1:]}; {metric.better} is better."
-        yield ""
-        yield "| arm | mean | by seed | less its control | 95 % interval | p (Holm) |"
-        yield "|---|--:|---|--:|---|--:|"
-        for name, one in judgement.arms.items():
-            seeds = ", ".join(f"{value:.4g}" for value in one.values.values()) or "-"
-            mean = "failed" if one.mean is None else f"{one.mean:.4g}"
-            change, interval, p = "", "", ""
-            if one.difference is not None and one.difference.value is not None:
-                bounds = one.difference.interval.bounds
-                change = f"{one.difference.value:+.4g}"
-                interval = one.difference.interval.why_none or ""
-                interval = f"{bounds[0]:+.4g} to {bounds[1]:+.4g}" if bounds else interval
-                p = "" if one.verdict is None or one.verdict.p_adjusted is None else f"{one.verdict.p_adjusted:.2g}"
-            yield f"| {_cell(name)} | {mean} | {seeds} | {change} | {_cell(interval)} | {p} |"
+    for arm in found.arms:
+        yield f"- **{_cell(arm.name)}**: {_cell(found.verdict(arm))}"
+    for judgement in _shown_first(found):
+        yield from _table(judgement)
+    yield from _others(found)
     yield ""
     yield "## What each arm took"
     yield ""
@@ -105,6 +90,53 @@ def _lines(found: Comparison) -> Iterator[str]:
         control = "" if arm.control is None else f"; compared with {arm.control}"
         teacher = "" if arm.teacher is None else f"; taught by {arm.teacher}"
         yield f"- **{_cell(arm.name)}**: {_cell(arm.method.summary)}{_cell(control)}{_cell(teacher)}"
+
+
+def _shown_first(found: Comparison) -> list[Judgement]:
+    """Return of each evaluator the first metric, by which it judges."""
+    return list({one.metric.evaluator: one for one in reversed(found.judgements)}.values())[::-1]
+
+
+def _table(judgement: Judgement) -> Iterator[str]:
+    metric = judgement.metric
+    yield ""
+    yield f"## {metric.name}"
+    yield ""
+    yield f"{metric.definition} Over {metric.over}; {metric.better} is better."
+    yield ""
+    yield "| arm | mean | by seed | less its control | 95 % interval | p (Holm) |"
+    yield "|---|--:|---|--:|---|--:|"
+    if judgement.base is not None:
+        yield f"| {BASE} | {judgement.base:.4g} |  |  |  |  |"
+    for name, one in judgement.arms.items():
+        seeds = ", ".join(f"{value:.4g}" for value in one.values.values()) or "-"
+        mean = "failed" if one.mean is None else f"{one.mean:.4g}"
+        change, interval, p = "", one.why_none or "", ""
+        if one.difference is not None and one.difference.value is not None:
+            bounds = one.difference.interval.bounds
+            change = f"{one.difference.value:+.4g}"
+            interval = f"{bounds[0]:+.4g} to {bounds[1]:+.4g}" if bounds else one.difference.interval.why_none or ""
+            p = "" if one.verdict is None or one.verdict.p_adjusted is None else f"{one.verdict.p_adjusted:.2g}"
+        yield f"| {_cell(name)} | {mean} | {seeds} | {change} | {_cell(interval)} | {p} |"
+
+
+def _others(found: Comparison) -> Iterator[str]:
+    """Yield the means of all other metrics, side by side."""
+    shown = _shown_first(found)
+    others = [one for one in found.judgements if one not in shown and any(arm.values for arm in one.arms.values())]
+    if not others:
+        return
+    yield ""
+    yield "## Other metrics"
+    yield ""
+    yield "Means over seeds; comparison.json has their differences, definitions are those of `sage-train eval`."
+    yield ""
+    yield f"| metric | {' | '.join(map(_cell, (BASE, *others[0].arms)))} |"
+    yield f"|---|{'--:|' * (len(others[0].arms) + 1)}"
+    for judgement in others:
+        means = [judgement.base, *(arm.mean for arm in judgement.arms.values())]
+        shown_means = " | ".join("" if mean is None else f"{mean:.4g}" for mean in means)
+        yield f"| {_cell(judgement.metric.name)} ({judgement.metric.better}) | {shown_means} |"
 
 
 _COSTS: Final = ("rows", "tokens", "steps", "select_seconds", "train_seconds")

@@ -91,6 +91,16 @@ _OPTIONS: Final[Mapping[str, tuple[Any, Any]]] = {
         ],
         None,
     ),
+    "evaluators": (
+        Annotated[
+            str,
+            _other(
+                metavar="auto|NAME,...",
+                help="What is asked of each adapter: auto, all that apply to the rows, or names (`sage-train eval`).",
+            ),
+        ],
+        "auto",
+    ),
     "eval_turns": (
         Annotated[
             int, _other(min=0, help="Turns that are generated of those that call tools, and of those that do not.")
@@ -152,6 +162,7 @@ def compare(
     method_file: list[Path] | None,
     selection: Path | None,
     eval_data: str | None,
+    evaluators: str,
     eval_turns: int,
     seeds: int | None,
     tokens: str | None,
@@ -201,6 +212,7 @@ def compare(
         task_column=task_column,
         parts=parts,
         teacher=teacher,
+        evaluators=evaluators,
         turns=eval_turns,
         stages=console.progress,
         notice=console.notice_once,
