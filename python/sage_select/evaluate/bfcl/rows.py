@@ -75,8 +75,8 @@ def case_of(row: Mapping[str, Any], where: Where | None = None) -> Case:
     Raises
     ------
     DataError
-        The row has no id, does not end with a turn of the assistant, offers no tools, calls one that it does not offer, or calls
-        tools earlier, which a case of one turn cannot show.
+        The row has no id, does not end with a turn of the assistant, offers no tools, calls one that it does not offer,
+        or calls tools earlier, which a case of one turn cannot show.
     """
     name = row.get("id")
     if not isinstance(name, str):
