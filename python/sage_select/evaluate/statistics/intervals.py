@@ -11,7 +11,7 @@ import numpy as np
 
 from sage_select.evaluate.statistics.distributions import beta_quantile, student_quantile
 
-__all__ = ["FEWEST_ROWS", "Interval", "loss_interval", "rate_interval", "too_few", "unit_interval"]
+__all__ = ["FEWEST_ROWS", "Interval", "loss_interval", "rate_interval", "ratio", "too_few", "unit_interval"]
 
 #: With fewer rows than this an interval says more than the rows do.
 FEWEST_ROWS: Final = 10
@@ -122,6 +122,11 @@ def _by_rows(totals: Floats, sizes: Floats, rows: int) -> tuple[float, float]:
     distances = (totals - ratio * sizes) / (sizes.sum() - sizes)  # what the ratio would be without the row, nearly
     half = student_quantile(rows - 1) * math.sqrt(float(np.square(distances).sum()) * (rows - 1) / rows)
     return ratio - half, ratio + half
+
+
+def ratio(sums: Floats) -> Floats:
+    """Return the first sum over the second: (..., parts) -> (...)."""
+    return np.asarray(sums[..., 0] / sums[..., 1])
 
 
 def too_few(rows: int) -> Interval:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from typing import Any
 
 import numpy as np
@@ -139,6 +140,19 @@ def test_seeds_that_disagree_make_the_interval_wide() -> None:
     assert one_seed.covers == "rows"
     assert one_seed.p_value is not None
     assert one_seed.p_value < 0.05  # of these two models, not of how they were trained
+
+
+def test_parts_are_values_of_json() -> None:
+    found = difference(METRICS["tool_accuracy"], [records([1] * 9)], [records([0] * 9)]).as_dict()
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+    assert (found["value"], found["arm_seeds"], found["interval"], found["p_value"]) == (1, [1], None, None)
+
+
+def test_seeds_without_a_value_are_no_numbers_of_json() -> None:
+    silent = [ToolRecord(one.row_id, 1, A, ()) for one in records([1] * 20)]
+    found = difference(METRICS["parse_rate"], [silent, records([1] * 20)], [records([1] * 20)]).as_dict()
+    assert found["arm_seeds"] == [None, 1]
+    json.dumps(found, allow_nan=False)
 
 
 def test_what_cannot_be_told() -> None:
