@@ -133,9 +133,10 @@ def test_a_model_that_repeats_the_row_has_every_case_right() -> None:
             ToolCall(one["function"]["name"], one["function"]["arguments"]) for one in last.get("tool_calls", ())
         )
         offered = offered_in(normalise_tools(row["tools"], "tools", None))
-        records.append(ToolRecord(case.id, 2, calls, calls[::-1], 0, offered, accepted_in(row[COLUMN])))
+        accepted = accepted_in(row[COLUMN], [call.name for call in calls])
+        records.append(ToolRecord(case.id, 2, calls, calls[::-1], 0, offered, accepted))
         assert case.expected == calls
-        assert case.accepted == accepted_in(row[COLUMN])
+        assert case.accepted == accepted
     values = {metric.name: figure(metric, records).value for metric in tool_metrics()}
     for name in ("calls_exact", "parameter_f1", "schema_valid", "timing_balanced_accuracy"):
         assert values[name] == 1, name
@@ -147,6 +148,17 @@ def test_other_answers_count_by_the_case_alone() -> None:
     for accepted, right in ((CASES[0].accepted, 1), (None, 0)):
         record = ToolRecord("row", 1, CASES[0].expected, (other,), 0, CASES[0].offered, accepted)
         assert figure(exact, [record]).value == right
+
+
+def test_answers_are_those_to_the_calls_of_the_row() -> None:
+    column = row_of(CASES[3])[COLUMN]
+    assert accepted_in(column, ["weather.get", "time"]) == ({"city": ["a"]}, {})
+    assert accepted_in(None, ["time"]) is None
+    with pytest.raises(DataError, match="the answers to other calls"):
+        accepted_in(column, ["time", "weather.get"])
+    for held in ("[]", '{"function": [1], "ground_truth": []}', '{"function": [], "ground_truth": [{"f": {"x": 1}}]}'):
+        with pytest.raises(DataError, match="holds no case"):
+            accepted_in(held, [])
 
 
 def plain_row(*calls: tuple[str, dict[str, Any]], tools: int = 1) -> dict[str, Any]:

@@ -45,6 +45,14 @@ def test_there_may_be_no_interval() -> None:
     assert found.interval.why_none == "the value is the same whichever row is left out"
 
 
+def test_rounding_of_sums_is_no_variance() -> None:
+    recall = next(metric for metric in tool_metrics() if metric.name == "tool_recall_at_1")
+    ten = tuple(map(ToolCall, "abcdefghij"))
+    found = figure(recall, [ToolRecord(f"{number}", 1, ten, A) for number in range(37)])
+    assert found.value == pytest.approx(0.1)
+    assert found.interval.why_none == "the value is the same whichever row is left out"
+
+
 def test_parts_that_say_nothing_are_left_out() -> None:
     assert figure(ACCURACY, []).as_dict() == {
         "value": None,

@@ -134,6 +134,8 @@ def test_turns_of_a_row_together() -> None:
     assert [call.name for call in joined[0].predicted] == ["a"]
     assert joined[0].failures == 1
     assert joined[0].accepted is None
+    named = turn("d", "", message=7, accepted=({"x": [1, 2]},))
+    assert joined_by_row([*turns, named])[0].accepted == ({}, {}, {"x": [1, 2]})
 
 
 def test_offered_tools_by_name() -> None:
