@@ -92,7 +92,7 @@ class Browser:
     def _next(self) -> dict[str, Any]:
         data = bytearray()
         while not data.endswith(b"\0"):
-            more = self._read.read1(1 << 16) if False else self._read.read(1)
+            more = self._read.read(1)
             assert more, "the browser has left"
             data += more
         told: dict[str, Any] = json.loads(data[:-1])

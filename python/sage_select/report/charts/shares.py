@@ -46,6 +46,7 @@ class Shares:
         axes.set_yticks(places, [label(one.name, most) for one in self.groups])
         axes.set_ylim(len(self.groups) - 0.4, -0.6)
         axes.set_xlim(left=0)
+        axes.locator_params(axis="x", nbins=4 if look.narrow else 9)
         axes.xaxis.set_major_formatter(require("matplotlib.ticker", "report").PercentFormatter(1.0))
         axes.spines["bottom"].set_visible(False)
         figure.legend(

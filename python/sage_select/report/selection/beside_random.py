@@ -81,8 +81,9 @@ def beside_random(facts: Facts) -> Section:
                 cards=True,
             )
         )
-    if not measured and rows:
-        blocks.append(Absent("a figure", "there are no random subsets: every row was selected"))
+    if not measured:
+        why = "every row was selected" if not subsets else "nothing that was measured has a better end"
+        blocks.append(Absent("a figure of it", f"{why}: {facts.metrics['verdict']['text']}"))
     return Section(title, lead, blocks)
 
 

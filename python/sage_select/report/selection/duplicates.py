@@ -78,7 +78,7 @@ def _pairs(facts: Facts, report: pa.Table) -> list[Block]:
             ("similarity", "the row that left", "the row that stayed for it"),
             cells,
             "Pairs, those least alike first: if these are no copies, the threshold (--dedup-threshold) is too low.",
-            frozenset(),
+            frozenset({0}),
             cards=True,
         ),
     ]

@@ -168,7 +168,7 @@ def _regions(facts: Facts, pool: Pool, regions: Regions, hashes: NDArray[np.uint
             ("region", "rows", "picks", "picked", "of all rows", "of the picks", "typical of it"),
             rows,
             f"{listed_as}; typical are the words by which a region's rows are told from all others, of how rows begin.",
-            frozenset({1, 2, 3, 4, 5}),
+            frozenset({0, 1, 2, 3, 4, 5}),
             cards=True,
         ),
     ]
