@@ -24,6 +24,7 @@ REPLAY = (ROOT / "docs" / "replay.md").read_text()
 LEXICAL = (ROOT / "docs" / "lexical-scores.md").read_text()
 SCORES = (ROOT / "docs" / "scores.md").read_text()
 ACTIVE = (ROOT / "docs" / "active-learning.md").read_text()
+REPORT = (ROOT / "docs" / "report.md").read_text()
 EMBEDDINGS = (ROOT / "docs" / "embeddings.md").read_text()
 
 
@@ -120,6 +121,22 @@ def test_examples_of_replay(folder: Path, monkeypatch: pytest.MonkeyPatch) -> No
     first, second, third = out.getvalue().splitlines()
     assert (first[:2], second) == ("4 ", "['selected', 'selected', 'replay']")
     assert third == "[('entered', 4)]"
+
+
+def test_examples_of_reports(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    for line in [line for block in blocks("sh", REPORT) for line in block.splitlines() if line.strip()]:
+        done = run(line, folder)
+        assert done.returncode == 0, f"{line}\n{done.stderr}"
+    assert (folder / "picks.report.figures" / "map.png").is_file()
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        for block in blocks("python", REPORT):
+            exec(compile(block, "report.md", "exec"), {})
+    assert out.getvalue().splitlines() == [
+        "again.html ['the distribution of tokens', 'pairs of duplicates']",
+        "['sources.png'] False",
+    ]
 
 
 def test_examples_of_lexical_scores(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

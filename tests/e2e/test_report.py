@@ -104,7 +104,7 @@ def test_what_may_be_replaced(built: Path, report: Program, monkeypatch: pytest.
     assert (built / "out.report.html").read_text() == "mine"
     assert report("out.arrow", "-o", "out.arrow").code == 2
     assert report("rows.jsonl").code == 2
-    assert report("absent.arrow").code == 5
+    assert report("absent.arrow").code == 2
     monkeypatch.setitem(__import__("sys").modules, "matplotlib", None)
     without = report("out.arrow", "-o", "new.html")
     assert without.code == 5

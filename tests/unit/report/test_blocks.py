@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Iterator
 from html.parser import HTMLParser
 from typing import Any
 
@@ -13,11 +12,10 @@ import numpy as np
 import pytest
 
 from sage_select.errors import ResourceError
-from sage_select.report import page as page_module
 from sage_select.report.blocks import Absent, Figure, Page, RowText, Section, Table, Text, Verdict
 from sage_select.report.charts.bars import Remaining, Step
 from sage_select.report.charts.beside import Beside, Measured
-from sage_select.report.charts.chart import Drawn, drawn
+from sage_select.report.charts.chart import drawn
 from sage_select.report.charts.histogram import Histogram
 from sage_select.report.charts.shares import Share, Shares
 from sage_select.report.charts.space import Space
@@ -68,14 +66,6 @@ class Reader(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         self.text += data
-
-
-@pytest.fixture
-def blank(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Draw nothing: figures are empty images."""
-    image = {(narrow, dark): b"<svg/>" for narrow in (False, True) for dark in (False, True)}
-    monkeypatch.setattr(page_module, "drawn", lambda _: Drawn(image, "image/svg+xml", b"png", (2, 1), (1, 1)))
-    yield
 
 
 def page_of(text: str) -> Page:

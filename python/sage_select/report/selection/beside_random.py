@@ -94,7 +94,7 @@ def _measured(metrics: dict[str, Any]) -> tuple[list[Measured], list[tuple[str, 
         if covered and name in covered["figures"]:
             found.append((kind, covered["figures"][name]))
     if scored := metrics["scores"]:
-        found.append((_Kind("mean score", 0, number, "of the picks"), scored["mean"]))
+        found.append((_Kind("mean score", 0, _three, "of the picks"), scored["mean"]))
     if long := metrics["lengths"]:
         found.append((_Kind(long["unit"], 0, lambda value: f"{value:,.0f}", "in all picks together"), long["total"]))
     measured: list[Measured] = []

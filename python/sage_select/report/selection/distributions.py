@@ -42,7 +42,7 @@ def _scores(facts: Facts) -> Block:
     known = values[np.isfinite(values)]
     if not len(known):
         return Absent(what, "this selection has no scores: its strategy uses none, and none were given")
-    edges = _edges(known)
+    edges, names = _edges(known)
     shares = [_shares(values[rows], edges) for rows in (np.arange(len(values)), pool.picks, *pool.subsets)]
     random = None
     if pool.subsets:
@@ -54,9 +54,14 @@ def _scores(facts: Facts) -> Block:
     ]
     return Figure(
         "scores",
-        Histogram(edges.tolist(), shares[0].tolist(), shares[1].tolist(), random, f"score ({_scorer(facts)})"),
+        Histogram(names or edges.tolist(), shares[0].tolist(), shares[1].tolist(), random, f"score ({_scorer(facts)})"),
         f"Histogram of scores: all rows have a mean of {number(means[0])}, the picks of {number(means[1])}.",
-        f"{_BAND}; {len(edges) - 1} classes of one width, the outermost with all that lies beyond.",
+        f"{_BAND}; "
+        + (
+            "each value is a class."
+            if names
+            else f"{len(edges) - 1} classes of one width, the outermost with all that lies beyond."
+        ),
     )
 
 
@@ -65,13 +70,16 @@ def _scorer(facts: Facts) -> str:
     return str(found[-1].describe())[:60] if found and facts.report is not None else "as given"
 
 
-def _edges(known: NDArray[np.float64]) -> NDArray[np.float64]:
+def _edges(known: NDArray[np.float64]) -> tuple[NDArray[np.float64], list[str]]:
+    """Return where classes begin and end, and their names where each value is one."""
+    values = np.unique(known)
+    if len(values) <= _CLASSES:
+        inner = (values[:-1] + values[1:]) / 2
+        return np.concatenate([[-np.inf], inner, [np.inf]]), [number(value) for value in values.tolist()]
     low, high = np.quantile(known, [_TAIL, 1 - _TAIL])
     if low == high:
         low, high = float(known.min()), float(known.max())
-    if low == high:
-        low, high = low - 0.5, high + 0.5
-    return np.linspace(low, high, min(_CLASSES, max(6, len(known) // 12)) + 1)
+    return np.linspace(low, high, min(_CLASSES, max(6, len(known) // 12)) + 1), []
 
 
 def _shares(values: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -20,7 +20,7 @@ _MOST_SAMPLE: Final = 20_000
 #: Directions that are followed to find two, and how often they are turned at most.
 _FOLLOWED: Final = 16
 _TURNS: Final = 200
-_BLOCK_NUMBERS: Final = 1 << 24
+_BLOCK_NUMBERS: Final = 1 << 22
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def projected(
     Principal component analysis (Pearson 1901; Hotelling 1933) of at most 20,000 rows, in float64, by subspace
     iteration (Halko, Martinsson and Tropp 2011). Each component points to where its largest number is positive. Points
     have five digits, so that how sums are ordered shows in none of them.
-    All rows are projected, some 16 million numbers at a time.
+    All rows are projected, some 4 million numbers at a time.
     """
     n, d = vectors.n, vectors.d
     count = max(2, min(n, _MOST_SAMPLE, _SAMPLE_NUMBERS // d))

@@ -22,13 +22,15 @@ __all__ = ["Regions", "found_regions", "regions_of_strategy", "typical_words"]
 _REGIONS: Final = 12
 #: Rows of a region on average, at least.
 _ROWS_EACH: Final = 8
-_BLOCK_NUMBERS: Final = 1 << 24
+_BLOCK_NUMBERS: Final = 1 << 22
 #: Rows of each region whose words are counted, and characters of a word.
 _COUNTED: Final = 2_000
 _LONGEST: Final = 24
 _WORD: Final = re.compile(r"[^\W\d_][\w'\u2019-]{2,}")
 #: A word that so many of all other rows have tells no region from them.
 _COMMON: Final = 0.1
+#: Squares along each side of a region, to find where it is densest.
+_GRID: Final = 8
 #: Words that every row is taken to have as well, so that rare ones do not come first.
 _PRIOR: Final = 2.0
 
@@ -44,7 +46,7 @@ class Regions:
     sizes
         Rows of each.
     middles
-        (regions, 2): where each lies on the map, or None where there is none.
+        (regions, 2): where each is densest on the map, or None where there is none.
     """
 
     of: NDArray[np.int64] = field(repr=False)
@@ -87,9 +89,17 @@ def _largest_first(of: NDArray[np.int64], points: NDArray[np.float32] | None) ->
     renumbered = numbers[of]
     middles = None
     if points is not None:
-        sums = [np.bincount(renumbered, weights=points[:, axis].astype(np.float64)) for axis in (0, 1)]
-        middles = np.stack(sums, 1) / sizes[order][:, None]
+        middles = np.array([_densest(points[renumbered == region]) for region in range(len(order))])
     return Regions(renumbered, sizes[order], middles)
+
+
+def _densest(points: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the middle of the points in the fullest square of a grid: the middle of all may lie between heaps."""
+    low, wide = points.min(0), np.maximum(np.ptp(points, axis=0), 1e-9)
+    cells = np.minimum((points - low) / wide * _GRID, _GRID - 1).astype(np.int64)
+    flat = cells[:, 0] * _GRID + cells[:, 1]
+    middle: NDArray[np.float64] = points[flat == np.bincount(flat).argmax()].astype(np.float64).mean(0)
+    return middle
 
 
 def regions_of_strategy(cells: NDArray[np.int64]) -> Regions:

@@ -109,6 +109,11 @@ def _map(
     ]
 
 
+def _whole(text: str | None) -> str | None:
+    """Return words without the last, where that was cut."""
+    return text.rpartition(" ")[0] if text is not None and text.endswith("\N{HORIZONTAL ELLIPSIS}") else text
+
+
 def _strategy_regions(facts: Facts, why: str) -> Section:
     """Return the section on the cells of the strategy, where there are no vectors to find regions by."""
     pool, lead = facts.pool, "How many picks each part of the data gave, beside how many rows it has."
@@ -135,7 +140,7 @@ def _regions(facts: Facts, pool: Pool, regions: Regions, hashes: NDArray[np.uint
     n, k = max(1, len(pool.rows)), max(1, len(pool.picks))
 
     def words_of(rows: NDArray[np.int64]) -> Sequence[str | None]:
-        return facts.words(pool.rows[rows])
+        return [_whole(text) for text in facts.words(pool.rows[rows])]
 
     listed = Regions(np.where(regions.of < count, regions.of, -1), regions.sizes[:count], None)
     words = typical_words(listed, words_of, hashes)
@@ -147,7 +152,7 @@ def _regions(facts: Facts, pool: Pool, regions: Regions, hashes: NDArray[np.uint
             f"{picked[region] / regions.sizes[region]:.1%}",
             f"{regions.sizes[region] / n:.1%}",
             f"{picked[region] / k:.1%}",
-            RowText(", ".join(words[region]) or None, 160),
+            RowText(", ".join(words[region]), 160) if words[region] else "no word",
         )
         for region in range(count)
     ]

@@ -82,7 +82,7 @@ def test_what_is_not_ours_is_replaced_only_where_that_is_said(make: Any, tmp_pat
     make(tmp_path)
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     for options in ({}, {"force": True}):
-        with pytest.raises(OutputError, match="--overwrite-foreign|--force"):
+        with pytest.raises(OutputError, match=r"--overwrite-foreign|--force"):
             write(tmp_path / "r.html", NEW, **options)
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
     write(tmp_path / "r.html", NEW, force=True, overwrite_foreign=True)
