@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +20,9 @@ from sage_select.errors import DataError, OutputError, UsageError
 from sage_select.io.commit.names import OutputNames
 from sage_select.pipeline.run import Silence
 from sage_select.report import write_report
+from sage_select.report.charts.bars import Remaining
 from sage_select.report.selection import Facts, selection_page
+from sage_select.report.selection.asked import fate
 from sage_select.report.selection.projection import projected
 from sage_select.report.selection.regions import found_regions, typical_words
 from sage_select.report.selection.vectors import PoolVectors, _AbsentError, _held_alone, pool_vectors
@@ -130,7 +133,7 @@ def test_no_model_is_run() -> None:
 
 def test_the_map_is_that_of_principal_components() -> None:
     draw = np.random.default_rng(5)
-    for n, d in ((400, 12), (60, 200), (300, 100), (2, 3), (1, 4)):
+    for n, d in ((90, 12), (40, 60), (120, 48), (2, 3), (1, 4)):
         array = (draw.normal(size=(n, d)) * np.geomspace(4, 0.1, d)).astype(np.float32)
         vectors = PoolVectors("", n, d, False, array, np.arange(n))
         found = projected(vectors, kernels.keyed_hashes(1, n))
@@ -186,6 +189,17 @@ def test_a_selection_without_rows_has_a_page(build: Callable[..., Path], tmp_pat
     path = build(select={"strategy": "random", "budget": 0})
     page = write_report(path, tmp_path / "r.html")
     assert ("rows that were kept", "there are none") in page.absent
+
+
+def test_every_row_is_accounted_for(hostile: Path, build: Callable[..., Path]) -> None:
+    augmented = build(select={"strategy": "random", "budget": 20}, augment={"augment": "rules", "part": "all"})
+    for path in (hostile, augmented):
+        facts = Facts.read(path)
+        chart = fate(facts).blocks[0].chart  # type: ignore[union-attr]
+        assert isinstance(chart, Remaining)
+        assert chart.start[1] == chart.steps[0].before
+        assert all(one.after == other.before for one, other in itertools.pairwise(chart.steps))
+        assert chart.steps[-1].after == chart.end[1] == facts.kept == facts.table.num_rows
 
 
 def test_the_same_selection_gives_the_same_bytes(hostile: Path, tmp_path: Path, blank: None) -> None:

@@ -82,8 +82,7 @@ def beside_random(facts: Facts) -> Section:
             )
         )
     if not measured:
-        why = "every row was selected" if not subsets else "nothing that was measured has a better end"
-        blocks.append(Absent("a figure of it", f"{why}: {facts.metrics['verdict']['text']}"))
+        blocks.append(Absent("a figure of it", facts.metrics["verdict"]["text"]))
     return Section(title, lead, blocks)
 
 

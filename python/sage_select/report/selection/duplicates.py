@@ -104,8 +104,7 @@ def _staying(facts: Facts) -> Block:
     covered = facts.metrics.get("coverage")
     what = "how many near copies stayed"
     if not covered:
-        why = facts.why_no_metrics if not facts.metrics else "it was not measured: this strategy uses no vectors"
-        return Absent(what, f"{why}.")
+        return Absent(what, facts.metrics["verdict"]["text"] if facts.metrics else facts.why_no_metrics)
     picked = covered["figures"].get("duplicates")
     of_all = covered.get("duplicates_of_all")
     parts = []

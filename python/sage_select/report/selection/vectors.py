@@ -17,9 +17,11 @@ from sage_select.cache import Blocks, Cache, Computed, most_bytes
 from sage_select.cache.blocks import Compute, Identity, Span
 from sage_select.columns import Origin
 from sage_select.data import Dataset
+from sage_select.display import displayed, is_url
 from sage_select.errors import SageError
 from sage_select.kernels.vectors import vectors_of_lists
-from sage_select.pipeline import Run
+from sage_select.paths import STREAM
+from sage_select.pipeline import Run, Stage
 from sage_select.pipeline.run import GIVEN, Recorder, Reporter
 from sage_select.report.selection.facts import NO_ROW_REPORT, Facts
 from sage_select.stages import Embed, Source
@@ -103,7 +105,10 @@ def pool_vectors(
     except _AbsentError as error:
         return str(error)
     except SageError as error:
-        return f"they cannot be read again: {error.message}"
+        first = displayed(str(error).partition("\n")[0])
+        return (
+            f"they cannot be read again ({first}): run it in the folder of the build, or name a file with --embeddings"
+        )
 
 
 class _AbsentError(Exception):
@@ -127,6 +132,7 @@ def _again(
         raise _AbsentError(
             "this strategy compares no vectors, and the run made none: name a file of vectors with --embeddings"
         )
+    _refuse_unread(embed)
     _refuse_changed(facts, embed)
     in_memory = GIVEN in str(embed.settings())
     source = next(step for step in steps if isinstance(step, Source))
@@ -136,6 +142,8 @@ def _again(
     if cache is not None:
         run.cache = Cache(cache, most_bytes(), lambda _: None)
     run.share = _held_alone
+    if not (embed.given and embed.encoder.name == "file"):
+        _refuse_unread(source)
     data = _dataset(facts, source, embed, run)
     if not embed.given:
         _refuse_costly(embed, data, cache)
@@ -148,14 +156,21 @@ def _again(
     places = np.searchsorted(numbers, rows)
     if not len(numbers) or (numbers[np.minimum(places, len(numbers) - 1)] != rows).any():
         raise _AbsentError("rows came in after the vectors were made, and have none")
-    how = (
-        "made anew by the "
-        if embed.encoder.name == "hashing"
-        else "held in the cache, by the "
-        if not embed.given
-        else ""
-    )
-    return _of_pool(vectors, places, f"{how}{name if not embed.given else embed.describe()}", metric)
+    if embed.encoder.name == "hashing":
+        origin = f"made anew by the {name}"
+    else:
+        origin = embed.describe() if embed.given else f"held in the cache, by {embed.describe()}"
+    return _of_pool(vectors, places, origin, metric)
+
+
+def _refuse_unread(stage: Stage) -> None:
+    """Refuse what can be read once only, or lies elsewhere: a report waits for no pipe, and fetches nothing."""
+    for setting in stage.inputs():
+        path = Path(setting.value)
+        once = setting.value == STREAM or (path.exists() and not (path.is_file() or path.is_dir()))
+        if once or is_url(setting.value):
+            how = "came from a stream" if once else "would have to be fetched again"
+            raise _AbsentError(f"what they are made of {how}: name a file of vectors with --embeddings")
 
 
 def _refuse_changed(facts: Facts, embed: Embed) -> None:
