@@ -112,16 +112,6 @@ def write_report(
     -----
     The same selection gives the same bytes. Memory: the row report, the rows of the selection, and two numbers for each
     row; of vectors a sample and a block, where they lie in a file.
-
-    Examples
-    --------
-    >>> import os, tempfile
-    >>> from sage_select import select
-    >>> rows = [{"text": f"question {i} about topic {i % 3}"} for i in range(60)]
-    >>> folder = tempfile.TemporaryDirectory()
-    >>> picks = select(rows, k=6, strategy="random").write(f"{folder.name}/out.arrow")
-    >>> write_report(picks).page.name
-    'out.report.html'
     """
     for package in ("matplotlib", "jinja2"):
         require(package, _EXTRA)
