@@ -167,7 +167,7 @@ def _regions(facts: Facts, pool: Pool, regions: Regions, hashes: NDArray[np.uint
             + "; ".join(f"{one.name}: {one.pool:.1%}, {one.picks:.1%}" for one in shares)
             + ".",
             "A line from the share that a region has of all rows to its share of the picks: where the dot of the picks "
-            "is to the right, the strategy took more of it than chance would.",
+            "is to the right, the strategy took more of it than its share.",
         ),
         Table(
             ("region", "rows", "picks", "picked", "of all rows", "of the picks", "typical of it"),
