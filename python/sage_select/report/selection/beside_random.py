@@ -68,7 +68,7 @@ def beside_random(facts: Facts) -> Section:
                 + "; ".join(f"{one.name} {one.told}, random {number(one.mean)}" for one in measured)
                 + ".",
                 "The dot is the selection, the grey bar reaches from the least to the most of the random subsets, each "
-                "line on a scale of its own; the verdict counts a dot beyond the bar where it is beyond their noise, too.",
+                "line on a scale of its own; the verdict counts a dot that is beyond the bar and beyond their noise.",
             )
         )
     if rows:
