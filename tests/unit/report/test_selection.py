@@ -210,6 +210,17 @@ def test_the_same_selection_gives_the_same_bytes(hostile: Path, tmp_path: Path, 
     assert first.size == len(first.page.read_bytes()) < 5_000_000
 
 
+def test_row_reports_of_earlier_versions_serve(build: Callable[..., Path], blank: None) -> None:
+    path = build(select={"strategy": "diversity", "budget": 20})
+    place = OutputNames(path).row_report
+    table = pq.read_table(place)
+    later = ["origin", "parent", "region", "nearest_distance", *(n for n in table.column_names if n.startswith("held"))]
+    pq.write_table(table.drop_columns(later), place)
+    facts = Facts.read(path, verify=False)
+    assert not isinstance(pool_vectors(facts, Silence()), str)
+    assert "the map of the rows" not in dict(selection_page(facts, Silence()).absent())
+
+
 def test_what_is_no_selection_is_refused(hostile: Path, tmp_path: Path) -> None:
     (tmp_path / "rows.jsonl").write_text('{"text": "a"}\n')
     with pytest.raises(UsageError, match="no selection"):

@@ -99,7 +99,7 @@ def _left(facts: Facts) -> Block:
 
 
 def _beside(row: dict[str, Any]) -> str:
-    if row.get("held_out_file"):
+    if row["held_out_file"]:
         return f"a held-out row of {displayed(row['held_out_file'])}"
     if row["duplicate_of"]:
         return "a copy of a row that stayed"

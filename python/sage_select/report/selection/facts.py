@@ -27,6 +27,15 @@ __all__ = ["NO_ROW_REPORT", "Facts", "Pool"]
 
 NO_ROW_REPORT: Final = "there is no row report beside this selection: a build writes one unless it is told --no-rows"
 _EXCLUDED: Final = "excluded"
+#: Columns that came later than the row report.
+_LATER: Final = {
+    "region": pa.int32(),
+    "nearest_similarity": pa.float32(),
+    "nearest_distance": pa.float32(),
+    "duplicate_of": pa.string(),
+    "similarity": pa.float32(),
+    "held_out_file": pa.string(),
+}
 #: Characters that the row report has of the words of a row.
 _BEGINNING: Final = 80
 _ELLIPSIS: Final = "\N{HORIZONTAL ELLIPSIS}"
@@ -106,7 +115,7 @@ class Facts:
             plan = load_spec(manifest["spec"])
         except SageError:
             plan = None
-        return cls(path, manifest, rows.table, None if report is None else report.table, plan, threads)
+        return cls(path, manifest, rows.table, None if report is None else _whole(report.table), plan, threads)
 
     @property
     def kept(self) -> int:
@@ -172,7 +181,7 @@ class Facts:
             return "no stage selected rows"
         later = labels[labels.index(chosen[-1]) :]
         report = self.report
-        own = pc.equal(report["origin"], Origin.SELECTED) if "origin" in report.column_names else pa.scalar(True)
+        own = pc.equal(report["origin"], Origin.SELECTED)
         reached = pc.and_(pc.is_in(report["stage"], pa.array(later, pa.string())), own)
         rows = np.flatnonzero(pc.fill_null(reached, False).to_numpy())
         ranks = pc.fill_null(report["rank"], -1).to_numpy()[rows]
@@ -209,3 +218,14 @@ class Facts:
             return [None] * len(rows)
         found = self.report["first_words"].take(pa.array(rows, pa.int64())).to_pylist()
         return [text + _ELLIPSIS if text is not None and len(text) >= _BEGINNING else text for text in found]
+
+
+def _whole(report: pa.Table) -> pa.Table:
+    """Return a row report with the columns that those of earlier versions have not."""
+    n = report.num_rows
+    if "origin" not in report.column_names:
+        report = report.append_column("origin", pa.repeat(pa.scalar(Origin.SELECTED), n))
+    for name, kind in _LATER.items():
+        if name not in report.column_names:
+            report = report.append_column(name, pa.nulls(n, kind))
+    return report

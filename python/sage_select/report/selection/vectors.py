@@ -233,8 +233,7 @@ def _as_embedded(facts: Facts, embed: Embed, data: Dataset) -> Dataset:
     for cause in gone:
         own = pc.and_(pc.equal(report["stage"], cause.stage), pc.equal(report["reason"], cause.reason))
         out |= pc.fill_null(own, False).to_numpy() & ~report["kept"].to_numpy()
-    if "origin" in report.column_names:
-        out |= pc.not_equal(report["origin"], Origin.SELECTED).to_numpy()
+    out |= pc.not_equal(report["origin"], Origin.SELECTED).to_numpy()
     stays = np.flatnonzero(~out)
     places = data.positions(stays)
     if len(places) != len(stays) or len(stays) != embedded:
