@@ -28,6 +28,7 @@ LEXICAL = (ROOT / "docs" / "lexical-scores.md").read_text()
 SCORES = (ROOT / "docs" / "scores.md").read_text()
 ACTIVE = (ROOT / "docs" / "active-learning.md").read_text()
 EVALUATION = (ROOT / "docs" / "evaluation.md").read_text()
+REPORT = (ROOT / "docs" / "report.md").read_text()
 EMBEDDINGS = (ROOT / "docs" / "embeddings.md").read_text()
 
 
@@ -135,6 +136,22 @@ def test_examples_of_replay(folder: Path, run: Run, monkeypatch: pytest.MonkeyPa
     first, second, third = out.getvalue().splitlines()
     assert (first[:2], second) == ("4 ", "['selected', 'selected', 'replay']")
     assert third == "[('entered', 4)]"
+
+
+def test_examples_of_reports(folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    for line in [line for block in blocks("sh", REPORT) for line in block.splitlines() if line.strip()]:
+        done = run(line, folder)
+        assert done.code == 0, f"{line}\n{done.err}"
+    assert (folder / "picks.report.figures" / "map.png").is_file()
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        for block in blocks("python", REPORT):
+            exec(compile(block, "report.md", "exec"), {})
+    assert out.getvalue().splitlines() == [
+        "again.html ['the distribution of tokens', 'pairs of duplicates']",
+        "['sources.png'] False",
+    ]
 
 
 def test_examples_of_lexical_scores(folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
