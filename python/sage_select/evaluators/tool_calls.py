@@ -22,7 +22,7 @@ __all__ = ["ToolCalls", "judged"]
 
 @evaluator("tool_calls", place=20)
 class ToolCalls(Evaluator):
-    """Which tools are called at each turn given its true history: selection, arguments, order, and whether at all."""
+    """Which tools are called at each turn given its true history, with what, in which order, or none."""
 
     ranks: Annotated[
         str, Option("up to which predicted tool hits and recall are looked for", flag="--tool-ranks", metavar="K,...")
