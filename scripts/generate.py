@@ -19,6 +19,7 @@ from sage_select.cli.events import EVENTS, SCHEMA_VERSION
 from sage_select.cli.flags import Flag, lowered
 from sage_select.cli.replay_table import derived_replay, written_replay
 from sage_select.cli.train_table import derived_train, written_train
+from sage_select.evaluate.metrics import EXACT_ANSWER, label_metrics, tool_metrics
 from sage_select.pipeline import STAGES, Registry
 from sage_select.pipeline.spec.keys import keys_of
 from sage_select.pipeline.spec.schema import json_schema
@@ -93,7 +94,7 @@ def _filled(text: str, flags: list[Flag], training: list[Flag], replay: list[Fla
 
     def table(match: re.Match[str]) -> str:
         ours = {"options": lambda: _options(flags), "keys": _keys, "training": lambda: _options(training)}
-        own = {**ours, **_OF_TRAINING, "lexical_measures": _lexical_measures}
+        own = {**ours, **_OF_TRAINING, "lexical_measures": _lexical_measures, "metrics": _metrics}
         registry = registries.get(match[1])
         lines = "\n".join(own[match[1]]() if match[1] in own else _table(registry, elsewhere.get(match[1], flags)))
         return f"<!-- table: {match[1]} -->\n{lines}\n<!-- end of table -->"
@@ -160,6 +161,14 @@ def _keys() -> Iterator[str]:
                 means + (f" (counts where {counts})" if counts else ""),
             ]
             yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+
+
+def _metrics() -> Iterator[str]:
+    """Yield the metrics of evaluation by what they say something about, as they are declared."""
+    yield "| of | metric | is | over | better |"
+    yield "|---|---|---|---|---|"
+    for metric in (*tool_metrics(), EXACT_ANSWER, *label_metrics(("any", "other"))):
+        yield f"| {metric.group} | `{metric.name}` | {metric.definition} | {metric.over} | {metric.better} |"
 
 
 def _entries(table: Mapping[str, Any], option: str) -> Callable[[], Iterator[str]]:

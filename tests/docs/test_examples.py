@@ -24,6 +24,7 @@ REPLAY = (ROOT / "docs" / "replay.md").read_text()
 LEXICAL = (ROOT / "docs" / "lexical-scores.md").read_text()
 SCORES = (ROOT / "docs" / "scores.md").read_text()
 ACTIVE = (ROOT / "docs" / "active-learning.md").read_text()
+EVALUATION = (ROOT / "docs" / "evaluation.md").read_text()
 EMBEDDINGS = (ROOT / "docs" / "embeddings.md").read_text()
 
 
@@ -153,6 +154,21 @@ def test_examples_of_active_learning(tmp_path: Path, monkeypatch: pytest.MonkeyP
         for block in blocks("python", ACTIVE):
             exec(compile(block, "active-learning.md", "exec"), {})
     assert out.getvalue() == "5 {'badge'}\n"
+
+
+def test_examples_of_evaluation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    session: dict[str, object] = {}
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        for block in blocks("python", EVALUATION):
+            exec(compile(block, "evaluation.md", "exec"), session)
+    lines = out.getvalue().splitlines()
+    assert lines[0].startswith("tool_accuracy 1.0 (0.91")
+    assert "false_calls no turn without a call is judged None" in lines
+    assert lines[-2].startswith("0.25 (")
+    assert lines[-2].endswith("McNemar's exact test")
+    assert "word='better'" in lines[-1]
 
 
 def test_the_loop_of_active_learning_tells_what_each_way_is_worth(tmp_path: Path) -> None:

@@ -70,6 +70,7 @@ def test_all_that_is_derived_is_current(root: Path, monkeypatch: pytest.MonkeyPa
     found = importlib.import_module("generate").generated(root)
     assert {path.name for path in found} >= {
         "README.md",
+        "evaluation.md",
         "options.md",
         "replay.md",
         "spec.md",

@@ -10,7 +10,7 @@ from sage_select.evaluate.metrics import OMITTED, Accepted
 from sage_select.evaluate.metrics.schema import kinds_of, resolved
 from sage_select.evaluate.tool_calls import ToolCall
 
-__all__ = ["CATEGORIES", "Case", "category_of"]
+__all__ = ["CATEGORIES", "Case", "category_of", "is_answer", "is_function"]
 
 #: Categories of cases, by which ids begin, the longer names first.
 CATEGORIES: Final = ("parallel_multiple", "irrelevance", "parallel", "multiple", "simple")
@@ -78,6 +78,25 @@ def category_of(name: str) -> str | None:
     if name.startswith(_OTHER_LANGUAGES):
         return None
     return next((one for one in CATEGORIES if name.startswith(f"{one}_")), None)
+
+
+def is_function(value: Any) -> bool:
+    """Return whether a value is a function with a name, its parameters an object where it has any."""
+    return (
+        isinstance(value, dict) and isinstance(value.get("name"), str) and isinstance(value.get("parameters", {}), dict)
+    )
+
+
+def is_answer(value: Any) -> bool:
+    """Return whether a value is one function with a list of possible answers for each parameter."""
+    return (
+        isinstance(value, dict)
+        and len(value) == 1
+        and all(
+            isinstance(one, dict) and all(isinstance(several, list) for several in one.values())
+            for one in value.values()
+        )
+    )
 
 
 def _first_answers(answers: Mapping[str, list[Any]], schema: Any) -> dict[str, Any]:

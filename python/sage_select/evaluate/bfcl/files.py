@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from sage_select.errors import DataError, OutputError, ResourceError, UsageError, Where
-from sage_select.evaluate.bfcl.case import CATEGORIES, Case, category_of
+from sage_select.evaluate.bfcl.case import CATEGORIES, Case, category_of, is_answer, is_function
 from sage_select.paths import user_path
 
 __all__ = ["read_cases", "write_cases"]
@@ -174,7 +174,7 @@ def _case(line: dict[str, Any], where: Where) -> Case:
         )
     functions = line.get("function")
     functions = [functions] if isinstance(functions, dict) else functions
-    if not isinstance(functions, list) or not functions or not all(map(_is_function, functions)):
+    if not isinstance(functions, list) or not functions or not all(map(is_function, functions)):
         raise DataError(
             "no functions",
             where=where,
@@ -190,7 +190,7 @@ def _case(line: dict[str, Any], where: Where) -> Case:
 
 def _truth(line: dict[str, Any], where: Where) -> tuple[str, tuple[Mapping[str, Mapping[str, list[Any]]], ...]]:
     truth = line.get("ground_truth")
-    if not isinstance(truth, list) or not truth or not all(map(_is_answer, truth)):
+    if not isinstance(truth, list) or not truth or not all(map(is_answer, truth)):
         raise DataError("no possible answers", where=where, expected=_ANSWER, got=_short(truth))
     return line["id"], tuple(truth)
 
@@ -208,24 +208,6 @@ def _check_functions(case: Case, truth: tuple[Mapping[str, Any], ...], where: Wh
 
 def _is_message(value: Any) -> bool:
     return isinstance(value, dict) and isinstance(value.get("role"), str) and isinstance(value.get("content"), str)
-
-
-def _is_function(value: Any) -> bool:
-    return (
-        isinstance(value, dict) and isinstance(value.get("name"), str) and isinstance(value.get("parameters", {}), dict)
-    )
-
-
-def _is_answer(value: Any) -> bool:
-    """Return whether a value is one function with a list of possible answers for each parameter."""
-    return (
-        isinstance(value, dict)
-        and len(value) == 1
-        and all(
-            isinstance(one, dict) and all(isinstance(several, list) for several in one.values())
-            for one in value.values()
-        )
-    )
 
 
 def _short(value: Any, limit: int = 120) -> str:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from sage_select.errors import DataError, Where
-from sage_select.evaluate.bfcl.case import Case, category_of
+from sage_select.evaluate.bfcl.case import Case, category_of, is_answer, is_function
 from sage_select.evaluate.metrics import Accepted, offered_in
-from sage_select.evaluate.metrics.bfcl_rules import possible_answer
+from sage_select.evaluate.metrics.record import possible_answer
 from sage_select.evaluate.metrics.schema import KIND_NAMES, kinds_of, resolved
 from sage_select.render.messages import normalise_messages, normalise_tools
 
@@ -75,8 +75,8 @@ def case_of(row: Mapping[str, Any], where: Where | None = None) -> Case:
     Raises
     ------
     DataError
-        The row has no id, does not end with a turn of the assistant, offers no tools, calls one that it does not offer, or calls
-        tools earlier, which a case of one turn cannot show.
+        The row has no id, does not end with a turn of the assistant, offers no tools, calls one that it does not offer,
+        or calls tools earlier, which a case of one turn cannot show.
     """
     name = row.get("id")
     if not isinstance(name, str):
@@ -119,16 +119,35 @@ def case_of(row: Mapping[str, Any], where: Where | None = None) -> Case:
     return Case(name, said, tuple(_with_bfcl_types(tool) for tool in tools), tuple(truth))
 
 
-def accepted_in(value: Any, where: Where | None = None) -> tuple[Accepted, ...] | None:
-    """Return the possible answers that the column `bfcl` of a row holds, None where it holds none.
+def accepted_in(value: Any, called: Sequence[str], where: Where | None = None) -> tuple[Accepted, ...] | None:
+    """Return the possible answers that the column `bfcl` of a row holds for its last turn, None where it holds none.
+
+    Parameters
+    ----------
+    value
+        What the column holds.
+    called
+        Names of the tools that the last turn calls, in order.
+    where
+        The row's place, for errors.
 
     Raises
     ------
     DataError
-        The column holds something else.
+        The column holds something else, or the answers to other calls.
     """
     held = _held(value, where)
-    return None if held is None else tuple(answers for call in held["ground_truth"] for answers in call.values())
+    if held is None:
+        return None
+    names = [name for call in held["ground_truth"] for name in call]
+    if names != list(called):
+        raise DataError(
+            f"the column {COLUMN!r} holds the answers to other calls",
+            where=where,
+            expected=f"answers to the calls of the row's last turn: {', '.join(called) or 'none'}",
+            got=", ".join(names) or "none",
+        )
+    return tuple(answers for call in held["ground_truth"] for answers in call.values())
 
 
 def _held(value: Any, where: Where | None) -> dict[str, Any] | None:
@@ -138,7 +157,12 @@ def _held(value: Any, where: Where | None) -> dict[str, Any] | None:
         held = json.loads(value) if isinstance(value, str) else value
     except (ValueError, RecursionError):
         held = None
-    if not isinstance(held, dict) or not all(isinstance(held.get(key), list) for key in ("function", "ground_truth")):
+    if (
+        not isinstance(held, dict)
+        or not all(isinstance(held.get(key), list) for key in ("function", "ground_truth"))
+        or not all(map(is_function, held["function"]))
+        or not all(map(is_answer, held["ground_truth"]))
+    ):
         raise DataError(
             f"the column {COLUMN!r} holds no case",
             where=where,

@@ -8,10 +8,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from sage_select.evaluate.metrics.bfcl_rules import OMITTED, accepted_of, call_matches, parameter, value_matches
+from sage_select.evaluate.metrics.bfcl_rules import OMITTED, call_matches, parameter, value_matches
 from sage_select.evaluate.metrics.metric import Floats, Metric
 from sage_select.evaluate.metrics.pairing import greedy_pairs, most_pairs
-from sage_select.evaluate.metrics.record import ToolRecord
+from sage_select.evaluate.metrics.record import ToolRecord, accepted_of
 from sage_select.evaluate.metrics.schema import fits
 from sage_select.evaluate.metrics.selection import CALLING, NO_CALLING, calls
 

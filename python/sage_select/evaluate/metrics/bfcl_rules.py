@@ -5,9 +5,9 @@ just the type that the schema names (a whole number will do for a number, never 
 strings without regard to case, spaces and ``,./-_*^`` and with ``"`` for ``'``, lists element by element in order,
 dictionaries key by key, one level deep. Values inside of lists and dictionaries have to be equal otherwise.
 
-Three things are beyond the published rules. A call whose values are those of the row's own call is right whatever its
-schema says. True is not 1 inside of lists and dictionaries either. And what a style wrote without quotes is read by the
-schema (`schema.readings`), where the schema does not say by the type of the answer.
+Four things are beyond the published rules. A call whose values are those of the row's own call is right whatever its
+schema says. True is not 1 inside of lists and dictionaries either. An empty list is not what may be left out. And what
+a style wrote without quotes is read by the schema (`schema.readings`), where it does not say by the type of the answer.
 """
 
 from __future__ import annotations
@@ -16,24 +16,15 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from sage_select.evaluate.metrics.record import Accepted, ToolRecord
+from sage_select.evaluate.metrics.record import Accepted
 from sage_select.evaluate.metrics.schema import Kind, identical, kind_of, kinds_of, readings, resolved, same
 from sage_select.evaluate.tool_calls import ToolCall
 
-__all__ = ["OMITTED", "accepted_of", "call_matches", "possible_answer", "value_matches"]
+__all__ = ["OMITTED", "call_matches", "value_matches"]
 
 #: The possible answer by which a parameter may be left out.
 OMITTED: Final = ""
 _PASSED_OVER: Final = re.compile(r"[ ,./\-_*^]")
-
-
-def accepted_of(record: ToolRecord) -> tuple[Accepted, ...]:
-    """Return of each expected call which values are right: those of the call, where the record says nothing else."""
-    if record.accepted is not None:
-        return record.accepted
-    return tuple(
-        {name: (possible_answer(value),) for name, value in call.arguments.items()} for call in record.expected
-    )
 
 
 def call_matches(call: ToolCall, expected: ToolCall, accepted: Accepted, schema: Mapping[str, Any] | None) -> bool:
@@ -48,8 +39,13 @@ def call_matches(call: ToolCall, expected: ToolCall, accepted: Accepted, schema:
     schema
         JSON schema of the tool's parameters, None where there is none.
     """
-    if call.name != expected.name:
+    try:
+        return call.name == expected.name and _is_right(call, expected, accepted, schema)
+    except RecursionError:  # values within values without end
         return False
+
+
+def _is_right(call: ToolCall, expected: ToolCall, accepted: Accepted, schema: Mapping[str, Any] | None) -> bool:
     if identical(call.arguments, expected.arguments):
         return True
     whole = resolved(schema, schema)
@@ -92,7 +88,10 @@ def value_matches(value: Any, answers: Sequence[Any], schema: Any, root: Any, *,
     inner = kinds_of(resolved(schema, root).get("items"), root)
     # Rows may break their own schema: text means what an answer is as well.
     found = readings(value, kinds | answered) if as_text else [value]
-    return any(_right(one, answers, kinds, inner, said[0] if said else None) for one in found)
+    try:
+        return any(_right(one, answers, kinds, inner, said[0] if said else None) for one in found)
+    except RecursionError:
+        return False
 
 
 def _right(
@@ -147,12 +146,3 @@ def _plain(value: Any) -> Any:
 
 def _listed(answers: Any) -> Sequence[Any]:
     return answers if isinstance(answers, list | tuple) else (answers,)
-
-
-def possible_answer(value: Any) -> Any:
-    """Return a value as BFCL writes it among possible answers: of a dictionary, each key has a list of them."""
-    if isinstance(value, dict):
-        return {key: [one] for key, one in value.items()}
-    if isinstance(value, list) and value and all(isinstance(one, dict) for one in value):
-        return [possible_answer(one) for one in value]
-    return value

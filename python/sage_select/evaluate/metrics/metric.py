@@ -9,7 +9,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 
-from sage_select.evaluate.statistics.intervals import Interval, unit_interval
+from sage_select.evaluate.statistics.intervals import Interval, ratio, unit_interval
 
 __all__ = ["Figure", "Floats", "Judged", "Metric", "R", "RowSums", "figure", "row_sums"]
 
@@ -29,10 +29,6 @@ class Judged(Protocol):
 
 
 R = TypeVar("R", bound=Judged)
-
-
-def _ratio(sums: Floats) -> Floats:
-    return np.asarray(sums[..., 0] / sums[..., 1])
 
 
 @dataclass(frozen=True)
@@ -77,7 +73,7 @@ class Metric(Generic[R]):
     contribution: Callable[[R], Sequence[float]]
     parts: tuple[str, ...]
     needs: Mapping[str, str]
-    value: Callable[[Floats], Floats] = _ratio
+    value: Callable[[Floats], Floats] = ratio
     baseline: Callable[[Floats], float | str] | None = None
     better: str = "higher"
     counted: tuple[str, ...] = ()
@@ -89,7 +85,7 @@ class Metric(Generic[R]):
     @property
     def is_rate(self) -> bool:
         """True where the value is the first part over the second."""
-        return self.value is _ratio
+        return self.value is ratio
 
     def values(self, sums: Floats) -> Floats:
         """Return the value of each vector of sums (..., parts), NaN where one that is needed is 0."""

@@ -8,7 +8,16 @@ from typing import Any, TypeAlias
 
 from sage_select.evaluate.tool_calls import ToolCall
 
-__all__ = ["Accepted", "AnswerRecord", "ToolRecord", "exactly", "joined_by_row", "offered_in"]
+__all__ = [
+    "Accepted",
+    "AnswerRecord",
+    "ToolRecord",
+    "accepted_of",
+    "exactly",
+    "joined_by_row",
+    "offered_in",
+    "possible_answer",
+]
 
 #: Of an expected call: parameter -> the values that count as right; `""` among them where it may be left out.
 Accepted: TypeAlias = Mapping[str, Sequence[Any]]
@@ -135,8 +144,8 @@ def joined_by_row(records: Iterable[ToolRecord]) -> list[ToolRecord]:
 
 def _joined(turns: Sequence[ToolRecord]) -> ToolRecord:
     accepted = None
-    if all(turn.accepted is not None for turn in turns):
-        accepted = tuple(one for turn in turns for one in turn.accepted or ())
+    if any(turn.accepted is not None for turn in turns):
+        accepted = tuple(one for turn in turns for one in accepted_of(turn))
     return ToolRecord(
         row_id=turns[0].row_id,
         message=turns[0].message,
@@ -148,3 +157,21 @@ def _joined(turns: Sequence[ToolRecord]) -> ToolRecord:
         text="\n".join(turn.text for turn in turns),
         at_limit=any(turn.at_limit for turn in turns),
     )
+
+
+def accepted_of(record: ToolRecord) -> tuple[Accepted, ...]:
+    """Return of each expected call which values are right: those of the call, where the record says nothing else."""
+    if record.accepted is not None:
+        return record.accepted
+    return tuple(
+        {name: (possible_answer(value),) for name, value in call.arguments.items()} for call in record.expected
+    )
+
+
+def possible_answer(value: Any) -> Any:
+    """Return a value as BFCL writes it among possible answers: of a dictionary, each key has a list of them."""
+    if isinstance(value, dict):
+        return {key: [one] for key, one in value.items()}
+    if isinstance(value, list) and value and all(isinstance(one, dict) for one in value):
+        return [possible_answer(one) for one in value]
+    return value

@@ -62,7 +62,7 @@ def resolved(schema: Any, root: Any) -> Mapping[str, Any]:
     return schema if isinstance(schema, Mapping) and "$ref" not in schema else {}
 
 
-def kinds_of(schema: Any, root: Any, depth: int = 0) -> frozenset[Kind]:
+def kinds_of(schema: Any, root: Any) -> frozenset[Kind]:
     """Return the kinds that a schema allows; none where it does not say.
 
     Examples
@@ -70,17 +70,25 @@ def kinds_of(schema: Any, root: Any, depth: int = 0) -> frozenset[Kind]:
     >>> sorted(kinds_of({"anyOf": [{"type": "float"}, {"type": "null"}]}, {})), kinds_of({}, {})
     (['null', 'number'], frozenset())
     """
-    found = resolved(schema, root)
-    given = found.get("type")
-    names = [given] if isinstance(given, str) else given if isinstance(given, list) else []
-    kinds = {KIND_NAMES.get(str(name).lower()) for name in names}
-    if not names:
-        for options in (found.get("anyOf"), found.get("oneOf")):
-            if isinstance(options, list) and depth < _REFERENCES:
-                parts = [kinds_of(option, root, depth + 1) for option in options]
-                kinds |= set().union(*parts) if all(parts) else {None}
-        if not kinds and isinstance(found.get("enum"), list):
-            kinds = {kind_of(value) for value in found["enum"]}
+    kinds: set[Kind | None] = set()
+    seen: set[int] = set()
+    waiting = [schema]
+    while waiting:
+        found = resolved(waiting.pop(), root)
+        if id(found) in seen:  # options that refer to each other say nothing new
+            continue
+        seen.add(id(found))
+        given = found.get("type")
+        names = [given] if isinstance(given, str) else given if isinstance(given, list) else []
+        options = [one for word in ("anyOf", "oneOf") if isinstance(found.get(word), list) for one in found[word]]
+        if names:
+            kinds |= {KIND_NAMES.get(str(name).lower()) for name in names}
+        elif options:
+            waiting += options
+        elif isinstance(found.get("enum"), list):
+            kinds |= {kind_of(value) for value in found["enum"]}
+        else:
+            kinds.add(None)
     return frozenset() if None in kinds else frozenset(kind for kind in kinds if kind is not None)
 
 
@@ -138,7 +146,7 @@ def fits(arguments: Mapping[str, Any], schema: Mapping[str, Any], *, as_text: bo
             right = (one for one in readings(value, kinds_of(rule, schema)) if check.right(one, rule, 1))
             read[name] = next(right, value)
         return check.right(read, {**schema, "type": "object"}, 0)
-    except _TooLongError:
+    except (_TooLongError, RecursionError):
         return False
 
 

@@ -97,7 +97,7 @@ def _hit(rank: int) -> Metric[ToolRecord]:
     return Metric(
         name=f"tool_hit_at_{rank}",
         group=_GROUP,
-        definition=f"Share in which an expected tool is {_first(rank)}, each tool counted once.",
+        definition=f"Share in which an expected tool is among the first {rank} called, each tool counted once.",
         over=CALLING,
         among=calls,
         contribution=lambda one: (bool(_shared(one, rank)), 1),
@@ -110,17 +110,14 @@ def _recall(rank: int) -> Metric[ToolRecord]:
     return Metric(
         name=f"tool_recall_at_{rank}",
         group=_GROUP,
-        definition=f"Mean share of the expected tools that are {_first(rank)}, each tool counted once.",
+        definition=f"Mean of how many expected tools are among the first {rank} called / how many are expected, each "
+        "tool counted once.",
         over=CALLING,
         among=calls,
         contribution=lambda one: (len(_shared(one, rank)) / len(one.expected_names), 1),
         parts=("shares", "turns"),
         needs={"turns": NO_CALLING},
     )
-
-
-def _first(rank: int) -> str:
-    return "the first that is called" if rank == 1 else f"among the first {rank} that are called"
 
 
 def _shared(record: ToolRecord, rank: int | None) -> set[str]:

@@ -8,6 +8,7 @@ from sage_select.evaluate.statistics.intervals import (
     Interval,
     loss_interval,
     rate_interval,
+    ratio,
     unit_interval,
 )
 from sage_select.evaluate.statistics.paired import DRAWS, Difference, compare_rows, paired_bootstrap, swap_test
@@ -26,6 +27,7 @@ __all__ = [
     "mcnemar",
     "paired_bootstrap",
     "rate_interval",
+    "ratio",
     "student_p",
     "student_quantile",
     "swap_test",

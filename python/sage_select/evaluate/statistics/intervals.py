@@ -11,11 +11,13 @@ import numpy as np
 
 from sage_select.evaluate.statistics.distributions import beta_quantile, student_quantile
 
-__all__ = ["FEWEST_ROWS", "Interval", "loss_interval", "rate_interval", "too_few", "unit_interval"]
+__all__ = ["FEWEST_ROWS", "Interval", "loss_interval", "rate_interval", "ratio", "too_few", "unit_interval"]
 
 #: With fewer rows than this an interval says more than the rows do.
 FEWEST_ROWS: Final = 10
 _TAIL: Final = 0.025
+#: What values may be off by because sums are rounded.
+_ROUNDING: Final = 1e-11
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -101,6 +103,7 @@ def unit_interval(values: Callable[[Floats], Floats], sums: Floats, counted: Seq
         return too_few(rows)
     totals = sums.sum(axis=0)
     value = float(values(totals))
+    value = round(value) if abs(value - round(value)) < _ROUNDING else value
     without = values(totals - sums)
     if np.isnan(without).any():
         return Interval(None, "without one of the rows there is no value")
@@ -108,7 +111,7 @@ def unit_interval(values: Callable[[Floats], Floats], sums: Floats, counted: Seq
     variance = float(np.square(without - value).sum()) * (everyone - 1) / everyone
     cases = float(rows)
     if 0 < value < 1:
-        if variance <= 0:
+        if variance <= _ROUNDING**2:
             return Interval(None, "the value is the same whichever row is left out")
         cases = value * (1 - value) / variance + 1  # the jackknife's variance of a share is p (1 - p) / (n - 1)
         cases *= min(1.0, (student_quantile(cases - 1) / student_quantile(rows - 1)) ** 2)
@@ -122,6 +125,11 @@ def _by_rows(totals: Floats, sizes: Floats, rows: int) -> tuple[float, float]:
     distances = (totals - ratio * sizes) / (sizes.sum() - sizes)  # what the ratio would be without the row, nearly
     half = student_quantile(rows - 1) * math.sqrt(float(np.square(distances).sum()) * (rows - 1) / rows)
     return ratio - half, ratio + half
+
+
+def ratio(sums: Floats) -> Floats:
+    """Return the first sum over the second: (..., parts) -> (...)."""
+    return np.asarray(sums[..., 0] / sums[..., 1])
 
 
 def too_few(rows: int) -> Interval:

@@ -18,7 +18,8 @@ __all__ = ["DRAWS", "Difference", "compare_rows", "paired_bootstrap", "swap_test
 DRAWS: Final = 10_000
 #: Below so many rows the bootstrap's percentiles hold the truth less often than they say.
 _BOOTSTRAP_ROWS: Final = 100
-_CELLS: Final = 1 << 22
+#: Cells of a block of draws by rows: small enough to stay near the processor.
+_CELLS: Final = 1 << 18
 _SAME: Final = "the two are the same on every row"
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
@@ -38,7 +39,7 @@ class Difference:
     arm, control
         The value of each, its seeds averaged row by row; None where there is none.
     arm_seeds, control_seeds
-        The value of each seed.
+        The value of each seed, NaN where there is none.
     interval
         95 % interval of the difference, or why there is none.
     p_value
@@ -64,14 +65,33 @@ class Difference:
     covers: str
     rows: int
 
+    def as_dict(self) -> dict[str, Any]:
+        """Return the parts as JSON values."""
+        return {
+            "value": self.value,
+            "why_none": self.why_none,
+            "arm": self.arm,
+            "control": self.control,
+            "arm_seeds": [None if math.isnan(one) else one for one in self.arm_seeds],
+            "control_seeds": [None if math.isnan(one) else one for one in self.control_seeds],
+            "arm_spread": self.arm_spread,
+            "control_spread": self.control_spread,
+            "interval": None if self.interval.bounds is None else list(self.interval.bounds),
+            "interval_none": self.interval.why_none,
+            "p_value": self.p_value,
+            "test": self.test,
+            "covers": self.covers,
+            "rows": self.rows,
+        }
+
     @property
     def arm_spread(self) -> float | None:
-        """Standard deviation of the arm's seeds; None of one."""
+        """Standard deviation of the arm's seeds; None of one, and where one has no value."""
         return _spread(self.arm_seeds)
 
     @property
     def control_spread(self) -> float | None:
-        """Standard deviation of the control's seeds; None of one."""
+        """Standard deviation of the control's seeds; None of one, and where one has no value."""
         return _spread(self.control_seeds)
 
 
@@ -175,13 +195,13 @@ def paired_bootstrap(values: Values, arm: Floats, control: Floats, *, draws: int
 
     Notes
     -----
-    Time draws x rows x parts, in blocks of some 4 million cells (Efron and Tibshirani 1993). Below 100 rows such an
-    interval holds the truth too rarely.
+    Time draws x rows x parts, in small blocks (Efron and Tibshirani 1993). Below 100 rows such an interval holds the
+    truth too rarely.
     """
     both = np.concatenate([arm, control], axis=1)
     rows, parts = arm.shape
     found = np.empty(draws)
-    for start, raw in _blocks(draws, rows, seed):
+    for start, raw in _blocks(draws, rows, seed, cells=rows):
         drawn = ((raw >> np.uint64(32)) * np.uint64(rows)) >> np.uint64(32)
         places = drawn.astype(np.int64) + np.arange(len(raw))[:, None] * rows
         counts = np.bincount(places.ravel(), minlength=len(raw) * rows).reshape(len(raw), rows)
@@ -217,12 +237,13 @@ def swap_test(values: Values, arm: Floats, control: Floats, *, draws: int = DRAW
     middle = (arm.sum(axis=0) + control.sum(axis=0)) / 2
     changed = (arm != control).any(axis=1)  # rows that are the same swap to the same
     half = ((arm - control) / 2)[changed]
-    observed = abs(float(values(middle + half.sum(axis=0)) - values(middle - half.sum(axis=0))))
+    total, twice = half.sum(axis=0), half * 2
+    observed = abs(float(values(middle + total) - values(middle - total)))
     large = 0
     words = -(-len(half) // 64)
-    for _, raw in _blocks(draws, words, seed):
+    for _, raw in _blocks(draws, words, seed, cells=64 * words):
         bits = np.unpackbits(raw.astype("<u8").view(np.uint8), axis=1, count=len(half), bitorder="little")
-        moved = np.einsum("dr,rp->dp", bits.astype(np.float64) * 2 - 1, half)
+        moved = np.einsum("dr,rp->dp", bits.astype(np.float64), twice) - total
         differences = np.abs(values(middle + moved) - values(middle - moved))
         large += int((~(differences < observed - 1e-12)).sum())
     return (large + 1) / (draws + 1)
@@ -260,10 +281,12 @@ def _variance_over_rows(values: Values, arm: Floats, control: Floats, rate: bool
     return float(np.square(without - value).sum()) * (rows - 1) / rows
 
 
-def _blocks(draws: int, width: int, seed: int) -> Iterator[tuple[int, np.ndarray[Any, np.dtype[np.uint64]]]]:
-    """Yield random words (draws, width) in blocks, with the number of the first draw of each."""
+def _blocks(
+    draws: int, width: int, seed: int, cells: int
+) -> Iterator[tuple[int, np.ndarray[Any, np.dtype[np.uint64]]]]:
+    """Yield random words (draws, width) in blocks of draws with so many cells each, and the number of the first."""
     source = np.random.PCG64(seed)  # the words of a bit generator are the same in every version of numpy
-    step = max(1, _CELLS // max(width, 1))
+    step = max(1, _CELLS // max(cells, 1))
     for start in range(0, draws, step):
         count = min(step, draws - start)
         yield start, source.random_raw(count * width).reshape(count, width)
@@ -274,4 +297,4 @@ def _value(values: Values, sums: Floats) -> float:
 
 
 def _spread(found: tuple[float, ...]) -> float | None:
-    return float(np.std(found, ddof=1)) if len(found) > 1 else None
+    return float(np.std(found, ddof=1)) if len(found) > 1 and not any(map(math.isnan, found)) else None
