@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
-import shutil
+from itertools import islice
 from pathlib import Path
 
 import pyarrow as pa
@@ -136,9 +137,9 @@ def test_a_selection_is_never_replaced(sage_train: Program, build: Program, fold
 
 
 def test_the_demo_model_on_its_held_out_rows(sage_train: Program, folder: Path) -> None:
-    lines = demo.heldout_path()
-    few = folder / "few.jsonl.gz"
-    shutil.copy(lines, few)
+    few = folder / "few.jsonl"
+    with gzip.open(demo.heldout_path(), "rt", encoding="utf-8") as lines:
+        few.write_text("".join(islice(lines, 24)), encoding="utf-8")
     found = sage_train(
         "eval", "--model", demo.model_path(), "--max-length", 512, "--data", few, "--max-turns", 3, "--json"
     )
