@@ -187,8 +187,12 @@ def test_examples_of_active_learning(tmp_path: Path, run: Run, monkeypatch: pyte
     assert out.getvalue() == "5 {'badge'}\n"
 
 
-def test_examples_of_evaluation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+@pytest.mark.train
+def test_examples_of_evaluation(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    for line in [line for block in blocks("sh", EVALUATION) for line in block.splitlines()]:
+        done = run(line, folder)
+        assert done.returncode == 0, f"{line}\n{done.stderr}"
     session: dict[str, object] = {}
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
@@ -197,6 +201,7 @@ def test_examples_of_evaluation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     lines = out.getvalue().splitlines()
     assert lines[0].startswith("tool_accuracy 1.0 (0.91")
     assert "false_calls no turn without a call is judged None" in lines
+    assert "base loss 12 ['loss', 'perplexity']" in lines
     assert lines[-2].startswith("0.25 (")
     assert lines[-2].endswith("McNemar's exact test")
     assert "word='better'" in lines[-1]

@@ -14,9 +14,12 @@ import pyarrow.compute as pc
 import pytest
 
 import sage_select
+from sage_select import demo
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "extending.md"
 PACKAGE = Path(sage_select.__file__).parent.parent
+#: `sage-train`.
+PROGRAM = "from sage_select.cli.train import main; main()"
 
 
 def run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
@@ -31,7 +34,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with the package of the page, installed beside it, and some rows."""
     folder = tmp_path_factory.mktemp("extending")
     files = re.findall(r"^```\w+ file=(\S+)\n(.*?)^```$", PAGE.read_text(), flags=re.DOTALL | re.MULTILINE)
-    assert len(files) == 13
+    assert len(files) == 14
     for name, text in files:
         path = folder / "package" / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -237,3 +240,15 @@ def test_select_heeds_every_keyword_that_it_lists(folder: Path) -> None:
         "except sage_select.UsageError as error: print('unknown scorer' in str(error))\n"
     )
     assert run(folder, sys.executable, "-W", "ignore", "-c", code).stdout.split() == ["True", "True"]
+
+
+def test_the_evaluator_of_the_page_asks_and_judges(folder: Path) -> None:
+    rows = [{"question": f"why {i}", "answer": "so it is" if i % 2 else "Once upon"} for i in range(12)]
+    (folder / "answers.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    told = ["--model", str(demo.model_path()), "--max-length", "256", "--data", "answers.jsonl"]
+    named = ["--evaluators", "same_start", "--start-words", "2", "--max-new-tokens", "4", "--json"]
+    done = run(folder, sys.executable, "-c", PROGRAM, "eval", *told, *named)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)["evaluation"]["evaluators"]["same_start"]
+    assert found["why"] == "12 rows end in an answer"
+    assert found["figures"][0]["base"]["rows"] == 12

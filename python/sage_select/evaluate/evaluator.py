@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from sage_select.declare import Registry, Settings
+from sage_select.declare.faults import fault
 from sage_select.errors import DataError, UsageError, nearest
 
 if TYPE_CHECKING:
@@ -89,6 +90,17 @@ class Asked:
 
 class Evaluator(Settings):
     """What is asked of a model on rows, and which metrics judge the answers."""
+
+    @classmethod
+    def declaration_problem(cls) -> tuple[str, str | None] | None:
+        """Return which option is called as another of `sage-train eval`, as all are spelt flat."""
+        from sage_select.evaluate.settings import EvalSettings
+        from sage_select.train.settings.model import ModelSettings
+        from sage_select.train.settings.rows import RowSettings
+
+        others = {name for kind in (EvalSettings, ModelSettings, RowSettings) for name in kind.model_fields}
+        taken = [name for name in cls.model_fields if name in others]
+        return (f"has an option {taken[0]!r}, which every evaluation has", "another name") if taken else None
 
     @abstractmethod
     def prepare(self, material: Material) -> Asked | NotHere:
@@ -177,8 +189,10 @@ def prepared(
                     f"the evaluator {one.name} has nothing to judge in these rows", where=material.source, got=found.why
                 )
             without[one.name] = found.why
-        else:
+        elif isinstance(found, Asked):
             asked.append(found)
+        else:
+            raise fault(one, "did not say what it asks", expected="an Asked, or a NotHere", got=type(found).__name__)
     if not asked:
         got = "; ".join(f"{name}: {why}" for name, why in without.items())
         raise DataError("no evaluator has anything to judge in these rows", where=material.source, got=got)

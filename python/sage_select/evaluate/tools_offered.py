@@ -41,7 +41,7 @@ def read_tools(path: str | Path) -> dict[str, dict[str, Any]]:
         raise DataError("the tools are no JSON", where=str(path), got=str(error)) from None
     except OSError as error:
         raise ResourceError(f"cannot be read: {error.strerror}", where=str(path)) from None
-    if isinstance(content, dict) and content and all(isinstance(one, str) for one in content.values()):
+    if isinstance(content, dict) and all(isinstance(one, str) for one in content.values()):
         empty = {"type": "object", "properties": {}}
         content = [{"name": name, "description": said, "parameters": empty} for name, said in content.items()]
     tools = normalise_tools(content, "tools", None)

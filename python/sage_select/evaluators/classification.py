@@ -29,7 +29,7 @@ _TWO_PARTS: Final = ("prompt_completion", "instruction", "question_answer")
 
 @evaluator("classification", place=40)
 class Classification(Evaluator):
-    """Which label of a set the model finds the likeliest as the answer: the summed log-probability of its tokens."""
+    """Which label of a set is the likeliest answer, by the summed log-probability of its tokens."""
 
     labels: Annotated[
         FilePath | None,

@@ -15,6 +15,7 @@ from sage_select.evaluate.evaluator import Asked, Evaluator, NotHere, evaluator
 from sage_select.evaluate.material import Material
 from sage_select.evaluate.metrics import Accepted, Metric, ToolRecord, offered_in, tool_metrics
 from sage_select.evaluate.tool_turns import Question, ToolQuestions, tool_questions
+from sage_select.render import Conversation
 from sage_select.train.stages import Stages
 
 __all__ = ["ToolCalls", "judged"]
@@ -22,7 +23,7 @@ __all__ = ["ToolCalls", "judged"]
 
 @evaluator("tool_calls", place=20)
 class ToolCalls(Evaluator):
-    """Which tools are called at each turn given its true history: selection, arguments, order, and whether at all."""
+    """Which tools are called at each turn given its true history, with what, in which order, or none."""
 
     ranks: Annotated[
         str, Option("up to which predicted tool hits and recall are looked for", flag="--tool-ranks", metavar="K,...")
@@ -37,9 +38,10 @@ class ToolCalls(Evaluator):
             If the ranks are no numbers above 0.
         """
         metrics = tool_metrics(_ranks(self.ranks))
-        found, accepted = tool_questions(material), _accepted(material)
+        found = tool_questions(material)
         if found.turns.no_figure is not None:
             return NotHere(found.turns.no_figure)
+        accepted = _accepted(material, found)
         if found.turns.no_arguments is not None:
             metrics = tuple(one for one in metrics if one.group != "arguments")
 
@@ -85,11 +87,11 @@ def judged(
     """Return a record for each turn, with the calls that are read in what a model wrote.
 
     A call whose arguments are no object counts as an unreadable place, where those of the row are one. `accepted` are
-    the possible answers of rows that have several, by the index of the row.
+    the possible answers of turns that have several, by the number of the question.
     """
     return [
-        _record(one, answer, found, row_ids[one.row], (accepted or {}).get(one.row))
-        for one, answer in zip(found.questions, answers, strict=True)
+        _record(one, answer, found, row_ids[one.row], (accepted or {}).get(number))
+        for number, (one, answer) in enumerate(zip(found.questions, answers, strict=True))
     ]
 
 
@@ -105,18 +107,26 @@ def _record(
         predicted=parsed.calls,
         failures=parsed.failures + torn,
         offered=offered_in(question.tools),
-        accepted=accepted if accepted is not None and len(accepted) == len(question.calls) else None,
+        accepted=accepted,
         text=answer.text,
         at_limit=answer.at_limit,
     )
 
 
-def _accepted(material: Material) -> dict[int, tuple[Accepted, ...]]:
-    """Return the possible answers of rows made from BFCL cases, by the index of the row."""
+def _accepted(material: Material, found: ToolQuestions) -> dict[int, tuple[Accepted, ...]]:
+    """Return the possible answers of rows made from BFCL cases, by the number of the question about their last turn."""
     if COLUMN not in material.rows.rows.table.column_names:
         return {}
-    found = ((place, accepted_in(value)) for place, value in enumerate(material.column(COLUMN)))
-    return {place: accepted for place, accepted in found if accepted is not None}
+    held = material.column(COLUMN)
+    last = {one.row: number for number, one in enumerate(found.questions)}  # questions stand in the order of rows
+    accepted = {}
+    for place, row, example in material.measured([place for place in sorted(last) if held[place] is not None]):
+        question = found.questions[last[place]]
+        if isinstance(example, Conversation) and question.message == len(example.messages) - 1:
+            answers = accepted_in(held[place], [call.name for call in question.calls], row.where)
+            if answers is not None:
+                accepted[last[place]] = answers
+    return accepted
 
 
 def _restricted(

@@ -9,6 +9,7 @@ import typer
 
 from sage_select.cli.build_options import with_options
 from sage_select.cli.console import Console
+from sage_select.cli.groups import GroupedCommand
 from sage_select.cli.subcommands import Subcommand
 from sage_select.cli.train_table import eval_flags
 
@@ -58,4 +59,6 @@ def evaluation(settings: dict[str, dict[str, Any]], *, json_output: bool, quiet:
     evaluated(console, settings)
 
 
-COMMAND: Final = Subcommand(evaluation, _HELP, "Measure a model, and an adapter beside it, on held-out rows.")
+COMMAND: Final = Subcommand(
+    evaluation, _HELP, "Measure a model, and an adapter beside it, on held-out rows.", GroupedCommand
+)

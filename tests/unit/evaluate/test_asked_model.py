@@ -1,0 +1,131 @@
+"""What a model is asked: likelihoods are those of each completion alone, and a thought takes nothing from an answer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from sage_select.evaluate.asked_model import AskedModel, Question
+from sage_select.evaluate.thinking import begins_thought, thought_end
+from sage_select.render.quiet import quiet_libraries
+
+pytestmark = pytest.mark.train
+
+
+def loaded(folder: Path) -> tuple[Any, Any]:
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    with quiet_libraries():
+        return AutoModelForCausalLM.from_pretrained(folder).eval(), AutoTokenizer.from_pretrained(folder)
+
+
+def test_likelihoods_are_those_of_each_completion_alone(tiny_model: Path) -> None:
+    import torch
+
+    model, tokenizer = loaded(tiny_model)
+    prompts = [tokenizer(text)["input_ids"] for text in ("book a table", "weather", "book a hotel", "find")]
+    completions = [
+        tokenizer(text)["input_ids"] for text in ("paris", "paris tomorrow please", "done", "paris tomorrow")
+    ]
+
+    def alone(prompt: list[int], completion: list[int]) -> float:
+        with torch.no_grad():
+            logits = model(torch.tensor([prompt + completion]), use_cache=False).logits[0].double().log_softmax(-1)
+        places = range(len(prompt) - 1, len(prompt) + len(completion) - 1)
+        return float(sum(logits[at, token] for at, token in zip(places, completion, strict=True)))
+
+    expected = [[alone(prompt, one) for one in completions] for prompt in prompts]
+    for batch_tokens in (1, 40, 10_000):
+        asked = AskedModel(model, tokenizer, batch_tokens=batch_tokens)
+        shared = asked.likelihoods(prompts, completions, lambda _done, _total: None)
+        assert asked._shares
+        asked._shares = False
+        apart = asked.likelihoods(prompts, completions, lambda _done, _total: None)
+        for one, other, true in zip(shared, apart, expected, strict=True):
+            assert one == pytest.approx(true, abs=1e-4)
+            assert other == pytest.approx(true, abs=1e-4)
+
+
+class Scripted:
+    """A model that says what it is told to, token by token, and a tokenizer whose tokens are characters."""
+
+    generation_config = SimpleNamespace(eos_token_id=ord("."))
+    device = "cpu"
+    eos_token_id, pad_token_id = ord("."), 0
+
+    def __init__(self, *scripts: str) -> None:
+        self.scripts, self.passes = scripts, 0
+
+    def eval(self) -> Scripted:
+        return self
+
+    def decode(self, tokens: list[int], **_: Any) -> str:
+        return "".join(map(chr, tokens))
+
+    def __call__(self, text: str, **_: Any) -> dict[str, list[int]]:
+        return {"input_ids": list(map(ord, text))}
+
+    def generate(self, input_ids: Any, attention_mask: Any, generation_config: Any, logits_processor: Any) -> Any:
+        import torch
+
+        self.passes += 1
+        found = []
+        for ids, mask in zip(input_ids.tolist(), attention_mask.tolist(), strict=True):
+            text = self.decode([token for token, there in zip(ids, mask, strict=True) if there])
+            script = next(one for one in self.scripts if one.startswith(text))
+            rest = list(map(ord, script[len(text) :]))[: generation_config.max_new_tokens]
+            found.append(ids + rest + [0] * (generation_config.max_new_tokens - len(rest)))
+        return torch.tensor(found)
+
+
+def answers(
+    *scripts: str, prompts: list[str], thinking: int = 100, context: int | None = None
+) -> list[tuple[str, bool]]:
+    model = Scripted(*scripts)
+    asked = AskedModel(model, model, batch_tokens=1000, context=context)
+    questions = [Question(list(map(ord, one)), one) for one in prompts]
+    found = asked.answers(questions, most=8, ends=(), inside=(), thinking=thinking, progress=lambda _done, _total: None)
+    return [(one.text, one.at_limit) for one in found]
+
+
+def test_a_thought_takes_nothing_from_the_room_of_an_answer() -> None:
+    long = "<think>" + "so " * 20 + "</think>"
+    assert answers(f"a:{long}right.", prompts=["a:"]) == [(f"{long}right.", False)]
+    # Behind the thought an answer may be as long as any other, and no longer.
+    assert answers(f"a:{long}right and more.", prompts=["a:"]) == [(f"{long}right an", True)]
+    assert answers("a:right and more.", prompts=["a:"]) == [("right an", True)]
+    # A thought that the prompt has begun.
+    assert answers("a:<think>so and so it is</think>yes.", prompts=["a:<think>"]) == [
+        ("so and so it is</think>yes.", False)
+    ]
+    # One that comes to no end, or for which there is no room.
+    assert answers("a:<think>" + "so " * 90, prompts=["a:"])[0][1]
+    assert answers(f"a:{long}right.", prompts=["a:"], thinking=0) == [("<think>s", True)]
+
+
+def test_answers_of_one_batch_think_or_not() -> None:
+    long = "<think>" + "so " * 9 + "</think>"
+    found = answers(f"a:{long}yes.", "b:no.", f"c:{long}never.", prompts=["a:", "b:", "c:"])
+    assert found == [(f"{long}yes.", False), ("no.", False), (f"{long}never.", False)]
+
+
+def test_no_more_is_thought_than_the_model_takes() -> None:
+    long = "<think>" + "so " * 9 + "</think>"
+    ((text, at_limit),) = answers(f"a:{long}yes.", prompts=["a:"], context=20)
+    assert at_limit
+    assert len("a:" + text) <= 20
+
+
+@pytest.mark.parametrize(
+    ("begin", "end"),
+    [("<think>", "</think>"), ("<|channel|>analysis<|message|>", "<|end|>"), ("[THINK]", "[/THINK]")],
+)
+def test_marks(begin: str, end: str) -> None:
+    assert begins_thought(f" {begin}so", "")
+    assert not begins_thought("so", f"{begin}{end}")
+    assert thought_end(f"{begin}so{end}yes", "") == len(f"{begin}so{end}")
+    assert thought_end(f"{begin}so", "") is None
+    assert thought_end("yes", "") == 0
