@@ -84,7 +84,7 @@ Run = Callable[[str, Path], Done]
 
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run lines in this process, so that libraries are loaded once; `make wheel-test` runs the programs as installed."""
+    """Run lines in this process, which loads libraries once; `make wheel-test` runs the programs as installed."""
     mains = {"sage-select": select.main, "sage-train": train.main}
     programs = {name: Program(name, main, capsys, monkeypatch) for name, main in mains.items()}
 
@@ -188,11 +188,11 @@ def test_examples_of_active_learning(tmp_path: Path, run: Run, monkeypatch: pyte
 
 
 @pytest.mark.train
-def test_examples_of_evaluation(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_examples_of_evaluation(folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
     for line in [line for block in blocks("sh", EVALUATION) for line in block.splitlines()]:
         done = run(line, folder)
-        assert done.returncode == 0, f"{line}\n{done.stderr}"
+        assert done.code == 0, f"{line}\n{done.err}"
     session: dict[str, object] = {}
     out = io.StringIO()
     with contextlib.redirect_stdout(out):

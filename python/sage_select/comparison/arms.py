@@ -100,7 +100,10 @@ def arms_of(
     places = {method.identity: place for place, method in enumerate(asked)}
     needed = [arm for arm in arms.values() if arm.method.identity not in places]
     return _behind_teachers(
-        [*needed, *sorted((arm for arm in arms.values() if arm not in needed), key=lambda arm: places[arm.method.identity])]
+        [
+            *needed,
+            *sorted((arm for arm in arms.values() if arm not in needed), key=lambda arm: places[arm.method.identity]),
+        ]
     )
 
 
@@ -118,9 +121,7 @@ def _stratified(method: MethodSpec, balance: str, arms: Mapping[str, Arm]) -> Me
     last = [step for step in method.steps if isinstance(step, Select)][-1]
     said = last.settings()
     drawn = Select.make(strategy="random", budget=said["budget"], clamp=said["clamp"], quota=balance)
-    found = MethodSpec(
-        STRATIFIED, f"as many rows, drawn evenly over the values of {balance}", (drawn,), control="none"
-    )
+    found = MethodSpec(STRATIFIED, f"as many rows, drawn evenly over the values of {balance}", (drawn,), control="none")
     return _free(found, arms, method)
 
 

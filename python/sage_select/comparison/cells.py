@@ -81,7 +81,9 @@ def write_cell(cell: Cell, folder: Path) -> None:
         {
             "metric": pa.array([name for name, one in cell.metrics.items() for _ in one.row_ids], pa.string()),
             "row_id": pa.array([row for one in cell.metrics.values() for row in one.row_ids], pa.string()),
-            "sums": pa.array([row.tolist() for one in cell.metrics.values() for row in one.sums], pa.list_(pa.float64())),
+            "sums": pa.array(
+                [row.tolist() for one in cell.metrics.values() for row in one.sums], pa.list_(pa.float64())
+            ),
         }
     )
     temporary = folder / f".{_ROWS}"

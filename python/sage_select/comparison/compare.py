@@ -185,5 +185,3 @@ def compare(
         )
         write_comparison(found)
     return replace(found, notices=tuple(notices))
-
-

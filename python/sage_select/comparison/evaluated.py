@@ -9,12 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from sage_select.comparison.cells import MetricRows
 from sage_select.evaluate import EvaluationSession, HeldOut
-from sage_select.evaluate.figures import AnyMetric
-from sage_select.evaluate.metrics import Metric, row_sums
+from sage_select.evaluate.figures import AnyMetric, sums_of
+from sage_select.evaluate.metrics import Metric
 from sage_select.train import TrainConfig
 from sage_select.train.stages import Stages
 
@@ -110,14 +108,7 @@ class Evaluator:
         """
         with EvaluationSession(self.config, stages=self.stages) as session:
             found = session.measure(self.held_out, weights, digest=digest, name=name)
-        return {
-            metric.name: _rows(metric, measured.records) for measured in found.measured for metric in measured.metrics
+        sums = {
+            metric.name: sums_of(metric, measured.records) for measured in found.measured for metric in measured.metrics
         }
-
-
-def _rows(metric: AnyMetric, records: Sequence[Any]) -> MetricRows:
-    if isinstance(metric, Metric):
-        found = row_sums(metric, records)
-        return MetricRows(found.row_ids, found.sums)
-    sums = np.array([(one.loss, one.tokens) for one in records], np.float64)
-    return MetricRows(tuple(one.row_id for one in records), sums)
+        return {name: MetricRows(one.row_ids, one.sums) for name, one in sums.items()}

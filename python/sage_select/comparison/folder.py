@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -62,7 +61,7 @@ class ComparisonFolder:
         try:
             found = json.loads(plan.read_text(encoding="utf-8"))
         except FileNotFoundError:
-            others = sorted(name for name in os.listdir(self.path) if not name.startswith(".sage-train"))
+            others = sorted(one.name for one in self.path.iterdir() if not one.name.startswith(".sage-train"))
             if others:
                 raise self._foreign(", ".join(others[:5])) from None
         except ValueError:

@@ -99,9 +99,7 @@ def judge(arms: Sequence[Arm], cells: Sequence[Cell], base: Cell, metric: Judged
     return Judgement(
         metric,
         {
-            arm.name: _figures(
-                rows[arm.name], metric, found.get(arm.name), said.get(arm.name), why.get(arm.name)
-            )
+            arm.name: _figures(rows[arm.name], metric, found.get(arm.name), said.get(arm.name), why.get(arm.name))
             for arm in arms
         },
         _value(base.metrics.get(metric.name), metric),
@@ -114,7 +112,7 @@ def _value(rows: MetricRows | None, metric: JudgedMetric) -> float | None:
 
 
 def _aligned(both: Sequence[Sequence[MetricRows]]) -> list[np.ndarray[Any, np.dtype[np.float64]]]:
-    """Return the sums of two arms, float64 (seeds, rows, parts) each, over all rows that any has; 0 where one has none."""
+    """Return the sums of two arms, float64 (seeds, rows, parts) each, over the rows of any; 0 where one has none."""
     names = {row: None for several in both for one in several for row in one.row_ids}
     places = {row: place for place, row in enumerate(names)}
     found = []

@@ -130,7 +130,6 @@ def _in_training_order(table: pa.Table) -> pa.Table:
     return table.take(pc.sort_indices(table["sage_position"]))
 
 
-
 def pool_of_selection(selection: Path, steps: tuple[Stage, ...]) -> tuple[tuple[Stage, ...], list[Arm]]:
     """Return the pool that a selection was made of, and its arm behind that of as many rows drawn at random.
 

@@ -170,4 +170,3 @@ def _reason(error: Exception) -> str:
     if isinstance(error, SageError):
         return "; ".join(line.strip() for line in str(error).split("\n"))
     return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
-

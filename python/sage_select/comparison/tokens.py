@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -69,24 +68,20 @@ def steps_within(selection: Any, config: TrainConfig, tokens: int, stages: Stage
 
 def _replaying(selection: Any, config: TrainConfig, tokens: int, stages: Stages) -> Steps:
     found = steps_within(selection, config.changed(**_NO_REPLAY), tokens, stages)
-    best: Steps | None = None
+    tried: list[Steps] = []
     for _ in range(_TRIES):
         flight = _flown(selection, config.changed(max_steps=found.steps), stages)
         here = Steps(flight.schedule.steps, flight.schedule.tokens)
-        if best is None or abs(here.tokens - tokens) < abs(best.tokens - tokens):
-            best = here
+        tried.append(here)
         next_steps = max(1, round(here.steps * tokens / here.tokens))
         if next_steps == here.steps:
             break
         found = Steps(next_steps, 0)
-    assert best is not None
-    return best
+    return min(tried, key=lambda one: abs(one.tokens - tokens))
 
 
 #: Settings that count beside a buffer alone, as they are by default.
-_NO_REPLAY: Final = {
-    name: info.default for name, info in TrainConfig.model_fields.items() if name.startswith("replay")
-}
+_NO_REPLAY: Final = {name: info.default for name, info in TrainConfig.model_fields.items() if name.startswith("replay")}
 
 
 def _flown(selection: Any, config: TrainConfig, stages: Stages) -> Any:

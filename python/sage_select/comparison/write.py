@@ -144,4 +144,11 @@ _COSTS: Final = ("rows", "tokens", "steps", "select_seconds", "train_seconds")
 
 def _cell(text: str) -> str:
     """Return a text that says nothing to Markdown."""
-    return displayed(text).replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("*", "\\*").replace("`", "\\`")
+    return (
+        displayed(text)
+        .replace("\\", "\\\\")
+        .replace("|", "\\|")
+        .replace("<", "&lt;")
+        .replace("*", "\\*")
+        .replace("`", "\\`")
+    )

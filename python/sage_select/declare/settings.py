@@ -221,7 +221,7 @@ class Settings(BaseModel):
 
     def given_settings(self) -> dict[str, Any]:
         """Return `settings()` without those that nobody set, the members that are held apart."""
-        given = self.given_settings()
+        given = self._given()
         return {name: value for name, value in self.settings().items() if name in given}
 
     def inputs(self) -> list[InputSetting]:
@@ -236,7 +236,7 @@ class Settings(BaseModel):
 
     def changed(self, **settings: Any) -> Self:
         """Return the value with other settings, checked; a setting of a member is named flat."""
-        return type(self)(**{**self.given_settings(), **settings})
+        return type(self)(**{**self._given(), **settings})
 
     def relocated(self, place: Callable[[str, Reads | Writes], str]) -> Self:
         """Return the value with every location that was set put elsewhere: `place` of its name and its mark."""
@@ -258,12 +258,12 @@ class Settings(BaseModel):
         own = self.model_dump(mode="json", include=self.model_fields_set - _choices(type(self)).keys())
         return ", ".join([self.summary(), *(f"{name} {value}" for name, value in own.items())])
 
-    def given_settings(self) -> dict[str, Any]:
+    def _given(self) -> dict[str, Any]:
         """Return the settings that were set, flat, as they are."""
         choices, flat = _choices(type(self)), dict[str, Any]()
         for name in type(self).model_fields:
             if name in choices:
-                flat |= {name: getattr(self, name).name, **getattr(self, name).given_settings()}
+                flat |= {name: getattr(self, name).name, **getattr(self, name)._given()}
             elif name in self.model_fields_set:
                 flat[name] = getattr(self, name)
         return flat

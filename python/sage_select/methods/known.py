@@ -64,8 +64,8 @@ def named_methods(names: Iterable[str], known: Mapping[str, MethodSpec]) -> list
     >>> [method.name for method in named_methods(["A", "B3_coreset_hybrid"], known_methods())]
     ['A_baseline', 'B3_coreset_hybrid']
     """
-    short = {name.partition("_")[0]: name for name in reversed(known)}
-    found = {}
+    short = {name.partition("_")[0]: name for name in reversed(list(known))}
+    found: dict[str, MethodSpec] = {}
     for name in names:
         full = name if name in known else short.get(name, name)
         if full not in known:

@@ -81,7 +81,8 @@ class MethodSpec:
     Examples
     --------
     >>> from sage_select.methods import MethodSpec
-    >>> method = MethodSpec.of("hardest", {"summary": "the hardest rows", "steps": [{"select": {"strategy": "loss_topk"}}]})
+    >>> steps = [{"select": {"strategy": "loss_topk"}}]
+    >>> method = MethodSpec.of("hardest", {"summary": "the hardest rows", "steps": steps})
     >>> method.control
     'random_subset'
     """
@@ -204,9 +205,7 @@ def _checked(name: str, document: Document) -> MethodSpec:
         problems.add(("teacher",), _wrong("the name of a method", teacher))
     if problems.found:
         raise spec_error(document.file, problems.found, "method")
-    return MethodSpec(
-        name, str(summary).strip(), tuple(steps), train, control, bool(sequence), buffer, teacher
-    )
+    return MethodSpec(name, str(summary).strip(), tuple(steps), train, control, bool(sequence), buffer, teacher)
 
 
 def _default_control(steps: list[Stage]) -> str:
@@ -226,7 +225,7 @@ def _train(value: Any, problems: Problems) -> dict[str, Any]:
             problems.add(("train", str(name)), Said(f"{name} is the comparison's to say: leave it out"), key=True)
     settings = {str(name): one for name, one in value.items() if name not in DECIDED}
     # What the comparison adds, so that settings which need it can be checked.
-    beside = {"replay": Path("buffer")} if any(name.startswith("replay") for name in settings) else {}
+    beside: dict[str, Any] = {"replay": Path("buffer")} if any(name.startswith("replay") for name in settings) else {}
     if settings.get("method") == "distillation":
         beside["teacher"] = "teacher"
     try:
@@ -241,7 +240,9 @@ def _buffer(value: Any, problems: Problems, *, sequence: bool) -> None:
         problems.add(("buffer",), _wrong("settings of a replay buffer by their names", value))
         return
     if not sequence:
-        problems.add(("buffer",), Said("a buffer is for rows that come one group after the other: add `sequence: true`"))
+        problems.add(
+            ("buffer",), Said("a buffer is for rows that come one group after the other: add `sequence: true`")
+        )
     try:
         BufferSettings.make(**value)
     except UsageError as error:

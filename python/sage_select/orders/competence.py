@@ -67,8 +67,8 @@ class Competence(ByDifficulty):
     def admitted(self, difficulty: NDArray[np.float32]) -> NDArray[np.int64]:
         """Return int64 (n,): how many rows competence admits at each position, placed before or not.
 
-        Percentiles and competence are compared as powers of p, which are products, the same on every machine; those that
-        differ by rounding alone, as 5/12 and 0.3 + 0.7 / 6, are equal.
+        Percentiles and competence are compared as powers of p, which are products, the same on every machine; those
+        that differ by rounding alone, as 5/12 and 0.3 + 0.7 / 6, are equal.
         """
         n, p = len(difficulty), self.competence_root
         ascending = np.sort(difficulty)

@@ -60,7 +60,7 @@ class Auto(Hybrid):
         UsageError
             If an option is set that this rule does not use.
         """
-        given = self.given_settings()
+        given = self._given()
         if self.scored is not None:
             return self
         if given.keys() <= {"objective", "metric"} and isinstance(self.objective, Facility):
@@ -105,7 +105,7 @@ class Auto(Hybrid):
         """Return the cost of the objective, and before it of the look for rows out of line."""
         if not isinstance(self.objective, Facility):
             # What another objective would cost, which chooses another rule.
-            return (Diversity if self.scored is False else Hybrid)(**self.given_settings()).cost(size)
+            return (Diversity if self.scored is False else Hybrid)(**self._given()).cost(size)
         picked = _FACILITY.cost(size, _dense_limit(size.n, size.k + size.preselected))
         return picked if self.scored is False or not size.k else out_of_line_cost(size).then(picked)
 

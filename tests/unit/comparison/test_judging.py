@@ -39,7 +39,9 @@ def cells(chances: dict[str, float], seeds: int, rows: int, seed: int = 0, noise
 
 
 def test_the_arm_that_is_better_is_found_and_the_others_are_not_called_so() -> None:
-    found = judge(arms("good", "bad", "same"), cells({"control": 0, "good": 1.5, "bad": -1.5, "same": 0}, 3, 300), BASE, METRIC)
+    found = judge(
+        arms("good", "bad", "same"), cells({"control": 0, "good": 1.5, "bad": -1.5, "same": 0}, 3, 300), BASE, METRIC
+    )
     assert {name: one.verdict and one.verdict.word for name, one in found.arms.items()} == {
         "control": None,
         "good": "better",

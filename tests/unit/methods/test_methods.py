@@ -89,7 +89,10 @@ def test_paths_of_a_file_are_beside_it(tmp_path: Path) -> None:
         ("- 1", "expected the keys summary"),
         ("summary: x\nstep: []", "unknown key 'step', did you mean 'steps'"),
         ("steps: []", "mine.yaml: summary: expected what the method is"),
-        ("summary: x\nsteps:\n  - selct: {}", "mine.yaml:3:5: steps.0.selct: unknown step 'selct', did you mean 'select'"),
+        (
+            "summary: x\nsteps:\n  - selct: {}",
+            "mine.yaml:3:5: steps.0.selct: unknown step 'selct', did you mean 'select'",
+        ),
         ("summary: x\nsteps:\n  - select: {budgt: 3}", "mine.yaml:3:14: steps.0.select.budgt: unknown key"),
         ("summary: x\nsteps:\n  - source: {demo: true}", "the source is the comparison's"),
         ("summary: x\ncontrol: rnd", "unknown control 'rnd'"),

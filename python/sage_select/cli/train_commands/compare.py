@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["COMMAND"]
 
-_HELP: Final = """Train methods and their controls on as many tokens each, evaluate each on the same rows, and judge them.
+_HELP: Final = """Train methods and their controls on as many tokens each, evaluate them on the same rows, judge them.
 
 Every arm trains an adapter of its own from the same base model, under each seed, and that adapter is evaluated. Rows
 that repeat rows to evaluate on, or nearly do, train no arm. An arm that fails is shown as failed, with its error. What
@@ -63,14 +63,17 @@ def _other(*names: str, **about: Any) -> Any:
 _OPTIONS: Final[Mapping[str, tuple[Any, Any]]] = {
     "rows": (
         Annotated[
-            str | None, typer.Argument(metavar="ROWS", help="The rows to choose from, or a pipeline.", show_default=False)
+            str | None,
+            typer.Argument(metavar="ROWS", help="The rows to choose from, or a pipeline.", show_default=False),
         ],
         None,
     ),
     "methods": (
         Annotated[
             str | None,
-            _other("--methods", "--method", metavar="A,B3,...", help="What is compared; `sage-train methods` lists all."),
+            _other(
+                "--methods", "--method", metavar="A,B3,...", help="What is compared; `sage-train methods` lists all."
+            ),
         ],
         None,
     ),
@@ -81,7 +84,10 @@ _OPTIONS: Final[Mapping[str, tuple[Any, Any]]] = {
     "selection": (
         Annotated[
             Path | None,
-            _other(metavar="FILE", help="A selection, compared with as many rows drawn at random from where it was made of."),
+            _other(
+                metavar="FILE",
+                help="A selection, compared with as many rows drawn at random from where it was made of.",
+            ),
         ],
         None,
     ),
@@ -112,7 +118,9 @@ _OPTIONS: Final[Mapping[str, tuple[Any, Any]]] = {
     "tokens": (
         Annotated[
             str | None,
-            _other(help="Tokens that each arm consumes: 200k, 2M. [default: three passes over the rows of the smallest]"),
+            _other(
+                help="Tokens that each arm consumes: 200k, 2M. [default: three passes over the rows of the smallest]"
+            ),
         ],
         None,
     ),
@@ -146,7 +154,9 @@ _OPTIONS: Final[Mapping[str, tuple[Any, Any]]] = {
     "full": (Annotated[bool, _other("--full", help="All methods, with three seeds.")], False),
     "output_dir": (Annotated[Path, _other(metavar="FOLDER", help="The folder for all of it.")], Path("comparison")),
     "config": (
-        Annotated[Path | None, _other(metavar="FILE", help="Settings of training, as `sage-train --config` takes them.")],
+        Annotated[
+            Path | None, _other(metavar="FILE", help="Settings of training, as `sage-train --config` takes them.")
+        ],
         None,
     ),
     "json_output": (Annotated[bool, _other("--json", help="Print the result as one JSON object on stdout.")], False),
@@ -196,7 +206,9 @@ def compare(
     from sage_select.methods import known_methods, named_methods
 
     known = known_methods(method_file or ())
-    names = [one.strip() for one in methods.split(",")] if methods else _QUICK[0] if quick else list(known) if full else []
+    names = (
+        [one.strip() for one in methods.split(",")] if methods else _QUICK[0] if quick else list(known) if full else []
+    )
     pool, is_demo = _pool(console, rows, selection)
     config_of_all = settings_of_comparison(console, settings, config, is_demo=is_demo)
     found = compared(
@@ -223,9 +235,7 @@ def compare(
 
 
 def _pool(console: Console, rows: str | None, selection: Path | None) -> tuple[tuple[Stage, ...], bool]:
-    """Return the stages that read the rows to choose from, none where the selection names them, and whether it is the
-    demo data.
-    """
+    """Return the stages that read the rows, none where the selection names them, and whether it is the demo data."""
     from sage_select import demo
     from sage_select.io import read_manifest
     from sage_select.paths import user_path
@@ -288,7 +298,9 @@ def _report(console: Console, found: Comparison) -> None:
             "page": found.folder / "comparison.md",
             "tokens": f"{found.tokens:,} for each arm, {len(found.seeds)} seeds",
             "evaluated on": f"{found.rows:,} rows",
-            **({"failed": ", ".join(f"{cell.arm} (seed {cell.seed})" for cell in found.failed)} if found.failed else {}),
+            **(
+                {"failed": ", ".join(f"{cell.arm} (seed {cell.seed})" for cell in found.failed)} if found.failed else {}
+            ),
         },
     )
     console.result(found.as_dict())

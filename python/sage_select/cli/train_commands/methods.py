@@ -31,9 +31,7 @@ Exit codes: 0 done, 2 bad arguments.
 
 
 def methods(
-    name: Annotated[
-        str | None, typer.Argument(metavar="METHOD", help="The one to show.", show_default=False)
-    ] = None,
+    name: Annotated[str | None, typer.Argument(metavar="METHOD", help="The one to show.", show_default=False)] = None,
     method_file: Annotated[
         list[Path] | None, typer.Option(metavar="FILE", help="A method of one's own.", show_default=False)
     ] = None,

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from sage_select.evaluate.statistics.distributions import mcnemar, student_p, student_quantile
+from sage_select.evaluate.statistics.distributions import mcnemar, student_quantile
 from sage_select.evaluate.statistics.intervals import FEWEST_ROWS, Interval, rate_interval, too_few
 
 __all__ = ["DRAWS", "Difference", "compare_rows", "paired_bootstrap", "swap_test"]
@@ -129,9 +129,10 @@ def compare_rows(
 
     Of two seeds or more each, the variance between seeds is added to that between rows, with the degrees of freedom of
     Welch and Satterthwaite: the interval is Student's, and the p-value the larger one of its test and of the test over
-    rows. Few seeds make it wide; the alternative, to ignore them, calls luck with a seed a difference of methods. Of two
-    seeds the quantiles of the single variances are weighted instead (Cochran 1964): a variance of two values is often
-    far too small, and by the former, of four arms that are all the same one was called different in 10 % of comparisons.
+    rows. Few seeds make it wide; the alternative, to ignore them, calls luck with a seed a difference of methods. Of
+    two seeds the quantiles of the single variances are weighted instead (Cochran 1964): a variance of two values is
+    often far too small, and by the former one of four arms that are all the same was called different in 10 % of
+    comparisons.
     """
     mean_arm, mean_control = arm.mean(axis=0), control.mean(axis=0)
     rows = len(mean_arm)
