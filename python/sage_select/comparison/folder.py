@@ -16,6 +16,7 @@ from sage_select.io.commit.lock import locked
 __all__ = ["ComparisonFolder"]
 
 _PLAN: Final = "plan.json"
+_TOKENS: Final = "tokens.json"
 _FORMAT: Final = "sage-train comparison"
 
 
@@ -54,6 +55,20 @@ class ComparisonFolder:
                 yield
         except OSError as error:
             raise ResourceError(f"the folder cannot be written: {error.strerror}", where=str(self.path)) from None
+
+    def tokens(self) -> int | None:
+        """Return the budget of tokens that an earlier call found, so that arms which are added later have the same."""
+        try:
+            found = json.loads((self.path / _TOKENS).read_text(encoding="utf-8"))["tokens"]
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        return found if isinstance(found, int) and found > 0 else None
+
+    def note_tokens(self, tokens: int) -> None:
+        """Keep the budget of tokens."""
+        temporary = self.path / f".sage-train.{_TOKENS}"
+        temporary.write_text(json.dumps({"tokens": tokens}) + "\n", encoding="utf-8")
+        temporary.replace(self.path / _TOKENS)
 
     def _claim(self, identity: Mapping[str, Any]) -> None:
         plan = self.path / _PLAN

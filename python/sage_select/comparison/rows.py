@@ -51,22 +51,26 @@ class Pool:
         source, *others = self.steps
         return Pipeline(seed=seed, steps=(source, Holdout.make(path=self.held_out), *others, *method.steps))
 
-    def build(self, arm: Arm, seed: int, path: Path) -> Path:
-        """Write the rows of an arm, where they are not there already, and return the file.
+    def build(self, method: MethodSpec, seed: int, path: Path) -> Path:
+        """Write the rows of a method with their manifest, where they are not there already, and return the file.
 
         Raises
         ------
         SageError
             As `sage-select build` does.
         """
-        if arm.selection is not None:
-            return self._apart(arm.selection, path)
-        chain = self.chain(arm.method, seed)
+        chain = self.chain(method, seed)
         Pipeline(seed=seed, steps=(*chain.steps, Sink.make(path=str(path)))).run(cache=self.cache, force=True)
         return path
 
-    def _apart(self, selection: Path, path: Path) -> Path:
-        """Write the rows of a selection in their order, without those that repeat rows to evaluate on."""
+    def apart(self, selection: Path, path: Path) -> Path:
+        """Write the rows of a selection in their order, without those that repeat rows to evaluate on.
+
+        Raises
+        ------
+        SageError
+            As `sage-select build` does.
+        """
         chain = Pipeline.read(selection).holdout(self.held_out).dedup("none")
         apart = chain.run(cache=self.cache)
         table = _in_training_order(io.open_output(selection)[0].table.take(pa.array(np.sort(apart.indices))))

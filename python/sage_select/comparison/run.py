@@ -62,22 +62,19 @@ def run_arms(
     told
         Called with each cell as it is there, how many there are by then, and how many there will be.
     """
-    selected: dict[tuple[str, int], tuple[Path, float] | SageError] = {}
     pairs = [(arm, seed) for seed in comparing.seeds for arm in comparing.arms]
-    for arm, seed in pairs:
-        try:
-            path, cost = workshop.rows(arm, seed, folder.cell(arm.name, seed))
-            selected[arm.name, seed] = path, cost.seconds
-        except SageError as error:
-            selected[arm.name, seed] = error
-    tokens = comparing.tokens or _budget(comparing, workshop, selected)
+    selected = {
+        (arm.name, seed): _selected(arm, seed, workshop, folder, None) for arm, seed in pairs if arm.method.rounds == 1
+    }
+    tokens = comparing.tokens or folder.tokens() or _budget(comparing, workshop, selected)
+    folder.note_tokens(tokens)
     runs: dict[tuple[str, int], TrainedArm] = {}
     cells: list[Cell] = []
     for arm, seed in pairs:
         cell = Cell(arm.name, seed)
         try:
-            rows = selected[arm.name, seed]
-            if isinstance(rows, SageError):
+            rows = selected.get((arm.name, seed)) or _selected(arm, seed, workshop, folder, tokens)
+            if isinstance(rows, Exception):
                 raise rows
             cell = _cell(arm, seed, rows, tokens, runs, workshop, evaluator, folder)
         except Exception as error:
@@ -85,6 +82,17 @@ def run_arms(
         cells.append(cell)
         told(cell, len(cells), len(pairs))
     return cells, tokens
+
+
+def _selected(
+    arm: Arm, seed: int, workshop: Workshop, folder: ComparisonFolder, tokens: int | None
+) -> tuple[Path, float] | Exception:
+    """Return the rows of an arm and the seconds that it took to select them, or why there are none."""
+    try:
+        path, cost = workshop.rows(arm, seed, folder.cell(arm.name, seed), tokens)
+    except Exception as error:
+        return error
+    return path, cost.seconds
 
 
 def base_cell(evaluator: Evaluator, folder: ComparisonFolder) -> Cell:
@@ -102,19 +110,13 @@ def base_cell(evaluator: Evaluator, folder: ComparisonFolder) -> Cell:
 
 
 def _budget(
-    comparing: Comparing, workshop: Workshop, selected: Mapping[tuple[str, int], tuple[Path, float] | SageError]
+    comparing: Comparing, workshop: Workshop, selected: Mapping[tuple[str, int], tuple[Path, float] | Exception]
 ) -> int:
     """Return the tokens of three passes over the smallest selection."""
-    sizes = []
-    errors = []
-    for arm in comparing.arms:
-        found = selected[arm.name, comparing.seeds[0]]
-        if isinstance(found, SageError):
-            errors.append(found)
-            continue
-        sizes.append(workshop.tokens(found[0]))
+    of_first = [one for (_, seed), one in selected.items() if seed == comparing.seeds[0]]
+    sizes = [workshop.tokens(one[0]) for one in of_first if not isinstance(one, Exception)]
     if not sizes:
-        raise errors[0]
+        raise next(one for one in of_first if isinstance(one, Exception))
     return PASSES * min(sizes)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from sage_select import io
 from sage_select.comparison.arms import Arm
 from sage_select.comparison.cost import Cost, measured_cost
 from sage_select.comparison.rows import Pool, groups_of
@@ -105,12 +106,49 @@ class Workshop:
     stages: Stages
     notice: Callable[[str], None]
 
-    def rows(self, arm: Arm, seed: int, folder: Path) -> tuple[Path, Cost]:
-        """Choose the rows of an arm, where they were not chosen before, and return their file."""
+    def rows(self, arm: Arm, seed: int, folder: Path, tokens: int | None) -> tuple[Path, Cost]:
+        """Choose the rows of an arm, where they were not chosen before, and return their file and what that took.
+
+        Parameters
+        ----------
+        arm, seed, folder
+            Whose rows, and where all of it lies.
+        tokens
+            What the arm is going to consume. In each round but the last it has consumed as large a part of them; None
+            for an arm without rounds.
+
+        Raises
+        ------
+        SageError
+            As `sage-select build` and `sage_select.train.train`.
+        """
         folder.mkdir(parents=True, exist_ok=True)
-        with self.stages("selecting rows"), measured_cost() as cost:
-            path = self.pool.build(arm, seed, folder / "selection.arrow")
-        return path, cost
+        path = folder / "selection.arrow"
+        method = arm.method.asking(self.config.model, None)
+        with self.stages(f"selecting rows: {arm.name}, seed {seed}"), measured_cost() as cost:
+            if arm.selection is not None:
+                return self.pool.apart(arm.selection, path), cost
+            if method.rounds == 1:
+                return self.pool.build(method, seed, path), cost
+            return self._in_rounds(arm.method, seed, folder, tokens or 0), cost
+
+    def _in_rounds(self, method: MethodSpec, seed: int, folder: Path, tokens: int) -> Path:
+        """Choose rows in rounds, the model tuned on those chosen so far before each but the first."""
+        adapter: str | None = None
+        pins: str | None = None
+        for number in range(1, method.rounds):
+            place = folder / f"round-{number}"
+            place.mkdir(exist_ok=True)
+            asked = method.in_round(number, pins).asking(self.config.model, adapter)
+            selection = self.pool.build(asked, seed, place / "selection.arrow")
+            ids = io.open_output(selection)[0].table["sage_row_id"].to_pylist()
+            listed = place / "ids.txt"
+            listed.write_text("".join(f"{one}\n" for one in ids), encoding="utf-8")
+            part = max(1, tokens * number // method.rounds)
+            trained = self.train(method, seed, selection, place, tokens=part, teacher=None)
+            pins, adapter = str(listed), str(trained.weights)
+        asked = method.in_round(method.rounds, pins).asking(self.config.model, adapter)
+        return self.pool.build(asked, seed, folder / "selection.arrow")
 
     def tokens(self, selection: Path) -> int:
         """Return the tokens of one pass over the rows of an arm."""
@@ -128,7 +166,7 @@ class Workshop:
         folder
             Where all of it lies.
         tokens
-            What all runs of the arm consume, to half a step each.
+            What all runs of the arm consume in all, to half a step.
         teacher
             The run of another arm that teaches; None where none does.
 
@@ -173,9 +211,13 @@ class Workshop:
     def _runs(self, runs: Iterable[_Run], folder: Path, tokens: int) -> TrainedArm:
         """Train one run after the other, each to its share of the tokens; what is done is not done again."""
         results: list[TrainResult] = []
+        share = 0.0
         for run in runs:
             config = run.config.changed(output_dir=run.folder)
-            steps = _noted_steps(folder, run.folder.name) or self._steps(run, config, folder, tokens)
+            share += run.share
+            # What one run takes too much or too little of, the next makes up for.
+            left = round(tokens * share) - sum(int(one.schedule["tokens"]) for one in results)
+            steps = _noted_steps(folder, run.folder.name) or self._steps(run, config, folder, left)
             there = RunFolder(run.folder, KINDS[config.adapter])
             found = there.found()
             if found is not None and found.result is not None:
@@ -195,8 +237,8 @@ class Workshop:
         )
 
     def _steps(self, run: _Run, config: TrainConfig, folder: Path, tokens: int) -> int:
-        """Find out how many steps a run takes, and note it: what a buffer replays is another once it has run."""
-        steps = steps_within(run.rows, config, max(1, round(tokens * run.share)), self.stages).steps
+        """Find out how many steps a run takes for so many tokens, and note it: a buffer replays others after it."""
+        steps = steps_within(run.rows, config, max(1, tokens), self.stages).steps
         note = folder / _STEPS
         noted = json.loads(note.read_text(encoding="utf-8")) if note.is_file() else {}
         temporary = note.with_name(f".{note.name}")

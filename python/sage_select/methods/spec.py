@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
@@ -18,6 +20,7 @@ from sage_select.pipeline.spec.load import Problems, steps_of, unknown
 from sage_select.replay.settings import BufferSettings
 from sage_select.stages import Source
 from sage_select.train.config import TrainConfig
+from sage_select.values.budget import Budget
 
 __all__ = ["CONTROLS", "DECIDED", "Control", "MethodSpec", "load_method"]
 
@@ -31,7 +34,11 @@ CONTROLS: Final[Mapping[str, str]] = {
     "plain": "the same rows, trained plainly",
     "none": "nothing: it is what others are compared with",
 }
-_KEYS: Final = ("summary", "control", "steps", "train", "sequence", "buffer", "teacher")
+_KEYS: Final = ("summary", "control", "steps", "train", "rounds", "sequence", "buffer", "teacher")
+#: What stands in a step for the model of the comparison, and for what it has learned from the rows chosen before.
+MODEL: Final = "{model}"
+ADAPTER: Final = "{adapter}"
+_MOST_ROUNDS: Final = 100
 #: Settings of training that are the comparison's to say, as they are the same for all methods or follow from it.
 DECIDED: Final = (
     "model",
@@ -70,6 +77,9 @@ class MethodSpec:
         Whether the rows are trained one group after the other, each going on from the adapter before: a stream.
     buffer
         Settings of the replay buffer that a sequence keeps; None keeps none.
+    rounds
+        In how many rounds the rows are selected: before each but the first the model is tuned on those selected so far,
+        and `{adapter}` in a step is what it has learned. `{model}` is the base model.
     teacher
         The method whose adapter teaches, where none is named to the comparison; None for a method without a teacher.
 
@@ -92,6 +102,7 @@ class MethodSpec:
     steps: tuple[Stage, ...] = ()
     train: Mapping[str, Any] = field(default_factory=dict)
     control: Control = "plain"
+    rounds: int = 1
     sequence: bool = False
     buffer: Mapping[str, Any] | None = None
     teacher: str | None = None
@@ -112,6 +123,7 @@ class MethodSpec:
         said = [
             [{step.name: step.settings()} for step in self.steps],
             dict(self.train),
+            self.rounds,
             self.sequence,
             None if self.buffer is None else dict(self.buffer),
             self.teacher,
@@ -123,6 +135,32 @@ class MethodSpec:
         """Return the method with another budget of rows to select."""
         steps = tuple(step.changed(budget=budget) if step.name == "select" else step for step in self.steps)
         return replace(self, steps=steps)
+
+    def in_round(self, number: int, pins: str | None) -> MethodSpec:
+        """Return the method as it selects in a round, from 1: so large a part of its budget, these rows in any case.
+
+        Parameters
+        ----------
+        number
+            The round.
+        pins
+            A file with the ids of the rows selected before, one a line; None in the first.
+        """
+        steps = []
+        for step in self.steps:
+            if step.name == "select":
+                budget = Budget.parse(step.settings()["budget"])
+                part = Fraction(number, self.rounds)
+                count = None if budget.count is None else math.ceil(budget.count * part)
+                share = None if budget.share is None else budget.share * part
+                step = step.changed(budget=str(Budget(count, share)), **({} if pins is None else {"pin": pins}))
+            steps.append(step)
+        return replace(self, steps=tuple(steps))
+
+    def asking(self, model: str, adapter: str | None) -> MethodSpec:
+        """Return the method with the model of a comparison, and what it has learned so far, in its steps."""
+        steps = self.steps if adapter is not None else tuple(map(_without_adapter, self.steps))
+        return replace(self, steps=tuple(_placed(step, {MODEL: model, ADAPTER: str(adapter)}) for step in steps))
 
     def controlled_by(self) -> MethodSpec | None:
         """Return what it is compared with, None for nothing: a method called by the control's name."""
@@ -149,6 +187,7 @@ class MethodSpec:
         steps = [{step.name: step.shown_settings()} for step in self.steps]
         said: dict[str, Any] = {"summary": self.summary, "control": self.control, "steps": steps}
         said |= {"train": dict(self.train)} if self.train else {}
+        said |= {"rounds": self.rounds} if self.rounds > 1 else {}
         said |= {"sequence": True} if self.sequence else {}
         said |= {"buffer": dict(self.buffer)} if self.buffer is not None else {}
         return said | ({"teacher": self.teacher} if self.teacher else {})
@@ -164,7 +203,21 @@ def load_method(path: Path) -> MethodSpec:
     """
     found = _checked(path.name.partition(".")[0], parse(path, "method"))
     chain = beside(Pipeline(steps=(Source.make(demo=True), *found.steps)), path.parent)
-    return replace(found, steps=chain.steps[1:])
+    # What stands for the comparison's own is no path.
+    own = {str(path.parent / name): name for name in (MODEL, ADAPTER)}
+    return replace(found, steps=tuple(_placed(step, own) for step in chain.steps[1:]))
+
+
+def _without_adapter(step: Stage) -> Stage:
+    """Return a step without the settings that name what the model has learned, where it has not yet."""
+    given = step.given_settings()
+    kept = {name: value for name, value in given.items() if value != ADAPTER}
+    return step if kept == given else type(step).make(**kept)
+
+
+def _placed(step: Stage, names: Mapping[str, str]) -> Stage:
+    """Return a step with other names for some of what it reads."""
+    return step.relocated(lambda text, _mark: names.get(text, text))
 
 
 def _checked(name: str, document: Document) -> MethodSpec:
@@ -194,6 +247,11 @@ def _checked(name: str, document: Document) -> MethodSpec:
     sequence = value.get("sequence", False)
     if not isinstance(sequence, bool):
         problems.add(("sequence",), _wrong("true or false", sequence))
+    rounds = value.get("rounds", 1)
+    if not isinstance(rounds, int) or isinstance(rounds, bool) or not 1 <= rounds <= _MOST_ROUNDS:
+        problems.add(("rounds",), _wrong(f"a whole number from 1 to {_MOST_ROUNDS}", rounds))
+    elif rounds > 1:
+        _refuse_rounds(steps, problems)
     train = _train(value.get("train", {}), problems)
     buffer = value.get("buffer")
     if buffer is not None:
@@ -205,7 +263,16 @@ def _checked(name: str, document: Document) -> MethodSpec:
         problems.add(("teacher",), _wrong("the name of a method", teacher))
     if problems.found:
         raise spec_error(document.file, problems.found, "method")
-    return MethodSpec(name, str(summary).strip(), tuple(steps), train, control, bool(sequence), buffer, teacher)
+    return MethodSpec(name, str(summary).strip(), tuple(steps), train, control, rounds, bool(sequence), buffer, teacher)
+
+
+def _refuse_rounds(steps: list[Stage], problems: Problems) -> None:
+    """Refuse rounds where there is not one step that selects a number of rows."""
+    selecting = [step for step in steps if step.name == "select"]
+    if len(selecting) != 1:
+        problems.add(("rounds",), Said("rows are selected in rounds by one select step", "one select step"))
+    elif Budget.parse(selecting[0].settings()["budget"]).tokens is not None:
+        problems.add(("rounds",), Said("rounds need a budget in rows, or as a share of them"))
 
 
 def _default_control(steps: list[Stage]) -> str:

@@ -25,6 +25,7 @@ ORIGIN = {
     "G_knowledge_distillation": {"method": "distillation"},
     "H_lora_plus": {"loraplus_ratio": 16},
     "I_dora": {"adapter": "dora"},
+    "J_active_learning": {"score_measure": "entropy", "budget": "1000"},
     "K_dora_coreset": {"adapter": "dora", "budget": "1000"},
     "L_lora_plus_continual": {"loraplus_ratio": 16, "replay_ratio": 0.25, "capacity": 2048},
 }
@@ -105,6 +106,9 @@ def test_paths_of_a_file_are_beside_it(tmp_path: Path) -> None:
         ("summary: x\nsequence: true\nbuffer: {capacity: 0}", "capacity"),
         ("summary: x\nsequence: 3", "expected true or false, got 3"),
         ("summary: x\nteacher: [1]", "expected the name of a method"),
+        ("summary: x\nrounds: 0", "expected a whole number from 1 to 100, got 0"),
+        ("summary: x\nrounds: 2", "rows are selected in rounds by one select step"),
+        ("summary: x\nrounds: 2\nsteps: [{select: {budget: 2k tokens}}]", "rounds need a budget in rows"),
         ("summary: x\nsteps: 3", "expected a list of steps"),
     ],
 )
@@ -114,6 +118,23 @@ def test_what_is_wrong_with_a_file_is_told_with_its_place(tmp_path: Path, text: 
     with pytest.raises(UsageError, match="method") as caught:
         load_method(path)
     assert said in str(caught.value)
+
+
+def test_a_round_selects_its_part_of_the_budget_and_what_was_selected_before() -> None:
+    method = known_methods()["J_active_learning"].with_budget("10")
+    sizes = [method.in_round(number, None).steps[-1].settings()["budget"] for number in (1, 2, 3, 4)]
+    assert sizes == ["3", "5", "8", "10"]
+    assert method.with_budget("10%").in_round(1, "ids.txt").steps[-1].settings()["budget"] == "2.5%"
+    assert method.in_round(2, "ids.txt").steps[-1].settings()["pin"] == "ids.txt"
+
+
+def test_what_stands_for_the_model_and_its_adapter_is_put_in() -> None:
+    method = known_methods()["J_active_learning"]
+    score = method.asking("./base", "runs/1").steps[0].settings()
+    assert (score["model"], score["score_adapter"]) == ("./base", "runs/1")
+    first = method.asking("./base", None).steps[0].settings()
+    assert first["model"] == "./base"
+    assert "score_adapter" not in first
 
 
 def test_a_file_may_not_have_the_name_of_a_method_that_there_is(tmp_path: Path) -> None:
