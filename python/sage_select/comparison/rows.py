@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from sage_select.io.commit.names import OutputNames
 from sage_select.methods import CONTROLS, MethodSpec
 from sage_select.paths import user_path
 from sage_select.pipeline import Stage
+from sage_select.pipeline.plan import resolve
 from sage_select.pipeline.spec import load_spec
 from sage_select.stages import Holdout, Sink, Source
 
@@ -47,9 +49,28 @@ class Pool:
     cache: bool | Path
 
     def chain(self, method: MethodSpec, seed: int) -> Pipeline:
-        """Return the stages of a method on the pool."""
+        """Return the stages of a method on the pool, with those scores, vectors and the like that it makes use of.
+
+        Raises
+        ------
+        UsageError
+            If they do not go together.
+        """
         source, *others = self.steps
-        return Pipeline(seed=seed, steps=(source, Holdout.make(path=self.held_out), *others, *method.steps))
+        giving = [step for step in others if step.gives]
+        refused: UsageError | None = None
+        # As many of them as can be used: what a pipeline names and nothing uses is refused.
+        for count in range(len(giving), -1, -1):
+            for kept in combinations(giving, count):
+                steps = (step for step in others if not step.gives or step in kept)
+                chain = Pipeline(seed=seed, steps=(source, Holdout.make(path=self.held_out), *steps, *method.steps))
+                try:
+                    resolve(chain)
+                except UsageError as error:
+                    refused = refused or error
+                else:
+                    return chain
+        raise refused or UsageError("the pool has no stages")
 
     def build(self, method: MethodSpec, seed: int, path: Path) -> Path:
         """Write the rows of a method with their manifest, where they are not there already, and return the file.
