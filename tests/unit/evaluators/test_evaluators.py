@@ -41,8 +41,8 @@ class Scored:
         self.prompts: list[Any] = []
         self.completions: list[Any] = []
 
-    def likelihoods(self, prompts: Any, completions: Any, progress: Any) -> Any:
-        del progress
+    def likelihoods(self, prompts: Any, completions: Any, progress: Any, wanted: Any) -> Any:
+        del progress, wanted
         self.prompts, self.completions = list(prompts), list(completions)
         return self.scores
 
