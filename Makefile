@@ -32,7 +32,7 @@ $(UV):
 $(VENV)/.packages: pyproject.toml constraints.txt $(UV) $(VENV)/.torch-$(shell printf '%s' '$(TORCH)' | cksum | cut -d' ' -f1)
 	@echo "Installing the packages of pyproject.toml into $(VENV)"
 	@$(UV) pip install --quiet --python $(BIN)/python --constraint constraints.txt "$(TORCH)" \
-	  --requirement pyproject.toml --extra train --extra embed --extra test --extra bench --extra dev
+	  --requirement pyproject.toml --extra train --extra embed --extra report --extra test --extra bench --extra dev
 	@touch $@
 
 $(VENV)/.torch-%: $(UV)

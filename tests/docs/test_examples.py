@@ -9,13 +9,16 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
+from programs import Done, Program
 
 from sage_select import SageWarning, demo
+from sage_select.cli import select, train
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
@@ -25,6 +28,7 @@ LEXICAL = (ROOT / "docs" / "lexical-scores.md").read_text()
 SCORES = (ROOT / "docs" / "scores.md").read_text()
 ACTIVE = (ROOT / "docs" / "active-learning.md").read_text()
 EVALUATION = (ROOT / "docs" / "evaluation.md").read_text()
+REPORT = (ROOT / "docs" / "report.md").read_text()
 EMBEDDINGS = (ROOT / "docs" / "embeddings.md").read_text()
 
 
@@ -74,29 +78,40 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def run(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    program, *arguments = shlex.split(line, comments=True)
-    module = {"sage-select": "select", "sage-train": "train"}[program]
-    code = f"import sys; from sage_select.cli.{module} import main; sys.argv[0] = {program!r}; main()"
-    return subprocess.run([sys.executable, "-c", code, *arguments], cwd=folder, capture_output=True, text=True)
+#: Runs a line in a folder.
+Run = Callable[[str, Path], Done]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run lines in this process, which loads libraries once; `make wheel-test` runs the programs as installed."""
+    mains = {"sage-select": select.main, "sage-train": train.main}
+    programs = {name: Program(name, main, capsys, monkeypatch) for name, main in mains.items()}
+
+    def ran(line: str, folder: Path) -> Done:
+        monkeypatch.chdir(folder)
+        program, *arguments = shlex.split(line, comments=True)
+        return programs[program](*arguments)
+
+    return ran
 
 
 @pytest.mark.train
-def test_shell_examples(folder: Path) -> None:
+def test_shell_examples(folder: Path, run: Run) -> None:
     lines = [line for block in blocks("sh") for line in block.splitlines() if line.strip()]
     assert len(lines) >= 4
     for line in lines:
         done = run(line, folder)
-        assert done.returncode == 0, f"{line}\n{done.stderr}"
+        assert done.code == 0, f"{line}\n{done.err}"
     assert (folder / "run" / "lora_weights" / "adapter_model.safetensors").is_file()
 
 
 @pytest.mark.train
 @pytest.mark.parametrize("page", [SCORES, EMBEDDINGS], ids=["scores", "embeddings"])
-def test_examples_of_scores_and_vectors(folder: Path, page: str) -> None:
+def test_examples_of_scores_and_vectors(folder: Path, run: Run, page: str) -> None:
     for line in [line for block in blocks("sh", page) for line in block.splitlines() if line.strip()]:
         done = run(line, folder)
-        assert done.returncode == 0, f"{line}\n{done.stderr}"
+        assert done.code == 0, f"{line}\n{done.err}"
 
 
 def test_every_measure_is_documented() -> None:
@@ -108,11 +123,11 @@ def test_every_measure_is_documented() -> None:
     }
 
 
-def test_examples_of_replay(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_examples_of_replay(folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
     for line in [line for block in blocks("sh", REPLAY) for line in block.splitlines() if line.strip()]:
         done = run(line, folder)
-        assert done.returncode == 0, f"{line}\n{done.stderr}"
+        assert done.code == 0, f"{line}\n{done.err}"
     session: dict[str, object] = {}
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
@@ -123,18 +138,34 @@ def test_examples_of_replay(folder: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert third == "[('entered', 4)]"
 
 
-def test_examples_of_lexical_scores(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_examples_of_reports(folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    for line in [line for block in blocks("sh", REPORT) for line in block.splitlines() if line.strip()]:
+        done = run(line, folder)
+        assert done.code == 0, f"{line}\n{done.err}"
+    assert (folder / "picks.report.figures" / "map.png").is_file()
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        for block in blocks("python", REPORT):
+            exec(compile(block, "report.md", "exec"), {})
+    assert out.getvalue().splitlines() == [
+        "again.html ['the distribution of tokens', 'pairs of duplicates']",
+        "['sources.png'] False",
+    ]
+
+
+def test_examples_of_lexical_scores(folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
     for line in [line for block in blocks("sh", LEXICAL) for line in block.splitlines()]:
         done = run(line, folder)
-        assert done.returncode == 0, f"{line}\n{done.stderr}"
+        assert done.code == 0, f"{line}\n{done.err}"
     session: dict[str, object] = {}
     with pytest.warns(SageWarning, match="fewer than 10 words"):
         exec(compile(blocks("python", LEXICAL)[0], "lexical-scores.md", "exec"), session)
     assert len(session["picked"].indices) == 20  # type: ignore[attr-defined]
 
 
-def test_examples_of_active_learning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_examples_of_active_learning(tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("sklearn", reason="the classifier needs the embed extra")
     monkeypatch.chdir(tmp_path)
     rows = [{"text": f"{'buy' if i % 2 else 'sell'} {i} things", "kind": ("in", "out")[i % 2]} for i in range(80)]
@@ -148,7 +179,7 @@ def test_examples_of_active_learning(tmp_path: Path, monkeypatch: pytest.MonkeyP
     for block in blocks("sh", ACTIVE):
         for line in block.replace("\\\n", " ").splitlines():
             done = run(line, tmp_path)
-            assert done.returncode == 0, f"{line}\n{done.stderr}"
+            assert done.code == 0, f"{line}\n{done.err}"
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
         for block in blocks("python", ACTIVE):
@@ -157,11 +188,11 @@ def test_examples_of_active_learning(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.train
-def test_examples_of_evaluation(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_examples_of_evaluation(folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
     for line in [line for block in blocks("sh", EVALUATION) for line in block.splitlines()]:
         done = run(line, folder)
-        assert done.returncode == 0, f"{line}\n{done.stderr}"
+        assert done.code == 0, f"{line}\n{done.err}"
     session: dict[str, object] = {}
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
@@ -204,20 +235,19 @@ def test_python_examples(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert out.getvalue().startswith("Selection(20 of 200 rows)")
 
 
-def test_the_spec_example(tmp_path: Path, folder: Path) -> None:
+def test_the_spec_example(tmp_path: Path, folder: Path, run: Run) -> None:
     (tmp_path / "sage.yaml").write_text(blocks("yaml")[0])
     (tmp_path / "chats.jsonl").write_bytes((folder / "chats.jsonl").read_bytes())
     done = run("sage-select build --json", tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["manifest"]["rows"]["kept"] == 20
+    assert done.json["manifest"]["rows"]["kept"] == 20
 
 
-def test_the_line_after_the_demo_works(tmp_path: Path) -> None:
+def test_the_line_after_the_demo_works(tmp_path: Path, run: Run) -> None:
     entering, *lines = README.split("```")[3].strip().splitlines()
     assert entering.startswith("source .venv/bin/activate")
     for line in lines:
         done = run(line, tmp_path)
-        assert done.returncode == 0, f"{line}\n{done.stderr}"
+        assert done.code == 0, f"{line}\n{done.err}"
     assert (tmp_path / "out.arrow.manifest.json").is_file()
 
 

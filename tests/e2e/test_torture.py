@@ -1,6 +1,6 @@
 """A seeded campaign of damaged files through every door: no signal, no internal error, no silent difference.
 
-300 mutants as a rule; `make torture` takes 3,000 (SAGE_TORTURE), of other seeds with SAGE_TORTURE_SEED.
+150 mutants as a rule; `make torture` takes 3,000 (SAGE_TORTURE), of other seeds with SAGE_TORTURE_SEED.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from mutants import damaged_json, forged_manifest
 
 from sage_select import io
 
-MUTANTS = int(os.environ.get("SAGE_TORTURE", "300"))
+MUTANTS = int(os.environ.get("SAGE_TORTURE", "150"))
 
 ROWS = [
     {

@@ -32,7 +32,7 @@ def assert_golden(name: str, text: str) -> None:
         ("select", ["--help"]),
         *(
             ("select", [command, "--help"])
-            for command in ("build", "diff", "inspect", "init", "schema", "score", "embed")
+            for command in ("build", "diff", "report", "inspect", "init", "schema", "score", "embed")
         ),
         *(("select", ["replay", command, "--help"]) for command in ("init", "update", "draw", "mix", "delete")),
         ("select", ["replay", "--help"]),

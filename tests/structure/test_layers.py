@@ -12,8 +12,8 @@ import pytest
 LAYERS = (
     "display | errors columns seeds | paths | values | declare | kernels | demo | io | cache | render | score | encode"
     " | contamination rewriting | data | pipeline | strategies scorers encoders orders augmenters predictors | evidence"
-    " | replay | stages | inspection difference | engine | api | polars | train | evaluate | evaluators | teaching"
-    " | agent | export | cli"
+    " | replay | stages | inspection difference | engine | report | api | polars | train | evaluate | evaluators"
+    " | teaching | agent | export | methods | comparison | cli"
 )
 RANKS = {name: rank for rank, group in enumerate(LAYERS.split("|")) for name in group.split()}
 

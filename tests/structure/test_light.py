@@ -9,7 +9,19 @@ from pathlib import Path
 
 import pytest
 
-HEAVY = {"torch", "transformers", "trl", "peft", "polars", "pyarrow", "numpy", "faiss", "rich", "datasets", "pydantic"}
+HEAVY = {
+    "torch",
+    "transformers",
+    "trl",
+    "peft",
+    "polars",
+    "pyarrow",
+    "numpy",
+    "faiss",
+    "rich",
+    "datasets",
+    "pydantic",
+} | {"matplotlib", "jinja2"}
 
 SCRIPT = """
 import sys
@@ -35,6 +47,7 @@ print("LOADED", *sorted(sys.modules))
         ("select", ["inspect", "--help"]),
         ("select", ["diff", "--help"]),
         ("select", ["export", "--help"]),
+        ("select", ["report", "--help"]),
         ("select", ["replay", "--help"]),
         ("select", ["replay", "init", "--help"]),
         ("select", ["replay", "update", "-h"]),

@@ -28,6 +28,7 @@ from sage_select.cli.plan import PLAN_HELP
 from sage_select.cli.query import QUERY_HELP, query
 from sage_select.cli.replay import replay_app
 from sage_select.cli.replay_table import replay_table
+from sage_select.cli.report import REPORT_HELP, report
 from sage_select.cli.schema import SCHEMA_HELP, schema
 from sage_select.cli.score import SCORE_HELP, score, score_options
 from sage_select.cli.streams import emit
@@ -83,6 +84,7 @@ def program() -> typer.Typer:
     app.command("cache", help=CACHE_HELP, short_help="List or remove values of models that are held.")(cache)
     app.command("why", help=WHY_HELP, short_help="Say what became of one row.")(why)
     app.command("diff", help=DIFF_HELP, short_help="Say what differs between two selections or specs.")(diff)
+    app.command("report", help=REPORT_HELP, short_help="Write one page about a selection, with figures.")(report)
     app.command("inspect", cls=GroupedCommand, help=INSPECT_HELP, short_help="Say what rows are like, and show some.")(
         inspect_options(table)(inspect)
     )

@@ -14,6 +14,7 @@ from sage_select.cli.train_table import train_table
 from sage_select.declare import Settings
 from sage_select.errors import UsageError
 from sage_select.io import read_manifest
+from sage_select.methods import DECIDED
 from sage_select.paths import user_path
 from sage_select.train.config import TrainConfig
 from sage_select.train.presets import PRESETS
@@ -26,6 +27,7 @@ __all__ = [
     "MeasuringSettings",
     "configured",
     "groups",
+    "settings_of_comparison",
     "settings_of_teacher",
 ]
 
@@ -256,6 +258,47 @@ def settings_of_teacher(settings: Mapping[str, Mapping[str, Any]]) -> tuple[Path
     if "model" not in told.values:
         raise UsageError("no model is named", expected="--model with the folder or repository of the teacher")
     return selection, TrainConfig.of(told.values, told.names())
+
+
+def settings_of_comparison(
+    console: Console, settings: Mapping[str, Mapping[str, Any]], file: Path | None, *, is_demo: bool
+) -> TrainConfig:
+    """Return the settings that all arms of a comparison have, and show them.
+
+    Raises
+    ------
+    UsageError
+        If a setting is wrong, or the comparison's to say, or no model is named.
+    """
+    told = GivenSettings()
+    if file is not None:
+        told.add_file(user_path(file))
+    told.add_command_line(settings, ())
+    for text in told.notices:
+        console.notice(text)
+    decided = [name for name in DECIDED if name in told.values and name != "model"]
+    if decided:
+        raise UsageError(
+            f"{', '.join(decided)}: the comparison says that itself, as it is the same for all arms or follows from it",
+            where=told.sources[decided[0]],
+            hint="leave it out",
+        )
+    if "model" not in told.values:
+        if not is_demo:
+            raise UsageError(
+                "no model is named",
+                expected="--model with a folder or a repository of a causal language model",
+                hint="only the built-in demo data has a model of its own",
+            )
+        console.notice("rows of the demo data: using the built-in demo model and its settings")
+        own = {name: value for name, value in demo.TRAINING.items() if name not in DECIDED}
+        own["model"] = str(demo.model_path())
+        told.add({name: value for name, value in own.items() if name not in told.values}, "demo data")
+    told.add_preset()
+    told.take((*CommandSettings.model_fields, *MeasuringSettings.model_fields))
+    config = TrainConfig.of(told.values, told.names())
+    console.summary("settings of all arms", told.facts(config))
+    return config
 
 
 def _shown(value: Any) -> str:

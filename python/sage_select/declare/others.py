@@ -12,10 +12,12 @@ from typing import Final, NamedTuple
 
 from sage_select.errors import SageError
 
-__all__ = ["GROUPS", "LeftOut", "Owner", "entries", "notices", "owner_of", "place_in", "reason_of"]
+__all__ = ["GROUPS", "VALUE_GROUPS", "LeftOut", "Owner", "entries", "notices", "owner_of", "place_in", "reason_of"]
 
 #: How the groups of entry points begin in which packages name what they declare.
 GROUPS: Final = "sage_select."
+#: Groups whose entries are values, not classes of a registry; who reads one adds it.
+VALUE_GROUPS: Final[set[str]] = set()
 #: How many members a notice names.
 _NAMED: Final = 3
 

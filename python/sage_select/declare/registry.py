@@ -11,7 +11,7 @@ from pkgutil import walk_packages
 from typing import Any, ClassVar, Generic, TypeVar
 
 from sage_select.declare.checks import declare
-from sage_select.declare.others import GROUPS, LeftOut, Owner, entries, owner_of, reason_of
+from sage_select.declare.others import GROUPS, VALUE_GROUPS, LeftOut, Owner, entries, owner_of, reason_of
 from sage_select.declare.settings import Settings
 from sage_select.errors import ResourceError, UsageError, nearest
 
@@ -266,10 +266,14 @@ def left_out() -> Iterator[LeftOut]:
 
 def _is_group(group: str) -> bool:
     """Say whether a registry has this name; the package of that name makes it, which may not have been loaded yet."""
-    if not any(registry.group == group for registry in Registry.every):
+
+    def known() -> bool:
+        return group in VALUE_GROUPS or any(registry.group == group for registry in Registry.every)
+
+    if not known():
         with suppress(ImportError):
             import_module(group)
-    return any(registry.group == group for registry in Registry.every)
+    return known()
 
 
 def missing_members(packages: Iterable[Mapping[str, Any]]) -> list[str]:

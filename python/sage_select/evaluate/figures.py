@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from sage_select.errors import UsageError
-from sage_select.evaluate.metrics import Figure, Metric, figure
+from sage_select.evaluate.metrics import Figure, Metric, RowSums, figure, row_sums
 from sage_select.evaluate.metrics.difference import difference
 from sage_select.evaluate.statistics.paired import Difference
 
 if TYPE_CHECKING:
     from sage_select.evaluate.evaluator import Measured
 
-__all__ = ["AnyMetric", "OwnMetric", "difference_of", "figure_of", "figures_of"]
+__all__ = ["AnyMetric", "OwnMetric", "difference_of", "figure_of", "figures_of", "sums_of"]
 
 
 class OwnMetric(Protocol):
@@ -42,6 +42,12 @@ class OwnMetric(Protocol):
     def figure(self, records: Sequence[Any]) -> Figure:
         """Return the value for records."""
 
+    def sums(self, records: Sequence[Any]) -> RowSums:
+        """Return what the records of each row add to the sums (rows, 2) whose function the value is."""
+
+    def values(self, sums: Any) -> Any:
+        """Return the values of sums (..., parts), NaN where there is none."""
+
     def difference(self, arm: Sequence[Sequence[Any]], control: Sequence[Sequence[Any]]) -> Difference:
         """Return how far the value for the records of one model is from that of another on the same rows.
 
@@ -55,6 +61,11 @@ AnyMetric: TypeAlias = Metric[Any] | OwnMetric
 def figure_of(metric: AnyMetric, records: Sequence[Any]) -> Figure:
     """Return the value of a metric for records."""
     return figure(metric, records) if isinstance(metric, Metric) else metric.figure(records)
+
+
+def sums_of(metric: AnyMetric, records: Sequence[Any]) -> RowSums:
+    """Return what the records of each row add to the sums whose function a metric is."""
+    return row_sums(metric, records) if isinstance(metric, Metric) else metric.sums(records)
 
 
 def difference_of(metric: AnyMetric, arm: Sequence[Sequence[Any]], control: Sequence[Sequence[Any]]) -> Difference:

@@ -13,7 +13,7 @@ from sage_select.errors import UsageError
 from sage_select.evaluate.asked_model import AskedModel
 from sage_select.evaluate.evaluator import Asked, Evaluator, NotHere, evaluator
 from sage_select.evaluate.material import Material
-from sage_select.evaluate.metrics import Figure
+from sage_select.evaluate.metrics import Figure, RowSums
 from sage_select.evaluate.statistics import Interval, loss_interval
 from sage_select.evaluate.statistics.paired import Difference, compare_rows
 from sage_select.train.stages import Stages
@@ -52,6 +52,11 @@ class _OfLosses:
         if any([one.row_id for one in records] != rows for records in (*arm, *control)):
             raise UsageError("the two are not measured on the same rows")
         return compare_rows(self.values, *(np.stack(list(map(_sums, one))) for one in (arm, control)), counted=[1])
+
+    @staticmethod
+    def sums(records: Sequence[LossRecord]) -> RowSums:
+        """Return the losses and tokens of each row."""
+        return RowSums(tuple(one.row_id for one in records), _sums(records), len(records))
 
     @staticmethod
     def values(sums: Floats) -> Floats:

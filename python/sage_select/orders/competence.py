@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,7 +67,8 @@ class Competence(ByDifficulty):
     def admitted(self, difficulty: NDArray[np.float32]) -> NDArray[np.int64]:
         """Return int64 (n,): how many rows competence admits at each position, placed before or not.
 
-        Percentiles and competence are compared as powers of p, which are products, the same on every machine.
+        Percentiles and competence are compared as powers of p, which are products, the same on every machine; those
+        that differ by rounding alone, as 5/12 and 0.3 + 0.7 / 6, are equal.
         """
         n, p = len(difficulty), self.competence_root
         ascending = np.sort(difficulty)
@@ -75,7 +76,7 @@ class Competence(ByDifficulty):
         time = np.arange(1, n + 1) / max(n, 1)
         first = _power(np.float64(self.initial_competence), p)
         competence = np.minimum(1.0, time * (1 - first) / self.full_competence_at + first)
-        return np.searchsorted(_power(percentiles, p), competence, side="right")
+        return np.searchsorted(_power(percentiles, p), competence * (1 + _ROUNDING * p), side="right")
 
     def cost(self, size: Size) -> Cost:
         """Return the cost of the sort, and of a draw of each row, which is a step of Python."""
@@ -88,6 +89,10 @@ class Competence(ByDifficulty):
             f"drawn from the easiest {self.initial_competence:.3g} of the rows, a share that grows {growth} to all "
             f"after {self.full_competence_at:.3g} of them"
         )
+
+
+#: Relative, of a percentile and of competence, which a few products and sums make.
+_ROUNDING: Final = 1e-12
 
 
 def _power(values: NDArray[np.float64] | np.float64, p: int) -> NDArray[np.float64]:

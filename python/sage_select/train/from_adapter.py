@@ -10,10 +10,10 @@ from typing import Any, Final
 from sage_select.errors import UsageError
 from sage_select.render.adapter_files import adapter_folder, read_adapter
 from sage_select.train.config import TrainConfig
-from sage_select.train.kinds import refuse_unusable
+from sage_select.train.kinds import KINDS, refuse_unusable
 from sage_select.train.replaced import RECORD_NAME
 
-__all__ = ["base_of_run", "with_adapter"]
+__all__ = ["base_of_run", "going_on_from", "with_adapter"]
 
 #: First weights whose adapters are only right beside base weights that they have altered.
 _ALTERING: Final = ("pissa", "olora", "corda", "lora_ga")
@@ -26,6 +26,16 @@ def base_of_run(folder: Path) -> str | None:
         return str(record["identity"]["model"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
+
+
+def going_on_from(run: Path, config: TrainConfig) -> TrainConfig:
+    """Return settings for a run that goes on from what another has trained, the adapter's own left to it."""
+    if KINDS[config.adapter].lora is None:
+        return config.changed(model=str(run / KINDS[config.adapter].folder))
+    given = config.given_settings()
+    return TrainConfig.of(
+        {name: value for name, value in given.items() if name not in _OF_ADAPTER} | {"from_adapter": run}
+    )
 
 
 def with_adapter(config: TrainConfig) -> TrainConfig:
@@ -65,6 +75,10 @@ def with_adapter(config: TrainConfig) -> TrainConfig:
     effective = config.model_copy(update=theirs)
     refuse_unusable(effective)
     return effective
+
+
+#: The settings by which an adapter is made, which the one that is gone on from has.
+_OF_ADAPTER: Final = ("adapter", "use_rslora", "lora_r", "lora_alpha", "lora_target", "init_lora_weights")
 
 
 def _settings(content: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sage_select import kernels
@@ -50,7 +50,7 @@ def plainly(rule: Competence, difficulty: list[float], seed: int) -> list[int]:
     ready: list[int] = []
     order = []
     for place in range(n):
-        while coming and (percentile[coming[0]] <= competence(rule, place, n) + 1e-12 or not ready):
+        while coming and (percentile[coming[0]] <= competence(rule, place, n) * (1 + 1e-12) or not ready):
             ready.append(coming.pop(0))
         number = draws[place] * len(ready) >> 32
         # What is drawn makes way for the first that is ready.
@@ -61,6 +61,11 @@ def plainly(rule: Competence, difficulty: list[float], seed: int) -> list[int]:
 
 
 @given(difficulty=st.lists(st.integers(0, 12), max_size=40), options=options, seed=st.integers(0, 5))
+@example(  # 5/12 is 0.3 + 0.7 / 6, but for rounding
+    difficulty=[0] * 5 + [1] * 7,
+    options={"initial_competence": 0.3, "full_competence_at": 0.5, "competence_root": 1},
+    seed=0,
+)
 @settings(max_examples=150, deadline=None)
 def test_rows_are_drawn_as_the_definition_says(difficulty: list[int], options: dict[str, float], seed: int) -> None:
     rule = Competence(**options)
@@ -75,7 +80,7 @@ def test_no_row_comes_before_competence_admits_it(n: int, options: dict[str, flo
     difficulty = np.random.default_rng(seed).permutation(n).astype(float)
     rows, phases = drawn(rule, difficulty.tolist(), seed)
     for place, row in enumerate(rows):
-        assert (difficulty[row] + 1) / n <= competence(rule, place, n) + 1e-12
+        assert (difficulty[row] + 1) / n <= competence(rule, place, n) * (1 + 1e-12)
     quarters = [min(4, math.floor(4 * place / (rule.full_competence_at * n))) for place in range(n)]
     assert phases == quarters
 

@@ -39,11 +39,17 @@ class _File(_Checked):
     digest: str
 
 
+class _Figures(_Checked):
+    folder: str
+    files: dict[str, str]
+
+
 class _Output(_File):
     format: str
-    rows: _Count
+    rows: _Count | None = None  # of a page there are none
     row_report: _File | None = None
     story: _File | None = None  # as earlier versions called it
+    figures: _Figures | None = None
 
 
 class _Envelope(_Checked):
@@ -145,8 +151,9 @@ def named_parts(names: OutputNames) -> frozenset[str]:
         return frozenset()
     earlier = loaded[1].get("format_version") == _UNPROTECTED
     output = _checked(names.manifest, *loaded, verify=not earlier)["output"]
-    report = row_report_of(output)
-    return frozenset({names.manifest.name, output["file"]} | ({report["file"]} if report else set()))
+    report, figures = row_report_of(output), output.get("figures")
+    beside = ({report["file"]} if report else set()) | ({figures["folder"]} if figures else set())
+    return frozenset({names.manifest.name, output["file"]} | beside)
 
 
 def row_report_of(output: Mapping[str, Any]) -> dict[str, str] | None:

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["OutputNames"]
+__all__ = ["OutputNames", "PageNames"]
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,8 @@ class OutputNames:
         return self.folder / f"{self.target.name}.rows.parquet"
 
     @property
-    def parts(self) -> tuple[Path, Path, Path]:
-        """Everything that a reader may see, in the order in which it is named."""
+    def parts(self) -> tuple[Path, ...]:
+        """Everything that a reader may see, in the order in which it is named: the output first, its manifest last."""
         return self.target, self.row_report, self.manifest
 
     @property
@@ -67,3 +67,24 @@ class OutputNames:
         """Return the temporaries that lie in the folder now."""
         with os.scandir(self.folder) as entries:
             return sorted(self.folder / entry.name for entry in entries if self.is_temporary(entry.name))
+
+
+@dataclass(frozen=True)
+class PageNames(OutputNames):
+    """All names that belong to a page: its figures lie in a folder beside it.
+
+    Examples
+    --------
+    >>> [path.name for path in PageNames(Path("report.html")).parts]
+    ['report.html', 'report.figures', 'report.html.manifest.json']
+    """
+
+    @property
+    def figures(self) -> Path:
+        """The folder of its figures."""
+        return self.folder / f"{self.target.stem}.figures"
+
+    @property
+    def parts(self) -> tuple[Path, ...]:
+        """Everything that a reader may see, in the order in which it is named."""
+        return self.target, self.figures, self.manifest

@@ -58,8 +58,15 @@ def publish(names: OutputNames, run: str, parts: Mapping[Path, Path], files: Fil
     _carry_out(names, record, files)
 
 
-def recover(path: Path) -> None:
+def recover(path: Path, names: OutputNames | None = None) -> None:
     """Complete the commit of `path`, if one was cut off, and sweep the temporaries of dead runs. Only writers do this.
+
+    Parameters
+    ----------
+    path
+        The output.
+    names
+        Its names, where it is no table of rows.
 
     Raises
     ------
@@ -68,7 +75,7 @@ def recover(path: Path) -> None:
     ResourceError
         Where there is a commit to complete and the folder cannot be written.
     """
-    names = OutputNames(path)
+    names = OutputNames(path) if names is None else names
     if not path.name or not names.folder.is_dir():
         return
     if os.path.lexists(names.record):

@@ -149,7 +149,7 @@ def _parsed(names: OutputNames, data: bytes) -> CommitRecord | None:
         and len({move.temporary for move in moves}) == len(moves)
         and sorted([*new, *gone]) == sorted(set(new) | set(gone))
         and {names.target, names.manifest} <= set(new) <= set(names.parts)
-        and set(gone) <= {names.row_report}
+        and set(gone) <= set(names.parts)
     )
     return CommitRecord(moves, removals) if sound else None
 

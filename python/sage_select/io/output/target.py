@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
@@ -18,7 +18,7 @@ from sage_select.io.source.hf_folder import INFO_FILE, STATE_FILE, is_hf_folder
 from sage_select.paths import path_problem
 from sage_select.values.location import InputSetting
 
-__all__ = ["check_target", "preflight_output"]
+__all__ = ["check_parts", "check_target", "is_own", "preflight_output"]
 
 _ELSEWHERE: Final = "give another name with -o"
 
@@ -62,7 +62,7 @@ def preflight_output(
     if writes:
         recover(target)
     names = OutputNames(target)
-    if not _is_own(names):
+    if not is_own(names):
         check_target(names, form, force=force, overwrite_foreign=overwrite_foreign)
     return form
 
@@ -92,13 +92,35 @@ def check_target(names: OutputNames, form: OutputFormat, *, force: bool, overwri
     ResourceError
         Where the folder is missing or may not be written.
     """
+    check_parts(
+        names,
+        lambda path: _check_kind(path, form if path == names.target else OutputFormat.PARQUET),
+        force=force,
+        overwrite_foreign=overwrite_foreign,
+    )
+
+
+def check_parts(
+    names: OutputNames, check_kind: Callable[[Path], None], *, force: bool, overwrite_foreign: bool = False
+) -> None:
+    """Raise as `check_target` does, of an output of any kind.
+
+    Parameters
+    ----------
+    names
+        The output.
+    check_kind
+        Raises where a part that is there may never be replaced, whatever is asked for.
+    force, overwrite_foreign
+        As of `check_target`.
+    """
     problem = path_problem(str(names.target))
     if names.target.name in ("", "..") or problem is not None:
         raise UsageError("is not a name for an output", where=str(names.target), expected=problem)
     _check_folder(names.folder)
     present = [path for path in names.parts if os.path.lexists(path)]
     for path in present:
-        _check_kind(path, form if path == names.target else OutputFormat.PARQUET)
+        check_kind(path)
     foreign = {} if overwrite_foreign else _foreign(names, present, force=force)
     for path in present:
         if not force:
@@ -113,7 +135,8 @@ def check_target(names: OutputNames, form: OutputFormat, *, force: bool, overwri
             )
 
 
-def _is_own(names: OutputNames) -> bool:
+def is_own(names: OutputNames) -> bool:
+    """Tell whether all that lies there is of an output of this program."""
     # There may be no row report.
     present = [path for path in names.parts if os.path.lexists(path)]
     return os.path.lexists(names.manifest) and not _foreign(names, present, force=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,19 +12,20 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sage_select.errors import DataError, ResourceError, SageError
-from sage_select.io.commit.files import Files, HashedFile
+from sage_select.errors import DataError, ResourceError
+from sage_select.io.commit.files import Files
 from sage_select.io.commit.manifest import manifest_text
 from sage_select.io.commit.names import OutputNames
-from sage_select.io.commit.protocol import exclusive, publish, recover, resource_errors, sweep
+from sage_select.io.commit.protocol import exclusive, publish, recover, resource_errors
 from sage_select.io.formats.encode import OutputFormat, encode_table, output_format, write_parquet
 from sage_select.io.formats.ipc_frames import walk_file, walk_stream
 from sage_select.io.formats.text import open_text
 from sage_select.io.guards.damage import damage_errors
+from sage_select.io.output.parts import swept_on_failure, verify_bytes, write_bytes
 from sage_select.io.output.target import check_target
 from sage_select.io.source.opened import Input
 from sage_select.io.source.progress import Meter
-from sage_select.io.tables.digest import combine_digests, digest_files
+from sage_select.io.tables.digest import combine_digests
 
 __all__ = ["Written", "write"]
 
@@ -97,13 +98,13 @@ def write(
     check_target(names, form, force=force, overwrite_foreign=overwrite_foreign)
     with resource_errors(names.target, "cannot be written"), exclusive(names, files):
         check_target(names, form, force=force, overwrite_foreign=overwrite_foreign)
-        with _swept_on_failure(names, files), _arrow_errors(names.target, form.value):
+        with swept_on_failure(names, files), _arrow_errors(names.target, form.value):
             run = secrets.token_hex(8)
             parts = {}
 
             data = names.temporary(run, "data")
             encoded = encode_table(table, form, data, files)
-            _verify_bytes(encoded)
+            verify_bytes(encoded)
             _verify_rows(encoded[0][0], form, table.num_rows)
             digest = combine_digests([digest for _, digest in encoded])
             parts[data] = names.target
@@ -117,33 +118,15 @@ def write(
             if row_report is not None:
                 report = names.temporary(run, "report")
                 report_digest = write_parquet(row_report, report, files)
-                _verify_bytes([(report, report_digest)])
+                verify_bytes([(report, report_digest)])
                 parts[report] = names.row_report
                 output["row_report"] = {"file": names.row_report.name, "digest": report_digest}
 
             draft = names.temporary(run, "manifest")
-            _write_text(manifest_text({**manifest, "output": output}), draft, files)
+            write_bytes(manifest_text({**manifest, "output": output}).encode(), draft, files)
             parts[draft] = names.manifest
             publish(names, run, parts, files)
     return Written(names.target, names.manifest, digest)
-
-
-def _write_text(text: str, path: Path, files: Files) -> None:
-    file = HashedFile(files, path)
-    with contextlib.closing(file):
-        file.write(text.encode())
-        file.finish()
-    _verify_bytes([(path, file.digest)])
-
-
-@contextlib.contextmanager
-def _swept_on_failure(names: OutputNames, files: Files) -> Iterator[None]:
-    try:
-        yield
-    except BaseException:
-        with contextlib.suppress(OSError, SageError):
-            sweep(names, files)
-        raise
 
 
 @contextlib.contextmanager
@@ -155,19 +138,6 @@ def _arrow_errors(target: Path, form: str) -> Iterator[None]:
     except pa.ArrowException as error:
         got = str(error).split("\n", 1)[0]
         raise DataError(f"{form or 'a folder'} cannot hold the rows", where=str(target), got=got) from None
-
-
-def _verify_bytes(written: Sequence[tuple[Path, str]]) -> None:
-    """Check that each file holds the bytes that went into it.
-
-    Raises
-    ------
-    ResourceError
-        Where it does not.
-    """
-    for path, digest in written:
-        if digest_files([path]) != digest:
-            raise ResourceError("the disk gave back other bytes than were written", where=str(path))
 
 
 def _verify_rows(path: Path, form: OutputFormat, rows: int) -> None:

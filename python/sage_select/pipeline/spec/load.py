@@ -18,7 +18,7 @@ from sage_select.pipeline.spec.earlier import without_idle_defaults
 from sage_select.pipeline.spec.places import KeyPath, spelt
 from sage_select.pipeline.stage import STAGES, Stage
 
-__all__ = ["find_spec", "load_spec"]
+__all__ = ["Problems", "find_spec", "load_spec", "steps_of", "unknown"]
 
 _NAMES = ("sage.yaml", "sage.yml", "sage.toml")
 _TOP_KEYS = ("version", "seed", "steps")
@@ -60,14 +60,14 @@ def load_spec(source: Path | Mapping[str, Any]) -> Pipeline:
         problems are listed as `file:line:column: key: what`.
     """
     document = parse(source) if isinstance(source, Path) else Document(dict(source))
-    problems = _Problems(document)
+    problems = Problems(document)
     pipeline = _pipeline(document.value, problems)
     if pipeline is None or problems.found:
         raise spec_error(document.file, problems.found)
     return beside(pipeline, source.parent) if isinstance(source, Path) else pipeline
 
 
-class _Problems:
+class Problems:
     """What is wrong with a spec, each problem with its place; of what is no value at all no more is said."""
 
     def __init__(self, document: Document) -> None:
@@ -92,32 +92,33 @@ class _Problems:
         for problem in error.errors(include_url=False):
             location = (*path, *problem["loc"])
             if problem["type"] == "extra_forbidden":
-                self.add(location, _unknown("key", str(problem["loc"][-1]), known), key=True)
+                self.add(location, unknown("key", str(problem["loc"][-1]), known), key=True)
                 continue
             # Of settings that do not go together, the place of the first that is there.
             settings = problem.get("ctx", {}).get("settings", ())
             self.add(location, said_of(problem), at=(*location, settings[0]) if settings else None, key=bool(settings))
 
 
-def _unknown(kind: str, name: str, known: list[str]) -> Said:
+def unknown(kind: str, name: str, known: list[str]) -> Said:
+    """Return what is said of a name that is not known, with the nearest that is."""
     hint, words = nearest(name, known), ", ".join(known)
     text = f"unknown {kind} {name!r}" + (f", {hint}" if hint else f", known are {words}")
     return Said(text, f"a {kind} among {words}", name, hint)
 
 
-def _pipeline(value: Any, problems: _Problems) -> Pipeline | None:
+def _pipeline(value: Any, problems: Problems) -> Pipeline | None:
     if not isinstance(value, Mapping):
         expected, got = f"the keys {', '.join(_TOP_KEYS)}", shortened(value)
         problems.add((), Said(f"expected {expected}, got {got}", expected, got))
         return None
     for key in value:
         if key not in _TOP_KEYS:
-            problems.add((str(key),), _unknown("key", str(key), list(_TOP_KEYS)), key=True)
+            problems.add((str(key),), unknown("key", str(key), list(_TOP_KEYS)), key=True)
     version = value.get("version")
     if version != SPEC_VERSION or not isinstance(version, int) or isinstance(version, bool):
         got = shortened(version)
         problems.add(("version",), Said(f"expected {SPEC_VERSION}, got {got}", str(SPEC_VERSION), got))
-    steps = _steps(value.get("steps"), problems)
+    steps = steps_of(value.get("steps"), problems)
     try:
         return Pipeline.model_validate({"seed": value.get("seed", 0), "steps": tuple(steps)})
     except ValidationError as error:
@@ -130,7 +131,8 @@ def _pipeline(value: Any, problems: _Problems) -> Pipeline | None:
         return None
 
 
-def _steps(value: Any, problems: _Problems) -> list[Stage]:
+def steps_of(value: Any, problems: Problems) -> list[Stage]:
+    """Return the stages that stand under the key `steps` of a document; what is wrong is added to its problems."""
     if not isinstance(value, list):
         problems.add(("steps",), Said("expected a list of steps", "a list of steps", shortened(value)))
         return []
@@ -146,10 +148,10 @@ def _steps(value: Any, problems: _Problems) -> list[Stage]:
         kind = STAGES.get(name)
         if kind is None:
             STAGES.refuse_left_out(name)
-            unknown = _unknown("step", name, list(STAGES))
-            if unknown.hint is None:
-                unknown = unknown._replace(text=f"{unknown.text}; {_INSTALLED}", hint=_INSTALLED)
-            problems.add((*path, name), unknown, key=True)
+            said = unknown("step", name, list(STAGES))
+            if said.hint is None:
+                said = said._replace(text=f"{said.text}; {_INSTALLED}", hint=_INSTALLED)
+            problems.add((*path, name), said, key=True)
             continue
         try:
             given = {} if settings is None else settings

@@ -1,0 +1,187 @@
+"""The rows that an arm trains on: its own stages on the pool, without what repeats the rows to evaluate on."""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from sage_select import io
+from sage_select.api import Pipeline
+from sage_select.columns import Origin
+from sage_select.comparison.arms import Arm
+from sage_select.display import is_url
+from sage_select.errors import DataError, UsageError
+from sage_select.io.commit.names import OutputNames
+from sage_select.methods import CONTROLS, MethodSpec
+from sage_select.paths import user_path
+from sage_select.pipeline import Stage
+from sage_select.pipeline.spec import load_spec
+from sage_select.stages import Holdout, Sink, Source
+
+__all__ = ["Pool", "groups_of", "pool_of_selection"]
+
+
+@dataclass(frozen=True)
+class Pool:
+    """What all arms choose from.
+
+    Attributes
+    ----------
+    steps
+        The source, and stages that come before those of every method, such as scores.
+    held_out
+        The rows to evaluate on: what repeats them leaves the pool before anything is scored or selected.
+    cache
+        Where values of models are held; as `Pipeline.run` takes it.
+    """
+
+    steps: tuple[Stage, ...]
+    held_out: str
+    cache: bool | Path
+
+    def chain(self, method: MethodSpec, seed: int) -> Pipeline:
+        """Return the stages of a method on the pool."""
+        source, *others = self.steps
+        return Pipeline(seed=seed, steps=(source, Holdout.make(path=self.held_out), *others, *method.steps))
+
+    def build(self, arm: Arm, seed: int, path: Path) -> Path:
+        """Write the rows of an arm, where they are not there already, and return the file.
+
+        Raises
+        ------
+        SageError
+            As `sage-select build` does.
+        """
+        if arm.selection is not None:
+            return self._apart(arm.selection, path)
+        chain = self.chain(arm.method, seed)
+        Pipeline(seed=seed, steps=(*chain.steps, Sink.make(path=str(path)))).run(cache=self.cache, force=True)
+        return path
+
+    def _apart(self, selection: Path, path: Path) -> Path:
+        """Write the rows of a selection in their order, without those that repeat rows to evaluate on."""
+        chain = Pipeline.read(selection).holdout(self.held_out).dedup("none")
+        apart = chain.run(cache=self.cache)
+        table = _in_training_order(io.open_output(selection)[0].table.take(pa.array(np.sort(apart.indices))))
+        temporary = path.with_name(f".{path.name}")
+        with pa.OSFile(str(temporary), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
+            writer.write_table(table)
+        temporary.replace(path)
+        return path
+
+
+def groups_of(selection: Path, column: str | None, parts: int) -> Iterator[tuple[str, pa.Table]]:
+    """Yield the rows of a selection group after group, each with its name, in their training order.
+
+    Parameters
+    ----------
+    selection
+        As `Pool.build` wrote it.
+    column
+        The column whose values are the groups, in the order in which they first come in the pool; without it the pool
+        is cut into `parts` of the same size, in its own order.
+
+    Raises
+    ------
+    UsageError
+        If the column is not there.
+    DataError
+        If a value of it is missing.
+    """
+    table = _in_training_order(io.open_output(selection)[0].table)
+    report = pq.read_table(OutputNames(selection).row_report, columns=["sage_row_id"])
+    place = pc.index_in(table["sage_row_id"], report["sage_row_id"].combine_chunks())
+    first = pc.fill_null(place, len(report)).to_numpy()
+    if column is None:
+        names = np.minimum(first * parts // max(len(report), 1), parts - 1)
+        for number in np.unique(names).tolist():
+            yield f"part {number + 1}", table.filter(pa.array(names == number))
+        return
+    if column not in table.column_names:
+        raise UsageError(
+            f"there is no column {column!r} by which rows come in sequence",
+            expected=", ".join(name for name in table.column_names if not name.startswith("sage_")),
+            hint="name another with --task-column, or leave it out",
+        )
+    values = table[column]
+    if values.null_count:
+        row = int(np.flatnonzero(pc.is_null(values).to_numpy())[0])
+        raise DataError(
+            f"{values.null_count:,} rows have no value of {column!r}, by which rows come in sequence",
+            where=str(selection),
+            got=f"none in the row {table['sage_row_id'][row].as_py()}",
+        )
+    texts = pc.cast(values, pa.string())
+    coded = texts.combine_chunks().dictionary_encode()
+    codes = coded.indices.to_numpy()
+    earliest = [int(first[codes == code].min()) for code in range(len(coded.dictionary))]
+    for code in np.argsort(earliest, kind="stable").tolist():
+        yield coded.dictionary[code].as_py(), table.filter(pa.array(codes == code))
+
+
+def _in_training_order(table: pa.Table) -> pa.Table:
+    return table.take(pc.sort_indices(table["sage_position"]))
+
+
+def pool_of_selection(selection: Path, steps: tuple[Stage, ...]) -> tuple[tuple[Stage, ...], list[Arm]]:
+    """Return the pool that a selection was made of, and its arm behind that of as many rows drawn at random.
+
+    Parameters
+    ----------
+    selection
+        As `sage-select build` wrote it.
+    steps
+        The pool, where it is named; empty for the one that the manifest names.
+
+    Raises
+    ------
+    UsageError
+        If it is not there, has no manifest, or the pool is not where it was.
+    """
+    if not selection.exists():
+        raise UsageError("there is no such selection", where=str(selection), hint="make one with `sage-select build`")
+    manifest = io.read_manifest(selection)
+    if manifest is None:
+        raise UsageError(
+            "the selection has no manifest beside it, so that nobody knows which rows it was selected from",
+            where=str(selection),
+            hint="compare a file that `sage-select build` wrote",
+        )
+    if not steps:
+        chain = load_spec({key: manifest["spec"][key] for key in ("version", "seed", "steps")})
+        source = chain.step(Source)
+        missing = [one.value for one in source.inputs() if not is_url(one.value) and not _is_there(one.value)]
+        if missing:
+            raise UsageError(
+                "the rows that the selection was made of are not where they were",
+                where=str(selection),
+                got=", ".join(missing),
+                hint="name them: sage-train compare ROWS --selection FILE",
+            )
+        steps = (source,)
+    rows = io.open_output(selection)[0].table
+    drawn = int(pc.sum(pc.equal(rows["sage_origin"], Origin.SELECTED)).as_py() or 0)
+    if not drawn:
+        raise UsageError("the selection has no selected rows", where=str(selection))
+    random = MethodSpec.of(
+        "random_subset",
+        {
+            "summary": CONTROLS["random_subset"],
+            "control": "none",
+            "steps": [{"select": {"strategy": "random", "budget": drawn, "clamp": True}}],
+        },
+    )
+    own = MethodSpec("selection", f"the rows of {selection.name}, in their order", control="none")
+    return steps, [Arm(random.name, random, None), Arm(own.name, own, random.name, selection=selection)]
+
+
+def _is_there(text: str) -> bool:
+    path = user_path(Path(text))
+    return path.exists() or bool(glob.glob(str(path), recursive=True))  # noqa: PTH207

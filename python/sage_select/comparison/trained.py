@@ -1,0 +1,226 @@
+"""One arm under one seed: its rows, and the adapter that is trained on them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from sage_select.comparison.arms import Arm
+from sage_select.comparison.cost import Cost, measured_cost
+from sage_select.comparison.rows import Pool, groups_of
+from sage_select.comparison.tokens import steps_within, tokens_of
+from sage_select.errors import DataError
+from sage_select.methods import MethodSpec
+from sage_select.replay import ReplayBuffer
+from sage_select.train import TrainConfig, TrainResult, train
+from sage_select.train.from_adapter import going_on_from
+from sage_select.train.kinds import KINDS
+from sage_select.train.run_folder import RunFolder
+from sage_select.train.stages import Stages
+
+#: In the folder of an arm: run -> its optimizer steps.
+_STEPS: Final = "steps.json"
+
+__all__ = ["Sequence", "TrainedArm", "Workshop"]
+
+
+@dataclass(frozen=True)
+class Sequence:
+    """How rows come one group after the other.
+
+    Attributes
+    ----------
+    column
+        The column whose values are the groups, None for parts of the pool in its order.
+    parts
+        How many parts, where there is no column.
+    """
+
+    column: str | None = None
+    parts: int = 4
+
+
+@dataclass(frozen=True)
+class TrainedArm:
+    """What was trained.
+
+    Attributes
+    ----------
+    folder
+        The run whose adapter is the arm's: of a sequence the last.
+    adapter_digest
+        Of its settings and weights, when they were written.
+    rows, tokens, steps
+        Distinct rows to train on, tokens that were consumed and optimizer steps, of all runs.
+    notices
+        What was said of it.
+    """
+
+    folder: Path
+    adapter_digest: str
+    rows: int
+    tokens: int
+    steps: int
+    notices: tuple[str, ...]
+    kind: str = "lora"
+
+    @property
+    def weights(self) -> Path:
+        """The folder of the adapter, or of the whole model."""
+        return RunFolder(self.folder, KINDS[self.kind]).weights
+
+
+class _Run(NamedTuple):
+    """One call of `train`: its rows, settings and folder, and its share of the tokens of the arm."""
+
+    rows: Any
+    config: TrainConfig
+    folder: Path
+    share: float
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """What is the same for all arms.
+
+    Attributes
+    ----------
+    pool, config
+        The rows to choose from, and how is trained; what a method says of it wins.
+    sequence
+        How rows come where a method takes them one group after the other.
+    teacher
+        A model that teaches, in place of another arm's; None for none.
+    stages, notice
+        As `sage_select.train.train` takes them.
+    """
+
+    pool: Pool
+    config: TrainConfig
+    sequence: Sequence
+    teacher: str | None
+    stages: Stages
+    notice: Callable[[str], None]
+
+    def rows(self, arm: Arm, seed: int, folder: Path) -> tuple[Path, Cost]:
+        """Choose the rows of an arm, where they were not chosen before, and return their file."""
+        folder.mkdir(parents=True, exist_ok=True)
+        with self.stages("selecting rows"), measured_cost() as cost:
+            path = self.pool.build(arm, seed, folder / "selection.arrow")
+        return path, cost
+
+    def tokens(self, selection: Path) -> int:
+        """Return the tokens of one pass over the rows of an arm."""
+        return tokens_of(selection, self.config, self.stages)
+
+    def train(
+        self, method: MethodSpec, seed: int, selection: Path, folder: Path, *, tokens: int, teacher: Path | None
+    ) -> TrainedArm:
+        """Train on so many tokens, where that is not done, and return what was trained.
+
+        Parameters
+        ----------
+        method, seed, selection
+            What is trained, and its rows.
+        folder
+            Where all of it lies.
+        tokens
+            What all runs of the arm consume, to half a step each.
+        teacher
+            The run of another arm that teaches; None where none does.
+
+        Raises
+        ------
+        SageError
+            As `sage_select.train.train`.
+        """
+        config = self._config_of(method, seed)
+        if teacher is not None:
+            config = config.changed(teacher_adapter=str(teacher))
+        runs: Iterable[_Run] = [_Run(selection, config, folder / "run", 1.0)]
+        if method.sequence:
+            runs = self._stream(method, seed, selection, folder, config)
+        return self._runs(runs, folder, tokens)
+
+    def _config_of(self, method: MethodSpec, seed: int) -> TrainConfig:
+        given = {**method.train, "seed": seed}
+        if method.buffer is not None:
+            given["replay"] = "buffer"
+        if method.teacher is not None:
+            given["teacher"] = self.teacher or self.config.model
+        return self.config.changed(**given)
+
+    def _stream(
+        self, method: MethodSpec, seed: int, selection: Path, folder: Path, config: TrainConfig
+    ) -> Iterator[_Run]:
+        """Yield the runs of a sequence, each going on from the adapter of the one before."""
+        buffer = folder / "buffer"
+        if method.buffer is not None and not buffer.exists():
+            ReplayBuffer.open(buffer, **{**method.buffer, "seed": seed})
+        groups = list(groups_of(selection, self.sequence.column, self.sequence.parts))
+        whole = sum(len(table) for _, table in groups)
+        before: Path | None = None
+        for number, (name, table) in enumerate(groups, start=1):
+            if method.buffer is not None:
+                config = config.changed(replay=buffer, replay_task=name)
+            run = folder / f"run-{number}"
+            yield _Run(table, config if before is None else going_on_from(before, config), run, len(table) / whole)
+            before = run
+
+    def _runs(self, runs: Iterable[_Run], folder: Path, tokens: int) -> TrainedArm:
+        """Train one run after the other, each to its share of the tokens; what is done is not done again."""
+        results: list[TrainResult] = []
+        for run in runs:
+            config = run.config.changed(output_dir=run.folder)
+            steps = _noted_steps(folder, run.folder.name) or self._steps(run, config, folder, tokens)
+            there = RunFolder(run.folder, KINDS[config.adapter])
+            found = there.found()
+            if found is not None and found.result is not None:
+                _refuse_changed(there, found.result.adapter_digest)
+            unfinished = found is not None and found.result is None
+            told = config.changed(max_steps=steps, resume=unfinished)
+            results.append(train(run.rows, told, stages=self.stages, notice=self.notice))
+        last = results[-1]
+        return TrainedArm(
+            folder=last.output_dir,
+            adapter_digest=last.adapter_digest,
+            rows=sum(int(one.rows["rows_trained"]) for one in results),
+            tokens=sum(int(one.schedule["tokens"]) for one in results),
+            steps=sum(one.steps for one in results),
+            notices=tuple(dict.fromkeys(text for one in results for text in one.notices)),
+            kind=last.adapter,
+        )
+
+    def _steps(self, run: _Run, config: TrainConfig, folder: Path, tokens: int) -> int:
+        """Find out how many steps a run takes, and note it: what a buffer replays is another once it has run."""
+        steps = steps_within(run.rows, config, max(1, round(tokens * run.share)), self.stages).steps
+        note = folder / _STEPS
+        noted = json.loads(note.read_text(encoding="utf-8")) if note.is_file() else {}
+        temporary = note.with_name(f".{note.name}")
+        temporary.write_text(json.dumps({**noted, run.folder.name: steps}) + "\n", encoding="utf-8")
+        temporary.replace(note)
+        return steps
+
+
+def _refuse_changed(there: RunFolder, digest: str) -> None:
+    found = there.adapter_digest()
+    if found != digest:
+        raise DataError(
+            "the adapter is not the one that was trained: it was changed since, or is gone",
+            where=str(there.weights),
+            expected=digest,
+            got=found or "none",
+            hint="remove the folder of this arm and seed, so that it is trained again",
+        )
+
+
+def _noted_steps(folder: Path, name: str) -> int | None:
+    """Return how many steps a run takes that was begun; None of one that was not."""
+    note = folder / _STEPS
+    if not (folder / name).is_dir() or not note.is_file():
+        return None
+    steps: int | None = json.loads(note.read_text(encoding="utf-8")).get(name)
+    return steps
