@@ -92,6 +92,10 @@ def test_labels_of_texts(sage_train: Program, tiny_model: Path, folder: Path) ->
     accuracy = found["evaluators"]["classification"]["figures"][0]
     assert accuracy["name"] == "label_accuracy"
     assert accuracy["base"]["rows"] == 12
+    wrong = sage_train("eval", *("txt" if one == "text" else one for one in told))
+    assert (wrong.code, "--text-column names the column 'txt', which is not there" in wrong.err) == (2, True), wrong.err
+    alone = sage_train("eval", *told, "--evaluators", "loss").json["evaluation"]
+    assert list(alone["evaluators"]) == ["loss"]
     few = sage_train("eval", *told, "--evaluators", "classification", "--max-turns", 4).json["evaluation"]
     assert few["evaluators"]["classification"]["rows"] == 4
 

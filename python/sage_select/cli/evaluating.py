@@ -97,6 +97,7 @@ def evaluated(console: Console, settings: Mapping[str, Mapping[str, Any]]) -> No
 
 def _told(console: Console, settings: Mapping[str, Mapping[str, Any]]) -> _Told:
     """Return what the options say, with what a run or an adapter says where they do not."""
+    from sage_select.evaluate.evaluator import AUTO
     from sage_select.evaluate.session import trained_weights
 
     names = {flag.setting: flag.spelling.partition("/")[0] for flag in eval_flags()}
@@ -128,10 +129,12 @@ def _told(console: Console, settings: Mapping[str, Mapping[str, Any]]) -> _Told:
         raise UsageError("there are no such held-out rows", where=str(data), hint="name them with --data")
     options = settings.get(EVALUATORS_GROUP, {})
     text, label = told.values.get("text_column"), options.get("label_column")
+    named = [one.strip() for one in own.evaluators.split(",")]
     if text is not None and label is not None:  # a text with its label is a question with its answer
         del told.values["text_column"]
-        told.add({"prompt_column": text, "completion_column": label}, "command line")
-        options = {**options, "label_column": None}
+        told.add({"prompt_column": text, "completion_column": label}, "--text-column with --label-column")
+        if not {AUTO, "classification"}.intersection(named):
+            options = {**options, "label_column": None}
     return _Told(
         own=own,
         config=TrainConfig.of(told.values, told.names()),
@@ -173,7 +176,13 @@ def _rows(console: Console, told: _Told) -> tuple[OrderedRows, Overlap | None]:
     from sage_select.evaluate.tools_offered import read_tools, with_tools
     from sage_select.train.selection import load_selection
 
-    rows = load_selection(told.data, told.config)
+    try:
+        rows = load_selection(told.data, told.config)
+    except UsageError as error:
+        if told.options.get("label_column") is not None:  # as the user named the columns
+            error.message = error.message.replace("--prompt-column", "--text-column")
+            error.message = error.message.replace("--completion-column", "--label-column")
+        raise
     if told.own.tools is not None:
         rows = with_tools(rows, read_tools(told.own.tools), told.own.tools_offered, str(told.own.tools))
     if told.trained_on is None:

@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from itertools import groupby
-from typing import Any, Final
+from typing import Any
 
+from sage_select.evaluate.likelihoods import Likelihoods
 from sage_select.evaluate.thinking import begins_thought, thought_end
-from sage_select.render.extras import require
-from sage_select.render.tokens import IGNORED, Encoded
+from sage_select.render.tokens import Encoded
 from sage_select.rewriting.generate import generated
 from sage_select.score.batches import length_batches
 
 __all__ = ["Answer", "AskedModel", "Question", "stop_tokens"]
 
 Progress = Callable[[int, int], None]
-
-#: How far two ways to the same log-probability may be apart: in few bits, a share of it.
-_APART: Final = (0.05, 0.02)
-#: float32 numbers of logits that are held at once.
-_MOST_LOGITS: Final = 1 << 25
-#: Places that are held where prompts are shared, in tokens of one pass: most of them are computed once.
-_SHARED_PASS: Final = 4
-_EXTRA: Final = "train"
 
 
 @dataclass(frozen=True)
@@ -75,7 +65,9 @@ class AskedModel:
     def __init__(self, model: Any, tokenizer: Any, *, batch_tokens: int, context: int | None = None) -> None:
         self.model, self.tokenizer = model.eval(), tokenizer
         self._batch_tokens, self._context = batch_tokens, context
-        self._shares: bool | None = None  # not known before the first prompt
+        self._likelihoods = Likelihoods(
+            self.model, lambda rows: self.losses(rows, lambda _done, _total: None), batch_tokens
+        )
 
     def losses(self, rows: Sequence[Encoded], progress: Progress) -> list[float]:
         """Return the sum of the losses of the trained tokens of each row, in nats."""
@@ -183,7 +175,11 @@ class AskedModel:
         return Answer(self._decoded(tokens), not tokens or tokens[-1] not in stops)
 
     def likelihoods(
-        self, prompts: Sequence[Sequence[int]], completions: Sequence[Sequence[int]], progress: Progress
+        self,
+        prompts: Sequence[Sequence[int]],
+        completions: Sequence[Sequence[int]],
+        progress: Progress,
+        wanted: Sequence[int] | None = None,
     ) -> list[list[float]]:
         """Return of each prompt the log-probability of each completion after it, in nats: the sum over its tokens.
 
@@ -198,111 +194,11 @@ class AskedModel:
             Tokens, at least one each; the same for all prompts.
         progress
             Called with (prompts done, prompts).
+        wanted
+            Of each prompt the number of a completion whose value is wanted, where of all others the likeliest alone is:
+            those that cannot be it, nor as likely, may then have minus infinity. None: all are computed.
         """
-        found: list[list[float]] = [[] for _ in prompts]
-        done = 0
-        with require("torch", _EXTRA).inference_mode():
-            for batch in self._alike(prompts, completions):
-                scores = self._likelihoods([prompts[place] for place in batch], completions)
-                for place, one in zip(batch, scores, strict=True):
-                    found[place] = one
-                done += len(batch)
-                progress(done, len(prompts))
-        return found
-
-    def _alike(self, prompts: Sequence[Sequence[int]], completions: Sequence[Sequence[int]]) -> Iterator[list[int]]:
-        """Yield numbers of prompts of one length each, so that nothing is padded before the completions."""
-        longest = max(map(len, completions))
-        order = sorted(range(len(prompts)), key=lambda place: (len(prompts[place]), place))
-        for length, places in groupby(order, key=lambda place: len(prompts[place])):
-            most = _SHARED_PASS * self._batch_tokens // (len(completions) * (length + longest))
-            yield from _in_parts(list(places), most)
-
-    def _likelihoods(self, prompts: Sequence[Sequence[int]], completions: Sequence[Sequence[int]]) -> list[list[float]]:
-        if self._shares is None:
-            alone, shared = self._alone(prompts[0], completions), self._shared(prompts[:1], completions)
-            self._shares = shared is not None and all(
-                abs(one - other) <= _APART[0] + _APART[1] * abs(one)
-                for one, other in zip(alone, shared[0], strict=True)
-            )
-        found = self._shared(prompts, completions) if self._shares else None
-        return [self._alone(one, completions) for one in prompts] if found is None else found
-
-    def _alone(self, prompt: Sequence[int], completions: Sequence[Sequence[int]]) -> list[float]:
-        rows = [Encoded([*prompt, *one], [*([IGNORED] * len(prompt)), *one], len(one), 0) for one in completions]
-        return [-loss for loss in self.losses(rows, lambda _done, _total: None)]
-
-    def _shared(
-        self, prompts: Sequence[Sequence[int]], completions: Sequence[Sequence[int]]
-    ) -> list[list[float]] | None:
-        """Return the log-probabilities with one pass over prompts of one length; None where these cannot be shared."""
-        torch = require("torch", _EXTRA)
-        device = self.model.device
-        first = self.model(input_ids=torch.tensor([list(one) for one in prompts], device=device), use_cache=True)
-        cache = getattr(first, "past_key_values", None)
-        if not hasattr(cache, "batch_repeat_interleave"):
-            return None
-        begins = first.logits[:, -1].float().log_softmax(-1)
-        sums: list[list[float]] = (
-            begins[:, torch.tensor([one[0] for one in completions], device=device)].double().tolist()
-        )
-        longer = [place for place, one in enumerate(completions) if len(one) > 1]
-        for part in self._parts(
-            [completions[place] for place in longer], len(prompts), len(prompts[0]), begins.shape[-1]
-        ):
-            places = [longer[one] for one in part]
-            values = self._behind(cache, len(prompts), len(prompts[0]), [completions[one] for one in places])
-            for own, more in zip(sums, values, strict=True):
-                for place, value in zip(places, more, strict=True):
-                    own[place] += value
-        return sums
-
-    def _parts(
-        self, completions: Sequence[Sequence[int]], prompts: int, before: int, words: int
-    ) -> Iterator[list[int]]:
-        """Yield numbers of completions whose passes, and logits, are held at once."""
-        longest = max(map(len, completions), default=1)
-        most = min(
-            _SHARED_PASS * self._batch_tokens // (prompts * (before + longest)),
-            _MOST_LOGITS // (prompts * longest * words),
-        )
-        order = sorted(range(len(completions)), key=lambda place: (-len(completions[place]), place))
-        yield from _in_parts(order, most)
-
-    def _behind(self, cache: Any, prompts: int, before: int, completions: Sequence[Sequence[int]]) -> list[list[float]]:
-        """Return of each prompt the log-probabilities of all tokens of completions but their first."""
-        torch = require("torch", _EXTRA)
-        device, count = self.model.device, len(completions)
-        longest = max(len(one) for one in completions) - 1
-        ids = torch.zeros((count, longest), dtype=torch.long)
-        targets = torch.full((count, longest), IGNORED)
-        mask = torch.zeros((count, before + longest), dtype=torch.long)
-        mask[:, :before] = 1
-        for row, one in enumerate(completions):
-            ids[row, : len(one) - 1] = torch.tensor(list(one[:-1]))
-            targets[row, : len(one) - 1] = torch.tensor(list(one[1:]))
-            mask[row, before : before + len(one) - 1] = 1
-        own = copy.deepcopy(cache)
-        own.batch_repeat_interleave(count)
-        places = torch.arange(before, before + longest).expand(prompts * count, -1)
-        logits = self.model(
-            input_ids=ids.repeat(prompts, 1).to(device),
-            attention_mask=mask.repeat(prompts, 1).to(device),
-            position_ids=places.to(device),
-            past_key_values=own,
-            use_cache=True,
-        ).logits.float()
-        losses = torch.nn.functional.cross_entropy(
-            logits.transpose(1, 2), targets.repeat(prompts, 1).to(device), reduction="none", ignore_index=IGNORED
-        )
-        found: list[list[float]] = (-losses.double().sum(dim=1)).reshape(prompts, count).tolist()
-        return found
-
-
-def _in_parts(numbers: Sequence[int], most: int) -> Iterator[list[int]]:
-    """Yield numbers, at least one and at most so many at once."""
-    step = max(1, most)
-    yield from (list(numbers[start : start + step]) for start in range(0, len(numbers), step))
+        return self._likelihoods(prompts, completions, progress, wanted)
 
 
 def _ended(tokens: Sequence[int], stops: Collection[int]) -> list[int]:

@@ -100,10 +100,12 @@ class Classification(Evaluator):
             return NotHere(written)
         right = {turn.row: label for turn, label in zip(turns, expected, strict=True)}
         chosen = sampled(written.turns, material.limits.max_labelled)
+        places = {label: place for place, label in enumerate(labels)}
 
         def answer(model: AskedModel, stages: Stages, name: str) -> Sequence[LabelRecord]:
             with stages(f"labels of {name}") as progress:
-                scores = model.likelihoods([turn.prompt for turn in chosen], written.tokens, progress)
+                wanted = [places[right[turn.row]] for turn in chosen]
+                scores = model.likelihoods([turn.prompt for turn in chosen], written.tokens, progress, wanted)
             return [
                 LabelRecord.of(turn, right[turn.row], labels, one) for turn, one in zip(chosen, scores, strict=True)
             ]

@@ -87,7 +87,8 @@ class Overlap:
                 "every held-out row is among the trained rows, so that nothing can be measured on them",
                 where=held_out.source,
                 got="; ".join(self._described()),
-                hint="name rows that were not selected with --eval-data, or measure nothing with --eval-data none",
+                hint="name rows that were not selected with --eval-data (of `sage-train eval`: --data), or measure "
+                "nothing with --eval-data none",
             )
         return held_out.at(np.flatnonzero(~np.isin(held_out.order, [row.row for row in self.overlapping])))
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sage_select.evaluate.asked_model import AskedModel, Question
+from sage_select.evaluate.likelihoods import _Search
 from sage_select.evaluate.thinking import begins_thought, thought_end
 from sage_select.render.quiet import quiet_libraries
 
@@ -41,12 +45,46 @@ def test_likelihoods_are_those_of_each_completion_alone(tiny_model: Path) -> Non
     for batch_tokens in (1, 40, 10_000):
         asked = AskedModel(model, tokenizer, batch_tokens=batch_tokens)
         shared = asked.likelihoods(prompts, completions, lambda _done, _total: None)
-        assert asked._shares
-        asked._shares = False
+        assert asked._likelihoods.shares
+        # Where the likeliest alone is wanted, it is found, and so is the one that is asked for.
+        some = asked.likelihoods(prompts, completions, lambda _done, _total: None, [2, 1, 0, 3])
+        for own, true, wanted in zip(some, expected, [2, 1, 0, 3], strict=True):
+            assert max(own) == pytest.approx(max(true), abs=1e-4)
+            assert own.index(max(own)) == true.index(max(true))
+            assert own[wanted] == pytest.approx(true[wanted], abs=1e-4)
+            assert all(
+                one == -math.inf or one == pytest.approx(other, abs=1e-4) for one, other in zip(own, true, strict=True)
+            )
+        asked._likelihoods.shares = False
         apart = asked.likelihoods(prompts, completions, lambda _done, _total: None)
         for one, other, true in zip(shared, apart, expected, strict=True):
             assert one == pytest.approx(true, abs=1e-4)
             assert other == pytest.approx(true, abs=1e-4)
+
+
+@given(
+    st.lists(st.lists(st.integers(0, 4).map(float), min_size=5, max_size=5), min_size=1, max_size=6),
+    st.lists(st.tuples(st.integers(1, 3), st.integers(0, 4).map(float)), min_size=5, max_size=5),
+    st.data(),
+)
+def test_a_search_finds_the_likeliest_all_that_are_as_likely_and_what_is_wanted(
+    firsts: Any, rests: Any, data: Any
+) -> None:
+    lengths = [length for length, _ in rests]
+    true = [
+        [-one - (rest if length > 1 else 0) for one, (length, rest) in zip(own, rests, strict=True)] for own in firsts
+    ]
+    wanted = [data.draw(st.integers(0, 4)) for _ in firsts]
+    for asked in (wanted, None):
+        search = _Search([[-one for one in own] for own in firsts], lengths, asked)
+        while pairs := search.due():
+            search.take(pairs, [-rests[place][1] for _, place in pairs])
+        for own, exact, one in zip(search.found(), true, wanted, strict=True):
+            assert own[one] == exact[one]
+            assert [place for place, value in enumerate(own) if value == max(own)] == [
+                place for place, value in enumerate(exact) if value == max(exact)
+            ]
+            assert asked is not None or own == exact
 
 
 class Scripted:

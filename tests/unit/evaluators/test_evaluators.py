@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +43,8 @@ class Scored:
         self.prompts: list[Any] = []
         self.completions: list[Any] = []
 
-    def likelihoods(self, prompts: Any, completions: Any, progress: Any) -> Any:
-        del progress
+    def likelihoods(self, prompts: Any, completions: Any, progress: Any, wanted: Any) -> Any:
+        del progress, wanted
         self.prompts, self.completions = list(prompts), list(completions)
         return self.scores
 
@@ -209,3 +211,21 @@ def test_rows_whose_loss_is_known_give_figures_with_intervals() -> None:
     with pytest.raises(UsageError, match="not measured on the same rows"):
         difference_of(_LOSS, [tuned], [base[1:]])
     assert figure_of(_LOSS, base[:4]).interval.why_none == "too few rows for an interval (4 of at least 10)"
+
+
+def test_any_of_the_possible_answers_of_a_bfcl_case_is_right(tiny_model: Path, tmp_path: Path) -> None:
+    from sage_select.evaluate.bfcl import Case, row_of
+
+    longer = shutil.copytree(tiny_model, tmp_path / "longer")  # tools take more tokens than the model has
+    for name, key in (("config.json", "max_position_embeddings"), ("tokenizer_config.json", "model_max_length")):
+        content = json.loads((longer / name).read_text())
+        (longer / name).write_text(json.dumps({**content, key: 1024}))
+    schema = {"type": "dict", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+    tool = {"name": "find", "description": "", "parameters": schema}
+    case = Case("simple_0", ({"role": "user", "content": "find"},), (tool,), ({"find": {"n": [5, 6]}},))
+    task = asked(prepared(longer, [row_of(case)]), "tool_calls")
+    exact = next(one for one in task.metrics if one.name == "calls_exact")
+    for number, value in ((5, 1), (6, 1), (7, 0)):
+        said = f'<tool_call>{{"name": "find", "arguments": {{"n": {number}}}}}</tool_call><|im_end|>'
+        records = task.answer(Scored(answers=[said]), silent, "a model")
+        assert figure_of(exact, records).value == value
