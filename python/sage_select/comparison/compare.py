@@ -12,12 +12,12 @@ from sage_select.comparison.evaluated import Evaluator
 from sage_select.comparison.folder import ComparisonFolder
 from sage_select.comparison.judging import judge
 from sage_select.comparison.result import Comparison
-from sage_select.comparison.rows import Pool, pool_of_selection
+from sage_select.comparison.rows import Pool, PoolRows, check_origin, pool_of_selection
 from sage_select.comparison.run import Comparing, base_cell, run_arms
 from sage_select.comparison.trained import Sequence as InSequence
 from sage_select.comparison.trained import Workshop
 from sage_select.comparison.write import write_comparison
-from sage_select.errors import UsageError
+from sage_select.errors import UsageError, nearest
 from sage_select.evaluate import DEFAULT_TURNS, prepare_held_out
 from sage_select.evaluate.evaluator import AUTO
 from sage_select.methods import MethodSpec, known_methods
@@ -116,6 +116,7 @@ def compare(
 
     stages = stages or silent_stages
     arms: list[Arm] = []
+    is_named = bool(pool)
     if selection is not None:
         pool, arms = pool_of_selection(user_path(Path(selection)), tuple(pool))
     if not pool or not isinstance(pool[0], Source):
@@ -131,6 +132,20 @@ def compare(
         raise UsageError("there is nothing to compare", got=", ".join(arm.name for arm in arms) or "no method")
     if not seeds or len(set(seeds)) != len(seeds):
         raise UsageError("each seed is named once, and one at least", got=", ".join(map(str, seeds)) or "none")
+    rows = Pool(tuple(pool), str(held_out), cache if isinstance(cache, bool) else Path(cache))
+    with stages("reading the rows to choose from"):
+        found = rows.read()
+    in_sequence = any(arm.method.sequence for arm in arms)
+    _check_columns(found, balance=balance, task_column=task_column if in_sequence else None)
+    if selection is not None:
+        said = check_origin(user_path(Path(selection)), found, named=is_named)
+        if said is not None:
+            noted(said)
+    if found.repeating:
+        noted(
+            f"{found.repeating:,} of the rows to choose from repeat rows to evaluate on, or nearly do: no arm trains "
+            "on them, and the row report beside each arm's selection.arrow names them"
+        )
     folder = ComparisonFolder(user_path(Path(output_dir)))
     about = {
         "model": config.model,
@@ -160,7 +175,7 @@ def compare(
         stages,
     )
     workshop = Workshop(
-        pool=Pool(tuple(pool), str(held_out), cache if isinstance(cache, bool) else Path(cache)),
+        pool=rows,
         config=config,
         sequence=InSequence(task_column, parts),
         teacher=teacher,
@@ -172,7 +187,7 @@ def compare(
         cells, budget_of_tokens = run_arms(
             Comparing(arms, seeds, tokens), workshop, evaluator, folder, told=told or (lambda _cell, _done, _all: None)
         )
-        found = Comparison(
+        result = Comparison(
             folder=folder.path,
             arms=arms,
             cells=cells,
@@ -183,5 +198,16 @@ def compare(
             about=about,
             notices=notices,
         )
-        write_comparison(found)
-    return replace(found, notices=tuple(notices))
+        write_comparison(result)
+    return replace(result, notices=tuple(notices))
+
+
+def _check_columns(found: PoolRows, **named: str | None) -> None:
+    """Refuse columns that are not there, before arms without them are trained."""
+    for option, column in named.items():
+        if column is not None and column not in found.columns:
+            raise UsageError(
+                f"--{option.replace('_', '-')}: the rows to choose from have no column {column!r}",
+                expected=", ".join(found.columns),
+                hint=nearest(column, found.columns),
+            )

@@ -18,6 +18,7 @@ __all__ = ["ComparisonFolder"]
 _PLAN: Final = "plan.json"
 _TOKENS: Final = "tokens.json"
 _FORMAT: Final = "sage-train comparison"
+_ELSEWHERE: Final = "name another folder with --output-dir"
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,8 @@ class ComparisonFolder:
         ResourceError
             If it cannot be made or written.
         """
+        if self.path.exists() and not self.path.is_dir():
+            raise OutputError("this is a file, not a folder", where=str(self.path), hint=_ELSEWHERE)
         busy = OutputError("another sage-train is writing into this folder", where=str(self.path), hint="wait for it")
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -103,7 +106,7 @@ class ComparisonFolder:
             "the folder holds something that is not a comparison of sage-train",
             where=str(self.path),
             got=names,
-            hint="name another folder with --output-dir",
+            hint=_ELSEWHERE,
         )
 
 

@@ -65,6 +65,7 @@ def named_methods(names: Iterable[str], known: Mapping[str, MethodSpec]) -> list
     ['A_baseline', 'B3_coreset_hybrid']
     """
     short = {name.partition("_")[0]: name for name in reversed(list(known))}
+    lower = {name.lower(): full for name, full in (*short.items(), *zip(known, known, strict=True))}
     found: dict[str, MethodSpec] = {}
     for name in names:
         full = name if name in known else short.get(name, name)
@@ -74,7 +75,8 @@ def named_methods(names: Iterable[str], known: Mapping[str, MethodSpec]) -> list
                 raise ResourceError(
                     f"the method {full!r} of the package {left_out.package} was left out", got=left_out.reason
                 )
-            hint = nearest(full, known) or "`sage-train methods` lists them"
+            meant = lower.get(name.lower())
+            hint = f"did you mean {meant!r}?" if meant else nearest(full, known) or "`sage-train methods` lists them"
             raise UsageError(f"unknown method {name!r}", expected=", ".join(known), hint=hint)
         found[full] = known[full]
     return list(found.values())
@@ -95,6 +97,7 @@ def _installed() -> tuple[Mapping[str, MethodSpec], Mapping[str, LeftOut]]:
                 raise UsageError("it is no MethodSpec", got=type(method).__name__)
             if method.name != entry.name:
                 raise UsageError(f"it is called {method.name!r}: its entry point has to have the same name")
+            MethodSpec.of(method.name, method.as_dict())  # it may have been made without a check
             if method.name in found:
                 raise UsageError(f"there is a method {method.name!r} already")
             found[method.name] = method

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -35,6 +36,9 @@ CONTROLS: Final[Mapping[str, str]] = {
     "none": "nothing: it is what others are compared with",
 }
 _KEYS: Final = ("summary", "control", "steps", "train", "rounds", "sequence", "buffer", "teacher")
+_NAME: Final = re.compile(r"\w[\w-]*")
+#: Arms that a comparison has of its own, and the folders of those that several methods have each.
+_RESERVED: Final = re.compile(rf"({'|'.join((*CONTROLS, 'selection', 'random_stratified'))})(-of-.*)?")
 #: What stands in a step for the model of the comparison, and for what it has learned from the rows chosen before.
 MODEL: Final = "{model}"
 ADAPTER: Final = "{adapter}"
@@ -107,6 +111,13 @@ class MethodSpec:
     buffer: Mapping[str, Any] | None = None
     teacher: str | None = None
 
+    def __post_init__(self) -> None:
+        """Refuse what nothing could be compared with."""
+        if self.control not in CONTROLS:
+            raise UsageError(f"unknown control {self.control!r}", expected=", ".join(CONTROLS))
+        if self.control == "random_subset" and not self.selects:
+            raise UsageError("random_subset is for methods that select", got=f"{self.name} has no select step")
+
     @classmethod
     def of(cls, name: str, values: Mapping[str, Any]) -> MethodSpec:
         """Return the method that a dictionary describes, as a file does."""
@@ -132,7 +143,16 @@ class MethodSpec:
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
     def with_budget(self, budget: str) -> MethodSpec:
-        """Return the method with another budget of rows to select."""
+        """Return the method with another budget of rows to select.
+
+        Raises
+        ------
+        UsageError
+            If it is no budget, or none of the rows.
+        """
+        parsed = Budget.parse(budget)
+        if 0 in (parsed.count, parsed.share, parsed.tokens):
+            raise UsageError("a budget of no rows trains nothing", got=budget)
         steps = tuple(step.changed(budget=budget) if step.name == "select" else step for step in self.steps)
         return replace(self, steps=steps)
 
@@ -223,6 +243,11 @@ def _placed(step: Stage, names: Mapping[str, str]) -> Stage:
 def _checked(name: str, document: Document) -> MethodSpec:
     problems = Problems(document)
     value = document.value
+    if not _NAME.fullmatch(name):
+        said = f"a method's name, which is that of its file, has letters, digits, _ and - alone, not {shortened(name)}"
+        problems.add((), Said(said, "letters, digits, _ and -", shortened(name)))
+    elif _RESERVED.fullmatch(name):
+        problems.add((), Said(f"{name!r} is what a comparison calls an arm of its own: give the method another name"))
     if not isinstance(value, Mapping):
         expected, got = f"the keys {', '.join(_KEYS)}", shortened(value)
         problems.add((), Said(f"expected {expected}, got {got}", expected, got))
