@@ -137,6 +137,14 @@ def test_names_may_be_short_and_doubled_and_a_folder_goes_on(folder: Path, rows:
     assert (folder / "out" / "comparison.json").read_text() == before
     assert "B1_coreset_loss" in again.err
     assert "not distinguishable from B4_coreset_random" in again.err  # the budget is all rows
+    (folder / "own.yaml").write_text("summary: own\nsteps:\n  - select: {budget: 5}\n")
+    own = ("--methods", "B4,own", "--method-file", "own.yaml")
+    assert "--task-column does nothing here" in sage_train(*told, *own, "--task-column", "week").err
+    assert sage_train(*told, *own).code == 0
+    (folder / "own.yaml").write_text("summary: own\ntrain: {adapter: dora}\n")
+    edited = sage_train(*told, *own)
+    assert edited.code == 4
+    assert "the arm own did something else when it was trained here" in edited.err
     other = sage_train(*told, "--methods", "B4,B1", "--lora-r", 3)
     assert other.code == 4
     assert "the folder holds another comparison" in other.err

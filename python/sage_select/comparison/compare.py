@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 from sage_select.comparison.arms import Arm, arms_of
 from sage_select.comparison.cells import Cell
@@ -28,6 +29,9 @@ from sage_select.train import TrainConfig
 from sage_select.train.stages import Stages, silent_stages
 
 __all__ = ["compare"]
+
+#: From which share of the budget on an arm that consumed more or fewer tokens is told.
+_OFF: Final = 0.1
 
 
 def compare(
@@ -122,12 +126,7 @@ def compare(
     if not pool or not isinstance(pool[0], Source):
         raise UsageError("there are no rows to choose from", expected="a pipeline that begins with a source")
     known = {**known_methods(), **{method.name: method for method in methods}}
-    named = {arm.name for arm in arms}
-    arms += [
-        arm
-        for arm in arms_of(methods, known, budget=budget, balance=balance, has_teacher=teacher is not None)
-        if arm.name not in named
-    ]
+    arms = arms_of(methods, known, budget=budget, balance=balance, has_teacher=teacher is not None, beside=arms)
     if len(arms) < 2:
         raise UsageError("there is nothing to compare", got=", ".join(arm.name for arm in arms) or "no method")
     if not seeds or len(set(seeds)) != len(seeds):
@@ -141,6 +140,8 @@ def compare(
         said = check_origin(user_path(Path(selection)), found, named=is_named)
         if said is not None:
             noted(said)
+    for text in _unused(arms, balance=balance, task_column=task_column, teacher=teacher):
+        noted(text)
     if found.repeating:
         noted(
             f"{found.repeating:,} of the rows to choose from repeat rows to evaluate on, or nearly do: no arm trains "
@@ -183,10 +184,14 @@ def compare(
         notice=noted,
     )
     with folder.claimed(identity):
+        for arm in arms:
+            folder.claim_arm(arm.name, arm.method.identity if arm.selection is None else str(arm.selection))
         base = base_cell(evaluator, folder)
         cells, budget_of_tokens = run_arms(
             Comparing(arms, seeds, tokens), workshop, evaluator, folder, told=told or (lambda _cell, _done, _all: None)
         )
+        for text in _off_budget(cells, budget_of_tokens):
+            noted(text)
         result = Comparison(
             folder=folder.path,
             arms=arms,
@@ -211,3 +216,27 @@ def _check_columns(found: PoolRows, **named: str | None) -> None:
                 expected=", ".join(found.columns),
                 hint=nearest(column, found.columns),
             )
+
+
+def _unused(arms: Sequence[Arm], **given: str | None) -> Iterator[str]:
+    """Yield what is to be said of options that nothing in this comparison uses."""
+    methods = [arm.method for arm in arms]
+    used = {
+        "balance": (any(one.selects and one.control != "none" for one in methods), "selects rows beside a control"),
+        "task_column": (any(one.sequence for one in methods), "takes rows one group after the other"),
+        "teacher": (any(one.teacher is not None for one in methods), "has a teacher"),
+    }
+    for name, (is_used, what) in used.items():
+        if given[name] is not None and not is_used:
+            yield f"--{name.replace('_', '-')} does nothing here: no method {what}"
+
+
+def _off_budget(cells: Sequence[Cell], tokens: int) -> Iterator[str]:
+    """Yield what is to be said of arms whose single steps are too large for the budget of tokens."""
+    off = {cell.arm: cell.tokens for cell in cells if cell.error is None and abs(cell.tokens - tokens) > _OFF * tokens}
+    if off:
+        said = ", ".join(f"{arm} {count:,}" for arm, count in off.items())
+        yield (
+            f"{tokens:,} tokens are few steps, so that not every arm comes near to them: {said}. A larger --tokens, "
+            "or a smaller --batch-size, makes them more alike"
+        )
