@@ -25,6 +25,7 @@ from sage_select.paths import user_path
 from sage_select.pipeline import Stage
 from sage_select.stages import Source
 from sage_select.train import TrainConfig
+from sage_select.train.processes import launched
 from sage_select.train.stages import Stages, silent_stages
 
 __all__ = ["compare"]
@@ -106,6 +107,12 @@ def compare(
     ResourceError
         If a package is missing.
     """
+    if launched().count > 1:
+        raise UsageError(
+            "a comparison runs in one process, which trains one arm after the other",
+            got=f"{launched().count} processes",
+            hint="call sage-train compare without a launcher",
+        )
     notices: list[str] = []
 
     def noted(text: str) -> None:
@@ -131,6 +138,11 @@ def compare(
         raise UsageError("there is nothing to compare", got=", ".join(arm.name for arm in arms) or "no method")
     if not seeds or len(set(seeds)) != len(seeds):
         raise UsageError("each seed is named once, and one at least", got=", ".join(map(str, seeds)) or "none")
+    for arm in arms:
+        said = {name: value for name, value in config.given_settings().items() if name in arm.method.train}
+        other = [name for name, value in said.items() if value != arm.method.train[name]]
+        if other:
+            noted(f"{arm.name} says {', '.join(other)} itself: what is given for all arms does not count for it")
     folder = ComparisonFolder(user_path(Path(output_dir)))
     about = {
         "model": config.model,
