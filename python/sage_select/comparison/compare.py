@@ -139,8 +139,8 @@ def compare(
     if not seeds or len(set(seeds)) != len(seeds):
         raise UsageError("each seed is named once, and one at least", got=", ".join(map(str, seeds)) or "none")
     for arm in arms:
-        said = {name: value for name, value in config.given_settings().items() if name in arm.method.train}
-        other = [name for name, value in said.items() if value != arm.method.train[name]]
+        said = config.model_fields_set & arm.method.train.keys()
+        other = [name for name in sorted(said) if getattr(config, name) != arm.method.train[name]]
         if other:
             noted(f"{arm.name} says {', '.join(other)} itself: what is given for all arms does not count for it")
     folder = ComparisonFolder(user_path(Path(output_dir)))
