@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -11,9 +12,10 @@ from pathlib import Path
 
 import sage_select
 
-__all__ = ["install", "program", "run", "shell_lines"]
+__all__ = ["install", "program", "programs", "run", "shell_lines"]
 
 PACKAGE = Path(sage_select.__file__).parent.parent
+_MODULES = {"sage-select": "select", "sage-train": "train"}
 
 
 def run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
@@ -46,6 +48,34 @@ def shell_lines(page: Path, block: int = -1) -> list[str]:
 def program(folder: Path, command: str) -> subprocess.CompletedProcess[str]:
     """Run a line of a page that calls one of the programs."""
     name, *arguments = shlex.split(command, comments=True)
-    module = {"sage-select": "select", "sage-train": "train"}[name]
-    code = f"import sys; from sage_select.cli.{module} import main; sys.argv[0] = {name!r}; main()"
+    code = f"import sys; from sage_select.cli.{_MODULES[name]} import main; sys.argv[0] = {name!r}; main()"
     return run(folder, sys.executable, "-c", code, *arguments)
+
+
+#: Runs lines, each a list of the program, its module and its arguments, and prints what each left behind.
+_ONE_BY_ONE = """
+import contextlib, importlib, io, json, sys
+
+done = []
+for name, module, *arguments in json.loads(sys.argv[1]):
+    out, err = io.StringIO(), io.StringIO()
+    sys.argv, code = [name, *arguments], 0
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            importlib.import_module(f"sage_select.cli.{module}").main()
+        except SystemExit as leaving:
+            code = leaving.code or 0
+    done.append((code, out.getvalue(), err.getvalue()))
+print(json.dumps(done))
+"""
+
+
+def programs(folder: Path, commands: list[str]) -> list[subprocess.CompletedProcess[str]]:
+    """Run lines of a page as `program` does, one after the other in one process, which loads libraries once."""
+    split = [shlex.split(one, comments=True) for one in commands]
+    lines = [[name, _MODULES[name], *arguments] for name, *arguments in split]
+    done = run(folder, sys.executable, "-c", _ONE_BY_ONE, json.dumps(lines))
+    assert done.returncode == 0, done.stderr
+    return [
+        subprocess.CompletedProcess(line, *one) for line, one in zip(commands, json.loads(done.stdout), strict=True)
+    ]
