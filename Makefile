@@ -16,7 +16,7 @@ WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(8, os.cpu_count() or 1))')
 RUST_SOURCES := Cargo.toml Cargo.lock $(shell find rust -name '*.rs' -o -name Cargo.toml)
 
 .PHONY: help setup demo test test-rust test-python torture check asan fmt bench bench-large bench-quality \
-  bench-quality-lm bench-methods bench-continual generate lock wheel wheel-test clean
+  bench-quality-lm bench-methods bench-continual compare generate lock wheel wheel-test clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -121,6 +121,10 @@ bench-methods: setup  ## which methods are worth their rows, on a small language
 
 bench-continual: setup  ## whether replay helps: ten domains one after the other: benches/CONTINUAL.md
 	@$(BIN)/python -m benches.continual $(CONTINUAL)
+
+# Stopped, it goes on. Methods, rows and a model of your own: docs/comparison.md.
+compare: setup  ## compare methods of selection with random rows on the built-in data and model: .benchmarks/comparison
+	@$(BIN)/sage-train compare --quick --output-dir .benchmarks/comparison
 
 wheel: setup  ## build the wheel and the source distribution into dist
 	@$(BIN)/maturin build --release --quiet --sdist --out dist

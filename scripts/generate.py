@@ -20,6 +20,7 @@ from sage_select.cli.flags import Flag, lowered
 from sage_select.cli.replay_table import derived_replay, written_replay
 from sage_select.cli.train_table import derived_train, written_train
 from sage_select.evaluate.metrics import EXACT_ANSWER, label_metrics, tool_metrics
+from sage_select.methods import CONTROLS, DECIDED, own_methods
 from sage_select.pipeline import STAGES, Registry
 from sage_select.pipeline.spec.keys import keys_of
 from sage_select.pipeline.spec.schema import json_schema
@@ -94,7 +95,7 @@ def _filled(text: str, flags: list[Flag], training: list[Flag], replay: list[Fla
 
     def table(match: re.Match[str]) -> str:
         ours = {"options": lambda: _options(flags), "keys": _keys, "training": lambda: _options(training)}
-        own = {**ours, **_OF_TRAINING, "lexical_measures": _lexical_measures, "metrics": _metrics}
+        own = {**ours, **_OF_TRAINING, **_OF_COMPARISON, "lexical_measures": _lexical_measures, "metrics": _metrics}
         registry = registries.get(match[1])
         lines = "\n".join(own[match[1]]() if match[1] in own else _table(registry, elsewhere.get(match[1], flags)))
         return f"<!-- table: {match[1]} -->\n{lines}\n<!-- end of table -->"
@@ -171,6 +172,39 @@ def _metrics() -> Iterator[str]:
         yield f"| {metric.group} | `{metric.name}` | {metric.definition} | {metric.over} | {metric.better} |"
 
 
+def _compared() -> Iterator[str]:
+    """Yield the methods of the library: what each is, its control, its stages, and what else its file says."""
+    yield "| method | is | control | stages | beside |"
+    yield "|---|---|---|---|---|"
+    for name, method in own_methods().items():
+        stages = "; ".join(f"`{step.name}: {_flow(step.given_settings())}`" for step in method.steps)
+        said = {key: one for key, one in method.as_dict().items() if key not in ("summary", "control", "steps")}
+        beside = ", ".join(f"`{key}: {_flow(one)}`" for key, one in said.items())
+        yield f"| `{name}` | {method.summary} | {method.control} | {stages} | {beside} |"
+
+
+def _flow(value: Any) -> str:
+    """Return a value as YAML in a line."""
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{key}: {_flow(one)}' for key, one in value.items())}}}"
+    if isinstance(value, str) and value.startswith("{"):
+        return f'"{value}"'
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _controls() -> Iterator[str]:
+    """Yield what a method can be compared with."""
+    yield "| `control` | is |"
+    yield "|---|---|"
+    for name, summary in CONTROLS.items():
+        yield f"| `{name}` | {summary} |"
+
+
+def _decided() -> Iterator[str]:
+    """Yield the settings of training that no method may say."""
+    yield f"{', '.join(f'`{name}`' for name in DECIDED)}."
+
+
 def _entries(table: Mapping[str, Any], option: str) -> Callable[[], Iterator[str]]:
     """Return what yields a table of the names that an option of `sage-train` takes."""
 
@@ -210,6 +244,8 @@ _OF_TRAINING = {
     "presets": _entries(PRESETS, "--preset"),
     "allowed": _allowed,
 }
+
+_OF_COMPARISON = {"compared": _compared, "controls": _controls, "decided": _decided}
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from programs import Done, Program
 
 from sage_select import SageWarning, demo
 from sage_select.cli import select, train
+from sage_select.methods import MethodSpec
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
@@ -28,6 +29,7 @@ LEXICAL = (ROOT / "docs" / "lexical-scores.md").read_text()
 SCORES = (ROOT / "docs" / "scores.md").read_text()
 ACTIVE = (ROOT / "docs" / "active-learning.md").read_text()
 EVALUATION = (ROOT / "docs" / "evaluation.md").read_text()
+COMPARISON = (ROOT / "docs" / "comparison.md").read_text()
 REPORT = (ROOT / "docs" / "report.md").read_text()
 EMBEDDINGS = (ROOT / "docs" / "embeddings.md").read_text()
 
@@ -205,6 +207,30 @@ def test_examples_of_evaluation(folder: Path, run: Run, monkeypatch: pytest.Monk
     assert lines[-2].startswith("0.25 (")
     assert lines[-2].endswith("McNemar's exact test")
     assert "word='better'" in lines[-1]
+
+
+@pytest.mark.train
+def test_examples_of_comparison(folder: Path, run: Run) -> None:
+    """Its line is that of the README, so that what this trained, where it ran before, is not trained again."""
+    for line in [line for block in blocks("sh", COMPARISON) for line in block.splitlines()]:
+        assert line in README
+        done = run(line, folder)
+        assert done.code == 0, f"{line}\n{done.err}"
+    assert "selection" in done.err
+    page = (folder / "comparison" / "comparison.md").read_text()
+    assert "**selection**: " in page
+    assert "With one seed intervals are over rows alone" in page
+    said = json.loads((folder / "comparison" / "comparison.json").read_text())
+    assert [cell["error"] for cell in said["cells"]] == [None, None]
+    (text,) = re.findall(r"^```yaml file=mine.yaml\n(.*?)^```", COMPARISON, flags=re.MULTILINE | re.DOTALL)
+    (folder / "mine.yaml").write_text(text)
+    assert "rounds: 2" in run("sage-train methods mine --method-file mine.yaml", folder).out
+
+
+def test_every_key_of_a_method_is_documented() -> None:
+    keys = MethodSpec("m", "s", train={"r": 1}, rounds=2, sequence=True, buffer={}, teacher="A_baseline").as_dict()
+    table = COMPARISON.partition("| key | is |")[2].partition("\n\n")[0]
+    assert keys.keys() == set(re.findall(r"^\| `(\w+)` \|", table, flags=re.MULTILINE))
 
 
 def test_the_loop_of_active_learning_tells_what_each_way_is_worth(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from sage_select.declare.others import GROUPS, VALUE_GROUPS, LeftOut, entries, o
 from sage_select.errors import ResourceError, UsageError, nearest
 from sage_select.methods.spec import MethodSpec, load_method
 
-__all__ = ["known_methods", "left_out_methods", "named_methods"]
+__all__ = ["known_methods", "left_out_methods", "named_methods", "own_methods"]
 
 _LIBRARY: Final = Path(__file__).with_name("library")
 _GROUP: Final = f"{GROUPS}methods"
@@ -82,10 +82,15 @@ def named_methods(names: Iterable[str], known: Mapping[str, MethodSpec]) -> list
     return list(found.values())
 
 
+def own_methods() -> dict[str, MethodSpec]:
+    """Return the methods of this package by name, those of others left aside."""
+    return {method.name: method for method in map(load_method, sorted(_LIBRARY.glob("*.yaml")))}
+
+
 @cache
 def _installed() -> tuple[Mapping[str, MethodSpec], Mapping[str, LeftOut]]:
     """Return the methods of this package and of others, and what had to be left out."""
-    found = {method.name: method for method in map(load_method, sorted(_LIBRARY.glob("*.yaml")))}
+    found = own_methods()
     left_out = {}
     for entry in entries().get(_GROUP, []):
         owner = owner_of(entry)
