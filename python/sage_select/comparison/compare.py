@@ -26,6 +26,7 @@ from sage_select.paths import user_path
 from sage_select.pipeline import Stage
 from sage_select.stages import Source
 from sage_select.train import TrainConfig
+from sage_select.train.processes import launched
 from sage_select.train.stages import Stages, silent_stages
 
 __all__ = ["compare"]
@@ -110,6 +111,12 @@ def compare(
     ResourceError
         If a package is missing.
     """
+    if launched().count > 1:
+        raise UsageError(
+            "a comparison runs in one process, which trains one arm after the other",
+            got=f"{launched().count} processes",
+            hint="call sage-train compare without a launcher",
+        )
     notices: list[str] = []
 
     def noted(text: str) -> None:
@@ -137,9 +144,9 @@ def compare(
     in_sequence = any(arm.method.sequence for arm in arms)
     _check_columns(found, balance=balance, task_column=task_column if in_sequence else None)
     if selection is not None:
-        said = check_origin(user_path(Path(selection)), found, named=is_named)
-        if said is not None:
-            noted(said)
+        others = check_origin(user_path(Path(selection)), found, named=is_named)
+        if others is not None:
+            noted(others)
     for text in _unused(arms, balance=balance, task_column=task_column, teacher=teacher):
         noted(text)
     if found.repeating:
@@ -147,6 +154,11 @@ def compare(
             f"{found.repeating:,} of the rows to choose from repeat rows to evaluate on, or nearly do: no arm trains "
             "on them, and the row report beside each arm's selection.arrow names them"
         )
+    for arm in arms:
+        said = config.model_fields_set & arm.method.train.keys()
+        other = [name for name in sorted(said) if getattr(config, name) != arm.method.train[name]]
+        if other:
+            noted(f"{arm.name} says {', '.join(other)} itself: what is given for all arms does not count for it")
     folder = ComparisonFolder(user_path(Path(output_dir)))
     about = {
         "model": config.model,

@@ -135,7 +135,7 @@ def _cell(
     if arm.teacher is not None:
         if (arm.teacher, seed) not in runs:
             raise DataError(f"{arm.teacher}, whose model teaches, has failed")
-        teacher = runs[arm.teacher, seed].folder
+        teacher = runs[arm.teacher, seed]
     before = read_cell(place)
     with measured_cost() as cost:
         trained = workshop.train(arm.method, seed, selection, place, tokens=tokens, teacher=teacher)

@@ -69,6 +69,11 @@ class TrainedArm:
     kind: str = "lora"
 
     @property
+    def is_whole(self) -> bool:
+        """Whether the model itself was trained, and not an adapter."""
+        return KINDS[self.kind].lora is None
+
+    @property
     def weights(self) -> Path:
         """The folder of the adapter, or of the whole model."""
         return RunFolder(self.folder, KINDS[self.kind]).weights
@@ -134,20 +139,25 @@ class Workshop:
 
     def _in_rounds(self, method: MethodSpec, seed: int, folder: Path, tokens: int) -> Path:
         """Choose rows in rounds, the model tuned on those chosen so far before each but the first."""
+        model = self.config.model
         adapter: str | None = None
         pins: str | None = None
         for number in range(1, method.rounds):
             place = folder / f"round-{number}"
             place.mkdir(exist_ok=True)
-            asked = method.in_round(number, pins).asking(self.config.model, adapter)
+            asked = method.in_round(number, pins).asking(model, adapter)
             selection = self.pool.build(asked, seed, place / "selection.arrow")
             ids = io.open_output(selection)[0].table["sage_row_id"].to_pylist()
             listed = place / "ids.txt"
             listed.write_text("".join(f"{one}\n" for one in ids), encoding="utf-8")
             part = max(1, tokens * number // method.rounds)
             trained = self.train(method, seed, selection, place, tokens=part, teacher=None)
-            pins, adapter = str(listed), str(trained.weights)
-        asked = method.in_round(method.rounds, pins).asking(self.config.model, adapter)
+            pins = str(listed)
+            if trained.is_whole:
+                model = str(trained.weights)
+            else:
+                adapter = str(trained.weights)
+        asked = method.in_round(method.rounds, pins).asking(model, adapter)
         return self.pool.build(asked, seed, folder / "selection.arrow")
 
     def tokens(self, selection: Path) -> int:
@@ -155,7 +165,7 @@ class Workshop:
         return tokens_of(selection, self.config, self.stages)
 
     def train(
-        self, method: MethodSpec, seed: int, selection: Path, folder: Path, *, tokens: int, teacher: Path | None
+        self, method: MethodSpec, seed: int, selection: Path, folder: Path, *, tokens: int, teacher: TrainedArm | None
     ) -> TrainedArm:
         """Train on so many tokens, where that is not done, and return what was trained.
 
@@ -168,7 +178,7 @@ class Workshop:
         tokens
             What all runs of the arm consume in all, to half a step.
         teacher
-            The run of another arm that teaches; None where none does.
+            Another arm, which teaches; None where none does.
 
         Raises
         ------
@@ -177,7 +187,8 @@ class Workshop:
         """
         config = self._config_of(method, seed)
         if teacher is not None:
-            config = config.changed(teacher_adapter=str(teacher))
+            named, learned = ("teacher", teacher.weights) if teacher.is_whole else ("teacher_adapter", teacher.folder)
+            config = config.changed(**{named: str(learned)})
         runs: Iterable[_Run] = [_Run(selection, config, folder / "run", 1.0)]
         if method.sequence:
             runs = self._stream(method, seed, selection, folder, config)

@@ -20,6 +20,7 @@ DRAWS: Final = 10_000
 _BOOTSTRAP_ROWS: Final = 100
 #: Cells of a block of draws by rows: small enough to stay near the processor.
 _CELLS: Final = 1 << 18
+_NO_SPREAD: Final = Interval(None, "the difference is the same whichever row is left out")
 _SAME: Final = "the two are the same on every row"
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
@@ -166,7 +167,8 @@ def compare_rows(
         return made(value, None, Interval(None, _SAME), 1.0, _SAME)
     p, test = _over_rows(values, mean_arm, mean_control, rate=rate, draws=draws, seed=seed)
     if seeds < 2:
-        return made(value, None, _interval(values, mean_arm, mean_control, rate, draws, seed), p, test)
+        interval = _interval(values, mean_arm, mean_control, rate, draws, seed)
+        return made(value, None, _NO_SPREAD if _is_point(interval) else interval, p, test)
     variances = [
         (_variance_over_rows(values, mean_arm, mean_control, rate), fewest - 1.0),
         *((float(np.var(one, ddof=1)) / len(one), len(one) - 1.0) for one in by_seed),
@@ -175,7 +177,7 @@ def compare_rows(
     if not math.isfinite(total):
         return made(value, None, Interval(None, "without one of the rows there is no value"), None, None)
     if total <= 0:
-        return made(value, None, Interval(None, "the difference is the same whichever row is left out"), p, test)
+        return made(value, None, _NO_SPREAD, p, test)
     half = _quantile(variances, 0.95) * math.sqrt(total)
     interval = Interval((value - half, value + half))
     with_seeds = _p_value(variances, value / math.sqrt(total))
@@ -198,6 +200,10 @@ def _p_value(variances: Sequence[tuple[float, float]], t: float) -> float:
         middle = (low + high) / 2
         low, high = (middle, high) if _quantile(variances, -math.expm1(middle)) > abs(t) else (low, middle)
     return math.exp(high)
+
+
+def _is_point(interval: Interval) -> bool:
+    return interval.bounds is not None and interval.bounds[0] == interval.bounds[1]
 
 
 def paired_bootstrap(values: Values, arm: Floats, control: Floats, *, draws: int = DRAWS, seed: int = 0) -> Interval:

@@ -184,3 +184,12 @@ def test_the_order_of_records_changes_nothing() -> None:
     for name in ("tool_accuracy", "tool_f1"):
         found = difference(METRICS[name], [records(ours)], [records(theirs)], draws=300)
         assert found == difference(METRICS[name], [records(ours)[::-1]], [records(theirs)], draws=300)
+
+
+def test_two_that_are_never_right_have_no_interval_of_no_width() -> None:
+    # F1 of 0 on both sides, whatever was called: no row moves it.
+    arm, control = np.zeros((1, 20, 2)), np.zeros((1, 20, 2))
+    arm[..., 1], control[..., 1] = 3, 2
+    found = compare_rows(lambda sums: sums[..., 0] / sums[..., 1], arm, control, counted=[1])
+    assert (found.value, found.interval.bounds) == (0.0, None)
+    assert found.interval.why_none == "the difference is the same whichever row is left out"
