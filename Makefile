@@ -57,7 +57,7 @@ demo: setup  ## run the main job on the built-in data and model, offline: select
 	@echo "Wrote demo/out.arrow, demo/run and demo/result.json"
 
 # Called again it goes on where it was; into a folder that git ignores.
-compare: setup  ## compare methods on the built-in data and model, offline: which selection is worth its rows, in half an hour
+compare: setup  ## compare methods on the built-in data and model, offline: which selection is worth its rows, in a quarter of an hour
 	@mkdir -p .benchmarks
 	@$(BIN)/sage-train compare --quick --output-dir .benchmarks/compare
 	@echo "Wrote .benchmarks/compare/comparison.md"
