@@ -56,6 +56,12 @@ demo: setup  ## run the main job on the built-in data and model, offline: select
 	@cd demo && ../$(BIN)/sage-train --selection out.arrow --output-dir run --eval-result result.json --force
 	@echo "Wrote demo/out.arrow, demo/run and demo/result.json"
 
+# Called again it goes on where it was; into a folder that git ignores.
+compare: setup  ## compare methods on the built-in data and model, offline: which selection is worth its rows, in a quarter of an hour
+	@mkdir -p .benchmarks
+	@$(BIN)/sage-train compare --quick --output-dir .benchmarks/comparison
+	@echo "Wrote .benchmarks/comparison/comparison.md"
+
 test: test-rust test-python  ## run the Rust and the Python tests, the examples of the docs included
 
 # Rests on no package: .ci/run builds it while they are installed. The crate of rows is tested as it is released: the
@@ -121,10 +127,6 @@ bench-methods: setup  ## which methods are worth their rows, on a small language
 
 bench-continual: setup  ## whether replay helps: ten domains one after the other: benches/CONTINUAL.md
 	@$(BIN)/python -m benches.continual $(CONTINUAL)
-
-# Stopped, it goes on. Methods, rows and a model of your own: docs/comparison.md.
-compare: setup  ## compare methods of selection with random rows on the built-in data and model: .benchmarks/comparison
-	@$(BIN)/sage-train compare --quick --output-dir .benchmarks/comparison
 
 wheel: setup  ## build the wheel and the source distribution into dist
 	@$(BIN)/maturin build --release --quiet --sdist --out dist

@@ -20,7 +20,8 @@ from sage_select.cli.flags import Flag, lowered
 from sage_select.cli.replay_table import derived_replay, written_replay
 from sage_select.cli.train_table import derived_train, written_train
 from sage_select.evaluate.metrics import EXACT_ANSWER, label_metrics, tool_metrics
-from sage_select.methods import CONTROLS, DECIDED, own_methods
+from sage_select.methods import CONTROLS, DECIDED, KEYS, load_method
+from sage_select.methods.known import LIBRARY
 from sage_select.pipeline import STAGES, Registry
 from sage_select.pipeline.spec.keys import keys_of
 from sage_select.pipeline.spec.schema import json_schema
@@ -95,7 +96,7 @@ def _filled(text: str, flags: list[Flag], training: list[Flag], replay: list[Fla
 
     def table(match: re.Match[str]) -> str:
         ours = {"options": lambda: _options(flags), "keys": _keys, "training": lambda: _options(training)}
-        own = {**ours, **_OF_TRAINING, **_OF_COMPARISON, "lexical_measures": _lexical_measures, "metrics": _metrics}
+        own = {**ours, **_OF_TRAINING, "lexical_measures": _lexical_measures, "metrics": _metrics}
         registry = registries.get(match[1])
         lines = "\n".join(own[match[1]]() if match[1] in own else _table(registry, elsewhere.get(match[1], flags)))
         return f"<!-- table: {match[1]} -->\n{lines}\n<!-- end of table -->"
@@ -172,37 +173,45 @@ def _metrics() -> Iterator[str]:
         yield f"| {metric.group} | `{metric.name}` | {metric.definition} | {metric.over} | {metric.better} |"
 
 
-def _compared() -> Iterator[str]:
-    """Yield the methods of the library: what each is, its control, its stages, and what else its file says."""
-    yield "| method | is | control | stages | beside |"
+def _methods() -> Iterator[str]:
+    """Yield the methods of the library: what each is, what it says, and what it is compared with."""
+    yield "| method | is | steps | of training, sequence, rounds | compared with |"
     yield "|---|---|---|---|---|"
-    for name, method in own_methods().items():
-        stages = "; ".join(f"`{step.name}: {_flow(step.given_settings())}`" for step in method.steps)
-        said = {key: one for key, one in method.as_dict().items() if key not in ("summary", "control", "steps")}
-        beside = ", ".join(f"`{key}: {_flow(one)}`" for key, one in said.items())
-        yield f"| `{name}` | {method.summary} | {method.control} | {stages} | {beside} |"
+    for method in map(load_method, sorted(LIBRARY.glob("*.yaml"))):
+        said = method.as_dict()
+        steps = "; ".join(
+            f"`{name}` {_said(settings)}"
+            for step in method.steps
+            for name, settings in [(step.name, step.given_settings())]
+        )
+        others = {key: said[key] for key in ("rounds", "sequence", "buffer", "teacher") if key in said}
+        control = "" if method.control == "none" else CONTROLS[method.control]
+        yield f"| `{method.name}` | {method.summary} | {steps} | {_said({**method.train, **others})} | {control} |"
 
 
-def _flow(value: Any) -> str:
-    """Return a value as YAML in a line."""
-    if isinstance(value, Mapping):
-        return f"{{{', '.join(f'{key}: {_flow(one)}' for key, one in value.items())}}}"
-    if isinstance(value, str) and value.startswith("{"):
-        return f'"{value}"'
-    return str(value).lower() if isinstance(value, bool) else str(value)
+def _said(settings: Mapping[str, Any]) -> str:
+    """Return settings as a reader may say them."""
+    words = {True: "true", False: "false"}
+    shown = {
+        name: _said(value) if isinstance(value, Mapping) else words[value] if isinstance(value, bool) else value
+        for name, value in settings.items()
+    }
+    return ", ".join(f"{name} {value}" for name, value in shown.items())
 
 
-def _controls() -> Iterator[str]:
-    """Yield what a method can be compared with."""
-    yield "| `control` | is |"
-    yield "|---|---|"
-    for name, summary in CONTROLS.items():
-        yield f"| `{name}` | {summary} |"
+def _named(title: str, entries: Mapping[str, str]) -> Callable[[], Iterator[str]]:
+    """Return what yields a table of names with what they are."""
+
+    def lines() -> Iterator[str]:
+        yield f"| `{title}` | is |"
+        yield "|---|---|"
+        yield from (f"| `{name}` | {what} |" for name, what in entries.items())
+
+    return lines
 
 
 def _decided() -> Iterator[str]:
-    """Yield the settings of training that no method may say."""
-    yield f"{', '.join(f'`{name}`' for name in DECIDED)}."
+    yield ", ".join(f"`{name}`" for name in DECIDED) + "."
 
 
 def _entries(table: Mapping[str, Any], option: str) -> Callable[[], Iterator[str]]:
@@ -243,9 +252,11 @@ _OF_TRAINING = {
     "optimizers": _entries(OPTIMIZERS, "--optimizer"),
     "presets": _entries(PRESETS, "--preset"),
     "allowed": _allowed,
+    "compared": _methods,
+    "method_keys": _named("key", KEYS),
+    "controls": _named("control", CONTROLS),
+    "decided": _decided,
 }
-
-_OF_COMPARISON = {"compared": _compared, "controls": _controls, "decided": _decided}
 
 
 if __name__ == "__main__":

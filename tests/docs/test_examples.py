@@ -210,27 +210,29 @@ def test_examples_of_evaluation(folder: Path, run: Run, monkeypatch: pytest.Monk
 
 
 @pytest.mark.train
-def test_examples_of_comparison(folder: Path, run: Run) -> None:
-    """Its line is that of the README, so that what this trained, where it ran before, is not trained again."""
+def test_examples_of_comparison(run: Run, tmp_path: Path) -> None:
+    rows = [{"prompt": f"say {i} again", "completion": f"it is {i}"} for i in range(60)]
+    for name, some in (("rows", rows[:48]), ("heldout", rows[48:])):
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in some))
+    (tmp_path / "model").symlink_to(demo.model_path())
     for line in [line for block in blocks("sh", COMPARISON) for line in block.splitlines()]:
-        assert line in README
-        done = run(line, folder)
+        done = run(line, tmp_path)
         assert done.code == 0, f"{line}\n{done.err}"
-    assert "selection" in done.err
-    page = (folder / "comparison" / "comparison.md").read_text()
-    assert "**selection**: " in page
-    assert "With one seed intervals are over rows alone" in page
-    said = json.loads((folder / "comparison" / "comparison.json").read_text())
-    assert [cell["error"] for cell in said["cells"]] == [None, None]
-    (text,) = re.findall(r"^```yaml file=mine.yaml\n(.*?)^```", COMPARISON, flags=re.MULTILINE | re.DOTALL)
-    (folder / "mine.yaml").write_text(text)
-    assert "rounds: 2" in run("sage-train methods mine --method-file mine.yaml", folder).out
+    assert re.search(r"selection +[0-9.]+: .* random_subset \(p = ", done.err)
+    (tmp_path / "mine.yaml").write_text(blocks("yaml", COMPARISON)[0])
+    shown = run("sage-train methods mine --method-file mine.yaml", tmp_path)
+    assert shown.code == 0, shown.err
 
 
-def test_every_key_of_a_method_is_documented() -> None:
-    keys = MethodSpec("m", "s", train={"r": 1}, rounds=2, sequence=True, buffer={}, teacher="A_baseline").as_dict()
-    table = COMPARISON.partition("| key | is |")[2].partition("\n\n")[0]
-    assert keys.keys() == set(re.findall(r"^\| `(\w+)` \|", table, flags=re.MULTILINE))
+def test_the_defaults_of_controls_are_those_that_the_page_says() -> None:
+    steps = {"select": {}, "augment": {"augment": "rules"}, "order": {"order": "random"}}
+    said = re.findall(r"`(\w+)` if it (select|augment|order)s", COMPARISON)
+    assert len(said) == 3
+    for number, (control, step) in enumerate(said):
+        later = [{name: steps[name]} for _, name in said[number:]]
+        assert step in later[0]
+        assert MethodSpec.of("mine", {"summary": "x", "steps": later}).control == control
+    assert MethodSpec.of("mine", {"summary": "x"}).control == "plain"
 
 
 def test_the_loop_of_active_learning_tells_what_each_way_is_worth(tmp_path: Path) -> None:

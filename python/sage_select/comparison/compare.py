@@ -144,9 +144,9 @@ def compare(
     in_sequence = any(arm.method.sequence for arm in arms)
     _check_columns(found, balance=balance, task_column=task_column if in_sequence else None)
     if selection is not None:
-        unsure = check_origin(user_path(Path(selection)), found, named=is_named)
-        if unsure is not None:
-            noted(unsure)
+        others = check_origin(user_path(Path(selection)), found, named=is_named)
+        if others is not None:
+            noted(others)
     for text in _unused(arms, balance=balance, task_column=task_column, teacher=teacher):
         noted(text)
     if found.repeating:

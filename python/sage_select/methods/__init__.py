@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from sage_select.methods.known import known_methods, left_out_methods, named_methods, own_methods
-from sage_select.methods.spec import CONTROLS, DECIDED, MethodSpec, load_method
+from sage_select.methods.known import known_methods, left_out_methods, named_methods
+from sage_select.methods.spec import CONTROLS, DECIDED, KEYS, MethodSpec, load_method
 
 __all__ = [
     "CONTROLS",
     "DECIDED",
+    "KEYS",
     "MethodSpec",
     "known_methods",
     "left_out_methods",
     "load_method",
     "named_methods",
-    "own_methods",
 ]

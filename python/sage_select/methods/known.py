@@ -13,9 +13,10 @@ from sage_select.declare.others import GROUPS, VALUE_GROUPS, LeftOut, entries, o
 from sage_select.errors import ResourceError, UsageError, nearest
 from sage_select.methods.spec import MethodSpec, load_method
 
-__all__ = ["known_methods", "left_out_methods", "named_methods", "own_methods"]
+__all__ = ["LIBRARY", "known_methods", "left_out_methods", "named_methods"]
 
-_LIBRARY: Final = Path(__file__).with_name("library")
+#: The folder of the methods of this package, a file each.
+LIBRARY: Final = Path(__file__).with_name("library")
 _GROUP: Final = f"{GROUPS}methods"
 VALUE_GROUPS.add(_GROUP)
 
@@ -82,15 +83,10 @@ def named_methods(names: Iterable[str], known: Mapping[str, MethodSpec]) -> list
     return list(found.values())
 
 
-def own_methods() -> dict[str, MethodSpec]:
-    """Return the methods of this package by name, those of others left aside."""
-    return {method.name: method for method in map(load_method, sorted(_LIBRARY.glob("*.yaml")))}
-
-
 @cache
 def _installed() -> tuple[Mapping[str, MethodSpec], Mapping[str, LeftOut]]:
     """Return the methods of this package and of others, and what had to be left out."""
-    found = own_methods()
+    found = {method.name: method for method in map(load_method, sorted(LIBRARY.glob("*.yaml")))}
     left_out = {}
     for entry in entries().get(_GROUP, []):
         owner = owner_of(entry)
