@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from sage_select.comparison.arms import Arm
 from sage_select.comparison.cost import Cost, measured_cost
-from sage_select.comparison.rows import Pool, groups_of
+from sage_select.comparison.rows import Pool, groups_of, selection_file
 from sage_select.comparison.tokens import steps_within, tokens_of
 from sage_select.errors import DataError
 from sage_select.methods import MethodSpec
@@ -23,8 +23,10 @@ from sage_select.train.stages import Stages
 
 #: In the folder of an arm: run -> its optimizer steps.
 _STEPS: Final = "steps.json"
+#: What the folder of a run is called; of a sequence with its number behind it.
+_RUN: Final = "run"
 
-__all__ = ["Sequence", "TrainedArm", "Workshop"]
+__all__ = ["Sequence", "TrainedArm", "Workshop", "run_folders"]
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,13 @@ class TrainedArm:
         return RunFolder(self.folder, KINDS[self.kind]).weights
 
 
+def run_folders(folder: Path) -> list[Path]:
+    """Return the folders of the runs that are in the folder of an arm under a seed, in the order of a sequence."""
+    found = {path.name.removeprefix(f"{_RUN}-"): path for path in folder.glob(f"{_RUN}-*")}
+    ordered = [found[number] for number in sorted(filter(str.isdecimal, found), key=int)]
+    return ordered or [folder / _RUN]
+
+
 class _Run(NamedTuple):
     """One call of `train`: its rows, settings and folder, and its share of the tokens of the arm."""
 
@@ -109,7 +118,7 @@ class Workshop:
         """Choose the rows of an arm, where they were not chosen before, and return their file."""
         folder.mkdir(parents=True, exist_ok=True)
         with self.stages("selecting rows"), measured_cost() as cost:
-            path = self.pool.build(arm, seed, folder / "selection.arrow")
+            path = self.pool.build(arm, seed, selection_file(folder))
         return path, cost
 
     def tokens(self, selection: Path) -> int:
@@ -140,7 +149,7 @@ class Workshop:
         config = self._config_of(method, seed)
         if teacher is not None:
             config = config.changed(teacher_adapter=str(teacher))
-        runs: Iterable[_Run] = [_Run(selection, config, folder / "run", 1.0)]
+        runs: Iterable[_Run] = [_Run(selection, config, folder / _RUN, 1.0)]
         if method.sequence:
             runs = self._stream(method, seed, selection, folder, config)
         return self._runs(runs, folder, tokens)
@@ -166,7 +175,7 @@ class Workshop:
         for number, (name, table) in enumerate(groups, start=1):
             if method.buffer is not None:
                 config = config.changed(replay=buffer, replay_task=name)
-            run = folder / f"run-{number}"
+            run = folder / f"{_RUN}-{number}"
             yield _Run(table, config if before is None else going_on_from(before, config), run, len(table) / whole)
             before = run
 
