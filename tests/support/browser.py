@@ -118,6 +118,9 @@ def browser(program: str, profile: Path) -> Iterator[Browser]:
         one, other = os.dup(to_read), os.dup(from_write)
         os.dup2(one, 3)
         os.dup2(other, 4)
+        # Where they were called so already they would be closed as the browser starts.
+        os.set_inheritable(3, True)
+        os.set_inheritable(4, True)
 
     process = subprocess.Popen(
         arguments,

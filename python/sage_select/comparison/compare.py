@@ -16,7 +16,7 @@ from sage_select.comparison.rows import Pool, pool_of_selection
 from sage_select.comparison.run import Comparing, base_cell, run_arms
 from sage_select.comparison.trained import Sequence as InSequence
 from sage_select.comparison.trained import Workshop
-from sage_select.comparison.write import write_comparison
+from sage_select.comparison.write import check_replaceable, write_comparison
 from sage_select.errors import UsageError
 from sage_select.evaluate import DEFAULT_TURNS, prepare_held_out
 from sage_select.evaluate.evaluator import AUTO
@@ -180,6 +180,7 @@ def compare(
         notice=noted,
     )
     with folder.claimed(identity):
+        check_replaceable(folder.path)
         base = base_cell(evaluator, folder)
         cells, budget_of_tokens = run_arms(
             Comparing(arms, seeds, tokens), workshop, evaluator, folder, told=told or (lambda _cell, _done, _all: None)
@@ -195,5 +196,5 @@ def compare(
             about=about,
             notices=notices,
         )
-        write_comparison(found)
+        write_comparison(found, notice=noted)
     return replace(found, notices=tuple(notices))

@@ -27,7 +27,7 @@ from sage_select.pipeline.plan import resolve
 from sage_select.pipeline.spec import load_spec
 from sage_select.stages import Holdout, Sink, Source
 
-__all__ = ["Pool", "groups_of", "pool_of_selection"]
+__all__ = ["Pool", "groups_of", "pool_of_selection", "selection_file"]
 
 
 @dataclass(frozen=True)
@@ -100,6 +100,11 @@ class Pool:
             writer.write_table(table)
         temporary.replace(path)
         return path
+
+
+def selection_file(folder: Path) -> Path:
+    """Return the file with the rows of an arm under a seed, by their folder."""
+    return folder / "selection.arrow"
 
 
 def groups_of(selection: Path, column: str | None, parts: int) -> Iterator[tuple[str, pa.Table]]:
