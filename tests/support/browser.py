@@ -13,7 +13,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Browser", "Seen", "browser", "chromium"]
+__all__ = ["LAYOUT", "Browser", "Seen", "browser", "chromium"]
+
+#: What a page says of itself, asked for in the page: how wide it is and its window, and its images; what is
+#: moved within a box may be wider.
+LAYOUT = """(() => {
+  const all = [...document.images].map(one => [one.naturalWidth, one.clientWidth, one.clientHeight, one.alt.length]);
+  const wide = [...document.querySelectorAll('body *')].filter(
+    one => !one.closest('.skip, thead, .wide > *, pre > *') && one.getBoundingClientRect().right > innerWidth + 1
+  ).map(one => one.tagName);
+  return {width: document.documentElement.scrollWidth, window: innerWidth, images: all, wide: wide,
+    scripts: document.scripts.length, back: getComputedStyle(document.body).backgroundColor};
+})()"""
 
 
 def chromium() -> str | None:

@@ -121,7 +121,7 @@ def write_comparison(
                 draft = names.temporary(run, path.suffix[1:])
                 write_bytes(content, draft, files)
                 parts[draft] = path
-            if page is not None:
+            if page is not None and page.figures:
                 folder = names.temporary(run, "figures")
                 files.make_folder(folder)
                 for name, figure in page.figures.items():

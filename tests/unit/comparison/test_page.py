@@ -128,7 +128,7 @@ def test_what_means_nothing_is_absent_with_the_reason(tmp_path: Path) -> None:
         (ComparisonFolder(tmp_path).cell(cell.arm, cell.seed) / "run" / "logs" / "consumed.jsonl").unlink()
     page = comparison_page(replace(found, cells=[replace(cell, rows=80) for cell in found.cells]))
     absent = dict(page.absent())
-    assert absent["exact_answer against rows"] == "all arms trained on as many rows: 80 to 80"
+    assert absent["exact_answer against rows"] == "all arms trained on as many rows, 80"
     assert "cannot be read" in absent["the learning curve of good"]
     forest = page.figures()[0]
     assert isinstance(forest.chart, Forest)

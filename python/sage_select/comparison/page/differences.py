@@ -118,13 +118,13 @@ def _against(found: Comparison, judgement: Judgement, what: str, took: Callable[
         return Absent(title, f"no arm has a value of {name}")
     amounts = [x for one in levels for x, _ in one.seeds]
     if what == "rows" and max(amounts) - min(amounts) <= _ALIKE * max(amounts):
-        return Absent(title, f"all arms trained on as many rows: {min(amounts):,.0f} to {max(amounts):,.0f}")
+        return Absent(title, f"all arms trained on as many rows, {_between(min(amounts), max(amounts))}")
     is_tokens = what == "tokens"
     near = (float(found.tokens), f"the budget, {found.tokens:,}") if is_tokens else None
     means = "; ".join(f"{called(one.name)} {value(one.mean[1])} with {one.mean[0]:,.0f} {what}" for one in levels)
     meaning = (
-        "All arms consume as many tokens, so that their marks stand in a column; one beside it learned from more or "
-        "less than the others."
+        "Every arm has the same budget of tokens, to half a step, so that its mark stands near the dotted line; one "
+        "that is far from it learned from more or less than the others."
         if is_tokens
         else "Distinct rows that an arm trained on; with equal tokens an arm with fewer rows saw each of them more "
         "often."
@@ -137,3 +137,7 @@ def _against(found: Comparison, judgement: Judgement, what: str, took: Callable[
         f"Mean {name} of each arm: {means}.",
         f"{meaning} {dots}{line}.",
     )
+
+
+def _between(least: float, most: float) -> str:
+    return f"{most:,.0f}" if least == most else f"{least:,.0f} to {most:,.0f}"

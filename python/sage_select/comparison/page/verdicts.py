@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -120,9 +119,10 @@ def compared(found: Comparison) -> Section:
 
 
 def _named(text: Any) -> str:
-    """Return a name, of a path its last part: where it lay is nobody's concern who reads the page."""
+    """Return a name, of a path its last two parts: where else it lay is nobody's concern who reads the page."""
     name = displayed(text or "not known")
-    return os.path.basename(name.rstrip("/")) or name if os.path.isabs(name) else name  # noqa: PTH119, PTH117
+    parts = [part for part in name.split("/") if part]
+    return "/".join(parts[-2:]) if name.startswith("/") and parts else name
 
 
 def _apart(found: Comparison) -> str:
