@@ -35,6 +35,13 @@ manifest = json.load(open("out.arrow.manifest.json"))
 assert rows.num_rows == manifest["rows"]["kept"] > 0
 print(f"{rows.num_rows} rows selected by the wheel alone")
 END
+# What is no module is there, too: the methods that can be compared, the style of pages.
+"$work/clean/bin/sage-train" methods | grep -q '^B3_coreset_hybrid ' || { echo "the methods are not in the wheel" >&2; exit 1; }
+"$work/clean/bin/python" -c '
+from importlib.resources import files
+report = files("sage_select.report")
+assert all(report.joinpath(name).is_file() for name in ("page.css", "page.html.jinja")), "the page is not in the wheel"
+'
 # Without the extra, training says what to install.
 if "$work/clean/bin/sage-train" --selection out.arrow 2>"$work/error"; then
   echo "sage-train ran without its extra" >&2

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from browser import browser, chromium
+from browser import LAYOUT, browser, chromium
 from programs import Program
 
 from sage_select.cli.select import main
@@ -19,14 +19,6 @@ CHARS = [
     "👩‍👩‍👧 漢字",
     "w" * 70_000,
 ]
-#: What a page says of itself, asked for in the page: how wide it is and its window, and its images.
-LAYOUT = """(() => {
-  const all = [...document.images].map(one => [one.naturalWidth, one.clientWidth, one.clientHeight, one.alt.length]);
-  const wide = [...document.querySelectorAll('body *')].filter(
-    one => !one.closest('.skip, thead') && one.getBoundingClientRect().right > innerWidth + 1).map(one => one.tagName);
-  return {width: document.documentElement.scrollWidth, window: innerWidth, images: all, wide: wide,
-    scripts: document.scripts.length, back: getComputedStyle(document.body).backgroundColor};
-})()"""
 
 
 @pytest.fixture

@@ -13,7 +13,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Browser", "Seen", "browser", "chromium"]
+__all__ = ["LAYOUT", "Browser", "Seen", "browser", "chromium"]
+
+#: What a page says of itself, asked for in the page: how wide it is and its window, and its images; what is
+#: moved within a box may be wider.
+LAYOUT = """(() => {
+  const all = [...document.images].map(one => [one.naturalWidth, one.clientWidth, one.clientHeight, one.alt.length]);
+  const wide = [...document.querySelectorAll('body *')].filter(
+    one => !one.closest('.skip, thead, .wide > *, pre > *') && one.getBoundingClientRect().right > innerWidth + 1
+  ).map(one => one.tagName);
+  return {width: document.documentElement.scrollWidth, window: innerWidth, images: all, wide: wide,
+    scripts: document.scripts.length, back: getComputedStyle(document.body).backgroundColor};
+})()"""
 
 
 def chromium() -> str | None:
@@ -118,6 +129,9 @@ def browser(program: str, profile: Path) -> Iterator[Browser]:
         one, other = os.dup(to_read), os.dup(from_write)
         os.dup2(one, 3)
         os.dup2(other, 4)
+        # Where they were called so already they would be closed as the browser starts.
+        os.set_inheritable(3, True)
+        os.set_inheritable(4, True)
 
     process = subprocess.Popen(
         arguments,

@@ -17,7 +17,7 @@ from sage_select.comparison.rows import Pool, PoolRows, check_origin, pool_of_se
 from sage_select.comparison.run import Comparing, base_cell, run_arms
 from sage_select.comparison.trained import Sequence as InSequence
 from sage_select.comparison.trained import Workshop
-from sage_select.comparison.write import write_comparison
+from sage_select.comparison.write import check_replaceable, write_comparison
 from sage_select.errors import UsageError, nearest
 from sage_select.evaluate import DEFAULT_TURNS, prepare_held_out
 from sage_select.evaluate.evaluator import AUTO
@@ -196,6 +196,7 @@ def compare(
         notice=noted,
     )
     with folder.claimed(identity):
+        check_replaceable(folder.path)
         for arm in arms:
             folder.claim_arm(arm.name, arm.method.identity if arm.selection is None else str(arm.selection))
         base = base_cell(evaluator, folder)
@@ -215,7 +216,7 @@ def compare(
             about=about,
             notices=notices,
         )
-        write_comparison(result)
+        write_comparison(result, notice=noted)
     return replace(result, notices=tuple(notices))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import pyarrow as pa
 
@@ -13,7 +13,24 @@ from sage_select.comparison.arms import Arm
 from sage_select.comparison.cells import Cell
 from sage_select.comparison.judging import ArmFigures, Judgement
 
-__all__ = ["Comparison"]
+__all__ = ["Comparison", "Took", "Word"]
+
+Word: TypeAlias = Literal["better", "worse", "not distinguishable", "failed", "control", "no verdict"]
+
+
+class Took(NamedTuple):
+    """What an arm took, means over the seeds that did not fail; None of what is not known.
+
+    `memory_bytes` is the most that any of them took.
+    """
+
+    rows: float | None
+    tokens: float | None
+    steps: float | None
+    select_seconds: float | None
+    train_seconds: float | None
+    evaluate_seconds: float | None
+    memory_bytes: int | None
 
 
 @dataclass(frozen=True)
@@ -53,17 +70,36 @@ class Comparison:
         """What has no figures."""
         return [cell for cell in self.cells if cell.error is not None]
 
-    def verdict(self, arm: Arm) -> str:
-        """Return what can be said of an arm, in a line."""
+    def word(self, arm: Arm) -> Word:
+        """Return what can be said of an arm, in a word or two."""
         figures = self.judgements[0].arms[arm.name]
         if not figures.values:
             return "failed"
         if arm.control is None:
+            return "control"
+        return "no verdict" if figures.verdict is None else figures.verdict.word
+
+    def verdict(self, arm: Arm) -> str:
+        """Return what can be said of an arm, in a line."""
+        figures, word = self.judgements[0].arms[arm.name], self.word(arm)
+        if word == "control":
             return "what others are compared with"
         if figures.verdict is None:
-            return f"no verdict: {figures.why_none}"
-        word = figures.verdict.word
+            return word if word == "failed" else f"{word}: {figures.why_none}"
         return f"{word} {'from' if word.startswith('not') else 'than'} {arm.control} ({figures.verdict.why})"
+
+    def first_metrics(self) -> list[Judgement]:
+        """Return of each evaluator the metric that it judges by, that of the verdicts first."""
+        return list({one.metric.evaluator: one for one in reversed(self.judgements)}.values())[::-1]
+
+    def took(self, arm: str) -> Took | None:
+        """Return what an arm took; None where it failed under every seed."""
+        done = [cell for cell in self.cells if cell.arm == arm and cell.error is None]
+        if not done:
+            return None
+        memory = [cell.memory_bytes for cell in done if cell.memory_bytes is not None]
+        means = {name: _mean([getattr(cell, name) for cell in done]) for name in Took._fields[:-1]}
+        return Took(**means, memory_bytes=max(memory, default=None))
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -107,6 +143,11 @@ class Comparison:
         """Yield of each arm its name, its figures by the first metric, and its verdict."""
         for arm in self.arms:
             yield arm.name, self.judgements[0].arms[arm.name], self.verdict(arm)
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
 
 
 _SCHEMA = pa.schema(

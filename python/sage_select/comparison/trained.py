@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 from sage_select import io
 from sage_select.comparison.arms import Arm
 from sage_select.comparison.cost import Cost, measured_cost
-from sage_select.comparison.rows import Pool, groups_of
+from sage_select.comparison.rows import Pool, groups_of, selection_file
 from sage_select.comparison.tokens import steps_within, tokens_of
 from sage_select.errors import DataError
 from sage_select.methods import MethodSpec
@@ -24,8 +24,10 @@ from sage_select.train.stages import Stages
 
 #: In the folder of an arm: run -> its optimizer steps.
 _STEPS: Final = "steps.json"
+#: What the folder of a run is called; of a sequence with its number behind it.
+_RUN: Final = "run"
 
-__all__ = ["Sequence", "TrainedArm", "Workshop"]
+__all__ = ["Sequence", "TrainedArm", "Workshop", "run_folders"]
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,13 @@ class TrainedArm:
         return RunFolder(self.folder, KINDS[self.kind]).weights
 
 
+def run_folders(folder: Path) -> list[Path]:
+    """Return the folders of the runs that are in the folder of an arm under a seed, in the order of a sequence."""
+    found = {path.name.removeprefix(f"{_RUN}-"): path for path in folder.glob(f"{_RUN}-*")}
+    ordered = [found[number] for number in sorted(filter(str.isdecimal, found), key=int)]
+    return ordered or [folder / _RUN]
+
+
 class _Run(NamedTuple):
     """One call of `train`: its rows, settings and folder, and its share of the tokens of the arm."""
 
@@ -128,7 +137,7 @@ class Workshop:
             As `sage-select build` and `sage_select.train.train`.
         """
         folder.mkdir(parents=True, exist_ok=True)
-        path = folder / "selection.arrow"
+        path = selection_file(folder)
         method = arm.method.asking(self.config.model, None)
         with self.stages(f"selecting rows: {arm.name}, seed {seed}"), measured_cost() as cost:
             if arm.selection is not None:
@@ -146,7 +155,7 @@ class Workshop:
             place = folder / f"round-{number}"
             place.mkdir(exist_ok=True)
             asked = method.in_round(number, pins).asking(model, adapter)
-            selection = self.pool.build(asked, seed, place / "selection.arrow")
+            selection = self.pool.build(asked, seed, selection_file(place))
             ids = io.open_output(selection)[0].table["sage_row_id"].to_pylist()
             listed = place / "ids.txt"
             listed.write_text("".join(f"{one}\n" for one in ids), encoding="utf-8")
@@ -158,7 +167,7 @@ class Workshop:
             else:
                 adapter = str(trained.weights)
         asked = method.in_round(method.rounds, pins).asking(model, adapter)
-        return self.pool.build(asked, seed, folder / "selection.arrow")
+        return self.pool.build(asked, seed, selection_file(folder))
 
     def tokens(self, selection: Path) -> int:
         """Return the tokens of one pass over the rows of an arm."""
@@ -189,7 +198,7 @@ class Workshop:
         if teacher is not None:
             named, learned = ("teacher", teacher.weights) if teacher.is_whole else ("teacher_adapter", teacher.folder)
             config = config.changed(**{named: str(learned)})
-        runs: Iterable[_Run] = [_Run(selection, config, folder / "run", 1.0)]
+        runs: Iterable[_Run] = [_Run(selection, config, folder / _RUN, 1.0)]
         if method.sequence:
             runs = self._stream(method, seed, selection, folder, config)
         return self._runs(runs, folder, tokens)
@@ -215,7 +224,7 @@ class Workshop:
         for number, (name, table) in enumerate(groups, start=1):
             if method.buffer is not None:
                 config = config.changed(replay=buffer, replay_task=name)
-            run = folder / f"run-{number}"
+            run = folder / f"{_RUN}-{number}"
             yield _Run(table, config if before is None else going_on_from(before, config), run, len(table) / whole)
             before = run
 

@@ -1,154 +1,150 @@
-"""The files of a comparison: figures as Arrow and JSON, and a page to read as Markdown."""
+"""The files of a comparison: figures as Arrow and JSON, and pages to read as Markdown and HTML."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+import os
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import pyarrow as pa
 
-from sage_select.comparison.judging import Judgement
+from sage_select.comparison.markdown import markdown
+from sage_select.comparison.page import comparison_page
 from sage_select.comparison.result import Comparison
-from sage_select.comparison.run import BASE
-from sage_select.display import displayed
+from sage_select.errors import ResourceError
+from sage_select.io.commit.files import Files
+from sage_select.io.commit.names import PageNames
+from sage_select.io.commit.protocol import exclusive, publish
+from sage_select.io.output.page import check_kind
+from sage_select.io.output.parts import swept_on_failure, write_bytes
+from sage_select.render.extras import require
+from sage_select.report.page import Written, written
 
-__all__ = ["markdown", "write_comparison"]
+__all__ = ["ComparisonNames", "check_replaceable", "write_comparison"]
 
-_NAMES: Final = ("comparison.arrow", "comparison.json", "comparison.md")
+_HINT: Final = "move it elsewhere: a comparison writes its own there"
 
 
-def write_comparison(found: Comparison) -> None:
-    """Write its files into the folder, each whole or not at all, in place of those of an earlier call."""
-    table = found.table()
+@dataclass(frozen=True)
+class ComparisonNames(PageNames):
+    """All names of what a comparison found, of which `target` is the page that is always there.
 
-    def arrow(path: Path) -> None:
-        with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
-            writer.write_table(table)
+    Examples
+    --------
+    >>> [path.name for path in ComparisonNames.of(Path("out")).parts]
+    ['comparison.md', 'comparison.arrow', 'comparison.html', 'comparison.figures', 'comparison.json']
+    """
 
-    def text(content: str) -> Callable[[Path], object]:
-        return lambda path: path.write_text(content, encoding="utf-8")
+    @classmethod
+    def of(cls, folder: Path) -> ComparisonNames:
+        """Return the names in the folder of a comparison."""
+        return cls(folder / "comparison.md")
 
+    @property
+    def manifest(self) -> Path:
+        """All of it as JSON, the last part to get its name."""
+        return self.target.with_suffix(".json")
+
+    @property
+    def table(self) -> Path:
+        """A row for each arm, seed and metric."""
+        return self.target.with_suffix(".arrow")
+
+    @property
+    def page(self) -> Path:
+        """The page of HTML."""
+        return self.target.with_suffix(".html")
+
+    @property
+    def parts(self) -> tuple[Path, ...]:
+        """Everything that a reader may see, in the order in which it is named."""
+        return self.target, self.table, self.page, self.figures, self.manifest
+
+
+def check_replaceable(folder: Path) -> None:
+    """Refuse, before anything is trained, what no comparison of before has written under the names of its files.
+
+    Raises
+    ------
+    UsageError
+        Where one of them is a device.
+    OutputError
+        Where one of them is a folder, or the folder of figures holds other things.
+    """
+    names = ComparisonNames.of(folder)
+    for path in names.parts:
+        if os.path.lexists(path):
+            check_kind(names, path, _HINT)
+
+
+def write_comparison(
+    found: Comparison, *, notice: Callable[[str], None] | None = None, files: Files | None = None
+) -> None:
+    """Write its files into the folder, in place of those of an earlier call: all of them appear, or none does.
+
+    Parameters
+    ----------
+    found
+        The comparison.
+    notice
+        Told where there is no page of HTML, as the extra `report` is not installed; one of before is removed then.
+    files
+        The file operations to use.
+
+    Raises
+    ------
+    OutputError
+        As `check_replaceable`, or where another process writes them.
+    OSError
+        Where the folder cannot be written. What was there before is untouched.
+
+    Notes
+    -----
+    The same comparison gives the same bytes. Drawing takes some seconds.
+    """
+    names, files = ComparisonNames.of(found.folder), Files() if files is None else files
+    page = _page(found, notice)
     said = json.dumps(found.as_dict(), indent=2, ensure_ascii=False, default=str) + "\n"
-    for name, write in zip(_NAMES, (arrow, text(said), text(markdown(found))), strict=True):
-        temporary = found.folder / f".sage-train.{name}"
-        write(temporary)
-        temporary.replace(found.folder / name)
+    data = {names.target: markdown(found).encode(), names.table: _arrow(found.table())}
+    if page is not None:
+        data[names.page] = page.html.encode()
+    with exclusive(names, files):
+        check_replaceable(found.folder)
+        with swept_on_failure(names, files):
+            run = secrets.token_hex(8)
+            parts = {}
+            for path, content in (*data.items(), (names.manifest, said.encode())):
+                draft = names.temporary(run, path.suffix[1:])
+                write_bytes(content, draft, files)
+                parts[draft] = path
+            if page is not None and page.figures:
+                folder = names.temporary(run, "figures")
+                files.make_folder(folder)
+                for name, figure in page.figures.items():
+                    write_bytes(figure, folder / name, files)
+                files.sync_folder(folder)
+                parts[folder] = names.figures
+            publish(names, run, parts, files)
 
 
-def markdown(found: Comparison) -> str:
-    """Return a comparison as a page of Markdown."""
-    return "\n".join(_lines(found)) + "\n"
+def _page(found: Comparison, notice: Callable[[str], None] | None) -> Written | None:
+    """Return the page and its figures; None where the extra is not installed, which is told."""
+    try:
+        for package in ("matplotlib", "jinja2"):
+            require(package, "report")
+    except ResourceError as error:
+        if notice is not None:
+            notice(f"no page of HTML is written: {error.message} ({error.hint})")
+        return None
+    return written(comparison_page(found))
 
 
-def _lines(found: Comparison) -> Iterator[str]:
-    first = found.judgements[0].metric
-    yield "# Comparison of methods"
-    yield ""
-    yield (
-        f"Every arm consumed {found.tokens:,} tokens, to half a step, under {len(found.seeds)} "
-        f"seed{'s' if len(found.seeds) > 1 else ''}, and was evaluated on the same {found.rows:,} rows, which no arm "
-        f"trained on. Verdicts are by {first.name}: {first.definition[:1].lower()}{first.definition[1:]}"
-    )
-    if len(found.seeds) < 2:
-        yield ""
-        yield "With one seed intervals are over rows alone: what training anew would give may lie outside of them."
-    yield ""
-    yield "## Verdicts"
-    yield ""
-    for arm in found.arms:
-        yield f"- **{_cell(arm.name)}**: {_cell(found.verdict(arm))}"
-    for judgement in _shown_first(found):
-        yield from _table(judgement)
-    yield from _others(found)
-    yield ""
-    yield "## What each arm took"
-    yield ""
-    yield "Means over seeds; the memory is the most that one of them took."
-    yield ""
-    yield "| arm | rows | tokens | steps | selecting, s | training, s | memory, GB |"
-    yield "|---|--:|--:|--:|--:|--:|--:|"
-    for arm in found.arms:
-        done = [cell for cell in found.cells if cell.arm == arm.name and cell.error is None]
-        if not done:
-            continue
-        means = [sum(getattr(cell, name) or 0 for cell in done) / len(done) for name in _COSTS]
-        memory = max((cell.memory_bytes or 0 for cell in done), default=0)
-        shown = " | ".join(f"{one:,.0f}" if place < 3 else f"{one:,.1f}" for place, one in enumerate(means))
-        yield f"| {_cell(arm.name)} | {shown} | {f'{memory / 1e9:.1f}' if memory else '-'} |"
-    if found.failed:
-        yield ""
-        yield "## Failed"
-        yield ""
-        for cell in found.failed:
-            yield f"- {_cell(cell.arm)}, seed {cell.seed}: {_cell(cell.error or '')}"
-    yield ""
-    yield "## Arms"
-    yield ""
-    for arm in found.arms:
-        control = "" if arm.control is None else f"; compared with {arm.control}"
-        teacher = "" if arm.teacher is None else f"; taught by {arm.teacher}"
-        yield f"- **{_cell(arm.name)}**: {_cell(arm.method.summary)}{_cell(control)}{_cell(teacher)}"
-
-
-def _shown_first(found: Comparison) -> list[Judgement]:
-    """Return of each evaluator the first metric, by which it judges."""
-    return list({one.metric.evaluator: one for one in reversed(found.judgements)}.values())[::-1]
-
-
-def _table(judgement: Judgement) -> Iterator[str]:
-    metric = judgement.metric
-    yield ""
-    yield f"## {metric.name}"
-    yield ""
-    yield f"{metric.definition} Over {metric.over}; {metric.better} is better."
-    yield ""
-    yield "| arm | mean | by seed | less its control | 95 % interval | p (Holm) |"
-    yield "|---|--:|---|--:|---|--:|"
-    if judgement.base is not None:
-        yield f"| {BASE} | {judgement.base:.4g} |  |  |  |  |"
-    for name, one in judgement.arms.items():
-        seeds = ", ".join(f"{value:.4g}" for value in one.values.values()) or "-"
-        mean = "failed" if one.mean is None else f"{one.mean:.4g}"
-        change, interval, p = "", one.why_none or "", ""
-        if one.difference is not None and one.difference.value is not None:
-            bounds = one.difference.interval.bounds
-            change = f"{one.difference.value:+.4g}"
-            interval = f"{bounds[0]:+.4g} to {bounds[1]:+.4g}" if bounds else one.difference.interval.why_none or ""
-            p = "" if one.verdict is None or one.verdict.p_adjusted is None else f"{one.verdict.p_adjusted:.2g}"
-        yield f"| {_cell(name)} | {mean} | {seeds} | {change} | {_cell(interval)} | {p} |"
-
-
-def _others(found: Comparison) -> Iterator[str]:
-    """Yield the means of all other metrics, side by side."""
-    shown = _shown_first(found)
-    others = [one for one in found.judgements if one not in shown and any(arm.values for arm in one.arms.values())]
-    if not others:
-        return
-    yield ""
-    yield "## Other metrics"
-    yield ""
-    yield "Means over seeds; comparison.json has their differences, definitions are those of `sage-train eval`."
-    yield ""
-    yield f"| metric | {' | '.join(map(_cell, (BASE, *others[0].arms)))} |"
-    yield f"|---|{'--:|' * (len(others[0].arms) + 1)}"
-    for judgement in others:
-        means = [judgement.base, *(arm.mean for arm in judgement.arms.values())]
-        shown_means = " | ".join("" if mean is None else f"{mean:.4g}" for mean in means)
-        yield f"| {_cell(judgement.metric.name)} ({judgement.metric.better}) | {shown_means} |"
-
-
-_COSTS: Final = ("rows", "tokens", "steps", "select_seconds", "train_seconds")
-
-
-def _cell(text: str) -> str:
-    """Return a text that says nothing to Markdown."""
-    return (
-        displayed(text)
-        .replace("\\", "\\\\")
-        .replace("|", "\\|")
-        .replace("<", "&lt;")
-        .replace("*", "\\*")
-        .replace("`", "\\`")
-    )
+def _arrow(table: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table)
+    return bytes(sink.getvalue())

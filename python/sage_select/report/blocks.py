@@ -4,13 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
-from sage_select.report.charts.chart import Chart
+from sage_select.report.charts.chart import Chart, Tone
 
-__all__ = ["Absent", "Block", "Cell", "Figure", "Page", "RowText", "Section", "Table", "Text", "Tone", "Verdict"]
-
-Tone: TypeAlias = Literal["good", "bad", "plain"]
+__all__ = [
+    "Absent",
+    "Block",
+    "Cell",
+    "Code",
+    "Figure",
+    "Page",
+    "RowText",
+    "Section",
+    "Table",
+    "Text",
+    "Tone",
+    "Verdict",
+    "Word",
+]
 
 
 @dataclass(frozen=True)
@@ -29,7 +41,16 @@ class RowText:
     most: int = 400
 
 
-Cell: TypeAlias = str | RowText
+@dataclass(frozen=True)
+class Word:
+    """A word of ours that stands out in a table, whether it is a good one, and what is said below it."""
+
+    text: str
+    tone: Tone = "plain"
+    below: str = ""
+
+
+Cell: TypeAlias = str | RowText | Word
 
 
 @dataclass(frozen=True)
@@ -79,6 +100,8 @@ class Table:
         Places of the columns that hold numbers, which stand to the right.
     cards
         Whether each row is a card of its own where there is no room beside each other: for long texts.
+    wide
+        Whether it may be wider than the page: it is moved within its box, and its first column stays.
     """
 
     header: Sequence[str]
@@ -86,6 +109,26 @@ class Table:
     meaning: str = ""
     numbers: frozenset[int] = frozenset()
     cards: bool = False
+    wide: bool = False
+
+
+@dataclass(frozen=True)
+class Code:
+    """Lines as they stand in a file.
+
+    Attributes
+    ----------
+    text
+        The lines.
+    title
+        What they are called.
+    meaning
+        What they are, in one sentence.
+    """
+
+    text: str
+    title: str
+    meaning: str = ""
 
 
 @dataclass(frozen=True)
@@ -110,7 +153,7 @@ class Figure:
     meaning: str
 
 
-Block: TypeAlias = Text | Verdict | Absent | Table | Figure
+Block: TypeAlias = Text | Verdict | Absent | Table | Code | Figure
 
 
 @dataclass(frozen=True)

@@ -6,15 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from comparisons import METRIC, cells_of
 
 from sage_select.comparison.arms import Arm
 from sage_select.comparison.cells import Cell, MetricRows, read_cell, write_cell
-from sage_select.comparison.evaluated import JudgedMetric
 from sage_select.comparison.judging import judge
-from sage_select.evaluate.metrics import EXACT_ANSWER
 from sage_select.methods import MethodSpec
 
-METRIC = JudgedMetric.of("exact_answer", EXACT_ANSWER)
 BASE = Cell("base model", 0)
 
 
@@ -23,24 +21,9 @@ def arms(*names: str) -> list[Arm]:
     return plain + [Arm(name, MethodSpec(name, name), "control") for name in names]
 
 
-def cells(chances: dict[str, float], seeds: int, rows: int, seed: int = 0, noise: float = 0.0) -> list[Cell]:
-    """Return cells of arms that are right with a chance on rows of different hardness; seeds move an arm."""
-    rng = np.random.default_rng(seed)
-    hardness = rng.normal(0, 1, rows)
-    found = []
-    for name, shift in chances.items():
-        for number in range(seeds):
-            chance = 1 / (1 + np.exp(-(hardness + shift + rng.normal(0, noise))))
-            right = (rng.random(rows) < chance).astype(float)
-            sums = np.stack([right, np.ones(rows)], axis=1)
-            ids = tuple(map(str, range(rows)))
-            found.append(Cell(name, number, metrics={METRIC.name: MetricRows(ids, sums)}))
-    return found
-
-
 def test_the_arm_that_is_better_is_found_and_the_others_are_not_called_so() -> None:
     found = judge(
-        arms("good", "bad", "same"), cells({"control": 0, "good": 1.5, "bad": -1.5, "same": 0}, 3, 300), BASE, METRIC
+        arms("good", "bad", "same"), cells_of({"control": 0, "good": 1.5, "bad": -1.5, "same": 0}, 3, 300), BASE, METRIC
     )
     assert {name: one.verdict and one.verdict.word for name, one in found.arms.items()} == {
         "control": None,
@@ -58,7 +41,7 @@ def test_where_no_arm_is_better_one_is_called_so_no_more_often_than_the_level(se
         any(
             one.verdict is not None and one.verdict.word != "not distinguishable"
             for one in judge(
-                arms(*names), cells(dict.fromkeys(("control", *names), 0.0), seeds, 60, number, noise), BASE, METRIC
+                arms(*names), cells_of(dict.fromkeys(("control", *names), 0.0), seeds, 60, number, noise), BASE, METRIC
             ).arms.values()
         )
         for number in range(120)
@@ -68,7 +51,7 @@ def test_where_no_arm_is_better_one_is_called_so_no_more_often_than_the_level(se
 
 
 def test_a_failed_cell_is_no_figure_and_its_seed_is_left_out_of_the_pair() -> None:
-    several = cells({"control": 0, "good": 2}, 2, 100)
+    several = cells_of({"control": 0, "good": 2}, 2, 100)
     several[2] = Cell("good", 0, error="it broke")
     found = judge(arms("good"), several, BASE, METRIC).arms
     assert list(found["good"].values) == [1]
@@ -90,7 +73,7 @@ def test_rows_of_which_one_arm_has_nothing_count_as_nothing_for_it() -> None:
 
 
 def test_a_cell_is_read_as_it_was_written(tmp_path: Path) -> None:
-    (cell,) = cells({"a": 0.0}, 1, 20)
+    (cell,) = cells_of({"a": 0.0}, 1, 20)
     write_cell(cell, tmp_path)
     read = read_cell(tmp_path)
     assert read is not None
@@ -101,6 +84,6 @@ def test_a_cell_is_read_as_it_was_written(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["cell.json", "figures.arrow"])
 def test_a_cell_that_is_torn_is_none(tmp_path: Path, name: str) -> None:
-    write_cell(cells({"a": 0.0}, 1, 20)[0], tmp_path)
+    write_cell(cells_of({"a": 0.0}, 1, 20)[0], tmp_path)
     (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:20])
     assert read_cell(tmp_path) is None

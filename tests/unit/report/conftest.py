@@ -8,13 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from blank_page import blank
 
 from sage_select.engine import run
 from sage_select.pipeline.plan import resolve
 from sage_select.pipeline.run import Silence
 from sage_select.pipeline.spec import load_spec
-from sage_select.report import page as page_module
-from sage_select.report.charts.chart import Drawn
+
+__all__ = ["HOSTILE", "blank", "rows"]
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -39,13 +40,6 @@ def rows() -> list[dict[str, object]]:
         text = f"{TOPICS[topic]} {hostile} number {place % 97} {'more ' * (place % 7)}"
         found.append({"text": text, "loss": float(place % 13), "kind": HOSTILE[topic], "id": f"<b>{place}</b>"})
     return found
-
-
-@pytest.fixture
-def blank(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Draw nothing: figures are empty images."""
-    image = {(narrow, dark): b"<svg/>" for narrow in (False, True) for dark in (False, True)}
-    monkeypatch.setattr(page_module, "drawn", lambda _: Drawn(image, "image/svg+xml", b"png", (2, 1), (1, 1)))
 
 
 @pytest.fixture(scope="session")

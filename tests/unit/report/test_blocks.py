@@ -12,11 +12,14 @@ import numpy as np
 import pytest
 
 from sage_select.errors import ResourceError
-from sage_select.report.blocks import Absent, Figure, Page, RowText, Section, Table, Text, Verdict
+from sage_select.report.blocks import Absent, Code, Figure, Page, RowText, Section, Table, Text, Verdict, Word
 from sage_select.report.charts.bars import Remaining, Step
 from sage_select.report.charts.beside import Beside, Measured
 from sage_select.report.charts.chart import drawn
+from sage_select.report.charts.curves import Curve, Curves, Line
+from sage_select.report.charts.forest import Differs, Forest
 from sage_select.report.charts.histogram import Histogram
+from sage_select.report.charts.levels import Level, Levels
 from sage_select.report.charts.shares import Share, Shares
 from sage_select.report.charts.space import Space
 from sage_select.report.page import written
@@ -37,6 +40,32 @@ HOSTILE = [
     "",
 ]
 CHARTS = {
+    "curves": Curves(
+        [
+            Curve("$a$ <b>", Line([1, 2], [2.0, 1.0]), [Line([1, 2], [2.0, 1.0])], None, (1,)),
+            Curve("b", Line([1], [2.0]), [], 0, ()),
+        ],
+        "loss",
+    ),
+    "forest": Forest(
+        [
+            Differs("$a$ <b>", 0.5, (0.1, 0.9), "good", "+0.5"),
+            Differs("b", -0.5, None, "bad", "-0.5, no interval"),
+            Differs("c" * 99, None, None, "plain", "failed"),
+        ],
+        "score",
+        higher=False,
+    ),
+    "levels": Levels(
+        [
+            Level("$a$ <b>", [(10.0, 0.5), (11.0, 0.5)], "plain", control=True),
+            Level("b", [(1000.0, 0.5)], "good", control=False),
+        ],
+        "rows",
+        "score",
+        0.1,
+        (10.0, "budget"),
+    ),
     "bars": Remaining(("read", 10), [Step("select: $a$ <b>", 10, 4)], ("kept", 4)),
     "beside": Beside([Measured("coverage", 0.5, 0.1, 0.2, 0.3, 1, "0.500"), Measured("radius", 1, 1, 1, 1, -1, "1")]),
     "histogram": Histogram([0.0, 1.0, 2.0], [0.5, 0.5], [0.1, 0.9], ([0.4, 0.4], [0.5, 0.5], [0.6, 0.6]), "score"),
@@ -61,7 +90,8 @@ class Reader(HTMLParser):
         self.feed(html)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
+        if tag != "wbr":  # where a name may be broken
+            self.tags.append(tag)
         self.attributes += [(tag, name, value) for name, value in attrs]
 
     def handle_data(self, data: str) -> None:
@@ -76,6 +106,8 @@ def page_of(text: str) -> Page:
         Table(
             (text or "a", "b"), [(text, RowText(text)), (RowText(None), RowText(text, 3))], text, frozenset({1}), True
         ),
+        Table((text or "a",), [(Word(text, "good", text or "-"),)], wide=True),
+        Code(f"{text}\n{text}", text, text),
         Figure("one", CHARTS["bars"], text, text),
     ]
     return Page(text, text, [(text, text)], Verdict(text), [Section(text, text, blocks)], [text])

@@ -30,7 +30,8 @@ was done before in the output folder is not done again: a comparison that was st
 
 \b
 ROWS are those to choose from, or a pipeline in YAML or TOML that reads and scores them. OUTPUT-DIR receives
-  comparison.md     verdicts, figures with intervals, what each arm took
+  comparison.html   verdicts, figures with intervals, learning curves, what each arm took, with [report] installed
+  comparison.md     the same in words, without it as well
   comparison.arrow  a row for each arm, seed and metric; comparison.json has all of it
   arms/             of each arm and seed its rows and its run
 
@@ -285,7 +286,7 @@ def _tell(console: Console, cell: Cell, done: int, count: int) -> None:
 def _report(console: Console, found: Comparison) -> None:
     from sage_select.errors import ResourceError
 
-    first = found.judgements[0].metric
+    first, page = found.judgements[0].metric, found.folder / "comparison.html"
     verdicts: dict[str, object] = {}
     for name, figures, verdict in found.lines():
         mean = "" if figures.mean is None else f"{figures.mean:.4g}: "
@@ -294,7 +295,7 @@ def _report(console: Console, found: Comparison) -> None:
     console.summary(
         "compared",
         {
-            "page": found.folder / "comparison.md",
+            "page": page if page.exists() else page.with_suffix(".md"),
             "tokens": f"{found.tokens:,} for each arm, {len(found.seeds)} seeds",
             "evaluated on": f"{found.rows:,} rows",
             **(

@@ -146,7 +146,10 @@ def _carry_out(names: OutputNames, record: CommitRecord, files: Files) -> None:
                 files.rename(move.name, move.aside)  # only files replace each other in one step
             files.rename(move.temporary, move.name)
     for path, _ in record.removals:
-        files.remove(path)
+        if _is_folder(path):
+            files.rename(path, record.aside(path))  # at once; it is swept with the temporaries
+        else:
+            files.remove(path)
     files.sync_folder(names.folder)
     files.remove(names.record)
     files.sync_folder(names.folder)

@@ -69,6 +69,11 @@ class CommitRecord:
     moves: tuple[Move, ...]
     removals: tuple[tuple[Path, Identity | None], ...]
 
+    def aside(self, path: Path) -> Path:
+        """Return where a folder goes that is removed: a temporary of the run, by its place among what is removed."""
+        place = [one for one, _ in self.removals].index(path)
+        return self.moves[0].temporary.with_suffix(f".gone{chr(ord('a') + place)}")
+
     def to_dict(self) -> dict[str, Any]:
         """Return what the file holds."""
         return {

@@ -19,7 +19,7 @@ from sage_select.io.output.target import check_parts, is_own
 from sage_select.io.tables.digest import digest_bytes, digest_files
 from sage_select.values.location import InputSetting
 
-__all__ = ["preflight_page", "write_page"]
+__all__ = ["check_kind", "preflight_page", "write_page"]
 
 _SUFFIXES: Final = (".html", ".htm")
 _FIGURE: Final = ".png"
@@ -148,19 +148,36 @@ def _is_there(names: PageNames, output: Mapping[str, Any]) -> bool:
 
 
 def _check(names: PageNames, *, force: bool, overwrite_foreign: bool) -> None:
-    check_parts(names, lambda path: _check_kind(names, path), force=force, overwrite_foreign=overwrite_foreign)
+    check_parts(names, lambda path: check_kind(names, path), force=force, overwrite_foreign=overwrite_foreign)
     if not overwrite_foreign and names.figures.is_dir():
         _check_own_figures(names)
 
 
-def _check_kind(names: PageNames, path: Path) -> None:
-    """Refuse what no setting allows to replace: devices, one kind by the other, a folder of other things."""
+def check_kind(names: PageNames, path: Path, hint: str = _ELSEWHERE) -> None:
+    """Refuse what no setting allows to replace: devices, one kind by the other, a folder of other things.
+
+    Parameters
+    ----------
+    names
+        The output.
+    path
+        What is there, one of its parts.
+    hint
+        What to do about it.
+
+    Raises
+    ------
+    UsageError
+        Where it is a device.
+    OutputError
+        Where it is a folder in place of a file or the other way round, or a folder with other things than figures.
+    """
     mode = path.lstat().st_mode
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode) or stat.S_ISLNK(mode)):
-        raise UsageError("is a pipe, device or socket, not an output", where=str(path), hint=_ELSEWHERE)
+        raise UsageError("is a pipe, device or socket, not an output", where=str(path), hint=hint)
     if stat.S_ISDIR(mode) != (path == names.figures) and not stat.S_ISLNK(mode):
         what = "is a file, and figures need a folder" if path == names.figures else "is a folder"
-        raise OutputError(what, where=str(path), hint=_ELSEWHERE)
+        raise OutputError(what, where=str(path), hint=hint)
     if not stat.S_ISDIR(mode):
         return
     others = sorted(
@@ -171,7 +188,7 @@ def _check_kind(names: PageNames, path: Path) -> None:
             "is a folder that holds other things than figures",
             where=str(path),
             got=", ".join(others[:5]),
-            hint=_ELSEWHERE,
+            hint=hint,
         )
 
 

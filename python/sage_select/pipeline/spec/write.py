@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from sage_select.pipeline.pipeline import Pipeline
 
-__all__ = ["to_toml", "to_yaml"]
+__all__ = ["dump_yaml", "to_toml", "to_yaml"]
 
 
 def to_yaml(pipeline: Pipeline) -> str:
     """Return the spec in YAML."""
+    return dump_yaml(pipeline.to_dict())
+
+
+def dump_yaml(value: Mapping[str, Any]) -> str:
+    """Return plain values in YAML, in their order."""
     from ruamel.yaml import YAML
 
     text = io.StringIO()
     yaml = YAML(typ="safe", pure=True)
     yaml.default_flow_style = False
     yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
-    yaml.dump(pipeline.to_dict(), text)
+    yaml.dump(dict(value), text)
     return text.getvalue()
 
 

@@ -6,11 +6,14 @@ import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final, Protocol
+from typing import Any, ClassVar, Final, Literal, Protocol, TypeAlias
 
 from sage_select.render.extras import require
 
-__all__ = ["DARK", "LIGHT", "Chart", "Drawn", "Look", "drawn", "plain_axes", "plotting"]
+__all__ = ["DARK", "LIGHT", "Chart", "Drawn", "Look", "Tone", "drawn", "plain_axes", "plotting"]
+
+#: Whether something is a good thing to see.
+Tone: TypeAlias = Literal["good", "bad", "plain"]
 
 #: Inches: of a figure on a desk and on a phone.
 _WIDE: Final = 7.4
@@ -31,6 +34,8 @@ class Look:
         Of text, of text of less weight, of lines behind, and of what is behind all.
     picks, pool, random
         Of the selection, of all rows, and of random rows: the same in every figure.
+    good, bad
+        Of what is better than what it is compared with, and of what is worse.
     density
         From few to many.
     narrow
@@ -44,8 +49,18 @@ class Look:
     picks: str
     pool: str
     random: str
+    good: str
+    bad: str
     density: tuple[str, ...]
     narrow: bool = False
+
+    def of(self, tone: Tone) -> str:
+        """Return the colour of what is good, bad or neither."""
+        return {"good": self.good, "bad": self.bad, "plain": self.pool}[tone]
+
+    def text(self, tone: Tone) -> str:
+        """Return the same for words, which are harder to see than marks."""
+        return self.muted if tone == "plain" else self.of(tone)
 
 
 LIGHT: Final = Look(
@@ -56,6 +71,8 @@ LIGHT: Final = Look(
     picks="#d9480f",
     pool="#8fa3b8",
     random="#b9c2cc",
+    good="#1f7a4d",
+    bad="#b3261e",
     density=("#d9e3ec", "#b9cbdc", "#93aec8", "#6b8eb0", "#456c94", "#274b74"),
 )
 DARK: Final = Look(
@@ -66,6 +83,8 @@ DARK: Final = Look(
     picks="#ff8a3d",
     pool="#66809c",
     random="#56626f",
+    good="#6fd3a0",
+    bad="#ff9d94",
     density=("#273443", "#304559", "#3d5a77", "#4f7597", "#6c94b8", "#9cc0e0"),
 )
 

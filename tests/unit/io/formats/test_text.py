@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from sage_select.errors import DataError, Where
@@ -55,6 +55,8 @@ def test_lines_end_at_line_feeds_only(pack, block, tmp_path, monkeypatch) -> Non
 )
 @settings(max_examples=300)
 def test_chunks_are_the_text_cut_where_lines_end(data, mark, size, ahead, pack) -> None:
+    # Text that begins like a gzip file is taken for one.
+    assume(mark or pack is gzip.compress or not data.startswith(b"\x1f\x8b"))
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setattr(text, "_AHEAD", ahead)
         path = Path(folder) / "rows"
