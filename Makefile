@@ -16,7 +16,7 @@ WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(8, os.cpu_count() or 1))')
 RUST_SOURCES := Cargo.toml Cargo.lock $(shell find rust -name '*.rs' -o -name Cargo.toml)
 
 .PHONY: help setup demo test test-rust test-python torture check asan fmt bench bench-large bench-quality \
-  bench-quality-lm bench-methods bench-continual generate lock wheel wheel-test clean
+  bench-quality-lm bench-methods bench-continual compare generate lock wheel wheel-test clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -55,6 +55,12 @@ demo: setup  ## run the main job on the built-in data and model, offline: select
 	@echo "Training an adapter on them and measuring it: sage-train --selection out.arrow"
 	@cd demo && ../$(BIN)/sage-train --selection out.arrow --output-dir run --eval-result result.json --force
 	@echo "Wrote demo/out.arrow, demo/run and demo/result.json"
+
+# Called again it goes on where it was; into a folder that git ignores.
+compare: setup  ## compare methods on the built-in data and model, offline: which selection is worth its rows, in a quarter of an hour
+	@mkdir -p .benchmarks
+	@$(BIN)/sage-train compare --quick --output-dir .benchmarks/compare
+	@echo "Wrote .benchmarks/compare/comparison.md"
 
 test: test-rust test-python  ## run the Rust and the Python tests, the examples of the docs included
 

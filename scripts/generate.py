@@ -20,6 +20,8 @@ from sage_select.cli.flags import Flag, lowered
 from sage_select.cli.replay_table import derived_replay, written_replay
 from sage_select.cli.train_table import derived_train, written_train
 from sage_select.evaluate.metrics import EXACT_ANSWER, label_metrics, tool_metrics
+from sage_select.methods import CONTROLS, DECIDED, KEYS, load_method
+from sage_select.methods.known import LIBRARY
 from sage_select.pipeline import STAGES, Registry
 from sage_select.pipeline.spec.keys import keys_of
 from sage_select.pipeline.spec.schema import json_schema
@@ -171,6 +173,47 @@ def _metrics() -> Iterator[str]:
         yield f"| {metric.group} | `{metric.name}` | {metric.definition} | {metric.over} | {metric.better} |"
 
 
+def _methods() -> Iterator[str]:
+    """Yield the methods of the library: what each is, what it says, and what it is compared with."""
+    yield "| method | is | steps | of training, sequence, rounds | compared with |"
+    yield "|---|---|---|---|---|"
+    for method in map(load_method, sorted(LIBRARY.glob("*.yaml"))):
+        said = method.as_dict()
+        steps = "; ".join(
+            f"`{name}` {_said(settings)}"
+            for step in method.steps
+            for name, settings in [(step.name, step.given_settings())]
+        )
+        others = {key: said[key] for key in ("rounds", "sequence", "buffer", "teacher") if key in said}
+        control = "" if method.control == "none" else CONTROLS[method.control]
+        yield f"| `{method.name}` | {method.summary} | {steps} | {_said({**method.train, **others})} | {control} |"
+
+
+def _said(settings: Mapping[str, Any]) -> str:
+    """Return settings as a reader may say them."""
+    words = {True: "true", False: "false"}
+    shown = {
+        name: _said(value) if isinstance(value, Mapping) else words[value] if isinstance(value, bool) else value
+        for name, value in settings.items()
+    }
+    return ", ".join(f"{name} {value}" for name, value in shown.items())
+
+
+def _named(title: str, entries: Mapping[str, str]) -> Callable[[], Iterator[str]]:
+    """Return what yields a table of names with what they are."""
+
+    def lines() -> Iterator[str]:
+        yield f"| `{title}` | is |"
+        yield "|---|---|"
+        yield from (f"| `{name}` | {what} |" for name, what in entries.items())
+
+    return lines
+
+
+def _decided() -> Iterator[str]:
+    yield ", ".join(f"`{name}`" for name in DECIDED) + "."
+
+
 def _entries(table: Mapping[str, Any], option: str) -> Callable[[], Iterator[str]]:
     """Return what yields a table of the names that an option of `sage-train` takes."""
 
@@ -209,6 +252,10 @@ _OF_TRAINING = {
     "optimizers": _entries(OPTIMIZERS, "--optimizer"),
     "presets": _entries(PRESETS, "--preset"),
     "allowed": _allowed,
+    "compared": _methods,
+    "method_keys": _named("key", KEYS),
+    "controls": _named("control", CONTROLS),
+    "decided": _decided,
 }
 
 

@@ -19,6 +19,7 @@ from programs import Done, Program
 
 from sage_select import SageWarning, demo
 from sage_select.cli import select, train
+from sage_select.methods import MethodSpec
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
@@ -28,6 +29,7 @@ LEXICAL = (ROOT / "docs" / "lexical-scores.md").read_text()
 SCORES = (ROOT / "docs" / "scores.md").read_text()
 ACTIVE = (ROOT / "docs" / "active-learning.md").read_text()
 EVALUATION = (ROOT / "docs" / "evaluation.md").read_text()
+COMPARISON = (ROOT / "docs" / "comparison.md").read_text()
 REPORT = (ROOT / "docs" / "report.md").read_text()
 EMBEDDINGS = (ROOT / "docs" / "embeddings.md").read_text()
 
@@ -205,6 +207,32 @@ def test_examples_of_evaluation(folder: Path, run: Run, monkeypatch: pytest.Monk
     assert lines[-2].startswith("0.25 (")
     assert lines[-2].endswith("McNemar's exact test")
     assert "word='better'" in lines[-1]
+
+
+@pytest.mark.train
+def test_examples_of_comparison(run: Run, tmp_path: Path) -> None:
+    rows = [{"prompt": f"say {i} again", "completion": f"it is {i}"} for i in range(60)]
+    for name, some in (("rows", rows[:48]), ("heldout", rows[48:])):
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in some))
+    (tmp_path / "model").symlink_to(demo.model_path())
+    for line in [line for block in blocks("sh", COMPARISON) for line in block.splitlines()]:
+        done = run(line, tmp_path)
+        assert done.code == 0, f"{line}\n{done.err}"
+    assert re.search(r"selection +[0-9.]+: .* random_subset \(p = ", done.err)
+    (tmp_path / "mine.yaml").write_text(blocks("yaml", COMPARISON)[0])
+    shown = run("sage-train methods mine --method-file mine.yaml", tmp_path)
+    assert shown.code == 0, shown.err
+
+
+def test_the_defaults_of_controls_are_those_that_the_page_says() -> None:
+    steps = {"select": {}, "augment": {"augment": "rules"}, "order": {"order": "random"}}
+    said = re.findall(r"`(\w+)` if it (select|augment|order)s", COMPARISON)
+    assert len(said) == 3
+    for number, (control, step) in enumerate(said):
+        later = [{name: steps[name]} for _, name in said[number:]]
+        assert step in later[0]
+        assert MethodSpec.of("mine", {"summary": "x", "steps": later}).control == control
+    assert MethodSpec.of("mine", {"summary": "x"}).control == "plain"
 
 
 def test_the_loop_of_active_learning_tells_what_each_way_is_worth(tmp_path: Path) -> None:

@@ -3,45 +3,27 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
+from walks import install, program, run, shell_lines
 
-import sage_select
 from sage_select import demo
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "extending.md"
-PACKAGE = Path(sage_select.__file__).parent.parent
 #: `sage-train`.
 PROGRAM = "from sage_select.cli.train import main; main()"
-
-
-def run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
-    # A file that is written anew within a second, as long as before, would be run from the byte code of before.
-    ours = {"PYTHONPATH": f"{folder / 'site'}{os.pathsep}{PACKAGE}", "PYTHONDONTWRITEBYTECODE": "1"}
-    environment = {**os.environ, **ours}
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment, check=False)
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with the package of the page, installed beside it, and some rows."""
     folder = tmp_path_factory.mktemp("extending")
-    files = re.findall(r"^```\w+ file=(\S+)\n(.*?)^```$", PAGE.read_text(), flags=re.DOTALL | re.MULTILINE)
-    assert len(files) == 14
-    for name, text in files:
-        path = folder / "package" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    install = ["-m", "pip", "install", "--quiet", "--no-build-isolation", "--no-deps", "--target", "site", "./package"]
-    installed = run(folder, sys.executable, *install)
-    assert installed.returncode == 0, installed.stderr
+    assert len(install(PAGE, folder)) == 15
     lines: list[dict[str, object]] = [
         {
             "id": f"r{row}",
@@ -57,15 +39,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def commands() -> list[str]:
-    block = re.findall(r"^```sh\n(.*?)^```$", PAGE.read_text(), flags=re.DOTALL | re.MULTILINE)[-1]
-    return [line for line in block.splitlines() if line.startswith("sage-select")]
-
-
-def program(folder: Path, command: str) -> subprocess.CompletedProcess[str]:
-    import shlex
-
-    code = "import sys; from sage_select.cli.select import main; sys.argv[0] = 'sage-select'; main()"
-    return run(folder, sys.executable, "-c", code, *shlex.split(command, comments=True)[1:])
+    return [line for line in shell_lines(PAGE) if line.startswith("sage-select")]
 
 
 def test_every_command_of_the_page_does_what_it_says(folder: Path, commands: list[str]) -> None:
@@ -252,3 +226,12 @@ def test_the_evaluator_of_the_page_asks_and_judges(folder: Path) -> None:
     found = json.loads(done.stdout)["evaluation"]["evaluators"]["same_start"]
     assert found["why"] == "12 rows end in an answer"
     assert found["figures"][0]["base"]["rows"] == 12
+
+
+def test_the_method_of_the_page_is_one_of_those_that_are_compared(folder: Path) -> None:
+    (command,) = [line for line in shell_lines(PAGE) if line.startswith("sage-train methods")]
+    done = program(folder, command)
+    assert done.returncode == 0, done.stderr
+    assert "strategy: longest" in done.stdout
+    assert "control: random_subset" in done.stdout
+    assert "loud_rows" in program(folder, "sage-train methods").stdout

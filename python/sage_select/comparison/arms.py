@@ -49,6 +49,7 @@ def arms_of(
     budget: str | None = None,
     balance: str | None = None,
     has_teacher: bool = False,
+    beside: Sequence[Arm] = (),
 ) -> list[Arm]:
     """Return the arms of a comparison, each behind those that it needs.
 
@@ -66,13 +67,16 @@ def arms_of(
         A column over whose values rows are drawn evenly, as one more control of methods that select; None for none.
     has_teacher
         Whether a teacher is named, so that no arm has to be one.
+    beside
+        Arms that are there already: a selection, and the random rows that it is compared with.
 
     Raises
     ------
     UsageError
         If a method is taught by one that there is not, or by itself.
     """
-    arms: dict[str, Arm] = {}  # by what they do
+    # By what they do, which of a file with its rows is not said by a method.
+    arms = {arm.method.identity if arm.selection is None else str(arm.selection): arm for arm in beside}
 
     def add(method: MethodSpec, seen: tuple[str, ...] = ()) -> Arm:
         if method.identity in arms:
@@ -87,10 +91,10 @@ def arms_of(
                 )
             teacher = add(_sized(known[method.teacher], budget), (*seen, method.name)).name
         control = method.controlled_by()
-        beside = None if control is None else add(_free(control, arms, method))
+        judge = None if control is None else add(_free(control, arms, method))
         if balance is not None and method.selects and method.control != "none":
             add(_stratified(method, balance, arms))
-        arms[method.identity] = Arm(method.name, method, None if beside is None else beside.name, teacher)
+        arms[method.identity] = Arm(method.name, method, None if judge is None else judge.name, teacher)
         return arms[method.identity]
 
     # Methods that were asked for give their names to controls that do the same.
@@ -98,12 +102,9 @@ def arms_of(
     for method in sorted(asked, key=lambda one: one.control != "none"):
         add(method)
     places = {method.identity: place for place, method in enumerate(asked)}
-    needed = [arm for arm in arms.values() if arm.method.identity not in places]
+    needed = [arm for key, arm in arms.items() if key not in places]
     return _behind_teachers(
-        [
-            *needed,
-            *sorted((arm for arm in arms.values() if arm not in needed), key=lambda arm: places[arm.method.identity]),
-        ]
+        [*needed, *(arms[key] for key in sorted(places.keys() & arms.keys(), key=places.__getitem__))]
     )
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 from sage_select.comparison.arms import Arm, arms_of
 from sage_select.comparison.cells import Cell
@@ -12,12 +13,12 @@ from sage_select.comparison.evaluated import Evaluator
 from sage_select.comparison.folder import ComparisonFolder
 from sage_select.comparison.judging import judge
 from sage_select.comparison.result import Comparison
-from sage_select.comparison.rows import Pool, pool_of_selection
+from sage_select.comparison.rows import Pool, PoolRows, check_origin, pool_of_selection
 from sage_select.comparison.run import Comparing, base_cell, run_arms
 from sage_select.comparison.trained import Sequence as InSequence
 from sage_select.comparison.trained import Workshop
 from sage_select.comparison.write import check_replaceable, write_comparison
-from sage_select.errors import UsageError
+from sage_select.errors import UsageError, nearest
 from sage_select.evaluate import DEFAULT_TURNS, prepare_held_out
 from sage_select.evaluate.evaluator import AUTO
 from sage_select.methods import MethodSpec, known_methods
@@ -29,6 +30,9 @@ from sage_select.train.processes import launched
 from sage_select.train.stages import Stages, silent_stages
 
 __all__ = ["compare"]
+
+#: From which share of the budget on an arm that consumed more or fewer tokens is told.
+_OFF: Final = 0.1
 
 
 def compare(
@@ -123,21 +127,33 @@ def compare(
 
     stages = stages or silent_stages
     arms: list[Arm] = []
+    is_named = bool(pool)
     if selection is not None:
         pool, arms = pool_of_selection(user_path(Path(selection)), tuple(pool))
     if not pool or not isinstance(pool[0], Source):
         raise UsageError("there are no rows to choose from", expected="a pipeline that begins with a source")
     known = {**known_methods(), **{method.name: method for method in methods}}
-    named = {arm.name for arm in arms}
-    arms += [
-        arm
-        for arm in arms_of(methods, known, budget=budget, balance=balance, has_teacher=teacher is not None)
-        if arm.name not in named
-    ]
+    arms = arms_of(methods, known, budget=budget, balance=balance, has_teacher=teacher is not None, beside=arms)
     if len(arms) < 2:
         raise UsageError("there is nothing to compare", got=", ".join(arm.name for arm in arms) or "no method")
     if not seeds or len(set(seeds)) != len(seeds):
         raise UsageError("each seed is named once, and one at least", got=", ".join(map(str, seeds)) or "none")
+    rows = Pool(tuple(pool), str(held_out), cache if isinstance(cache, bool) else Path(cache))
+    with stages("reading the rows to choose from"):
+        found = rows.read()
+    in_sequence = any(arm.method.sequence for arm in arms)
+    _check_columns(found, balance=balance, task_column=task_column if in_sequence else None)
+    if selection is not None:
+        others = check_origin(user_path(Path(selection)), found, named=is_named)
+        if others is not None:
+            noted(others)
+    for text in _unused(arms, balance=balance, task_column=task_column, teacher=teacher):
+        noted(text)
+    if found.repeating:
+        noted(
+            f"{found.repeating:,} of the rows to choose from repeat rows to evaluate on, or nearly do: no arm trains "
+            "on them, and the row report beside each arm's selection.arrow names them"
+        )
     for arm in arms:
         said = config.model_fields_set & arm.method.train.keys()
         other = [name for name in sorted(said) if getattr(config, name) != arm.method.train[name]]
@@ -172,7 +188,7 @@ def compare(
         stages,
     )
     workshop = Workshop(
-        pool=Pool(tuple(pool), str(held_out), cache if isinstance(cache, bool) else Path(cache)),
+        pool=rows,
         config=config,
         sequence=InSequence(task_column, parts),
         teacher=teacher,
@@ -181,11 +197,15 @@ def compare(
     )
     with folder.claimed(identity):
         check_replaceable(folder.path)
+        for arm in arms:
+            folder.claim_arm(arm.name, arm.method.identity if arm.selection is None else str(arm.selection))
         base = base_cell(evaluator, folder)
         cells, budget_of_tokens = run_arms(
             Comparing(arms, seeds, tokens), workshop, evaluator, folder, told=told or (lambda _cell, _done, _all: None)
         )
-        found = Comparison(
+        for text in _off_budget(cells, budget_of_tokens):
+            noted(text)
+        result = Comparison(
             folder=folder.path,
             arms=arms,
             cells=cells,
@@ -196,5 +216,40 @@ def compare(
             about=about,
             notices=notices,
         )
-        write_comparison(found, notice=noted)
-    return replace(found, notices=tuple(notices))
+        write_comparison(result, notice=noted)
+    return replace(result, notices=tuple(notices))
+
+
+def _check_columns(found: PoolRows, **named: str | None) -> None:
+    """Refuse columns that are not there, before arms without them are trained."""
+    for option, column in named.items():
+        if column is not None and column not in found.columns:
+            raise UsageError(
+                f"--{option.replace('_', '-')}: the rows to choose from have no column {column!r}",
+                expected=", ".join(found.columns),
+                hint=nearest(column, found.columns),
+            )
+
+
+def _unused(arms: Sequence[Arm], **given: str | None) -> Iterator[str]:
+    """Yield what is to be said of options that nothing in this comparison uses."""
+    methods = [arm.method for arm in arms]
+    used = {
+        "balance": (any(one.selects and one.control != "none" for one in methods), "selects rows beside a control"),
+        "task_column": (any(one.sequence for one in methods), "takes rows one group after the other"),
+        "teacher": (any(one.teacher is not None for one in methods), "has a teacher"),
+    }
+    for name, (is_used, what) in used.items():
+        if given[name] is not None and not is_used:
+            yield f"--{name.replace('_', '-')} does nothing here: no method {what}"
+
+
+def _off_budget(cells: Sequence[Cell], tokens: int) -> Iterator[str]:
+    """Yield what is to be said of arms whose single steps are too large for the budget of tokens."""
+    off = {cell.arm: cell.tokens for cell in cells if cell.error is None and abs(cell.tokens - tokens) > _OFF * tokens}
+    if off:
+        said = ", ".join(f"{arm} {count:,}" for arm, count in off.items())
+        yield (
+            f"{tokens:,} tokens are few steps, so that not every arm comes near to them: {said}. A larger --tokens, "
+            "or a smaller --batch-size, makes them more alike"
+        )

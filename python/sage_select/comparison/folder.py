@@ -18,6 +18,9 @@ __all__ = ["ComparisonFolder"]
 _PLAN: Final = "plan.json"
 _TOKENS: Final = "tokens.json"
 _FORMAT: Final = "sage-train comparison"
+#: In the folder of an arm: what names all that it does.
+_ARM: Final = "arm.txt"
+_ELSEWHERE: Final = "name another folder with --output-dir"
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,33 @@ class ComparisonFolder:
 
     def cell(self, arm: str, seed: int) -> Path:
         """Return the folder of an arm under a seed."""
-        return self.path / "arms" / re.sub(r"[^\w.-]+", "-", arm) / f"seed-{seed}"
+        return self._arm(arm) / f"seed-{seed}"
+
+    def _arm(self, arm: str) -> Path:
+        return self.path / "arms" / re.sub(r"[^\w.-]+", "-", arm)
+
+    def claim_arm(self, arm: str, identity: str) -> None:
+        """Keep what an arm does, so that its name never stands for two things.
+
+        Raises
+        ------
+        OutputError
+            If an arm of this name was something else when it was trained here.
+        """
+        place = self._arm(arm)
+        place.mkdir(parents=True, exist_ok=True)
+        note = place / _ARM
+        if note.exists():
+            if note.read_text(encoding="utf-8").strip() != identity:
+                raise OutputError(
+                    f"the arm {arm} did something else when it was trained here",
+                    where=str(place),
+                    hint="remove that folder to train it anew, or name another folder with --output-dir",
+                )
+            return
+        temporary = note.with_name(f".{_ARM}")
+        temporary.write_text(identity + "\n", encoding="utf-8")
+        temporary.replace(note)
 
     @contextmanager
     def claimed(self, identity: Mapping[str, Any]) -> Iterator[None]:
@@ -47,6 +76,8 @@ class ComparisonFolder:
         ResourceError
             If it cannot be made or written.
         """
+        if self.path.exists() and not self.path.is_dir():
+            raise OutputError("this is a file, not a folder", where=str(self.path), hint=_ELSEWHERE)
         busy = OutputError("another sage-train is writing into this folder", where=str(self.path), hint="wait for it")
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -103,7 +134,7 @@ class ComparisonFolder:
             "the folder holds something that is not a comparison of sage-train",
             where=str(self.path),
             got=names,
-            hint="name another folder with --output-dir",
+            hint=_ELSEWHERE,
         )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -17,17 +18,43 @@ from sage_select import io
 from sage_select.api import Pipeline
 from sage_select.columns import Origin
 from sage_select.comparison.arms import Arm
+from sage_select.data import HELD_OUT_CAUSES
 from sage_select.display import is_url
+from sage_select.engine import finish
 from sage_select.errors import DataError, UsageError
 from sage_select.io.commit.names import OutputNames
 from sage_select.methods import CONTROLS, MethodSpec
 from sage_select.paths import user_path
 from sage_select.pipeline import Stage
 from sage_select.pipeline.plan import resolve
+from sage_select.pipeline.run import Silence
 from sage_select.pipeline.spec import load_spec
-from sage_select.stages import Holdout, Sink, Source
+from sage_select.stages import Holdout, Select, Sink, Source
 
-__all__ = ["Pool", "groups_of", "pool_of_selection", "selection_file"]
+__all__ = ["Pool", "PoolRows", "check_origin", "groups_of", "pool_of_selection", "selection_file", "shape_of"]
+
+#: What became of the rows of a selection that are not trained, as its new manifest has it.
+_REPEATING: Final = "comparison: repeats a row to evaluate on"
+
+
+@dataclass(frozen=True)
+class PoolRows:
+    """What was found when the pool was read.
+
+    Attributes
+    ----------
+    rows, repeating
+        Rows that arms may choose from, and those that may not be, as they repeat rows to evaluate on.
+    columns
+        Names of their columns.
+    digest
+        Of what was read.
+    """
+
+    rows: int
+    repeating: int
+    columns: tuple[str, ...]
+    digest: str | None
 
 
 @dataclass(frozen=True)
@@ -72,6 +99,23 @@ class Pool:
                     return chain
         raise refused or UsageError("the pool has no stages")
 
+    def read(self) -> PoolRows:
+        """Read the rows once, so that what is wrong with all of them is an error before anything is trained.
+
+        Raises
+        ------
+        SageError
+            As `sage-select build` does, where the rows, or those to evaluate on, cannot be used.
+        """
+        source, *_ = self.steps
+        chain = resolve(Pipeline(steps=(source, Holdout.make(path=self.held_out))))
+        data = finish(chain, Silence(), {}).data
+        if data.read is None:
+            raise RuntimeError("a source gives rows")
+        counts = data.lineage.counts()
+        repeating = sum(count for cause, count in counts.items() if cause in HELD_OUT_CAUSES)
+        return PoolRows(data.n, repeating, tuple(data.read.table.column_names), data.read.digest)
+
     def build(self, method: MethodSpec, seed: int, path: Path) -> Path:
         """Write the rows of a method with their manifest, where they are not there already, and return the file.
 
@@ -92,19 +136,36 @@ class Pool:
         SageError
             As `sage-select build` does.
         """
-        chain = Pipeline.read(selection).holdout(self.held_out).dedup("none")
+        rows, manifest = io.open_output(selection)
+        if manifest is None:
+            raise _without_manifest(selection)
+        shape = {name: manifest["shape"].get(name) for name in _SHAPE}
+        chain = Pipeline.read(selection, **shape).holdout(self.held_out).dedup("none")
         apart = chain.run(cache=self.cache)
-        table = _in_training_order(io.open_output(selection)[0].table.take(pa.array(np.sort(apart.indices))))
-        temporary = path.with_name(f".{path.name}")
-        with pa.OSFile(str(temporary), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
-            writer.write_table(table)
-        temporary.replace(path)
+        table = _in_training_order(rows.table.take(pa.array(np.sort(apart.indices))))
+        # Its rows are read by training as those of the selection are: by the columns that its manifest names.
+        counted = manifest["rows"]
+        dropped = {**counted["dropped"], _REPEATING: rows.table.num_rows - len(table)}
+        said = {**manifest, "fingerprint": None, "rows": {**counted, "kept": len(table), "dropped": dropped}}
+        for own in ("format_version", "digest", "output"):
+            del said[own]
+        io.write(table, path, said, force=True)
         return path
+
+
+#: What the manifest says of how rows are read, by the names of settings of the source, and of training.
+_SHAPE: Final = ("text_column", "prompt_column", "completion_column", "template")
 
 
 def selection_file(folder: Path) -> Path:
     """Return the file with the rows of an arm under a seed, by their folder."""
     return folder / "selection.arrow"
+
+
+def shape_of(selection: Path) -> dict[str, str]:
+    """Return how the rows of a selection are read, as settings of training: only what was named."""
+    shape = (io.read_manifest(selection) or {"shape": {}})["shape"]
+    return {name: shape[name] for name in _SHAPE if shape.get(name) is not None}
 
 
 def groups_of(selection: Path, column: str | None, parts: int) -> Iterator[tuple[str, pa.Table]]:
@@ -179,11 +240,7 @@ def pool_of_selection(selection: Path, steps: tuple[Stage, ...]) -> tuple[tuple[
         raise UsageError("there is no such selection", where=str(selection), hint="make one with `sage-select build`")
     manifest = io.read_manifest(selection)
     if manifest is None:
-        raise UsageError(
-            "the selection has no manifest beside it, so that nobody knows which rows it was selected from",
-            where=str(selection),
-            hint="compare a file that `sage-select build` wrote",
-        )
+        raise _without_manifest(selection)
     if not steps:
         chain = load_spec({key: manifest["spec"][key] for key in ("version", "seed", "steps")})
         source = chain.step(Source)
@@ -200,16 +257,51 @@ def pool_of_selection(selection: Path, steps: tuple[Stage, ...]) -> tuple[tuple[
     drawn = int(pc.sum(pc.equal(rows["sage_origin"], Origin.SELECTED)).as_py() or 0)
     if not drawn:
         raise UsageError("the selection has no selected rows", where=str(selection))
-    random = MethodSpec.of(
-        "random_subset",
-        {
-            "summary": CONTROLS["random_subset"],
-            "control": "none",
-            "steps": [{"select": {"strategy": "random", "budget": drawn, "clamp": True}}],
-        },
-    )
+    drawing = Select.make(strategy="random", budget=str(drawn), clamp=True)
+    random = MethodSpec("random_subset", CONTROLS["random_subset"], (drawing,), control="none")
     own = MethodSpec("selection", f"the rows of {selection.name}, in their order", control="none")
     return steps, [Arm(random.name, random, None), Arm(own.name, own, random.name, selection=selection)]
+
+
+def check_origin(selection: Path, found: PoolRows, *, named: bool) -> str | None:
+    """Return what is to be said where the rows to choose from are not those that a selection was made of.
+
+    Parameters
+    ----------
+    selection
+        The selection.
+    found
+        The rows to choose from.
+    named
+        Whether the user named them, as others perhaps.
+
+    Raises
+    ------
+    UsageError
+        If they are others and nobody named them: random rows of them say nothing of the selection.
+    """
+    manifest = io.read_manifest(selection)
+    if manifest is None or manifest["source"].get("digest") in (None, found.digest):
+        return None
+    if not named:
+        raise UsageError(
+            "the rows that the selection was made of have changed since, or are read otherwise",
+            where=str(selection),
+            expected=f"{manifest['source']['name']} as it was",
+            hint="build the selection again, or name rows to compare with: sage-train compare ROWS --selection FILE",
+        )
+    return (
+        f"{selection.name} was not made of the rows that are named here, or not as they are now: random rows of these "
+        "are its control all the same"
+    )
+
+
+def _without_manifest(selection: Path) -> UsageError:
+    return UsageError(
+        "the selection has no manifest beside it, so that nobody knows which rows it was selected from",
+        where=str(selection),
+        hint="compare a file that `sage-select build` wrote",
+    )
 
 
 def _is_there(text: str) -> bool:

@@ -13,9 +13,10 @@ from sage_select.declare.others import GROUPS, VALUE_GROUPS, LeftOut, entries, o
 from sage_select.errors import ResourceError, UsageError, nearest
 from sage_select.methods.spec import MethodSpec, load_method
 
-__all__ = ["known_methods", "left_out_methods", "named_methods"]
+__all__ = ["LIBRARY", "known_methods", "left_out_methods", "named_methods"]
 
-_LIBRARY: Final = Path(__file__).with_name("library")
+#: The folder of the methods of this package, a file each.
+LIBRARY: Final = Path(__file__).with_name("library")
 _GROUP: Final = f"{GROUPS}methods"
 VALUE_GROUPS.add(_GROUP)
 
@@ -65,6 +66,7 @@ def named_methods(names: Iterable[str], known: Mapping[str, MethodSpec]) -> list
     ['A_baseline', 'B3_coreset_hybrid']
     """
     short = {name.partition("_")[0]: name for name in reversed(list(known))}
+    lower = {name.lower(): full for name, full in (*short.items(), *zip(known, known, strict=True))}
     found: dict[str, MethodSpec] = {}
     for name in names:
         full = name if name in known else short.get(name, name)
@@ -74,7 +76,8 @@ def named_methods(names: Iterable[str], known: Mapping[str, MethodSpec]) -> list
                 raise ResourceError(
                     f"the method {full!r} of the package {left_out.package} was left out", got=left_out.reason
                 )
-            hint = nearest(full, known) or "`sage-train methods` lists them"
+            meant = lower.get(name.lower())
+            hint = f"did you mean {meant!r}?" if meant else nearest(full, known) or "`sage-train methods` lists them"
             raise UsageError(f"unknown method {name!r}", expected=", ".join(known), hint=hint)
         found[full] = known[full]
     return list(found.values())
@@ -83,7 +86,7 @@ def named_methods(names: Iterable[str], known: Mapping[str, MethodSpec]) -> list
 @cache
 def _installed() -> tuple[Mapping[str, MethodSpec], Mapping[str, LeftOut]]:
     """Return the methods of this package and of others, and what had to be left out."""
-    found = {method.name: method for method in map(load_method, sorted(_LIBRARY.glob("*.yaml")))}
+    found = {method.name: method for method in map(load_method, sorted(LIBRARY.glob("*.yaml")))}
     left_out = {}
     for entry in entries().get(_GROUP, []):
         owner = owner_of(entry)
@@ -95,6 +98,7 @@ def _installed() -> tuple[Mapping[str, MethodSpec], Mapping[str, LeftOut]]:
                 raise UsageError("it is no MethodSpec", got=type(method).__name__)
             if method.name != entry.name:
                 raise UsageError(f"it is called {method.name!r}: its entry point has to have the same name")
+            MethodSpec.of(method.name, method.as_dict())  # it may have been made without a check
             if method.name in found:
                 raise UsageError(f"there is a method {method.name!r} already")
             found[method.name] = method

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -22,7 +23,7 @@ from sage_select.stages import Source
 from sage_select.train.config import TrainConfig
 from sage_select.values.budget import Budget
 
-__all__ = ["CONTROLS", "DECIDED", "Control", "MethodSpec", "load_method"]
+__all__ = ["CONTROLS", "DECIDED", "KEYS", "Control", "MethodSpec", "load_method"]
 
 #: What a method is compared with: itself without what it adds.
 Control = Literal["random_subset", "random_order", "unaugmented", "no_replay", "plain", "none"]
@@ -34,7 +35,20 @@ CONTROLS: Final[Mapping[str, str]] = {
     "plain": "the same rows, trained plainly",
     "none": "nothing: it is what others are compared with",
 }
-_KEYS: Final = ("summary", "control", "steps", "train", "rounds", "sequence", "buffer", "teacher")
+#: What a file of a method may say.
+KEYS: Final[Mapping[str, str]] = {
+    "summary": "what the method is, in a phrase; it must be given",
+    "control": "what it is compared with",
+    "steps": "the stages of `sage-select build` between source and sink, as in a spec; none trains on all rows",
+    "train": "settings of `sage-train`, as its `--config` has them",
+    "rounds": "in how many rounds the rows are selected, each by the model that was tuned on those before",
+    "sequence": "true: the rows are trained one group after the other, each going on from the adapter before",
+    "buffer": "settings of the replay buffer that a sequence keeps, as `sage-select replay init` has them",
+    "teacher": "the method whose model teaches, unless --teacher names one",
+}
+_NAME: Final = re.compile(r"\w[\w-]*")
+#: Arms that a comparison has of its own, and the folders of those that several methods have each.
+_RESERVED: Final = re.compile(rf"({'|'.join((*CONTROLS, 'selection', 'random_stratified'))})(-of-.*)?")
 #: What stands in a step for the model of the comparison, and for what it has learned from the rows chosen before.
 MODEL: Final = "{model}"
 ADAPTER: Final = "{adapter}"
@@ -107,6 +121,13 @@ class MethodSpec:
     buffer: Mapping[str, Any] | None = None
     teacher: str | None = None
 
+    def __post_init__(self) -> None:
+        """Refuse what nothing could be compared with."""
+        if self.control not in CONTROLS:
+            raise UsageError(f"unknown control {self.control!r}", expected=", ".join(CONTROLS))
+        if self.control == "random_subset" and not self.selects:
+            raise UsageError("random_subset is for methods that select", got=f"{self.name} has no select step")
+
     @classmethod
     def of(cls, name: str, values: Mapping[str, Any]) -> MethodSpec:
         """Return the method that a dictionary describes, as a file does."""
@@ -132,7 +153,16 @@ class MethodSpec:
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
     def with_budget(self, budget: str) -> MethodSpec:
-        """Return the method with another budget of rows to select."""
+        """Return the method with another budget of rows to select.
+
+        Raises
+        ------
+        UsageError
+            If it is no budget, or none of the rows.
+        """
+        parsed = Budget.parse(budget)
+        if 0 in (parsed.count, parsed.share, parsed.tokens):
+            raise UsageError("a budget of no rows trains nothing", got=budget)
         steps = tuple(step.changed(budget=budget) if step.name == "select" else step for step in self.steps)
         return replace(self, steps=steps)
 
@@ -223,13 +253,18 @@ def _placed(step: Stage, names: Mapping[str, str]) -> Stage:
 def _checked(name: str, document: Document) -> MethodSpec:
     problems = Problems(document)
     value = document.value
+    if not _NAME.fullmatch(name):
+        said = f"a method's name, which is that of its file, has letters, digits, _ and - alone, not {shortened(name)}"
+        problems.add((), Said(said, "letters, digits, _ and -", shortened(name)))
+    elif _RESERVED.fullmatch(name):
+        problems.add((), Said(f"{name!r} is what a comparison calls an arm of its own: give the method another name"))
     if not isinstance(value, Mapping):
-        expected, got = f"the keys {', '.join(_KEYS)}", shortened(value)
+        expected, got = f"the keys {', '.join(KEYS)}", shortened(value)
         problems.add((), Said(f"expected {expected}, got {got}", expected, got))
         raise spec_error(document.file, problems.found, "method")
     for key in value:
-        if key not in _KEYS:
-            problems.add((str(key),), unknown("key", str(key), list(_KEYS)), key=True)
+        if key not in KEYS:
+            problems.add((str(key),), unknown("key", str(key), list(KEYS)), key=True)
     summary = value.get("summary")
     if not isinstance(summary, str) or not summary.strip():
         problems.add(("summary",), _wrong("what the method is, in a phrase", summary))

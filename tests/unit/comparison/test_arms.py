@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
 from sage_select.comparison.arms import Arm, arms_of
@@ -70,3 +73,22 @@ def test_a_method_that_teaches_itself_is_refused() -> None:
     lost = MethodSpec.of("lost", {"summary": "x", "teacher": "nobody", "train": {"method": "distillation"}})
     with pytest.raises(UsageError, match="which is no method"):
         arms_of([lost], KNOWN)
+
+
+def test_the_control_of_a_method_is_not_that_of_a_selection_of_another_size(tmp_path: Path) -> None:
+    drawn = KNOWN["B4_coreset_random"].with_budget("7")
+    control = Arm("random_subset", replace(drawn, name="random_subset"), None)
+    own = Arm("selection", MethodSpec("selection", "x", control="none"), control.name, selection=tmp_path / "out.arrow")
+    found = arms("A", "B3", beside=[control, own])
+    assert list(found) == [
+        "random_subset",
+        "selection",
+        "random_subset of B3_coreset_hybrid",
+        "A_baseline",
+        "B3_coreset_hybrid",
+    ]
+    assert found["selection"].control == "random_subset"
+    assert found["B3_coreset_hybrid"].control == "random_subset of B3_coreset_hybrid"
+    same = arms("B3", beside=[control, own], budget="7")
+    assert list(same) == ["random_subset", "selection", "B3_coreset_hybrid"]
+    assert same["B3_coreset_hybrid"].control == "random_subset"

@@ -194,7 +194,8 @@ def compare(
     console = Console(quiet=quiet, json_output=json_output)
     if quick and full:
         raise UsageError("--quick and --full exclude each other", hint="choose one of them")
-    if not (quick or full or methods or selection):
+    asked = [one.strip() for one in (methods or "").split(",") if one.strip()]
+    if not (quick or full or asked or selection):
         raise UsageError(
             "nothing is named to compare",
             expected="--methods, --selection, --quick or --full",
@@ -207,9 +208,7 @@ def compare(
     from sage_select.methods import known_methods, named_methods
 
     known = known_methods(method_file or ())
-    names = (
-        [one.strip() for one in methods.split(",")] if methods else _QUICK[0] if quick else list(known) if full else []
-    )
+    names = asked or (_QUICK[0] if quick else list(known) if full else [])
     pool, is_demo = _pool(console, rows, selection)
     config_of_all = settings_of_comparison(console, settings, config, is_demo=is_demo)
     found = compared(
