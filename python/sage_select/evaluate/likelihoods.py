@@ -1,8 +1,9 @@
 """Log-probabilities of completions after prompts, what the model makes of a prompt shared by all of them.
 
-The log-probability of a completion only falls with its tokens. So where the likeliest alone is wanted, a completion
-whose first token is less likely than another whole completion is out without being computed: the likeliest, and all
-that are as likely, are found exactly.
+Completions are looked at as a trie (`sage_select.evaluate.prefixes`): what the model makes of a beginning that several
+have counts for all of them, and where the likeliest alone is wanted, most are out by their first tokens. So the passes
+behind a prompt grow with how many completions a model holds for possible, not with how many there are. Logits are made
+only where something is not known yet.
 """
 
 from __future__ import annotations

@@ -28,6 +28,8 @@ def _by_length(prefix: tuple[int, ...]) -> tuple[int, tuple[int, ...]]:
 class Trie:
     """The prefixes of completions, numbered by length: 0 is the empty one.
 
+    A prefix that stands in several completions is there once, and so is a completion that is there twice.
+
     Parameters
     ----------
     completions
@@ -70,7 +72,7 @@ class Trie:
         return self.children[self.begins[prefix] : self.begins[prefix + 1]]
 
     def afters(self, prefixes: _Numbers) -> tuple[_Numbers, _Numbers]:
-        """Return what comes after each of some prefixes, one after the other: the places of those, and the longer ones."""
+        """Return the places of prefixes, and what comes after them, one prefix after the other."""
         counts = self.begins[prefixes + 1] - self.begins[prefixes]
         owners = np.repeat(np.arange(len(prefixes)), counts)
         starts = np.repeat(self.begins[prefixes] - np.cumsum(counts) + counts, counts)
@@ -181,6 +183,6 @@ class Search:
         self.open[prompts, prefixes] = False
 
     def found(self) -> list[list[float]]:
-        """Return of each prompt the log-probability of each completion, or minus infinity if it is not the likeliest."""
+        """Return of each prompt the log-probability of each completion; minus infinity where it was not looked at."""
         values: list[list[float]] = self._sums[:, self._trie.ends].tolist()
         return values
