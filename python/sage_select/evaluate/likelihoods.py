@@ -118,7 +118,7 @@ class Likelihoods:
         with held_back(self._model, ids, lambda states: states[:, -1:]):
             first = self._model(input_ids=ids, use_cache=True)
         cache = getattr(first, "past_key_values", None)
-        if not hasattr(cache, "batch_select_indices"):
+        if not hasattr(cache, "reorder_cache"):
             return None
         logits = first.logits[:, -1]
         search = Search(trie, len(prompts), wanted)
@@ -161,7 +161,7 @@ class Likelihoods:
         mask = torch.from_numpy(np.pad(there, ((0, 0), (before, 0)), constant_values=True).astype(np.int64)).to(device)
         places = torch.from_numpy(asked).to(device)
         own = copy.deepcopy(cache)
-        own.batch_select_indices(torch.from_numpy(prompts).to(device))
+        own.reorder_cache(torch.from_numpy(prompts).to(device))
         with held_back(self._model, ids, lambda states: states[places][None]) as seen:
             logits = self._model(
                 input_ids=ids,

@@ -122,6 +122,17 @@ def test_the_likeliest_and_its_ties_are_those_of_scoring_all(
         assert all(value == max(own) for value, tokens in zip(own, completions, strict=True) if tokens in alike)
 
 
+def convolving() -> Any:
+    """Return a model part of whose layers keep a state in place of keys and values."""
+    from transformers import Lfm2Config, Lfm2ForCausalLM
+
+    sizes = {"hidden_size": 16, "intermediate_size": 24, "num_attention_heads": 2, "num_key_value_heads": 2}
+    layers = ["conv", "full_attention"]
+    return Lfm2ForCausalLM(
+        Lfm2Config(vocab_size=12, num_hidden_layers=2, layer_types=layers, pad_token_id=0, **sizes)
+    ).eval()
+
+
 def test_likelihoods_in_few_bits_and_without_a_cache_are_those_of_each_alone(small: Any) -> None:
     import torch
 
@@ -134,7 +145,11 @@ def test_likelihoods_in_few_bits_and_without_a_cache_are_those_of_each_alone(sma
             return SimpleNamespace(logits=small(input_ids, attention_mask, use_cache=False).logits)
 
     prompts, completions = [[1, 2, 3], [4], [1, 2, 4]], [[5], [5, 7], [6], [8, 7, 6, 5], [8, 7], [8, 7]]
-    for model, shares, apart in ((Forgetful(), False, 1e-4), (copy.deepcopy(small).bfloat16(), True, 0.2)):
+    for model, shares, apart in (
+        (Forgetful(), False, 1e-4),
+        (convolving(), True, 1e-4),
+        (copy.deepcopy(small).bfloat16(), True, 0.2),
+    ):
         asked = AskedModel(model, None, batch_tokens=100)
         found = asked.likelihoods(prompts, completions, silent, [0, 3, 5])
         assert asked._likelihoods.shares == shares
@@ -142,7 +157,7 @@ def test_likelihoods_in_few_bits_and_without_a_cache_are_those_of_each_alone(sma
         for own, true, one in zip(found, asked.likelihoods(prompts, completions, silent), [0, 3, 5], strict=True):
             assert max(own) == pytest.approx(max(true), abs=apart)
             assert own[one] == pytest.approx(true[one], abs=apart)
-            assert own[4] == own[5]
+            assert own[4] == own[5]  # equal completions
 
 
 def test_most_prefixes_are_not_asked_of_where_one_label_is_by_far_the_likeliest(small: Any) -> None:
