@@ -24,6 +24,7 @@ from sage_select.evaluate.evaluator import AUTO
 from sage_select.methods import MethodSpec, known_methods
 from sage_select.paths import user_path
 from sage_select.pipeline import Stage
+from sage_select.render.model_files import load_config
 from sage_select.stages import Source
 from sage_select.train import TrainConfig
 from sage_select.train.processes import launched
@@ -134,6 +135,8 @@ def compare(
         raise UsageError("there are no rows to choose from", expected="a pipeline that begins with a source")
     known = {**known_methods(), **{method.name: method for method in methods}}
     arms = arms_of(methods, known, budget=budget, balance=balance, has_teacher=teacher is not None, beside=arms)
+    if teacher is not None:
+        load_config(teacher)  # what is no model is told now, not when its arm is due
     if len(arms) < 2:
         raise UsageError("there is nothing to compare", got=", ".join(arm.name for arm in arms) or "no method")
     if not seeds or len(set(seeds)) != len(seeds):

@@ -45,7 +45,7 @@ class ArmFigures:
             "values": {str(seed): value for seed, value in self.values.items()},
             "mean": self.mean,
             "spread": self.spread,
-            "difference": None if self.difference is None else asdict(self.difference),
+            "difference": None if self.difference is None else self.difference.as_dict(),
             "verdict": None if self.verdict is None else asdict(self.verdict),
             "why_none": self.why_none,
         }

@@ -31,7 +31,7 @@ from sage_select.pipeline.run import Silence
 from sage_select.pipeline.spec import load_spec
 from sage_select.stages import Holdout, Select, Sink, Source
 
-__all__ = ["Pool", "PoolRows", "check_origin", "groups_of", "pool_of_selection", "selection_file"]
+__all__ = ["Pool", "PoolRows", "check_origin", "groups_of", "pool_of_selection", "selection_file", "shape_of"]
 
 #: What became of the rows of a selection that are not trained, as its new manifest has it.
 _REPEATING: Final = "comparison: repeats a row to evaluate on"
@@ -153,13 +153,19 @@ class Pool:
         return path
 
 
-#: What the manifest says of how rows are read, by the names of the source's settings.
+#: What the manifest says of how rows are read, by the names of settings of the source, and of training.
 _SHAPE: Final = ("text_column", "prompt_column", "completion_column", "template")
 
 
 def selection_file(folder: Path) -> Path:
     """Return the file with the rows of an arm under a seed, by their folder."""
     return folder / "selection.arrow"
+
+
+def shape_of(selection: Path) -> dict[str, str]:
+    """Return how the rows of a selection are read, as settings of training: only what was named."""
+    shape = (io.read_manifest(selection) or {"shape": {}})["shape"]
+    return {name: shape[name] for name in _SHAPE if shape.get(name) is not None}
 
 
 def groups_of(selection: Path, column: str | None, parts: int) -> Iterator[tuple[str, pa.Table]]:

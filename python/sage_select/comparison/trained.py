@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 from sage_select import io
 from sage_select.comparison.arms import Arm
 from sage_select.comparison.cost import Cost, measured_cost
-from sage_select.comparison.rows import Pool, groups_of, selection_file
+from sage_select.comparison.rows import Pool, groups_of, selection_file, shape_of
 from sage_select.comparison.tokens import steps_within, tokens_of
 from sage_select.errors import DataError
 from sage_select.methods import MethodSpec
@@ -219,6 +219,8 @@ class Workshop:
         if method.buffer is not None and not buffer.exists():
             ReplayBuffer.open(buffer, **{**method.buffer, "seed": seed})
         groups = list(groups_of(selection, self.sequence.column, self.sequence.parts))
+        # Tables in memory have no manifest, which says how their rows are read.
+        config = config.changed(**shape_of(selection))
         whole = sum(len(table) for _, table in groups)
         before: Path | None = None
         for number, (name, table) in enumerate(groups, start=1):

@@ -5,14 +5,15 @@ The output layer is held back while the rest of the model runs, and applied to s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import torch
 
 from sage_select.render.tokens import IGNORED, Encoded
 
-__all__ = ["Padded", "output_layer_is_all", "padded", "run_held_back"]
+__all__ = ["Padded", "held_back", "output_layer_is_all", "padded", "run_held_back"]
 
 
 class Padded(NamedTuple):
@@ -59,6 +60,19 @@ def run_held_back(
     Returns the logits and the hidden states (rows, longest, width), or all logits and None where the model has no such
     layer.
     """
+    with held_back(model, ids, select) as seen:
+        logits: torch.Tensor = model(input_ids=ids, attention_mask=mask, use_cache=False).logits
+    return logits, seen[0] if seen else None
+
+
+@contextmanager
+def held_back(
+    model: Any, ids: torch.Tensor, select: Callable[[torch.Tensor], torch.Tensor]
+) -> Iterator[list[torch.Tensor]]:
+    """Let the output layer see `select(hidden states)` only while a model runs on `ids`; yield what it was to see.
+
+    Nothing is in what is yielded if the model has no such layer, or shows it something else: then it makes all logits.
+    """
     head = model.get_output_embeddings()
     seen: list[torch.Tensor] = []
 
@@ -70,11 +84,10 @@ def run_held_back(
 
     hook = None if head is None else head.register_forward_pre_hook(hold_back)
     try:
-        logits: torch.Tensor = model(input_ids=ids, attention_mask=mask, use_cache=False).logits
+        yield seen
     finally:
         if hook is not None:
             hook.remove()
-    return logits, seen[0] if seen else None
 
 
 def output_layer_is_all(model: Any, logits: torch.Tensor, hidden: torch.Tensor | None) -> bool:

@@ -196,3 +196,31 @@ def test_a_selection_is_compared_with_random_rows_of_where_it_came_from(
 def test_one_arm_alone_is_nothing_to_compare(folder: Path, tiny_model: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="nothing to compare"):
         compared(folder, tiny_model, ["A"], tmp_path / "out")
+
+
+def test_a_sequence_trains_the_columns_that_were_named(tiny_model: Path, tmp_path: Path) -> None:
+    rows = [
+        {"frage": f"what is {number}", "antwort": "it is fine", "text": "a b c d e f g " * 4, "week": str(number % 2)}
+        for number in range(12)
+    ]
+    (tmp_path / "pool.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    asked = [{"prompt": f"what is {number}", "completion": "it is fine"} for number in range(100, 112)]
+    (tmp_path / "heldout.jsonl").write_text("".join(json.dumps(row) + "\n" for row in asked))
+    columns = {"prompt_column": "frage", "completion_column": "antwort"}
+    config = TrainConfig(model=str(tiny_model), batch_size=4, gradient_accumulation=1, lora_r=4)
+    found = compare(
+        [MethodSpec.of("stream", {"summary": "x", "sequence": True, "control": "plain"})],
+        tmp_path / "heldout.jsonl",
+        config,
+        pool=(Source.make(path=str(tmp_path / "pool.jsonl"), **columns),),
+        output_dir=tmp_path / "out",
+        seeds=(0,),
+        tokens=300,
+        evaluators="loss",
+        task_column="week",
+        cache=False,
+    )
+    assert not found.failed
+    assert not [text for text in found.notices if "read as text" in text]
+    runs = [json.loads(path.read_text()) for path in (tmp_path / "out").glob("arms/stream/seed-0/run-*/run.json")]
+    assert [one["result"]["rows"]["rows_trained"] for one in runs] == [6, 6]

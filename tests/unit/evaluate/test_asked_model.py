@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sage_select.evaluate.asked_model import AskedModel, Question
-from sage_select.evaluate.likelihoods import _Search
 from sage_select.evaluate.thinking import begins_thought, thought_end
 from sage_select.render.quiet import quiet_libraries
 
@@ -24,6 +24,10 @@ def loaded(folder: Path) -> tuple[Any, Any]:
 
     with quiet_libraries():
         return AutoModelForCausalLM.from_pretrained(folder).eval(), AutoTokenizer.from_pretrained(folder)
+
+
+def silent(_done: int, _total: int) -> None:
+    """Tell nobody."""
 
 
 def test_likelihoods_are_those_of_each_completion_alone(tiny_model: Path) -> None:
@@ -62,29 +66,115 @@ def test_likelihoods_are_those_of_each_completion_alone(tiny_model: Path) -> Non
             assert other == pytest.approx(true, abs=1e-4)
 
 
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A model of 12 tokens, of which 5 and 6 are as likely as each other wherever they are."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    torch.manual_seed(0)
+    model = LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=12,
+            hidden_size=16,
+            intermediate_size=24,
+            num_hidden_layers=2,
+            num_attention_heads=2,
+            max_position_embeddings=64,
+            tie_word_embeddings=True,
+        )
+    ).eval()
+    with torch.no_grad():
+        model.get_input_embeddings().weight.mul_(40)  # far from equally likely
+        model.get_input_embeddings().weight[5] = model.get_input_embeddings().weight[6]
+    return model
+
+
+@settings(max_examples=25, deadline=None)
 @given(
-    st.lists(st.lists(st.integers(0, 4).map(float), min_size=5, max_size=5), min_size=1, max_size=6),
-    st.lists(st.tuples(st.integers(1, 3), st.integers(0, 4).map(float)), min_size=5, max_size=5),
-    st.data(),
+    prompts=st.lists(st.lists(st.integers(0, 11), min_size=1, max_size=6), min_size=1, max_size=5),
+    completions=st.lists(st.lists(st.integers(5, 8), min_size=1, max_size=4), min_size=1, max_size=7),
+    batch_tokens=st.sampled_from([1, 9, 1000]),
+    data=st.data(),
 )
-def test_a_search_finds_the_likeliest_all_that_are_as_likely_and_what_is_wanted(
-    firsts: Any, rests: Any, data: Any
+def test_the_likeliest_and_its_ties_are_those_of_scoring_all(
+    small: Any, prompts: Any, completions: Any, batch_tokens: int, data: Any
 ) -> None:
-    lengths = [length for length, _ in rests]
-    true = [
-        [-one - (rest if length > 1 else 0) for one, (length, rest) in zip(own, rests, strict=True)] for own in firsts
-    ]
-    wanted = [data.draw(st.integers(0, 4)) for _ in firsts]
-    for asked in (wanted, None):
-        search = _Search([[-one for one in own] for own in firsts], lengths, asked)
-        while pairs := search.due():
-            search.take(pairs, [-rests[place][1] for _, place in pairs])
-        for own, exact, one in zip(search.found(), true, wanted, strict=True):
-            assert own[one] == exact[one]
-            assert [place for place, value in enumerate(own) if value == max(own)] == [
-                place for place, value in enumerate(exact) if value == max(exact)
-            ]
-            assert asked is not None or own == exact
+    wanted = [data.draw(st.integers(0, len(completions) - 1)) for _ in prompts]
+    asked = AskedModel(small, None, batch_tokens=batch_tokens)
+    some = asked.likelihoods(prompts, completions, silent, wanted)
+    assert asked._likelihoods.shares
+    every = asked.likelihoods(prompts, completions, silent)
+    asked._likelihoods.shares = False
+    alone = asked.likelihoods(prompts, completions, silent)
+    for own, whole, true, one in zip(some, every, alone, wanted, strict=True):
+        assert whole == pytest.approx(true, abs=1e-4)
+        assert own[one] == pytest.approx(true[one], abs=1e-4)
+        assert max(own) == pytest.approx(max(true), abs=1e-4)
+        # None is out that may be the likeliest, and of what is known nothing is false.
+        assert all(
+            value == pytest.approx(exact, abs=1e-4) or (value == -math.inf and exact < max(true) + 1e-4)
+            for value, exact in zip(own, true, strict=True)
+        )
+        # Equal completions, and those that differ in a last token that is as likely, are as likely to the last bit.
+        best = completions[own.index(max(own))]
+        alike = [[*best[:-1], token] for token in ((5, 6) if best[-1] in (5, 6) else best[-1:])]
+        assert all(value == max(own) for value, tokens in zip(own, completions, strict=True) if tokens in alike)
+
+
+def convolving() -> Any:
+    """Return a model part of whose layers keep a state in place of keys and values."""
+    from transformers import Lfm2Config, Lfm2ForCausalLM
+
+    sizes = {"hidden_size": 16, "intermediate_size": 24, "num_attention_heads": 2, "num_key_value_heads": 2}
+    layers = ["conv", "full_attention"]
+    return Lfm2ForCausalLM(
+        Lfm2Config(vocab_size=12, num_hidden_layers=2, layer_types=layers, pad_token_id=0, **sizes)
+    ).eval()
+
+
+def test_likelihoods_in_few_bits_and_without_a_cache_are_those_of_each_alone(small: Any) -> None:
+    import torch
+
+    class Forgetful(torch.nn.Module):
+        """A model that gives nothing back by which a prompt could be shared."""
+
+        device, get_output_embeddings = small.device, small.get_output_embeddings
+
+        def forward(self, input_ids: Any, attention_mask: Any = None, **_: Any) -> Any:
+            return SimpleNamespace(logits=small(input_ids, attention_mask, use_cache=False).logits)
+
+    prompts, completions = [[1, 2, 3], [4], [1, 2, 4]], [[5], [5, 7], [6], [8, 7, 6, 5], [8, 7], [8, 7]]
+    for model, shares, apart in (
+        (Forgetful(), False, 1e-4),
+        (convolving(), True, 1e-4),
+        (copy.deepcopy(small).bfloat16(), True, 0.2),
+    ):
+        asked = AskedModel(model, None, batch_tokens=100)
+        found = asked.likelihoods(prompts, completions, silent, [0, 3, 5])
+        assert asked._likelihoods.shares == shares
+        asked._likelihoods.shares = False
+        for own, true, one in zip(found, asked.likelihoods(prompts, completions, silent), [0, 3, 5], strict=True):
+            assert max(own) == pytest.approx(max(true), abs=apart)
+            assert own[one] == pytest.approx(true[one], abs=apart)
+            assert own[4] == own[5]  # equal completions
+
+
+def test_most_prefixes_are_not_asked_of_where_one_label_is_by_far_the_likeliest(small: Any) -> None:
+    asked = AskedModel(small, None, batch_tokens=1000)
+    completions = [[one, two, three] for one in range(8) for two in range(8) for three in range(8)]
+    (true,) = asked.likelihoods([[1, 2, 3]], completions, silent)
+    best = true.index(max(true))
+    places: list[int] = []
+    hook = small.register_forward_pre_hook(
+        lambda _module, _args, inputs: places.append(inputs["input_ids"].numel()), with_kwargs=True
+    )
+    try:
+        (own,) = asked.likelihoods([[1, 2, 3]], completions, silent, [best])
+    finally:
+        hook.remove()
+    assert own.index(max(own)) == best
+    assert sum(places) < 30
 
 
 class Scripted:
