@@ -135,9 +135,9 @@ def measurement_of(
     for one in replayed:
         apart = one.apart(apart)
         overlap = replace(overlap, overlapping=(*overlap.overlapping, *one.overlapping))
-    prepared = prepare_held_out(apart, config, turns=turns, stages=console.progress)
-    for notice in (*overlap.notices, *prepared.notices):
-        console.notice(notice)
+    for text in overlap.notices:
+        console.notice(text)
+    prepared = prepare_held_out(apart, config, turns=turns, stages=console.progress, notice=console.notice_once)
     return Measurement(console, config, prepared, overlap, result_path)
 
 

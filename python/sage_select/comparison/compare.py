@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -190,6 +191,12 @@ def compare(
         config,
         stages,
     )
+    counts = Counter(metric.name for metric in evaluator.metrics)
+    twice = [name for name, count in counts.items() if count > 1]
+    if twice:
+        raise UsageError(
+            "two evaluators have a metric of one name", got=", ".join(twice), hint="name one of the two: --evaluators"
+        )
     workshop = Workshop(
         pool=rows,
         config=config,

@@ -85,7 +85,8 @@ class ComparisonFolder:
                 self._claim(identity)
                 yield
         except OSError as error:
-            raise ResourceError(f"the folder cannot be written: {error.strerror}", where=str(self.path)) from None
+            place = self.path if error.filename is None else error.filename
+            raise ResourceError(f"cannot be read or written: {error.strerror or error}", where=str(place)) from None
 
     def tokens(self) -> int | None:
         """Return the budget of tokens that an earlier call found, so that arms which are added later have the same."""

@@ -86,7 +86,8 @@ class Comparison:
             return "what others are compared with"
         if figures.verdict is None:
             return word if word == "failed" else f"{word}: {figures.why_none}"
-        return f"{word} {'from' if word.startswith('not') else 'than'} {arm.control} ({figures.verdict.why})"
+        joined = f"{word} {'from' if word.startswith('not') else 'than'} {arm.control}"
+        return f"{joined} ({figures.verdict.why}{', one seed' if len(self.seeds) == 1 else ''})"
 
     def first_metrics(self) -> list[Judgement]:
         """Return of each evaluator the metric that it judges by, that of the verdicts first."""

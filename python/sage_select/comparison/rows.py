@@ -64,7 +64,7 @@ class Pool:
     Attributes
     ----------
     steps
-        The source, and stages that come before those of every method, such as scores.
+        The sources, and stages that come before those of every method, such as scores.
     held_out
         The rows to evaluate on: what repeats them leaves the pool before anything is scored or selected.
     cache
@@ -83,14 +83,21 @@ class Pool:
         UsageError
             If they do not go together.
         """
-        source, *others = self.steps
+        sources, others = self._sources()
+        adding = [step.name for step in (*others, *method.steps) if step.name == "replay"]
+        if adding:
+            raise UsageError(
+                "a replay step adds rows that were not compared with those to evaluate on",
+                hint="take the rows of the buffer among the rows to choose from, or replay in a sequence (`buffer`)",
+            )
         giving = [step for step in others if step.gives]
         refused: UsageError | None = None
         # As many of them as can be used: what a pipeline names and nothing uses is refused.
         for count in range(len(giving), -1, -1):
             for kept in combinations(giving, count):
                 steps = (step for step in others if not step.gives or step in kept)
-                chain = Pipeline(seed=seed, steps=(source, Holdout.make(path=self.held_out), *steps, *method.steps))
+                apart = Holdout.make(path=self.held_out)
+                chain = Pipeline(seed=seed, steps=(*sources, apart, *steps, *method.steps))
                 try:
                     resolve(chain)
                 except UsageError as error:
@@ -98,6 +105,10 @@ class Pool:
                 else:
                     return chain
         raise refused or UsageError("the pool has no stages")
+
+    def _sources(self) -> tuple[list[Stage], list[Stage]]:
+        """Return the steps that read rows, and those behind them."""
+        return [step for step in self.steps if step.opens], [step for step in self.steps if not step.opens]
 
     def read(self) -> PoolRows:
         """Read the rows once, so that what is wrong with all of them is an error before anything is trained.
@@ -107,8 +118,8 @@ class Pool:
         SageError
             As `sage-select build` does, where the rows, or those to evaluate on, cannot be used.
         """
-        source, *_ = self.steps
-        chain = resolve(Pipeline(steps=(source, Holdout.make(path=self.held_out))))
+        sources, _ = self._sources()
+        chain = resolve(Pipeline(steps=(*sources, Holdout.make(path=self.held_out))))
         data = finish(chain, Silence(), {}).data
         if data.read is None:
             raise RuntimeError("a source gives rows")

@@ -18,6 +18,8 @@ from sage_select.train.stages import Stages, silent_stages
 
 __all__ = ["evaluate", "evaluate_adapters", "evaluate_tuned", "prepare_held_out"]
 
+#: Rows that a notice names.
+_NAMED: Final = 3
 #: What is asked where nothing else is said.
 _USUAL: Final = ("loss", "tool_calls")
 
@@ -177,10 +179,20 @@ def prepare_held_out(
                 automatic=automatic,
                 progress=progress,
             )
-    for text in (*renderer.notices, *held_out.notices):
+    for text in (*renderer.notices, *held_out.notices, *_dropped(held_out)):
         if notice is not None:
             notice(text)
     return held_out
+
+
+def _dropped(held_out: HeldOut) -> Iterator[str]:
+    """Yield what is to be said of rows that are not measured."""
+    if held_out.dropped:
+        named = ", ".join(held_out.dropped[:_NAMED]) + ", ..." * (len(held_out.dropped) > _NAMED)
+        yield (
+            f"{len(held_out.dropped):,} of {len(held_out.dropped) + len(held_out.row_ids):,} held-out rows are not "
+            f"measured: too long, refused by the chat template, or without a token to train (rows {named})"
+        )
 
 
 def _session(

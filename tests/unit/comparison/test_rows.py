@@ -79,3 +79,18 @@ def test_a_column_that_is_not_there_or_has_gaps_is_refused(pool: Pool, tmp_path:
     gaps = Pool(pool.steps[:1], pool.held_out, cache=False).build(METHODS["A_baseline"], 0, tmp_path / "gaps.arrow")
     with pytest.raises(DataError, match="1 rows have no value of 'week'"):
         list(groups_of(gaps, "week", 2))
+
+
+def test_rows_of_several_sources_are_one_pool(pool: Pool, tmp_path: Path) -> None:
+    (tmp_path / "more.jsonl").write_text(json.dumps({"text": "one row more of words", "loss": 9, "week": "c"}) + "\n")
+    more = Source.make(path=str(tmp_path / "more.jsonl"), text_column="text")
+    both = Pool((pool.steps[0], more, *pool.steps[1:]), pool.held_out, cache=False)
+    assert both.read().rows == 7
+    path = both.build(METHODS["A_baseline"], 0, tmp_path / "out.arrow")
+    assert sorted(pa.ipc.open_file(path).read_all()["loss"].to_pylist()) == [0, 1, 2, 3, 4, 5, 9]
+
+
+def test_rows_that_a_replay_step_would_add_are_refused(pool: Pool) -> None:
+    odd = MethodSpec.of("odd", {"summary": "x", "steps": [{"replay": {"buffer": "earlier"}}]})
+    with pytest.raises(UsageError, match="not compared with those to evaluate on"):
+        pool.chain(odd, 0)
