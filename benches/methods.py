@@ -21,7 +21,6 @@ from benches.data import ROOT
 from benches.quality.cases import CLEAN, WRONG, case_of
 from benches.quality.data import MissingDataError, file_of
 from benches.quality_lm.base import STEPS, base_model
-from benches.quality_lm.classify import prompt_of
 from benches.results import machine
 from sage_select.comparison import Comparison, compare
 from sage_select.methods import known_methods, named_methods
@@ -151,8 +150,8 @@ def _write_rows(setting: Setting, pool: Path, held_out: Path, tested: int) -> No
     rows = pl.DataFrame(
         {
             "id": [f"row-{number}" for number in range(len(intents))],
-            "prompt": [prompt_of(text) for text in case.pool.texts],
-            "completion": [f" {intent.replace('_', ' ')}" for intent in intents],
+            "prompt": list(case.pool.texts),
+            "completion": [intent.replace("_", " ") for intent in intents],
             "intent": intents,
             "domain": [domain_of[intent] for intent in intents],
             "loss": case.losses,
@@ -162,8 +161,8 @@ def _write_rows(setting: Setting, pool: Path, held_out: Path, tested: int) -> No
     pl.from_arrow(rows).write_parquet(pool)  # type: ignore[union-attr]
     pl.DataFrame(
         {
-            "prompt": [prompt_of(text) for text in test["text"].to_numpy()[some]],
-            "completion": [f" {intent.replace('_', ' ')}" for intent in test["intent"].to_numpy()[some]],
+            "prompt": test["text"].to_numpy()[some].tolist(),
+            "completion": [intent.replace("_", " ") for intent in test["intent"].to_numpy()[some]],
         }
     ).write_parquet(held_out)
 

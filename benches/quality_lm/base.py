@@ -16,7 +16,7 @@ import polars as pl
 
 from benches.quality.data import file_of
 
-__all__ = ["STEPS", "base_model"]
+__all__ = ["ASK", "STEPS", "base_model"]
 
 #: Tokens seen in pre-training are steps x batch x length.
 STEPS, _BATCH, _LENGTH, _RATE, _WARMUP = 1500, 16, 128, 3e-3, 100
@@ -33,12 +33,19 @@ _SHAPE: Final = {
 _LONGEST: Final = 800
 #: What ends a line ends an answer, too: a token that was never seen cannot be learned by an adapter.
 _END: Final = "\n"
+#: How a text is asked about and answered, in training as in the test.
+ASK: Final = "\nintent:"
+_TEMPLATE: Final = (
+    "{%- for message in messages %}{%- if message.role == 'assistant' %}"
+    "{%- generation %}{{- ' ' + message.content + eos_token }}{%- endgeneration %}"
+    "{%- else %}{{- message.content + '" + ASK.replace("\n", "\\n") + "' }}{%- endif %}{%- endfor %}"
+)
 
 
 def base_model(folder: Path, steps: int = STEPS) -> Path:
     """Return the folder of the base model, which is trained where it is not there: a function of texts and settings."""
     texts = list(_texts())
-    digest = hashlib.blake2b(json.dumps([texts, steps, _BATCH, _LENGTH, _RATE, _WARMUP, _SHAPE]).encode())
+    digest = hashlib.blake2b(json.dumps([texts, steps, _BATCH, _LENGTH, _RATE, _WARMUP, _SHAPE, _TEMPLATE]).encode())
     path = folder / f"base-{digest.hexdigest()[:12]}"
     if not (path / "config.json").is_file():
         _train(path, texts, steps)
@@ -80,7 +87,9 @@ def _tokenizer(texts: list[str]) -> Any:
         show_progress=False,
     )
     tokenizer.train_from_iterator(texts, trainer)
-    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token=_END, pad_token="<pad>")
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, eos_token=_END, pad_token="<pad>", chat_template=_TEMPLATE
+    )
 
 
 def _train(path: Path, texts: list[str], steps: int) -> None:

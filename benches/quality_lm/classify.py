@@ -9,15 +9,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["classified", "prompt_of"]
+from benches.quality_lm.base import ASK
+
+__all__ = ["classified"]
 
 #: Tokens of a batch, with its padding.
 _BATCH_TOKENS = 8192
 
 
-def prompt_of(text: str) -> str:
+def _prompt_of(text: str) -> str:
     """Return what the model is asked."""
-    return f"{text}\nintent:"
+    return f"{text}{ASK}"
 
 
 class _Trie:
@@ -44,7 +46,7 @@ def classified(model: Any, tokenizer: Any, texts: Sequence[str], labels: Sequenc
 
     end = tokenizer.eos_token_id
     trie = _Trie([[*tokenizer(f" {label}", add_special_tokens=False)["input_ids"], end] for label in labels])
-    prompts = tokenizer([prompt_of(text) for text in texts], add_special_tokens=False)["input_ids"]
+    prompts = tokenizer([_prompt_of(text) for text in texts], add_special_tokens=False)["input_ids"]
     found = np.full(len(texts), -1)
     open_prefixes: list[list[tuple[float, tuple[int, ...]]]] = [[(0.0, ())] for _ in texts]
     model.eval()

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from benches.quality.arms import ARMS
 from benches.quality.cases import case_of
 from benches.quality.data import file_of
-from benches.quality_lm.classify import classified, prompt_of
+from benches.quality_lm.classify import classified
 
 __all__ = ["Tuned", "run"]
 
@@ -81,8 +81,8 @@ def _tuned(case_name: str, k: int, arm: str, seed: int, how: Settings) -> Tuned:
     order = np.random.default_rng([seed, 2]).permutation(picks)
     rows = pa.table(
         {
-            "prompt": [prompt_of(case.pool.texts[row]) for row in order],
-            "completion": [f" {labels[case.pool.labels[row]]}" for row in order],
+            "prompt": [case.pool.texts[row] for row in order],
+            "completion": [labels[case.pool.labels[row]] for row in order],
         }
     )
     # A run that was made before is known by all that it is made of, so that a benchmark that was stopped goes on.

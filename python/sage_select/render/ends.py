@@ -10,7 +10,7 @@ from sage_select.render.chat import ChatTemplate
 from sage_select.render.probe import ends_of_turn
 from sage_select.render.sequences import TextSequence
 
-__all__ = ["any_of", "ended", "special_tokens"]
+__all__ = ["any_of", "end_of", "ended", "special_tokens"]
 
 _SPACE: Final = re.compile(r"\s*")
 
@@ -38,6 +38,15 @@ def _longest_first(texts: Iterable[str]) -> list[str]:
     return sorted(texts, key=lambda text: (-len(text), text))
 
 
+def end_of(said: str, ends: Sequence[str]) -> str:
+    """Return the end token that a turn ends by, whatever space is behind it; empty where there is none.
+
+    A tokenizer's end token may itself be a line break.
+    """
+    stripped = said.rstrip()
+    return next((end for text in (stripped, said) for end in ends if end and text.endswith(end)), "")
+
+
 def ended(sequence: TextSequence, special: re.Pattern[str], ends: Sequence[str], stop: str) -> TextSequence:
     """Return a text in which each trained turn ends by a token that stops the generation, where there is one.
 
@@ -55,7 +64,7 @@ def ended(sequence: TextSequence, special: re.Pattern[str], ends: Sequence[str],
     text, spans = sequence.text, {}
     for turn, parts in sequence.spans.items():
         start, reached = parts[-1]
-        if not text[start:reached].rstrip().endswith(tuple(ends)):
+        if not end_of(text[start:reached], ends):
             rest = _SPACE.match(text, reached).end()  # type: ignore[union-attr]
             follows = special.match(text, rest)
             if follows:

@@ -125,6 +125,9 @@ def probe(template: ChatTemplate, special: re.Pattern[str] | None = None) -> Sup
     text = text_of([_USER, _ANSWER])
     begin = template.special_tokens.get("bos_token")
     ends = ends_of_turn(text, special) if special else []
+    line_end = str(template.special_tokens.get("eos_token") or "")
+    if not ends and line_end.isspace() and f"{_ANSWER['content']}{line_end}" in text:
+        ends = [line_end]
     aside = {**_ANSWER, "reasoning_content": "sagethought"}
     inline = {**_ANSWER, "content": "<think>\nsagethought\n</think>\n\nsageanswer"}
     thoughts = writes([_USER, aside], "sagethought", "sageanswer")

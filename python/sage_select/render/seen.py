@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from sage_select.display import counted
 from sage_select.render.adapt import CHANGES
 from sage_select.render.chat import FIXED_DATE, ChatTemplate
+from sage_select.render.ends import end_of
 from sage_select.render.lost import LostWords
 from sage_select.render.probe import Support
 from sage_select.render.sequences import TextSequence, Unprompted
@@ -82,8 +83,9 @@ class Seen:
         """Note the special tokens by which the trained turns end, and those within them."""
         for spans in sequence.spans.values():
             for number, (start, end) in enumerate(spans):
-                said = sequence.text[start:end].rstrip()
-                last = next((token for token in ends if said.endswith(token)), "")
+                said = sequence.text[start:end]
+                last = end_of(said, ends)
+                said = said if last.isspace() else said.rstrip()
                 self._within.update(special.findall(said, 0, len(said) - len(last)))
                 if number + 1 == len(spans):
                     self.unended_turns += not last

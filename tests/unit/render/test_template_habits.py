@@ -210,6 +210,22 @@ def test_a_turn_without_an_end_gets_one(byte_level: Make) -> None:
     assert any(line.startswith("NO STOP: after 1 trained turns") for line in renderer.notices)
 
 
+def test_an_end_token_may_be_a_line_break(byte_level: Make) -> None:
+    tokenizer = byte_level()
+    tokenizer.eos_token = "\n"
+    asks = "{%- for m in messages %}{{ m.content + ('\\nsaid:' if m.role == 'user' else eos_token) }}{%- endfor %}"
+    renderer = Renderer(tokenizer, max_length=999, chat_template=asks)
+    encoded = renderer.encode(Conversation([said("user", "two"), said("assistant", "four")]))
+    assert learned(tokenizer, encoded) == "four\n"
+    assert renderer.stop_tokens == ["\n"]
+    assert not any(line.startswith(("NO STOP", "the chat template ends no turn")) for line in renderer.notices)
+    tokenizer.chat_template = None
+    renderer = Renderer(tokenizer, max_length=999)
+    encoded = renderer.encode(Conversation([said("user", "two"), said("assistant", "four")]))
+    assert learned(tokenizer, encoded) == " four\n"
+    assert not any(line.startswith("NO STOP") for line in renderer.notices)
+
+
 def test_the_end_of_turns_is_told_where_it_is_not_the_end_token(byte_level: Make, templates: Any) -> None:
     tokenizer = byte_level()
     tokenizer.eos_token = "<|end|>"
