@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use pyo3_arrow::{PyArray, PyChunkedArray};
 use sage_select_core::matrix::{Matrix as Checked, MatrixView, Metric};
 use sage_select_core::simd::Simd;
-use sage_select_core::{Control, Error};
+use sage_select_core::{Control, Error, Pages};
 
 use crate::convert;
 use crate::detach::Call;
@@ -16,7 +16,7 @@ use crate::error::{from_core, kernel_error};
 
 /// Where the rows lie.
 enum Storage {
-    Owned(Checked<Vec<f32>>),
+    Owned(Checked<Pages<f32>>),
     Borrowed(Checked<ScalarBuffer<f32>>),
 }
 
@@ -63,7 +63,7 @@ impl Values {
         metric: Metric,
         simd: Simd,
         control: &impl Control,
-    ) -> Result<Checked<Vec<f32>>, Error> {
+    ) -> Result<Checked<Pages<f32>>, Error> {
         match self {
             Self::Half(chunks) => Checked::copied(&slices(chunks), width, metric, simd, control),
             Self::Single(chunks) => Checked::copied(&slices(chunks), width, metric, simd, control),

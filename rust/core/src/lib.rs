@@ -33,3 +33,4 @@ pub use blocks::FEW_ROWS;
 pub use control::{Control, Unwatched};
 pub use error::Error;
 pub use matrix::{Matrix, MatrixView, Metric};
+pub use pages::Pages;

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::blocks;
 use crate::metric::{self, Rows};
+use crate::pages::Pages;
 use crate::simd::Simd;
 use crate::{Control, Error};
 use chunks::Chunks;
@@ -177,7 +178,9 @@ impl Matrix<Vec<f32>> {
         })?;
         Ok(Self { data, width, metric: Metric::Cosine, simd })
     }
+}
 
+impl Matrix<Pages<f32>> {
     /// Copies rows from consecutive chunks of memory, each of whole rows, to float32; rounds them to nearest, checks
     /// them and, for [`Metric::Cosine`], normalises them, all in one pass.
     ///
@@ -193,7 +196,7 @@ impl Matrix<Vec<f32>> {
         control: &impl Control,
     ) -> Result<Self, Error> {
         let from = Chunks::new(chunks, width)?;
-        let mut data = blocks::zeroed::<f32>(from.len())?;
+        let mut data = Pages::zeroed(from.len())?;
         blocks::fill(&mut data, width, BLOCK, control, |first, block| {
             for (row, x) in (first..).zip(block.chunks_exact_mut(width)) {
                 if E::convert(from.row(row), x) {

@@ -14,15 +14,18 @@ pub(crate) use tile::{TILE, Tile, Tiles};
 use rayon::prelude::*;
 
 use crate::blocks;
-use crate::matrix::MatrixView;
+use crate::matrix::{MatrixView, Metric};
 use crate::metric::Rows;
+use crate::pages::Pages;
 use crate::simd::{LANES, Pair, Simd};
 use crate::{Control, Error};
 use compare::{AtLeast, Every, Near, Nearest, UpperBounds, Within};
-use scaling::{Round, slack, squared_lengths};
+use scaling::{Round, lengths_of, slack, squared_lengths};
 
 /// Rows quantised in one go.
-const BLOCK: usize = 1024;
+const BLOCK: usize = 256;
+/// No row that counts as one of length 1 is longer.
+const UNIT: f32 = 1.0 + 16.0 * f32::EPSILON;
 /// What the longest row is scaled to. Elements stay below 2^15, and dot products below 2^31 even with the
 /// rounding of a million dimensions (500 in length): 33,200^2 < 2^31.
 const LONGEST: f32 = 32_700.0;
@@ -43,7 +46,7 @@ pub(crate) enum Measure {
 
 /// Rows of a matrix in int16, with what their distances need.
 pub(crate) struct Quantised {
-    pairs: Vec<Pair>,
+    pairs: Pages<Pair>,
     /// Pairs in a row, padded with zeros to whole lanes.
     steps: usize,
     /// What is added to a distance for each of the rows: canonical squared lengths, or zeros.
@@ -72,7 +75,8 @@ impl Quantised {
         measure: Measure,
         control: &impl Control,
     ) -> Result<Self, Error> {
-        Self::scaled([matrix.rows, others], None, measure, matrix.simd, control)
+        let unit = matrix.metric == Metric::Cosine && others.is_empty();
+        Self::scaled([matrix.rows, others], unit.then_some(UNIT), measure, matrix.simd, control)
     }
 
     /// Quantises finite rows by themselves, to the scale at which rows of length `longest` go; none is longer.
@@ -96,31 +100,42 @@ impl Quantised {
         let (width, count) = (own.width(), own.len() + others.len());
         let mut lengths = blocks::zeroed::<f32>(count)?;
         // Lengths are a part of squared distances alone.
-        if longest.is_none() || measure == Measure::SquaredDistance {
-            let (first, rest) = lengths.split_at_mut(own.len());
-            squared_lengths(own, simd, first, control)?;
-            squared_lengths(others, simd, rest, control)?;
-        }
-        let longest = longest.unwrap_or_else(|| lengths.par_iter().copied().reduce(|| 0.0, f32::max).sqrt());
+        let needed = measure == Measure::SquaredDistance;
+        let told = longest.is_some();
+        let longest = match longest {
+            Some(longest) => longest,
+            None => {
+                let (first, rest) = lengths.split_at_mut(own.len());
+                squared_lengths(own, simd, first, control)?;
+                squared_lengths(others, simd, rest, control)?;
+                lengths.par_iter().copied().reduce(|| 0.0, f32::max).sqrt()
+            }
+        };
         // Shorter rows have no squared length that float32 can tell well: all become zeros, with a wide slack.
         let scale = if longest > SHORTEST { LONGEST / longest } else { 1.0 };
         let steps = width.next_multiple_of(LANES) / 2;
-        let mut pairs = blocks::zeroed::<Pair>(count.saturating_mul(steps))?;
-        let (first, rest) = pairs.split_at_mut(own.len() * steps);
-        let round = |rows: Rows<'_>, pairs: &mut [Pair]| {
+        let mut pairs = Pages::<Pair>::zeroed(count.saturating_mul(steps))?;
+        let round = |rows: Rows<'_>, pairs: &mut [Pair], lengths: &mut [f32]| {
             pairs
                 .par_chunks_mut(steps * BLOCK)
+                .zip(lengths.par_chunks_mut(BLOCK))
                 .enumerate()
-                .map(|(block, pairs)| {
-                    let rows = rows.part(block * BLOCK, BLOCK).data();
-                    let residual = simd.run(Round { rows, width, scale, pairs });
+                .map(|(block, (pairs, lengths))| {
+                    let rows = rows.part(block * BLOCK, BLOCK);
+                    let residual = simd.run(Round { rows: rows.data(), width, scale, pairs });
+                    if told && needed {
+                        // While the rows are in cache.
+                        lengths_of(rows, simd, lengths);
+                    }
                     control.tick(count as u64, count as u64).map(|()| residual)
                 })
                 .try_reduce(|| 0.0, |a: f32, b| Ok(a.max(b)))
         };
-        let residual = round(own, first)?.max(round(others, rest)?);
+        let (first, rest) = pairs.split_at_mut(own.len() * steps);
+        let (own_lengths, other_lengths) = lengths.split_at_mut(own.len());
+        let residual = round(own, first, own_lengths)?.max(round(others, rest, other_lengths)?);
         let scaling = Scaling { scale, longest, residual };
-        if measure == Measure::NegativeDot {
+        if !needed {
             lengths.fill(0.0);
         }
         let mut quantised = Self { pairs, steps, lengths, scaling, measure, factor: 0.0, slack: 0.0 };

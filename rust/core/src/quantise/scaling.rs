@@ -34,11 +34,16 @@ pub(super) fn squared_lengths(
     control: &impl Control,
 ) -> Result<(), Error> {
     blocks::fill(lengths, 1, BLOCK, control, |first, block| {
-        for (row, length) in (first..).zip(block) {
-            *length = metric::dot(simd, rows.row(row), rows.row(row));
-        }
+        lengths_of(rows.part(first, block.len()), simd, block);
         Ok(())
     })
+}
+
+/// As [`squared_lengths`], on this thread.
+pub(super) fn lengths_of(rows: Rows<'_>, simd: Simd, lengths: &mut [f32]) {
+    for (row, length) in lengths.iter_mut().enumerate() {
+        *length = metric::dot(simd, rows.row(row), rows.row(row));
+    }
 }
 
 /// The canonical length of the longest row, for [`Quantised::within`].
@@ -68,6 +73,9 @@ pub(super) struct Round<'a> {
     pub(super) pairs: &'a mut [Pair],
 }
 
+/// What a float32 of at most 2^22 is added to, for the nearest whole number, the even one of two, in its lowest bits.
+const SHIFT: f32 = 12_582_912.0;
+
 impl Kernel for Round<'_> {
     type Output = f32;
     #[inline(always)]
@@ -77,19 +85,32 @@ impl Kernel for Round<'_> {
         let padded = width.next_multiple_of(LANES);
         for (row, to) in rows.chunks_exact(width).zip(pairs.as_flattened_mut().chunks_exact_mut(padded)) {
             let mut sums = [0.0f32; LANES];
-            for (group, to) in row.chunks(LANES).zip(to.as_chunks_mut::<LANES>().0) {
-                let mut x = [0.0; LANES];
-                x[..group.len()].copy_from_slice(group);
-                for l in 0..LANES {
-                    let scaled = x[l] * scale;
-                    let rounded = scaled.round_ties_even();
-                    to[l] = rounded as i16;
-                    sums[l] = (scaled - rounded).mul_add(scaled - rounded, sums[l]);
-                }
+            let (groups, tail) = row.as_chunks::<LANES>();
+            let to = to.as_chunks_mut::<LANES>().0;
+            for (group, to) in groups.iter().zip(&mut *to) {
+                round(group, scale, to, &mut sums);
+            }
+            if !tail.is_empty() {
+                let mut group = [0.0; LANES];
+                group[..tail.len()].copy_from_slice(tail);
+                round(&group, scale, &mut to[groups.len()], &mut sums);
             }
             most = most.max(sums.iter().sum());
         }
         // `scaled` is off by 2^-24 of at most 2^15; the sums by far less than a hundredth.
         1.01 * (most.sqrt() + 2e-3 * (width as f32).sqrt()) / scale
+    }
+}
+
+/// Rounds a group of elements, and adds the squares of what rounding leaves to `sums`.
+#[inline(always)]
+fn round(group: &[f32; LANES], scale: f32, to: &mut [i16; LANES], sums: &mut [f32; LANES]) {
+    for l in 0..LANES {
+        let scaled = group[l] * scale;
+        let shifted = scaled + SHIFT;
+        let left = scaled - (shifted - SHIFT);
+        // Elements are below 2^15: no bit is lost.
+        to[l] = shifted.to_bits().wrapping_sub(SHIFT.to_bits()) as i16;
+        sums[l] = left.mul_add(left, sums[l]);
     }
 }
