@@ -19,6 +19,7 @@ from sage_select.cli.build_table import derived, written
 from sage_select.cli.replay_table import derived_replay, written_replay
 from sage_select.cli.train_table import derived_train, written_train
 from sage_select.columns import COLUMNS, PREFIX
+from sage_select.declare.checks import check
 from sage_select.declare.option import option_of
 from sage_select.orders import ORDERS
 from sage_select.pipeline import STAGES, Registry
@@ -42,6 +43,7 @@ def test_every_member_says_what_it_is(registry: Registry[Any], name: str) -> Non
         option = option_of(info)
         assert option is not None or setting in member.choices(), f"{name}.{setting} is no option"
         assert option is None or not option.help.endswith("."), setting
+    check(registry, name, member)
 
 
 def test_options_of_one_name_are_one_option() -> None:

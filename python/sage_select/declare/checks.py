@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sage_select.declare.registry import Registry
     from sage_select.declare.settings import Settings
 
-__all__ = ["declare"]
+__all__ = ["check", "declare"]
 
 #: What nothing on a command line stands for.
 _UNTYPED: Final = (Mapping, BaseModel)
@@ -31,7 +31,10 @@ _SHORT: Final = re.compile(r"-[A-Za-z0-9]")
 
 
 def declare(registry: Registry[Any], name: str, member: type[Settings], traits: Mapping[str, Any]) -> None:
-    """Give a class its name and traits, and check all that it declares.
+    """Give a class its name and traits, and check what it declares: of another package, all of it.
+
+    Members of this package are checked by its tests (`check`): to look at them all would take longer than what most
+    programs do with them.
 
     Raises
     ------
@@ -54,6 +57,19 @@ def declare(registry: Registry[Any], name: str, member: type[Settings], traits: 
     if not member.__doc__ or not member.summary():
         fault("has no docstring", expected='a first line that says what it does: """The longest rows."""')
     _check_traits(fault, {"name": name, "kind": registry.kind, **traits})
+    if fault.foreign:
+        check(registry, name, member)
+
+
+def check(registry: Registry[Any], name: str, member: type[Settings]) -> None:
+    """Check the options and methods of a class that has its name and traits.
+
+    Raises
+    ------
+    UsageError
+        As `declare`.
+    """
+    fault = _Fault(registry, name, member)
     _check_complete(fault)
     for setting, info in member.model_fields.items():
         if setting not in member.choices():

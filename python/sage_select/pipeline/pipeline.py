@@ -28,7 +28,7 @@ class Pipeline(BaseModel):
     'auto'
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     seed: int = Field(default=0, ge=0, lt=2**63)
     steps: tuple[SerializeAsAny[Stage], ...]

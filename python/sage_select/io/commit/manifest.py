@@ -31,7 +31,7 @@ _Count = Annotated[int, Field(ge=0)]
 class _Checked(BaseModel):
     """A part of a manifest: more keys than these may be there, and these are of their types."""
 
-    model_config = ConfigDict(extra="allow", strict=True)
+    model_config = ConfigDict(extra="allow", strict=True, defer_build=True)
 
 
 class _File(_Checked):

@@ -28,7 +28,7 @@ _Count = Annotated[int, Field(ge=0)]
 
 
 class _Checked(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
 
 
 class Part(_Checked):
