@@ -163,6 +163,12 @@ def test_other_commands_and_the_trainer_tell_events_too(
     assert sage_train("--selection", "absent.arrow", "--events", "train.jsonl").code == 2
     events = read((rows / "train.jsonl").read_text())
     assert (events[0]["program"], events[0]["command"]) == ("sage-train", None)
+    assert program("replay", "init", "buffer", "--events", "replay.jsonl").code == 0
+    assert read((rows / "replay.jsonl").read_text())[-1]["result"]["commit"] == 0
+    assert sage_train("methods", "--json", "--events=methods.jsonl").code == 0
+    assert "A_baseline" in read((rows / "methods.jsonl").read_text())[-1]["result"]["methods"]
+    assert sage_train("eval", "absent", "--data", "absent.jsonl", "--events", "eval.jsonl").code == 2
+    assert read((rows / "eval.jsonl").read_text())[-1]["event"] == "error"
     monkeypatch.setenv("SAGE_EVENTS", "all.jsonl")
     for arguments in (["why", "out.arrow", "3"], ["export", "out.arrow", "--to", "trl"], ["cache"]):
         assert program(*arguments).code == 0

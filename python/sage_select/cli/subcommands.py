@@ -5,15 +5,18 @@ The name of a command is that of its module, with dashes. A module loads nothing
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, wraps
 from importlib import import_module
 from pkgutil import iter_modules
-from typing import Any
+from typing import Annotated, Any, get_args
 
 import typer
 from typer.core import TyperCommand
+
+from sage_select.cli.events import EVENTS_HELP
 
 __all__ = ["Subcommand", "subcommands"]
 
@@ -58,6 +61,30 @@ def subcommands(package: str) -> Mapping[str, Any]:
             pretty_exceptions_enable=False,
             context_settings={"help_option_names": ["-h", "--help"]},
         )
-        app.command(name, help=one.help, short_help=one.summary, cls=one.kind)(one.function)
+        app.command(name, help=one.help, short_help=one.summary, cls=one.kind)(_with_events(one.function))
         found[name] = typer.main.get_command(app)
     return found
+
+
+def _with_events(function: Callable[..., object]) -> Callable[..., object]:
+    """Return a function with `--events` beside its `--json`: `run_program` has opened them by the time it is called."""
+    known = inspect.signature(function, eval_str=True)
+    if "json_output" not in known.parameters or "_events" in known.parameters:
+        return function
+    found: list[inspect.Parameter] = []
+    for parameter in known.parameters.values():
+        found.append(parameter)
+        if parameter.name == "json_output":
+            panel = next((one.rich_help_panel for one in get_args(parameter.annotation)[1:]), None)
+            kind = Annotated[
+                str | None, typer.Option("--events", metavar="FILE", help=EVENTS_HELP, rich_help_panel=panel)
+            ]
+            found.append(parameter.replace(name="_events", default=None, annotation=kind))
+
+    @wraps(function)
+    def command(_events: str | None = None, **values: Any) -> object:
+        return function(**values)
+
+    command.__signature__ = known.replace(parameters=found)  # type: ignore[attr-defined]
+    command.__annotations__ = {one.name: one.annotation for one in found}
+    return command
