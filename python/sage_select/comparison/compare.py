@@ -119,55 +119,34 @@ def compare(
             got=f"{launched().count} processes",
             hint="call sage-train compare without a launcher",
         )
-    notices: list[str] = []
-
-    def noted(text: str) -> None:
-        if text not in notices:
-            notices.append(text)
-            if notice is not None:
-                notice(text)
-
-    stages = stages or silent_stages
-    arms: list[Arm] = []
-    is_named = bool(pool)
-    if selection is not None:
-        pool, arms = pool_of_selection(user_path(Path(selection)), tuple(pool))
-    if not pool or not isinstance(pool[0], Source):
+    if not seeds or len(set(seeds)) != len(seeds):
+        raise UsageError("each seed is named once, and one at least", got=", ".join(map(str, seeds)) or "none")
+    noted, stages = _Notices(notice), stages or silent_stages
+    chosen = None if selection is None else user_path(Path(selection))
+    steps, beside = (tuple(pool), []) if chosen is None else pool_of_selection(chosen, tuple(pool))
+    if not steps or not isinstance(steps[0], Source):
         raise UsageError("there are no rows to choose from", expected="a pipeline that begins with a source")
     known = {**known_methods(), **{method.name: method for method in methods}}
-    arms = arms_of(methods, known, budget=budget, balance=balance, has_teacher=teacher is not None, beside=arms)
+    arms = arms_of(methods, known, budget=budget, balance=balance, has_teacher=teacher is not None, beside=beside)
     if teacher is not None:
         load_config(teacher)  # what is no model is told now, not when its arm is due
     if len(arms) < 2:
         raise UsageError("there is nothing to compare", got=", ".join(arm.name for arm in arms) or "no method")
-    if not seeds or len(set(seeds)) != len(seeds):
-        raise UsageError("each seed is named once, and one at least", got=", ".join(map(str, seeds)) or "none")
-    rows = Pool(tuple(pool), str(held_out), cache if isinstance(cache, bool) else Path(cache))
+
+    rows = Pool(steps, str(held_out), cache if isinstance(cache, bool) else Path(cache))
     with stages("reading the rows to choose from"):
         found = rows.read()
     in_sequence = any(arm.method.sequence for arm in arms)
     _check_columns(found, balance=balance, task_column=task_column if in_sequence else None)
-    if selection is not None:
-        others = check_origin(user_path(Path(selection)), found, named=is_named)
-        if others is not None:
-            noted(others)
-    for text in _unused(arms, balance=balance, task_column=task_column, teacher=teacher):
+    others = None if chosen is None else check_origin(chosen, found, named=bool(pool))
+    unused = _unused(arms, balance=balance, task_column=task_column, teacher=teacher)
+    for text in (*([] if others is None else [others]), *unused, *_of_rows(found), *_said_twice(arms, config)):
         noted(text)
-    if found.repeating:
-        noted(
-            f"{found.repeating:,} of the rows to choose from repeat rows to evaluate on, or nearly do: no arm trains "
-            "on them, and the row report beside each arm's selection.arrow names them"
-        )
-    for arm in arms:
-        said = config.model_fields_set & arm.method.train.keys()
-        other = [name for name in sorted(said) if getattr(config, name) != arm.method.train[name]]
-        if other:
-            noted(f"{arm.name} says {', '.join(other)} itself: what is given for all arms does not count for it")
     folder = ComparisonFolder(user_path(Path(output_dir)))
     about = {
         "model": config.model,
         "held_out": str(held_out),
-        "pool": [{step.name: step.shown_settings()} for step in pool],
+        "pool": [{step.name: step.shown_settings()} for step in steps],
     }
     identity = {
         **about,
@@ -179,24 +158,11 @@ def compare(
         "teacher": teacher,
         "evaluators": [evaluators, turns],
     }
-    evaluator = Evaluator(
-        prepare_held_out(
-            str(user_path(Path(held_out))),
-            config,
-            turns=turns,
-            stages=stages,
-            notice=noted,
-            evaluators=evaluators,
-        ),
-        config,
-        stages,
+    questions = prepare_held_out(
+        str(user_path(Path(held_out))), config, turns=turns, stages=stages, notice=noted, evaluators=evaluators
     )
-    counts = Counter(metric.name for metric in evaluator.metrics)
-    twice = [name for name, count in counts.items() if count > 1]
-    if twice:
-        raise UsageError(
-            "two evaluators have a metric of one name", got=", ".join(twice), hint="name one of the two: --evaluators"
-        )
+    evaluator = Evaluator(questions, config, stages)
+    _refuse_one_name(evaluator)
     workshop = Workshop(
         pool=rows,
         config=config,
@@ -224,10 +190,52 @@ def compare(
             tokens=budget_of_tokens,
             rows=len(evaluator.held_out.row_ids),
             about=about,
-            notices=notices,
+            notices=noted.texts,
         )
         write_comparison(result, notice=noted)
-    return replace(result, notices=tuple(notices))
+    return replace(result, notices=tuple(noted.texts))
+
+
+class _Notices:
+    """What is told, each text once."""
+
+    def __init__(self, notice: Callable[[str], None] | None) -> None:
+        self.texts: list[str] = []
+        self._notice = notice
+
+    def __call__(self, text: str) -> None:
+        if text not in self.texts:
+            self.texts.append(text)
+            if self._notice is not None:
+                self._notice(text)
+
+
+def _of_rows(found: PoolRows) -> Iterator[str]:
+    """Yield what is to be said of the rows to choose from."""
+    if found.repeating:
+        yield (
+            f"{found.repeating:,} of the rows to choose from repeat rows to evaluate on, or nearly do: no arm trains "
+            "on them, and the row report beside each arm's selection.arrow names them"
+        )
+
+
+def _said_twice(arms: Sequence[Arm], config: TrainConfig) -> Iterator[str]:
+    """Yield what is to be said of settings for all arms that an arm says itself."""
+    for arm in arms:
+        said = config.model_fields_set & arm.method.train.keys()
+        other = [name for name in sorted(said) if getattr(config, name) != arm.method.train[name]]
+        if other:
+            yield f"{arm.name} says {', '.join(other)} itself: what is given for all arms does not count for it"
+
+
+def _refuse_one_name(evaluator: Evaluator) -> None:
+    """Refuse two evaluators whose figures could not be told apart."""
+    counts = Counter(metric.name for metric in evaluator.metrics)
+    twice = [name for name, count in counts.items() if count > 1]
+    if twice:
+        raise UsageError(
+            "two evaluators have a metric of one name", got=", ".join(twice), hint="name one of the two: --evaluators"
+        )
 
 
 def _check_columns(found: PoolRows, **named: str | None) -> None:
