@@ -14,8 +14,10 @@ use crate::{Control, Error, blocks, rng, topk};
 
 /// Rows whose region one task finds.
 const BLOCK: usize = 240;
-/// Rows in a part, at most.
+/// Rows in a part, at most; few rows go into so many parts, that all threads have some, but into none much smaller.
 const PART: usize = 2048;
+const PARTS: usize = 20;
+const SMALL_PART: usize = 512;
 /// Rows a region that its centroid is trained on, and the iterations.
 const SAMPLE: usize = 64;
 const ITERATIONS: usize = 4;
@@ -121,10 +123,12 @@ impl Regions {
 
     /// The places in parts that do not reach across regions, each with its region.
     pub(super) fn parts(&self) -> Vec<(usize, Range<usize>)> {
+        let rows = self.starts.last().map_or(0, |&rows| rows);
+        let size = (rows / PARTS).clamp(SMALL_PART, PART);
         let regions = self.starts.windows(2).enumerate();
         let parts = regions.flat_map(|(region, bounds)| {
-            let firsts = (bounds[0]..bounds[1]).step_by(PART);
-            firsts.map(move |first| (region, first..bounds[1].min(first + PART)))
+            let firsts = (bounds[0]..bounds[1]).step_by(size);
+            firsts.map(move |first| (region, first..bounds[1].min(first + size)))
         });
         parts.collect()
     }
