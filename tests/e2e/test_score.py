@@ -392,3 +392,41 @@ def test_the_demo(score: Program, monkeypatch: pytest.MonkeyPatch) -> None:
     assert done.code == 0, done.err
     assert "using the built-in demo model" in done.err
     assert len(table("scores.arrow")["loss"]) == 900
+
+
+def test_a_small_model_scores_and_another_is_trained(
+    rows: Path, model: Path, build: Program, sage_train: Program, folder: Path
+) -> None:
+    larger = shutil.copytree(model, folder / "larger")
+    trained = load_causal_lm(str(larger), dtype="float32")
+    trained.lm_head.weight.data.mul_(1.5)
+    trained.save_pretrained(larger)
+    assert (
+        build(
+            "rows.jsonl",
+            "-k",
+            4,
+            "--strategy",
+            "loss_topk",
+            "--scorer",
+            "model",
+            "--score-model",
+            model,
+            "-o",
+            "out.arrow",
+        ).code
+        == 0
+    )
+    scored = json.loads((folder / "out.arrow.manifest.json").read_text())["evidence"]["score_model"]
+    run = ("--selection", "out.arrow", "--model", larger, "--max-steps", 1, "--lora-r", 4, "--output-dir", "run")
+    assert sage_train(*run).code == 0
+    ran = json.loads((folder / "run" / "run.json").read_text())
+    assert (ran["about"]["model"], ran["about"]["scored_by"]["model"]) == (str(larger), str(model))
+    assert ran["about"]["scored_by"]["revision"] == scored["revision"] != ran["identity"]["model"]
+    assert (
+        sage_train(
+            "--selection", rows, "--model", larger, "--max-steps", 1, "--lora-r", 4, "--output-dir", "other"
+        ).code
+        == 0
+    )
+    assert json.loads((folder / "other" / "run.json").read_text())["about"]["scored_by"] is None

@@ -194,6 +194,7 @@ def prepare(
         about={
             "model": config.model,
             "selection": named.get("selection", "rows in memory"),
+            "scored_by": _scored_by(ordered.manifest),
             "from_adapter": None if config.from_adapter is None else str(config.from_adapter),
             "preflight": found.as_dict(),
             "replay": None
@@ -202,3 +203,9 @@ def prepare(
             "held_out": None if held_out is None else held_out.summary.as_dict(),
         },
     )
+
+
+def _scored_by(manifest: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Return the model by whose scores the rows were selected, which may be a smaller one; None where none was."""
+    scored: Mapping[str, Any] | None = ((manifest or {}).get("evidence") or {}).get("score_model")
+    return None if scored is None else {name: scored.get(name) for name in ("model", "revision", "adapter")}
