@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -78,7 +77,7 @@ def main() -> None:
     parser.add_argument("--base-steps", type=int, default=STEPS, help="steps of pre-training")
     parser.add_argument("--folder", type=Path, default=ROOT / ".benchmarks" / "methods", help="where the runs lie")
     asked = parser.parse_args()
-    began, start = machine(), time.monotonic()
+    began = machine()
     base_folder = ROOT / ".benchmarks" / "quality_lm"
     base_folder.mkdir(parents=True, exist_ok=True)
     try:
@@ -90,9 +89,16 @@ def main() -> None:
         return
     whole = asked == parser.parse_args([])
     path = ROOT / ("docs/results.md" if whole else ".benchmarks/results.md")
-    minutes = (time.monotonic() - start) / 60
+    spent = [
+        seconds
+        for _, comparison in found
+        for cell in comparison.cells
+        for seconds in (cell.select_seconds, cell.train_seconds, cell.evaluate_seconds)
+    ]
+    hours = sum(seconds or 0.0 for seconds in spent) / 3600
     about = _ABOUT.format(tokens=asked.tokens, tested=asked.tested)
-    path.write_text(f"{about}\n{began} {minutes:.0f} minutes.\n\n{_report(found)}", encoding="utf-8")
+    took = f"{began} {hours:.1f} hours of selection, training and evaluation."
+    path.write_text(f"{about}\n{took}\n\n{_report(found)}", encoding="utf-8")
     sys.stdout.write(f"Recorded in {path}\n")
 
 
