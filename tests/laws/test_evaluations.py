@@ -43,7 +43,7 @@ def share(rows: NDArray[np.generic], k: int) -> float:
     return found.evaluations / (k * len(rows))
 
 
-@pytest.mark.parametrize(("clusters", "maximum"), [(0, 0.21), (20, 0.23)])
+@pytest.mark.parametrize(("clusters", "maximum"), [(0, 0.21), (20, 0.28)])
 def test_k_center_compares_few_pairs(clusters: int, maximum: float) -> None:
     assert 0.01 < share(cloud(20_000, clusters=clusters), 500) < maximum
 
