@@ -76,9 +76,7 @@ class Settings(BaseModel):
         Whether what it computes is held in the cache: it has its values from `Run.blocks`.
     """
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True, defer_build=True
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True, defer_build=True)
 
     name: ClassVar[str] = ""
     kind: ClassVar[str] = ""
