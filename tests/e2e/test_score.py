@@ -401,32 +401,13 @@ def test_a_small_model_scores_and_another_is_trained(
     trained = load_causal_lm(str(larger), dtype="float32")
     trained.lm_head.weight.data.mul_(1.5)
     trained.save_pretrained(larger)
-    assert (
-        build(
-            "rows.jsonl",
-            "-k",
-            4,
-            "--strategy",
-            "loss_topk",
-            "--scorer",
-            "model",
-            "--score-model",
-            model,
-            "-o",
-            "out.arrow",
-        ).code
-        == 0
-    )
+    scoring = ("--strategy", "loss_topk", "--scorer", "model", "--score-model", model)
+    assert build("rows.jsonl", "-k", 4, *scoring, "-o", "out.arrow").code == 0
     scored = json.loads((folder / "out.arrow.manifest.json").read_text())["evidence"]["score_model"]
-    run = ("--selection", "out.arrow", "--model", larger, "--max-steps", 1, "--lora-r", 4, "--output-dir", "run")
-    assert sage_train(*run).code == 0
+    run = ("--model", larger, "--max-steps", 1, "--lora-r", 4)
+    assert sage_train("--selection", "out.arrow", *run, "--output-dir", "run").code == 0
     ran = json.loads((folder / "run" / "run.json").read_text())
     assert (ran["about"]["model"], ran["about"]["scored_by"]["model"]) == (str(larger), str(model))
     assert ran["about"]["scored_by"]["revision"] == scored["revision"] != ran["identity"]["model"]
-    assert (
-        sage_train(
-            "--selection", rows, "--model", larger, "--max-steps", 1, "--lora-r", 4, "--output-dir", "other"
-        ).code
-        == 0
-    )
+    assert sage_train("--selection", rows, *run, "--output-dir", "other").code == 0
     assert json.loads((folder / "other" / "run.json").read_text())["about"]["scored_by"] is None

@@ -24,8 +24,8 @@ use scaling::{Round, lengths_of, slack, squared_lengths};
 
 /// Rows quantised in one go.
 const BLOCK: usize = 256;
-/// No row that counts as one of length 1 is longer.
-const UNIT: f32 = 1.0 + 16.0 * f32::EPSILON;
+/// Rows of length 1 are not longer than this, whatever their rounding.
+pub(crate) const UNIT: f32 = 1.001;
 /// What the longest row is scaled to. Elements stay below 2^15, and dot products below 2^31 even with the
 /// rounding of a million dimensions (500 in length): 33,200^2 < 2^31.
 const LONGEST: f32 = 32_700.0;
@@ -345,6 +345,14 @@ mod tests {
             for simd in Simd::available() {
                 let matrix = Matrix::raw(&data[..], width, Metric::SquaredEuclidean, simd, &Unwatched).unwrap();
                 check(matrix.view(), &mut bits);
+            }
+            // Of rows of length 1 it is known before they are looked at how long the longest may be.
+            let mut bits = None;
+            for simd in Simd::available() {
+                let unit = Matrix::unit(data.clone(), width, simd, &Unwatched);
+                if let Ok(matrix) = unit {
+                    check(matrix.view(), &mut bits);
+                }
             }
         }
 

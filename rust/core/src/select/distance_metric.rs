@@ -8,8 +8,6 @@ use crate::quantise::{self, Measure, Quantised};
 use crate::simd::{Kernel, Lanes, Simd};
 use crate::{Control, Error};
 
-/// Rows of length 1 are not longer than this, whatever their rounding.
-const UNIT: f32 = 1.001;
 /// Rows whose distances to one are summed side by side.
 const ABREAST: usize = 4;
 
@@ -57,7 +55,11 @@ impl DistanceMetric {
 
     /// A length that no row of the matrix exceeds.
     pub(super) fn longest(self, rows: Rows<'_>, control: &impl Control) -> Result<f32, Error> {
-        if self.metric == Metric::Cosine { Ok(UNIT) } else { quantise::longest(rows, self.simd, control) }
+        if self.metric == Metric::Cosine {
+            Ok(quantise::UNIT)
+        } else {
+            quantise::longest(rows, self.simd, control)
+        }
     }
 
     /// Rows, none longer than `longest`, ready for approximate distances.
